@@ -1,0 +1,143 @@
+//! From rules and grants to a decision table.
+
+use std::collections::BTreeSet;
+
+use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
+use time::Date;
+
+use super::catalogue::{Catalogue, Mask};
+use super::rules::{Act, Question, Rule, Rules};
+
+/// The rule by which what no agreement grants is withheld: sharing serves "assigned functions, tasks and
+/// powers" (Decision 1911/QD-TTg, Art. 2(1)), and the agreement says which those are.
+const AGREEMENT_SCOPE: &str = "agreement-scope";
+/// The ground of decisions that carry out the invariants: see [`AGREEMENT_SCOPE`].
+const TASKS: &str = "1911-2021-art-2-1";
+/// The rule by which an item is unknown.
+const CATALOGUE: &str = "item-catalogue";
+/// The rule of a row that could not be evaluated.
+const FAULT: &str = "evaluation-error";
+/// The rule of what no rule permits.
+const NO_RULE: &str = "no-rule-permits";
+
+/// Everything a table is built from.
+pub(crate) struct Builder<'a> {
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) rules: &'a Rules,
+    pub(crate) ask: &'a Question<'a>,
+    /// The items requested, distinct, in their order.
+    pub(crate) items: &'a [String],
+    /// The items that the agreement grants.
+    pub(crate) granted: Mask,
+    pub(crate) day: Date,
+}
+
+impl<'a> Builder<'a> {
+    /// The rules that can decide something here. Facts that no such rule reads are no columns, and no
+    /// such rule's ground can end without ending the table.
+    pub(crate) fn applicable(&self) -> impl Iterator<Item = &'a Rule> {
+        let wanted = self.granted & self.catalogue.mask(self.items);
+        let act = self.ask.act;
+        self.rules.iter().filter(move |rule| {
+            (rule.about(act) && rule.items & wanted != 0) || (act == Act::Obtain && rule.existence)
+        })
+    }
+
+    /// The table: one evaluation of the rules for each combination of facts.
+    pub(crate) fn build(&self) -> Result<DecisionTable, decide::Error> {
+        let facts: BTreeSet<&str> = self.applicable().flat_map(|r| r.facts.iter().copied()).collect();
+        let facts: Vec<&str> = facts.into_iter().collect();
+        if facts.len() > decide::MAX_FACTS {
+            return Err(decide::Error::TooManyFacts(facts.len()));
+        }
+        let mut answers: Vec<TableAnswer> = Vec::new();
+        let mut rows = Vec::new();
+        for row in 0..1_usize << facts.len() {
+            let holds = |bit: &usize| row >> bit & 1 == 1;
+            let holding: Vec<&str> =
+                facts.iter().enumerate().filter(|(bit, _)| holds(bit)).map(|(_, f)| *f).collect();
+            let answer = self.answer(&holding);
+            let at = answers.iter().position(|known| *known == answer).unwrap_or_else(|| {
+                answers.push(answer);
+                answers.len() - 1
+            });
+            // At most 256 answers; an index out of range is refused by the table.
+            rows.push(u32::try_from(at).unwrap_or(u32::MAX));
+        }
+        DecisionTable::new(facts.into_iter().map(str::to_owned).collect(), rows, answers)
+    }
+
+    /// The answer of one row: exactly one decision for each item (I3).
+    fn answer(&self, holding: &[&str]) -> TableAnswer {
+        let satisfied = self.rules.satisfied(self.ask, holding);
+        let Some(mut satisfied) = satisfied else {
+            return self.whole(|item| Some(self.withheld(item, FAULT, TASKS)));
+        };
+        // What permitted under a ground that ended permits no longer; what forbids stays (I2).
+        satisfied.retain(|rule| {
+            rule.forbids || self.catalogue.legal_basis().in_force(&rule.basis, self.day).is_some()
+        });
+        if let Err((rule, basis)) = self.visible(&satisfied) {
+            return self.whole(|item| Some(self.withheld(item, rule, basis)));
+        }
+        let about: Vec<&Rule> = satisfied.into_iter().filter(|r| r.about(self.ask.act)).collect();
+        let mut answer = self.whole(|item| {
+            let bit = self.catalogue.bit(item);
+            let first = |forbids| about.iter().find(|r| r.forbids == forbids && r.items & bit != 0);
+            let (rule, effect) = match (first(true), first(false)) {
+                (Some(forbid), _) => (forbid, ItemEffect::Withheld),
+                (None, Some(permit)) => (permit, ItemEffect::Allowed),
+                (None, None) => return None,
+            };
+            Some(self.decision(item, effect, &rule.id, &rule.basis))
+        });
+        answer.visible = true;
+        answer
+    }
+
+    /// Whether the caller may learn that the person exists (I7); else the rule that hides, and its ground.
+    ///
+    /// A contributor is not asked: it already holds the person it writes about, and its answer must be the
+    /// same whoever that is.
+    fn visible(&self, satisfied: &[&'a Rule]) -> Result<(), (&'a str, &'a str)> {
+        if self.ask.act == Act::Contribute {
+            return Ok(());
+        }
+        let find = |forbids| satisfied.iter().find(|r| r.existence && r.forbids == forbids);
+        match (find(true), find(false)) {
+            (Some(rule), _) => Err((&rule.id, &rule.basis)),
+            (None, Some(_)) => Ok(()),
+            (None, None) => Err((NO_RULE, TASKS)),
+        }
+    }
+
+    /// An answer in which `decide` speaks for what is known and granted; what it leaves open is withheld.
+    fn whole(&self, decide: impl Fn(&str) -> Option<ItemDecision>) -> TableAnswer {
+        let one = |item: &String| {
+            let bit = self.catalogue.bit(item);
+            if bit == 0 {
+                let basis = self.catalogue.items_basis();
+                return self.decision(item, ItemEffect::UnknownItem, CATALOGUE, basis);
+            }
+            if self.granted & bit == 0 {
+                return self.withheld(item, AGREEMENT_SCOPE, TASKS);
+            }
+            decide(item).unwrap_or_else(|| self.withheld(item, NO_RULE, TASKS))
+        };
+        TableAnswer { visible: false, items: self.items.iter().map(one).collect() }
+    }
+
+    fn withheld(&self, item: &str, rule: &str, basis: &str) -> ItemDecision {
+        self.decision(item, ItemEffect::Withheld, rule, basis)
+    }
+
+    fn decision(&self, item: &str, effect: ItemEffect, rule: &str, basis: &str) -> ItemDecision {
+        ItemDecision {
+            item: item.to_owned(),
+            effect,
+            rule: rule.to_owned(),
+            legal_basis: basis.to_owned(),
+            article: self.catalogue.legal_basis().citation(basis),
+        }
+    }
+}

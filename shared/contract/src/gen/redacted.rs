@@ -1,0 +1,192 @@
+// Made by tests/generate.rs from proto/. Do not edit.
+
+impl ::core::fmt::Debug for crate::audit::v1::AppendRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("AppendRequest")
+            .field("leaf", &self.leaf)
+            .field("outer_key", &::core::format_args!("[personal]"))
+            .field("inner_key", &::core::format_args!("[personal]"))
+            .field("context", &self.context)
+            .field("request_digest", &::core::format_args!("[personal]"))
+            .field("answer_digest", &::core::format_args!("[personal]"))
+            .field("decision", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::DecisionRecord {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("DecisionRecord")
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("connection", &self.connection)
+            .field("agreement", &self.agreement)
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("person", &::core::format_args!("[personal]"))
+            .field("facts", &::core::format_args!("[personal]"))
+            .field("items", &self.items)
+            .field("reason", &self.reason)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::ItemRecord {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ItemRecord")
+            .field("item", &self.item)
+            .field("disclosed", &::core::format_args!("[personal]"))
+            .field("rule", &self.rule)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::Receipt {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Receipt")
+            .field("leaf", &self.leaf)
+            .field("index", &self.index)
+            .field("proof", &self.proof)
+            .field("checkpoint", &self.checkpoint)
+            .field("opening", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::SealedResponse {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("SealedResponse")
+            .field("answer", &::core::format_args!("[personal]"))
+            .field("receipt", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::PartialDate {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("PartialDate")
+            .field("year", &::core::format_args!("[personal]"))
+            .field("month", &::core::format_args!("[personal]"))
+            .field("day", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::PersonName {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("PersonName")
+            .field("full_name", &::core::format_args!("[personal]"))
+            .field("family_name", &::core::format_args!("[personal]"))
+            .field("middle_name", &::core::format_args!("[personal]"))
+            .field("given_name", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::Address {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Address")
+            .field("text", &::core::format_args!("[personal]"))
+            .field("province_code", &::core::format_args!("[personal]"))
+            .field("district_code", &::core::format_args!("[personal]"))
+            .field("commune_code", &::core::format_args!("[personal]"))
+            .field("country_code", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::CodedValue {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("CodedValue")
+            .field("code_system", &self.code_system)
+            .field("code_system_version", &self.code_system_version)
+            .field("code", &::core::format_args!("[personal]"))
+            .field("display", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::Identifier {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Identifier")
+            .field("kind", &self.kind)
+            .field("value", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::Relation {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Relation")
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("name", &self.name)
+            .field("identifier", &self.identifier)
+            .field("date_of_birth", &self.date_of_birth)
+            .field("nationality", &self.nationality)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::Document {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Document")
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("number", &::core::format_args!("[personal]"))
+            .field("issue_date", &self.issue_date)
+            .field("issuer", &::core::format_args!("[personal]"))
+            .field("expiry_date", &self.expiry_date)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::item_value::Value {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("[personal]")
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::ItemValue {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ItemValue")
+            .field("value", &self.value)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::subject_ref::Subject {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("[personal]")
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::SubjectRef {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("SubjectRef")
+            .field("subject", &self.subject)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::Claims {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Claims")
+            .field("full_name", &::core::format_args!("[personal]"))
+            .field("date_of_birth", &self.date_of_birth)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("GetPersonAnswer")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("items", &self.items)
+            .field("version", &::core::format_args!("[personal]"))
+            .field("etag", &::core::format_args!("[personal]"))
+            .field("answer_time", &self.answer_time)
+            .field("valid_until", &self.valid_until)
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}

@@ -1,0 +1,254 @@
+//! Makes the generated code from `proto/` and compares it with what is committed.
+//!
+//! `UPDATE=1 cargo test -p contract` rewrites it. No protoc is needed: protox compiles the contract.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
+
+const RECEIPT: &str = "lienthong.audit.v1.Receipt";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn proto_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            proto_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "proto") {
+            found.push(path);
+        }
+    }
+}
+
+fn compile() -> (prost_types::FileDescriptorSet, DescriptorPool) {
+    let proto = root().join("proto");
+    let mut files = Vec::new();
+    proto_files(&proto.join("lienthong"), &mut files);
+    let mut compiler = protox::Compiler::new([&proto]).unwrap();
+    compiler.include_source_info(true).include_imports(true).open_files(&files).unwrap();
+    (compiler.file_descriptor_set(), compiler.descriptor_pool())
+}
+
+fn rust_path(package: &str) -> String {
+    let parts: Vec<_> =
+        package.split('.').skip(1).map(|p| if p == "type" { "r#type" } else { p }).collect();
+    format!("::contract::{}", parts.join("::"))
+}
+
+/// Services whose answers come with a receipt: their servers belong behind the gate.
+fn gated(pool: &DescriptorPool) -> Vec<(String, String, String)> {
+    let mut gated = Vec::new();
+    for service in pool.services() {
+        for method in service.methods() {
+            let proven = method.output().fields().any(
+                |f| matches!(f.kind(), Kind::Message(m) if m.full_name() == RECEIPT),
+            );
+            if proven {
+                let package = service.package_name().to_owned();
+                gated.push((
+                    package,
+                    method.input().name().to_owned(),
+                    method.output().name().to_owned(),
+                ));
+            }
+        }
+    }
+    gated
+}
+
+fn sensitivity(pool: &DescriptorPool, field: &FieldDescriptor) -> i32 {
+    let extension = pool.get_extension_by_name("lienthong.options.v1.field").unwrap();
+    let options = field.options();
+    let rules = options.get_extension(&extension);
+    let rules = rules.as_message().unwrap();
+    rules.get_field_by_name("sensitivity").unwrap().as_enum_number().unwrap()
+}
+
+const PERSONAL: i32 = 2;
+
+fn is_hidden(pool: &DescriptorPool, field: &FieldDescriptor) -> bool {
+    sensitivity(pool, field) >= PERSONAL
+}
+
+fn carries_personal(pool: &DescriptorPool, message: &MessageDescriptor) -> bool {
+    message.fields().any(|f| is_hidden(pool, &f))
+}
+
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in name.chars().enumerate() {
+        if c.is_uppercase() && i > 0 {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+fn upper(name: &str) -> String {
+    name.split('_').map(|p| p[..1].to_uppercase() + &p[1..]).collect()
+}
+
+/// Debug for every message that carries personal data: hidden fields are named, never shown.
+fn redacted(pool: &DescriptorPool) -> (String, Vec<String>) {
+    let mut out = String::from("// Made by tests/generate.rs from proto/. Do not edit.\n");
+    let mut skipped = Vec::new();
+    let hidden = "&::core::format_args!(\"[personal]\")";
+    for message in pool.all_messages().filter(|m| m.package_name().starts_with("lienthong.")) {
+        if !carries_personal(pool, &message) {
+            continue;
+        }
+        skipped.push(format!(".{}", message.full_name()));
+        let module = rust_path(message.package_name()).replacen("::contract", "crate", 1);
+        let name = message.name();
+        let mut body = String::new();
+        for field in message.fields().filter(|f| f.containing_oneof().is_none()) {
+            let name = field.name();
+            let value =
+                if is_hidden(pool, &field) { hidden.to_owned() } else { format!("&self.{name}") };
+            write!(body, "\n            .field(\"{name}\", {value})").unwrap();
+        }
+        for oneof in message.oneofs() {
+            let name = oneof.name();
+            write!(body, "\n            .field(\"{name}\", &self.{name})").unwrap();
+            let path = format!("{module}::{}::{}", snake(message.name()), upper(name));
+            write!(out, "\nimpl ::core::fmt::Debug for {path} {{\n    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{\n        f.write_str(\"[personal]\")\n    }}\n}}\n").unwrap();
+        }
+        write!(out, "\nimpl ::core::fmt::Debug for {module}::{name} {{\n    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{\n        f.debug_struct(\"{name}\"){body}\n            .finish()\n    }}\n}}\n").unwrap();
+    }
+    (out, skipped)
+}
+
+fn generate(
+    builder: tonic_prost_build::Builder,
+    set: &prost_types::FileDescriptorSet,
+) -> BTreeMap<String, String> {
+    let out = tempfile::tempdir().unwrap();
+    builder.out_dir(out.path()).emit_rerun_if_changed(false).compile_fds(set.clone()).unwrap();
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(out.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().replace("r#", "");
+        if name.starts_with("lienthong.") {
+            files.insert(name, fs::read_to_string(&path).unwrap());
+        }
+    }
+    files
+}
+
+/// Everything that is committed, as path from the root and text.
+fn expected() -> BTreeMap<PathBuf, String> {
+    let (set, pool) = compile();
+    let (debug, skipped) = redacted(&pool);
+    let gated = gated(&pool);
+    let builder = || tonic_prost_build::configure().skip_debug(&skipped);
+
+    let open = generate(builder(), &set);
+    let clients = generate(builder().build_server(false), &set);
+    let mut behind = tonic_prost_build::configure()
+        .build_client(false)
+        .codec_path("crate::codec::GateCodec");
+    for message in pool.all_messages().filter(|m| m.package_name().starts_with("lienthong.")) {
+        let path = format!("{}::{}", rust_path(message.package_name()), message.name());
+        let rust = if gated.iter().any(|(p, i, _)| p == message.package_name() && i == message.name())
+        {
+            format!("crate::Exact<{path}>")
+        } else if gated.iter().any(|(p, _, o)| p == message.package_name() && o == message.name()) {
+            format!("crate::Released<{path}>")
+        } else {
+            path
+        };
+        behind = behind.extern_path(format!(".{}", message.full_name()), rust);
+    }
+    for enumeration in pool.all_enums().filter(|e| e.package_name().starts_with("lienthong.")) {
+        let path = format!("{}::{}", rust_path(enumeration.package_name()), enumeration.name());
+        behind = behind.extern_path(format!(".{}", enumeration.full_name()), path);
+    }
+    let servers = generate(behind, &set);
+
+    let mut files = BTreeMap::new();
+    for (name, text) in open {
+        let package = name.trim_end_matches(".rs");
+        let personal = gated.iter().any(|(p, _, _)| p == package);
+        let text = if personal { clients[&name].clone() } else { text };
+        files.insert(PathBuf::from("shared/contract/src/gen").join(&name), text);
+        if personal {
+            files.insert(
+                PathBuf::from("shared/disclosure/src/gen").join(&name),
+                servers[&name].clone(),
+            );
+        }
+    }
+    files.insert("shared/contract/src/gen/redacted.rs".into(), debug);
+    files
+}
+
+#[test]
+fn generated_code_is_what_the_contract_says() {
+    let root = root();
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut stale = Vec::new();
+    for (path, text) in expected() {
+        let path = root.join(path);
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        if committed != text {
+            if update {
+                fs::write(&path, text).unwrap();
+            }
+            stale.push(path);
+        }
+    }
+    assert!(update || stale.is_empty(), "run `UPDATE=1 cargo test -p contract`; stale: {stale:?}");
+}
+
+#[test]
+fn i8_every_scalar_field_beside_personal_data_says_what_it_holds() {
+    let (_, pool) = compile();
+    let mut unmarked = Vec::new();
+    for message in pool.all_messages().filter(|m| m.package_name().starts_with("lienthong.")) {
+        if !carries_personal(&pool, &message) {
+            continue;
+        }
+        for field in message.fields() {
+            let scalar = !matches!(field.kind(), Kind::Message(_));
+            if scalar && sensitivity(&pool, &field) == 0 {
+                unmarked.push(field.full_name().to_owned());
+            }
+        }
+    }
+    assert!(unmarked.is_empty(), "fields without sensitivity: {unmarked:?}");
+}
+
+#[test]
+fn i8_debug_of_a_message_leaves_personal_data_out() {
+    let name = contract::r#type::v1::PersonName {
+        full_name: "Nguyễn Thị Canary".into(),
+        ..Default::default()
+    };
+    let value = contract::r#type::v1::ItemValue {
+        value: Some(contract::r#type::v1::item_value::Value::Text("Canary".into())),
+    };
+    let subject = contract::r#type::v1::SubjectRef {
+        subject: Some(contract::r#type::v1::subject_ref::Subject::PersonalNumber("990".into())),
+    };
+    for text in [format!("{name:?}"), format!("{value:?}"), format!("{subject:#?}")] {
+        assert!(!text.contains("Canary") && !text.contains("990"), "{text}");
+        assert!(text.contains("[personal]"), "{text}");
+    }
+}

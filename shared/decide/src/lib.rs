@@ -1,0 +1,252 @@
+//! Decision tables: what the policy service decides about a caller, before anybody looks at a person.
+//!
+//! A table has one row for every combination of a few named facts of the subject. The service that reads
+//! the record finds the facts and picks the row; it needs no policy engine for that. A fact that cannot be
+//! established counts as both true and false, and only what every such row allows is allowed (I2). Serves
+//! Decision 1911/QD-TTg, Art. 2(1): sharing "according to their assigned functions, tasks and powers".
+//!
+//! - [`DecisionTable::new`] refuses a table that is not whole, so [`DecisionTable::resolve`] cannot fail.
+//! - Nothing here knows Cedar, protobuf or time.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+/// The largest number of facts in a table: two to the power of eight rows is the most a caller keeps.
+pub const MAX_FACTS: usize = 8;
+
+/// What is known of a fact of the subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It cannot be established: both rows count.
+    Unknown,
+}
+
+impl From<bool> for Fact {
+    fn from(known: bool) -> Self {
+        if known { Self::True } else { Self::False }
+    }
+}
+
+/// What was decided about an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ItemEffect {
+    /// The item is allowed.
+    Allowed,
+    /// The item is withheld.
+    Withheld,
+    /// The item is not in the catalogue of the legal profile.
+    UnknownItem,
+}
+
+/// What was decided about one item, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ItemDecision {
+    /// The item.
+    pub item: String,
+    /// What was decided.
+    pub effect: ItemEffect,
+    /// The rule that decided.
+    pub rule: String,
+    /// Id of the legal-basis row that the rule carries out.
+    pub legal_basis: String,
+    /// The article, as cited.
+    pub article: String,
+}
+
+/// One answer of a decision table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TableAnswer {
+    /// False when the caller may not learn that the person exists (I7); then no item is allowed.
+    pub visible: bool,
+    /// One decision for each requested item, in the order of the request.
+    pub items: Vec<ItemDecision>,
+}
+
+impl TableAnswer {
+    /// Whether at least one item is allowed.
+    #[must_use]
+    pub fn allows_anything(&self) -> bool {
+        self.items.iter().any(|item| item.effect == ItemEffect::Allowed)
+    }
+}
+
+/// Why something is not a decision table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// More facts than [`MAX_FACTS`].
+    #[error("a table has at most {MAX_FACTS} facts, not {0}")]
+    TooManyFacts(usize),
+    /// A fact is named twice.
+    #[error("the fact `{0}` is named twice")]
+    RepeatedFact(String),
+    /// The number of rows is not two to the power of the number of facts.
+    #[error("{facts} facts make {expected} rows, not {rows}")]
+    WrongRowCount {
+        /// Facts of the table.
+        facts: usize,
+        /// Rows that they make.
+        expected: usize,
+        /// Rows that were given.
+        rows: usize,
+    },
+    /// A row points at no answer.
+    #[error("row {row} points at answer {answer}, which is not there")]
+    NoSuchAnswer {
+        /// The row.
+        row: usize,
+        /// Where it points.
+        answer: u32,
+    },
+    /// The answers do not decide the same items in the same order.
+    #[error("answer {0} decides other items than answer 0")]
+    OtherItems(usize),
+    /// An item is decided twice in one answer.
+    #[error("the item `{0}` is decided twice")]
+    RepeatedItem(String),
+    /// An item is in the catalogue for one subject and not for another.
+    #[error("the item `{0}` is unknown in one answer only")]
+    CatalogueDiffers(String),
+    /// An answer hides the person and still allows an item.
+    #[error("answer {0} hides the person and allows an item")]
+    HiddenButAllowed(usize),
+}
+
+/// For every combination of the named facts, which items are allowed. Always whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionTable {
+    facts: Vec<String>,
+    rows: Vec<u32>,
+    answers: Vec<TableAnswer>,
+}
+
+impl DecisionTable {
+    /// Makes a table of `facts`; of `rows`, in which the row whose number has bit i set where fact i holds
+    /// is an index into `answers`; and of the distinct `answers`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes the table not whole; see [`Error`].
+    pub fn new(facts: Vec<String>, rows: Vec<u32>, answers: Vec<TableAnswer>) -> Result<Self, Error> {
+        check_facts(&facts, rows.len())?;
+        for (row, answer) in rows.iter().enumerate() {
+            if get(&answers, *answer).is_none() {
+                return Err(Error::NoSuchAnswer { row, answer: *answer });
+            }
+        }
+        check_answers(&answers)?;
+        Ok(Self { facts, rows, answers })
+    }
+
+    /// The facts, in the order of the bits of a row's number.
+    #[must_use]
+    pub fn facts(&self) -> &[String] {
+        &self.facts
+    }
+
+    /// For each row, an index into the answers.
+    #[must_use]
+    pub fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// The distinct answers.
+    #[must_use]
+    pub fn answers(&self) -> &[TableAnswer] {
+        &self.answers
+    }
+
+    /// Whether some row allows some item. Where none does, nothing is read (I2).
+    #[must_use]
+    pub fn allows_anything(&self) -> bool {
+        self.rows.iter().filter_map(|row| get(&self.answers, *row)).any(TableAnswer::allows_anything)
+    }
+
+    /// The answer for a subject, given what `fact` knows of each named fact.
+    ///
+    /// A fact that is unknown is the AND over both of its rows: the person is visible only if visible in
+    /// all, an item is allowed only if allowed in all, and the first row that withholds says why.
+    pub fn resolve(&self, fact: impl Fn(&str) -> Fact) -> TableAnswer {
+        // Bits that must be set, and bits that must be clear; an unknown fact demands neither.
+        let (mut set, mut clear) = (0_usize, 0_usize);
+        for (bit, name) in self.facts.iter().enumerate() {
+            match fact(name) {
+                Fact::True => set |= 1 << bit,
+                Fact::False => clear |= 1 << bit,
+                Fact::Unknown => {}
+            }
+        }
+        self.rows
+            .iter()
+            .enumerate()
+            .filter(|(row, _)| row & set == set && row & clear == 0)
+            .filter_map(|(_, answer)| get(&self.answers, *answer))
+            .cloned()
+            .reduce(|all, next| both(all, &next))
+            // At least one row is always left; were it not so, nobody is visible.
+            .unwrap_or(TableAnswer { visible: false, items: Vec::new() })
+    }
+}
+
+/// What both answers allow.
+fn both(mut all: TableAnswer, next: &TableAnswer) -> TableAnswer {
+    all.visible &= next.visible;
+    for (mine, theirs) in all.items.iter_mut().zip(&next.items) {
+        if mine.effect == ItemEffect::Allowed && theirs.effect != ItemEffect::Allowed {
+            mine.clone_from(theirs);
+        }
+    }
+    all
+}
+
+/// The answer at an index as tables carry it.
+fn get(answers: &[TableAnswer], index: u32) -> Option<&TableAnswer> {
+    answers.get(usize::try_from(index).ok()?)
+}
+
+/// The facts are few and distinct, and there is a row for every combination.
+fn check_facts(facts: &[String], rows: usize) -> Result<(), Error> {
+    if facts.len() > MAX_FACTS {
+        return Err(Error::TooManyFacts(facts.len()));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(fact) = facts.iter().find(|fact| !seen.insert(*fact)) {
+        return Err(Error::RepeatedFact(fact.clone()));
+    }
+    let expected = 1_usize << facts.len();
+    if rows != expected {
+        return Err(Error::WrongRowCount { facts: facts.len(), expected, rows });
+    }
+    Ok(())
+}
+
+/// All answers decide the same items, once each, and none both hides the person and allows an item.
+fn check_answers(answers: &[TableAnswer]) -> Result<(), Error> {
+    let Some(first) = answers.first() else {
+        return Ok(());
+    };
+    let mut seen = BTreeSet::new();
+    if let Some(item) = first.items.iter().find(|item| !seen.insert(&item.item)) {
+        return Err(Error::RepeatedItem(item.item.clone()));
+    }
+    for (index, answer) in answers.iter().enumerate() {
+        if !answer.items.iter().map(|item| &item.item).eq(first.items.iter().map(|item| &item.item)) {
+            return Err(Error::OtherItems(index));
+        }
+        for (mine, theirs) in answer.items.iter().zip(&first.items) {
+            // Whether the law knows an item does not depend on who is asked about.
+            if (mine.effect == ItemEffect::UnknownItem) != (theirs.effect == ItemEffect::UnknownItem) {
+                return Err(Error::CatalogueDiffers(mine.item.clone()));
+            }
+        }
+        if !answer.visible && answer.allows_anything() {
+            return Err(Error::HiddenButAllowed(index));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Properties of decision tables.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn decision(item: usize, effect: ItemEffect, rule: &str) -> ItemDecision {
+    ItemDecision {
+        item: format!("item-{item}"),
+        effect,
+        rule: rule.to_owned(),
+        legal_basis: "1911-2021-art-2-1".to_owned(),
+        article: "Art. 2(1)".to_owned(),
+    }
+}
+
+fn answer(visible: bool, allowed: &[bool], rule: &str) -> TableAnswer {
+    let effect = |allowed| if visible && allowed { ItemEffect::Allowed } else { ItemEffect::Withheld };
+    TableAnswer {
+        visible,
+        items: allowed.iter().enumerate().map(|(item, a)| decision(item, effect(*a), rule)).collect(),
+    }
+}
+
+prop_compose! {
+    fn tables()(facts in 0_usize..5, items in 0_usize..6, count in 1_u32..5)(
+        answers in prop::collection::vec((prop::bool::weighted(0.8), prop::collection::vec(any::<bool>(), items)), count as usize),
+        rows in prop::collection::vec(0..count, 1 << facts),
+        facts in Just(facts),
+    ) -> DecisionTable {
+        let names = (0..facts).map(|fact| format!("fact-{fact}")).collect();
+        let answers = answers.iter().enumerate().map(|(n, (v, a))| answer(*v, a, &format!("rule-{n}"))).collect();
+        DecisionTable::new(names, rows, answers).unwrap()
+    }
+}
+
+fn known() -> impl Strategy<Value = Fact> {
+    prop_oneof![Just(Fact::True), Just(Fact::False), Just(Fact::Unknown)]
+}
+
+fn look(facts: &[Fact]) -> impl Fn(&str) -> Fact {
+    move |name| facts[name.strip_prefix("fact-").unwrap().parse::<usize>().unwrap()]
+}
+
+fn allowed(answer: &TableAnswer) -> Vec<bool> {
+    answer.items.iter().map(|item| item.effect == ItemEffect::Allowed).collect()
+}
+
+proptest! {
+    #[test]
+    fn i2_forgetting_a_fact_never_widens(table in tables(), facts in prop::collection::vec(known(), 5), gone in 0_usize..5) {
+        let before = table.resolve(look(&facts));
+        let mut fewer = facts;
+        fewer[gone] = Fact::Unknown;
+        let after = table.resolve(look(&fewer));
+        prop_assert!(before.visible || !after.visible);
+        for (before, after) in allowed(&before).iter().zip(allowed(&after)) {
+            prop_assert!(*before || !after);
+        }
+    }
+
+    #[test]
+    fn i2_unknown_is_exactly_the_and_of_its_rows(table in tables(), facts in prop::collection::vec(known(), 5)) {
+        let got = table.resolve(look(&facts));
+        let rows = (0..table.rows().len()).filter(|row| {
+            (0..table.facts().len()).all(|bit| match facts[bit] {
+                Fact::True => row >> bit & 1 == 1,
+                Fact::False => row >> bit & 1 == 0,
+                Fact::Unknown => true,
+            })
+        });
+        let rows: Vec<_> = rows.map(|row| &table.answers()[table.rows()[row] as usize]).collect();
+        prop_assert_eq!(got.visible, rows.iter().all(|row| row.visible));
+        for item in 0..got.items.len() {
+            let all = rows.iter().all(|row| row.items[item].effect == ItemEffect::Allowed);
+            prop_assert_eq!(got.items[item].effect == ItemEffect::Allowed, all);
+            // The reason given is the reason of a row that came to the same decision.
+            prop_assert!(rows.iter().any(|row| row.items[item] == got.items[item]));
+        }
+    }
+
+    #[test]
+    fn i3_every_item_has_exactly_one_outcome(table in tables(), facts in prop::collection::vec(known(), 5)) {
+        let got = table.resolve(look(&facts));
+        let want: Vec<_> = table.answers()[0].items.iter().map(|item| item.item.clone()).collect();
+        prop_assert_eq!(got.items.iter().map(|item| item.item.clone()).collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn i7_a_hidden_person_has_no_allowed_item(table in tables(), facts in prop::collection::vec(known(), 5)) {
+        let got = table.resolve(look(&facts));
+        prop_assert!(got.visible || !got.allows_anything());
+    }
+
+    #[test]
+    fn known_facts_pick_their_row(table in tables(), row in 0_usize..32) {
+        let row = row % table.rows().len();
+        let facts: Vec<Fact> = (0..5).map(|bit| Fact::from(row >> bit & 1 == 1)).collect();
+        prop_assert_eq!(&table.resolve(look(&facts)), &table.answers()[table.rows()[row] as usize]);
+    }
+}
+
+#[test]
+fn the_withholding_rule_speaks_for_an_unknown_fact() {
+    let answers = vec![answer(true, &[true, true], "permit"), answer(true, &[true, false], "forbid")];
+    let table = DecisionTable::new(vec!["protected".to_owned()], vec![0, 1], answers).unwrap();
+    let got = table.resolve(|_| Fact::Unknown);
+    assert_eq!(allowed(&got), [true, false]);
+    assert_eq!(got.items[0].rule, "permit");
+    assert_eq!(got.items[1].rule, "forbid");
+}
+
+#[test]
+fn tables_that_are_not_whole_are_refused() {
+    let names = |n: usize| (0..n).map(|n| n.to_string()).collect::<Vec<_>>();
+    let yes = || answer(true, &[true], "permit");
+    let new = DecisionTable::new;
+    assert_eq!(new(names(9), vec![0; 512], vec![yes()]), Err(Error::TooManyFacts(9)));
+    assert_eq!(new(vec!["a".to_owned(); 2], vec![0; 4], vec![yes()]), Err(Error::RepeatedFact("a".to_owned())));
+    assert_eq!(new(names(1), vec![0], vec![yes()]), Err(Error::WrongRowCount { facts: 1, expected: 2, rows: 1 }));
+    assert_eq!(new(names(1), vec![0, 1], vec![yes()]), Err(Error::NoSuchAnswer { row: 1, answer: 1 }));
+    assert_eq!(new(vec![], vec![0], vec![]), Err(Error::NoSuchAnswer { row: 0, answer: 0 }));
+    let two = answer(true, &[true, true], "permit");
+    assert_eq!(new(names(1), vec![0, 1], vec![yes(), two]), Err(Error::OtherItems(1)));
+    let mut twice = yes();
+    twice.items.push(twice.items[0].clone());
+    assert_eq!(new(vec![], vec![0], vec![twice]), Err(Error::RepeatedItem("item-0".to_owned())));
+    let mut unknown = yes();
+    unknown.items[0].effect = ItemEffect::UnknownItem;
+    assert_eq!(new(names(1), vec![0, 1], vec![yes(), unknown]), Err(Error::CatalogueDiffers("item-0".to_owned())));
+    let mut hidden = yes();
+    hidden.visible = false;
+    assert_eq!(new(vec![], vec![0], vec![hidden]), Err(Error::HiddenButAllowed(0)));
+}

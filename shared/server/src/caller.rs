@@ -1,0 +1,193 @@
+//! Who calls: the SPIFFE URI in the verified client certificate, and nothing else. What one kind of
+//! caller may call is one static table, never a question to the policy service.
+
+use x509_parser::{extensions::GeneralName, prelude::FromDer};
+
+/// A verified caller. It exists only for a certificate that the TLS layer has verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    id: String,
+    kind: Kind,
+}
+
+/// What kind of caller an identity names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A system of an agency: `/agency/<agency>/system/<system>`.
+    System {
+        /// The agency's code.
+        agency: String,
+        /// The system's id.
+        system: String,
+    },
+    /// One of our own services: `/service/<name>`.
+    Service(String),
+    /// An officer of the operator: `/operator/<id>`.
+    Operator(String),
+}
+
+/// Why a certificate names no caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoCaller {
+    /// It is not a certificate.
+    #[error("the certificate cannot be parsed")]
+    NotACertificate,
+    /// It has no URI name, or more than one.
+    #[error("the certificate must carry exactly one URI name")]
+    NotOneUri,
+    /// The URI is not an identity of the trust domain.
+    #[error("the URI names no identity of the trust domain")]
+    NotOurs,
+}
+
+impl Caller {
+    /// The identity in the DER certificate.
+    pub fn from_certificate(der: &[u8], trust_domain: &str) -> Result<Self, NoCaller> {
+        let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(der)
+            .map_err(|_| NoCaller::NotACertificate)?;
+        let names = certificate.subject_alternative_name().map_err(|_| NoCaller::NotACertificate)?;
+        let mut uris = names.iter().flat_map(|n| &n.value.general_names).filter_map(uri);
+        match (uris.next(), uris.next()) {
+            (Some(uri), None) => Self::parse(uri, trust_domain),
+            _ => Err(NoCaller::NotOneUri),
+        }
+    }
+
+    /// The identity that a SPIFFE URI names.
+    pub fn parse(uri: &str, trust_domain: &str) -> Result<Self, NoCaller> {
+        let path = uri
+            .strip_prefix("spiffe://")
+            .and_then(|rest| rest.strip_prefix(trust_domain))
+            .and_then(|rest| rest.strip_prefix('/'))
+            .ok_or(NoCaller::NotOurs)?;
+        let parts: Vec<&str> = path.split('/').collect();
+        if !parts.iter().all(|part| is_segment(part)) {
+            return Err(NoCaller::NotOurs);
+        }
+        let kind = match parts.as_slice() {
+            ["agency", agency, "system", system] => {
+                Kind::System { agency: (*agency).to_owned(), system: (*system).to_owned() }
+            }
+            ["service", name] => Kind::Service((*name).to_owned()),
+            ["operator", id] => Kind::Operator((*id).to_owned()),
+            _ => return Err(NoCaller::NotOurs),
+        };
+        Ok(Self { id: uri.to_owned(), kind })
+    }
+
+    /// The SPIFFE id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What kind of caller it is.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+}
+
+fn uri<'a>(name: &'a GeneralName<'a>) -> Option<&'a str> {
+    if let GeneralName::URI(uri) = name { Some(uri) } else { None }
+}
+
+fn is_segment(part: &str) -> bool {
+    !part.is_empty()
+        && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        && part != "."
+        && part != ".."
+}
+
+/// To whom a method is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OpenTo {
+    Systems,
+    Service(&'static str),
+    Everyone,
+}
+
+/// Every method there is, and who may call it. A method that is not here does not exist.
+const METHODS: &[(&str, &[OpenTo])] = &[
+    ("/lienthong.identity.v1.IdentityService/GetPerson", &[OpenTo::Systems]),
+    ("/lienthong.policy.v1.PolicyService/Decide", &[OpenTo::Service("identity")]),
+    ("/lienthong.audit.v1.AuditService/Append", &[OpenTo::Service("identity")]),
+    ("/grpc.health.v1.Health/Check", &[OpenTo::Everyone]),
+    ("/grpc.health.v1.Health/Watch", &[OpenTo::Everyone]),
+    ("/grpc.health.v1.Health/List", &[OpenTo::Everyone]),
+];
+
+/// What the table says of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// The caller may call the method.
+    Open,
+    /// The method is not open to this kind of caller.
+    Closed,
+    /// There is no such method.
+    Unknown,
+}
+
+/// Whether `caller` may call `method`, given as its full path.
+pub fn admission(method: &str, caller: &Caller) -> Admission {
+    let Some((_, open)) = METHODS.iter().find(|(name, _)| *name == method) else {
+        return Admission::Unknown;
+    };
+    let allowed = open.iter().any(|open| match (open, &caller.kind) {
+        (OpenTo::Everyone, _) | (OpenTo::Systems, Kind::System { .. }) => true,
+        (OpenTo::Service(name), Kind::Service(service)) => name == service,
+        (OpenTo::Systems, Kind::Service(_) | Kind::Operator(_))
+        | (OpenTo::Service(_), Kind::System { .. } | Kind::Operator(_)) => false,
+    });
+    if allowed { Admission::Open } else { Admission::Closed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(uri: &str, expect: Result<Kind, NoCaller>) {
+        assert_eq!(Caller::parse(uri, "lienthong.test").map(|c| c.kind), expect, "{uri}");
+    }
+
+    #[test]
+    fn identities_are_parsed_strictly() {
+        check(
+            "spiffe://lienthong.test/agency/G24/system/hi",
+            Ok(Kind::System { agency: "G24".into(), system: "hi".into() }),
+        );
+        check("spiffe://lienthong.test/service/audit", Ok(Kind::Service("audit".into())));
+        check("spiffe://lienthong.test/operator/7", Ok(Kind::Operator("7".into())));
+        for bad in [
+            "spiffe://lienthong.test.evil/service/audit",
+            "spiffe://lienthong.testservice/audit",
+            "spiffe://other/service/audit",
+            "https://lienthong.test/service/audit",
+            "spiffe://lienthong.test/service/",
+            "spiffe://lienthong.test/service/audit/x",
+            "spiffe://lienthong.test/service/..",
+            "spiffe://lienthong.test/service/a%2fb",
+            "spiffe://lienthong.test/agency/G24",
+            "",
+        ] {
+            check(bad, Err(NoCaller::NotOurs));
+        }
+    }
+
+    #[test]
+    fn i2_only_the_table_opens_a_method() {
+        let caller = |uri| Caller::parse(uri, "t");
+        let system = caller("spiffe://t/agency/G24/system/hi");
+        let identity = caller("spiffe://t/service/identity");
+        let policy = caller("spiffe://t/service/policy");
+        let get = "/lienthong.identity.v1.IdentityService/GetPerson";
+        let append = "/lienthong.audit.v1.AuditService/Append";
+        let ask = |method, caller: &Result<Caller, NoCaller>| {
+            caller.as_ref().map(|caller| admission(method, caller))
+        };
+        assert_eq!(ask(get, &system), Ok(Admission::Open));
+        assert_eq!(ask(get, &identity), Ok(Admission::Closed));
+        assert_eq!(ask(append, &identity), Ok(Admission::Open));
+        assert_eq!(ask(append, &system), Ok(Admission::Closed));
+        assert_eq!(ask(append, &policy), Ok(Admission::Closed));
+        assert_eq!(ask("/lienthong.audit.v1.AuditService/Erase", &identity), Ok(Admission::Unknown));
+    }
+}

@@ -1,0 +1,168 @@
+//! The one form of an error on the wire: a gRPC status with `google.rpc.ErrorInfo`, whose reason and
+//! words come from one table. Nothing of a person and nothing of an underlying error goes into it.
+
+use std::collections::HashMap;
+
+use contract::r#type::v1::ErrorReason;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+/// The domain of every reason.
+pub const DOMAIN: &str = "lienthong.gov.vn";
+
+/// One faulty field of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Path of the field, for example `basis.procedure`.
+    pub field: String,
+    /// Stable reason, UPPER_SNAKE.
+    pub reason: &'static str,
+    /// What is wrong, in Vietnamese; never the value itself.
+    pub vi: String,
+    /// The same in English.
+    pub en: String,
+}
+
+/// An error that names every faulty field.
+pub fn invalid(violations: Vec<Violation>) -> Status {
+    let mut details = ErrorDetails::new();
+    let fields = violations.into_iter().map(|v| {
+        FieldViolation::new(v.field, format!("{}: {} / {}", v.reason, v.vi, v.en))
+    });
+    details.set_bad_request(fields.collect::<Vec<_>>());
+    with_details(ErrorReason::InvalidRequest, details, &[])
+}
+
+/// An error by its reason alone.
+pub fn refuse(reason: ErrorReason) -> Status {
+    refuse_with(reason, &[])
+}
+
+/// An error by its reason, with values a client can read; never anything of a person.
+pub fn refuse_with(reason: ErrorReason, metadata: &[(&str, String)]) -> Status {
+    with_details(reason, ErrorDetails::new(), metadata)
+}
+
+fn with_details(
+    reason: ErrorReason,
+    mut details: ErrorDetails,
+    metadata: &[(&str, String)],
+) -> Status {
+    let (code, vi, en) = entry(reason);
+    let metadata: HashMap<String, String> =
+        metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    details.set_error_info(name(reason), DOMAIN, metadata);
+    details.set_localized_message("vi-VN", vi);
+    Status::with_error_details(code, en, details)
+}
+
+/// The reason as clients see it: the enum name without its prefix.
+pub fn name(reason: ErrorReason) -> &'static str {
+    let name = reason.as_str_name();
+    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}
+
+/// Code and words of a reason.
+fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
+    match reason {
+        ErrorReason::Unspecified | ErrorReason::Internal => {
+            (Code::Internal, "Lỗi của hệ thống.", "A fault of the system.")
+        }
+        ErrorReason::InvalidRequest => (
+            Code::InvalidArgument,
+            "Yêu cầu có trường không hợp lệ.",
+            "The request has faulty fields.",
+        ),
+        ErrorReason::UnknownIdentity => (
+            Code::Unauthenticated,
+            "Chứng thư không mang định danh được công nhận.",
+            "The certificate carries no recognised identity.",
+        ),
+        ErrorReason::MethodNotAllowed => (
+            Code::PermissionDenied,
+            "Bên gọi không được dùng phương thức này.",
+            "The method is not open to this caller.",
+        ),
+        ErrorReason::ConnectionNotActive => (
+            Code::PermissionDenied,
+            "Kết nối chưa được mở, đã tạm dừng hoặc đã chấm dứt.",
+            "The connection is absent, suspended or ended.",
+        ),
+        ErrorReason::NoAgreement => (
+            Code::PermissionDenied,
+            "Không có thỏa thuận còn hiệu lực cho thủ tục và căn cứ này.",
+            "No agreement in force covers this procedure on this basis.",
+        ),
+        ErrorReason::BasisNotInForce => (
+            Code::PermissionDenied,
+            "Căn cứ pháp lý không có hoặc không còn hiệu lực.",
+            "The legal basis is unknown or not in force.",
+        ),
+        ErrorReason::NothingAllowed => (
+            Code::PermissionDenied,
+            "Không mục thông tin nào được phép cung cấp.",
+            "None of the requested items is allowed.",
+        ),
+        ErrorReason::GuessingBudgetSpent => (
+            Code::ResourceExhausted,
+            "Quá nhiều lần tra cứu không khớp.",
+            "Too many lookups that matched nobody.",
+        ),
+        ErrorReason::DeadlineExceeded => (
+            Code::DeadlineExceeded,
+            "Quá thời hạn của bên gọi.",
+            "The caller's deadline passed.",
+        ),
+        ErrorReason::AuditUnavailable => (
+            Code::Unavailable,
+            "Chưa ghi được nhật ký nên không cung cấp dữ liệu.",
+            "The access could not be recorded, so nothing was released.",
+        ),
+        ErrorReason::PolicyUnavailable => (
+            Code::Unavailable,
+            "Dịch vụ chính sách không trả lời.",
+            "The policy service did not answer.",
+        ),
+        ErrorReason::RegisterUnavailable => (
+            Code::Unavailable,
+            "Cơ sở dữ liệu không trả lời.",
+            "The register did not answer.",
+        ),
+        ErrorReason::MessageTooLarge => (
+            Code::ResourceExhausted,
+            "Thông điệp quá lớn.",
+            "The message is too large.",
+        ),
+        ErrorReason::Overloaded => (
+            Code::Unavailable,
+            "Hệ thống đang quá tải hoặc đang dừng.",
+            "The server is overloaded or stopping.",
+        ),
+        ErrorReason::UnknownMethod => (
+            Code::Unimplemented,
+            "Không có phương thức này.",
+            "There is no such method.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_carries_its_reason_and_both_languages() {
+        let status = refuse_with(ErrorReason::NoAgreement, &[("record_index", "7".into())]);
+        let details = status.get_error_details();
+        assert_eq!(status.code(), Code::PermissionDenied);
+        let info = details.error_info();
+        assert_eq!(info.map(|i| i.reason.as_str()), Some("NO_AGREEMENT"));
+        assert_eq!(info.map(|i| i.domain.as_str()), Some(DOMAIN));
+        assert_eq!(
+            info.and_then(|i| i.metadata.get("record_index")).map(String::as_str),
+            Some("7")
+        );
+        assert!(details.localized_message().is_some_and(|m| m.locale == "vi-VN"));
+        assert!(!status.message().is_empty());
+    }
+}

@@ -1,0 +1,65 @@
+//! The server core that every service stands on: accepting, TLS, who calls, deadlines, draining,
+//! health, errors, and the channels to other services.
+//!
+//! It exists because of measured defects of the stack below it: tonic's own server reloads no
+//! certificate, answers a passed deadline with CANCELLED and drains without a deadline. So tonic gives
+//! the codec and the router here, and the connections are ours.
+//!
+//! | module | job |
+//! |---|---|
+//! | `accept` | listener, handshakes, one task per connection, drain |
+//! | `caller` | the SPIFFE identity in the client certificate, and who may call what |
+//! | `channel` | outgoing connections to other services |
+//! | `config` | keys of the `[server]` table |
+//! | `deadline` | `grpc-timeout`, honoured and passed on |
+//! | `error` | the one form of an error on the wire |
+//! | `runtime` | time and randomness, injected |
+//! | `tls` | rustls configurations from PEM files |
+
+pub mod accept;
+pub mod caller;
+pub mod channel;
+pub mod config;
+pub mod deadline;
+pub mod error;
+pub mod runtime;
+pub mod tls;
+
+pub use accept::{Running, Server};
+pub use caller::Caller;
+pub use config::Config;
+pub use deadline::Deadline;
+
+/// What keeps a server from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A certificate, key or CA file cannot be read.
+    #[error("cannot read {what} from `{path}`")]
+    Pem {
+        /// What was looked for.
+        what: &'static str,
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: rustls_pki_types::pem::Error,
+    },
+    /// The certificates do not make a usable TLS configuration.
+    #[error("certificate and key are not usable")]
+    Tls(#[from] rustls::Error),
+    /// The CA file makes no verifier.
+    #[error("the CA certificates make no verifier")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+    /// The address cannot be bound.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An endpoint of another service is not an address.
+    #[error("`{0}` is not `host:port`")]
+    Endpoint(String),
+}
