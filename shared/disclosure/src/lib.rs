@@ -1,1 +1,182 @@
-//! disclosure
+//! The gate of invariant I1: no personal data is handed to the transport before the record of that
+//! disclosure is committed durably at a fixed index of the access log.
+//!
+//! The gate is a chain of types, each made from the one before and by nothing else:
+//!
+//! ```text
+//! Answer<T>  --Recorder::record-->  DurableReceipt  --Disclosed::new-->  Disclosed<T>  -->  Released<R>
+//! ```
+//!
+//! The servers of personal services are generated so that a handler must return `Released<_>`; a
+//! response message cannot be returned, and a receipt cannot be made up:
+//!
+//! ```compile_fail
+//! let forged = disclosure::DurableReceipt { receipt: Default::default(), answer: [0; 32] };
+//! ```
+//! ```compile_fail
+//! fn around(response: contract::identity::v1::GetPersonResponse)
+//!     -> disclosure::Released<contract::identity::v1::GetPersonResponse> {
+//!     response.into()
+//! }
+//! ```
+//! ```compile_fail
+//! use contract::identity::v1::{GetPersonAnswer, GetPersonResponse};
+//! fn unrecorded(answer: disclosure::Answer<GetPersonAnswer>)
+//!     -> disclosure::Released<GetPersonResponse> {
+//!     disclosure::Disclosed::new(answer).into()
+//! }
+//! ```
+//! ```
+//! // The one way that compiles.
+//! use contract::identity::v1::{GetPersonAnswer, GetPersonResponse};
+//! fn recorded(answer: disclosure::Answer<GetPersonAnswer>, receipt: disclosure::DurableReceipt)
+//!     -> Result<disclosure::Released<GetPersonResponse>, disclosure::Error> {
+//!     Ok(disclosure::Disclosed::new(answer, receipt)?.into())
+//! }
+//! ```
+
+pub mod codec;
+mod recorder;
+
+use std::marker::PhantomData;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use contract::{
+    audit::v1::Receipt,
+    identity::v1::{GetPersonAnswer, GetPersonResponse},
+};
+use prost::Message;
+pub use recorder::{Access, Recorder};
+
+/// Servers of the personal services of `lienthong.identity.v1`.
+pub mod identity {
+    /// Package `lienthong.identity.v1`.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::wildcard_enum_match_arm,
+        reason = "generated code"
+    )]
+    pub mod v1 {
+        include!("gen/lienthong.identity.v1.rs");
+    }
+}
+
+/// Why nothing may be released.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The access log did not answer, or refused. The message is fixed; the status goes to the log.
+    #[error("the access log did not record the access")]
+    NotRecorded(#[source] tonic::Status),
+    /// The log answered with a proof that does not lead from the leaf we sent to a checkpoint it signed.
+    #[error("the access log's proof does not hold")]
+    ProofDoesNotHold(#[from] tlog::Error),
+    /// The log answered for another leaf.
+    #[error("the access log answered for another leaf")]
+    OtherLeaf,
+    /// The receipt was made for another answer.
+    #[error("the receipt belongs to another answer")]
+    OtherAnswer,
+}
+
+/// A request together with the exact bytes it came as, which the record commits to. prost keeps only
+/// the message, and a message serialised again may have other bytes.
+#[derive(Debug)]
+pub struct Exact<T> {
+    message: T,
+    bytes: Bytes,
+}
+
+impl<T> Exact<T> {
+    /// The message.
+    pub fn message(&self) -> &T {
+        &self.message
+    }
+
+    /// The bytes it came as.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// An answer, serialised once: these bytes are recorded and these bytes are sent.
+#[derive(Debug)]
+pub struct Answer<T> {
+    bytes: Bytes,
+    of: PhantomData<T>,
+}
+
+impl<T: Message> Answer<T> {
+    /// Serialises the answer.
+    pub fn new(answer: &T) -> Self {
+        Self { bytes: answer.encode_to_vec().into(), of: PhantomData }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// Proof that a record is committed durably in the access log. Only [`Recorder::record`] makes one,
+/// after it has checked the log's proof.
+pub struct DurableReceipt {
+    receipt: Receipt,
+    answer: [u8; 32],
+}
+
+impl DurableReceipt {
+    /// The record's index in the log.
+    pub fn index(&self) -> u64 {
+        self.receipt.index
+    }
+}
+
+/// An answer that may leave, because its record stands.
+pub struct Disclosed<T> {
+    answer: Answer<T>,
+    receipt: DurableReceipt,
+}
+
+impl<T: Message> Disclosed<T> {
+    /// Joins an answer with the receipt of its own record; the receipt of another answer is refused.
+    pub fn new(answer: Answer<T>, receipt: DurableReceipt) -> Result<Self, Error> {
+        if tlog::digest(&answer.bytes) == receipt.answer {
+            Ok(Self { answer, receipt })
+        } else {
+            Err(Error::OtherAnswer)
+        }
+    }
+}
+
+/// A response that carries personal data: `{ <answer> answer = 1; Receipt receipt = 2; }`.
+pub trait Proven {
+    /// The message in field 1.
+    type Answer: Message;
+}
+
+impl Proven for GetPersonResponse {
+    type Answer = GetPersonAnswer;
+}
+
+/// The bytes of a response that may be sent. Made from [`Disclosed`] and from nothing else.
+pub struct Released<R> {
+    bytes: Bytes,
+    of: PhantomData<R>,
+}
+
+impl<R: Proven> From<Disclosed<R::Answer>> for Released<R> {
+    fn from(disclosed: Disclosed<R::Answer>) -> Self {
+        // The wire format of fields 1 and 2, both length-delimited, around bytes that exist already.
+        let answer = disclosed.answer.bytes;
+        let receipt = disclosed.receipt.receipt.encode_to_vec();
+        let mut bytes = BytesMut::with_capacity(answer.len() + receipt.len() + 22);
+        for (tag, part) in [(0x0a_u8, answer.as_ref()), (0x12, receipt.as_ref())] {
+            bytes.put_u8(tag);
+            prost::encoding::encode_varint(part.len() as u64, &mut bytes);
+            bytes.put_slice(part);
+        }
+        Self { bytes: bytes.freeze(), of: PhantomData }
+    }
+}

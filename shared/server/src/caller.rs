@@ -180,9 +180,9 @@ mod tests {
         let policy = caller("spiffe://t/service/policy");
         let get = "/lienthong.identity.v1.IdentityService/GetPerson";
         let append = "/lienthong.audit.v1.AuditService/Append";
-        let ask = |method, caller: &Result<Caller, NoCaller>| {
-            caller.as_ref().map(|caller| admission(method, caller))
-        };
+        fn ask(method: &str, caller: &Result<Caller, NoCaller>) -> Result<Admission, NoCaller> {
+            caller.as_ref().map(|caller| admission(method, caller)).map_err(|error| *error)
+        }
         assert_eq!(ask(get, &system), Ok(Admission::Open));
         assert_eq!(ask(get, &identity), Ok(Admission::Closed));
         assert_eq!(ask(append, &identity), Ok(Admission::Open));

@@ -1,1 +1,66 @@
-//! tlog
+//! The access log's formats and arithmetic, pure: leaves and their commitments, the Merkle tree of RFC
+//! 6962, checkpoints as C2SP signed notes, tlog-proof files, and the offline check of a receipt.
+//!
+//! | module | job |
+//! |---|---|
+//! | `leaf` | the 104 bytes of a leaf, the two commitments, the opening |
+//! | `merkle` | growing the tree, inclusion and consistency proofs |
+//! | `checkpoint` | signing and verifying checkpoints |
+//! | `proof_file` | the C2SP `tlog-proof` text |
+//! | `verify` | everything an outsider checks about one receipt |
+//!
+//! The words that define leaf and commitments stand in `audit/v1/receipt.proto`.
+
+mod checkpoint;
+mod leaf;
+mod merkle;
+mod proof_file;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use checkpoint::{Checkpoint, LogSigner, LogVerifier};
+pub use leaf::{
+    LEAF_LEN, Leaf, context, digest, inner_commitment, opening, outer_commitment, parse_opening,
+};
+pub use merkle::{
+    Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, prove_consistency,
+    prove_inclusion, verify_consistency, verify_inclusion,
+};
+pub use proof_file::ProofFile;
+pub use verify::{Evidence, Verified, verify_receipt};
+
+/// Why bytes are not what they should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The leaf is not 104 bytes with the right tag.
+    #[error("the leaf is not of the form `lienthong/leaf/1`")]
+    MalformedLeaf,
+    /// The opening is shorter than a key or its context is not text.
+    #[error("the opening is malformed")]
+    MalformedOpening,
+    /// A hash is not 32 bytes.
+    #[error("a hash is not of 32 bytes")]
+    MalformedHash,
+    /// The inclusion or consistency proof does not lead to the root.
+    #[error("the proof does not lead to the checkpoint's root")]
+    ProofDoesNotHold,
+    /// Hashes of the tree that a computation needs are not there.
+    #[error("hashes of the tree are missing")]
+    MissingHashes,
+    /// The checkpoint is no signed note, or its body is no checkpoint of this log.
+    #[error("the checkpoint is malformed or of another log")]
+    MalformedCheckpoint,
+    /// The log's key did not sign the checkpoint.
+    #[error("the checkpoint is not signed by the log's key")]
+    BadSignature,
+    /// A signer or verifier key text is malformed.
+    #[error("the key is malformed")]
+    MalformedKey,
+    /// The tlog-proof text is malformed.
+    #[error("the proof file is malformed")]
+    MalformedProofFile,
+    /// The outer commitment does not open to this request, answer and context.
+    #[error("the record was made for another request, answer or caller")]
+    OtherContent,
+}

@@ -1,0 +1,118 @@
+//! Records an access and checks the log's proof: the only maker of `DurableReceipt`.
+
+use std::sync::{Mutex, PoisonError};
+
+use contract::audit::v1::{
+    AppendRequest, AppendResponse, DecisionRecord, Receipt, audit_service_client::AuditServiceClient,
+};
+use prost::Message;
+use server::{
+    Caller, Deadline,
+    runtime::{Clock, Entropy},
+};
+use tonic::transport::Channel;
+
+use crate::{Answer, DurableReceipt, Error};
+
+/// One access to record.
+pub struct Access<'a> {
+    /// Full path of the method.
+    pub method: &'a str,
+    /// Who called.
+    pub caller: &'a Caller,
+    /// The exact bytes of the request.
+    pub request: &'a [u8],
+    /// What really happened, for inspectors.
+    pub decision: &'a DecisionRecord,
+}
+
+/// The way to the access log.
+pub struct Recorder {
+    log: AuditServiceClient<Channel>,
+    verifier: tlog::LogVerifier,
+    clock: Clock,
+    entropy: Entropy,
+    /// The newest checkpoint whose signature was verified: one batch shares one checkpoint, so the
+    /// signature is verified once for all of them.
+    verified: Mutex<Option<(String, tlog::Checkpoint)>>,
+}
+
+impl Recorder {
+    /// A recorder that trusts checkpoints signed by `verifier` only.
+    pub fn new(channel: Channel, verifier: tlog::LogVerifier, clock: Clock, entropy: Entropy) -> Self {
+        let log = AuditServiceClient::new(channel);
+        Self { log, verifier, clock, entropy, verified: Mutex::new(None) }
+    }
+
+    /// Records the access and gives the proof that it stands. Answers, denials and misses alike.
+    pub async fn record<T: Message>(
+        &self,
+        deadline: Deadline,
+        access: &Access<'_>,
+        answer: &Answer<T>,
+    ) -> Result<DurableReceipt, Error> {
+        let context = tlog::context(access.method, access.caller.id());
+        let request_digest = tlog::digest(access.request);
+        let answer_digest = tlog::digest(answer.bytes());
+        let decision = access.decision.encode_to_vec();
+        // Two independent keys: with one key for both, a caller could try the few possible outcomes
+        // against the inner commitment (I7).
+        let (outer_key, inner_key) = (self.entropy.array::<32>(), self.entropy.array::<32>());
+        let leaf = tlog::Leaf {
+            time_ms: self.clock.now_ms(),
+            record_id: self.entropy.array(),
+            outer: tlog::outer_commitment(&outer_key, &context, &request_digest, &answer_digest),
+            inner: tlog::inner_commitment(&inner_key, &decision),
+        }
+        .to_bytes();
+        let append = AppendRequest {
+            leaf: leaf.to_vec(),
+            outer_key: outer_key.to_vec(),
+            inner_key: inner_key.to_vec(),
+            context: context.clone(),
+            request_digest: request_digest.to_vec(),
+            answer_digest: answer_digest.to_vec(),
+            decision,
+        };
+        let answered = self.log.clone().append(deadline.request(append)).await;
+        let appended = answered.map_err(Error::NotRecorded)?.into_inner();
+        self.check(&leaf, &appended)?;
+        let receipt = Receipt {
+            leaf: leaf.to_vec(),
+            index: appended.index,
+            proof: appended.proof,
+            checkpoint: appended.checkpoint,
+            opening: tlog::opening(&outer_key, &context),
+        };
+        Ok(DurableReceipt { receipt, answer: answer_digest })
+    }
+
+    /// The log must have taken the leaf we sent, and its proof must lead to a checkpoint it signed.
+    fn check(&self, leaf: &[u8], appended: &AppendResponse) -> Result<(), Error> {
+        let leaf_hash = tlog::leaf_hash(leaf);
+        if appended.leaf_hash != leaf_hash {
+            return Err(Error::OtherLeaf);
+        }
+        let checkpoint = self.verified_checkpoint(&appended.checkpoint)?;
+        tlog::verify_inclusion(
+            appended.index,
+            checkpoint.size,
+            &leaf_hash,
+            &tlog::hashes(&appended.proof)?,
+            &checkpoint.root,
+        )?;
+        Ok(())
+    }
+
+    fn verified_checkpoint(&self, note: &str) -> Result<tlog::Checkpoint, Error> {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, checkpoint)) = verified.as_ref()
+            && known == note
+        {
+            return Ok(checkpoint.clone());
+        }
+        let checkpoint = self.verifier.verify(note)?;
+        *verified = Some((note.to_owned(), checkpoint.clone()));
+        Ok(checkpoint)
+    }
+}

@@ -1,0 +1,60 @@
+//! Outgoing connections to our other services: mutual TLS, and the peer must be the service it is
+//! meant to be, not just anybody whom the CA knows.
+
+use std::{io, sync::Arc, time::Duration};
+
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+use crate::{
+    StartError,
+    caller::{Caller, Kind},
+    tls,
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
+const CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// A channel to `service` at `host:port`, connected when first used and again after a loss.
+pub fn to_service(
+    endpoint: &str,
+    service: &'static str,
+    trust_domain: &str,
+    files: &tls::Files,
+) -> Result<Channel, StartError> {
+    let bad = || StartError::Endpoint(endpoint.to_owned());
+    let (host, _) = endpoint.rsplit_once(':').ok_or_else(bad)?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| bad())?;
+    let connector = TlsConnector::from(tls::client(files)?);
+    let trust_domain: Arc<str> = trust_domain.into();
+    let connect = tower::service_fn(move |uri: Uri| {
+        let (connector, name) = (connector.clone(), name.clone());
+        let trust_domain = Arc::clone(&trust_domain);
+        async move {
+            let address = uri.authority().map(|a| a.as_str().to_owned()).unwrap_or_default();
+            let tcp = TcpStream::connect(address).await?;
+            tcp.set_nodelay(true)?;
+            let stream = connector.connect(name, tcp).await?;
+            let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
+            let peer = certificate
+                .and_then(|der| Caller::from_certificate(der, &trust_domain).ok());
+            // `serve all` answers for every service under the name `all`.
+            match peer.as_ref().map(Caller::kind) {
+                Some(Kind::Service(found)) if found == service || found == "all" => {
+                    Ok(TokioIo::new(stream))
+                }
+                Some(_) | None => Err(io::Error::other("the peer is another service")),
+            }
+        }
+    });
+    let endpoint = Endpoint::from_shared(format!("http://{endpoint}"))
+        .map_err(|_| bad())?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .tcp_nodelay(true);
+    Ok(endpoint.connect_with_connector_lazy(connect))
+}

@@ -1,0 +1,79 @@
+//! Deadlines: the caller's `grpc-timeout` becomes a moment that goes with the request, is kept by the
+//! server as DEADLINE_EXCEEDED, and is passed on to the next service. (tonic's own server answers
+//! CANCELLED and ignores a header it cannot parse.)
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+/// The moment by which a call must be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline that a call's headers ask for, not later than `longest` from now. `None` when the
+    /// header cannot be parsed.
+    pub fn from_headers(headers: &HeaderMap, now: Instant, longest: Duration) -> Option<Self> {
+        let asked = match headers.get("grpc-timeout") {
+            None => longest,
+            Some(value) => parse(value.to_str().ok()?)?,
+        };
+        Some(Self(now + asked.min(longest)))
+    }
+
+    /// A deadline `after` from now, for work that no call asked for.
+    pub fn after(after: Duration) -> Self {
+        Self(Instant::now() + after)
+    }
+
+    /// The moment itself.
+    pub fn at(self) -> Instant {
+        self.0
+    }
+
+    /// How long is left; nothing when it has passed.
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// A request to the next service that carries what is left.
+    pub fn request<T>(self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        request.set_timeout(self.left());
+        request
+    }
+}
+
+/// The gRPC wire form: one to eight digits and a unit.
+fn parse(value: &str) -> Option<Duration> {
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 3600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wire_form_is_parsed_strictly() {
+        assert_eq!(parse("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(parse("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(parse("99999999n"), Some(Duration::from_nanos(99_999_999)));
+        for bad in ["", "m", "5", "5x", "-5m", "5.0S", "123456789m", "5ms", "٣m"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}
