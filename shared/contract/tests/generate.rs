@@ -56,9 +56,10 @@ fn gated(pool: &DescriptorPool) -> Vec<(String, String, String)> {
     let mut gated = Vec::new();
     for service in pool.services() {
         for method in service.methods() {
-            let proven = method.output().fields().any(
-                |f| matches!(f.kind(), Kind::Message(m) if m.full_name() == RECEIPT),
-            );
+            let proven = method
+                .output()
+                .fields()
+                .any(|f| matches!(f.kind(), Kind::Message(m) if m.full_name() == RECEIPT));
             if proven {
                 let package = service.package_name().to_owned();
                 gated.push((
@@ -161,12 +162,13 @@ fn expected() -> BTreeMap<PathBuf, String> {
 
     let open = generate(builder(), &set);
     let clients = generate(builder().build_server(false), &set);
-    let mut behind = tonic_prost_build::configure()
-        .build_client(false)
-        .codec_path("crate::codec::GateCodec");
+    let mut behind =
+        tonic_prost_build::configure().build_client(false).codec_path("crate::codec::GateCodec");
     for message in pool.all_messages().filter(|m| m.package_name().starts_with("lienthong.")) {
         let path = format!("{}::{}", rust_path(message.package_name()), message.name());
-        let rust = if gated.iter().any(|(p, i, _)| p == message.package_name() && i == message.name())
+        let rust = if gated
+            .iter()
+            .any(|(p, i, _)| p == message.package_name() && i == message.name())
         {
             format!("crate::Exact<{path}>")
         } else if gated.iter().any(|(p, _, o)| p == message.package_name() && o == message.name()) {

@@ -132,7 +132,11 @@ impl DecisionTable {
     /// # Errors
     ///
     /// Whatever makes the table not whole; see [`Error`].
-    pub fn new(facts: Vec<String>, rows: Vec<u32>, answers: Vec<TableAnswer>) -> Result<Self, Error> {
+    pub fn new(
+        facts: Vec<String>,
+        rows: Vec<u32>,
+        answers: Vec<TableAnswer>,
+    ) -> Result<Self, Error> {
         check_facts(&facts, rows.len())?;
         for (row, answer) in rows.iter().enumerate() {
             if get(&answers, *answer).is_none() {
@@ -164,7 +168,10 @@ impl DecisionTable {
     /// Whether some row allows some item. Where none does, nothing is read (I2).
     #[must_use]
     pub fn allows_anything(&self) -> bool {
-        self.rows.iter().filter_map(|row| get(&self.answers, *row)).any(TableAnswer::allows_anything)
+        self.rows
+            .iter()
+            .filter_map(|row| get(&self.answers, *row))
+            .any(TableAnswer::allows_anything)
     }
 
     /// The answer for a subject, given what `fact` knows of each named fact.
@@ -235,12 +242,15 @@ fn check_answers(answers: &[TableAnswer]) -> Result<(), Error> {
         return Err(Error::RepeatedItem(item.item.clone()));
     }
     for (index, answer) in answers.iter().enumerate() {
-        if !answer.items.iter().map(|item| &item.item).eq(first.items.iter().map(|item| &item.item)) {
+        if !answer.items.iter().map(|item| &item.item).eq(first.items.iter().map(|item| &item.item))
+        {
             return Err(Error::OtherItems(index));
         }
         for (mine, theirs) in answer.items.iter().zip(&first.items) {
             // Whether the law knows an item does not depend on who is asked about.
-            if (mine.effect == ItemEffect::UnknownItem) != (theirs.effect == ItemEffect::UnknownItem) {
+            if (mine.effect == ItemEffect::UnknownItem)
+                != (theirs.effect == ItemEffect::UnknownItem)
+            {
                 return Err(Error::CatalogueDiffers(mine.item.clone()));
             }
         }

@@ -16,10 +16,15 @@ fn decision(item: usize, effect: ItemEffect, rule: &str) -> ItemDecision {
 }
 
 fn answer(visible: bool, allowed: &[bool], rule: &str) -> TableAnswer {
-    let effect = |allowed| if visible && allowed { ItemEffect::Allowed } else { ItemEffect::Withheld };
+    let effect =
+        |allowed| if visible && allowed { ItemEffect::Allowed } else { ItemEffect::Withheld };
     TableAnswer {
         visible,
-        items: allowed.iter().enumerate().map(|(item, a)| decision(item, effect(*a), rule)).collect(),
+        items: allowed
+            .iter()
+            .enumerate()
+            .map(|(item, a)| decision(item, effect(*a), rule))
+            .collect(),
     }
 }
 
@@ -103,7 +108,8 @@ proptest! {
 
 #[test]
 fn the_withholding_rule_speaks_for_an_unknown_fact() {
-    let answers = vec![answer(true, &[true, true], "permit"), answer(true, &[true, false], "forbid")];
+    let answers =
+        vec![answer(true, &[true, true], "permit"), answer(true, &[true, false], "forbid")];
     let table = DecisionTable::new(vec!["protected".to_owned()], vec![0, 1], answers).unwrap();
     let got = table.resolve(|_| Fact::Unknown);
     assert_eq!(allowed(&got), [true, false]);
@@ -117,9 +123,18 @@ fn tables_that_are_not_whole_are_refused() {
     let yes = || answer(true, &[true], "permit");
     let new = DecisionTable::new;
     assert_eq!(new(names(9), vec![0; 512], vec![yes()]), Err(Error::TooManyFacts(9)));
-    assert_eq!(new(vec!["a".to_owned(); 2], vec![0; 4], vec![yes()]), Err(Error::RepeatedFact("a".to_owned())));
-    assert_eq!(new(names(1), vec![0], vec![yes()]), Err(Error::WrongRowCount { facts: 1, expected: 2, rows: 1 }));
-    assert_eq!(new(names(1), vec![0, 1], vec![yes()]), Err(Error::NoSuchAnswer { row: 1, answer: 1 }));
+    assert_eq!(
+        new(vec!["a".to_owned(); 2], vec![0; 4], vec![yes()]),
+        Err(Error::RepeatedFact("a".to_owned()))
+    );
+    assert_eq!(
+        new(names(1), vec![0], vec![yes()]),
+        Err(Error::WrongRowCount { facts: 1, expected: 2, rows: 1 })
+    );
+    assert_eq!(
+        new(names(1), vec![0, 1], vec![yes()]),
+        Err(Error::NoSuchAnswer { row: 1, answer: 1 })
+    );
     assert_eq!(new(vec![], vec![0], vec![]), Err(Error::NoSuchAnswer { row: 0, answer: 0 }));
     let two = answer(true, &[true, true], "permit");
     assert_eq!(new(names(1), vec![0, 1], vec![yes(), two]), Err(Error::OtherItems(1)));
@@ -128,7 +143,10 @@ fn tables_that_are_not_whole_are_refused() {
     assert_eq!(new(vec![], vec![0], vec![twice]), Err(Error::RepeatedItem("item-0".to_owned())));
     let mut unknown = yes();
     unknown.items[0].effect = ItemEffect::UnknownItem;
-    assert_eq!(new(names(1), vec![0, 1], vec![yes(), unknown]), Err(Error::CatalogueDiffers("item-0".to_owned())));
+    assert_eq!(
+        new(names(1), vec![0, 1], vec![yes(), unknown]),
+        Err(Error::CatalogueDiffers("item-0".to_owned()))
+    );
     let mut hidden = yes();
     hidden.visible = false;
     assert_eq!(new(vec![], vec![0], vec![hidden]), Err(Error::HiddenButAllowed(0)));

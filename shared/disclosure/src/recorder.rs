@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use contract::audit::v1::{
-    AppendRequest, AppendResponse, DecisionRecord, Receipt, audit_service_client::AuditServiceClient,
+    AppendRequest, AppendResponse, DecisionRecord, Receipt,
+    audit_service_client::AuditServiceClient,
 };
 use prost::Message;
 use server::{
@@ -39,7 +40,12 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder that trusts checkpoints signed by `verifier` only.
-    pub fn new(channel: Channel, verifier: tlog::LogVerifier, clock: Clock, entropy: Entropy) -> Self {
+    pub fn new(
+        channel: Channel,
+        verifier: tlog::LogVerifier,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Self {
         let log = AuditServiceClient::new(channel);
         Self { log, verifier, clock, entropy, verified: Mutex::new(None) }
     }

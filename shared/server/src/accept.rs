@@ -56,8 +56,7 @@ impl Server {
             ca: config.ca.clone(),
         };
         let acceptor = TlsAcceptor::from(tls::server(&files)?);
-        let listen =
-            |source| StartError::Listen { address: config.listen.clone(), source };
+        let listen = |source| StartError::Listen { address: config.listen.clone(), source };
         let listener = TcpListener::bind(&config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         Ok(Self { config, acceptor, listener, address })

@@ -45,7 +45,8 @@ impl Caller {
     pub fn from_certificate(der: &[u8], trust_domain: &str) -> Result<Self, NoCaller> {
         let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(der)
             .map_err(|_| NoCaller::NotACertificate)?;
-        let names = certificate.subject_alternative_name().map_err(|_| NoCaller::NotACertificate)?;
+        let names =
+            certificate.subject_alternative_name().map_err(|_| NoCaller::NotACertificate)?;
         let mut uris = names.iter().flat_map(|n| &n.value.general_names).filter_map(uri);
         match (uris.next(), uris.next()) {
             (Some(uri), None) => Self::parse(uri, trust_domain),
@@ -188,6 +189,9 @@ mod tests {
         assert_eq!(ask(append, &identity), Ok(Admission::Open));
         assert_eq!(ask(append, &system), Ok(Admission::Closed));
         assert_eq!(ask(append, &policy), Ok(Admission::Closed));
-        assert_eq!(ask("/lienthong.audit.v1.AuditService/Erase", &identity), Ok(Admission::Unknown));
+        assert_eq!(
+            ask("/lienthong.audit.v1.AuditService/Erase", &identity),
+            Ok(Admission::Unknown)
+        );
     }
 }

@@ -40,8 +40,8 @@ pub fn to_service(
             tcp.set_nodelay(true)?;
             let stream = connector.connect(name, tcp).await?;
             let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
-            let peer = certificate
-                .and_then(|der| Caller::from_certificate(der, &trust_domain).ok());
+            let peer =
+                certificate.and_then(|der| Caller::from_certificate(der, &trust_domain).ok());
             // `serve all` answers for every service under the name `all`.
             match peer.as_ref().map(Caller::kind) {
                 Some(Kind::Service(found)) if found == service || found == "all" => {

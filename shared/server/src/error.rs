@@ -26,9 +26,9 @@ pub struct Violation {
 /// An error that names every faulty field.
 pub fn invalid(violations: Vec<Violation>) -> Status {
     let mut details = ErrorDetails::new();
-    let fields = violations.into_iter().map(|v| {
-        FieldViolation::new(v.field, format!("{}: {} / {}", v.reason, v.vi, v.en))
-    });
+    let fields = violations
+        .into_iter()
+        .map(|v| FieldViolation::new(v.field, format!("{}: {} / {}", v.reason, v.vi, v.en)));
     details.set_bad_request(fields.collect::<Vec<_>>());
     with_details(ErrorReason::InvalidRequest, details, &[])
 }
@@ -108,11 +108,9 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Quá nhiều lần tra cứu không khớp.",
             "Too many lookups that matched nobody.",
         ),
-        ErrorReason::DeadlineExceeded => (
-            Code::DeadlineExceeded,
-            "Quá thời hạn của bên gọi.",
-            "The caller's deadline passed.",
-        ),
+        ErrorReason::DeadlineExceeded => {
+            (Code::DeadlineExceeded, "Quá thời hạn của bên gọi.", "The caller's deadline passed.")
+        }
         ErrorReason::AuditUnavailable => (
             Code::Unavailable,
             "Chưa ghi được nhật ký nên không cung cấp dữ liệu.",
@@ -123,26 +121,20 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Dịch vụ chính sách không trả lời.",
             "The policy service did not answer.",
         ),
-        ErrorReason::RegisterUnavailable => (
-            Code::Unavailable,
-            "Cơ sở dữ liệu không trả lời.",
-            "The register did not answer.",
-        ),
-        ErrorReason::MessageTooLarge => (
-            Code::ResourceExhausted,
-            "Thông điệp quá lớn.",
-            "The message is too large.",
-        ),
+        ErrorReason::RegisterUnavailable => {
+            (Code::Unavailable, "Cơ sở dữ liệu không trả lời.", "The register did not answer.")
+        }
+        ErrorReason::MessageTooLarge => {
+            (Code::ResourceExhausted, "Thông điệp quá lớn.", "The message is too large.")
+        }
         ErrorReason::Overloaded => (
             Code::Unavailable,
             "Hệ thống đang quá tải hoặc đang dừng.",
             "The server is overloaded or stopping.",
         ),
-        ErrorReason::UnknownMethod => (
-            Code::Unimplemented,
-            "Không có phương thức này.",
-            "There is no such method.",
-        ),
+        ErrorReason::UnknownMethod => {
+            (Code::Unimplemented, "Không có phương thức này.", "There is no such method.")
+        }
     }
 }
 

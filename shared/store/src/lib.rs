@@ -187,8 +187,7 @@ async fn check_durable(writer: &DatabaseConnection) -> Result<(), Error> {
 
 fn lock(database: &Path) -> Result<File, Error> {
     let path = database.with_extension("lock");
-    let file =
-        File::options().create(true).append(true).open(path).map_err(Error::File)?;
+    let file = File::options().create(true).append(true).open(path).map_err(Error::File)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked),

@@ -76,8 +76,7 @@ impl LogSigner {
     pub fn sign(&self, size: u64, root: &Hash) -> Result<String, Error> {
         let body = tlog_tiles::Checkpoint::new(&self.origin, size, tlog_tiles::Hash(*root), "")
             .map_err(|_| Error::MalformedCheckpoint)?;
-        let mut note =
-            Note::new(&body.to_bytes(), &[]).map_err(|_| Error::MalformedCheckpoint)?;
+        let mut note = Note::new(&body.to_bytes(), &[]).map_err(|_| Error::MalformedCheckpoint)?;
         note.add_sigs(&[&self.signer]).map_err(|_| Error::MalformedKey)?;
         String::from_utf8(note.to_bytes()).map_err(|_| Error::MalformedCheckpoint)
     }

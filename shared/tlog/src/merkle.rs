@@ -136,9 +136,7 @@ pub fn verify_consistency(
 }
 
 /// Asks the proof maker which hashes it would read: all of them in one call.
-fn needs(
-    prove: impl FnOnce(&Wishes) -> Result<(), tlog_tiles::Error>,
-) -> Result<Vec<u64>, Error> {
+fn needs(prove: impl FnOnce(&Wishes) -> Result<(), tlog_tiles::Error>) -> Result<Vec<u64>, Error> {
     let wishes = Wishes(RefCell::default());
     prove(&wishes).map_err(|_| Error::ProofDoesNotHold)?;
     Ok(wishes.0.into_inner())

@@ -14,12 +14,12 @@ time::serde::format_description!(day, Date, "[year]-[month]-[day]");
 const VIET_NAM: UtcOffset = offset!(+7);
 
 /// The day in Viet Nam at a moment.
-pub(crate) fn today(now: OffsetDateTime) -> Date {
+pub fn today(now: OffsetDateTime) -> Date {
     now.to_offset(VIET_NAM).date()
 }
 
 /// The moment at which a day begins in Viet Nam.
-pub(crate) fn start_of(day: Date) -> OffsetDateTime {
+pub fn start_of(day: Date) -> OffsetDateTime {
     day.with_time(Time::MIDNIGHT).assume_offset(VIET_NAM)
 }
 
@@ -71,7 +71,7 @@ struct File {
 
 impl LegalBasis {
     /// Reads the table; ids are distinct and every successor exists.
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    pub fn parse(text: &str) -> Result<Self, Error> {
         let file: File = toml::from_str(text).map_err(|e| Error::data("legal basis", e))?;
         let mut rows = BTreeMap::new();
         for row in file.row {
@@ -118,7 +118,7 @@ impl LegalBasis {
     }
 
     /// How an id is cited; empty if it is not known.
-    pub(crate) fn citation(&self, id: &str) -> String {
+    pub fn citation(&self, id: &str) -> String {
         self.get(id).map(|row| row.citation.clone()).unwrap_or_default()
     }
 }

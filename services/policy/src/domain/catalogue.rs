@@ -8,7 +8,7 @@ use super::basis::LegalBasis;
 use crate::Error;
 
 /// A set of items, one bit for each place in the catalogue.
-pub(crate) type Mask = u64;
+pub type Mask = u64;
 
 /// What kind of value an item has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -98,7 +98,7 @@ struct ProcedureFile {
 
 impl Catalogue {
     /// Reads the three files.
-    pub(crate) fn parse(items: &str, procedures: &str, basis: &str) -> Result<Self, Error> {
+    pub fn parse(items: &str, procedures: &str, basis: &str) -> Result<Self, Error> {
         let legal_basis = LegalBasis::parse(basis)?;
         let file: ItemFile = toml::from_str(items).map_err(|e| Error::data("items", e))?;
         let procedures: ProcedureFile =
@@ -165,22 +165,22 @@ impl Catalogue {
     }
 
     /// The bit of an item; none for what the catalogue does not know.
-    pub(crate) fn bit(&self, id: &str) -> Mask {
+    pub fn bit(&self, id: &str) -> Mask {
         self.places.get(id).map_or(0, |place| 1 << place)
     }
 
     /// The bits of several items.
-    pub(crate) fn mask<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> Mask {
+    pub fn mask<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> Mask {
         ids.into_iter().fold(0, |mask, id| mask | self.bit(id))
     }
 
     /// The bits of all items.
-    pub(crate) fn all(&self) -> Mask {
+    pub fn all(&self) -> Mask {
         self.mask(self.places.keys())
     }
 
     /// The bits of the items of a group.
-    pub(crate) fn group(&self, group: &str) -> Mask {
+    pub fn group(&self, group: &str) -> Mask {
         let of = self.items.iter().filter(|item| item.groups.iter().any(|g| g == group));
         self.mask(of.map(|item| &item.id))
     }

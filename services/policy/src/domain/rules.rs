@@ -21,11 +21,11 @@ use super::catalogue::{Catalogue, Mask};
 use crate::Error;
 
 /// The facts of the subject that rules can read, as the schema names them.
-pub(crate) const FACTS: [&str; 3] = ["deceased", "minor", "protected"];
+pub const FACTS: [&str; 3] = ["deceased", "minor", "protected"];
 
 /// What a caller wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Act {
+pub enum Act {
     /// Obtain items of a person (Art. 2(1)).
     Obtain,
     /// Contribute items of a person (Art. 2(2)).
@@ -34,7 +34,7 @@ pub(crate) enum Act {
 
 impl Act {
     /// Its name in rules, in the registry and in the database.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Obtain => "obtain",
             Self::Contribute => "contribute",
@@ -44,51 +44,51 @@ impl Act {
 
 /// Everything a rule can know before anybody looks at a person.
 #[derive(Clone, Debug)]
-pub(crate) struct Question<'a> {
+pub struct Question<'a> {
     /// The database that the caller's connection serves.
-    pub(crate) database: &'a str,
+    pub database: &'a str,
     /// What the caller wants to do.
-    pub(crate) act: Act,
+    pub act: Act,
     /// The procedure, and its purpose group.
-    pub(crate) procedure: &'a str,
+    pub procedure: &'a str,
     /// See `procedure`.
-    pub(crate) purpose: &'a str,
+    pub purpose: &'a str,
     /// The legal ground named.
-    pub(crate) basis: &'a str,
+    pub basis: &'a str,
     /// Whether the request names a consent.
-    pub(crate) consent: bool,
+    pub consent: bool,
     /// Whether the request names a direction of the Prime Minister.
-    pub(crate) direction: bool,
+    pub direction: bool,
 }
 
 /// One rule, as far as it can be known without evaluating it.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule {
+pub struct Rule {
     /// Its `@id`.
-    pub(crate) id: String,
+    pub id: String,
     /// Its `@basis`.
-    pub(crate) basis: String,
+    pub basis: String,
     /// Whether it forbids; else it permits.
-    pub(crate) forbids: bool,
+    pub forbids: bool,
     /// The items it is about.
-    pub(crate) items: Mask,
+    pub items: Mask,
     /// Whether it is about the existence of a person (I7).
-    pub(crate) existence: bool,
+    pub existence: bool,
     /// Whether it is about obtaining and about contributing.
     acts: BTreeSet<&'static str>,
     /// The facts of the subject that its condition reads.
-    pub(crate) facts: BTreeSet<&'static str>,
+    pub facts: BTreeSet<&'static str>,
 }
 
 impl Rule {
     /// Whether it is about this act.
-    pub(crate) fn about(&self, act: Act) -> bool {
+    pub fn about(&self, act: Act) -> bool {
         self.acts.contains(act.name())
     }
 }
 
 /// The rules, loaded, validated and ready.
-pub(crate) struct Rules {
+pub struct Rules {
     rules: BTreeMap<String, Rule>,
     shadow: PolicySet,
     entities: Entities,
@@ -121,7 +121,7 @@ impl Names {
 
 impl Rules {
     /// Loads rules; refuses whatever could not be evaluated faithfully.
-    pub(crate) fn load(text: &str, schema: &str, catalogue: &Catalogue) -> Result<Self, Error> {
+    pub fn load(text: &str, schema: &str, catalogue: &Catalogue) -> Result<Self, Error> {
         let names = Names::new()?;
         let (schema, _) = Schema::from_cedarschema_str(schema).map_err(rules_error)?;
         let parsed: PolicySet = text.parse().map_err(rules_error)?;
@@ -154,13 +154,13 @@ impl Rules {
     }
 
     /// All rules, by id.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.values()
     }
 
     /// The rules whose conditions hold, by id, where exactly the facts in `holding` hold; `None` if any
     /// condition could not be evaluated. They may be about other acts and items than those asked.
-    pub(crate) fn satisfied(&self, ask: &Question<'_>, holding: &[&str]) -> Option<Vec<&Rule>> {
+    pub fn satisfied(&self, ask: &Question<'_>, holding: &[&str]) -> Option<Vec<&Rule>> {
         let uid = |kind: &EntityTypeName, id: &str| {
             EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
         };
@@ -185,9 +185,8 @@ impl Rules {
 /// The context of a question, where exactly the facts in `holding` hold.
 fn context(ask: &Question<'_>, holding: &[&str]) -> Option<Context> {
     let text = |value: &str| RestrictedExpression::new_string(value.to_owned());
-    let facts = FACTS.map(|fact| {
-        (fact.to_owned(), RestrictedExpression::new_bool(holding.contains(&fact)))
-    });
+    let facts = FACTS
+        .map(|fact| (fact.to_owned(), RestrictedExpression::new_bool(holding.contains(&fact))));
     Context::from_pairs([
         ("procedure".to_owned(), text(ask.procedure)),
         ("purpose".to_owned(), text(ask.purpose)),

@@ -21,21 +21,21 @@ const FAULT: &str = "evaluation-error";
 const NO_RULE: &str = "no-rule-permits";
 
 /// Everything a table is built from.
-pub(crate) struct Builder<'a> {
-    pub(crate) catalogue: &'a Catalogue,
-    pub(crate) rules: &'a Rules,
-    pub(crate) ask: &'a Question<'a>,
+pub struct Builder<'a> {
+    pub catalogue: &'a Catalogue,
+    pub rules: &'a Rules,
+    pub ask: &'a Question<'a>,
     /// The items requested, distinct, in their order.
-    pub(crate) items: &'a [String],
+    pub items: &'a [String],
     /// The items that the agreement grants.
-    pub(crate) granted: Mask,
-    pub(crate) day: Date,
+    pub granted: Mask,
+    pub day: Date,
 }
 
 impl<'a> Builder<'a> {
     /// The rules that can decide something here. Facts that no such rule reads are no columns, and no
     /// such rule's ground can end without ending the table.
-    pub(crate) fn applicable(&self) -> impl Iterator<Item = &'a Rule> {
+    pub fn applicable(&self) -> impl Iterator<Item = &'a Rule> {
         let wanted = self.granted & self.catalogue.mask(self.items);
         let act = self.ask.act;
         self.rules.iter().filter(move |rule| {
@@ -44,8 +44,9 @@ impl<'a> Builder<'a> {
     }
 
     /// The table: one evaluation of the rules for each combination of facts.
-    pub(crate) fn build(&self) -> Result<DecisionTable, decide::Error> {
-        let facts: BTreeSet<&str> = self.applicable().flat_map(|r| r.facts.iter().copied()).collect();
+    pub fn build(&self) -> Result<DecisionTable, decide::Error> {
+        let facts: BTreeSet<&str> =
+            self.applicable().flat_map(|r| r.facts.iter().copied()).collect();
         let facts: Vec<&str> = facts.into_iter().collect();
         if facts.len() > decide::MAX_FACTS {
             return Err(decide::Error::TooManyFacts(facts.len()));

@@ -1,0 +1,157 @@
+//! The shipped rules give what they say, and masks agree with Cedar asked item by item.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use cedar_policy::{Authorizer, Context, Decision, EntityUid, PolicySet, Request};
+use decide::{Fact, ItemEffect};
+use time::macros::date;
+
+use super::*;
+use crate::domain::table::Builder;
+
+const SCHEMA: &str = include_str!("../../data/rules.cedarschema");
+const RULES: &str = include_str!("../../data/rules.cedar");
+
+fn catalogue() -> Catalogue {
+    Catalogue::parse(
+        include_str!("../../data/items.toml"),
+        include_str!("../../data/procedures.toml"),
+        include_str!("../../data/legal-basis.toml"),
+    )
+    .unwrap()
+}
+
+fn ask() -> Question<'static> {
+    Question {
+        database: "social-insurance",
+        act: Act::Obtain,
+        procedure: "child-health-insurance-card",
+        purpose: "social-insurance",
+        basis: "1911-2021-art-2-1",
+        consent: false,
+        direction: false,
+    }
+}
+
+fn effect(rules: &Rules, item: &str, granted: bool, protected: Fact) -> (bool, ItemEffect, String) {
+    let catalogue = catalogue();
+    let items = [item.to_owned()];
+    let granted = if granted { catalogue.all() } else { 0 };
+    let (ask, day) = (ask(), date!(2026 - 11 - 24));
+    let builder = Builder { catalogue: &catalogue, rules, ask: &ask, items: &items, granted, day };
+    let table = builder.build().unwrap();
+    let fact = |name: &str| if name == "protected" { protected } else { Fact::False };
+    let answer = table.resolve(fact);
+    let decided = answer.items.first().unwrap();
+    (answer.visible, decided.effect, decided.rule.clone())
+}
+
+fn shipped() -> Rules {
+    Rules::load(RULES, SCHEMA, &catalogue()).unwrap()
+}
+
+#[test]
+fn all_items_of_the_2023_law_and_the_15_points_of_the_2014_law_are_there() {
+    let catalogue = catalogue();
+    assert_eq!(catalogue.items().len(), 26);
+    let points: std::collections::BTreeSet<&str> =
+        catalogue.items().iter().flat_map(|i| i.law_2014.split([',', ' '])).collect();
+    for point in ["a", "b", "c", "d", "đ", "e", "g", "h", "i", "k", "l", "m", "n", "o", "p"] {
+        assert!(points.contains(point), "point {point} of Law 59/2014, Art. 9(1)");
+    }
+}
+
+#[test]
+fn i3_only_what_is_granted_and_permitted_is_allowed() {
+    let rules = shipped();
+    let (visible, allowed, _) = effect(&rules, "birth_full_name", true, Fact::False);
+    assert!(visible && allowed == ItemEffect::Allowed);
+    let (_, withheld, rule) = effect(&rules, "birth_full_name", false, Fact::False);
+    assert_eq!((withheld, rule.as_str()), (ItemEffect::Withheld, "agreement-scope"));
+    let (_, withheld, rule) = effect(&rules, "religion", true, Fact::False);
+    assert_eq!((withheld, rule.as_str()), (ItemEffect::Withheld, "religion-by-consent"));
+    let (_, unknown, _) = effect(&rules, "shoe_size", true, Fact::False);
+    assert_eq!(unknown, ItemEffect::UnknownItem);
+}
+
+#[test]
+fn i7_a_protected_person_is_hidden_and_so_is_one_who_may_be() {
+    for fact in [Fact::True, Fact::Unknown] {
+        assert!(!effect(&shipped(), "birth_full_name", true, fact).0);
+    }
+}
+
+#[test]
+fn i2_an_empty_rule_set_denies_everything() {
+    let rules = Rules::load("", SCHEMA, &catalogue()).unwrap();
+    let (visible, withheld, _) = effect(&rules, "birth_full_name", true, Fact::False);
+    assert!(!visible && withheld == ItemEffect::Withheld);
+}
+
+#[test]
+fn i2_rules_that_masks_cannot_carry_are_refused() {
+    let permit = "@basis(\"1911-2021-art-2-1\") permit (principal, action, resource)";
+    for (why, text) in [
+        ("no id", format!("{permit};")),
+        ("same id", format!("@id(\"a\") {permit}; @id(\"a\") {permit};")),
+        ("no basis", "@id(\"a\") permit (principal, action, resource);".to_owned()),
+        (
+            "condition on the resource",
+            "@id(\"a\") @basis(\"1911-2021-art-2-1\") \
+             permit (principal, action == Action::\"obtain\", resource) \
+             when { resource in ItemGroup::\"residence\" };"
+                .to_owned(),
+        ),
+        (
+            "not of the schema",
+            "@id(\"a\") @basis(\"1911-2021-art-2-1\") \
+             permit (principal, action == Action::\"obtain\", resource) \
+             when { context.shoe_size };"
+                .to_owned(),
+        ),
+    ] {
+        assert!(Rules::load(&text, SCHEMA, &catalogue()).is_err(), "{why}");
+    }
+}
+
+/// One evaluation with masks gives what Cedar says of each item by itself.
+#[test]
+fn masks_agree_with_cedar_item_by_item() {
+    let (rules, catalogue) = (shipped(), catalogue());
+    let plain: &PolicySet = &rules.plain;
+    let mut compared = 0;
+    for basis in ["1911-2021-art-2-1", "1911-2021-art-2-2", "1911-2021-art-2-4"] {
+        for bits in 0..32_u32 {
+            let bit = |n: u32| bits >> n & 1 == 1;
+            let ask = Question { basis, consent: bit(3), direction: bit(4), ..ask() };
+            let holding: Vec<&str> =
+                FACTS.into_iter().zip(0..).filter(|(_, n)| bit(*n)).map(|(f, _)| f).collect();
+            let satisfied = rules.satisfied(&ask, &holding).unwrap();
+            for item in catalogue.items() {
+                let about =
+                    |r: &&&Rule| r.about(Act::Obtain) && r.items & catalogue.bit(&item.id) != 0;
+                let hit: Vec<_> = satisfied.iter().filter(about).collect();
+                let masks = !hit.is_empty() && hit.iter().all(|r| !r.forbids);
+                let context = serde_json::json!({
+                    "procedure": ask.procedure, "purpose": ask.purpose, "basis": ask.basis,
+                    "consent": ask.consent, "direction": ask.direction,
+                    "subject": {
+                        "deceased": bit(0), "minor": bit(1), "protected": bit(2),
+                    },
+                });
+                let uid = |text: String| text.parse::<EntityUid>().unwrap();
+                let request = Request::new(
+                    uid(format!("Database::\"{}\"", ask.database)),
+                    uid("Action::\"obtain\"".to_owned()),
+                    uid(format!("Item::\"{}\"", item.id)),
+                    Context::from_json_value(context, None).unwrap(),
+                    None,
+                )
+                .unwrap();
+                let cedar = Authorizer::new().is_authorized(&request, plain, &rules.entities);
+                assert_eq!(cedar.decision() == Decision::Allow, masks, "{} {bits:05b}", item.id);
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 3 * 32 * 26);
+}
