@@ -1,5 +1,5 @@
 //! A store keeps what it acknowledged and refuses what it does not know.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::{future::Future, pin::pin, task::Poll};
 

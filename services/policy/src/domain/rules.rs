@@ -3,7 +3,7 @@
 //! Cedar decides one item at a time; a table needs every item of a row. So conditions are evaluated
 //! once: in a shadow set every rule is a permit without resource and action, one evaluation says which
 //! conditions hold, and masks computed from the scopes at load say which items each rule is about. The
-//! test `differential` compares that with plain Cedar, item by item.
+//! test `masks_agree_with_cedar_item_by_item` compares that with plain Cedar, item by item.
 //!
 //! Cedar skips a policy whose evaluation fails, which would open what a forbid closes. Here any failure
 //! makes the whole row deny (I2).

@@ -22,13 +22,17 @@ const NO_RULE: &str = "no-rule-permits";
 
 /// Everything a table is built from.
 pub struct Builder<'a> {
+    /// The items and the legal basis.
     pub catalogue: &'a Catalogue,
+    /// The statutory rules.
     pub rules: &'a Rules,
+    /// What is asked.
     pub ask: &'a Question<'a>,
     /// The items requested, distinct, in their order.
     pub items: &'a [String],
     /// The items that the agreement grants.
     pub granted: Mask,
+    /// Today, in Viet Nam.
     pub day: Date,
 }
 
