@@ -97,13 +97,13 @@ mod tests {
             proof: tlog::prove_inclusion(1, 3, tree.known()).unwrap(),
             checkpoint: signer.sign(3, &tree.root().unwrap()).unwrap(),
         };
-        let opening = tlog::opening(&key, &context);
+        let (proof, opening) = (proof.to_text(), tlog::opening(&key, &context));
         let files: [(&str, &[u8]); 6] = [
             ("request.bin", request),
             ("answer.bin", answer),
             ("leaf.bin", &leaf),
             ("opening.bin", &opening),
-            ("receipt.tlog-proof", proof.to_text().as_bytes()),
+            ("receipt.tlog-proof", proof.as_bytes()),
             ("log.vkey", signer.verifier_key().as_bytes()),
         ];
         for (name, bytes) in files {
