@@ -1,8 +1,8 @@
 //! The policy service: who may obtain or contribute which items, on which ground.
 //!
 //! So far its pure part: the data files (items, legal basis, procedures), the statutory rules in Cedar
-//! with the item masks they give, the registry of agencies and agreements, and the decision table that
-//! follows from them. The service that answers `Decide` from its own database comes next.
+//! with the item masks they give, and the decision table that follows from them. The registry of
+//! agencies and agreements, and the service that answers `Decide` from it, come next.
 
 pub mod domain;
 

@@ -87,6 +87,19 @@ fn i2_an_empty_rule_set_denies_everything() {
     assert!(!visible && withheld == ItemEffect::Withheld);
 }
 
+/// Cedar skips a rule that fails, so a failing forbid would let everything through.
+#[test]
+fn i2_a_rule_that_fails_to_evaluate_denies_everything() {
+    let failing = "@id(\"failing\") @basis(\"1911-2021-art-1-2\") \
+                   forbid (principal, action == Action::\"obtain\", resource) \
+                   when { 9223372036854775807 + 1 > 0 };";
+    let rules = Rules::load(&format!("{RULES}\n{failing}"), SCHEMA, &catalogue()).unwrap();
+    assert!(rules.satisfied(&ask(), &[]).is_none());
+    let (visible, withheld, rule) = effect(&rules, "birth_full_name", true, Fact::False);
+    assert!(!visible);
+    assert_eq!((withheld, rule.as_str()), (ItemEffect::Withheld, "evaluation-error"));
+}
+
 #[test]
 fn i2_rules_that_masks_cannot_carry_are_refused() {
     let permit = "@basis(\"1911-2021-art-2-1\") permit (principal, action, resource)";
