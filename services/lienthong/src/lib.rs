@@ -1,0 +1,3 @@
+//! What the binary and the tests share.
+
+pub mod synth;

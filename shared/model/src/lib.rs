@@ -1,0 +1,30 @@
+//! The domain in plain types: numbers, partial dates, names, values, and the record that folds out of
+//! them. No I/O, no async; time is an argument.
+//!
+//! Types that hold personal data print only their own name in Debug and have no Display (I8).
+
+/// Debug that names the type and nothing of its contents (I8).
+macro_rules! redacted_debug {
+    ($($name:ident),+ $(,)?) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "([personal])"))
+            }
+        }
+    )+};
+}
+
+mod date;
+mod name;
+mod number;
+mod record;
+mod value;
+
+pub use date::{DateError, PartialDate, Precision};
+pub use name::{MAX_CHARS, Name, NameError, NameLevel};
+pub use number::{Hints, NumberError, OldNumber, PersonalNumber, SYNTHETIC_PREFIXES, Sex};
+pub use record::{Assertion, GoldenRecord, HeldValue, Provenance, fold};
+pub use value::{
+    Address, CodedValue, Document, Identifier, IdentifierKind, PersonName, Relation, RelationKind,
+    Value,
+};

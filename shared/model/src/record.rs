@@ -1,0 +1,298 @@
+//! A person's current record: a pure fold of what sources asserted (I5).
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::Date;
+
+use crate::date::parts;
+use crate::{NameLevel, PartialDate, RelationKind, Value};
+
+/// Items that hold several persons at once (Law 26/2023/QH15, Art. 9, items 15 and 23).
+const SETS: [&str; 2] = ["family_relations", "household_members"];
+
+/// A person is a minor below this age. The article that says so is still to be verified.
+const MAJORITY: i32 = 18;
+
+/// Where a value comes from, and its two clocks (I6).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The database that provided it.
+    pub source: String,
+    /// The contribution that brought it.
+    pub contribution_id: String,
+    /// From when it is true; none when the source did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<PartialDate>,
+    /// When the register learnt it, in microseconds since 1970 (UTC).
+    pub known_at_us: i64,
+}
+
+/// One value with its origin.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldValue {
+    /// The value.
+    pub value: Value,
+    /// Its origin.
+    pub provenance: Provenance,
+}
+
+/// What one contribution says of one item of one person. Never changed once stored.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assertion {
+    /// The person.
+    pub person_id: String,
+    /// The item's id in the catalogue.
+    pub item: String,
+    /// What is said.
+    pub value: Value,
+    /// Who says it, and since when.
+    pub provenance: Provenance,
+    /// The version of the person's record that it made.
+    pub version: u64,
+}
+
+/// A person's current values.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoldenRecord {
+    /// The person.
+    pub person_id: String,
+    /// The highest version among the assertions; 0 without any.
+    pub version: u64,
+    /// Whether the person is hidden from callers without the right to know (I7).
+    pub protected: bool,
+    /// Current values by item; an item without values is not there.
+    pub items: BTreeMap<String, Vec<HeldValue>>,
+}
+
+redacted_debug!(Provenance, HeldValue, Assertion, GoldenRecord);
+
+/// What tells the values of one item apart; single-valued items have the one key [`None`].
+type Place = Option<(RelationKind, String)>;
+
+/// Folds assertions into the record of `person_id`; those of other persons are passed over. The order of
+/// `assertions` does not matter, nor that one arrives twice (I5).
+///
+/// `protected` is an argument and not a default, so that no recomputation can lift a protection.
+///
+/// Of an item that holds one value the latest wins, by when it is true, then when it was learnt, then
+/// by contribution. Items of relations keep one value for each (kind, name at L2), because a relative is
+/// often known by name before by number; two children of one name are therefore held as one.
+#[must_use]
+pub fn fold(person_id: &str, protected: bool, assertions: &[Assertion]) -> GoldenRecord {
+    let mut version = 0;
+    let mut latest: BTreeMap<(&str, Place), &Assertion> = BTreeMap::new();
+    for assertion in assertions.iter().filter(|a| a.person_id == person_id) {
+        version = version.max(assertion.version);
+        latest
+            .entry((&assertion.item, place(assertion)))
+            .and_modify(|held| {
+                if precedence(assertion, held) == Ordering::Greater {
+                    *held = assertion;
+                }
+            })
+            .or_insert(assertion);
+    }
+    let mut items: BTreeMap<String, Vec<HeldValue>> = BTreeMap::new();
+    for ((item, _), assertion) in latest {
+        items.entry(item.to_owned()).or_default().push(HeldValue {
+            value: assertion.value.clone(),
+            provenance: assertion.provenance.clone(),
+        });
+    }
+    GoldenRecord { person_id: person_id.to_owned(), version, protected, items }
+}
+
+fn place(assertion: &Assertion) -> Place {
+    let Value::Relation(relation) = &assertion.value else { return None };
+    SETS.contains(&assertion.item.as_str())
+        .then(|| (relation.kind, relation.name.full_name.match_key(NameLevel::L2)))
+}
+
+/// The order of winning. It ends with source and value, so that two assertions that differ at all are
+/// never equal and the order of arrival has no say.
+fn precedence(left: &Assertion, right: &Assertion) -> Ordering {
+    let (a, b) = (&left.provenance, &right.provenance);
+    a.valid_from
+        .cmp(&b.valid_from)
+        .then_with(|| a.known_at_us.cmp(&b.known_at_us))
+        .then_with(|| a.contribution_id.cmp(&b.contribution_id))
+        .then_with(|| a.source.cmp(&b.source))
+        .then_with(|| left.value.cmp(&right.value))
+}
+
+impl GoldenRecord {
+    /// Whether the register holds a date of death or of being declared missing (Law 26/2023/QH15,
+    /// Art. 9, item 24).
+    #[must_use]
+    pub fn deceased(&self) -> bool {
+        self.items.get("death_or_missing_date").is_some_and(|held| !held.is_empty())
+    }
+
+    /// Whether the person is a minor on that day; none when the date of birth is not held, or not
+    /// precisely enough to tell. An unknown fact is no fact (I2).
+    #[must_use]
+    pub fn is_minor(&self, today: Date) -> Option<bool> {
+        let held = self.items.get("date_of_birth")?.first()?;
+        let Value::Date(birth) = &held.value else { return None };
+        let (year, month, day) = parts(today);
+        // Born on or before this day: of age.
+        let of_age = (year - MAJORITY, month, day);
+        if birth.latest() <= of_age {
+            Some(false)
+        } else if birth.earliest() > of_age {
+            Some(true)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+    use proptest::prelude::*;
+    use time::macros::date;
+
+    use super::*;
+    use crate::{Name, Relation};
+
+    fn said(item: &str, value: Value, year: Option<i32>, known: i64, id: &str) -> Assertion {
+        Assertion {
+            person_id: "p1".into(),
+            item: item.into(),
+            value,
+            provenance: Provenance {
+                source: "civil-status".into(),
+                contribution_id: id.into(),
+                valid_from: year.map(|year| PartialDate::new(year, 0, 0).unwrap()),
+                known_at_us: known,
+            },
+            version: known.unsigned_abs(),
+        }
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.into())
+    }
+
+    fn relative(kind: RelationKind, name: &str) -> Value {
+        let name = Name::new(name).unwrap().into();
+        let (identifier, date_of_birth, nationality) = (None, None, None);
+        Value::Relation(Relation { kind, name, identifier, date_of_birth, nationality })
+    }
+
+    fn born(year: i32, month: u8, day: u8) -> GoldenRecord {
+        let value = Value::Date(PartialDate::new(year, month, day).unwrap());
+        fold("p1", false, &[said("date_of_birth", value, None, 1, "c1")])
+    }
+
+    #[test]
+    fn the_latest_truth_wins_then_the_latest_knowledge() {
+        for (left, right) in [
+            // The loser is first: no date, earlier date, learnt earlier, lower contribution.
+            (said("x", text("l"), None, 9, "c9"), said("x", text("r"), Some(2000), 1, "c1")),
+            (said("x", text("l"), Some(1999), 9, "c9"), said("x", text("r"), Some(2000), 1, "c1")),
+            (said("x", text("l"), Some(2000), 1, "c9"), said("x", text("r"), Some(2000), 2, "c1")),
+            (said("x", text("l"), Some(2000), 1, "c1"), said("x", text("r"), Some(2000), 1, "c2")),
+        ] {
+            let record = fold("p1", false, &[left, right]);
+            assert_eq!(record.items["x"].len(), 1);
+            assert!(record.items["x"][0].value == text("r"));
+        }
+    }
+
+    #[test]
+    fn relations_are_a_set_by_kind_and_name() {
+        let item = "family_relations";
+        let record = fold(
+            "p1",
+            false,
+            &[
+                said(item, relative(RelationKind::Child, "Lê Thị Hoà"), None, 1, "c1"),
+                said(item, relative(RelationKind::Child, "LÊ THỊ HÒA"), None, 2, "c2"),
+                said(item, relative(RelationKind::Child, "Lê Thị Hoa"), None, 3, "c3"),
+                said(item, relative(RelationKind::Mother, "Lê Thị Hoà"), None, 4, "c4"),
+            ],
+        );
+        assert_eq!(record.items[item].len(), 3);
+        assert_eq!(record.version, 4);
+    }
+
+    #[test]
+    fn others_assertions_are_passed_over_and_protection_stays() {
+        let mut other = said("x", text("l"), None, 7, "c1");
+        other.person_id = "p2".into();
+        let record = fold("p1", true, &[other]);
+        assert!(record.items.is_empty() && record.version == 0 && record.protected);
+    }
+
+    #[test]
+    fn a_minor_is_one_for_certain_or_unknown() {
+        let today = date!(2026 - 02 - 28);
+        for (record, minor) in [
+            (born(2008, 2, 28), Some(false)),
+            (born(2008, 2, 29), Some(true)),
+            (born(2008, 3, 0), Some(true)),
+            (born(2008, 2, 0), None),
+            (born(2008, 0, 0), None),
+            (born(2007, 0, 0), Some(false)),
+            (born(2009, 0, 0), Some(true)),
+            (fold("p1", false, &[]), None),
+        ] {
+            assert_eq!(record.is_minor(today), minor);
+        }
+        // Born on 29 February: of age on 1 March of a common year.
+        assert_eq!(born(2008, 2, 29).is_minor(date!(2026 - 03 - 01)), Some(false));
+    }
+
+    #[test]
+    fn deceased_is_what_the_register_holds() {
+        let death = Value::Date(PartialDate::new(2020, 0, 0).unwrap());
+        assert!(
+            fold("p1", false, &[said("death_or_missing_date", death, None, 1, "c1")]).deceased()
+        );
+        assert!(!born(1950, 0, 0).deceased());
+    }
+
+    #[test]
+    fn stored_record_comes_back() {
+        let record = born(1990, 5, 6);
+        let json = serde_json::to_string(&record).unwrap();
+        assert!(serde_json::from_str::<GoldenRecord>(&json).unwrap() == record);
+        assert_eq!(format!("{record:?}"), "GoldenRecord([personal])");
+    }
+
+    /// Few distinct parts, so that ties in every part of the order are common.
+    fn assertions() -> impl Strategy<Value = Vec<Assertion>> {
+        let value = prop_oneof![
+            "[ab]".prop_map(|t| text(&t)),
+            ("(Hoà|Hòa|An)", prop_oneof![Just(RelationKind::Child), Just(RelationKind::Spouse)])
+                .prop_map(|(name, kind)| relative(kind, &name)),
+        ];
+        let one = (
+            "(sex|family_relations|household_members)",
+            value,
+            prop::option::of(1999i32..2001),
+            0i64..3,
+            "c[12]",
+        );
+        prop::collection::vec(one.prop_map(|(i, v, y, k, c)| said(&i, v, y, k, &c)), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn i5_order_of_arrival_does_not_matter(
+            (first, second) in assertions().prop_flat_map(|a| (Just(a.clone()), Just(a).prop_shuffle())),
+        ) {
+            prop_assert!(fold("p1", false, &first) == fold("p1", false, &second));
+        }
+
+        #[test]
+        fn i5_arriving_twice_is_arriving_once(all in assertions()) {
+            let twice = [all.clone(), all.clone()].concat();
+            prop_assert!(fold("p1", false, &all) == fold("p1", false, &twice));
+        }
+    }
+}
