@@ -78,16 +78,40 @@ mod tests {
 
     use super::*;
 
+    const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/receipt");
+
+    /// `UPDATE=1` rewrites the committed sample.
+    #[test]
+    fn the_committed_sample_is_what_the_formats_say_and_holds() {
+        let made = folder();
+        for entry in fs::read_dir(made.path()).unwrap() {
+            let entry = entry.unwrap();
+            let committed = Path::new(SAMPLE).join(entry.file_name());
+            if std::env::var_os("UPDATE").is_some() {
+                fs::create_dir_all(SAMPLE).unwrap();
+                fs::copy(entry.path(), &committed).unwrap();
+            }
+            assert_eq!(
+                fs::read(entry.path()).unwrap(),
+                fs::read(&committed).unwrap_or_default(),
+                "{} differs; rewrite it with UPDATE=1",
+                committed.display()
+            );
+        }
+        assert!(check(Path::new(SAMPLE)).unwrap().contains("\"holds\":true"));
+    }
+
     /// The files of one call, in a log of three records.
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let signer = tlog::LogSigner::from_seed("lienthong.test/access/demo", [7; 32]).unwrap();
-        let (key, context) = ([1; 32], tlog::context("/service/Method", "spiffe://t/service/x"));
-        let (request, answer) = (b"request".as_slice(), b"answer".as_slice());
+        let (key, context) = ([1; 32], sample_context());
+        let (request, answer) = (b"sample request".as_slice(), b"sample answer".as_slice());
         let digests = (tlog::digest(request), tlog::digest(answer));
         let outer = tlog::outer_commitment(&key, &context, &digests.0, &digests.1);
         let inner = tlog::inner_commitment(&[2; 32], b"decision");
-        let leaf = tlog::Leaf { time_ms: 1, record_id: [3; 16], outer, inner }.to_bytes();
+        let leaf =
+            tlog::Leaf { time_ms: 1_795_500_000_000, record_id: [3; 16], outer, inner }.to_bytes();
         let mut tree = tlog::Tree::default();
         for other in [tlog::leaf_hash(b"a"), tlog::leaf_hash(&leaf), tlog::leaf_hash(b"b")] {
             tree.append(other).unwrap();
@@ -110,6 +134,13 @@ mod tests {
             fs::write(folder.path().join(name), bytes).unwrap();
         }
         folder
+    }
+
+    fn sample_context() -> String {
+        tlog::context(
+            "/lienthong.identity.v1.IdentityService/GetPerson",
+            "spiffe://lienthong.test/agency/SAMPLE/system/sample",
+        )
     }
 
     fn check(folder: &Path) -> Result<String> {

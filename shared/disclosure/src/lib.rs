@@ -23,7 +23,7 @@
 //! use contract::identity::v1::{GetPersonAnswer, GetPersonResponse};
 //! fn unrecorded(answer: disclosure::Answer<GetPersonAnswer>)
 //!     -> disclosure::Released<GetPersonResponse> {
-//!     disclosure::Disclosed::new(answer).into()
+//!     answer.into()
 //! }
 //! ```
 //! ```

@@ -29,6 +29,9 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 const STREAM_WINDOW: u32 = 1 << 20;
 const HEADERS_MAX: u32 = 16 << 10;
 const KEEPALIVE: Duration = Duration::from_secs(60);
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
+/// A watch on health lasts as long as the watcher likes; this only keeps the arithmetic in range.
+const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// After accept fails, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -214,11 +217,8 @@ async fn answer(
         Admission::Closed => return refused(ErrorReason::MethodNotAllowed),
         Admission::Unknown => return refused(ErrorReason::UnknownMethod),
     }
-    // A watch on health lasts as long as the watcher likes.
-    let longest =
-        if method == "/grpc.health.v1.Health/Watch" { Duration::MAX / 4 } else { deadline_max };
+    let longest = if method == HEALTH_WATCH { WATCH_MAX } else { deadline_max };
     let now = tokio::time::Instant::now();
-    let longest = longest.min(Duration::from_secs(365 * 86_400));
     let Some(deadline) = Deadline::from_headers(request.headers(), now, longest) else {
         let field = "grpc-timeout".to_owned();
         let (vi, en) = ("không đúng dạng".to_owned(), "is not a gRPC timeout".to_owned());

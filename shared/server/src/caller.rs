@@ -113,7 +113,6 @@ const METHODS: &[(&str, &[OpenTo])] = &[
     ("/lienthong.audit.v1.AuditService/Append", &[OpenTo::Service("identity")]),
     ("/grpc.health.v1.Health/Check", &[OpenTo::Everyone]),
     ("/grpc.health.v1.Health/Watch", &[OpenTo::Everyone]),
-    ("/grpc.health.v1.Health/List", &[OpenTo::Everyone]),
 ];
 
 /// What the table says of a call.

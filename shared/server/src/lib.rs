@@ -23,6 +23,8 @@ pub mod config;
 pub mod deadline;
 pub mod error;
 pub mod runtime;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 
 pub use accept::{Running, Server};

@@ -28,15 +28,6 @@ const READERS_MAX: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Which database engine a store stands on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    /// The embedded default.
-    Sqlite,
-    /// The engine to grow on.
-    Postgres,
-}
-
 /// What can go wrong with a store, whatever is in it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -79,7 +70,7 @@ pub struct Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("engine", &self.engine()).finish_non_exhaustive()
+        f.debug_struct("Store").finish_non_exhaustive()
     }
 }
 
@@ -98,11 +89,6 @@ impl Store {
         migrate::run(&writer, migrations).await?;
         let readers = Database::connect(sqlite(url, READERS_MAX)).await?;
         Ok(Self { readers, writer, _lock: Arc::new(lock) })
-    }
-
-    /// The engine underneath.
-    pub fn engine(&self) -> Engine {
-        Engine::Sqlite
     }
 
     /// Connections for reading.

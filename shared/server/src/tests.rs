@@ -1,0 +1,206 @@
+//! The listener and the channels together, over real connections with certificates of a throw-away CA.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use contract::policy::v1::{
+    DecideRequest, DecideResponse,
+    policy_service_client::PolicyServiceClient,
+    policy_service_server::{PolicyService, PolicyServiceServer},
+};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+};
+use tokio::sync::Notify;
+use tonic::{Code, Request, Response, Status, service::Routes, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_types::StatusExt;
+
+use super::*;
+
+const DOMAIN: &str = "lienthong.test";
+/// Only ends a hang.
+const HANG: Duration = Duration::from_secs(60);
+
+/// A CA and its folder.
+struct Pki {
+    folder: tempfile::TempDir,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Pki {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        fs::write(folder.path().join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        Self { folder, issuer: Issuer::new(params, key) }
+    }
+
+    fn issue(&self, uri: &str) -> tls::Files {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let name = uri.replace([':', '/'], "_");
+        let write = |suffix: &str, text: String| {
+            let path = self.folder.path().join(format!("{name}.{suffix}"));
+            fs::write(&path, text).unwrap();
+            text_of(&path)
+        };
+        tls::Files {
+            certificate: write("pem", certificate.pem()),
+            key: write("key", key.serialize_pem()),
+            ca: text_of(&self.folder.path().join("ca.pem")),
+        }
+    }
+
+    fn service(&self, name: &str) -> tls::Files {
+        self.issue(&format!("spiffe://{DOMAIN}/service/{name}"))
+    }
+}
+
+fn text_of(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// A policy service that answers, or never does.
+struct Policy {
+    answers: bool,
+    /// Told when a call has reached the handler.
+    entered: Arc<Notify>,
+}
+
+#[tonic::async_trait]
+impl PolicyService for Policy {
+    async fn decide(
+        &self,
+        request: Request<DecideRequest>,
+    ) -> Result<Response<DecideResponse>, Status> {
+        let (caller, _) = accept::context(&request)?;
+        self.entered.notify_one();
+        if !self.answers {
+            std::future::pending::<()>().await;
+        }
+        let decision_id = caller.id().to_owned();
+        Ok(Response::new(DecideResponse { decision_id, ..Default::default() }))
+    }
+}
+
+async fn start(pki: &Pki, answers: bool, deadline_max_seconds: u64) -> Running {
+    start_told(pki, answers, deadline_max_seconds, Arc::default()).await
+}
+
+async fn start_told(
+    pki: &Pki,
+    answers: bool,
+    deadline_max_seconds: u64,
+    entered: Arc<Notify>,
+) -> Running {
+    let files = pki.service("policy");
+    let config = Config {
+        listen: "127.0.0.1:0".to_owned(),
+        trust_domain: DOMAIN.to_owned(),
+        certificate: files.certificate,
+        key: files.key,
+        ca: files.ca,
+        deadline_max_seconds,
+        handshake_max_seconds: 10,
+        handshakes_max: 16,
+        streams_max: 200,
+        lame_duck_seconds: 0,
+        drain_max_seconds: 1,
+    };
+    let routes = Routes::new(PolicyServiceServer::new(Policy { answers, entered }));
+    Server::bind(config).await.unwrap().start(routes).await
+}
+
+fn channel(server: &Running, service: &'static str, files: &tls::Files) -> Channel {
+    channel::to_service(&server.address().to_string(), service, DOMAIN, files).unwrap()
+}
+
+async fn decide(channel: Channel, timeout: Option<&str>) -> Result<DecideResponse, Status> {
+    let mut request = Request::new(DecideRequest::default());
+    if let Some(timeout) = timeout {
+        request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());
+    }
+    let mut client = PolicyServiceClient::new(channel);
+    tokio::time::timeout(HANG, client.decide(request)).await.unwrap().map(Response::into_inner)
+}
+
+fn reason(status: &Status) -> (Code, String) {
+    let details = status.get_error_details();
+    (status.code(), details.error_info().map(|i| i.reason.clone()).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn the_caller_is_the_certificate_and_the_table_says_what_it_may_call() {
+    let pki = Pki::new();
+    let server = start(&pki, true, 30).await;
+    let ours = pki.service("identity");
+    let answer = decide(channel(&server, "policy", &ours), None).await.unwrap();
+    assert_eq!(answer.decision_id, format!("spiffe://{DOMAIN}/service/identity"));
+
+    for (uri, code, expect) in [
+        (
+            format!("spiffe://{DOMAIN}/agency/G24/system/hi"),
+            Code::PermissionDenied,
+            "METHOD_NOT_ALLOWED",
+        ),
+        (format!("spiffe://{DOMAIN}/service/audit"), Code::PermissionDenied, "METHOD_NOT_ALLOWED"),
+        ("spiffe://other/service/identity".to_owned(), Code::Unauthenticated, "UNKNOWN_IDENTITY"),
+    ] {
+        let refused = decide(channel(&server, "policy", &pki.issue(&uri)), None).await;
+        assert_eq!(reason(&refused.unwrap_err()), (code, expect.to_owned()), "{uri}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn strangers_on_either_side_get_no_connection() {
+    let pki = Pki::new();
+    let server = start(&pki, true, 30).await;
+    // A client of another CA that trusts ours: the handshake ends it.
+    let elsewhere = Pki::new();
+    let stranger = tls::Files { ca: pki.service("x").ca, ..elsewhere.service("identity") };
+    let refused = decide(channel(&server, "policy", &stranger), None).await.unwrap_err();
+    assert_eq!(reason(&refused).1, "", "no answer of ours, whatever the transport calls it");
+    // A server of the right CA, but another service than the one that is called.
+    let refused = decide(channel(&server, "audit", &pki.service("identity")), None).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_deadline_is_kept_as_deadline_exceeded_and_a_malformed_one_is_named() {
+    let pki = Pki::new();
+    let server = start(&pki, false, 1).await;
+    let ours = channel(&server, "policy", &pki.service("identity"));
+    let late = decide(ours.clone(), None).await.unwrap_err();
+    assert_eq!(reason(&late), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
+    let malformed = decide(ours, Some("5x")).await.unwrap_err();
+    assert_eq!(reason(&malformed), (Code::InvalidArgument, "INVALID_REQUEST".to_owned()));
+    let details = malformed.get_error_details();
+    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "grpc-timeout");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn health_answers_and_a_drain_ends_although_a_call_hangs() {
+    let pki = Pki::new();
+    let entered = Arc::<Notify>::default();
+    let server = start_told(&pki, false, 3_000, Arc::clone(&entered)).await;
+    let ours = channel(&server, "policy", &pki.service("identity"));
+    let mut health = HealthClient::new(ours.clone());
+    let check = HealthCheckRequest { service: String::new() };
+    assert_eq!(health.check(check).await.unwrap().into_inner().status, 1);
+    let hanging = tokio::spawn(decide(ours, None));
+    tokio::time::timeout(HANG, entered.notified()).await.unwrap();
+    let address = server.address();
+    tokio::time::timeout(HANG, server.stop()).await.unwrap();
+    assert!(hanging.await.unwrap().is_err());
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
