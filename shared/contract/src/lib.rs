@@ -23,6 +23,13 @@ pub mod audit {
         include!("gen/lienthong.audit.v1.rs");
     }
 }
+/// Packages under `lienthong.contribution`.
+pub mod contribution {
+    /// Package `lienthong.contribution.v1`.
+    pub mod v1 {
+        include!("gen/lienthong.contribution.v1.rs");
+    }
+}
 /// Packages under `lienthong.identity`.
 pub mod identity {
     /// Package `lienthong.identity.v1`.

@@ -43,10 +43,26 @@ use std::marker::PhantomData;
 use bytes::{BufMut, Bytes, BytesMut};
 use contract::{
     audit::v1::Receipt,
-    identity::v1::{GetPersonAnswer, GetPersonResponse},
+    contribution::v1::{ContributionReceipt, SubmitContributionResponse},
+    identity::v1::{ApplyAnswer, ApplyResponse, GetPersonAnswer, GetPersonResponse},
 };
 use prost::Message;
 pub use recorder::{Access, Recorder};
+
+/// Servers of the personal services of `lienthong.contribution.v1`.
+pub mod contribution {
+    /// Package `lienthong.contribution.v1`.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::wildcard_enum_match_arm,
+        reason = "generated code"
+    )]
+    pub mod v1 {
+        include!("gen/lienthong.contribution.v1.rs");
+    }
+}
 
 /// Servers of the personal services of `lienthong.identity.v1`.
 pub mod identity {
@@ -78,6 +94,9 @@ pub enum Error {
     /// The receipt was made for another answer.
     #[error("the receipt belongs to another answer")]
     OtherAnswer,
+    /// A receipt that was kept is not one.
+    #[error("the kept receipt is malformed")]
+    Malformed(#[from] prost::DecodeError),
 }
 
 /// A request together with the exact bytes it came as, which the record commits to. prost keeps only
@@ -113,13 +132,18 @@ impl<T: Message> Answer<T> {
         Self { bytes: answer.encode_to_vec().into(), of: PhantomData }
     }
 
+    /// An answer that was serialised before and kept, byte for byte.
+    pub fn kept(bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into(), of: PhantomData }
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 }
 
-/// Proof that a record is committed durably in the access log. Only [`Recorder::record`] makes one,
+/// Proof that a record is committed durably in the access log. Only [`Recorder`] makes one,
 /// after it has checked the log's proof.
 pub struct DurableReceipt {
     receipt: Receipt,
@@ -130,6 +154,11 @@ impl DurableReceipt {
     /// The record's index in the log.
     pub fn index(&self) -> u64 {
         self.receipt.index
+    }
+
+    /// The receipt's bytes, to be kept where the same answer must come with the same receipt (I4).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.receipt.encode_to_vec()
     }
 }
 
@@ -158,6 +187,14 @@ pub trait Proven {
 
 impl Proven for GetPersonResponse {
     type Answer = GetPersonAnswer;
+}
+
+impl Proven for ApplyResponse {
+    type Answer = ApplyAnswer;
+}
+
+impl Proven for SubmitContributionResponse {
+    type Answer = ContributionReceipt;
 }
 
 /// The bytes of a response that may be sent. Made from [`Disclosed`] and from nothing else.

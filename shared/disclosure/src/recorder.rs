@@ -23,8 +23,6 @@ pub struct Access<'a> {
     pub caller: &'a Caller,
     /// The exact bytes of the request.
     pub request: &'a [u8],
-    /// What really happened, for inspectors.
-    pub decision: &'a DecisionRecord,
 }
 
 /// The way to the access log.
@@ -51,16 +49,18 @@ impl Recorder {
     }
 
     /// Records the access and gives the proof that it stands. Answers, denials and misses alike.
+    /// `decision` is what really happened, for inspectors.
     pub async fn record<T: Message>(
         &self,
         deadline: Deadline,
         access: &Access<'_>,
+        decision: &DecisionRecord,
         answer: &Answer<T>,
     ) -> Result<DurableReceipt, Error> {
         let context = tlog::context(access.method, access.caller.id());
         let request_digest = tlog::digest(access.request);
         let answer_digest = tlog::digest(answer.bytes());
-        let decision = access.decision.encode_to_vec();
+        let decision = decision.encode_to_vec();
         // Two independent keys: with one key for both, a caller could try the few possible outcomes
         // against the inner commitment (I7).
         let (outer_key, inner_key) = (self.entropy.array::<32>(), self.entropy.array::<32>());
@@ -91,6 +91,31 @@ impl Recorder {
             opening: tlog::opening(&outer_key, &context),
         };
         Ok(DurableReceipt { receipt, answer: answer_digest })
+    }
+
+    /// A receipt that was kept with its answer, once it is checked as an outsider would: the log's proof
+    /// holds, and the record was made for this caller, request and answer.
+    pub fn kept<T: Message>(
+        &self,
+        access: &Access<'_>,
+        answer: &Answer<T>,
+        receipt: &[u8],
+    ) -> Result<DurableReceipt, Error> {
+        let receipt = Receipt::decode(receipt)?;
+        let evidence = tlog::Evidence {
+            request: access.request,
+            answer: answer.bytes(),
+            leaf: &receipt.leaf,
+            index: receipt.index,
+            proof: &tlog::hashes(&receipt.proof)?,
+            checkpoint: &receipt.checkpoint,
+            opening: &receipt.opening,
+        };
+        let verified = tlog::verify_receipt(&evidence, &self.verifier)?;
+        if verified.method != access.method || verified.caller != access.caller.id() {
+            return Err(Error::OtherAnswer);
+        }
+        Ok(DurableReceipt { receipt, answer: tlog::digest(answer.bytes()) })
     }
 
     /// The log must have taken the leaf we sent, and its proof must lead to a checkpoint it signed.

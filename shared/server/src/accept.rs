@@ -53,12 +53,7 @@ pub struct Running {
 impl Server {
     /// Reads the identity, then binds the address: never a port without an identity (I9).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let files = tls::Files {
-            certificate: config.certificate.clone(),
-            key: config.key.clone(),
-            ca: config.ca.clone(),
-        };
-        let acceptor = TlsAcceptor::from(tls::server(&files)?);
+        let acceptor = TlsAcceptor::from(tls::server(&config.files())?);
         let listen = |source| StartError::Listen { address: config.listen.clone(), source };
         let listener = TcpListener::bind(&config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;

@@ -109,8 +109,16 @@ enum OpenTo {
 /// Every method there is, and who may call it. A method that is not here does not exist.
 const METHODS: &[(&str, &[OpenTo])] = &[
     ("/lienthong.identity.v1.IdentityService/GetPerson", &[OpenTo::Systems]),
-    ("/lienthong.policy.v1.PolicyService/Decide", &[OpenTo::Service("identity")]),
-    ("/lienthong.audit.v1.AuditService/Append", &[OpenTo::Service("identity")]),
+    ("/lienthong.identity.v1.RegisterService/Apply", &[OpenTo::Service("contribution")]),
+    ("/lienthong.contribution.v1.ContributionService/SubmitContribution", &[OpenTo::Systems]),
+    (
+        "/lienthong.policy.v1.PolicyService/Decide",
+        &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
+    ),
+    (
+        "/lienthong.audit.v1.AuditService/Append",
+        &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
+    ),
     ("/grpc.health.v1.Health/Check", &[OpenTo::Everyone]),
     ("/grpc.health.v1.Health/Watch", &[OpenTo::Everyone]),
 ];

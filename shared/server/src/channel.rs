@@ -19,20 +19,31 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
 const CONNECTION_WINDOW: u32 = 8 << 20;
 
-/// A channel to `service` at `host:port`, connected when first used and again after a loss.
+/// Another of our services, as configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Where it listens, `host:port`.
+    pub endpoint: String,
+    /// The name its certificate must carry: `/service/<name>`. A process that runs every service
+    /// answers under the name `all`.
+    pub service: String,
+}
+
+/// A channel to a service, connected when first used and again after a loss.
 pub fn to_service(
-    endpoint: &str,
-    service: &'static str,
+    peer: &Peer,
     trust_domain: &str,
     files: &tls::Files,
 ) -> Result<Channel, StartError> {
-    let bad = || StartError::Endpoint(endpoint.to_owned());
+    let Peer { endpoint, service } = peer.clone();
+    let bad = || StartError::Endpoint(peer.endpoint.clone());
     let (host, _) = endpoint.rsplit_once(':').ok_or_else(bad)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| bad())?;
     let connector = TlsConnector::from(tls::client(files)?);
     let trust_domain: Arc<str> = trust_domain.into();
     let connect = tower::service_fn(move |uri: Uri| {
-        let (connector, name) = (connector.clone(), name.clone());
+        let (connector, name, service) = (connector.clone(), name.clone(), service.clone());
         let trust_domain = Arc::clone(&trust_domain);
         async move {
             let address = uri.authority().map(|a| a.as_str().to_owned()).unwrap_or_default();
@@ -42,11 +53,8 @@ pub fn to_service(
             let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
             let peer =
                 certificate.and_then(|der| Caller::from_certificate(der, &trust_domain).ok());
-            // `serve all` answers for every service under the name `all`.
             match peer.as_ref().map(Caller::kind) {
-                Some(Kind::Service(found)) if found == service || found == "all" => {
-                    Ok(TokioIo::new(stream))
-                }
+                Some(Kind::Service(found)) if *found == service => Ok(TokioIo::new(stream)),
                 Some(_) | None => Err(io::Error::other("the peer is another service")),
             }
         }

@@ -1,12 +1,16 @@
-//! Keys of the `[server]` table. Defaults are in `config/default.toml`.
+//! Layered configuration, and the keys of the `[server]` table.
 
-use serde::Deserialize;
+use std::path::Path;
 
-/// The commented defaults of every key.
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{StartError, tls};
+
+/// The commented defaults of every key of `[server]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// How a process listens and who it is.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Address and port; port 0 lets the system choose.
@@ -31,4 +35,101 @@ pub struct Config {
     pub lame_duck_seconds: u64,
     /// After that: how long open calls may take before their connections are cut.
     pub drain_max_seconds: u64,
+}
+
+impl Config {
+    /// The files of the process's own identity.
+    pub fn files(&self) -> tls::Files {
+        tls::Files {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            ca: self.ca.clone(),
+        }
+    }
+}
+
+/// A value that is never shown: Debug and the printed configuration say `[hidden]`.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a value from being shown.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that uses it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.0.is_empty() { "" } else { "[hidden]" })
+    }
+}
+
+/// Reads the effective configuration: the commented defaults of each part, then the file, then
+/// environment variables of the form `LIENTHONG__<TABLE>__<KEY>`. A key that nothing knows is refused.
+///
+/// # Errors
+/// [`StartError::Configuration`], which names the key.
+pub fn load<T: DeserializeOwned>(defaults: &[&str], file: Option<&Path>) -> Result<T, StartError> {
+    let mut builder = ::config::Config::builder();
+    for text in defaults {
+        builder = builder.add_source(::config::File::from_str(text, ::config::FileFormat::Toml));
+    }
+    if let Some(path) = file {
+        builder = builder.add_source(::config::File::from(path).format(::config::FileFormat::Toml));
+    }
+    let environment = ::config::Environment::with_prefix("LIENTHONG").separator("__");
+    let merged = builder.add_source(environment.try_parsing(true)).build();
+    merged.and_then(::config::Config::try_deserialize).map_err(StartError::Configuration)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Settings {
+        server: Config,
+    }
+
+    fn with(text: &str) -> Result<Settings, StartError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        load(&[DEFAULTS], Some(file.path()))
+    }
+
+    #[test]
+    fn a_file_is_laid_over_the_defaults_and_unknown_keys_are_refused() {
+        let settings = with("[server]\nlisten = \"0.0.0.0:1\"\n").unwrap();
+        assert_eq!(settings.server.listen, "0.0.0.0:1");
+        assert_eq!(settings.server.streams_max, 200);
+        for (text, named) in
+            [("[server]\nlisten_on = 1\n", "listen_on"), ("[servers]\n", "servers")]
+        {
+            let error = with(text).unwrap_err();
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(cause.contains(named), "{cause}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let secret = Secret::new("postgres://u:canary@h/d");
+        assert!(!format!("{secret:?}").contains("canary"));
+        assert!(!serde_json::to_string(&secret).unwrap().contains("canary"));
+    }
 }

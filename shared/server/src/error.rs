@@ -132,6 +132,21 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Hệ thống đang quá tải hoặc đang dừng.",
             "The server is overloaded or stopping.",
         ),
+        ErrorReason::KeyReused => (
+            Code::AlreadyExists,
+            "Khóa này đã được dùng cho một bản đóng góp khác.",
+            "The key was used by another contribution.",
+        ),
+        ErrorReason::ContributionRejected => (
+            Code::FailedPrecondition,
+            "Cơ sở dữ liệu không tiếp nhận bản đóng góp này.",
+            "The register rejected the contribution.",
+        ),
+        ErrorReason::RegisterBehind => (
+            Code::Unavailable,
+            "Cơ sở dữ liệu chưa có phiên bản được yêu cầu.",
+            "The register has not yet seen the version asked for.",
+        ),
         ErrorReason::UnknownMethod => {
             (Code::Unimplemented, "Không có phương thức này.", "There is no such method.")
         }

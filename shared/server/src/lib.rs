@@ -10,7 +10,7 @@
 //! | `accept` | listener, handshakes, one task per connection, drain |
 //! | `caller` | the SPIFFE identity in the client certificate, and who may call what |
 //! | `channel` | outgoing connections to other services |
-//! | `config` | keys of the `[server]` table |
+//! | `config` | layered configuration, and the keys of the `[server]` table |
 //! | `deadline` | `grpc-timeout`, honoured and passed on |
 //! | `error` | the one form of an error on the wire |
 //! | `runtime` | time and randomness, injected |
@@ -61,6 +61,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The configuration is not readable or names an unknown key.
+    #[error("the configuration is not usable")]
+    Configuration(#[source] ::config::ConfigError),
     /// An endpoint of another service is not an address.
     #[error("`{0}` is not `host:port`")]
     Endpoint(String),

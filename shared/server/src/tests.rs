@@ -118,8 +118,9 @@ async fn start_told(
     Server::bind(config).await.unwrap().start(routes).await
 }
 
-fn channel(server: &Running, service: &'static str, files: &tls::Files) -> Channel {
-    channel::to_service(&server.address().to_string(), service, DOMAIN, files).unwrap()
+fn channel(server: &Running, service: &str, files: &tls::Files) -> Channel {
+    let (endpoint, service) = (server.address().to_string(), service.to_owned());
+    channel::to_service(&channel::Peer { endpoint, service }, DOMAIN, files).unwrap()
 }
 
 async fn decide(channel: Channel, timeout: Option<&str>) -> Result<DecideResponse, Status> {

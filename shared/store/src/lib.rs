@@ -1,42 +1,48 @@
-//! Opening a service's database, bringing its schema up to date, and writing to it.
+//! Opening a service's database, bringing its schema up to date, reading from it and writing to it, on
+//! SQLite and on PostgreSQL.
 //!
 //! Three rules hold for every service, and only here:
 //! - A write runs in a task of its own, so a caller who goes away never cancels it half-way and no
 //!   connection returns to a pool inside a transaction (I13; the driver loses acknowledged writes
 //!   otherwise).
-//! - SQLite has one writer connection, BEGIN IMMEDIATE, WAL and `synchronous=FULL`, read back at start.
-//! - A database is opened by one process at a time (lock file), and never with a schema newer than the
-//!   program knows.
+//! - What is acknowledged is on stable storage: SQLite has one writer connection, BEGIN IMMEDIATE, WAL
+//!   and `synchronous=FULL`, PostgreSQL `synchronous_commit` and `fsync`; all read back at start.
+//! - A SQLite database is opened by one process at a time (lock file), and no database with a schema newer
+//!   than the program knows.
 //!
-//! Only SQLite is open for use so far; the PostgreSQL side of each migration lies beside it.
+//! | module | job |
+//! |---|---|
+//! | `engine` | how each engine is opened, and a statement in the words of both |
+//! | `migrate` | schema versions |
+//! | `testing` | throw-away databases (feature `testing`) |
+//! | `transaction` | what a write can do |
 
+mod engine;
 mod migrate;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
-use std::{fs::File, path::Path, sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc};
 
+pub use engine::{Engine, Sql};
 use futures::future::BoxFuture;
 pub use migrate::Migration;
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-};
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-
-const READERS_MAX: u32 = 4;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
+pub use sea_orm::{QueryResult, Value};
+pub use transaction::Transaction;
 
 /// What can go wrong with a store, whatever is in it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database refused or could not be reached. The driver's words may quote data, so they are
-    /// kept out of this message and reach the log through `source` only.
+    /// kept out of this message; [`Error::driver_kind`] says what may be logged.
     #[error("the database refused or is away")]
     Database(#[from] DbErr),
     /// The URL names an engine this build does not open.
-    #[error("database URL must start with `sqlite://`")]
+    #[error("database URL must start with `sqlite://` or `postgres://`")]
     UnsupportedEngine,
     /// Another process holds the database.
     #[error("another process has this database open")]
@@ -52,48 +58,72 @@ pub enum Error {
         /// Newest version this program knows.
         known: u32,
     },
-    /// SQLite did not take a setting that durability rests on.
-    #[error("SQLite did not accept {0}")]
+    /// The engine did not take a setting that durability rests on.
+    #[error("the database did not accept {0}")]
     NotDurable(&'static str),
     /// The task that wrote ended without an answer; whether it committed is unknown.
     #[error("the write ended without an answer")]
     Aborted,
+    /// The commit was not acknowledged; whether it took place is unknown.
+    #[error("the commit was not acknowledged")]
+    CommitUnknown(#[source] DbErr),
+}
+
+impl Error {
+    /// What kind of failure it was, in words that never hold data: fit for a log line.
+    #[must_use]
+    pub fn driver_kind(&self) -> &'static str {
+        let (Self::Database(error) | Self::CommitUnknown(error)) = self else { return "store" };
+        // The kinds that an operator acts on; of the rest it is enough to know that the engine refused.
+        if matches!(error, DbErr::ConnectionAcquire(_)) {
+            "no connection"
+        } else if matches!(error, DbErr::Conn(_)) {
+            "connection lost"
+        } else {
+            "refused"
+        }
+    }
 }
 
 /// One service's database.
 #[derive(Clone)]
 pub struct Store {
+    engine: Engine,
     readers: DatabaseConnection,
     writer: DatabaseConnection,
-    _lock: Arc<File>,
+    _lock: Option<Arc<File>>,
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").finish_non_exhaustive()
+        f.debug_struct("Store").field("engine", &self.engine).finish_non_exhaustive()
     }
 }
 
 impl Store {
-    /// Opens `sqlite:///path/file.db`, making it when it is not there, and applies the migrations it
-    /// does not have yet.
+    /// Opens `sqlite:///path/file.db`, made when it is not there, or `postgres://user@host/database`,
+    /// and applies the migrations it does not have yet.
+    ///
+    /// # Errors
+    /// See [`Error`].
     pub async fn open(url: &str, migrations: &'static [Migration]) -> Result<Self, Error> {
-        let path = url.strip_prefix("sqlite://").ok_or(Error::UnsupportedEngine)?;
-        let path = Path::new(path);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Error::File)?;
-        }
-        let lock = lock(path)?;
-        let writer = Database::connect(sqlite(url, 1)).await?;
-        check_durable(&writer).await?;
-        migrate::run(&writer, migrations).await?;
-        let readers = Database::connect(sqlite(url, READERS_MAX)).await?;
-        Ok(Self { readers, writer, _lock: Arc::new(lock) })
+        let store = engine::open(url).await?;
+        migrate::run(store.engine, &store.writer, migrations).await?;
+        Ok(store)
     }
 
-    /// Connections for reading.
-    pub fn reader(&self) -> &DatabaseConnection {
-        &self.readers
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Reads rows, outside any transaction.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn read(&self, sql: &Sql, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
+        Ok(self.readers.query_all_raw(sql.statement(self.engine, values)).await?)
     }
 
     /// Runs `work` in one transaction and commits it, in a task of its own: when the caller stops
@@ -101,22 +131,22 @@ impl Store {
     ///
     /// When the commit itself fails it is unknown whether it took place; `work` must therefore be
     /// idempotent by a key of its own.
+    ///
+    /// # Errors
+    /// Whatever `work` returns, after a rollback; [`Error::CommitUnknown`]; [`Error::Aborted`].
     pub async fn write<T, E, F>(&self, name: &'static str, work: F) -> Result<T, E>
     where
-        F: for<'a> FnOnce(&'a DatabaseTransaction) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+        F: for<'a> FnOnce(&'a Transaction) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let writer = self.writer.clone();
+        let (engine, writer) = (self.engine, self.writer.clone());
         let task = tokio::spawn(async move {
-            let options = TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..Default::default()
-            };
-            let tx = writer.begin_with_options(options).await.map_err(Error::from)?;
+            let begun = writer.begin_with_options(engine.transaction_options()).await;
+            let tx = Transaction::new(engine, begun.map_err(Error::from)?);
             match work(&tx).await {
                 Ok(value) => {
-                    tx.commit().await.map_err(Error::from)?;
+                    tx.commit().await.map_err(Error::CommitUnknown)?;
                     Ok(value)
                 }
                 Err(error) => {
@@ -132,51 +162,12 @@ impl Store {
             Err(E::from(Error::Aborted))
         })
     }
-}
 
-fn sqlite(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A local file needs no ping before each use.
-        .test_before_acquire(false)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(BUSY_TIMEOUT)
-        });
-    options
-}
-
-/// Reads back what SQLite made of the settings that an acknowledged write rests on.
-async fn check_durable(writer: &DatabaseConnection) -> Result<(), Error> {
-    let ask = |sql: &str| Statement::from_string(DbBackend::Sqlite, sql);
-    let synchronous = writer.query_one_raw(ask("PRAGMA synchronous")).await?;
-    let synchronous: i32 = synchronous.ok_or(Error::NotDurable("synchronous"))?.try_get_by(0)?;
-    let journal = writer.query_one_raw(ask("PRAGMA journal_mode")).await?;
-    let journal: String = journal.ok_or(Error::NotDurable("journal_mode"))?.try_get_by(0)?;
-    // 2 is FULL: the WAL is flushed on every commit.
-    if synchronous < 2 {
-        return Err(Error::NotDurable("synchronous=FULL"));
-    }
-    if !journal.eq_ignore_ascii_case("wal") {
-        return Err(Error::NotDurable("journal_mode=WAL"));
-    }
-    Ok(())
-}
-
-fn lock(database: &Path) -> Result<File, Error> {
-    let path = database.with_extension("lock");
-    let file = File::options().create(true).append(true).open(path).map_err(Error::File)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked),
-        Err(std::fs::TryLockError::Error(error)) => Err(Error::File(error)),
+    /// Closes all connections. Writes under way end first.
+    pub async fn close(self) {
+        let (writer, readers) = (self.writer.close().await, self.readers.close().await);
+        if writer.is_err() || readers.is_err() {
+            tracing::warn!("closing the database failed");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Schema versions: applied in order, each in a transaction, never changed once released.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
-use crate::Error;
+use crate::{Engine, Error, Sql};
 
 /// One step of a service's schema, in the words of each engine.
 #[derive(Debug, Clone, Copy)]
@@ -17,39 +17,46 @@ pub struct Migration {
     pub postgres: &'static str,
 }
 
+/// Several replicas may start at once; on PostgreSQL one of them migrates and the others wait. SQLite has
+/// one process by its lock file.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(1911)";
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version \
+     (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";
+const NEWEST: Sql = Sql::same("SELECT COALESCE(MAX(version), 0) FROM schema_version");
+const RECORD: Sql = Sql {
+    sqlite: "INSERT INTO schema_version (version, name) VALUES (?, ?)",
+    postgres: "INSERT INTO schema_version (version, name) VALUES ($1, $2)",
+};
+
 pub(crate) async fn run(
+    engine: Engine,
     writer: &DatabaseConnection,
     migrations: &'static [Migration],
 ) -> Result<(), Error> {
-    writer
-        .execute_unprepared(
-            "CREATE TABLE IF NOT EXISTS schema_version \
-             (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)",
-        )
-        .await?;
-    let found = newest(writer).await?;
     let known = migrations.iter().map(|m| m.version).max().unwrap_or(0);
+    let tx = writer.begin_with_options(engine.transaction_options()).await?;
+    if engine == Engine::Postgres {
+        tx.execute_unprepared(LOCK).await?;
+    }
+    tx.execute_unprepared(TABLE).await?;
+    let found = newest(engine, &tx).await?;
     if found > known {
         return Err(Error::SchemaTooNew { found, known });
     }
+    // All steps in one transaction: both engines take schema changes back, so a schema is never half new.
     for migration in migrations.iter().filter(|m| m.version > found) {
-        let tx = writer.begin().await?;
-        tx.execute_unprepared(migration.sqlite).await?;
-        tx.execute_raw(Statement::from_sql_and_values(
-            DbBackend::Sqlite,
-            "INSERT INTO schema_version (version, name) VALUES (?, ?)",
-            [i64::from(migration.version).into(), migration.name.into()],
-        ))
-        .await?;
-        tx.commit().await?;
+        let text = Sql { sqlite: migration.sqlite, postgres: migration.postgres };
+        tx.execute_unprepared(text.text(engine)).await?;
+        let values = vec![i64::from(migration.version).into(), migration.name.into()];
+        tx.execute_raw(RECORD.statement(engine, values)).await?;
         tracing::info!(version = migration.version, name = migration.name, "schema migrated");
     }
+    tx.commit().await?;
     Ok(())
 }
 
-async fn newest(writer: &DatabaseConnection) -> Result<u32, Error> {
-    let ask = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
-    let row = writer.query_one_raw(Statement::from_string(DbBackend::Sqlite, ask)).await?;
+async fn newest(engine: Engine, tx: &DatabaseTransaction) -> Result<u32, Error> {
+    let row = tx.query_one_raw(NEWEST.statement(engine, Vec::new())).await?;
     let version: i64 = match row {
         Some(row) => row.try_get_by(0)?,
         None => 0,

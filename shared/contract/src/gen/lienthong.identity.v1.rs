@@ -186,7 +186,8 @@ pub mod identity_service_client {
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
         /// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
-        /// UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+        /// UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE or REGISTER_BEHIND;
+        /// DEADLINE_EXCEEDED.
         pub async fn get_person(
             &mut self,
             request: impl tonic::IntoRequest<super::GetPersonRequest>,
@@ -210,6 +211,281 @@ pub mod identity_service_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("lienthong.identity.v1.IdentityService", "GetPerson"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// One contribution to apply.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ApplyRequest {
+    /// Id of the contribution, 32 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub contribution_id: ::prost::alloc::string::String,
+    /// SHA-256 of the submitted bytes, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// Id of the database that contributed.
+    #[prost(string, tag = "3")]
+    pub source: ::prost::alloc::string::String,
+    /// What the source asserts; at least one.
+    #[prost(message, repeated, tag = "6")]
+    pub assertions: ::prost::alloc::vec::Vec<Assertion>,
+    /// Checks and answers as if applied, and changes nothing.
+    #[prost(bool, tag = "8")]
+    pub dry_run: bool,
+    /// Whom the assertions are about. Exactly one is required.
+    #[prost(oneof = "apply_request::Subject", tags = "4")]
+    pub subject: ::core::option::Option<apply_request::Subject>,
+}
+/// Nested message and enum types in `ApplyRequest`.
+pub mod apply_request {
+    /// Whom the assertions are about. Exactly one is required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[prost(skip_debug)]
+    pub enum Subject {
+        /// A person the register does not hold yet: the register makes one and issues a number.
+        #[prost(message, tag = "4")]
+        NewPerson(super::NewPerson),
+    }
+}
+/// A person to be entered.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct NewPerson {
+    /// First three digits of the number to issue: code of the place of birth registration.
+    #[prost(string, tag = "1")]
+    pub number_prefix: ::prost::alloc::string::String,
+    /// The source's own entry that brings the person, unique at the source: one entry is one person,
+    /// whatever key it is sent under.
+    #[prost(string, tag = "2")]
+    pub source_entry: ::prost::alloc::string::String,
+}
+/// One value that a source asserts of a person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Assertion {
+    /// The item.
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// Its value.
+    #[prost(message, optional, tag = "2")]
+    pub value: ::core::option::Option<super::super::r#type::v1::ItemValue>,
+    /// From when it is true; absent when the source does not say.
+    #[prost(message, optional, tag = "3")]
+    pub valid_from: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+}
+/// What became of a contribution.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApplyResponse {
+    /// The outcome. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ApplyAnswer>,
+    /// The proof that the application was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// What became of a contribution.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApplyAnswer {
+    /// The outcome.
+    #[prost(oneof = "apply_answer::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<apply_answer::Outcome>,
+}
+/// Nested message and enum types in `ApplyAnswer`.
+pub mod apply_answer {
+    /// The outcome.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It was applied; in a dry run, it would be.
+        #[prost(message, tag = "1")]
+        Applied(super::Applied),
+        /// It was rejected; nothing changed.
+        #[prost(message, tag = "2")]
+        Rejected(super::Rejected),
+    }
+}
+/// A contribution that was applied.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Applied {
+    /// Version of the register that holds it; 0 in a dry run.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// The personal number issued, for a new person; empty otherwise or in a dry run.
+    #[prost(string, tag = "2")]
+    pub issued_number: ::prost::alloc::string::String,
+    /// When the register learnt it; absent in a dry run.
+    #[prost(message, optional, tag = "3")]
+    pub known_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A contribution that was rejected.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Rejected {
+    /// Every reason, at least one.
+    #[prost(message, repeated, tag = "1")]
+    pub reasons: ::prost::alloc::vec::Vec<Rejection>,
+}
+/// One reason of a rejection.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Rejection {
+    /// The faulty item; empty when the fault lies with the subject.
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// What is wrong.
+    #[prost(enumeration = "RejectionReason", tag = "2")]
+    pub reason: i32,
+}
+/// Why the register rejects a contribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RejectionReason {
+    /// Never sent.
+    Unspecified = 0,
+    /// The entry of the source is already in the register under another contribution.
+    AlreadyRegistered = 1,
+    /// The register issues no number with this prefix: a demonstration issues fictional ones only, and no
+    /// other register issues those.
+    PrefixNotIssued = 2,
+    /// The value has not the type that the item catalogue gives the item, or the item is unknown.
+    WrongType = 3,
+    /// A date lies in the future, or before the birth.
+    DateOutOfRange = 4,
+}
+impl RejectionReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REJECTION_REASON_UNSPECIFIED",
+            Self::AlreadyRegistered => "REJECTION_REASON_ALREADY_REGISTERED",
+            Self::PrefixNotIssued => "REJECTION_REASON_PREFIX_NOT_ISSUED",
+            Self::WrongType => "REJECTION_REASON_WRONG_TYPE",
+            Self::DateOutOfRange => "REJECTION_REASON_DATE_OUT_OF_RANGE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REJECTION_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "REJECTION_REASON_ALREADY_REGISTERED" => Some(Self::AlreadyRegistered),
+            "REJECTION_REASON_PREFIX_NOT_ISSUED" => Some(Self::PrefixNotIssued),
+            "REJECTION_REASON_WRONG_TYPE" => Some(Self::WrongType),
+            "REJECTION_REASON_DATE_OUT_OF_RANGE" => Some(Self::DateOutOfRange),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod register_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The register as the contribution service sees it.
+    #[derive(Debug, Clone)]
+    pub struct RegisterServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> RegisterServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RegisterServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RegisterServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Applies one contribution in one transaction: checks it against the register, folds, writes the
+        /// assertions, issues a number where one is due. Idempotent by contribution id: the same id with the
+        /// same digest gives the first outcome again. What was applied is recorded in the access log before a
+        /// number leaves the register.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; ALREADY_EXISTS/KEY_REUSED when the id was applied with
+        /// another digest; UNAVAILABLE with REGISTER_UNAVAILABLE or AUDIT_UNAVAILABLE.
+        pub async fn apply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApplyRequest>,
+        ) -> std::result::Result<tonic::Response<super::ApplyResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.RegisterService/Apply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.identity.v1.RegisterService", "Apply"),
                 );
             self.inner.unary(req, path, codec).await
         }

@@ -36,6 +36,9 @@ pub struct DecideResponse {
     /// When the decision ends: the earliest end of anything it was built from.
     #[prost(message, optional, tag = "8")]
     pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// What a caller must know of the person to look it up for this procedure.
+    #[prost(message, optional, tag = "9")]
+    pub claims: ::core::option::Option<ClaimsRule>,
     /// The decision.
     #[prost(oneof = "decide_response::Decision", tags = "6, 7")]
     pub decision: ::core::option::Option<decide_response::Decision>,
@@ -52,6 +55,16 @@ pub mod decide_response {
         #[prost(message, tag = "7")]
         Denial(super::Denial),
     }
+}
+/// What a caller must know of a person beside the number (Decree 70/2024/ND-CP, Art. 10).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClaimsRule {
+    /// True when the procedure waives claims: the number alone names the person.
+    #[prost(bool, tag = "1")]
+    pub waived: bool,
+    /// True when a year of birth is enough where the register holds the whole date.
+    #[prost(bool, tag = "2")]
+    pub year_suffices: bool,
 }
 /// Why nothing is allowed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -41,6 +41,15 @@ pub enum ErrorReason {
     Overloaded = 15,
     /// UNIMPLEMENTED. There is no such method.
     UnknownMethod = 16,
+    /// ALREADY_EXISTS. The idempotency key was used by a contribution of other bytes; metadata
+    /// `first_digest` is the SHA-256 of the first one, in hexadecimal. Use another key.
+    KeyReused = 17,
+    /// FAILED_PRECONDITION. The register rejected the contribution; google.rpc.PreconditionFailure names
+    /// every reason. Nothing changed. Recorded; metadata `record_index` says where.
+    ContributionRejected = 18,
+    /// UNAVAILABLE. The register that answered has not yet seen the version that `min_version` demands.
+    /// Repeat later.
+    RegisterBehind = 19,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -66,6 +75,9 @@ impl ErrorReason {
             Self::MessageTooLarge => "ERROR_REASON_MESSAGE_TOO_LARGE",
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
             Self::UnknownMethod => "ERROR_REASON_UNKNOWN_METHOD",
+            Self::KeyReused => "ERROR_REASON_KEY_REUSED",
+            Self::ContributionRejected => "ERROR_REASON_CONTRIBUTION_REJECTED",
+            Self::RegisterBehind => "ERROR_REASON_REGISTER_BEHIND",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -88,6 +100,9 @@ impl ErrorReason {
             "ERROR_REASON_MESSAGE_TOO_LARGE" => Some(Self::MessageTooLarge),
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
             "ERROR_REASON_UNKNOWN_METHOD" => Some(Self::UnknownMethod),
+            "ERROR_REASON_KEY_REUSED" => Some(Self::KeyReused),
+            "ERROR_REASON_CONTRIBUTION_REJECTED" => Some(Self::ContributionRejected),
+            "ERROR_REASON_REGISTER_BEHIND" => Some(Self::RegisterBehind),
             _ => None,
         }
     }

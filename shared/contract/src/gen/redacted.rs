@@ -175,6 +175,40 @@ impl ::core::fmt::Debug for crate::r#type::v1::Claims {
     }
 }
 
+impl ::core::fmt::Debug for crate::contribution::v1::BirthRegistration {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("BirthRegistration")
+            .field("entry_number", &::core::format_args!("[personal]"))
+            .field("registration_date", &self.registration_date)
+            .field("registration_place_code", &::core::format_args!("[personal]"))
+            .field("registration_place", &self.registration_place)
+            .field("full_name", &self.full_name)
+            .field("date_of_birth", &self.date_of_birth)
+            .field("sex", &self.sex)
+            .field("place_of_birth", &self.place_of_birth)
+            .field("native_place", &self.native_place)
+            .field("ethnic_group", &self.ethnic_group)
+            .field("nationality", &self.nationality)
+            .field("parents", &self.parents)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::ContributionReceipt {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ContributionReceipt")
+            .field("contribution_id", &self.contribution_id)
+            .field("idempotency_key", &self.idempotency_key)
+            .field("state", &self.state)
+            .field("version", &self.version)
+            .field("personal_number", &::core::format_args!("[personal]"))
+            .field("received_time", &self.received_time)
+            .field("known_time", &self.known_time)
+            .field("digest", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("GetPersonAnswer")
@@ -187,6 +221,44 @@ impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
             .field("decision_id", &self.decision_id)
             .field("policy_revision", &self.policy_revision)
             .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::apply_request::Subject {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("[personal]")
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ApplyRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ApplyRequest")
+            .field("contribution_id", &self.contribution_id)
+            .field("digest", &::core::format_args!("[personal]"))
+            .field("source", &self.source)
+            .field("assertions", &self.assertions)
+            .field("dry_run", &self.dry_run)
+            .field("subject", &self.subject)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::NewPerson {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("NewPerson")
+            .field("number_prefix", &::core::format_args!("[personal]"))
+            .field("source_entry", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::Applied {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Applied")
+            .field("version", &self.version)
+            .field("issued_number", &::core::format_args!("[personal]"))
+            .field("known_time", &self.known_time)
             .finish()
     }
 }

@@ -1,0 +1,181 @@
+//! How each engine is opened, and what must be true of it before anything is written.
+
+use std::{fs::File, path::Path, sync::Arc, time::Duration};
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
+    SqliteTransactionMode, Statement, TransactionOptions, Value,
+};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+use crate::{Error, Store};
+
+/// SQLite readers beside the one writer.
+const SQLITE_READERS: u32 = 4;
+/// PostgreSQL connections of each of the two pools.
+const POSTGRES_CONNECTIONS: u32 = 8;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was idle this long is tried before it is used again.
+const TEST_AFTER_IDLE: Duration = Duration::from_secs(30);
+
+/// A database engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// The embedded default.
+    Sqlite,
+    /// The engine to grow on.
+    Postgres,
+}
+
+impl Engine {
+    pub(crate) fn backend(self) -> DbBackend {
+        match self {
+            Self::Sqlite => DbBackend::Sqlite,
+            Self::Postgres => DbBackend::Postgres,
+        }
+    }
+
+    pub(crate) fn transaction_options(self) -> TransactionOptions {
+        TransactionOptions {
+            // A transaction that begins as a reader and then writes can be refused half-way.
+            sqlite_transaction_mode: (self == Self::Sqlite)
+                .then_some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        }
+    }
+}
+
+/// One statement in the words of each engine, side by side: `?` in SQLite, `$1` in PostgreSQL. The values
+/// are the same and in the same order.
+#[derive(Debug, Clone, Copy)]
+pub struct Sql {
+    /// For SQLite.
+    pub sqlite: &'static str,
+    /// For PostgreSQL.
+    pub postgres: &'static str,
+}
+
+impl Sql {
+    /// A statement that both engines read alike.
+    #[must_use]
+    pub const fn same(text: &'static str) -> Self {
+        Self { sqlite: text, postgres: text }
+    }
+
+    /// The words of an engine.
+    #[must_use]
+    pub const fn text(&self, engine: Engine) -> &'static str {
+        match engine {
+            Engine::Sqlite => self.sqlite,
+            Engine::Postgres => self.postgres,
+        }
+    }
+
+    pub(crate) fn statement(&self, engine: Engine, values: Vec<Value>) -> Statement {
+        Statement::from_sql_and_values(engine.backend(), self.text(engine), values)
+    }
+}
+
+pub(crate) async fn open(url: &str) -> Result<Store, Error> {
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        open_sqlite(url, Path::new(path)).await
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        open_postgres(url).await
+    } else {
+        Err(Error::UnsupportedEngine)
+    }
+}
+
+async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Error::File)?;
+    }
+    let lock = lock(path)?;
+    let writer = Database::connect(sqlite(url, 1)).await?;
+    let synchronous: i64 = ask(&writer, DbBackend::Sqlite, "PRAGMA synchronous").await?;
+    let journal: String = ask(&writer, DbBackend::Sqlite, "PRAGMA journal_mode").await?;
+    // 2 is FULL: the WAL is flushed on every commit.
+    if synchronous < 2 {
+        return Err(Error::NotDurable("synchronous=FULL"));
+    }
+    if !journal.eq_ignore_ascii_case("wal") {
+        return Err(Error::NotDurable("journal_mode=WAL"));
+    }
+    let readers = Database::connect(sqlite(url, SQLITE_READERS)).await?;
+    Ok(Store { engine: Engine::Sqlite, readers, writer, _lock: Some(Arc::new(lock)) })
+}
+
+fn sqlite(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A local file needs no ping before each use.
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(BUSY_TIMEOUT)
+        });
+    options
+}
+
+async fn open_postgres(url: &str) -> Result<Store, Error> {
+    let writer = Database::connect(postgres(url)).await?;
+    let on = |value: String| value != "off" && value != "local";
+    let commit = ask(&writer, DbBackend::Postgres, "SHOW synchronous_commit").await?;
+    if !on(commit) {
+        return Err(Error::NotDurable("synchronous_commit"));
+    }
+    if !on(ask(&writer, DbBackend::Postgres, "SHOW fsync").await?) {
+        return Err(Error::NotDurable("fsync"));
+    }
+    let readers = Database::connect(postgres(url)).await?;
+    Ok(Store { engine: Engine::Postgres, readers, writer, _lock: None })
+}
+
+fn postgres(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(POSTGRES_CONNECTIONS)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .test_before_acquire_if_idle_for(TEST_AFTER_IDLE)
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|postgres| {
+            // The second belt to writes in tasks of their own: a session left inside a transaction
+            // is ended by the server, and its locks with it.
+            postgres.options([
+                ("idle_in_transaction_session_timeout", "10s"),
+                ("lock_timeout", "5s"),
+                ("statement_timeout", "30s"),
+            ])
+        });
+    options
+}
+
+async fn ask<T: sea_orm::TryGetable>(
+    connection: &DatabaseConnection,
+    backend: DbBackend,
+    sql: &'static str,
+) -> Result<T, Error> {
+    let row = connection.query_one_raw(Statement::from_string(backend, sql)).await?;
+    Ok(row.ok_or(Error::NotDurable(sql))?.try_get_by(0)?)
+}
+
+fn lock(database: &Path) -> Result<File, Error> {
+    let path = database.with_extension("lock");
+    let file = File::options().create(true).append(true).open(path).map_err(Error::File)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked),
+        Err(std::fs::TryLockError::Error(error)) => Err(Error::File(error)),
+    }
+}
