@@ -14,12 +14,14 @@ macro_rules! redacted_debug {
     )+};
 }
 
+mod codes;
 mod date;
 mod name;
 mod number;
 mod record;
 mod value;
 
+pub use codes::{CodeListError, CodeLists};
 pub use date::{DateError, PartialDate, Precision};
 pub use name::{MAX_CHARS, Name, NameError, NameLevel};
 pub use number::{Hints, NumberError, OldNumber, PersonalNumber, SYNTHETIC_PREFIXES, Sex};

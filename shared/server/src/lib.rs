@@ -31,6 +31,7 @@ pub use accept::{Running, Server};
 pub use caller::Caller;
 pub use config::Config;
 pub use deadline::Deadline;
+pub use tonic::service::Routes;
 
 /// What keeps a server from starting.
 #[derive(Debug, thiserror::Error)]

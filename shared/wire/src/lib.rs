@@ -1,0 +1,32 @@
+//! Between the contract's messages and the model's types: what services that speak of persons have in
+//! common at their edge, so that prost and tonic types stop there.
+//!
+//! | module | job |
+//! |---|---|
+//! | `basis` | the ground of a request, checked |
+//! | `faults` | every faulty field of a request, gathered and named at once |
+//! | `policy` | asking the policy service, and what it decided |
+//! | `record` | what inspectors will read of an access |
+//! | `value` | the typed values of items, both ways |
+
+pub mod basis;
+pub mod faults;
+pub mod policy;
+pub mod record;
+pub mod value;
+
+pub use faults::{Fault, Faults};
+
+/// A moment as the contract writes it.
+#[must_use]
+pub fn timestamp(at: time::OffsetDateTime) -> prost_types::Timestamp {
+    let nanos = i32::try_from(at.nanosecond()).unwrap_or_default();
+    prost_types::Timestamp { seconds: at.unix_timestamp(), nanos }
+}
+
+/// A moment of microseconds since 1970 as the contract writes it.
+#[must_use]
+pub fn timestamp_us(at_us: i64) -> prost_types::Timestamp {
+    let nanos = i32::try_from(at_us.rem_euclid(1_000_000) * 1_000).unwrap_or_default();
+    prost_types::Timestamp { seconds: at_us.div_euclid(1_000_000), nanos }
+}

@@ -1,0 +1,182 @@
+//! Asking the policy service, and what it decided, as plain types.
+
+use contract::{
+    policy::v1::{
+        self as wire, Action, DecideRequest, DecideResponse, decide_response,
+        policy_service_client::PolicyServiceClient,
+    },
+    r#type::v1::{AccessBasis, ErrorReason},
+};
+use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
+use server::{Caller, Deadline};
+use tonic::transport::Channel;
+
+/// What the caller wants to do with the items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Obtain them (Art. 2(1)).
+    Obtain,
+    /// Contribute them (Art. 2(2)).
+    Contribute,
+}
+
+/// What policy decided about a caller and a ground.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Id of the decision.
+    pub id: String,
+    /// Revision of the policy data.
+    pub revision: String,
+    /// The caller's connection; empty when it has none.
+    pub connection: String,
+    /// The database that the connection serves; empty when none.
+    pub database: String,
+    /// The agreement that was applied; empty when there is none.
+    pub agreement: String,
+    /// What a caller must know of the person.
+    pub claims: ClaimsRule,
+    /// The decision itself.
+    pub verdict: Result<DecisionTable, Denial>,
+}
+
+/// What a caller must know of a person beside the number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClaimsRule {
+    /// The number alone names the person.
+    pub waived: bool,
+    /// A year of birth is enough where the register holds the whole date.
+    pub year_suffices: bool,
+}
+
+/// Why nothing is allowed, whoever the subject is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The reason.
+    pub reason: ErrorReason,
+    /// The rule or state that refused.
+    pub rule: String,
+    /// The article, as cited.
+    pub article: String,
+}
+
+/// Why there is no decision. Whatever it is, nothing is read (I2).
+#[derive(Debug, thiserror::Error)]
+pub enum NoDecision {
+    /// The policy service did not answer.
+    #[error("the policy service did not answer")]
+    Away(#[from] tonic::Status),
+    /// It answered with something that is no decision about these items.
+    #[error("the policy service answered with no decision")]
+    Malformed,
+}
+
+/// The way to the policy service.
+#[derive(Clone)]
+pub struct PolicyClient(PolicyServiceClient<Channel>);
+
+impl PolicyClient {
+    /// A client on a channel to the policy service.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self(PolicyServiceClient::new(channel))
+    }
+
+    /// Asks what `caller` may do with `items` on a ground.
+    ///
+    /// # Errors
+    /// [`NoDecision`]; the caller of this function must then give nothing.
+    pub async fn decide(
+        &self,
+        deadline: Deadline,
+        caller: &Caller,
+        act: Act,
+        basis: &AccessBasis,
+        items: &[String],
+    ) -> Result<Decision, NoDecision> {
+        let action = match act {
+            Act::Obtain => Action::Obtain,
+            Act::Contribute => Action::Contribute,
+        };
+        let request = DecideRequest {
+            caller: caller.id().to_owned(),
+            action: action.into(),
+            basis: Some(basis.clone()),
+            items: items.to_vec(),
+        };
+        let response = self.0.clone().decide(deadline.request(request)).await?.into_inner();
+        decision(response, items).ok_or(NoDecision::Malformed)
+    }
+}
+
+/// The decision in a response, if it is whole and decides exactly the items asked about (I3).
+fn decision(response: DecideResponse, items: &[String]) -> Option<Decision> {
+    let verdict = match response.decision? {
+        decide_response::Decision::Table(found) => {
+            let answers: Option<Vec<_>> = found.answers.into_iter().map(answer).collect();
+            let table = DecisionTable::new(found.facts, found.rows, answers?).ok()?;
+            let about = |answer: &TableAnswer| answer.items.iter().map(|i| &i.item).eq(items);
+            if !table.answers().iter().all(about) {
+                return None;
+            }
+            Ok(table)
+        }
+        decide_response::Decision::Denial(denial) => {
+            let reason = ErrorReason::try_from(denial.reason).ok()?;
+            Err(Denial { reason, rule: denial.rule, article: denial.article })
+        }
+    };
+    let claims = response.claims.unwrap_or_default();
+    let year_suffices = claims.year_suffices;
+    Some(Decision {
+        id: response.decision_id,
+        revision: response.policy_revision,
+        connection: response.connection,
+        database: response.database,
+        agreement: response.agreement,
+        claims: ClaimsRule { waived: claims.waived, year_suffices },
+        verdict,
+    })
+}
+
+fn answer(answer: wire::TableAnswer) -> Option<TableAnswer> {
+    let item = |item: wire::ItemDecision| {
+        let effect = match wire::ItemEffect::try_from(item.effect).ok()? {
+            wire::ItemEffect::Allowed => ItemEffect::Allowed,
+            wire::ItemEffect::UnknownItem => ItemEffect::UnknownItem,
+            // Not stated counts as withheld (I2).
+            wire::ItemEffect::Withheld | wire::ItemEffect::Unspecified => ItemEffect::Withheld,
+        };
+        let wire::ItemDecision { item, rule, legal_basis, article, .. } = item;
+        Some(ItemDecision { item, effect, rule, legal_basis, article })
+    };
+    let items: Option<Vec<_>> = answer.items.into_iter().map(item).collect();
+    Some(TableAnswer { visible: answer.visible, items: items? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(item: &str, effect: i32) -> DecideResponse {
+        let items =
+            vec![wire::ItemDecision { item: item.into(), effect, ..wire::ItemDecision::default() }];
+        let answers = vec![wire::TableAnswer { visible: true, items }];
+        let table = wire::DecisionTable { facts: Vec::new(), rows: vec![0], answers };
+        let decision = Some(decide_response::Decision::Table(table));
+        DecideResponse { decision, ..DecideResponse::default() }
+    }
+
+    #[test]
+    fn i2_what_is_no_decision_about_these_items_is_none() {
+        let asked = ["sex".to_owned()];
+        assert!(decision(DecideResponse::default(), &asked).is_none());
+        assert!(decision(response("religion", 1), &asked).is_none());
+        assert!(decision(response("sex", 9), &asked).is_none());
+        let stated = |effect| {
+            let table = decision(response("sex", effect), &asked)?.verdict.ok()?;
+            Some(table.allows_anything())
+        };
+        assert_eq!(stated(1), Some(true));
+        assert_eq!(stated(0), Some(false));
+    }
+}
