@@ -1,0 +1,90 @@
+//! AuditService on the wire. The only place that names tonic and prost types.
+
+use contract::{
+    audit::v1::{
+        AppendRequest, AppendResponse,
+        audit_service_server::{AuditService, AuditServiceServer},
+    },
+    r#type::v1::ErrorReason,
+};
+use server::{
+    accept,
+    error::{Violation, invalid, refuse},
+};
+use tonic::{Request, Response, Status, service::Routes};
+
+use crate::{
+    Service,
+    domain::{self, Fault, Parts},
+    sequencer::Refused,
+};
+
+/// Adds the service to what the internal port answers.
+pub(crate) fn internal(service: &Service, routes: Routes) -> Routes {
+    routes.add_service(AuditServiceServer::new(service.clone()))
+}
+
+#[tonic::async_trait]
+impl AuditService for Service {
+    async fn append(
+        &self,
+        request: Request<AppendRequest>,
+    ) -> Result<Response<AppendResponse>, Status> {
+        accept::context(&request)?;
+        let record = domain::check(parts(request.into_inner()))
+            .map_err(|faults| invalid(faults.into_iter().map(violation).collect()))?;
+        let leaf_hash = tlog::leaf_hash(&record.leaf).to_vec();
+        let place = self.sequencer().append(record).await.map_err(refused)?;
+        Ok(Response::new(AppendResponse {
+            index: place.index,
+            leaf_hash,
+            proof: place.proof.iter().map(|hash| hash.to_vec()).collect(),
+            checkpoint: place.checkpoint.as_ref().to_owned(),
+        }))
+    }
+}
+
+fn parts(request: AppendRequest) -> Parts {
+    let AppendRequest {
+        leaf,
+        outer_key,
+        inner_key,
+        context,
+        request_digest,
+        answer_digest,
+        decision,
+    } = request;
+    Parts { leaf, outer_key, inner_key, context, request_digest, answer_digest, decision }
+}
+
+fn refused(why: Refused) -> Status {
+    match why {
+        Refused::Overloaded => refuse(ErrorReason::Overloaded),
+        Refused::Unavailable => refuse(ErrorReason::AuditUnavailable),
+        Refused::RecordIdReused => invalid(vec![violation(("leaf", Fault::RecordIdReused))]),
+    }
+}
+
+fn violation((field, fault): (&'static str, Fault)) -> Violation {
+    let (reason, vi, en) = match fault {
+        Fault::Malformed => ("MALFORMED", "không đúng dạng", "is not of the form it must have"),
+        Fault::Required => ("REQUIRED", "bắt buộc phải có", "is required"),
+        Fault::TooLong => ("TOO_LONG", "quá dài", "is too long"),
+        Fault::OuterDiffers => (
+            "OUTER_COMMITMENT_DIFFERS",
+            "cam kết ngoài không khớp với các phần được gửi",
+            "has an outer commitment to other parts than those sent",
+        ),
+        Fault::InnerDiffers => (
+            "INNER_COMMITMENT_DIFFERS",
+            "cam kết trong không khớp với quyết định được gửi",
+            "has an inner commitment to another decision than the one sent",
+        ),
+        Fault::RecordIdReused => (
+            "RECORD_ID_REUSED",
+            "mã bản ghi đã được dùng cho một bản ghi khác",
+            "has a record id that another leaf of the log has",
+        ),
+    };
+    Violation { field: field.to_owned(), reason, vi: vi.to_owned(), en: en.to_owned() }
+}

@@ -1,0 +1,152 @@
+//! An access to record, checked against its leaf, and the place of each record of a batch. Pure.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use tlog::{LEAF_LEN, Leaf, inner_commitment, outer_commitment};
+
+/// One decision record is some kilobytes; a bound keeps one record from spoiling the batch it shares.
+pub(crate) const DECISION_MAX: usize = 256 << 10;
+
+/// The parts of an access, as received.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) outer_key: Vec<u8>,
+    pub(crate) inner_key: Vec<u8>,
+    pub(crate) context: String,
+    pub(crate) request_digest: Vec<u8>,
+    pub(crate) answer_digest: Vec<u8>,
+    pub(crate) decision: Vec<u8>,
+}
+
+/// A record whose leaf commits to exactly what its opening holds.
+pub(crate) struct Record {
+    pub(crate) id: [u8; 16],
+    pub(crate) leaf: [u8; LEAF_LEN],
+    pub(crate) opening: Opening,
+}
+
+/// What opens the two commitments of a leaf.
+pub(crate) struct Opening {
+    pub(crate) outer_key: [u8; 32],
+    pub(crate) inner_key: [u8; 32],
+    pub(crate) context: String,
+    pub(crate) request_digest: [u8; 32],
+    pub(crate) answer_digest: [u8; 32],
+    pub(crate) decision: Vec<u8>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Not of the form the contract gives.
+    Malformed,
+    /// Not there.
+    Required,
+    /// Longer than the log takes.
+    TooLong,
+    /// The leaf's outer commitment is to something else.
+    OuterDiffers,
+    /// The leaf's inner commitment is to something else.
+    InnerDiffers,
+    /// The record id stands in the log with another leaf.
+    RecordIdReused,
+}
+
+/// The record that the parts make, or every faulty field.
+pub(crate) fn check(parts: Parts) -> Result<Record, Vec<(&'static str, Fault)>> {
+    let mut faults = Vec::new();
+    let mut hash = |field, bytes: &[u8]| {
+        let hash = <[u8; 32]>::try_from(bytes).ok();
+        if hash.is_none() {
+            faults.push((field, Fault::Malformed));
+        }
+        hash
+    };
+    let outer_key = hash("outer_key", &parts.outer_key);
+    let inner_key = hash("inner_key", &parts.inner_key);
+    let request_digest = hash("request_digest", &parts.request_digest);
+    let answer_digest = hash("answer_digest", &parts.answer_digest);
+    let leaf = Leaf::parse(&parts.leaf).ok();
+    if leaf.is_none() {
+        faults.push(("leaf", Fault::Malformed));
+    }
+    let context = context_fault(&parts.context);
+    faults.extend(context.map(|fault| ("context", fault)));
+    if parts.decision.len() > DECISION_MAX {
+        faults.push(("decision", Fault::TooLong));
+    }
+    if let (Some(key), Some(request), Some(answer), Some(leaf)) =
+        (&outer_key, &request_digest, &answer_digest, &leaf)
+        && outer_commitment(key, &parts.context, request, answer) != leaf.outer
+    {
+        faults.push(("leaf", Fault::OuterDiffers));
+    }
+    if let (Some(key), Some(leaf)) = (&inner_key, &leaf)
+        && inner_commitment(key, &parts.decision) != leaf.inner
+    {
+        faults.push(("leaf", Fault::InnerDiffers));
+    }
+    let whole = (outer_key, inner_key, request_digest, answer_digest, leaf);
+    let (Some(outer_key), Some(inner_key), Some(request_digest), Some(answer_digest), Some(leaf)) =
+        whole
+    else {
+        return Err(faults);
+    };
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let Parts { context, decision, .. } = parts;
+    let opening =
+        Opening { outer_key, inner_key, context, request_digest, answer_digest, decision };
+    Ok(Record { id: leaf.record_id, leaf: leaf.to_bytes(), opening })
+}
+
+/// The context is two lines, method and caller: any other would make a receipt no verifier accepts.
+fn context_fault(context: &str) -> Option<Fault> {
+    if context.is_empty() {
+        return Some(Fault::Required);
+    }
+    let line = |text: &str| !text.is_empty() && !text.contains(char::is_control);
+    let lines = context.strip_suffix('\n').and_then(|lines| lines.split_once('\n'));
+    let good = lines.is_some_and(|(method, caller)| line(method) && line(caller));
+    (!good).then_some(Fault::Malformed)
+}
+
+/// Where the records of a batch go: each record id has one leaf and one index, however often it is sent.
+pub(crate) struct Plan {
+    /// The index of each record of the batch; none where the id stands with another leaf.
+    pub(crate) indexes: Vec<Option<u64>>,
+    /// The records that are new, in the order of their indexes.
+    pub(crate) new: Vec<Arc<Record>>,
+}
+
+impl Plan {
+    /// Plans a batch behind a log of `size` leaves, of which `stored` are those with an id of the batch.
+    pub(crate) fn new<'a>(
+        batch: impl Iterator<Item = &'a Arc<Record>>,
+        stored: HashMap<[u8; 16], (u64, [u8; LEAF_LEN])>,
+        size: u64,
+    ) -> Self {
+        let (mut known, mut next) = (stored, size);
+        let mut plan = Self { indexes: Vec::new(), new: Vec::new() };
+        for record in batch {
+            plan.indexes.push(match known.entry(record.id) {
+                Entry::Occupied(there) => {
+                    let (index, leaf) = there.get();
+                    (*leaf == record.leaf).then_some(*index)
+                }
+                Entry::Vacant(free) => {
+                    free.insert((next, record.leaf));
+                    plan.new.push(Arc::clone(record));
+                    next += 1;
+                    Some(next - 1)
+                }
+            });
+        }
+        plan
+    }
+}

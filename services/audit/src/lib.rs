@@ -1,0 +1,196 @@
+//! The audit service: the log in which every access is recorded before it takes place (I1).
+//!
+//! An append is answered when its leaf, the tree and a signed checkpoint over it are durable, in one
+//! transaction; the answer carries the proof. Whatever goes wrong, no data is released (I9): the caller is
+//! refused and the log is read again from the database before anything else is written.
+//!
+//! | module | job |
+//! |---|---|
+//! | `api` | AuditService on the wire |
+//! | `sequencer` | the one task that gives records their places, batch by batch |
+//! | `log` | the log's right edge in memory: read, verified, grown |
+//! | `domain` | a record checked against its leaf, and the places of a batch; pure |
+//! | `store` | the tables, on SQLite and PostgreSQL |
+
+mod api;
+mod domain;
+mod log;
+mod sequencer;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use server::runtime::Clock;
+use tlog::{LogSigner, LogVerifier};
+use tokio::task::JoinHandle;
+
+use crate::{
+    log::{Keys, Log},
+    sequencer::{Sequencer, Work},
+};
+
+/// The commented defaults of every key of `[audit]`.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// Where the log is kept and who signs it.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `sqlite:///path/audit.db` or `postgres://user@host/database`.
+    pub database: server::config::Secret,
+    /// The log's name, as in the signing key.
+    pub origin: String,
+    /// The file with the text of the log's secret key.
+    pub signing_key_file: String,
+    /// Records that one commit takes at most.
+    pub batch_max: usize,
+    /// Records that wait at most; one more is refused.
+    pub queue_max: usize,
+}
+
+/// Why the log cannot be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A limit must be at least one.
+    #[error("`audit.{0}` must be at least 1")]
+    Limit(&'static str),
+    /// The key file cannot be read.
+    #[error("cannot read the signing key from `{path}`")]
+    SigningKey {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The key file does not hold the key of the log that the configuration names.
+    #[error("the signing key is of log `{found}`, the configuration says `{origin}`")]
+    OtherOrigin {
+        /// The log that the configuration names.
+        origin: String,
+        /// The log that the key is of.
+        found: String,
+    },
+    /// What is stored is not what our key signed; only a person can say what happened to it.
+    #[error("the log cannot be trusted: {0}")]
+    LogCorrupt(&'static str),
+    /// The log grew, or was taken over, since this process read it; nothing was written.
+    #[error("another process wrote to the log")]
+    Fenced,
+    /// A number does not fit the database.
+    #[error("a number does not fit the database")]
+    OutOfRange,
+    /// The key's text is malformed, or the tree cannot be computed.
+    #[error(transparent)]
+    Log(#[from] tlog::Error),
+    /// The database refused or is away.
+    #[error(transparent)]
+    Store(#[from] ::store::Error),
+}
+
+impl Error {
+    /// What kind of failure it was, in words fit for a log line.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.driver_kind(),
+            Self::LogCorrupt(why) => why,
+            Self::Fenced => "fenced",
+            Self::Log(_) => "tree",
+            Self::OutOfRange => "out of range",
+            Self::Limit(_) | Self::SigningKey { .. } | Self::OtherOrigin { .. } => "configuration",
+        }
+    }
+}
+
+/// The schema of the log.
+pub fn migrations() -> &'static [::store::Migration] {
+    store::MIGRATIONS
+}
+
+/// The running service. Clones share one log.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    store: ::store::Store,
+    keys: Arc<Keys>,
+    sequencer: Sequencer,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Service {
+    /// Opens the log: reads the key, brings the schema up to date, and verifies that the stored tree has
+    /// the root of the newest checkpoint and that our key signed it. Then it takes appends.
+    ///
+    /// # Errors
+    /// See [`Error`]; without a key, a database and a sound log there is no service (I9).
+    pub async fn open(config: &Config) -> Result<Self, Error> {
+        Self::open_at(config, Clock::system()).await
+    }
+
+    async fn open_at(config: &Config, clock: Clock) -> Result<Self, Error> {
+        for (name, limit) in [("batch_max", config.batch_max), ("queue_max", config.queue_max)] {
+            if limit == 0 {
+                return Err(Error::Limit(name));
+            }
+        }
+        let keys = Arc::new(keys(config).await?);
+        let store = ::store::Store::open(config.database.reveal(), migrations()).await?;
+        let log = Log::take(&store, &keys, clock.now_ms()).await?;
+        tracing::info!(size = log.checkpoint().size, "audit log open");
+        let work = Work::new(store.clone(), Arc::clone(&keys), clock, log);
+        let (sequencer, task) = Sequencer::start(work, config.batch_max, config.queue_max);
+        Ok(Self(Arc::new(Inner { store, keys, sequencer, task: Mutex::new(Some(task)) })))
+    }
+
+    /// Adds the service to what the internal port answers.
+    pub fn internal(&self, routes: tonic::service::Routes) -> tonic::service::Routes {
+        api::internal(self, routes)
+    }
+
+    /// The log's public key (C2SP vkey), by which its checkpoints are verified.
+    pub fn verifier_key(&self) -> &str {
+        self.0.keys.signer.verifier_key()
+    }
+
+    /// The newest signed checkpoint, a C2SP signed note; of an empty log too.
+    ///
+    /// # Errors
+    /// When the database refuses or is away.
+    pub async fn checkpoint(&self) -> Result<String, Error> {
+        let head = store::head(&self.0.store).await?;
+        Ok(head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?.note)
+    }
+
+    /// Answers what is queued, takes nothing more, and closes the database.
+    pub async fn close(self) {
+        self.0.sequencer.stop();
+        let task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && task.await.is_err()
+        {
+            tracing::error!("the sequencer ended in a panic");
+        }
+        self.0.store.clone().close().await;
+    }
+
+    fn sequencer(&self) -> &Sequencer {
+        &self.0.sequencer
+    }
+}
+
+async fn keys(config: &Config) -> Result<Keys, Error> {
+    let path = &config.signing_key_file;
+    let text = tokio::fs::read_to_string(path).await;
+    let text = text.map_err(|source| Error::SigningKey { path: path.clone(), source })?;
+    let signer = LogSigner::parse(text.trim())?;
+    if signer.origin() != config.origin {
+        let (origin, found) = (config.origin.clone(), signer.origin().to_owned());
+        return Err(Error::OtherOrigin { origin, found });
+    }
+    let verifier = LogVerifier::new(signer.verifier_key())?;
+    Ok(Keys { signer, verifier })
+}

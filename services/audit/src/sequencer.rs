@@ -1,0 +1,187 @@
+//! One task that gives records their places. While one commit is in flight the next records gather; there
+//! is no timer, so a record that comes alone waits for one commit and nothing else.
+
+use std::sync::Arc;
+
+use ::store::Store;
+use server::runtime::Clock;
+use tlog::Hash;
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use crate::{
+    Error,
+    domain::{Plan, Record},
+    log::{Keys, Log},
+    store::{self, Checkpoint},
+};
+
+/// A fenced batch wrote nothing for certain, and each fence means that another process got on. So the
+/// batch is tried again on the reloaded log, this often, before its callers are refused.
+const FENCED_TRIES: usize = 3;
+
+/// Where a record stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) index: u64,
+    pub(crate) proof: Vec<Hash>,
+    pub(crate) checkpoint: Arc<str>,
+}
+
+/// Why a record has no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The queue is full; nothing was recorded.
+    Overloaded,
+    /// Nothing was recorded, or it is unknown whether it was.
+    Unavailable,
+    /// The record id stands in the log with another leaf.
+    RecordIdReused,
+}
+
+struct Waiter {
+    record: Arc<Record>,
+    reply: oneshot::Sender<Result<Place, Refused>>,
+}
+
+/// The way to the sequencer's task.
+pub(crate) struct Sequencer {
+    queue: mpsc::Sender<Waiter>,
+    stop: Arc<Notify>,
+}
+
+impl Sequencer {
+    /// Starts the task on a log that was taken over.
+    pub(crate) fn start(work: Work, batch_max: usize, queue_max: usize) -> (Self, JoinHandle<()>) {
+        let (queue, waiting) = mpsc::channel(queue_max);
+        let stop = Arc::<Notify>::default();
+        let task = tokio::spawn(run(work, waiting, batch_max, Arc::clone(&stop)));
+        (Self { queue, stop }, task)
+    }
+
+    /// Gives the record its place, once that is durable. A caller that stops waiting before the record
+    /// is written takes it back; afterwards the record stands (I13).
+    pub(crate) async fn append(&self, record: Record) -> Result<Place, Refused> {
+        let (reply, answer) = oneshot::channel();
+        let record = Arc::new(record);
+        self.queue.try_send(Waiter { record, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Refused::Unavailable,
+        })?;
+        answer.await.unwrap_or(Err(Refused::Unavailable))
+    }
+
+    /// Takes no more records; the task ends when those that wait have their answers.
+    pub(crate) fn stop(&self) {
+        self.stop.notify_one();
+    }
+}
+
+async fn run(
+    mut work: Work,
+    mut waiting: mpsc::Receiver<Waiter>,
+    batch_max: usize,
+    stop: Arc<Notify>,
+) {
+    loop {
+        let mut batch = Vec::with_capacity(batch_max);
+        tokio::select! {
+            biased;
+            () = stop.notified() => waiting.close(),
+            taken = waiting.recv_many(&mut batch, batch_max) => match taken {
+                0 => break,
+                _ => work.flush(batch).await,
+            },
+        }
+    }
+}
+
+/// What the task works with.
+pub(crate) struct Work {
+    store: Store,
+    keys: Arc<Keys>,
+    clock: Clock,
+    /// None after a failure: to be read again before anything is written.
+    log: Option<Log>,
+    /// The newest checkpoint that callers may have been given.
+    seen: Checkpoint,
+}
+
+impl Work {
+    pub(crate) fn new(store: Store, keys: Arc<Keys>, clock: Clock, log: Log) -> Self {
+        let seen = log.checkpoint().clone();
+        Self { store, keys, clock, log: Some(log), seen }
+    }
+
+    /// Answers every waiter, whatever happens.
+    async fn flush(&mut self, mut waiters: Vec<Waiter>) {
+        for _ in 0..FENCED_TRIES {
+            waiters.retain(|waiter| !waiter.reply.is_closed());
+            if waiters.is_empty() {
+                return;
+            }
+            match self.place(&waiters).await {
+                Ok(places) => {
+                    for (waiter, place) in waiters.into_iter().zip(places) {
+                        // A caller who left in the meantime finds the record by its id.
+                        drop(waiter.reply.send(place));
+                    }
+                    return;
+                }
+                Err(Error::Fenced) => {
+                    tracing::info!("another process appended; reading the log again");
+                }
+                Err(error) => {
+                    tracing::error!(kind = error.kind(), records = waiters.len(), "append failed");
+                    break;
+                }
+            }
+        }
+        for waiter in waiters {
+            drop(waiter.reply.send(Err(Refused::Unavailable)));
+        }
+    }
+
+    /// The places of one batch, in order, when all of it is durable. After an error the log in memory is
+    /// gone: only the database knows what stands.
+    async fn place(&mut self, waiters: &[Waiter]) -> Result<Vec<Result<Place, Refused>>, Error> {
+        let log = match self.log.take() {
+            Some(log) => log,
+            None => self.reload().await?,
+        };
+        let ids = waiters.iter().map(|waiter| waiter.record.id);
+        let stored = store::find(&self.store, ids).await?;
+        let size = log.checkpoint().size;
+        if stored.values().any(|(index, _)| *index >= size) {
+            return Err(Error::Fenced);
+        }
+        let plan = Plan::new(waiters.iter().map(|waiter| &waiter.record), stored, size);
+        let mut log = if plan.new.is_empty() {
+            log
+        } else {
+            let (grown, growth) = log.grown(plan.new, &self.keys.signer, self.clock.now_ms())?;
+            store::grow(&self.store, growth).await?;
+            grown
+        };
+        self.seen = log.checkpoint().clone();
+        let proofs = log.prove(plan.indexes.iter().flatten().copied(), &self.store).await?;
+        log.forget();
+        let checkpoint: Arc<str> = log.checkpoint().note.as_str().into();
+        self.log = Some(log);
+        let place = |index: Option<u64>| {
+            let index = index.ok_or(Refused::RecordIdReused)?;
+            let proof = proofs.get(&index).cloned().ok_or(Refused::Unavailable)?;
+            Ok(Place { index, proof, checkpoint: Arc::clone(&checkpoint) })
+        };
+        Ok(plan.indexes.into_iter().map(place).collect())
+    }
+
+    async fn reload(&self) -> Result<Log, Error> {
+        let log = Log::load(&self.store, &self.keys).await?;
+        log.extends(&self.seen, &self.store).await?;
+        tracing::info!("the log was read again");
+        Ok(log)
+    }
+}

@@ -1,0 +1,275 @@
+//! The log's tables, on both engines. The only place with SQL.
+//!
+//! A batch goes into each table as one JSON text, because both engines unfold one in a single statement:
+//! no limit on the number of parameters, and one prepared statement for every size of batch.
+
+use std::{collections::HashMap, sync::Arc};
+
+use ::store::{Migration, QueryResult, Sql, Store, Transaction};
+use serde::Serialize;
+use tlog::{Hash, LEAF_LEN};
+
+use crate::{Error, domain::Record};
+
+pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "log",
+    sqlite: include_str!("../migrations/sqlite/0001_log.sql"),
+    postgres: include_str!("../migrations/postgres/0001_log.sql"),
+}];
+
+/// One statement, so that state and checkpoint are of one moment although others may be appending.
+const HEAD: Sql = Sql::same(
+    "SELECT s.size, s.epoch, c.size, c.root, c.note, \
+            (SELECT COALESCE(MAX(position) + 1, 0) FROM leaf) \
+     FROM log_state s \
+     LEFT JOIN checkpoint c ON c.size = (SELECT MAX(size) FROM checkpoint) \
+     WHERE s.id = 1",
+);
+const NEW_EPOCH: Sql =
+    Sql::same("UPDATE log_state SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch");
+/// The fence: no row is touched unless the log is as this process last saw it.
+const ADVANCE: Sql = Sql {
+    sqlite: "UPDATE log_state SET size = ? WHERE id = 1 AND size = ? AND epoch = ?",
+    postgres: "UPDATE log_state SET size = $1 WHERE id = 1 AND size = $2 AND epoch = $3",
+};
+const INSERT_LEAVES: Sql = Sql {
+    sqlite: "INSERT INTO leaf (position, record_id, leaf) \
+             SELECT value ->> 'position', unhex(value ->> 'record_id'), unhex(value ->> 'leaf') \
+             FROM json_each(?)",
+    postgres: "INSERT INTO leaf (position, record_id, leaf) \
+               SELECT position, decode(record_id, 'hex'), decode(leaf, 'hex') \
+               FROM json_to_recordset($1::json) \
+                    AS r(position BIGINT, record_id TEXT, leaf TEXT)",
+};
+const INSERT_OPENINGS: Sql = Sql {
+    sqlite: "INSERT INTO opening (position, outer_key, inner_key, context, request_digest, \
+                                  answer_digest, decision) \
+             SELECT value ->> 'position', unhex(value ->> 'outer_key'), \
+                    unhex(value ->> 'inner_key'), value ->> 'context', \
+                    unhex(value ->> 'request_digest'), unhex(value ->> 'answer_digest'), \
+                    unhex(value ->> 'decision') \
+             FROM json_each(?)",
+    postgres: "INSERT INTO opening (position, outer_key, inner_key, context, request_digest, \
+                                    answer_digest, decision) \
+               SELECT position, decode(outer_key, 'hex'), decode(inner_key, 'hex'), context, \
+                      decode(request_digest, 'hex'), decode(answer_digest, 'hex'), \
+                      decode(decision, 'hex') \
+               FROM json_to_recordset($1::json) \
+                    AS r(position BIGINT, outer_key TEXT, inner_key TEXT, context TEXT, \
+                         request_digest TEXT, answer_digest TEXT, decision TEXT)",
+};
+const INSERT_NODES: Sql = Sql {
+    sqlite: "INSERT INTO node (position, hash) \
+             SELECT value ->> 'position', unhex(value ->> 'hash') FROM json_each(?)",
+    postgres: "INSERT INTO node (position, hash) \
+               SELECT position, decode(hash, 'hex') \
+               FROM json_to_recordset($1::json) AS r(position BIGINT, hash TEXT)",
+};
+const INSERT_CHECKPOINT: Sql = Sql {
+    sqlite: "INSERT INTO checkpoint (size, root, note, time_ms) VALUES (?, ?, ?, ?)",
+    postgres: "INSERT INTO checkpoint (size, root, note, time_ms) VALUES ($1, $2, $3, $4)",
+};
+/// Several processes may find the log empty at once; with the same key they sign the same bytes.
+const INSERT_FIRST_CHECKPOINT: Sql = Sql {
+    sqlite: "INSERT INTO checkpoint (size, root, note, time_ms) VALUES (0, ?, ?, ?) \
+             ON CONFLICT DO NOTHING",
+    postgres: "INSERT INTO checkpoint (size, root, note, time_ms) VALUES (0, $1, $2, $3) \
+               ON CONFLICT DO NOTHING",
+};
+const NODES: Sql = Sql {
+    sqlite: "SELECT position, hash FROM node WHERE position IN (SELECT value FROM json_each(?))",
+    postgres: "SELECT position, hash FROM node \
+               WHERE position = ANY(ARRAY(SELECT value::bigint \
+                                          FROM json_array_elements_text($1::json) AS t(value)))",
+};
+const FIND: Sql = Sql {
+    sqlite: "SELECT record_id, position, leaf FROM leaf \
+             WHERE record_id IN (SELECT unhex(value) FROM json_each(?))",
+    postgres: "SELECT record_id, position, leaf FROM leaf \
+               WHERE record_id = ANY(ARRAY(SELECT decode(value, 'hex') \
+                                           FROM json_array_elements_text($1::json) AS t(value)))",
+};
+
+/// The row that fences, the newest checkpoint and the number of leaves, of one moment.
+pub(crate) struct Head {
+    pub(crate) size: u64,
+    pub(crate) epoch: u64,
+    pub(crate) leaves: u64,
+    /// None for a log on which no process ever started.
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
+
+/// A signed checkpoint as it is kept.
+#[derive(Clone)]
+pub(crate) struct Checkpoint {
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    pub(crate) note: String,
+}
+
+/// Everything that one transaction adds.
+pub(crate) struct Growth {
+    /// The size and the epoch that the log must still have.
+    pub(crate) from: (u64, u64),
+    /// The new records, from index `from.0` on.
+    pub(crate) records: Vec<Arc<Record>>,
+    /// The tree's new hashes.
+    pub(crate) nodes: Vec<(u64, Hash)>,
+    /// The checkpoint over all of it.
+    pub(crate) checkpoint: Checkpoint,
+    /// When it was signed.
+    pub(crate) time_ms: u64,
+}
+
+pub(crate) async fn head(store: &Store) -> Result<Head, Error> {
+    let rows = store.read(&HEAD, Vec::new()).await?;
+    let row = rows.first().ok_or(Error::LogCorrupt("the state row is missing"))?;
+    let note: Option<String> = row.try_get_by(4).map_err(::store::Error::from)?;
+    let checkpoint = match note {
+        None => None,
+        Some(note) => Some(Checkpoint { size: number(row, 2)?, root: bytes(row, 3)?, note }),
+    };
+    let (size, epoch, leaves) = (number(row, 0)?, number(row, 1)?, number(row, 5)?);
+    Ok(Head { size, epoch, leaves, checkpoint })
+}
+
+/// Puts the checkpoint of the empty log in, unless another process was first.
+pub(crate) async fn begin(store: &Store, empty: Checkpoint, time_ms: u64) -> Result<(), Error> {
+    let time = signed(time_ms)?;
+    let values = vec![empty.root.to_vec().into(), empty.note.into(), time.into()];
+    store
+        .write("begin", |tx| {
+            Box::pin(async move {
+                tx.execute(&INSERT_FIRST_CHECKPOINT, values).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Fences every process that has the log open, and gives the epoch that counts from now on.
+pub(crate) async fn new_epoch(store: &Store) -> Result<u64, Error> {
+    let rows = store
+        .write("new epoch", |tx| {
+            Box::pin(async move { Ok::<_, Error>(tx.query(&NEW_EPOCH, Vec::new()).await?) })
+        })
+        .await?;
+    number(rows.first().ok_or(Error::LogCorrupt("the state row is missing"))?, 0)
+}
+
+/// The stored hashes at these positions, as far as they are there.
+pub(crate) async fn nodes(store: &Store, positions: &[u64]) -> Result<HashMap<u64, Hash>, Error> {
+    let rows = store.read(&NODES, vec![json(&positions)?.into()]).await?;
+    rows.iter().map(|row| Ok((number(row, 0)?, bytes(row, 1)?))).collect()
+}
+
+/// Which of these record ids stand in the log, where, and with which leaf.
+pub(crate) async fn find(
+    store: &Store,
+    ids: impl Iterator<Item = [u8; 16]>,
+) -> Result<HashMap<[u8; 16], (u64, [u8; LEAF_LEN])>, Error> {
+    let ids: Vec<String> = ids.map(hex::encode).collect();
+    let rows = store.read(&FIND, vec![json(&ids)?.into()]).await?;
+    rows.iter().map(|row| Ok((bytes(row, 0)?, (number(row, 1)?, bytes(row, 2)?)))).collect()
+}
+
+/// Grows the log in one transaction, or leaves it as it was.
+///
+/// # Errors
+/// [`Error::Fenced`] when the log is not as `growth.from` says: nothing was written. After any other
+/// error it may be unknown whether it was.
+pub(crate) async fn grow(store: &Store, growth: Growth) -> Result<(), Error> {
+    store.write("grow", |tx| Box::pin(insert(tx, growth))).await
+}
+
+async fn insert(tx: &Transaction, growth: Growth) -> Result<(), Error> {
+    let Growth { from: (size, epoch), records, nodes, checkpoint, time_ms } = growth;
+    let to = signed(checkpoint.size)?;
+    let fence = vec![to.into(), signed(size)?.into(), signed(epoch)?.into()];
+    if tx.execute(&ADVANCE, fence).await? != 1 {
+        return Err(Error::Fenced);
+    }
+    let leaves: Vec<_> = (size..).zip(&records).map(LeafRow::from).collect();
+    tx.execute(&INSERT_LEAVES, vec![json(&leaves)?.into()]).await?;
+    let openings: Vec<_> = (size..).zip(&records).map(OpeningRow::from).collect();
+    tx.execute(&INSERT_OPENINGS, vec![json(&openings)?.into()]).await?;
+    let nodes: Vec<_> = nodes.into_iter().map(NodeRow::from).collect();
+    tx.execute(&INSERT_NODES, vec![json(&nodes)?.into()]).await?;
+    let root = checkpoint.root.to_vec();
+    let values = vec![to.into(), root.into(), checkpoint.note.into(), signed(time_ms)?.into()];
+    tx.execute(&INSERT_CHECKPOINT, values).await?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct LeafRow {
+    position: u64,
+    record_id: String,
+    leaf: String,
+}
+
+impl From<(u64, &Arc<Record>)> for LeafRow {
+    fn from((position, record): (u64, &Arc<Record>)) -> Self {
+        Self { position, record_id: hex::encode(record.id), leaf: hex::encode(record.leaf) }
+    }
+}
+
+#[derive(Serialize)]
+struct OpeningRow<'a> {
+    position: u64,
+    outer_key: String,
+    inner_key: String,
+    context: &'a str,
+    request_digest: String,
+    answer_digest: String,
+    decision: String,
+}
+
+impl<'a> From<(u64, &'a Arc<Record>)> for OpeningRow<'a> {
+    fn from((position, record): (u64, &'a Arc<Record>)) -> Self {
+        let opening = &record.opening;
+        Self {
+            position,
+            outer_key: hex::encode(opening.outer_key),
+            inner_key: hex::encode(opening.inner_key),
+            context: &opening.context,
+            request_digest: hex::encode(opening.request_digest),
+            answer_digest: hex::encode(opening.answer_digest),
+            decision: hex::encode(&opening.decision),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct NodeRow {
+    position: u64,
+    hash: String,
+}
+
+impl From<(u64, Hash)> for NodeRow {
+    fn from((position, hash): (u64, Hash)) -> Self {
+        Self { position, hash: hex::encode(hash) }
+    }
+}
+
+fn json(rows: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(rows).map_err(|_| Error::OutOfRange)
+}
+
+/// The count or position in a column.
+fn number(row: &QueryResult, index: usize) -> Result<u64, Error> {
+    let number: i64 = row.try_get_by(index).map_err(::store::Error::from)?;
+    u64::try_from(number).map_err(|_| Error::LogCorrupt("a stored number is negative"))
+}
+
+/// The bytes in a column, of a known length.
+fn bytes<const N: usize>(row: &QueryResult, index: usize) -> Result<[u8; N], Error> {
+    let bytes: Vec<u8> = row.try_get_by(index).map_err(::store::Error::from)?;
+    bytes.try_into().map_err(|_| Error::LogCorrupt("a stored value has another length"))
+}
+
+/// Both engines count in 64 bits with a sign.
+fn signed(number: u64) -> Result<i64, Error> {
+    i64::try_from(number).map_err(|_| Error::OutOfRange)
+}
