@@ -1,1 +1,223 @@
+//! The log against its promises, through the gRPC trait, on both engines.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 
+mod append;
+mod failure;
+mod start;
+
+use std::{future::Future, time::Duration};
+
+use ::store::{
+    Engine, Sql, Store, Value,
+    testing::{ENGINES, TestDatabase},
+};
+use contract::audit::v1::{AppendRequest, AppendResponse, audit_service_server::AuditService};
+use server::{
+    Caller, Deadline,
+    config::Secret,
+    runtime::{Clock, Entropy},
+};
+use time::OffsetDateTime;
+use tlog::{Hash, Leaf, LogSigner, LogVerifier};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+use crate::{Config, Error, Service, migrations};
+
+const ORIGIN: &str = "lienthong.test/lienthong-access/2026";
+const METHOD: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
+const CALLER: &str = "spiffe://lienthong.test/agency/G24/system/hi";
+/// Ends a hang, nothing else.
+const HANG: Duration = Duration::from_secs(60);
+
+/// A log's database and key.
+struct Setup {
+    database: TestDatabase,
+    key: tempfile::NamedTempFile,
+}
+
+impl Setup {
+    async fn new(engine: Engine) -> Self {
+        let key = key_file(ORIGIN, 7);
+        Self { database: TestDatabase::new(engine).await, key }
+    }
+
+    fn config(&self) -> Config {
+        Config {
+            database: Secret::new(self.database.url()),
+            origin: ORIGIN.to_owned(),
+            signing_key_file: self.key.path().to_str().unwrap().to_owned(),
+            batch_max: 64,
+            queue_max: 1024,
+        }
+    }
+
+    async fn open(&self) -> Service {
+        open(&self.config()).await.unwrap()
+    }
+
+    /// Runs statements on the log's own tables, as whoever holds the database can. A SQLite log must be
+    /// closed.
+    async fn tamper(&self, statements: &'static [&'static str]) {
+        let store = Store::open(self.database.url(), migrations()).await.unwrap();
+        execute(&store, statements.iter().map(|text| Sql::same(text)).collect()).await;
+        store.close().await;
+    }
+
+    /// A number from the log's own tables. A SQLite log must be closed.
+    async fn number(&self, sql: &'static str) -> i64 {
+        let store = Store::open(self.database.url(), migrations()).await.unwrap();
+        let number = ask(&store, sql).await;
+        store.close().await;
+        number
+    }
+}
+
+async fn execute(store: &Store, statements: Vec<Sql>) {
+    let done: Result<(), ::store::Error> = store
+        .write("test", |tx| {
+            Box::pin(async move {
+                for sql in statements {
+                    tx.execute(&sql, Vec::new()).await?;
+                }
+                Ok(())
+            })
+        })
+        .await;
+    done.unwrap();
+}
+
+async fn ask(store: &Store, sql: &'static str) -> i64 {
+    let rows = store.read(&Sql::same(sql), Vec::<Value>::new()).await.unwrap();
+    rows[0].try_get_by(0).unwrap()
+}
+
+async fn open(config: &Config) -> Result<Service, Error> {
+    let now = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap();
+    Service::open_at(config, Clock::fixed(now)).await
+}
+
+fn key_file(origin: &str, seed: u8) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let signer = LogSigner::from_seed(origin, [seed; 32]).unwrap();
+    std::fs::write(file.path(), format!("{}\n", signer.secret_text())).unwrap();
+    file
+}
+
+fn log() -> LogVerifier {
+    LogVerifier::new(LogSigner::from_seed(ORIGIN, [7; 32]).unwrap().verifier_key()).unwrap()
+}
+
+/// The `number`-th access: the same number is the same record, byte for byte.
+fn access(number: u64) -> AppendRequest {
+    access_with(number, &number.to_be_bytes())
+}
+
+/// The `number`-th record id, with this answer.
+fn access_with(number: u64, answer: &[u8]) -> AppendRequest {
+    let entropy = Entropy::seeded(number);
+    let (outer_key, inner_key) = (entropy.array(), entropy.array());
+    let context = tlog::context(METHOD, CALLER);
+    let (request_digest, answer_digest) = (tlog::digest(b"request"), tlog::digest(answer));
+    let decision = format!("decision {number}").into_bytes();
+    let leaf = Leaf {
+        time_ms: 1_790_000_000_000 + number,
+        record_id: entropy.array(),
+        outer: tlog::outer_commitment(&outer_key, &context, &request_digest, &answer_digest),
+        inner: tlog::inner_commitment(&inner_key, &decision),
+    };
+    AppendRequest {
+        leaf: leaf.to_bytes().to_vec(),
+        outer_key: outer_key.to_vec(),
+        inner_key: inner_key.to_vec(),
+        context,
+        request_digest: request_digest.to_vec(),
+        answer_digest: answer_digest.to_vec(),
+        decision,
+    }
+}
+
+/// Calls as the server core hands a call on.
+async fn append(service: &Service, access: AppendRequest) -> Result<AppendResponse, Status> {
+    let mut request = Request::new(access);
+    let caller = "spiffe://lienthong.test/service/identity";
+    request.extensions_mut().insert(Caller::parse(caller, "lienthong.test").unwrap());
+    request.extensions_mut().insert(Deadline::after(HANG));
+    ends(service.append(request)).await.map(tonic::Response::into_inner)
+}
+
+/// Appends and checks everything that an outsider can check of the answer.
+async fn recorded(service: &Service, number: u64) -> AppendResponse {
+    let answer = append(service, access(number)).await.unwrap();
+    verify(&access(number).leaf, &answer);
+    answer
+}
+
+fn verify(leaf: &[u8], answer: &AppendResponse) {
+    let checkpoint = log().verify(&answer.checkpoint).unwrap();
+    let leaf_hash: Hash = tlog::leaf_hash(leaf);
+    assert_eq!(answer.leaf_hash, leaf_hash);
+    let proof = tlog::hashes(&answer.proof).unwrap();
+    let (index, size) = (answer.index, checkpoint.size);
+    tlog::verify_inclusion(index, size, &leaf_hash, &proof, &checkpoint.root).unwrap();
+}
+
+/// The whole log computed again from its leaves: no gap, every checkpoint the root of its prefix.
+async fn audit(store: &Store) -> u64 {
+    let rows = Sql::same("SELECT position, leaf FROM leaf ORDER BY position");
+    let leaves = store.read(&rows, Vec::new()).await.unwrap();
+    let notes = Sql::same("SELECT size, note FROM checkpoint ORDER BY size");
+    let mut notes = store.read(&notes, Vec::new()).await.unwrap().into_iter().peekable();
+    let mut tree = tlog::Tree::default();
+    for next in 0..=leaves.len() {
+        let size = i64::try_from(next).unwrap();
+        if let Some(row) = notes.next_if(|row| row.try_get_by::<i64, _>(0) == Ok(size)) {
+            let signed = log().verify(&row.try_get_by::<String, _>(1).unwrap()).unwrap();
+            assert_eq!((signed.size, signed.root), (tree.size(), tree.root().unwrap()));
+        }
+        let Some(row) = leaves.get(next) else { break };
+        assert_eq!(row.try_get_by::<i64, _>(0).unwrap(), size, "a gap");
+        tree.append(tlog::leaf_hash(&row.try_get_by::<Vec<u8>, _>(1).unwrap())).unwrap();
+    }
+    assert!(notes.next().is_none(), "a checkpoint beyond the leaves");
+    let openings = ask(store, "SELECT COUNT(*) FROM opening").await;
+    assert_eq!(usize::try_from(openings).unwrap(), leaves.len());
+    tree.size()
+}
+
+/// Closes the service, then audits what it left.
+async fn close_and_audit(setup: &Setup, service: Service) -> u64 {
+    ends(service.close()).await;
+    let store = Store::open(setup.database.url(), migrations()).await.unwrap();
+    let size = audit(&store).await;
+    store.close().await;
+    size
+}
+
+fn reason(status: &Status) -> (Code, String) {
+    let details = status.get_error_details();
+    (status.code(), details.error_info().map(|i| i.reason.clone()).unwrap_or_default())
+}
+
+/// The faulty fields that an error names, with the reason of each.
+fn faults(status: &Status) -> Vec<(String, String)> {
+    assert_eq!(reason(status), (Code::InvalidArgument, "INVALID_REQUEST".to_owned()));
+    let details = status.get_error_details();
+    let fault = |v: &tonic_types::FieldViolation| {
+        (v.field.clone(), v.description.split(':').next().unwrap().to_owned())
+    };
+    let mut faults: Vec<_> =
+        details.bad_request().unwrap().field_violations.iter().map(fault).collect();
+    faults.sort();
+    faults
+}
+
+async fn ends<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(HANG, future).await.expect("it hangs")
+}

@@ -1,0 +1,310 @@
+//! What an append promises when nothing fails.
+
+use std::{collections::BTreeSet, pin::pin, task::Poll};
+
+use futures::future::join_all;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{self, DECISION_MAX, Fault, Parts};
+
+#[tokio::test]
+async fn i1_an_answer_proves_that_the_record_stands() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        assert_eq!(log().verify(&service.checkpoint().await.unwrap()).unwrap().size, 0);
+        for number in 0..5 {
+            let answer = recorded(&service, number).await;
+            assert_eq!(answer.index, number, "{engine:?}");
+            assert_eq!(service.checkpoint().await.unwrap(), answer.checkpoint);
+        }
+        assert_eq!(
+            service.verifier_key(),
+            LogSigner::from_seed(ORIGIN, [7; 32]).unwrap().verifier_key()
+        );
+        assert_eq!(close_and_audit(&setup, service).await, 5);
+    }
+}
+
+#[tokio::test]
+async fn i1_the_opening_is_kept_as_it_was_sent() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        let mut sent = access(1);
+        // An empty decision and words that JSON and SQL would quote.
+        sent.decision = Vec::new();
+        sent.context = "/a.\"b\\/C\n'spiffe://ế\u{1f600}\n".to_owned();
+        let key = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).unwrap();
+        let mut leaf = Leaf::parse(&sent.leaf).unwrap();
+        let (request, answer) = (key(&sent.request_digest), key(&sent.answer_digest));
+        leaf.outer =
+            tlog::outer_commitment(&key(&sent.outer_key), &sent.context, &request, &answer);
+        leaf.inner = tlog::inner_commitment(&key(&sent.inner_key), b"");
+        sent.leaf = leaf.to_bytes().to_vec();
+        append(&service, sent.clone()).await.unwrap();
+        ends(service.close()).await;
+        let store = Store::open(setup.database.url(), migrations()).await.unwrap();
+        let columns = "SELECT outer_key, inner_key, request_digest, answer_digest, decision, context \
+                       FROM opening";
+        let row = &store.read(&Sql::same(columns), Vec::new()).await.unwrap()[0];
+        let kept = |index: usize| row.try_get_by::<Vec<u8>, _>(index).unwrap();
+        let expect = [
+            &sent.outer_key,
+            &sent.inner_key,
+            &sent.request_digest,
+            &sent.answer_digest,
+            &sent.decision,
+        ];
+        for (index, bytes) in expect.into_iter().enumerate() {
+            assert_eq!(&kept(index), bytes, "{engine:?} column {index}");
+        }
+        assert_eq!(row.try_get_by::<String, _>(5).unwrap(), sent.context);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn i1_many_at_once_stand_densely_and_every_proof_holds() {
+    const MANY: u64 = 300;
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        let answers = join_all((0..MANY).map(|number| recorded(&service, number))).await;
+        let indexes: BTreeSet<u64> = answers.iter().map(|answer| answer.index).collect();
+        assert_eq!(indexes, (0..MANY).collect(), "{engine:?}");
+        let checkpoints: BTreeSet<&str> = answers.iter().map(|a| a.checkpoint.as_str()).collect();
+        // 300 at once in batches of at most 64: at least five, far fewer than one each.
+        assert!((5..=150).contains(&checkpoints.len()), "{} commits", checkpoints.len());
+        consistent(&setup, service, &checkpoints).await;
+    }
+}
+
+/// Each checkpoint that was given out extends every earlier one, by proofs from the stored nodes.
+async fn consistent(setup: &Setup, service: Service, notes: &BTreeSet<&str>) {
+    ends(service.close()).await;
+    let store = Store::open(setup.database.url(), migrations()).await.unwrap();
+    let mut heads: Vec<_> = notes.iter().map(|note| log().verify(note).unwrap()).collect();
+    heads.sort_by_key(|head| head.size);
+    for pair in heads.windows(2) {
+        let [old, new] = pair else { panic!("windows are of two") };
+        let needs = tlog::consistency_needs(old.size, new.size).unwrap();
+        let known = crate::store::nodes(&store, &needs).await.unwrap();
+        let proof = tlog::prove_consistency(old.size, new.size, &known).unwrap();
+        tlog::verify_consistency((old.size, &old.root), (new.size, &new.root), &proof).unwrap();
+    }
+    audit(&store).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_batch_takes_no_more_than_its_limit() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = open(&Config { batch_max: 4, ..setup.config() }).await.unwrap();
+        let answers = join_all((0..30).map(|number| recorded(&service, number))).await;
+        let sizes: BTreeSet<u64> =
+            answers.iter().map(|a| log().verify(&a.checkpoint).unwrap().size).collect();
+        let steps: Vec<u64> = [0].iter().chain(&sizes).copied().collect();
+        assert!(steps.windows(2).all(|pair| pair[1] - pair[0] <= 4), "{engine:?} {sizes:?}");
+        assert_eq!(close_and_audit(&setup, service).await, 30);
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_drops_nothing() {
+    let setup = Setup::new(Engine::Sqlite).await;
+    let service = open(&Config { batch_max: 2, queue_max: 4, ..setup.config() }).await.unwrap();
+    // On one thread all forty are sent before the sequencer runs: four fit.
+    let answers = join_all((0..40).map(|number| append(&service, access(number)))).await;
+    let (stand, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!(stand.len(), 4);
+    for status in refused {
+        let expect = (Code::Unavailable, "OVERLOADED".to_owned());
+        assert_eq!(reason(&status.unwrap_err()), expect);
+    }
+    assert_eq!(close_and_audit(&setup, service).await, 4);
+}
+
+#[tokio::test]
+async fn i13_the_same_record_has_one_leaf_however_often_it_is_sent() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        // Within one batch, then across batches, then across a restart.
+        let at_once = join_all((0..6).map(|n| recorded(&service, n / 2))).await;
+        let indexes: Vec<u64> = at_once.iter().map(|answer| answer.index).collect();
+        assert_eq!(indexes, [0, 0, 1, 1, 2, 2], "{engine:?}");
+        for number in 3..40 {
+            recorded(&service, number).await;
+        }
+        let again = recorded(&service, 1).await;
+        assert_eq!((again.index, log().verify(&again.checkpoint).unwrap().size), (1, 40));
+        ends(service.close()).await;
+        let service = setup.open().await;
+        let mixed = join_all([7, 40, 8, 41].map(|number| recorded(&service, number))).await;
+        let indexes: Vec<u64> = mixed.iter().map(|answer| answer.index).collect();
+        assert_eq!(indexes, [7, 40, 8, 41], "{engine:?}");
+        assert_eq!(close_and_audit(&setup, service).await, 42);
+    }
+}
+
+#[tokio::test]
+async fn a_record_id_with_another_leaf_is_refused() {
+    let expect = vec![("leaf".to_owned(), "RECORD_ID_REUSED".to_owned())];
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        recorded(&service, 1).await;
+        let other = append(&service, access_with(1, b"another answer")).await.unwrap_err();
+        assert_eq!(faults(&other), expect, "{engine:?}");
+        // Within one batch the first stands, and its neighbour is not harmed.
+        let batch = [access(2), access_with(2, b"another answer"), access(3)];
+        let answers = join_all(batch.map(|access| append(&service, access))).await;
+        verify(&access(2).leaf, answers[0].as_ref().unwrap());
+        assert_eq!(faults(answers[1].as_ref().unwrap_err()), expect, "{engine:?}");
+        verify(&access(3).leaf, answers[2].as_ref().unwrap());
+        assert_eq!(close_and_audit(&setup, service).await, 3);
+    }
+}
+
+type Change = fn(&mut AppendRequest);
+
+#[tokio::test]
+async fn every_faulty_field_is_named_all_at_once() {
+    let cases: [(&str, &[&str], Change); 13] = [
+        ("leaf", &["MALFORMED"], |r| r.leaf.truncate(103)),
+        ("leaf", &["MALFORMED"], |r| r.leaf.push(0)),
+        ("leaf", &["MALFORMED"], |r| r.leaf[0] ^= 1),
+        ("leaf", &["OUTER_COMMITMENT_DIFFERS"], |r| r.outer_key[0] ^= 1),
+        ("leaf", &["OUTER_COMMITMENT_DIFFERS"], |r| r.request_digest[31] ^= 1),
+        ("leaf", &["OUTER_COMMITMENT_DIFFERS"], |r| r.context = tlog::context("/x/Y", CALLER)),
+        ("leaf", &["INNER_COMMITMENT_DIFFERS"], |r| r.decision.push(0)),
+        ("outer_key", &["MALFORMED"], |r| r.outer_key.truncate(31)),
+        ("inner_key", &["MALFORMED"], |r| r.inner_key.push(0)),
+        ("request_digest", &["MALFORMED"], |r| r.request_digest.clear()),
+        ("answer_digest", &["MALFORMED"], |r| r.answer_digest.push(1)),
+        ("leaf", &["INNER_COMMITMENT_DIFFERS", "OUTER_COMMITMENT_DIFFERS"], |r| {
+            (r.leaf[40], r.leaf[72]) = (r.leaf[40] ^ 1, r.leaf[72] ^ 1);
+        }),
+        ("leaf", &["OUTER_COMMITMENT_DIFFERS"], |r| r.answer_digest = r.request_digest.clone()),
+    ];
+    let setup = Setup::new(Engine::Sqlite).await;
+    let service = setup.open().await;
+    for (number, (field, reasons, change)) in cases.into_iter().enumerate() {
+        let mut faulty = access(1);
+        change(&mut faulty);
+        let expect: Vec<_> = reasons.iter().map(|r| (field.to_owned(), (*r).to_owned())).collect();
+        let refused = append(&service, faulty).await.unwrap_err();
+        assert_eq!(faults(&refused), expect, "case {number}");
+    }
+    let nothing = append(&service, AppendRequest::default()).await.unwrap_err();
+    let named: Vec<String> = faults(&nothing).into_iter().map(|(field, _)| field).collect();
+    let all = ["answer_digest", "context", "inner_key", "leaf", "outer_key", "request_digest"];
+    assert_eq!(named, all);
+    assert_eq!(close_and_audit(&setup, service).await, 0);
+}
+
+#[tokio::test]
+async fn a_call_that_did_not_come_through_the_server_core_is_refused() {
+    let setup = Setup::new(Engine::Sqlite).await;
+    let service = setup.open().await;
+    let bare = ends(service.append(Request::new(access(1)))).await.unwrap_err();
+    assert_eq!(reason(&bare), (Code::Unauthenticated, "UNKNOWN_IDENTITY".to_owned()));
+    assert_eq!(close_and_audit(&setup, service).await, 0);
+}
+
+fn sent(access: AppendRequest) -> Parts {
+    Parts {
+        leaf: access.leaf,
+        outer_key: access.outer_key,
+        inner_key: access.inner_key,
+        context: access.context,
+        request_digest: access.request_digest,
+        answer_digest: access.answer_digest,
+        decision: access.decision,
+    }
+}
+
+#[test]
+fn a_context_is_two_lines_and_a_decision_has_a_bound() {
+    let cases = [
+        ("", Fault::Required),
+        ("method\ncaller", Fault::Malformed),
+        ("method\n\n", Fault::Malformed),
+        ("\ncaller\n", Fault::Malformed),
+        ("method\ncaller\nmore\n", Fault::Malformed),
+        // PostgreSQL takes no zero in a text: it would spoil the whole batch.
+        ("method\ncall\0er\n", Fault::Malformed),
+    ];
+    for (context, fault) in cases {
+        let faulty = Parts { context: context.to_owned(), ..sent(access(1)) };
+        let faults = domain::check(faulty).err().unwrap();
+        assert!(faults.contains(&("context", fault)), "{context:?} {faults:?}");
+    }
+    let long = Parts { decision: vec![0; DECISION_MAX + 1], ..sent(access(1)) };
+    assert!(domain::check(long).err().unwrap().contains(&("decision", Fault::TooLong)));
+    assert!(domain::check(sent(access(1))).is_ok());
+}
+
+proptest! {
+    /// A record with any one bit changed is refused: no part can be swapped for another. The time and
+    /// the id are the leaf's own and stand under no commitment.
+    #[test]
+    fn i1_no_changed_part_is_recorded(number: u64, part in 0_usize..6, at: usize, bit in 0_u8..8) {
+        let mut parts = sent(access(number));
+        let bytes = match part {
+            0 => &mut parts.outer_key,
+            1 => &mut parts.inner_key,
+            2 => &mut parts.request_digest,
+            3 => &mut parts.answer_digest,
+            4 => &mut parts.decision,
+            _ => &mut parts.leaf,
+        };
+        let at = if part == 5 { 40 + at % 64 } else { at % bytes.len() };
+        bytes[at] ^= 1 << bit;
+        prop_assert!(domain::check(parts).is_err());
+    }
+}
+
+/// Drops the caller after its k-th poll, for every k: the record is whole or absent, and the log sound.
+#[tokio::test]
+async fn i13_a_caller_that_goes_away_leaves_a_whole_record_or_none() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        for k in 0..12_u64 {
+            let mut call = pin!(append(&service, access(k)));
+            for _ in 0..k {
+                if std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await.is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            // Dropped here, wherever it stands.
+        }
+        // A record that follows is recorded, and what stands is whole.
+        recorded(&service, 1_000).await;
+        let stand = close_and_audit(&setup, service).await;
+        assert!((1..=12).contains(&stand), "{engine:?}: the first never began, {stand} stand");
+        // Each one that was dropped can be sent again.
+        let service = setup.open().await;
+        for k in 0..12 {
+            recorded(&service, k).await;
+        }
+        assert_eq!(close_and_audit(&setup, service).await, 13, "{engine:?}");
+    }
+}
+
+#[tokio::test]
+async fn i13_a_caller_that_left_before_the_write_takes_its_record_back() {
+    let setup = Setup::new(Engine::Sqlite).await;
+    let service = setup.open().await;
+    let mut early = Box::pin(append(&service, access(1)));
+    assert!(std::future::poll_fn(|cx| Poll::Ready(early.as_mut().poll(cx))).await.is_pending());
+    // Queued, and on one thread the sequencer has not run yet.
+    drop(early);
+    assert_eq!(recorded(&service, 2).await.index, 0);
+    assert_eq!(close_and_audit(&setup, service).await, 1);
+}

@@ -1,0 +1,146 @@
+//! What stands when the database, or another process, gets in the way.
+
+use futures::future::join_all;
+
+use super::*;
+
+fn is_unavailable(status: &Status) -> bool {
+    reason(status) == (Code::Unavailable, "AUDIT_UNAVAILABLE".to_owned())
+}
+
+#[tokio::test]
+async fn i1_two_processes_on_one_log_never_fork_it() {
+    let setup = Setup::new(Engine::Postgres).await;
+    let first = setup.open().await;
+    assert_eq!(recorded(&first, 0).await.index, 0);
+    let second = setup.open().await;
+    // The start of the second fenced the first, which goes on behind it; and the other way round.
+    assert_eq!(recorded(&first, 1).await.index, 1);
+    assert_eq!(recorded(&second, 2).await.index, 2);
+    // What the other process recorded is found, also by one whose memory is older.
+    assert_eq!(recorded(&first, 2).await.index, 2);
+    assert_eq!(recorded(&first, 3).await.index, 3);
+    assert_eq!(recorded(&second, 3).await.index, 3);
+    let mut count = 4;
+    for round in 1..6 {
+        let numbers = (round * 100)..(round * 100 + 40);
+        let call = |number: u64| {
+            let service = if number.is_multiple_of(2) { &first } else { &second };
+            append(service, access(number))
+        };
+        let answers = join_all(numbers.clone().map(call)).await;
+        for (number, answer) in numbers.zip(answers) {
+            match answer {
+                Ok(answer) => {
+                    verify(&access(number).leaf, &answer);
+                    count += 1;
+                }
+                // Fenced too often: nothing was recorded.
+                Err(status) => assert!(is_unavailable(&status)),
+            }
+        }
+    }
+    ends(first.close()).await;
+    assert_eq!(close_and_audit(&setup, second).await, count);
+}
+
+#[tokio::test]
+async fn i9_while_the_database_is_away_nothing_is_recorded_and_then_it_goes_on() {
+    let setup = Setup::new(Engine::Postgres).await;
+    let service = setup.open().await;
+    recorded(&service, 0).await;
+    let name = setup.database.url().rsplit('/').next().unwrap().to_owned();
+    let elsewhere = TestDatabase::new(Engine::Postgres).await;
+    let admin = Store::open(elsewhere.url(), &[]).await.unwrap();
+    let allow = |yes: bool| format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {yes}");
+    let end =
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    execute(&admin, vec![statement(allow(false)), statement(end)]).await;
+    for number in 1..4 {
+        let refused = append(&service, access(number)).await.unwrap_err();
+        assert!(is_unavailable(&refused), "{refused:?}");
+    }
+    execute(&admin, vec![statement(allow(true))]).await;
+    // Connections that were cut may still be in the pool; each is found out once.
+    let goes_on = async {
+        for number in 0..4 {
+            let index = loop {
+                match append(&service, access(number)).await {
+                    Ok(answer) => break answer.index,
+                    Err(status) => assert!(is_unavailable(&status)),
+                }
+            };
+            assert_eq!(index, number);
+        }
+    };
+    ends(goes_on).await;
+    admin.close().await;
+    assert_eq!(close_and_audit(&setup, service).await, 4);
+}
+
+/// A statement whose words a test made; it lives as long as the test process.
+fn statement(text: String) -> Sql {
+    Sql::same(Box::leak(text.into_boxed_str()))
+}
+
+/// The commit itself is refused: callers cannot know whether it took place, and are told that nothing is
+/// released.
+#[tokio::test]
+async fn i13_a_commit_without_an_acknowledgement_refuses_its_batch_and_loses_nothing_else() {
+    let setup = Setup::new(Engine::Postgres).await;
+    let service = setup.open().await;
+    recorded(&service, 0).await;
+    setup
+        .tamper(&[
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+             AS $$ BEGIN RAISE EXCEPTION 'no commit'; END $$",
+            "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON leaf \
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
+        ])
+        .await;
+    for answer in join_all((1..9).map(|number| append(&service, access(number)))).await {
+        assert!(is_unavailable(&answer.unwrap_err()));
+    }
+    setup.tamper(&["DROP TRIGGER refuse ON leaf"]).await;
+    let answers = join_all((0..9).map(|number| recorded(&service, number))).await;
+    let indexes: Vec<u64> = answers.iter().map(|answer| answer.index).collect();
+    assert_eq!(indexes, (0..9).collect::<Vec<_>>());
+    assert_eq!(close_and_audit(&setup, service).await, 9);
+}
+
+/// The database is set back under a running process, which has given out more than it then holds.
+#[tokio::test]
+async fn i9_a_log_that_was_set_back_is_not_continued() {
+    let setup = Setup::new(Engine::Postgres).await;
+    let service = setup.open().await;
+    for number in 0..5 {
+        recorded(&service, number).await;
+    }
+    // A true, older state: what a restored copy would hold.
+    setup
+        .tamper(&[
+            "DELETE FROM leaf WHERE position >= 3",
+            "DELETE FROM opening WHERE position >= 3",
+            "DELETE FROM node WHERE position >= 4",
+            "DELETE FROM checkpoint WHERE size > 3",
+            "UPDATE log_state SET size = 3",
+        ])
+        .await;
+    for number in 5..8 {
+        assert!(is_unavailable(&append(&service, access(number)).await.unwrap_err()));
+    }
+    assert_eq!(close_and_audit(&setup, service).await, 3);
+}
+
+#[tokio::test]
+async fn closing_answers_what_waits_and_then_refuses() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        let waiting = join_all((0..100).map(|number| recorded(&service, number)));
+        let (answers, ()) = tokio::join!(waiting, ends(service.clone().close()));
+        assert_eq!(answers.len(), 100);
+        assert!(is_unavailable(&append(&service, access(100)).await.unwrap_err()), "{engine:?}");
+        assert_eq!(close_and_audit(&setup, service).await, 100);
+    }
+}
