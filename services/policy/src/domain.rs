@@ -2,5 +2,8 @@
 
 pub mod basis;
 pub mod catalogue;
+pub(crate) mod decision;
+pub mod registry;
+pub(crate) mod request;
 pub mod rules;
 pub mod table;

@@ -8,7 +8,7 @@ use time::{Date, OffsetDateTime, Time, UtcOffset, macros::offset};
 
 use crate::Error;
 
-time::serde::format_description!(day, Date, "[year]-[month]-[day]");
+time::serde::format_description!(pub(super) day, Date, "[year]-[month]-[day]");
 
 /// Viet Nam's time of day: UTC+7, without summer time.
 const VIET_NAM: UtcOffset = offset!(+7);

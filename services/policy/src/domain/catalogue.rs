@@ -1,6 +1,6 @@
 //! The catalogue: the items of the law, and the procedures that a request can name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -57,6 +57,17 @@ pub struct Item {
     pub groups: Vec<String>,
 }
 
+/// What a caller must know of a person beside the number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Claims {
+    /// Full name and date of birth, as the law's own lookup asks (Decree 70/2024/ND-CP, Art. 10).
+    #[default]
+    Required,
+    /// Nothing: the number alone names the person.
+    Waived,
+}
+
 /// One administrative procedure or task.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +80,12 @@ pub struct Procedure {
     pub en: String,
     /// The purpose group, which rules speak of.
     pub purpose: String,
+    /// What its callers must know of a person.
+    #[serde(default)]
+    pub claims: Claims,
+    /// Whether a year of birth is enough where the register holds the whole date.
+    #[serde(default)]
+    pub year_suffices: bool,
 }
 
 /// Items, procedures and legal grounds, as loaded.
@@ -118,6 +135,10 @@ impl Catalogue {
             if (item.kind == ItemType::Coded) != item.code_list.is_some() {
                 return Err(Error::data("items", format!("code list of `{}`", item.id)));
             }
+        }
+        let mut named = BTreeSet::new();
+        if let Some(p) = procedures.procedure.iter().find(|p| !named.insert(&p.id)) {
+            return Err(Error::data("procedures", format!("`{}` is there twice", p.id)));
         }
         Ok(Self {
             items: file.item,

@@ -15,6 +15,7 @@ use cedar_policy::{
     EntityUid, Policy, PolicyId, PolicySet, Request, ResourceConstraint, RestrictedExpression,
     Schema, ValidationMode, Validator,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::catalogue::{Catalogue, Mask};
@@ -24,7 +25,8 @@ use crate::Error;
 pub const FACTS: [&str; 3] = ["deceased", "minor", "protected"];
 
 /// What a caller wants to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Act {
     /// Obtain items of a person (Art. 2(1)).
     Obtain,

@@ -12,11 +12,11 @@ use super::rules::{Act, Question, Rule, Rules};
 /// powers" (Decision 1911/QD-TTg, Art. 2(1)), and the agreement says which those are.
 const AGREEMENT_SCOPE: &str = "agreement-scope";
 /// The ground of decisions that carry out the invariants: see [`AGREEMENT_SCOPE`].
-const TASKS: &str = "1911-2021-art-2-1";
+pub(super) const TASKS: &str = "1911-2021-art-2-1";
 /// The rule by which an item is unknown.
 const CATALOGUE: &str = "item-catalogue";
 /// The rule of a row that could not be evaluated.
-const FAULT: &str = "evaluation-error";
+pub(super) const FAULT: &str = "evaluation-error";
 /// The rule of what no rule permits.
 const NO_RULE: &str = "no-rule-permits";
 

@@ -1,0 +1,62 @@
+//! The use cases: decide about a request, and put a registry in force.
+
+use ::store::Store;
+use server::runtime::{Clock, Entropy};
+use sha2::{Digest, Sha256};
+use time::Duration;
+
+use crate::{
+    Config, Error,
+    domain::{
+        decision::{Decision, Profile},
+        registry::Registry,
+        request::Request,
+    },
+    store,
+};
+
+/// Days are what the law counts in, so no decision outlives one.
+const SECONDS_MAX: u64 = 86_400;
+
+pub(crate) struct App {
+    pub(crate) profile: Profile,
+    pub(crate) store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    longest: Duration,
+}
+
+impl App {
+    pub(crate) async fn open(
+        config: &Config,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
+        let seconds = Some(config.table_seconds_max).filter(|s| (1..=SECONDS_MAX).contains(s));
+        let seconds = seconds.and_then(|s| i64::try_from(s).ok()).ok_or(Error::TableSeconds)?;
+        let profile = Profile::load()?;
+        let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
+        let app = Self { profile, store, clock, entropy, longest: Duration::seconds(seconds) };
+        if !config.registry_file.is_empty() {
+            let text = std::fs::read_to_string(&config.registry_file).map_err(|source| {
+                Error::RegistryFile { path: config.registry_file.clone(), source }
+            })?;
+            app.apply_registry(&Registry::parse(&text)?).await?;
+        }
+        Ok(app)
+    }
+
+    /// Decides about a request, and gives the decision an id.
+    pub(crate) async fn decide(&self, request: &Request) -> Result<(String, Decision), Error> {
+        let standing = store::standing(&self.store, request).await?;
+        let decision = self.profile.decide(request, &standing, self.clock.now(), self.longest);
+        Ok((self.entropy.id(), decision))
+    }
+
+    pub(crate) async fn apply_registry(&self, registry: &Registry) -> Result<(), Error> {
+        registry.check(&self.profile.catalogue)?;
+        let text = serde_json::to_string(registry).map_err(|e| Error::data("registry", e))?;
+        let digest = hex::encode(Sha256::digest(&text));
+        store::replace(&self.store, text, digest).await
+    }
+}

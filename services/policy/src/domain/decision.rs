@@ -1,0 +1,266 @@
+//! The decision about one request, from the law, the rules and the registry. Whatever is missing, ended or
+//! unknown is denied, with the rule and the article that says so (I2).
+
+use decide::{DecisionTable, Fact, ItemEffect};
+use sha2::{Digest, Sha256};
+use time::{Date, Duration, OffsetDateTime};
+
+use super::basis::{BasisRow, start_of, today};
+use super::catalogue::{Catalogue, Claims, Mask, Procedure};
+use super::registry::{Connection, Granted, Standing, State};
+use super::request::Request;
+use super::rules::{Question, Rules};
+use super::table::{Builder, FAULT, TASKS};
+use crate::Error;
+
+/// The ground of connecting at all (Decision 1911/QD-TTg, Art. 1(1), which names this article); what took
+/// its place is cited where it has ended.
+const CONNECTING: &str = "decree-137-2015-art-7-2";
+/// The ground of agreeing on a plan before anything is shared.
+const AGREEING: &str = "1911-2021-art-3-4-b";
+/// Hexadecimal digits of a revision.
+const REVISION_LEN: usize = 16;
+
+/// Catalogue and rules, as shipped with this program.
+pub(crate) struct Profile {
+    pub(crate) catalogue: Catalogue,
+    rules: Rules,
+    digest: Sha256,
+}
+
+impl Profile {
+    /// Reads the shipped data; a fault in them keeps the service from starting (I9).
+    pub(crate) fn load() -> Result<Self, Error> {
+        let files = [
+            include_str!("../../data/items.toml"),
+            include_str!("../../data/procedures.toml"),
+            include_str!("../../data/legal-basis.toml"),
+            include_str!("../../data/rules.cedar"),
+            include_str!("../../data/rules.cedarschema"),
+        ];
+        let [items, procedures, basis, rules, schema] = files;
+        let catalogue = Catalogue::parse(items, procedures, basis)?;
+        for ground in [CONNECTING, AGREEING, TASKS] {
+            if catalogue.legal_basis().get(ground).is_none() {
+                return Err(Error::data("legal basis", format!("`{ground}` is not there")));
+            }
+        }
+        let rules = Rules::load(rules, schema, &catalogue)?;
+        // A digest of digests, so that moving a line from one file to the next is a change.
+        let digest = files.iter().fold(Sha256::new(), |all, file| all.chain_update(Sha256::digest(file)));
+        Ok(Self { catalogue, rules, digest })
+    }
+
+    /// The revision of everything that decides: the shipped data and a registry.
+    fn revision(&self, registry: &str) -> String {
+        let mut revision = hex::encode(self.digest.clone().chain_update(registry).finalize());
+        revision.truncate(REVISION_LEN);
+        revision
+    }
+
+    /// Decides at a moment; the decision is to be kept no longer than `longest`.
+    pub(crate) fn decide(
+        &self,
+        request: &Request,
+        standing: &Standing,
+        now: OffsetDateTime,
+        longest: Duration,
+    ) -> Decision {
+        let day = today(now);
+        let connection = standing.connection.as_ref();
+        let grounds = self.grounds(request, standing, day);
+        let agreement = grounds.as_ref().ok().map(|grounds| grounds.granted.agreement.clone());
+        let procedure = grounds.as_ref().ok().map(|grounds| grounds.procedure);
+        let outcome = grounds.and_then(|grounds| self.table(request, &grounds, day));
+        let (outcome, ends, claims) = match outcome {
+            Ok((table, ends)) => (Ok(table), ends, procedure.map(ClaimsRule::of)),
+            Err(denial) => (Err(denial), Vec::new(), None),
+        };
+        let ends = ends.into_iter().map(start_of);
+        Decision {
+            revision: self.revision(&standing.registry),
+            connection: connection.map(|c| c.id.clone()).unwrap_or_default(),
+            database: connection.map(|c| c.database.clone()).unwrap_or_default(),
+            agreement: agreement.unwrap_or_default(),
+            outcome,
+            valid_until: ends.fold(now.saturating_add(longest), OffsetDateTime::min),
+            claims: claims.unwrap_or_default(),
+        }
+    }
+
+    /// Everything that must stand before a rule is asked.
+    fn grounds<'a>(
+        &'a self,
+        request: &Request,
+        standing: &'a Standing,
+        day: Date,
+    ) -> Result<Grounds<'a>, Denial> {
+        let law = self.catalogue.legal_basis();
+        let (connection, connecting) = self.connected(standing.connection.as_ref(), day)?;
+        let Some(basis) = law.get(&request.legal_basis) else {
+            return Err(self.denial(Refusal::BasisNotInForce, "basis-unknown", TASKS));
+        };
+        if !basis.in_force(day) {
+            return Err(self.denial(Refusal::BasisNotInForce, "basis-not-in-force", &basis.id));
+        }
+        let Some(procedure) = self.catalogue.procedure(&request.procedure) else {
+            return Err(self.denial(Refusal::NoAgreement, "procedure-unknown", TASKS));
+        };
+        let wanted = self.catalogue.mask(&request.items);
+        let Some((granted, items)) = standing.in_force(day, wanted, &self.catalogue) else {
+            return Err(self.denial(Refusal::NoAgreement, "no-agreement", AGREEING));
+        };
+        Ok(Grounds { connection, connecting, basis, procedure, granted, items })
+    }
+
+    /// The connection, if it may be used, and the ground on which it stands today.
+    fn connected<'a>(
+        &'a self,
+        connection: Option<&'a Connection>,
+        day: Date,
+    ) -> Result<(&'a Connection, &'a BasisRow), Denial> {
+        let law = self.catalogue.legal_basis();
+        let named = connection.map_or(CONNECTING, |connection| &connection.legal_basis);
+        let ground = law.current(named, day);
+        let refuse = |rule| {
+            let cited = ground.map_or(named, |ground| &ground.id);
+            Err(self.denial(Refusal::ConnectionNotActive, rule, cited))
+        };
+        let Some(connection) = connection else { return refuse("no-connection") };
+        match connection.state {
+            State::Active => {}
+            State::Suspended => return refuse("connection-suspended"),
+            State::Revoked => return refuse("connection-revoked"),
+        }
+        if day >= connection.assessed_until {
+            return refuse("assessment-lapsed");
+        }
+        ground.map_or_else(|| refuse("connection-basis-ended"), |ground| Ok((connection, ground)))
+    }
+
+    /// The table, and the days on which something ends that it was built from.
+    fn table(
+        &self,
+        request: &Request,
+        grounds: &Grounds<'_>,
+        day: Date,
+    ) -> Result<(DecisionTable, Vec<Date>), Denial> {
+        let ask = Question {
+            database: &grounds.connection.database,
+            act: request.act,
+            procedure: &grounds.procedure.id,
+            purpose: &grounds.procedure.purpose,
+            basis: &grounds.basis.id,
+            consent: request.consent,
+            direction: request.direction,
+        };
+        let builder = Builder {
+            catalogue: &self.catalogue,
+            rules: &self.rules,
+            ask: &ask,
+            items: &request.items,
+            granted: grounds.items,
+            day,
+        };
+        let Ok(table) = builder.build() else {
+            return Err(self.denial(Refusal::NothingAllowed, FAULT, TASKS));
+        };
+        if !table.allows_anything() {
+            return Err(nothing(&table));
+        }
+        let law = self.catalogue.legal_basis();
+        let rules = builder.applicable().filter_map(|rule| law.get(&rule.basis));
+        let rows = rules.chain([grounds.connecting, grounds.basis]);
+        // A rule whose ground ended before today permits nothing and forbids for ever: it ends nothing.
+        let ends = rows.filter_map(|row| row.effective_to).filter(|end| day < *end);
+        let dated = [grounds.connection.assessed_until, grounds.granted.valid_to];
+        Ok((table, ends.chain(dated).collect()))
+    }
+
+    fn denial(&self, refusal: Refusal, rule: &str, ground: &str) -> Denial {
+        let article = self.catalogue.legal_basis().citation(ground);
+        Denial { refusal, rule: rule.to_owned(), article }
+    }
+}
+
+/// The denial of a table that allows nothing whoever the subject is: the first item withheld says why.
+fn nothing(table: &DecisionTable) -> Denial {
+    let items = table.resolve(|_| Fact::False).items;
+    let withheld = items.iter().find(|item| item.effect == ItemEffect::Withheld);
+    let (rule, article) = withheld
+        .or(items.first())
+        .map(|item| (item.rule.clone(), item.article.clone()))
+        .unwrap_or_default();
+    Denial { refusal: Refusal::NothingAllowed, rule, article }
+}
+
+/// What stands before a rule is asked.
+struct Grounds<'a> {
+    connection: &'a Connection,
+    /// The ground of the connection, as it is today.
+    connecting: &'a BasisRow,
+    /// The ground that the request names.
+    basis: &'a BasisRow,
+    procedure: &'a Procedure,
+    granted: &'a Granted,
+    /// The items of `granted`.
+    items: Mask,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    /// Revision of everything that decided.
+    pub(crate) revision: String,
+    /// Id of the caller's connection, or empty.
+    pub(crate) connection: String,
+    /// The database that it serves, or empty.
+    pub(crate) database: String,
+    /// Id of the agreement that was applied, or empty.
+    pub(crate) agreement: String,
+    /// The table, or why nothing is allowed.
+    pub(crate) outcome: Result<DecisionTable, Denial>,
+    /// The earliest end of anything it was built from.
+    pub(crate) valid_until: OffsetDateTime,
+    /// What the caller must know of a person.
+    pub(crate) claims: ClaimsRule,
+}
+
+/// What a caller must know of a person beside the number.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ClaimsRule {
+    /// Nothing more.
+    pub(crate) waived: bool,
+    /// A year of birth is enough.
+    pub(crate) year_suffices: bool,
+}
+
+impl ClaimsRule {
+    fn of(procedure: &Procedure) -> Self {
+        Self { waived: procedure.claims == Claims::Waived, year_suffices: procedure.year_suffices }
+    }
+}
+
+/// Why nothing is allowed.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    /// The reason.
+    pub(crate) refusal: Refusal,
+    /// The rule or state that refused.
+    pub(crate) rule: String,
+    /// The article, as cited.
+    pub(crate) article: String,
+}
+
+/// The reasons of a denial.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal {
+    /// The caller has no connection that may be used.
+    ConnectionNotActive,
+    /// The ground is unknown or not in force.
+    BasisNotInForce,
+    /// No agreement in force covers the request.
+    NoAgreement,
+    /// The rules allow none of the items.
+    NothingAllowed,
+}

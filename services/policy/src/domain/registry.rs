@@ -1,0 +1,240 @@
+//! The registry: agencies, their connections, and the agreements that grant items.
+//!
+//! An agreement is the plan that both sides agreed on (Decision 1911/QD-TTg, Art. 3(4)(b)). All periods are
+//! half-open: the day named as the end is the first on which the thing no longer holds.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use time::Date;
+
+use super::basis::day;
+use super::catalogue::{Catalogue, Mask};
+use super::request::is_segment;
+use super::rules::Act;
+use crate::Error;
+
+/// Whether a connection may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// It may be used.
+    Active,
+    /// It is stopped until something is put right.
+    Suspended,
+    /// It has ended.
+    Revoked,
+}
+
+impl State {
+    /// The state of a name; what is not known counts as revoked (I2).
+    pub(crate) fn of(name: &str) -> Self {
+        match name {
+            "ACTIVE" => Self::Active,
+            "SUSPENDED" => Self::Suspended,
+            _ => Self::Revoked,
+        }
+    }
+}
+
+/// Agencies, connections and agreements, as a file says them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    /// The agencies.
+    #[serde(default, rename = "agency")]
+    pub agencies: Vec<Agency>,
+    /// Their connections.
+    #[serde(default, rename = "connection")]
+    pub connections: Vec<Connection>,
+    /// The agreements.
+    #[serde(default, rename = "agreement")]
+    pub agreements: Vec<Agreement>,
+}
+
+/// An agency.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agency {
+    /// Its code, as in its certificates: `spiffe://…/agency/<code>/…`.
+    pub code: String,
+    /// Its name in Vietnamese.
+    pub vi: String,
+    /// Its name in English.
+    pub en: String,
+}
+
+/// A system of an agency, connected for one database.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// Its id.
+    pub id: String,
+    /// Code of its agency.
+    pub agency: String,
+    /// The system, as in its certificates: `spiffe://…/system/<system>`.
+    pub system: String,
+    /// The database that it serves.
+    pub database: String,
+    /// Whether it may be used.
+    pub state: State,
+    /// The ground on which it was connected (Art. 1(1)).
+    pub legal_basis: String,
+    /// First day on which its security assessment no longer counts (Art. 3(1)(b), 3(4)(c)).
+    #[serde(with = "day")]
+    pub assessed_until: Date,
+}
+
+/// An agreement for a connection.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreement {
+    /// Its id.
+    pub id: String,
+    /// The connection.
+    pub connection: String,
+    /// First day.
+    #[serde(with = "day")]
+    pub valid_from: Date,
+    /// First day on which it no longer holds.
+    #[serde(with = "day")]
+    pub valid_to: Date,
+    /// What it grants.
+    #[serde(default, rename = "grant")]
+    pub grants: Vec<Grant>,
+}
+
+/// What an agreement grants for one act, procedure and ground.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// What may be done.
+    pub action: Act,
+    /// The procedure or task.
+    pub procedure: String,
+    /// The legal ground.
+    pub legal_basis: String,
+    /// The items, at least one.
+    pub items: Vec<String>,
+}
+
+impl Registry {
+    /// Reads a registry file.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the text is not a registry.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        toml::from_str(text).map_err(|e| Error::data("registry", e))
+    }
+
+    /// Refuses what would be a silent denial later: a name of something that is not there, a period
+    /// without a day, an id that is not one thing's alone.
+    ///
+    /// # Errors
+    /// [`Error::Data`], which names the fault.
+    pub fn check(&self, catalogue: &Catalogue) -> Result<(), Error> {
+        let agencies = distinct(self.agencies.iter().map(|agency| agency.code.as_str()))?;
+        let connections = distinct(self.connections.iter().map(|c| c.id.as_str()))?;
+        distinct(self.agreements.iter().map(|agreement| agreement.id.as_str()))?;
+        if let Some(code) = agencies.iter().find(|code| !is_segment(code)) {
+            return wrong(format!("`{code}` cannot stand in a SPIFFE id"));
+        }
+        let mut systems = BTreeSet::new();
+        for connection in &self.connections {
+            let Connection { id, agency, system, database, legal_basis, .. } = connection;
+            known(id, agency, agencies.contains(agency.as_str()))?;
+            known(id, legal_basis, catalogue.legal_basis().get(legal_basis).is_some())?;
+            if !is_segment(system) {
+                return wrong(format!("`{id}`: its system cannot stand in a SPIFFE id"));
+            }
+            if database.is_empty() {
+                return wrong(format!("`{id}` serves no database"));
+            }
+            if !systems.insert((agency, system)) {
+                return wrong(format!("`{id}`: its system has another connection"));
+            }
+        }
+        for agreement in &self.agreements {
+            let Agreement { id, connection, valid_from, valid_to, .. } = agreement;
+            known(id, connection, connections.contains(connection.as_str()))?;
+            if valid_from >= valid_to {
+                return wrong(format!("`{id}` ends before it begins"));
+            }
+            agreement.grants.iter().try_for_each(|grant| grant.check(id, catalogue))?;
+        }
+        Ok(())
+    }
+}
+
+impl Grant {
+    fn check(&self, agreement: &str, catalogue: &Catalogue) -> Result<(), Error> {
+        let Self { procedure, legal_basis, items, .. } = self;
+        known(agreement, procedure, catalogue.procedure(procedure).is_some())?;
+        known(agreement, legal_basis, catalogue.legal_basis().get(legal_basis).is_some())?;
+        if items.is_empty() {
+            return wrong(format!("`{agreement}` grants nothing for `{procedure}`"));
+        }
+        items.iter().try_for_each(|item| known(agreement, item, catalogue.item(item).is_some()))
+    }
+}
+
+fn known(of: &str, what: &str, there: bool) -> Result<(), Error> {
+    if there { Ok(()) } else { wrong(format!("`{of}` names `{what}`, which is not there")) }
+}
+
+fn distinct<'a>(ids: impl Iterator<Item = &'a str>) -> Result<BTreeSet<&'a str>, Error> {
+    let mut seen = BTreeSet::new();
+    for id in ids {
+        if id.is_empty() || !seen.insert(id) {
+            return wrong(format!("the id `{id}` is empty or there twice"));
+        }
+    }
+    Ok(seen)
+}
+
+fn wrong<T>(why: String) -> Result<T, Error> {
+    Err(Error::data("registry", why))
+}
+
+/// What is stored about one caller, for one act, procedure and ground; all of one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    /// Digest of the registry as stored.
+    pub(crate) registry: String,
+    /// The caller's connection, if it has one.
+    pub(crate) connection: Option<Connection>,
+    /// What its agreements grant, in the order of their ids.
+    pub(crate) granted: Vec<Granted>,
+}
+
+/// What one agreement grants for the act, procedure and ground asked about.
+#[derive(Clone, Debug)]
+pub(crate) struct Granted {
+    /// The agreement.
+    pub(crate) agreement: String,
+    /// First day.
+    pub(crate) valid_from: Date,
+    /// First day on which it no longer holds.
+    pub(crate) valid_to: Date,
+    /// The items, at least one.
+    pub(crate) items: Vec<String>,
+}
+
+impl Standing {
+    /// The agreement to apply: of those in force, the one that grants most of the items wanted; the first
+    /// of equals. Two agreements are never added up: what is given stands on one of them.
+    pub(crate) fn in_force(
+        &self,
+        day: Date,
+        wanted: Mask,
+        catalogue: &Catalogue,
+    ) -> Option<(&Granted, Mask)> {
+        self.granted
+            .iter()
+            .filter(|granted| granted.valid_from <= day && day < granted.valid_to)
+            .map(|granted| (granted, catalogue.mask(&granted.items)))
+            // `max_by_key` takes the last of equals.
+            .rev()
+            .max_by_key(|(_, items)| (items & wanted).count_ones())
+    }
+}

@@ -1,0 +1,176 @@
+//! The registry's tables, on both engines. The only place with SQL.
+//!
+//! A registry is written as one JSON text that both engines unfold, so that its size makes no difference to
+//! the number of statements.
+
+use ::store::{Migration, QueryResult, Sql, Store, Transaction};
+use time::{Date, format_description::StaticFormatDescription, macros::format_description};
+
+use crate::{
+    Error,
+    domain::{
+        registry::{Connection, Granted, Standing, State},
+        request::Request,
+    },
+};
+
+pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "registry",
+    sqlite: include_str!("../migrations/sqlite/0001_registry.sql"),
+    postgres: include_str!("../migrations/postgres/0001_registry.sql"),
+}];
+
+const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
+
+/// One statement, so that the revision and what was read belong together. There is a row for each item
+/// granted, and at least one, which holds the revision.
+const STANDING: Sql = Sql {
+    sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
+                    a.id, a.valid_from, a.valid_to, g.item \
+             FROM registry_revision r \
+             LEFT JOIN connection c ON c.agency = ? AND c.system = ? \
+             LEFT JOIN (agreement a JOIN agreement_grant g ON g.agreement = a.id \
+                        AND g.action = ? AND g.procedure = ? AND g.legal_basis = ?) \
+                  ON a.connection = c.id \
+             WHERE r.id = 1 ORDER BY a.id, g.item",
+    postgres: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
+                      a.id, a.valid_from, a.valid_to, g.item \
+               FROM registry_revision r \
+               LEFT JOIN connection c ON c.agency = $1 AND c.system = $2 \
+               LEFT JOIN (agreement a JOIN agreement_grant g ON g.agreement = a.id \
+                          AND g.action = $3 AND g.procedure = $4 AND g.legal_basis = $5) \
+                    ON a.connection = c.id \
+               WHERE r.id = 1 ORDER BY a.id COLLATE \"C\", g.item",
+};
+/// Touches no row where this registry is already in force. Whoever writes another one at the same time
+/// waits here, so two registries are never mixed.
+const REVISE: Sql = Sql {
+    sqlite: "UPDATE registry_revision SET digest = ?1 WHERE id = 1 AND digest <> ?1",
+    postgres: "UPDATE registry_revision SET digest = $1 WHERE id = 1 AND digest <> $1",
+};
+const CLEAR: [Sql; 4] = [
+    Sql::same("DELETE FROM agreement_grant"),
+    Sql::same("DELETE FROM agreement"),
+    Sql::same("DELETE FROM connection"),
+    Sql::same("DELETE FROM agency"),
+];
+/// Each takes the whole registry.
+const FILL: [Sql; 4] = [
+    Sql {
+        sqlite: "INSERT INTO agency (code, vi, en) \
+                 SELECT value ->> 'code', value ->> 'vi', value ->> 'en' \
+                 FROM json_each(?, '$.agency')",
+        postgres: "INSERT INTO agency (code, vi, en) SELECT code, vi, en \
+                   FROM json_to_recordset($1::json -> 'agency') AS r(code TEXT, vi TEXT, en TEXT)",
+    },
+    Sql {
+        sqlite: "INSERT INTO connection (id, agency, system, database_id, state, legal_basis, \
+                                         assessed_until) \
+                 SELECT value ->> 'id', value ->> 'agency', value ->> 'system', \
+                        value ->> 'database', value ->> 'state', value ->> 'legal_basis', \
+                        value ->> 'assessed_until' \
+                 FROM json_each(?, '$.connection')",
+        postgres: "INSERT INTO connection (id, agency, system, database_id, state, legal_basis, \
+                                           assessed_until) \
+                   SELECT id, agency, system, database, state, legal_basis, assessed_until \
+                   FROM json_to_recordset($1::json -> 'connection') \
+                        AS r(id TEXT, agency TEXT, system TEXT, database TEXT, state TEXT, \
+                             legal_basis TEXT, assessed_until TEXT)",
+    },
+    Sql {
+        sqlite: "INSERT INTO agreement (id, connection, valid_from, valid_to) \
+                 SELECT value ->> 'id', value ->> 'connection', value ->> 'valid_from', \
+                        value ->> 'valid_to' \
+                 FROM json_each(?, '$.agreement')",
+        postgres: "INSERT INTO agreement (id, connection, valid_from, valid_to) \
+                   SELECT id, connection, valid_from, valid_to \
+                   FROM json_to_recordset($1::json -> 'agreement') \
+                        AS r(id TEXT, connection TEXT, valid_from TEXT, valid_to TEXT)",
+    },
+    Sql {
+        sqlite: "INSERT INTO agreement_grant (agreement, action, procedure, legal_basis, item) \
+                 SELECT DISTINCT a.value ->> 'id', g.value ->> 'action', \
+                        g.value ->> 'procedure', g.value ->> 'legal_basis', i.value \
+                 FROM json_each(?, '$.agreement') a, json_each(a.value, '$.grant') g, \
+                      json_each(g.value, '$.items') i",
+        postgres: "INSERT INTO agreement_grant (agreement, action, procedure, legal_basis, item) \
+                   SELECT DISTINCT a.id, g.action, g.procedure, g.legal_basis, i.item \
+                   FROM json_to_recordset($1::json -> 'agreement') AS a(id TEXT, \"grant\" JSON), \
+                        json_to_recordset(a.\"grant\") \
+                        AS g(action TEXT, procedure TEXT, legal_basis TEXT, items JSON), \
+                        json_array_elements_text(g.items) AS i(item)",
+    },
+];
+
+/// What is stored about the caller of a request, for its act, procedure and ground.
+pub(crate) async fn standing(store: &Store, request: &Request) -> Result<Standing, Error> {
+    let (agency, system) = request.caller.clone();
+    let values = vec![
+        agency.clone().into(),
+        system.clone().into(),
+        request.act.name().into(),
+        request.procedure.clone().into(),
+        request.legal_basis.clone().into(),
+    ];
+    let rows = store.read(&STANDING, values).await?;
+    let first = rows.first().ok_or(Error::Stored("the revision is missing"))?;
+    let mut standing = Standing { registry: text(first, 0)?, ..Standing::default() };
+    if let Some(id) = joined(first, 1)? {
+        standing.connection = Some(Connection {
+            id,
+            agency,
+            system,
+            database: text(first, 2)?,
+            state: State::of(&text(first, 3)?),
+            legal_basis: text(first, 4)?,
+            assessed_until: day(first, 5)?,
+        });
+    }
+    for row in &rows {
+        let Some(agreement) = joined(row, 6)? else { continue };
+        let item = text(row, 9)?;
+        match standing.granted.last_mut().filter(|last| last.agreement == agreement) {
+            Some(last) => last.items.push(item),
+            None => standing.granted.push(Granted {
+                agreement,
+                valid_from: day(row, 7)?,
+                valid_to: day(row, 8)?,
+                items: vec![item],
+            }),
+        }
+    }
+    Ok(standing)
+}
+
+/// Puts a registry in the place of the stored one, with its digest, in one transaction.
+pub(crate) async fn replace(store: &Store, registry: String, digest: String) -> Result<(), Error> {
+    store.write("replace registry", |tx| Box::pin(fill(tx, registry, digest))).await
+}
+
+async fn fill(tx: &Transaction, registry: String, digest: String) -> Result<(), Error> {
+    if tx.execute(&REVISE, vec![digest.into()]).await? == 0 {
+        return Ok(());
+    }
+    for clear in &CLEAR {
+        tx.execute(clear, Vec::new()).await?;
+    }
+    for fill in &FILL {
+        tx.execute(fill, vec![registry.clone().into()]).await?;
+    }
+    Ok(())
+}
+
+fn text(row: &QueryResult, index: usize) -> Result<String, Error> {
+    Ok(row.try_get_by(index).map_err(::store::Error::from)?)
+}
+
+/// The text in a column that the join may have left empty.
+fn joined(row: &QueryResult, index: usize) -> Result<Option<String>, Error> {
+    Ok(row.try_get_by(index).map_err(::store::Error::from)?)
+}
+
+/// The day in a column.
+fn day(row: &QueryResult, index: usize) -> Result<Date, Error> {
+    Date::parse(&text(row, index)?, DAY).map_err(|_| Error::Stored("a stored day is none"))
+}
