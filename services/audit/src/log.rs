@@ -51,8 +51,8 @@ impl Log {
         if !states(checkpoint.size, &checkpoint.root) {
             return Err(Error::LogCorrupt("a checkpoint is not what its note states"));
         }
-        if head.size != checkpoint.size || head.leaves != checkpoint.size {
-            return Err(Error::LogCorrupt("its size is not that of its checkpoint"));
+        if head.leaves != head.size {
+            return Err(Error::LogCorrupt("its leaves are not as many as its size says"));
         }
         let edge = store::nodes(store, &Tree::edge(head.size)).await?;
         let tree = Tree::restore(head.size, edge);

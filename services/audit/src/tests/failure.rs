@@ -108,6 +108,15 @@ async fn i13_a_commit_without_an_acknowledgement_refuses_its_batch_and_loses_not
     assert_eq!(close_and_audit(&setup, service).await, 9);
 }
 
+/// Brings a log back to its third record: a true, older state, as a restored copy would hold.
+const SET_BACK: &[&str] = &[
+    "DELETE FROM leaf WHERE position >= 3",
+    "DELETE FROM opening WHERE position >= 3",
+    "DELETE FROM node WHERE position >= 4",
+    "DELETE FROM checkpoint WHERE size > 3",
+    "UPDATE log_state SET size = 3",
+];
+
 /// The database is set back under a running process, which has given out more than it then holds.
 #[tokio::test]
 async fn i9_a_log_that_was_set_back_is_not_continued() {
@@ -116,20 +125,30 @@ async fn i9_a_log_that_was_set_back_is_not_continued() {
     for number in 0..5 {
         recorded(&service, number).await;
     }
-    // A true, older state: what a restored copy would hold.
-    setup
-        .tamper(&[
-            "DELETE FROM leaf WHERE position >= 3",
-            "DELETE FROM opening WHERE position >= 3",
-            "DELETE FROM node WHERE position >= 4",
-            "DELETE FROM checkpoint WHERE size > 3",
-            "UPDATE log_state SET size = 3",
-        ])
-        .await;
+    setup.tamper(SET_BACK).await;
     for number in 5..8 {
         assert!(is_unavailable(&append(&service, access(number)).await.unwrap_err()));
     }
     assert_eq!(close_and_audit(&setup, service).await, 3);
+}
+
+/// As above, but another process has brought the log to the same size again: only the epoch differs.
+#[tokio::test]
+async fn i9_a_log_that_was_set_back_and_grew_again_is_not_forked() {
+    let setup = Setup::new(Engine::Postgres).await;
+    let first = setup.open().await;
+    for number in 0..5 {
+        recorded(&first, number).await;
+    }
+    setup.tamper(SET_BACK).await;
+    let second = setup.open().await;
+    for number in 5..7 {
+        recorded(&second, number).await;
+    }
+    assert!(is_unavailable(&append(&first, access(7)).await.unwrap_err()));
+    assert_eq!(recorded(&second, 8).await.index, 5);
+    ends(first.close()).await;
+    assert_eq!(close_and_audit(&setup, second).await, 6);
 }
 
 #[tokio::test]
