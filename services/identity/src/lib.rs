@@ -1,1 +1,178 @@
-//! The identity service.
+//! The identity service: the population register, looked up by agencies and written by contributions.
+//!
+//! ```text
+//! api  ->  app  ->  domain   what to answer, what to apply: pure
+//!              \->  store    the only place with SQL
+//!  \->  client              policy and the access log
+//! ```
+//!
+//! | module | job |
+//! |---|---|
+//! | `api` | the gRPC services: messages to domain types and back, and the gate |
+//! | `app` | the use cases: look up, apply |
+//! | `client` | policy and audit |
+//! | `domain` | claims, facts and items of a lookup; checks of a contribution |
+//! | `store` | the register, the guessing budget, loading a population |
+//!
+//! What holds here: nothing is read for a caller whose table allows nothing (I2); every requested item has
+//! one outcome (I3); a contribution is applied once (I4); the record is a fold of assertions (I5); hidden
+//! and absent persons take the same steps (I7).
+
+mod api;
+mod app;
+mod client;
+mod domain;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use ::store::{Migration, Store};
+use serde::{Deserialize, Serialize};
+use server::{
+    Routes, StartError,
+    channel::Peer,
+    config::Secret,
+    runtime::{Clock, Entropy},
+};
+pub use store::population::Newcomer;
+
+/// The commented defaults of every key of `[identity]`.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// Keys of the `[identity]` table.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the register is kept.
+    pub database: Secret,
+    /// Whether it holds synthetic persons only.
+    pub synthetic: bool,
+    /// File of the access log's verifier key.
+    pub log_key_file: String,
+    /// Lookups that match nobody, per connection and window.
+    pub misses_max: u32,
+    /// The window of that budget.
+    pub misses_window_seconds: u32,
+    /// How long a stored copy of an answer may be used.
+    pub answer_valid_seconds: u32,
+    /// Lookups read in one statement, at most.
+    pub batch_max: usize,
+    /// The policy service.
+    pub policy: Peer,
+    /// The access log.
+    pub audit: Peer,
+}
+
+/// What keeps the service from starting, or a population from being loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The register cannot be opened or written.
+    #[error("the register cannot be used")]
+    Store(#[from] ::store::Error),
+    /// A stored record does not have the form it was written in.
+    #[error("a stored record cannot be read")]
+    Record(#[from] serde_json::Error),
+    /// The register was made for the other kind of persons.
+    #[error("the register was made with `synthetic = {0}`")]
+    OtherSide(bool),
+    /// No register is named.
+    #[error("`identity.database` is not set")]
+    NoDatabase,
+    /// The log's verifier key cannot be read.
+    #[error("cannot read the access log's key from `{path}`")]
+    LogKey {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log's verifier key is malformed.
+    #[error("the access log's key is malformed")]
+    MalformedLogKey(#[from] tlog::Error),
+    /// The shipped code lists are damaged.
+    #[error("the code lists cannot be used")]
+    CodeLists(#[from] model::CodeListError),
+    /// A peer's address or our own identity cannot be used.
+    #[error("a peer cannot be reached as configured")]
+    Peer(#[from] StartError),
+}
+
+/// The schema of the register.
+#[must_use]
+pub fn migrations() -> &'static [Migration] {
+    store::MIGRATIONS
+}
+
+/// The running service. Clones share it.
+#[derive(Clone)]
+pub struct Service {
+    store: store::RegisterStore,
+    shared: Arc<api::Shared>,
+}
+
+impl Service {
+    /// Opens the register and prepares the channels to policy and audit; neither needs to be there yet.
+    ///
+    /// # Errors
+    /// See [`Error`]: no register, no log key, or no identity, no start (I9).
+    pub async fn open(
+        config: &Config,
+        own: &server::Config,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
+        let store = Self::register(config).await?;
+        let path = config.log_key_file.clone();
+        let key =
+            std::fs::read_to_string(&path).map_err(|source| Error::LogKey { path, source })?;
+        let clients = client::Clients::new(config, own, &key, clock.clone(), entropy.clone())?;
+        let budget = app::Budget {
+            misses_max: config.misses_max,
+            window: Duration::from_secs(config.misses_window_seconds.into()),
+        };
+        let app = app::App::start(store.clone(), budget, config, clock, entropy);
+        let lists = model::CodeLists::shipped()?;
+        Ok(Self { store, shared: Arc::new(api::Shared { app, clients, lists }) })
+    }
+
+    /// Opens the register alone, to load or check it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn register(config: &Config) -> Result<store::RegisterStore, Error> {
+        let url = config.database.reveal();
+        if url.is_empty() {
+            return Err(Error::NoDatabase);
+        }
+        let store = Store::open(url, store::MIGRATIONS).await?;
+        store::RegisterStore::open(store, config.synthetic).await
+    }
+
+    /// Adds what agencies call.
+    #[must_use]
+    pub fn public(&self, routes: Routes) -> Routes {
+        api::add_identity(routes, Arc::clone(&self.shared))
+    }
+
+    /// Adds what our own services call.
+    #[must_use]
+    pub fn internal(&self, routes: Routes) -> Routes {
+        api::add_register(routes, Arc::clone(&self.shared))
+    }
+
+    /// The register itself.
+    #[must_use]
+    pub fn store(&self) -> &store::RegisterStore {
+        &self.store
+    }
+
+    /// Closes the register.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+pub use store::RegisterStore;

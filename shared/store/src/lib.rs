@@ -31,7 +31,7 @@ pub use engine::{Engine, Sql};
 use futures::future::BoxFuture;
 pub use migrate::Migration;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
-pub use sea_orm::{QueryResult, Value};
+pub use sea_orm::{QueryResult, TryGetable, Value};
 pub use transaction::Transaction;
 
 /// What can go wrong with a store, whatever is in it.
@@ -61,6 +61,9 @@ pub enum Error {
     /// The engine did not take a setting that durability rests on.
     #[error("the database did not accept {0}")]
     NotDurable(&'static str),
+    /// A row that must be there is not.
+    #[error("a row that must be there is not")]
+    NoRow,
     /// The task that wrote ended without an answer; whether it committed is unknown.
     #[error("the write ended without an answer")]
     Aborted,

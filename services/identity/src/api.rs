@@ -1,0 +1,51 @@
+//! The gRPC services of identity: messages to domain types, the use case, the gate.
+
+mod identity;
+mod register;
+
+use std::sync::Arc;
+
+use contract::r#type::v1::ErrorReason;
+use disclosure::identity::v1::{
+    identity_service_server::IdentityServiceServer, register_service_server::RegisterServiceServer,
+};
+use model::CodeLists;
+use server::{Routes, error::refuse};
+use tonic::Status;
+use wire::policy::NoDecision;
+
+use crate::{app::App, client::Clients};
+
+/// A request of more bytes is refused before it is read.
+const MESSAGE_MAX: usize = 256 << 10;
+
+/// What both services stand on.
+pub(crate) struct Shared {
+    pub(crate) app: App,
+    pub(crate) clients: Clients,
+    pub(crate) lists: CodeLists,
+}
+
+/// Adds what agencies call.
+pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
+    let service = IdentityServiceServer::new(identity::Identity(shared));
+    routes.add_service(service.max_decoding_message_size(MESSAGE_MAX))
+}
+
+/// Adds what contribution calls.
+pub(crate) fn add_register(routes: Routes, shared: Arc<Shared>) -> Routes {
+    let service = RegisterServiceServer::new(register::Register(shared));
+    routes.add_service(service.max_decoding_message_size(MESSAGE_MAX))
+}
+
+/// Without a decision nothing is read (I2).
+fn undecided(error: &NoDecision) -> Status {
+    tracing::error!(%error, "no decision");
+    refuse(ErrorReason::PolicyUnavailable)
+}
+
+/// Without a record nothing is released (I1).
+fn unrecorded(error: &disclosure::Error) -> Status {
+    tracing::error!(%error, "not recorded");
+    refuse(ErrorReason::AuditUnavailable)
+}

@@ -1,0 +1,102 @@
+//! Looking a person up: decide, read, resolve. What comes out is not released yet: the gate records it
+//! first.
+
+use decide::DecisionTable;
+use time::OffsetDateTime;
+use wire::policy::{ClaimsRule, Decision};
+
+use super::{App, Question};
+use crate::domain::lookup::{Claims, Ending, Finding, Subject, find};
+
+/// A checked lookup.
+pub(crate) struct Lookup {
+    /// Who is asked about.
+    pub(crate) subject: Subject,
+    /// What the caller knows of the person.
+    pub(crate) claims: Option<Claims>,
+    /// The version that must have been seen; 0 for any.
+    pub(crate) min_version: u64,
+}
+
+/// What a lookup found.
+pub(crate) struct Looked {
+    /// How it ended, item by item.
+    pub(crate) finding: Finding,
+    /// The person found, also where the answer hides it.
+    pub(crate) person_id: Option<String>,
+    /// Version of its record.
+    pub(crate) version: u64,
+    /// When the register answered.
+    pub(crate) at: OffsetDateTime,
+    /// Until when a stored copy may be used.
+    pub(crate) valid_until: OffsetDateTime,
+}
+
+/// Why a lookup has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The procedure demands claims and there are none.
+    ClaimsMissing,
+    /// The rules allow none of the items, whoever the person is.
+    NothingAllowed,
+    /// Too many lookups that matched nobody.
+    BudgetSpent {
+        /// When the next window begins.
+        retry_after_seconds: u64,
+    },
+    /// The register has not yet seen the version asked for.
+    Behind,
+    /// The register did not answer.
+    Away,
+}
+
+impl App {
+    /// Reads the person under a decision that allows something.
+    pub(crate) async fn look_up(
+        &self,
+        lookup: &Lookup,
+        decision: &Decision,
+        table: &DecisionTable,
+    ) -> Result<Looked, NoAnswer> {
+        if !table.allows_anything() {
+            return Err(NoAnswer::NothingAllowed);
+        }
+        let ClaimsRule { waived, year_suffices } = decision.claims;
+        if !waived && lookup.claims.is_none() {
+            return Err(NoAnswer::ClaimsMissing);
+        }
+        let window_start_ms = self.window_start_ms();
+        let question = Question {
+            number: lookup.subject.digits().to_owned(),
+            connection: decision.connection.clone(),
+            window_start_ms,
+            min_version: lookup.min_version,
+        };
+        let read = self.reads.ask(question).await.flatten().ok_or(NoAnswer::Away)?;
+        if lookup.min_version > 0 && read.version < lookup.min_version {
+            return Err(NoAnswer::Behind);
+        }
+        if read.misses >= i64::from(self.budget.misses_max) {
+            let retry_after_seconds = self.seconds_to_next_window();
+            return Err(NoAnswer::BudgetSpent { retry_after_seconds });
+        }
+        // Claims that are given are held against the record even where they are waived.
+        let claims = lookup.claims.as_ref();
+        let finding = find(read.record.as_ref(), claims, year_suffices, table, self.today());
+        if finding.ending != Ending::Shown {
+            // Absent, otherwise claimed and hidden persons cost the same (I7).
+            let missed = (window_start_ms, decision.connection.clone());
+            if self.charges.ask(missed).await != Some(true) {
+                return Err(NoAnswer::Away);
+            }
+        }
+        let at = self.clock.now();
+        Ok(Looked {
+            finding,
+            version: read.record.as_ref().map_or(0, |record| record.version),
+            person_id: read.record.map(|record| record.person_id),
+            at,
+            valid_until: at + self.answer_valid,
+        })
+    }
+}

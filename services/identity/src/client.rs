@@ -1,0 +1,38 @@
+//! Policy and the access log, as identity uses them.
+
+use disclosure::Recorder;
+use server::{
+    channel,
+    runtime::{Clock, Entropy},
+};
+use wire::policy::PolicyClient;
+
+use crate::{Config, Error};
+
+/// The ways to the other services.
+pub(crate) struct Clients {
+    /// Decisions.
+    pub(crate) policy: PolicyClient,
+    /// The access log.
+    pub(crate) recorder: Recorder,
+}
+
+impl Clients {
+    /// Channels that connect when first used; checkpoints must be signed by `log_key`.
+    pub(crate) fn new(
+        config: &Config,
+        own: &server::Config,
+        log_key: &str,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
+        let files = own.files();
+        let policy = channel::to_service(&config.policy, &own.trust_domain, &files)?;
+        let audit = channel::to_service(&config.audit, &own.trust_domain, &files)?;
+        let verifier = tlog::LogVerifier::new(log_key)?;
+        Ok(Self {
+            policy: PolicyClient::new(policy),
+            recorder: Recorder::new(audit, verifier, clock, entropy),
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! The pure part: no I/O, no async; time is an argument.
+
+pub(crate) mod apply;
+pub(crate) mod lookup;

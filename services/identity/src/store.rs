@@ -1,0 +1,177 @@
+//! The only place with SQL. Every hot statement stands twice, side by side; rows travel as one JSON value,
+//! so one statement writes or finds any number of them on both engines.
+
+pub(crate) mod budget;
+pub(crate) mod enter;
+pub(crate) mod lookup;
+pub(crate) mod population;
+
+use model::{Assertion, GoldenRecord, fold};
+use serde::Deserialize;
+use store::{Migration, Sql, Store, Value};
+
+use crate::Error;
+
+pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "register",
+    sqlite: include_str!("../migrations/sqlite/0001_register.sql"),
+    postgres: include_str!("../migrations/postgres/0001_register.sql"),
+}];
+
+const FOUND: Sql = Sql {
+    sqlite: "INSERT INTO register (id, version, synthetic) VALUES (1, 0, ?) ON CONFLICT DO NOTHING",
+    postgres: "INSERT INTO register (id, version, synthetic) VALUES (1, 0, $1) ON CONFLICT DO NOTHING",
+};
+const SIDE: Sql = Sql::same("SELECT synthetic FROM register WHERE id = 1");
+const VERSION: Sql = Sql::same("SELECT version FROM register WHERE id = 1");
+const SIZE: Sql = Sql::same("SELECT COUNT(*) FROM person");
+const PERSONS_AFTER: Sql = Sql {
+    sqlite: "SELECT person_id, record FROM person WHERE person_id > ? ORDER BY person_id LIMIT 500",
+    postgres: "SELECT person_id, record FROM person WHERE person_id > $1 ORDER BY person_id LIMIT 500",
+};
+const ASSERTIONS_OF: Sql = Sql {
+    sqlite: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version \
+             FROM assertion WHERE person_id IN (SELECT value FROM json_each(?))",
+    postgres: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version \
+               FROM assertion WHERE person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+};
+
+/// The register.
+#[derive(Clone, Debug)]
+pub struct RegisterStore {
+    pub(crate) store: Store,
+    synthetic: bool,
+}
+
+impl RegisterStore {
+    /// Founds the register when it is new, and refuses one that was founded for the other kind of
+    /// persons: a demonstration never turns into the real thing, nor the other way round.
+    pub(crate) async fn open(store: Store, synthetic: bool) -> Result<Self, Error> {
+        let found: Result<(), store::Error> = store
+            .write("found register", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&FOUND, vec![synthetic.into()]).await?;
+                    Ok(())
+                })
+            })
+            .await;
+        found?;
+        let side: bool = only(&store.read(&SIDE, Vec::new()).await?)?;
+        if side != synthetic {
+            return Err(Error::OtherSide(side));
+        }
+        Ok(Self { store, synthetic })
+    }
+
+    /// Whether it holds synthetic persons only.
+    pub(crate) fn synthetic(&self) -> bool {
+        self.synthetic
+    }
+
+    /// The newest version.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn version(&self) -> Result<u64, store::Error> {
+        let version: i64 = only(&self.store.read(&VERSION, Vec::new()).await?)?;
+        Ok(version.unsigned_abs())
+    }
+
+    /// How many persons there are.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn size(&self) -> Result<u64, store::Error> {
+        let size: i64 = only(&self.store.read(&SIZE, Vec::new()).await?)?;
+        Ok(size.unsigned_abs())
+    }
+
+    /// Folds every person's assertions anew and counts the records that differ from what is stored: none,
+    /// or the register is damaged (I5).
+    ///
+    /// # Errors
+    /// When the database is away or holds something that cannot be read.
+    pub async fn recompute(&self) -> Result<Recomputed, Error> {
+        let mut done = Recomputed::default();
+        let mut after = String::new();
+        loop {
+            let rows = self.store.read(&PERSONS_AFTER, vec![after.clone().into()]).await?;
+            let mut stored: Vec<(String, GoldenRecord)> = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let (id, record): (String, String) = (field(row, 0)?, field(row, 1)?);
+                stored.push((id, serde_json::from_str(&record)?));
+            }
+            let Some((last, _)) = stored.last() else { return Ok(done) };
+            after.clone_from(last);
+            let ids: Vec<&str> = stored.iter().map(|(id, _)| id.as_str()).collect();
+            let assertions = self.assertions(&ids).await?;
+            for (id, record) in &stored {
+                done.persons += 1;
+                done.different += u64::from(fold(id, record.protected, &assertions) != *record);
+            }
+        }
+    }
+
+    async fn assertions(&self, person_ids: &[&str]) -> Result<Vec<Assertion>, Error> {
+        let ids = Value::from(serde_json::to_string(person_ids)?);
+        let rows = self.store.read(&ASSERTIONS_OF, vec![ids]).await?;
+        let one = |row: &store::QueryResult| {
+            let valid_from: Option<String> = field(row, 5)?;
+            let version: i64 = field(row, 7)?;
+            Ok(Assertion {
+                person_id: field(row, 0)?,
+                item: field(row, 1)?,
+                value: serde_json::from_str(&field::<String>(row, 2)?)?,
+                provenance: model::Provenance {
+                    source: field(row, 3)?,
+                    contribution_id: field(row, 4)?,
+                    valid_from: valid_from.map(|text| serde_json::from_str(&text)).transpose()?,
+                    known_at_us: field(row, 6)?,
+                },
+                version: version.unsigned_abs(),
+            })
+        };
+        rows.iter().map(one).collect()
+    }
+
+    pub(crate) async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+/// What a recomputation of all records found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recomputed {
+    /// Persons looked at.
+    pub persons: u64,
+    /// Persons whose stored record is not the fold of their assertions.
+    pub different: u64,
+}
+
+/// A column of a row.
+pub(crate) fn field<T: store::TryGetable>(
+    row: &store::QueryResult,
+    place: usize,
+) -> Result<T, store::Error> {
+    Ok(row.try_get_by(place)?)
+}
+
+/// The one column of the one row.
+pub(crate) fn only<T: store::TryGetable>(rows: &[store::QueryResult]) -> Result<T, store::Error> {
+    match rows.first() {
+        Some(row) => field(row, 0),
+        None => Err(store::Error::NoRow),
+    }
+}
+
+/// A stored record.
+pub(crate) fn record(text: &str) -> Result<GoldenRecord, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    GoldenRecord::deserialize(&mut json)
+}
+
+/// A version as the databases keep it.
+pub(crate) fn stored(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,33 @@
+//! Reading persons: any number of lookups in one statement.
+
+use std::collections::HashMap;
+
+use model::GoldenRecord;
+use store::{Sql, Value};
+
+use super::{RegisterStore, field, record};
+use crate::Error;
+
+const PERSONS: Sql = Sql {
+    sqlite: "SELECT i.value, p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
+             WHERE i.state = 'active' AND i.value IN (SELECT value FROM json_each(?))",
+    postgres: "SELECT i.value, p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
+               WHERE i.state = 'active' \
+               AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+};
+
+impl RegisterStore {
+    /// The records of the persons that bear the numbers, by number.
+    pub(crate) async fn persons(
+        &self,
+        numbers: &[&str],
+    ) -> Result<HashMap<String, GoldenRecord>, Error> {
+        let numbers = Value::from(serde_json::to_string(numbers)?);
+        let mut found = HashMap::new();
+        for row in self.store.read(&PERSONS, vec![numbers]).await? {
+            let (number, text): (String, String) = (field(&row, 0)?, field(&row, 1)?);
+            found.insert(number, record(&text)?);
+        }
+        Ok(found)
+    }
+}

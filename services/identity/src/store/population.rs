@@ -1,0 +1,76 @@
+//! Loading a population that exists already, such as synthetic persons for a demonstration.
+
+use model::{Assertion, Identifier, OldNumber, PartialDate, PersonalNumber, Provenance, Value};
+
+use super::{
+    RegisterStore,
+    enter::{Entered, enter, lock},
+};
+use crate::Error;
+
+/// A person to be loaded.
+pub struct Newcomer {
+    /// Opaque id of the person.
+    pub person_id: String,
+    /// The personal number.
+    pub number: PersonalNumber,
+    /// The old number, where there is one.
+    pub old_number: Option<OldNumber>,
+    /// Whether the person is hidden from callers without the right to know (I7).
+    pub protected: bool,
+    /// Item, value, source, and from when it is true.
+    pub said: Vec<(String, Value, String, Option<PartialDate>)>,
+}
+
+impl RegisterStore {
+    /// Loads persons in one transaction, under one contribution id. A number that is there already fails
+    /// the whole load.
+    ///
+    /// # Errors
+    /// When the database refuses, or a person's number is of the other kind than the register's.
+    pub async fn load(
+        &self,
+        persons: Vec<Newcomer>,
+        contribution_id: &'static str,
+        known_at_us: i64,
+    ) -> Result<(), Error> {
+        if let Some(wrong) = persons.iter().find(|p| p.number.is_synthetic() != self.synthetic()) {
+            return Err(Error::OtherSide(!wrong.number.is_synthetic()));
+        }
+        self.store
+            .write("load persons", move |tx| {
+                Box::pin(async move {
+                    let first = lock(tx).await?;
+                    let mut entered = Vec::with_capacity(persons.len());
+                    for (version, person) in (first..).zip(persons) {
+                        entered.push(person.enter(contribution_id, known_at_us, version));
+                    }
+                    let Some(last) = first.checked_add(entered.len() as u64) else { return Ok(()) };
+                    enter(tx, &entered, last - 1).await
+                })
+            })
+            .await
+    }
+}
+
+impl Newcomer {
+    fn enter(self, contribution_id: &str, known_at_us: i64, version: u64) -> Entered {
+        let person_id = self.person_id;
+        let assertions = self.said.into_iter().map(|(item, value, source, valid_from)| Assertion {
+            person_id: person_id.clone(),
+            item,
+            value,
+            provenance: Provenance {
+                source,
+                contribution_id: contribution_id.to_owned(),
+                valid_from,
+                known_at_us,
+            },
+            version,
+        });
+        let assertions = assertions.collect();
+        let old = self.old_number.map(Identifier::OldNumber9);
+        let numbers = std::iter::once(Identifier::PersonalNumber(self.number)).chain(old).collect();
+        Entered::new(person_id, self.protected, numbers, assertions, version)
+    }
+}
