@@ -1,1 +1,540 @@
+//! `PolicyService.Decide` as its callers see it, on both engines and on a registry of its own.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use ::store::{
+    Engine, Sql,
+    testing::{ENGINES, TestDatabase},
+};
+use contract::{
+    policy::v1::{
+        Action, ClaimsRule, DecideRequest, DecideResponse, Denial, ItemDecision, ItemEffect,
+        decide_response::Decision, policy_service_client::PolicyServiceClient,
+    },
+    r#type::v1::{AccessBasis, ErrorReason},
+};
+use time::{OffsetDateTime, macros::datetime};
+use tonic::{Code, Status, service::Routes};
+use tonic_types::StatusExt;
+
+use super::*;
+use crate::domain::registry::State;
+
+/// Noon in Viet Nam.
+const NOW: OffsetDateTime = datetime!(2026-11-24 05:00:00.7 UTC);
+const SHARING: &str = "Decision 1911/QD-TTg, Art. 2(1)";
+const CONNECTING: &str = "Decree 70/2024/ND-CP, Art. 7(2)";
+
+fn config(database: &TestDatabase) -> Config {
+    let database = Secret::new(database.url());
+    Config { database, registry_file: String::new(), table_seconds_max: 60 }
+}
+
+async fn open(database: &TestDatabase, now: OffsetDateTime) -> Service {
+    Service::open(&config(database), Clock::fixed(now), Entropy::seeded(1)).await.unwrap()
+}
+
+fn registry() -> Registry {
+    Registry::parse(include_str!("../testdata/registry.toml")).unwrap()
+}
+
+/// A service on a new database with the registry of the tests.
+async fn service(engine: Engine) -> (TestDatabase, Service) {
+    let database = TestDatabase::new(engine).await;
+    let service = open(&database, NOW).await;
+    service.apply_registry(&registry()).await.unwrap();
+    (database, service)
+}
+
+/// The same database under a later or earlier clock.
+async fn at(database: &TestDatabase, service: Service, now: OffsetDateTime) -> Service {
+    service.close().await;
+    open(database, now).await
+}
+
+fn request(agency: &str, system: &str, procedure: &str, items: &[&str]) -> DecideRequest {
+    DecideRequest {
+        caller: format!("spiffe://lienthong.test/agency/{agency}/system/{system}"),
+        action: Action::Obtain.into(),
+        basis: Some(AccessBasis {
+            procedure: procedure.to_owned(),
+            legal_basis: "1911-2021-art-2-1".to_owned(),
+            case_reference: "HS-1".to_owned(),
+            acting_unit: "G24.1".to_owned(),
+            officer: "cb-7".to_owned(),
+            ..AccessBasis::default()
+        }),
+        items: items.iter().map(|item| (*item).to_owned()).collect(),
+    }
+}
+
+/// A request that the agreement on health-insurance cards covers.
+fn covered() -> DecideRequest {
+    request("G24", "health-insurance", "child-health-insurance-card", &["birth_full_name"])
+}
+
+fn with_basis(mut request: DecideRequest, change: impl FnOnce(&mut AccessBasis)) -> DecideRequest {
+    change(request.basis.as_mut().unwrap());
+    request
+}
+
+/// Over the routes that the binary serves.
+async fn ask(service: &Service, request: DecideRequest) -> Result<DecideResponse, Status> {
+    let mut client = PolicyServiceClient::new(service.internal(Routes::default()));
+    Ok(client.decide(request).await?.into_inner())
+}
+
+async fn decide(service: &Service, request: DecideRequest) -> DecideResponse {
+    ask(service, request).await.unwrap()
+}
+
+/// What is decided of each item of a person without any of the facts.
+fn ordinary(response: &DecideResponse) -> Vec<ItemDecision> {
+    let Some(Decision::Table(table)) = &response.decision else { panic!("{response:?}") };
+    let answer = usize::try_from(table.rows[0]).unwrap();
+    assert!(table.answers[answer].visible);
+    table.answers[answer].items.clone()
+}
+
+/// Whether a response is exactly this denial; then it demands nothing of the caller.
+fn check_denied(response: &DecideResponse, reason: ErrorReason, rule: &str, article: &str) {
+    let denial = Denial { reason: reason.into(), rule: rule.into(), article: article.into() };
+    assert_eq!(response.decision, Some(Decision::Denial(denial)));
+    assert_eq!(response.claims, Some(ClaimsRule::default()));
+    assert_eq!((response.decision_id.len(), response.policy_revision.len()), (32, 16));
+}
+
+async fn denied(
+    service: &Service,
+    request: DecideRequest,
+    reason: ErrorReason,
+    rule: &str,
+    article: &str,
+) {
+    check_denied(&decide(service, request).await, reason, rule, article);
+}
+
+fn decided(item: &str, effect: ItemEffect, rule: &str, basis: &str, article: &str) -> ItemDecision {
+    ItemDecision {
+        item: item.into(),
+        effect: effect.into(),
+        rule: rule.into(),
+        legal_basis: basis.into(),
+        article: article.into(),
+    }
+}
+
+#[tokio::test]
+async fn i3_each_item_is_allowed_withheld_or_unknown() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        let items = ["birth_full_name", "religion", "shoe_size"];
+        let asked = request("G24", "health-insurance", "child-health-insurance-card", &items);
+        let response = decide(&service, asked).await;
+        let (allowed, withheld) = (ItemEffect::Allowed, ItemEffect::Withheld);
+        let (unknown, law) = (ItemEffect::UnknownItem, "law-26-2023-art-9");
+        let (basis, rule) = ("1911-2021-art-2-1", "shared-for-assigned-tasks");
+        assert_eq!(
+            ordinary(&response),
+            [
+                decided("birth_full_name", allowed, rule, basis, SHARING),
+                decided("religion", withheld, "agreement-scope", basis, SHARING),
+                decided("shoe_size", unknown, "item-catalogue", law, "Law 26/2023/QH15, Art. 9"),
+            ]
+        );
+        assert_eq!(response.connection, "conn-social-insurance");
+        assert_eq!(response.database, "social-insurance");
+        assert_eq!(response.agreement, "agr-health-cards");
+        assert_eq!(response.claims, Some(ClaimsRule::default()));
+        let Some(Decision::Table(table)) = response.decision else { panic!("no table") };
+        assert_eq!(table.facts, ["protected"]);
+        assert_eq!(table.rows.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn contributing_stands_on_its_own_grant_and_ground() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        let mut birth =
+            request("G03", "civil-status", "birth-registration", &["date_of_birth", "religion"]);
+        birth.action = Action::Contribute.into();
+        let birth = with_basis(birth, |basis| basis.legal_basis = "1911-2021-art-2-2".into());
+        let items = ordinary(&decide(&service, birth.clone()).await);
+        assert_eq!(items[0].rule, "provided-to-the-register");
+        assert_eq!(items[0].article, "Decision 1911/QD-TTg, Art. 2(2)");
+        assert_eq!(items[1].rule, "agreement-scope");
+        // The same items cannot be obtained by it.
+        let obtain = DecideRequest { action: Action::Obtain.into(), ..birth };
+        let article = "Decision 1911/QD-TTg, Art. 3(4)(b)";
+        denied(&service, obtain, ErrorReason::NoAgreement, "no-agreement", article).await;
+    }
+}
+
+#[tokio::test]
+async fn claims_are_waived_where_the_procedure_says_so() {
+    let (_database, service) = service(Engine::Sqlite).await;
+    let asked =
+        request("G24", "health-insurance", "investigation-identification", &["birth_full_name"]);
+    let response = decide(&service, asked).await;
+    assert_eq!(response.claims, Some(ClaimsRule { waived: true, year_suffices: true }));
+}
+
+#[tokio::test]
+async fn i2_without_a_usable_connection_everything_is_denied() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        for (agency, system, rule, connection) in [
+            ("G24", "other", "no-connection", ""),
+            ("G99", "health-insurance", "no-connection", ""),
+            ("H99", "portal", "connection-suspended", "conn-portal"),
+            ("H99", "portal-old", "connection-revoked", "conn-portal-old"),
+            ("G01", "residence", "assessment-lapsed", "conn-residence"),
+        ] {
+            let asked = request(agency, system, "portal-form-prefill", &["sex"]);
+            let response = decide(&service, asked).await;
+            check_denied(&response, ErrorReason::ConnectionNotActive, rule, CONNECTING);
+            assert_eq!(response.connection, connection);
+            assert_eq!(response.agreement, "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn i2_a_ground_that_is_unknown_or_ended_is_denied() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        for (basis, rule, article) in [
+            ("law-of-nowhere", "basis-unknown", SHARING),
+            ("law-59-2014-art-9-1", "basis-not-in-force", "Law 59/2014/QH13, Art. 9(1)"),
+        ] {
+            let asked = with_basis(covered(), |b| b.legal_basis = basis.into());
+            denied(&service, asked, ErrorReason::BasisNotInForce, rule, article).await;
+        }
+    }
+}
+
+/// A connection made under what has been replaced is cited by what took its place, from its first day on.
+#[tokio::test]
+async fn the_article_cited_is_the_one_in_force_on_the_day() {
+    let (database, service) = service(Engine::Sqlite).await;
+    let mut registry = registry();
+    registry.connections[1].state = State::Suspended;
+    service.apply_registry(&registry).await.unwrap();
+    let asked = || request("G03", "civil-status", "birth-registration", &["sex"]);
+    let (reason, rule) = (ErrorReason::ConnectionNotActive, "connection-suspended");
+    denied(&service, asked(), reason, rule, CONNECTING).await;
+    let service = at(&database, service, datetime!(2024-06-30 16:59:59 UTC)).await;
+    denied(&service, asked(), reason, rule, "Decree 137/2015/ND-CP, Art. 7(2)").await;
+    let service = at(&database, service, datetime!(2024-06-30 17:00 UTC)).await;
+    denied(&service, asked(), reason, rule, CONNECTING).await;
+}
+
+#[tokio::test]
+async fn i2_without_an_agreement_in_force_everything_is_denied() {
+    for engine in ENGINES {
+        let (database, service) = service(engine).await;
+        let agreeing = "Decision 1911/QD-TTg, Art. 3(4)(b)";
+        let no_agreement = ErrorReason::NoAgreement;
+        for (procedure, rule, article) in [
+            ("of-nowhere", "procedure-unknown", SHARING),
+            ("portal-form-prefill", "no-agreement", agreeing),
+            // Its agreement has ended.
+            ("death-registration", "no-agreement", agreeing),
+        ] {
+            let asked = request("G24", "health-insurance", procedure, &["birth_full_name"]);
+            denied(&service, asked, no_agreement, rule, article).await;
+        }
+        // The first and the last moment of the agreement's period, in Viet Nam.
+        let service = at(&database, service, datetime!(2025-12-31 16:59:59 UTC)).await;
+        denied(&service, covered(), no_agreement, "no-agreement", agreeing).await;
+        let service = at(&database, service, datetime!(2025-12-31 17:00 UTC)).await;
+        assert_eq!(decide(&service, covered()).await.agreement, "agr-health-cards");
+        let service = at(&database, service, datetime!(2026-12-31 17:00 UTC)).await;
+        denied(&service, covered(), no_agreement, "no-agreement", agreeing).await;
+    }
+}
+
+#[tokio::test]
+async fn i2_what_no_row_allows_is_denied_with_the_first_reason() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        let nothing = ErrorReason::NothingAllowed;
+        let confidential = "Decision 1911/QD-TTg, Art. 1(2)";
+        let religion = || request("G24", "health-insurance", "burial-allowance", &["religion"]);
+        denied(&service, religion(), nothing, "religion-by-consent", confidential).await;
+        let blank = with_basis(religion(), |basis| basis.consent_reference = " ".into());
+        denied(&service, blank, nothing, "religion-by-consent", confidential).await;
+        let consent = with_basis(religion(), |basis| basis.consent_reference = "DY-1".into());
+        assert_eq!(ordinary(&decide(&service, consent).await)[0].effect(), ItemEffect::Allowed);
+        let mut outside = covered();
+        outside.items = vec!["shoe_size".into(), "blood_type".into()];
+        denied(&service, outside, nothing, "agreement-scope", SHARING).await;
+        let mut unknown = covered();
+        unknown.items = vec!["shoe_size".into()];
+        let law = "Law 26/2023/QH15, Art. 9";
+        denied(&service, unknown, nothing, "item-catalogue", law).await;
+    }
+}
+
+#[tokio::test]
+async fn i2_an_empty_registry_denies() {
+    for engine in ENGINES {
+        let database = TestDatabase::new(engine).await;
+        let service = open(&database, NOW).await;
+        let reason = ErrorReason::ConnectionNotActive;
+        denied(&service, covered(), reason, "no-connection", CONNECTING).await;
+        service.apply_registry(&registry()).await.unwrap();
+        ordinary(&decide(&service, covered()).await);
+        // What a registry does not name any more has no rights.
+        service.apply_registry(&Registry::default()).await.unwrap();
+        denied(&service, covered(), reason, "no-connection", CONNECTING).await;
+    }
+}
+
+/// A state that this program does not know cannot be stored; were it stored all the same, it denies.
+#[tokio::test]
+async fn i2_an_unknown_state_denies() {
+    const SET: Sql = Sql::same("UPDATE connection SET state = 'PENDING'");
+    const LIFT: Sql = Sql {
+        sqlite: "PRAGMA ignore_check_constraints = ON",
+        postgres: "ALTER TABLE connection DROP CONSTRAINT connection_state_check",
+    };
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        let store = service.app.store.clone();
+        let run = |statements: &'static [Sql]| {
+            store.write("test", move |tx| {
+                Box::pin(async move {
+                    for statement in statements {
+                        tx.execute(statement, Vec::new()).await?;
+                    }
+                    Ok::<_, ::store::Error>(())
+                })
+            })
+        };
+        assert!(run(&[SET]).await.is_err(), "{engine:?}");
+        ordinary(&decide(&service, covered()).await);
+        run(&[LIFT, SET]).await.unwrap();
+        let reason = ErrorReason::ConnectionNotActive;
+        denied(&service, covered(), reason, "connection-revoked", CONNECTING).await;
+    }
+}
+
+#[tokio::test]
+async fn a_suspension_takes_effect_on_the_next_decision() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        ordinary(&decide(&service, covered()).await);
+        let mut registry = registry();
+        registry.connections[0].state = State::Suspended;
+        service.apply_registry(&registry).await.unwrap();
+        let reason = ErrorReason::ConnectionNotActive;
+        denied(&service, covered(), reason, "connection-suspended", CONNECTING).await;
+    }
+}
+
+/// Faulty fields of a status, with their reasons, in order.
+fn faults(status: &Status) -> Vec<(String, String)> {
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let details = status.get_error_details();
+    let fields = details.bad_request().unwrap().field_violations.iter();
+    fields.map(|v| (v.field.clone(), v.description.split(':').next().unwrap().to_owned())).collect()
+}
+
+async fn check_faults(service: &Service, request: DecideRequest, expect: &[(&str, &str)]) {
+    let status = ask(service, request).await.unwrap_err();
+    let expect: Vec<_> = expect.iter().map(|(f, r)| ((*f).to_owned(), (*r).to_owned())).collect();
+    assert_eq!(faults(&status), expect);
+    assert!(!format!("{status:?}").contains("001099000001"), "a value in the error (I8)");
+}
+
+#[tokio::test]
+async fn every_faulty_field_is_named_at_once() {
+    let (_database, service) = service(Engine::Sqlite).await;
+    let all = ["caller", "action", "basis", "items"].map(|field| (field, "MISSING"));
+    check_faults(&service, DecideRequest::default(), &all).await;
+    let fields = ["procedure", "legal_basis", "case_reference", "acting_unit", "officer"];
+    let fields = fields.map(|field| format!("basis.{field}"));
+    let missing: Vec<_> = fields.iter().map(|field| (field.as_str(), "MISSING")).collect();
+    let empty = with_basis(covered(), |basis| *basis = AccessBasis::default());
+    check_faults(&service, empty, &missing).await;
+    let mut wrong = with_basis(covered(), |basis| {
+        basis.procedure = " ".into();
+        basis.case_reference = "đ".repeat(65);
+        basis.acting_unit = "g24".into();
+        basis.officer = "001099000001".into();
+    });
+    wrong.caller = "spiffe://lienthong.test/service/identity".into();
+    wrong.action = 9;
+    wrong.items = ["sex", "", "birth_*", "sex"].map(str::to_owned).to_vec();
+    let expect = [
+        ("caller", "MALFORMED"),
+        ("action", "MISSING"),
+        ("basis.procedure", "MISSING"),
+        ("basis.case_reference", "TOO_LONG"),
+        ("basis.acting_unit", "MALFORMED"),
+        ("basis.officer", "PERSONAL_NUMBER"),
+        ("items[1]", "MISSING"),
+        ("items[2]", "WILDCARD"),
+        ("items[3]", "REPEATED"),
+    ];
+    check_faults(&service, wrong, &expect).await;
+    let mut long = with_basis(covered(), |basis| {
+        basis.case_reference = "đ".repeat(64);
+        basis.officer = "x".repeat(36);
+    });
+    long.items = (0..65).map(|n| format!("item_{n}")).collect();
+    let expect = [("basis.officer", "TOO_LONG"), ("items", "TOO_MANY")];
+    check_faults(&service, long, &expect).await;
+}
+
+#[tokio::test]
+async fn the_revision_follows_the_registry_and_outlives_the_process() {
+    for engine in ENGINES {
+        let database = TestDatabase::new(engine).await;
+        let service = open(&database, NOW).await;
+        let empty = decide(&service, covered()).await.policy_revision;
+        service.apply_registry(&registry()).await.unwrap();
+        let first = decide(&service, covered()).await;
+        // A registry that is in force already changes nothing.
+        service.apply_registry(&registry()).await.unwrap();
+        let again = decide(&service, covered()).await;
+        assert_ne!(again.decision_id, first.decision_id);
+        assert_eq!(DecideResponse { decision_id: first.decision_id.clone(), ..again }, first);
+        let service = at(&database, service, NOW).await;
+        assert_eq!(decide(&service, covered()).await.policy_revision, first.policy_revision);
+        let mut other = registry();
+        other.agreements[0].grants[0].items.pop();
+        service.apply_registry(&other).await.unwrap();
+        let changed = decide(&service, covered()).await.policy_revision;
+        assert!(changed != first.policy_revision && empty != first.policy_revision);
+    }
+}
+
+#[tokio::test]
+async fn valid_until_is_the_earliest_end() {
+    for engine in ENGINES {
+        let (database, mut service) = service(engine).await;
+        let mut assessed = registry();
+        assessed.connections[0].assessed_until = time::macros::date!(2026 - 11 - 25);
+        // Connected under Decree 137/2015, which ended on 2024-07-01.
+        let mut replaced = registry();
+        replaced.connections[0].legal_basis = "decree-137-2015-art-7-2".into();
+        replaced.agreements[0].valid_from = time::macros::date!(2024 - 01 - 01);
+        for (registry, now, end) in [
+            // Sixty seconds, and the part of a second cut off.
+            (registry(), NOW, datetime!(2026-11-24 05:01 UTC)),
+            (registry(), datetime!(2026-12-31 16:59:30 UTC), datetime!(2026-12-31 17:00 UTC)),
+            (assessed, datetime!(2026-11-24 16:59:30 UTC), datetime!(2026-11-24 17:00 UTC)),
+            (replaced, datetime!(2024-06-30 16:59:30 UTC), datetime!(2024-06-30 17:00 UTC)),
+        ] {
+            service = at(&database, service, now).await;
+            service.apply_registry(&registry).await.unwrap();
+            let response = decide(&service, covered()).await;
+            ordinary(&response);
+            let until = response.valid_until.unwrap();
+            assert_eq!((until.seconds, until.nanos), (end.unix_timestamp(), 0), "{engine:?} {now}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_names_something_unknown_changes_nothing() {
+    type Change = fn(&mut Registry);
+    let changes: [(&str, Change); 14] = [
+        ("G77", |r| r.connections[0].agency = "G77".into()),
+        ("law-of-nowhere", |r| r.connections[0].legal_basis = "law-of-nowhere".into()),
+        ("SPIFFE", |r| r.connections[0].system = "a/b".into()),
+        ("SPIFFE", |r| r.agencies[3].code = "H 99".into()),
+        ("another connection", |r| r.connections[2].system = "portal-old".into()),
+        ("no database", |r| r.connections[0].database.clear()),
+        ("there twice", |r| r.connections[0].id = "conn-portal".into()),
+        ("conn-77", |r| r.agreements[0].connection = "conn-77".into()),
+        ("there twice", |r| r.agreements[0].id = "agr-births".into()),
+        ("ends before", |r| r.agreements[0].valid_to = r.agreements[0].valid_from),
+        ("of-nowhere", |r| r.agreements[0].grants[0].procedure = "of-nowhere".into()),
+        ("law-77", |r| r.agreements[0].grants[0].legal_basis = "law-77".into()),
+        ("shoe_size", |r| r.agreements[0].grants[0].items.push("shoe_size".into())),
+        ("grants nothing", |r| r.agreements[0].grants[0].items.clear()),
+    ];
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        let before = decide(&service, covered()).await.policy_revision;
+        for (named, change) in changes {
+            let mut registry = registry();
+            change(&mut registry);
+            let error = service.apply_registry(&registry).await.unwrap_err().to_string();
+            assert!(error.contains(named), "{named}: {error}");
+        }
+        let after = decide(&service, covered()).await;
+        assert_eq!(after.policy_revision, before);
+        ordinary(&after);
+    }
+    assert!(Registry::parse("[[agency]]\ncode = \"G01\"\nvi = \"x\"\nen = \"x\"\nx = 1").is_err());
+    let text = include_str!("../testdata/registry.toml");
+    assert!(Registry::parse(&text.replace("SUSPENDED", "PENDING")).is_err());
+    assert!(Registry::parse(&text.replace("\"contribute\"", "\"delete\"")).is_err());
+}
+
+/// Replicas that apply different registries at once leave one of them, whole.
+#[tokio::test]
+async fn two_registries_are_never_mixed() {
+    let (database, one) = service(Engine::Postgres).await;
+    let two = open(&database, NOW).await;
+    let (this, mut other) = (registry(), registry());
+    other.agreements[0].id = "agr-other".into();
+    for _ in 0..8 {
+        let (first, second) = tokio::join!(one.apply_registry(&this), two.apply_registry(&other));
+        first.unwrap();
+        second.unwrap();
+        let agreement = decide(&one, covered()).await.agreement;
+        assert!(["agr-health-cards", "agr-other"].contains(&agreement.as_str()), "{agreement}");
+        let rows = Sql::same("SELECT COUNT(*) FROM agreement");
+        let rows = one.app.store.read(&rows, Vec::new()).await.unwrap();
+        assert_eq!(rows[0].try_get_by::<i64, _>(0), Ok(3));
+    }
+}
+
+#[tokio::test]
+async fn i9_without_its_database_nothing_is_decided() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        service.clone().close().await;
+        let status = ask(&service, covered()).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{engine:?}");
+        let details = status.get_error_details();
+        assert_eq!(details.error_info().unwrap().reason, "POLICY_UNAVAILABLE");
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    policy: Config,
+}
+
+#[tokio::test]
+async fn i9_a_faulty_configuration_does_not_start() {
+    assert!(DEFAULTS.starts_with("[policy]"));
+    let defaults: Settings = server::config::load(&[DEFAULTS], None).unwrap();
+    let start =
+        async |config: &Config| Service::open(config, Clock::fixed(NOW), Entropy::seeded(1)).await;
+    let error = start(&defaults.policy).await.unwrap_err();
+    assert!(matches!(error, Error::Store(::store::Error::UnsupportedEngine)));
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let config = config(&database);
+    for table_seconds_max in [0, 86_401, u64::MAX] {
+        let error = start(&Config { table_seconds_max, ..config.clone() }).await.unwrap_err();
+        assert!(matches!(error, Error::TableSeconds));
+    }
+    let file = |name: &str| format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+    let named = |name: &str| Config { registry_file: file(name), ..config.clone() };
+    let error = start(&named("testdata/nowhere.toml")).await.unwrap_err();
+    assert!(matches!(error, Error::RegistryFile { .. }));
+    let error = start(&named("data/items.toml")).await.unwrap_err();
+    assert!(matches!(error, Error::Data { file: "registry", .. }));
+    let service = start(&named("testdata/registry.toml")).await.unwrap();
+    ordinary(&decide(&service, covered()).await);
+    assert_eq!(service.catalogue().items().len(), 26);
+    assert_eq!(migrations().len(), 1);
+}

@@ -21,6 +21,15 @@ const AGREEING: &str = "1911-2021-art-3-4-b";
 /// Hexadecimal digits of a revision.
 const REVISION_LEN: usize = 16;
 
+/// The data that come with this program, in the order of [`Profile::read`].
+const SHIPPED: [&str; 5] = [
+    include_str!("../../data/items.toml"),
+    include_str!("../../data/procedures.toml"),
+    include_str!("../../data/legal-basis.toml"),
+    include_str!("../../data/rules.cedar"),
+    include_str!("../../data/rules.cedarschema"),
+];
+
 /// Catalogue and rules, as shipped with this program.
 pub(crate) struct Profile {
     pub(crate) catalogue: Catalogue,
@@ -31,13 +40,11 @@ pub(crate) struct Profile {
 impl Profile {
     /// Reads the shipped data; a fault in them keeps the service from starting (I9).
     pub(crate) fn load() -> Result<Self, Error> {
-        let files = [
-            include_str!("../../data/items.toml"),
-            include_str!("../../data/procedures.toml"),
-            include_str!("../../data/legal-basis.toml"),
-            include_str!("../../data/rules.cedar"),
-            include_str!("../../data/rules.cedarschema"),
-        ];
+        Self::read(SHIPPED)
+    }
+
+    /// Reads items, procedures, legal grounds, rules and the schema of the rules.
+    fn read(files: [&str; 5]) -> Result<Self, Error> {
         let [items, procedures, basis, rules, schema] = files;
         let catalogue = Catalogue::parse(items, procedures, basis)?;
         for ground in [CONNECTING, AGREEING, TASKS] {
@@ -47,7 +54,8 @@ impl Profile {
         }
         let rules = Rules::load(rules, schema, &catalogue)?;
         // A digest of digests, so that moving a line from one file to the next is a change.
-        let digest = files.iter().fold(Sha256::new(), |all, file| all.chain_update(Sha256::digest(file)));
+        let digest =
+            files.iter().fold(Sha256::new(), |all, file| all.chain_update(Sha256::digest(file)));
         Ok(Self { catalogue, rules, digest })
     }
 
@@ -264,3 +272,7 @@ pub(crate) enum Refusal {
     /// The rules allow none of the items.
     NothingAllowed,
 }
+
+#[cfg(test)]
+#[path = "decision_tests.rs"]
+mod tests;

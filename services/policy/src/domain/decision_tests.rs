@@ -1,0 +1,128 @@
+//! What the shipped data cannot show: grounds that end, and data with faults.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use time::macros::{date, datetime};
+
+use super::*;
+use crate::domain::{registry::Registry, rules::Act};
+
+const ITEM: &str = "birth_full_name";
+
+/// The shipped data with one text changed in one file.
+fn changed(file: usize, from: &str, to: &str) -> Result<Profile, Error> {
+    let text = SHIPPED[file].replace(from, to);
+    assert_ne!(text, SHIPPED[file], "nothing changed");
+    let mut files = SHIPPED;
+    files[file] = &text;
+    Profile::read(files)
+}
+
+fn request() -> Request {
+    Request {
+        caller: ("G24".to_owned(), "health-insurance".to_owned()),
+        act: Act::Obtain,
+        procedure: "child-health-insurance-card".to_owned(),
+        legal_basis: "1911-2021-art-2-1".to_owned(),
+        consent: false,
+        direction: false,
+        items: vec![ITEM.to_owned()],
+    }
+}
+
+fn standing() -> Standing {
+    let registry = Registry::parse(include_str!("../../testdata/registry.toml")).unwrap();
+    Standing {
+        registry: String::new(),
+        connection: registry.connections.into_iter().find(|c| c.id == "conn-social-insurance"),
+        granted: vec![granted("a", &[ITEM])],
+    }
+}
+
+fn granted(agreement: &str, items: &[&str]) -> Granted {
+    Granted {
+        agreement: agreement.to_owned(),
+        valid_from: date!(2020 - 01 - 01),
+        valid_to: date!(2030 - 01 - 01),
+        items: items.iter().map(|item| (*item).to_owned()).collect(),
+    }
+}
+
+fn decide(profile: &Profile, standing: &Standing, now: OffsetDateTime) -> Decision {
+    profile.decide(&request(), standing, now, Duration::hours(1))
+}
+
+/// The ground of a forbid that applies ends at midnight, and the table with it; on the day after the
+/// forbid still stands and ends nothing any more.
+#[test]
+fn a_table_ends_with_the_ground_of_a_rule() {
+    let row = "id = \"1911-2021-art-1-2\"";
+    let ends = format!("{row}\neffective_to = \"2026-11-25\"");
+    let profile = changed(2, row, &ends).unwrap();
+    let before = decide(&profile, &standing(), datetime!(2026-11-24 16:59:30 UTC));
+    assert!(before.outcome.is_ok());
+    assert_eq!(before.valid_until, datetime!(2026-11-24 17:00 UTC));
+    let after = decide(&profile, &standing(), datetime!(2026-11-24 17:00 UTC));
+    assert!(after.outcome.is_ok_and(|table| !table.resolve(|_| Fact::True).visible));
+    assert_eq!(after.valid_until, datetime!(2026-11-24 18:00 UTC));
+}
+
+/// What permits under a ground that ended permits no longer.
+#[test]
+fn i2_a_permit_ends_with_its_ground() {
+    let row = "@id(\"shared-for-assigned-tasks\")\n@basis(\"1911-2021-art-2-1\")";
+    let ended = row.replace("1911-2021-art-2-1", "law-59-2014-art-9-1");
+    let profile = changed(3, row, &ended).unwrap();
+    let decision = decide(&profile, &standing(), datetime!(2026-11-24 05:00 UTC));
+    let denial = decision.outcome.unwrap_err();
+    assert_eq!(denial.rule, "no-rule-permits");
+    assert_eq!(denial.article, "Decision 1911/QD-TTg, Art. 2(1)");
+}
+
+#[test]
+fn i2_a_connection_whose_ground_ended_without_a_successor_is_denied() {
+    let next = "replaced_by = \"decree-70-2024-art-7-2\"\n";
+    let profile = changed(2, next, "").unwrap();
+    let mut standing = standing();
+    standing.connection.as_mut().unwrap().legal_basis = CONNECTING.to_owned();
+    let decision = decide(&profile, &standing, datetime!(2026-11-24 05:00 UTC));
+    let denial = decision.outcome.unwrap_err();
+    assert_eq!(denial.rule, "connection-basis-ended");
+    assert_eq!(denial.article, "Decree 137/2015/ND-CP, Art. 7(2)");
+}
+
+#[test]
+fn of_several_agreements_the_one_that_grants_most_is_applied_and_never_two() {
+    let profile = Profile::load().unwrap();
+    let mut standing = standing();
+    standing.granted = vec![granted("a", &["sex"]), granted("b", &[ITEM]), granted("c", &[ITEM])];
+    let decision = decide(&profile, &standing, datetime!(2026-11-24 05:00 UTC));
+    assert_eq!(decision.agreement, "b");
+}
+
+#[test]
+fn i9_data_with_faults_are_refused() {
+    for (file, from, to) in [
+        (0, "id = \"sex\"", "id = \"birth_full_name\""),
+        (0, "code_list = \"sex\"\n", ""),
+        (1, "id = \"death-registration\"", "id = \"birth-registration\""),
+        (1, "claims = \"waived\"", "claims = \"perhaps\""),
+        (2, "id = \"1911-2021-art-3-4-b\"", "id = \"other\""),
+        (2, "effective_from = \"2021-11-15\"", "effective_from = \"2021-11-31\""),
+        (3, "ItemGroup::\"contact\"", "ItemGroup::\"contcat\""),
+    ] {
+        assert!(changed(file, from, to).is_err(), "{to}");
+    }
+}
+
+#[test]
+fn every_file_is_in_the_revision() {
+    let shipped = Profile::load().unwrap().revision("r");
+    assert_eq!(shipped.len(), REVISION_LEN);
+    for file in 0..SHIPPED.len() {
+        let text = format!("{}\n", SHIPPED[file]);
+        let mut files = SHIPPED;
+        files[file] = &text;
+        assert_ne!(Profile::read(files).unwrap().revision("r"), shipped, "file {file}");
+    }
+    assert_ne!(Profile::load().unwrap().revision("s"), shipped);
+}
