@@ -1,6 +1,15 @@
 //! What stands when the database, or another process, gets in the way.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use futures::future::join_all;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 use super::*;
 
@@ -106,6 +115,64 @@ async fn i13_a_commit_without_an_acknowledgement_refuses_its_batch_and_loses_not
     let indexes: Vec<u64> = answers.iter().map(|answer| answer.index).collect();
     assert_eq!(indexes, (0..9).collect::<Vec<_>>());
     assert_eq!(close_and_audit(&setup, service).await, 9);
+}
+
+/// A line to PostgreSQL that is cut, once `cut` is set, between a commit and its acknowledgement.
+async fn line(url: &str, cut: Arc<AtomicBool>) -> String {
+    let (head, name) = url.rsplit_once('/').unwrap();
+    let server = head.rsplit('@').next().unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let server = TcpStream::connect(&server).await.unwrap();
+            tokio::spawn(carry(client, server, Arc::clone(&cut)));
+        }
+    });
+    format!("postgres://postgres@{here}/{name}")
+}
+
+async fn carry(mut client: TcpStream, mut server: TcpStream, cut: Arc<AtomicBool>) {
+    let (mut asked, mut told) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let mut committing = false;
+    loop {
+        tokio::select! {
+            Ok(n @ 1..) = client.read(&mut asked) => {
+                let commit = asked[..n].windows(6).any(|word| word == b"COMMIT");
+                committing |= commit && cut.swap(false, Ordering::Relaxed);
+                server.write_all(&asked[..n]).await.unwrap();
+            }
+            Ok(n @ 1..) = server.read(&mut told) => {
+                if committing {
+                    return;
+                }
+                client.write_all(&told[..n]).await.unwrap();
+            }
+            else => return,
+        }
+    }
+}
+
+/// The commit took place, and nobody was told: the callers are refused, and the same records, sent again,
+/// are found where they stand.
+#[tokio::test]
+async fn i13_a_commit_that_stood_unacknowledged_is_found_again() {
+    let setup = Setup::new(Engine::Postgres).await;
+    let cut = Arc::<AtomicBool>::default();
+    let url = line(setup.database.url(), Arc::clone(&cut)).await;
+    let config = Config { database: Secret::new(url), ..setup.config() };
+    let service = open(&config).await.unwrap();
+    recorded(&service, 0).await;
+    cut.store(true, Ordering::Relaxed);
+    for answer in join_all((1..9).map(|number| append(&service, access(number)))).await {
+        assert!(is_unavailable(&answer.unwrap_err()));
+    }
+    assert_eq!(setup.number("SELECT size FROM log_state").await, 9);
+    let answers = join_all((0..10).rev().map(|number| recorded(&service, number))).await;
+    let indexes: Vec<u64> = answers.iter().map(|answer| answer.index).collect();
+    assert_eq!(indexes, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    assert_eq!(close_and_audit(&setup, service).await, 10);
 }
 
 /// Brings a log back to its third record: a true, older state, as a restored copy would hold.
