@@ -23,24 +23,25 @@ pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
 
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
 
-/// One statement, so that the revision and what was read belong together. There is a row for each item
-/// granted, and at least one, which holds the revision.
+/// One statement, so that the revision and what was read belong together. There is at least one row,
+/// which holds the revision, and one for each item granted; an agreement that grants nothing of this has
+/// a row without an item.
 const STANDING: Sql = Sql {
     sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
                     a.id, a.valid_from, a.valid_to, g.item \
              FROM registry_revision r \
              LEFT JOIN connection c ON c.agency = ? AND c.system = ? \
-             LEFT JOIN (agreement a JOIN agreement_grant g ON g.agreement = a.id \
-                        AND g.action = ? AND g.procedure = ? AND g.legal_basis = ?) \
-                  ON a.connection = c.id \
+             LEFT JOIN agreement a ON a.connection = c.id \
+             LEFT JOIN agreement_grant g ON g.agreement = a.id AND g.action = ? \
+                       AND g.procedure = ? AND g.legal_basis = ? \
              WHERE r.id = 1 ORDER BY a.id, g.item",
     postgres: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
                       a.id, a.valid_from, a.valid_to, g.item \
                FROM registry_revision r \
                LEFT JOIN connection c ON c.agency = $1 AND c.system = $2 \
-               LEFT JOIN (agreement a JOIN agreement_grant g ON g.agreement = a.id \
-                          AND g.action = $3 AND g.procedure = $4 AND g.legal_basis = $5) \
-                    ON a.connection = c.id \
+               LEFT JOIN agreement a ON a.connection = c.id \
+               LEFT JOIN agreement_grant g ON g.agreement = a.id AND g.action = $3 \
+                         AND g.procedure = $4 AND g.legal_basis = $5 \
                WHERE r.id = 1 ORDER BY a.id COLLATE \"C\", g.item",
 };
 /// Touches no row where this registry is already in force. Whoever writes another one at the same time
@@ -128,8 +129,8 @@ pub(crate) async fn standing(store: &Store, request: &Request) -> Result<Standin
         });
     }
     for row in &rows {
-        let Some(agreement) = joined(row, 6)? else { continue };
-        let item = text(row, 9)?;
+        let Some(item) = joined(row, 9)? else { continue };
+        let agreement = text(row, 6)?;
         match standing.granted.last_mut().filter(|last| last.agreement == agreement) {
             Some(last) => last.items.push(item),
             None => standing.granted.push(Granted {

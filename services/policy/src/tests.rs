@@ -1,4 +1,5 @@
-//! `PolicyService.Decide` as its callers see it, on both engines and on a registry of its own.
+//! `PolicyService.Decide` as its callers see it, on both engines. `registry` is about what is stored and
+//! about starting.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use ::store::{
@@ -19,6 +20,8 @@ use tonic_types::StatusExt;
 use super::*;
 use crate::domain::registry::State;
 
+mod registry;
+
 /// Noon in Viet Nam.
 const NOW: OffsetDateTime = datetime!(2026-11-24 05:00:00.7 UTC);
 const SHARING: &str = "Decision 1911/QD-TTg, Art. 2(1)";
@@ -33,7 +36,7 @@ async fn open(database: &TestDatabase, now: OffsetDateTime) -> Service {
     Service::open(&config(database), Clock::fixed(now), Entropy::seeded(1)).await.unwrap()
 }
 
-fn registry() -> Registry {
+fn sample() -> Registry {
     Registry::parse(include_str!("../testdata/registry.toml")).unwrap()
 }
 
@@ -41,7 +44,7 @@ fn registry() -> Registry {
 async fn service(engine: Engine) -> (TestDatabase, Service) {
     let database = TestDatabase::new(engine).await;
     let service = open(&database, NOW).await;
-    service.apply_registry(&registry()).await.unwrap();
+    service.apply_registry(&sample()).await.unwrap();
     (database, service)
 }
 
@@ -217,7 +220,7 @@ async fn i2_a_ground_that_is_unknown_or_ended_is_denied() {
 #[tokio::test]
 async fn the_article_cited_is_the_one_in_force_on_the_day() {
     let (database, service) = service(Engine::Sqlite).await;
-    let mut registry = registry();
+    let mut registry = sample();
     registry.connections[1].state = State::Suspended;
     service.apply_registry(&registry).await.unwrap();
     let asked = || request("G03", "civil-status", "birth-registration", &["sex"]);
@@ -273,63 +276,6 @@ async fn i2_what_no_row_allows_is_denied_with_the_first_reason() {
         unknown.items = vec!["shoe_size".into()];
         let law = "Law 26/2023/QH15, Art. 9";
         denied(&service, unknown, nothing, "item-catalogue", law).await;
-    }
-}
-
-#[tokio::test]
-async fn i2_an_empty_registry_denies() {
-    for engine in ENGINES {
-        let database = TestDatabase::new(engine).await;
-        let service = open(&database, NOW).await;
-        let reason = ErrorReason::ConnectionNotActive;
-        denied(&service, covered(), reason, "no-connection", CONNECTING).await;
-        service.apply_registry(&registry()).await.unwrap();
-        ordinary(&decide(&service, covered()).await);
-        // What a registry does not name any more has no rights.
-        service.apply_registry(&Registry::default()).await.unwrap();
-        denied(&service, covered(), reason, "no-connection", CONNECTING).await;
-    }
-}
-
-/// A state that this program does not know cannot be stored; were it stored all the same, it denies.
-#[tokio::test]
-async fn i2_an_unknown_state_denies() {
-    const SET: Sql = Sql::same("UPDATE connection SET state = 'PENDING'");
-    const LIFT: Sql = Sql {
-        sqlite: "PRAGMA ignore_check_constraints = ON",
-        postgres: "ALTER TABLE connection DROP CONSTRAINT connection_state_check",
-    };
-    for engine in ENGINES {
-        let (_database, service) = service(engine).await;
-        let store = service.app.store.clone();
-        let run = |statements: &'static [Sql]| {
-            store.write("test", move |tx| {
-                Box::pin(async move {
-                    for statement in statements {
-                        tx.execute(statement, Vec::new()).await?;
-                    }
-                    Ok::<_, ::store::Error>(())
-                })
-            })
-        };
-        assert!(run(&[SET]).await.is_err(), "{engine:?}");
-        ordinary(&decide(&service, covered()).await);
-        run(&[LIFT, SET]).await.unwrap();
-        let reason = ErrorReason::ConnectionNotActive;
-        denied(&service, covered(), reason, "connection-revoked", CONNECTING).await;
-    }
-}
-
-#[tokio::test]
-async fn a_suspension_takes_effect_on_the_next_decision() {
-    for engine in ENGINES {
-        let (_database, service) = service(engine).await;
-        ordinary(&decide(&service, covered()).await);
-        let mut registry = registry();
-        registry.connections[0].state = State::Suspended;
-        service.apply_registry(&registry).await.unwrap();
-        let reason = ErrorReason::ConnectionNotActive;
-        denied(&service, covered(), reason, "connection-suspended", CONNECTING).await;
     }
 }
 
@@ -389,42 +335,19 @@ async fn every_faulty_field_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn the_revision_follows_the_registry_and_outlives_the_process() {
-    for engine in ENGINES {
-        let database = TestDatabase::new(engine).await;
-        let service = open(&database, NOW).await;
-        let empty = decide(&service, covered()).await.policy_revision;
-        service.apply_registry(&registry()).await.unwrap();
-        let first = decide(&service, covered()).await;
-        // A registry that is in force already changes nothing.
-        service.apply_registry(&registry()).await.unwrap();
-        let again = decide(&service, covered()).await;
-        assert_ne!(again.decision_id, first.decision_id);
-        assert_eq!(DecideResponse { decision_id: first.decision_id.clone(), ..again }, first);
-        let service = at(&database, service, NOW).await;
-        assert_eq!(decide(&service, covered()).await.policy_revision, first.policy_revision);
-        let mut other = registry();
-        other.agreements[0].grants[0].items.pop();
-        service.apply_registry(&other).await.unwrap();
-        let changed = decide(&service, covered()).await.policy_revision;
-        assert!(changed != first.policy_revision && empty != first.policy_revision);
-    }
-}
-
-#[tokio::test]
 async fn valid_until_is_the_earliest_end() {
     for engine in ENGINES {
         let (database, mut service) = service(engine).await;
-        let mut assessed = registry();
+        let mut assessed = sample();
         assessed.connections[0].assessed_until = time::macros::date!(2026 - 11 - 25);
         // Connected under Decree 137/2015, which ended on 2024-07-01.
-        let mut replaced = registry();
+        let mut replaced = sample();
         replaced.connections[0].legal_basis = "decree-137-2015-art-7-2".into();
         replaced.agreements[0].valid_from = time::macros::date!(2024 - 01 - 01);
         for (registry, now, end) in [
             // Sixty seconds, and the part of a second cut off.
-            (registry(), NOW, datetime!(2026-11-24 05:01 UTC)),
-            (registry(), datetime!(2026-12-31 16:59:30 UTC), datetime!(2026-12-31 17:00 UTC)),
+            (sample(), NOW, datetime!(2026-11-24 05:01 UTC)),
+            (sample(), datetime!(2026-12-31 16:59:30 UTC), datetime!(2026-12-31 17:00 UTC)),
             (assessed, datetime!(2026-11-24 16:59:30 UTC), datetime!(2026-11-24 17:00 UTC)),
             (replaced, datetime!(2024-06-30 16:59:30 UTC), datetime!(2024-06-30 17:00 UTC)),
         ] {
@@ -436,105 +359,4 @@ async fn valid_until_is_the_earliest_end() {
             assert_eq!((until.seconds, until.nanos), (end.unix_timestamp(), 0), "{engine:?} {now}");
         }
     }
-}
-
-#[tokio::test]
-async fn a_registry_that_names_something_unknown_changes_nothing() {
-    type Change = fn(&mut Registry);
-    let changes: [(&str, Change); 14] = [
-        ("G77", |r| r.connections[0].agency = "G77".into()),
-        ("law-of-nowhere", |r| r.connections[0].legal_basis = "law-of-nowhere".into()),
-        ("SPIFFE", |r| r.connections[0].system = "a/b".into()),
-        ("SPIFFE", |r| r.agencies[3].code = "H 99".into()),
-        ("another connection", |r| r.connections[2].system = "portal-old".into()),
-        ("no database", |r| r.connections[0].database.clear()),
-        ("there twice", |r| r.connections[0].id = "conn-portal".into()),
-        ("conn-77", |r| r.agreements[0].connection = "conn-77".into()),
-        ("there twice", |r| r.agreements[0].id = "agr-births".into()),
-        ("ends before", |r| r.agreements[0].valid_to = r.agreements[0].valid_from),
-        ("of-nowhere", |r| r.agreements[0].grants[0].procedure = "of-nowhere".into()),
-        ("law-77", |r| r.agreements[0].grants[0].legal_basis = "law-77".into()),
-        ("shoe_size", |r| r.agreements[0].grants[0].items.push("shoe_size".into())),
-        ("grants nothing", |r| r.agreements[0].grants[0].items.clear()),
-    ];
-    for engine in ENGINES {
-        let (_database, service) = service(engine).await;
-        let before = decide(&service, covered()).await.policy_revision;
-        for (named, change) in changes {
-            let mut registry = registry();
-            change(&mut registry);
-            let error = service.apply_registry(&registry).await.unwrap_err().to_string();
-            assert!(error.contains(named), "{named}: {error}");
-        }
-        let after = decide(&service, covered()).await;
-        assert_eq!(after.policy_revision, before);
-        ordinary(&after);
-    }
-    assert!(Registry::parse("[[agency]]\ncode = \"G01\"\nvi = \"x\"\nen = \"x\"\nx = 1").is_err());
-    let text = include_str!("../testdata/registry.toml");
-    assert!(Registry::parse(&text.replace("SUSPENDED", "PENDING")).is_err());
-    assert!(Registry::parse(&text.replace("\"contribute\"", "\"delete\"")).is_err());
-}
-
-/// Replicas that apply different registries at once leave one of them, whole.
-#[tokio::test]
-async fn two_registries_are_never_mixed() {
-    let (database, one) = service(Engine::Postgres).await;
-    let two = open(&database, NOW).await;
-    let (this, mut other) = (registry(), registry());
-    other.agreements[0].id = "agr-other".into();
-    for _ in 0..8 {
-        let (first, second) = tokio::join!(one.apply_registry(&this), two.apply_registry(&other));
-        first.unwrap();
-        second.unwrap();
-        let agreement = decide(&one, covered()).await.agreement;
-        assert!(["agr-health-cards", "agr-other"].contains(&agreement.as_str()), "{agreement}");
-        let rows = Sql::same("SELECT COUNT(*) FROM agreement");
-        let rows = one.app.store.read(&rows, Vec::new()).await.unwrap();
-        assert_eq!(rows[0].try_get_by::<i64, _>(0), Ok(3));
-    }
-}
-
-#[tokio::test]
-async fn i9_without_its_database_nothing_is_decided() {
-    for engine in ENGINES {
-        let (_database, service) = service(engine).await;
-        service.clone().close().await;
-        let status = ask(&service, covered()).await.unwrap_err();
-        assert_eq!(status.code(), Code::Unavailable, "{engine:?}");
-        let details = status.get_error_details();
-        assert_eq!(details.error_info().unwrap().reason, "POLICY_UNAVAILABLE");
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    policy: Config,
-}
-
-#[tokio::test]
-async fn i9_a_faulty_configuration_does_not_start() {
-    assert!(DEFAULTS.starts_with("[policy]"));
-    let defaults: Settings = server::config::load(&[DEFAULTS], None).unwrap();
-    let start =
-        async |config: &Config| Service::open(config, Clock::fixed(NOW), Entropy::seeded(1)).await;
-    let error = start(&defaults.policy).await.unwrap_err();
-    assert!(matches!(error, Error::Store(::store::Error::UnsupportedEngine)));
-    let database = TestDatabase::new(Engine::Sqlite).await;
-    let config = config(&database);
-    for table_seconds_max in [0, 86_401, u64::MAX] {
-        let error = start(&Config { table_seconds_max, ..config.clone() }).await.unwrap_err();
-        assert!(matches!(error, Error::TableSeconds));
-    }
-    let file = |name: &str| format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
-    let named = |name: &str| Config { registry_file: file(name), ..config.clone() };
-    let error = start(&named("testdata/nowhere.toml")).await.unwrap_err();
-    assert!(matches!(error, Error::RegistryFile { .. }));
-    let error = start(&named("data/items.toml")).await.unwrap_err();
-    assert!(matches!(error, Error::Data { file: "registry", .. }));
-    let service = start(&named("testdata/registry.toml")).await.unwrap();
-    ordinary(&decide(&service, covered()).await);
-    assert_eq!(service.catalogue().items().len(), 26);
-    assert_eq!(migrations().len(), 1);
 }
