@@ -135,7 +135,8 @@ impl RegisterStore {
         rows.iter().map(one).collect()
     }
 
-    pub(crate) async fn close(self) {
+    /// Closes the register.
+    pub async fn close(self) {
         self.store.close().await;
     }
 }

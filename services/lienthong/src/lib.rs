@@ -1,3 +1,17 @@
 //! What the binary and the tests share.
+//!
+//! | module | job |
+//! |---|---|
+//! | `client` | calling the published services, keeping the exact bytes |
+//! | `demo` | a demonstration in one folder: identities, agreements, synthetic persons, the tour |
+//! | `pki` | a development certificate authority |
+//! | `process` | every service in one process, or one in each |
+//! | `settings` | what each kind of process reads from its configuration |
+//! | `synth` | synthetic persons |
 
+pub mod client;
+pub mod demo;
+pub mod pki;
+pub mod process;
+pub mod settings;
 pub mod synth;

@@ -1,0 +1,174 @@
+//! Calling the published services as an agency does, keeping the exact bytes of request, answer and
+//! receipt, which is what can be checked afterwards.
+
+use anyhow::{Context as _, Result};
+use contract::{
+    audit::v1::{Receipt, SealedResponse},
+    identity::v1::{GetPersonAnswer, GetPersonRequest},
+};
+use prost::Message;
+use server::{channel, tls};
+use tonic::{Request, Status, client::Grpc, transport::Channel};
+use tonic_prost::ProstCodec;
+use tonic_types::StatusExt as _;
+
+/// Path of the lookup.
+pub const GET_PERSON: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
+
+/// A connection to the published services, as one caller.
+#[derive(Clone)]
+pub struct Client(Channel);
+
+/// What came of a call that was answered.
+pub struct Answered<T> {
+    /// The exact bytes of the request.
+    pub request: Vec<u8>,
+    /// The exact bytes of the answer.
+    pub answer_bytes: Vec<u8>,
+    /// The answer.
+    pub answer: T,
+    /// The receipt.
+    pub receipt: Receipt,
+}
+
+/// Why a call was refused, as a program reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The gRPC code.
+    pub code: String,
+    /// The stable reason.
+    pub reason: String,
+    /// The message in English.
+    pub message: String,
+    /// The message in Vietnamese.
+    pub vi: String,
+    /// Field and description of each faulty field.
+    pub fields: Vec<(String, String)>,
+    /// Further values.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl Refused {
+    /// A value of the error's metadata.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.metadata.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        let details = status.get_error_details();
+        let info = details.error_info();
+        let mut metadata: Vec<_> =
+            info.map(|i| i.metadata.clone()).unwrap_or_default().into_iter().collect();
+        metadata.sort_unstable();
+        let fields = details.bad_request().map(|b| b.field_violations.clone()).unwrap_or_default();
+        Self {
+            code: format!("{:?}", status.code()),
+            reason: info.map(|i| i.reason.clone()).unwrap_or_default(),
+            message: status.message().to_owned(),
+            vi: details.localized_message().map(|m| m.message.clone()).unwrap_or_default(),
+            fields: fields.into_iter().map(|f| (f.field, f.description)).collect(),
+            metadata,
+        }
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}: {} / {}", self.code, self.reason, self.vi, self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Client {
+    /// Connects, when first used, to `service` at `host:port`.
+    ///
+    /// # Errors
+    /// When the address or the files cannot be used.
+    pub fn new(
+        endpoint: &str,
+        service: &str,
+        trust_domain: &str,
+        files: &tls::Files,
+    ) -> Result<Self> {
+        let peer = channel::Peer { endpoint: endpoint.to_owned(), service: service.to_owned() };
+        Ok(Self(channel::to_service(&peer, trust_domain, files)?))
+    }
+
+    /// Looks a person up. The outer error is one of transport or form, the inner one the refusal.
+    ///
+    /// # Errors
+    /// When the response is none.
+    pub async fn get_person(
+        &self,
+        request: &GetPersonRequest,
+    ) -> Result<Result<Answered<GetPersonAnswer>, Refused>> {
+        self.call(GET_PERSON, request).await
+    }
+
+    async fn call<Q, A>(
+        &self,
+        path: &'static str,
+        request: &Q,
+    ) -> Result<Result<Answered<A>, Refused>>
+    where
+        Q: Message + Clone + Default + 'static,
+        A: Message + Default,
+    {
+        let mut grpc = Grpc::new(self.0.clone());
+        if let Err(error) = grpc.ready().await {
+            return Ok(Err(Status::unavailable(error.to_string()).into()));
+        }
+        let path = tonic::codegen::http::uri::PathAndQuery::from_static(path);
+        // The same wire format as the response message, with answer and receipt left as bytes.
+        let codec = ProstCodec::<Q, SealedResponse>::default();
+        let sealed = match grpc.unary(Request::new(request.clone()), path, codec).await {
+            Ok(response) => response.into_inner(),
+            Err(status) => return Ok(Err(status.into())),
+        };
+        let answer = A::decode(sealed.answer.as_slice()).context("the answer is malformed")?;
+        let receipt = Receipt::decode(sealed.receipt.as_slice()).context("no receipt")?;
+        Ok(Ok(Answered {
+            // prost writes a message the same way every time, and these messages have no maps.
+            request: request.encode_to_vec(),
+            answer_bytes: sealed.answer,
+            answer,
+            receipt,
+        }))
+    }
+}
+
+impl<T> Answered<T> {
+    /// Checks the receipt against the request and answer as they went over the wire.
+    ///
+    /// # Errors
+    /// When it does not hold.
+    pub fn verify(&self, log: &tlog::LogVerifier) -> Result<tlog::Verified, tlog::Error> {
+        let evidence = tlog::Evidence {
+            request: &self.request,
+            answer: &self.answer_bytes,
+            leaf: &self.receipt.leaf,
+            index: self.receipt.index,
+            proof: &tlog::hashes(&self.receipt.proof)?,
+            checkpoint: &self.receipt.checkpoint,
+            opening: &self.receipt.opening,
+        };
+        tlog::verify_receipt(&evidence, log)
+    }
+
+    /// The receipt as a C2SP tlog-proof text.
+    ///
+    /// # Errors
+    /// When a hash is not one.
+    pub fn proof_file(&self) -> Result<String, tlog::Error> {
+        let file = tlog::ProofFile {
+            index: self.receipt.index,
+            proof: tlog::hashes(&self.receipt.proof)?,
+            checkpoint: self.receipt.checkpoint.clone(),
+        };
+        Ok(file.to_text())
+    }
+}

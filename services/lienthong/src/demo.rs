@@ -1,0 +1,235 @@
+//! A demonstration in one folder: identities, agreements, synthetic persons, all services in one process,
+//! and a tour. A second start on the same folder keeps what is there.
+
+mod subjects;
+mod tour;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use server::{config::Secret, tls};
+use time::macros::offset;
+
+use crate::{
+    client::Client,
+    pki::{Pki, shown, write_secret},
+    process::{self, Runtime},
+    settings::{self, Settings as _},
+};
+pub use subjects::Subject;
+pub use tour::{basis, lookup};
+
+/// The trust domain of every identity of a demonstration.
+pub const TRUST_DOMAIN: &str = "lienthong.test";
+/// The callers: name, agency, system.
+const CALLERS: [(&str, &str, &str); 4] = [
+    ("civil-status", "Z01.DEMO.HOTICH", "ho-tich"),
+    ("social-insurance", "Z02.DEMO.BHXH", "bhyt"),
+    ("portal", "Z03.DEMO.CONGDVC", "dvc"),
+    ("former", "Z04.DEMO.CU", "cu"),
+];
+const REGISTRY: &str = include_str!("../data/demo-registry.toml");
+/// Persons in one transaction while a population is loaded.
+const CHUNK: usize = 500;
+const LOAD: &str = "synthetic-population";
+
+/// What a demonstration is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder of everything it keeps.
+    pub folder: PathBuf,
+    /// Where agencies reach it; port 0 lets the system choose.
+    pub listen: String,
+    /// Synthetic persons in a new register.
+    pub persons: usize,
+    /// Seed of those persons.
+    pub seed: u64,
+}
+
+/// A running demonstration.
+pub struct Demo {
+    folder: PathBuf,
+    process: process::All,
+    callers: BTreeMap<&'static str, tls::Files>,
+    subjects: Vec<Subject>,
+    log: tlog::LogVerifier,
+}
+
+impl Demo {
+    /// Prepares the folder, loads the persons into a new register, and starts every service.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, another process runs on it, or the address is taken.
+    pub async fn start(options: &Options, runtime: Runtime) -> Result<Self> {
+        let folder = options.folder.clone();
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", shown(&folder)))?;
+        let pki = Pki::open(&folder.join("pki"), runtime.clock.clone())?;
+        let mut callers = BTreeMap::new();
+        for (name, agency, system) in CALLERS {
+            let id = format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}");
+            callers.insert(name, pki.issue(name, &id)?);
+        }
+        let settings = settings(&folder, &options.listen, &pki, &runtime)?;
+        let subjects = populate(options, &settings, &runtime).await?;
+        let log = tlog::LogVerifier::new(&fs::read_to_string(&settings.identity.log_key_file)?)?;
+        let process = process::All::start(settings, runtime).await?;
+        let demo = Self { folder, process, callers, subjects, log };
+        demo.describe()?;
+        Ok(demo)
+    }
+
+    /// The address that agencies reach.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.process.address().to_string()
+    }
+
+    /// The running services.
+    #[must_use]
+    pub fn process(&self) -> &process::All {
+        &self.process
+    }
+
+    /// Persons to look up by hand, with their claims.
+    #[must_use]
+    pub fn subjects(&self) -> &[Subject] {
+        &self.subjects
+    }
+
+    /// The access log's public key.
+    #[must_use]
+    pub fn log(&self) -> &tlog::LogVerifier {
+        &self.log
+    }
+
+    /// A connection as one of the demonstration's callers: `civil-status`, `social-insurance`, `portal`
+    /// or `former`.
+    ///
+    /// # Errors
+    /// When there is no such caller.
+    pub fn client(&self, caller: &str) -> Result<Client> {
+        let files = self.callers.get(caller).with_context(|| format!("no caller `{caller}`"))?;
+        Client::new(&self.endpoint(), process::ALL, TRUST_DOMAIN, files)
+    }
+
+    /// Writes `demo.json`: what any gRPC client needs to be pointed at this demonstration.
+    fn describe(&self) -> Result<()> {
+        let absolute = |path: &str| -> Result<String> { Ok(shown(&fs::canonicalize(path)?)) };
+        let mut callers = serde_json::Map::new();
+        let mut ca = String::new();
+        for (name, agency, system) in CALLERS {
+            let Some(files) = self.callers.get(name) else { continue };
+            ca = absolute(&files.ca)?;
+            let caller = serde_json::json!({
+                "agency": agency,
+                "system": system,
+                "certificate": absolute(&files.certificate)?,
+                "key": absolute(&files.key)?,
+            });
+            callers.insert(name.to_owned(), caller);
+        }
+        let description = serde_json::json!({
+            "synthetic": true,
+            "endpoint": self.endpoint(),
+            "server_name": "localhost",
+            "ca": ca,
+            "log_key": absolute(&shown(&self.folder.join("log.vkey")))?,
+            "callers": callers,
+            "subjects": self.subjects,
+        });
+        let path = self.folder.join("demo.json");
+        fs::write(&path, serde_json::to_string_pretty(&description)? + "\n")
+            .with_context(|| format!("cannot write {}", shown(&path)))
+    }
+
+    /// Drains and stops every service.
+    pub async fn stop(self) {
+        self.process.stop().await;
+    }
+}
+
+/// The settings of a demonstration in a folder, with the keys they name.
+fn settings(folder: &Path, listen: &str, pki: &Pki, runtime: &Runtime) -> Result<settings::All> {
+    let service = |name: &str| pki.issue(name, &format!("spiffe://{TRUST_DOMAIN}/service/{name}"));
+    let own = service(process::ALL)?;
+    let mut settings = settings::All::load(None)?;
+    settings.server = server::Config {
+        listen: listen.to_owned(),
+        trust_domain: TRUST_DOMAIN.to_owned(),
+        certificate: own.certificate,
+        key: own.key,
+        ca: own.ca,
+        // Nobody has to be told that a demonstration is about to end.
+        lame_duck_seconds: 0,
+        ..settings.server
+    };
+    let caller = |name| -> Result<settings::Caller> {
+        let tls::Files { certificate, key, .. } = service(name)?;
+        Ok(settings::Caller { certificate, key })
+    };
+    settings.callers.identity = caller("identity")?;
+    settings.callers.contribution = caller("contribution")?;
+    let database = |name: &str| Secret::new(format!("sqlite://{}", shown(&folder.join(name))));
+    settings.audit.database = database("audit.db");
+    settings.policy.database = database("policy.db");
+    settings.identity.database = database("identity.db");
+    settings.identity.synthetic = true;
+
+    let registry = folder.join("registry.toml");
+    if !registry.exists() {
+        fs::write(&registry, REGISTRY)?;
+    }
+    settings.policy.registry_file = shown(&registry);
+    let (key, public) = (folder.join("log.key"), folder.join("log.vkey"));
+    let origin = format!("{TRUST_DOMAIN}/lienthong-access/demo");
+    if !key.exists() {
+        let signer = tlog::LogSigner::from_seed(&origin, runtime.entropy.array())?;
+        write_secret(&key, signer.secret_text())?;
+    }
+    let signer = tlog::LogSigner::parse(fs::read_to_string(&key)?.trim())?;
+    fs::write(&public, format!("{}\n", signer.verifier_key()))?;
+    settings.audit.origin = origin;
+    settings.audit.signing_key_file = shown(&key);
+    settings.identity.log_key_file = shown(&public);
+    Ok(settings)
+}
+
+/// Loads synthetic persons into a new register, and keeps a few of them to be looked up by hand.
+async fn populate(
+    options: &Options,
+    settings: &settings::All,
+    runtime: &Runtime,
+) -> Result<Vec<Subject>> {
+    let kept = options.folder.join("subjects.json");
+    let register = identity::Service::register(&settings.identity).await;
+    let register = register.context("the register (does another process run on this folder?)")?;
+    if register.size().await? == 0 {
+        let today = runtime.clock.now().to_offset(offset!(+7)).date();
+        let people: Vec<_> = crate::synth::generate(options.seed, options.persons, today).collect();
+        let subjects = subjects::choose(&people, today);
+        fs::write(&kept, serde_json::to_string_pretty(&subjects)?)?;
+        let known = runtime.clock.now().unix_timestamp_nanos() / 1_000;
+        let known_at_us = i64::try_from(known).unwrap_or_default();
+        let mut newcomers = people.into_iter().map(newcomer).peekable();
+        while newcomers.peek().is_some() {
+            let chunk: Vec<_> = newcomers.by_ref().take(CHUNK).collect();
+            register.load(chunk, LOAD, known_at_us).await?;
+        }
+    }
+    register.close().await;
+    Ok(serde_json::from_str(&fs::read_to_string(&kept)?)?)
+}
+
+fn newcomer(person: crate::synth::SyntheticPerson) -> identity::Newcomer {
+    identity::Newcomer {
+        person_id: person.person_id,
+        number: person.number,
+        old_number: person.old_number,
+        protected: person.protected,
+        said: person.assertions,
+    }
+}

@@ -1,0 +1,184 @@
+//! The tour: what the demonstration shows, step by step, with the files that any verifier can check.
+
+use std::{fs, io::Write};
+
+use anyhow::{Context as _, Result, bail};
+use contract::{
+    identity::v1::{GetPersonAnswer, GetPersonRequest, LookupOutcome},
+    r#type::v1::{
+        AccessBasis, Claims, ItemOutcome, PartialDate, SubjectRef, item_outcome, item_value,
+        subject_ref,
+    },
+};
+
+use super::{Demo, Subject};
+use crate::{client::Answered, pki::shown};
+
+impl Demo {
+    /// Runs the tour and writes a readable account of it.
+    ///
+    /// # Errors
+    /// When a step does not end as it must: the tour is also a test.
+    pub async fn tour(&self, out: &mut impl Write) -> Result<()> {
+        let child = self.subjects.iter().find(|s| s.kind == "child").context("no child to show")?;
+        let looked = self.look_up(out, child).await?;
+        self.refused(out, child).await?;
+        self.receipt(out, &looked).await
+    }
+
+    async fn look_up(
+        &self,
+        out: &mut impl Write,
+        child: &Subject,
+    ) -> Result<Answered<GetPersonAnswer>> {
+        writeln!(out, "\n1. Social insurance looks a child up to grant a health insurance card.")?;
+        let items =
+            ["birth_full_name", "personal_id_number", "date_of_birth", "sex", "ethnic_group"];
+        let basis = basis("child-health-insurance-card", "1911-2021-art-2-1", "Z02.DEMO");
+        let request = lookup(child, &items, basis);
+        let answered = self.client("social-insurance")?.get_person(&request).await?;
+        let answered = answered?;
+        if answered.answer.outcome() != LookupOutcome::Match {
+            bail!("the child was not found");
+        }
+        for item in &answered.answer.items {
+            writeln!(out, "   {:<20} {}", item.item, shown_outcome(item))?;
+        }
+        Ok(answered)
+    }
+
+    async fn refused(&self, out: &mut impl Write, child: &Subject) -> Result<()> {
+        writeln!(out, "\n2. A system whose connection was ended asks the same.")?;
+        let basis = basis("child-health-insurance-card", "1911-2021-art-2-1", "Z04.DEMO");
+        let request = lookup(child, &["birth_full_name"], basis);
+        match self.client("former")?.get_person(&request).await? {
+            Ok(_) => bail!("a caller with a revoked connection was answered"),
+            Err(refused) => {
+                writeln!(out, "   {} {}", refused.code, refused.reason)?;
+                writeln!(out, "   {} / {}", refused.vi, refused.message)?;
+                for key in ["article", "record_index"] {
+                    writeln!(out, "   {key:<20} {}", refused.get(key).unwrap_or_default())?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn receipt(
+        &self,
+        out: &mut impl Write,
+        looked: &Answered<GetPersonAnswer>,
+    ) -> Result<()> {
+        writeln!(out, "\n3. The receipt of the lookup is checked offline, against the log's key.")?;
+        let verified = looked.verify(self.log()).context("the receipt does not hold")?;
+        writeln!(out, "   record               {} of {}", looked.receipt.index, verified.size)?;
+        writeln!(out, "   caller               {}", verified.caller)?;
+        let mut other = looked.answer_bytes.clone();
+        if let Some(byte) = other.last_mut() {
+            *byte ^= 1;
+        }
+        let forged = Answered {
+            request: looked.request.clone(),
+            answer_bytes: other,
+            answer: looked.answer.clone(),
+            receipt: looked.receipt.clone(),
+        };
+        if forged.verify(self.log()).is_ok() {
+            bail!("a changed answer was accepted");
+        }
+        writeln!(out, "   with one byte of the answer changed, it is refused")?;
+
+        let folder = self.folder.join("tour");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("request.bin"), &looked.request)?;
+        fs::write(folder.join("answer.bin"), &looked.answer_bytes)?;
+        fs::write(folder.join("leaf.bin"), &looked.receipt.leaf)?;
+        fs::write(folder.join("opening.bin"), &looked.receipt.opening)?;
+        fs::write(folder.join("receipt.tlog-proof"), looked.proof_file()?)?;
+        fs::copy(self.folder.join("log.vkey"), folder.join("log.vkey"))?;
+        writeln!(out, "   files                {}", shown(&folder))?;
+
+        writeln!(out, "\n4. The log's newest checkpoint.")?;
+        for line in self.process.audit().checkpoint().await?.lines() {
+            writeln!(out, "   {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A lookup of a sample subject with its claims.
+#[must_use]
+pub fn lookup(subject: &Subject, items: &[&str], basis: AccessBasis) -> GetPersonRequest {
+    let (year, month, day) = subject.date_of_birth;
+    GetPersonRequest {
+        subject: Some(SubjectRef {
+            subject: Some(subject_ref::Subject::PersonalNumber(subject.personal_number.clone())),
+        }),
+        claims: Some(Claims {
+            full_name: subject.full_name.clone(),
+            date_of_birth: Some(PartialDate { year, month: month.into(), day: day.into() }),
+        }),
+        items: items.iter().map(|item| (*item).to_owned()).collect(),
+        basis: Some(basis),
+        request_id: "tour-1".to_owned(),
+        min_version: 0,
+    }
+}
+
+/// A ground as the demonstration's callers name it.
+#[must_use]
+pub fn basis(procedure: &str, legal_basis: &str, unit: &str) -> AccessBasis {
+    AccessBasis {
+        procedure: procedure.to_owned(),
+        legal_basis: legal_basis.to_owned(),
+        case_reference: "DEMO-0001".to_owned(),
+        acting_unit: unit.to_owned(),
+        officer: "can-bo-01".to_owned(),
+        consent_reference: String::new(),
+        direction_reference: String::new(),
+    }
+}
+
+fn shown_outcome(item: &ItemOutcome) -> String {
+    match &item.outcome {
+        Some(item_outcome::Outcome::Value(held)) | Some(item_outcome::Outcome::Partial(held)) => {
+            let one = |value: &contract::r#type::v1::HeldValue| {
+                let source =
+                    value.provenance.as_ref().map(|p| p.source.clone()).unwrap_or_default();
+                format!("{}  [{source}]", shown_value(value.value.as_ref()))
+            };
+            held.values.iter().map(one).collect::<Vec<_>>().join("; ")
+        }
+        Some(item_outcome::Outcome::NotHeld(_)) => "(not held)".to_owned(),
+        Some(item_outcome::Outcome::UnknownItem(_)) => "(no such item)".to_owned(),
+        Some(item_outcome::Outcome::Withheld(w)) => {
+            format!("(withheld by rule `{}`, {})", w.rule, w.article)
+        }
+        None => "(none)".to_owned(),
+    }
+}
+
+fn shown_value(value: Option<&contract::r#type::v1::ItemValue>) -> String {
+    match value.and_then(|value| value.value.as_ref()) {
+        Some(item_value::Value::Text(text)) => text.clone(),
+        Some(item_value::Value::Date(date)) => shown_date(date),
+        Some(item_value::Value::Name(name)) => name.full_name.clone(),
+        Some(item_value::Value::Address(address)) => address.text.clone(),
+        Some(item_value::Value::Coded(code)) => format!("{} ({})", code.display, code.code),
+        Some(item_value::Value::Identifier(number)) => number.value.clone(),
+        Some(item_value::Value::Relation(relation)) => {
+            let name = relation.name.as_ref().map(|n| n.full_name.clone()).unwrap_or_default();
+            format!("{name} ({})", relation.kind().as_str_name())
+        }
+        Some(item_value::Value::Document(document)) => document.number.clone(),
+        None => String::new(),
+    }
+}
+
+fn shown_date(date: &PartialDate) -> String {
+    match (date.month, date.day) {
+        (0, _) => format!("{}", date.year),
+        (month, 0) => format!("{month:02}/{}", date.year),
+        (month, day) => format!("{day:02}/{month:02}/{}", date.year),
+    }
+}

@@ -1,0 +1,185 @@
+//! Processes: every service in one, or one service in each. Both are the same services on the same server
+//! core; only who listens where differs.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result};
+use server::{
+    Routes, Running, Server,
+    channel::Peer,
+    runtime::{Clock, Entropy},
+};
+
+use crate::settings;
+
+/// The name under which a process that runs every service answers its own services.
+pub const ALL: &str = "all";
+
+/// Time and randomness of a process.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    /// What time it is.
+    pub clock: Clock,
+    /// Where random bytes come from.
+    pub entropy: Entropy,
+}
+
+impl Runtime {
+    /// Those of the machine.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { clock: Clock::system(), entropy: Entropy::system() }
+    }
+}
+
+/// Every service in one process: agencies reach one port, the services reach one another on a loopback
+/// port of their own, over the same mutual TLS as between machines.
+pub struct All {
+    public: Running,
+    internal: Running,
+    audit: audit::Service,
+    policy: policy::Service,
+    identity: identity::Service,
+}
+
+impl All {
+    /// Starts them; an audit log or a policy that cannot be used keeps all from starting (I9).
+    ///
+    /// # Errors
+    /// Whatever kept a service from starting.
+    pub async fn start(settings: settings::All, runtime: Runtime) -> Result<Self> {
+        let Runtime { clock, entropy } = runtime;
+        let settings::All { server, callers, audit, policy, mut identity } = settings;
+        let public = Server::bind(server.clone()).await?;
+        let inside = server::Config { listen: "127.0.0.1:0".to_owned(), ..server.clone() };
+        let internal = Server::bind(inside).await?;
+        let own = Peer { endpoint: internal.address().to_string(), service: ALL.to_owned() };
+        (identity.policy, identity.audit) = (own.clone(), own);
+
+        let audit = audit::Service::open(&audit).await.context("audit")?;
+        let policy = policy::Service::open(&policy, clock.clone(), entropy.clone()).await;
+        let policy = policy.context("policy")?;
+        let caller = callers.identity.of(&server);
+        let identity = identity::Service::open(&identity, &caller, clock, entropy).await;
+        let identity = identity.context("identity")?;
+
+        let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
+        let internal = internal.start(routes).await;
+        let public = public.start(identity.public(Routes::default())).await;
+        Ok(Self { public, internal, audit, policy, identity })
+    }
+
+    /// The address that agencies reach.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.public.address()
+    }
+
+    /// The register.
+    #[must_use]
+    pub fn identity(&self) -> &identity::Service {
+        &self.identity
+    }
+
+    /// Decisions.
+    #[must_use]
+    pub fn policy(&self) -> &policy::Service {
+        &self.policy
+    }
+
+    /// The access log.
+    #[must_use]
+    pub fn audit(&self) -> &audit::Service {
+        &self.audit
+    }
+
+    /// Drains: first what agencies reach, so that their open calls still find the services behind; then
+    /// the services, and the access log last, so that whatever was released is recorded.
+    pub async fn stop(self) {
+        self.public.stop().await;
+        self.internal.stop().await;
+        self.identity.close().await;
+        self.policy.close().await;
+        self.audit.close().await;
+    }
+}
+
+/// Runs the access log until `end`.
+///
+/// # Errors
+/// Whatever kept it from starting.
+pub async fn audit(settings: settings::Audit, end: impl Future<Output = ()>) -> Result<()> {
+    let server = Server::bind(settings.server).await?;
+    let service = audit::Service::open(&settings.audit).await?;
+    serve(server, service.internal(Routes::default()), end).await;
+    service.close().await;
+    Ok(())
+}
+
+/// Runs the policy service until `end`.
+///
+/// # Errors
+/// Whatever kept it from starting.
+pub async fn policy(
+    settings: settings::Policy,
+    runtime: Runtime,
+    end: impl Future<Output = ()>,
+) -> Result<()> {
+    let server = Server::bind(settings.server).await?;
+    let Runtime { clock, entropy } = runtime;
+    let service = policy::Service::open(&settings.policy, clock, entropy).await?;
+    serve(server, service.internal(Routes::default()), end).await;
+    service.close().await;
+    Ok(())
+}
+
+/// Runs the identity service until `end`.
+///
+/// # Errors
+/// Whatever kept it from starting.
+pub async fn identity(
+    settings: settings::Identity,
+    runtime: Runtime,
+    end: impl Future<Output = ()>,
+) -> Result<()> {
+    let server = Server::bind(settings.server.clone()).await?;
+    let Runtime { clock, entropy } = runtime;
+    let opened =
+        identity::Service::open(&settings.identity, &settings.server, clock, entropy).await;
+    let service = opened?;
+    serve(server, service.internal(service.public(Routes::default())), end).await;
+    service.close().await;
+    Ok(())
+}
+
+async fn serve(server: Server, routes: Routes, end: impl Future<Output = ()>) {
+    let running = server.start(routes).await;
+    tracing::info!(address = %running.address(), "serving");
+    end.await;
+    tracing::info!("draining");
+    running.stop().await;
+    tracing::info!("ended");
+}
+
+/// Waits for SIGTERM or Ctrl-C. A second one ends the process at once.
+///
+/// # Errors
+/// When the signals cannot be listened to.
+pub fn ended() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}
