@@ -1,4 +1,5 @@
-//! The gRPC service: messages to requests, decisions to messages. The only place that names tonic and prost.
+//! The gRPC service: messages to requests, decisions to messages. The only place that names tonic
+//! and prost.
 
 use std::sync::Arc;
 
@@ -74,7 +75,8 @@ fn faulty(faults: Faults) -> Status {
     invalid(faults.into_iter().map(violation).collect())
 }
 
-/// Whatever keeps a decision from being made is an outage: the caller gives no data and repeats (I9).
+/// Whatever keeps a decision from being made is an outage: the caller gives no data and repeats
+/// (I9).
 fn status(error: &Error) -> Status {
     let kind = if let Error::Store(error) = error { error.driver_kind() } else { "stored data" };
     tracing::warn!(kind, "the registry cannot be read");

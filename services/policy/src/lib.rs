@@ -1,13 +1,13 @@
 //! The policy service: who may obtain or contribute which items, on which ground.
 //!
-//! It answers `PolicyService.Decide` from three things: the law as data (`data/`), the statutory rules in
-//! Cedar, and a registry of agencies, connections and agreements in the service's own database. It is
-//! asked about a caller and a ground, never about a person.
+//! It answers `PolicyService.Decide` from three things: the law as data (`data/`), the statutory
+//! rules in Cedar, and a registry of agencies, connections and agreements in the service's own
+//! database. It is asked about a caller and a ground, never about a person.
 //!
-//! - **Deny by default (I2).** Whatever is missing, ended, unknown or cannot be evaluated is denied, with
-//!   the rule and the article that says so.
-//! - **Fail closed (I9).** A fault in the data keeps the service from starting; without its database it
-//!   decides nothing.
+//! - **Deny by default (I2).** Whatever is missing, ended, unknown or cannot be evaluated is
+//!   denied, with the rule and the article that says so.
+//! - **Fail closed (I9).** A fault in the data keeps the service from starting; without its
+//!   database it decides nothing.
 //! - Nothing here is of a person.
 //!
 //! | module | job |
@@ -125,11 +125,13 @@ impl Service {
         &self.app.profile.catalogue
     }
 
-    /// Puts a registry in the place of the stored one, whole or not at all. The next decision follows it.
+    /// Puts a registry in the place of the stored one, whole or not at all. The next decision
+    /// follows it.
     ///
     /// # Errors
-    /// [`Error::Data`] for a registry that names what is not there; [`Error::Store`]. Nothing changes then,
-    /// except that a failed commit may have taken place: apply it again.
+    /// [`Error::Data`] for a registry that names what is not there; [`Error::Store`]. Nothing
+    /// changes then, except that a commit that was not acknowledged may have taken place: apply the
+    /// registry again.
     pub async fn apply_registry(&self, registry: &Registry) -> Result<(), Error> {
         self.app.apply_registry(registry).await
     }

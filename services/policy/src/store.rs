@@ -1,7 +1,7 @@
 //! The registry's tables, on both engines. The only place with SQL.
 //!
-//! A registry is written as one JSON text that both engines unfold, so that its size makes no difference to
-//! the number of statements.
+//! A registry is written as one JSON text that both engines unfold, so that its size makes no
+//! difference to the number of statements.
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
 use time::{Date, format_description::StaticFormatDescription, macros::format_description};
@@ -23,9 +23,9 @@ pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
 
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
 
-/// One statement, so that the revision and what was read belong together. There is at least one row,
-/// which holds the revision, and one for each item granted; an agreement that grants nothing of this has
-/// a row without an item.
+/// One statement, so that the revision and what was read belong together. There is at least one
+/// row, which holds the revision, and one for each item granted; an agreement that grants nothing
+/// of this has a row without an item.
 const STANDING: Sql = Sql {
     sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
                     a.id, a.valid_from, a.valid_to, g.item \
@@ -44,8 +44,8 @@ const STANDING: Sql = Sql {
                          AND g.procedure = $4 AND g.legal_basis = $5 \
                WHERE r.id = 1 ORDER BY a.id COLLATE \"C\", g.item",
 };
-/// Touches no row where this registry is already in force. Whoever writes another one at the same time
-/// waits here, so two registries are never mixed.
+/// Touches no row where this registry is already in force. Whoever writes another one at the same
+/// time waits here, so two registries are never mixed.
 const REVISE: Sql = Sql {
     sqlite: "UPDATE registry_revision SET digest = ?1 WHERE id = 1 AND digest <> ?1",
     postgres: "UPDATE registry_revision SET digest = $1 WHERE id = 1 AND digest <> $1",

@@ -1,5 +1,5 @@
-//! `PolicyService.Decide` as its callers see it, on both engines. `registry` is about what is stored and
-//! about starting.
+//! `PolicyService.Decide` as its callers see it, on both engines. `registry` is about what is
+//! stored and about starting.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use ::store::{
@@ -216,7 +216,8 @@ async fn i2_a_ground_that_is_unknown_or_ended_is_denied() {
     }
 }
 
-/// A connection made under what has been replaced is cited by what took its place, from its first day on.
+/// A connection made under what has been replaced is cited by what took its place, from its first
+/// day on.
 #[tokio::test]
 async fn the_article_cited_is_the_one_in_force_on_the_day() {
     let (database, service) = service(Engine::Sqlite).await;

@@ -1,5 +1,5 @@
-//! The decision about one request, from the law, the rules and the registry. Whatever is missing, ended or
-//! unknown is denied, with the rule and the article that says so (I2).
+//! The decision about one request, from the law, the rules and the registry. Whatever is missing,
+//! ended or unknown is denied, with the rule and the article that says so (I2).
 
 use decide::{DecisionTable, Fact, ItemEffect};
 use sha2::{Digest, Sha256};
@@ -13,8 +13,8 @@ use super::rules::{Question, Rules};
 use super::table::{Builder, FAULT, TASKS};
 use crate::Error;
 
-/// The ground of connecting at all (Decision 1911/QD-TTg, Art. 1(1), which names this article); what took
-/// its place is cited where it has ended.
+/// The ground of connecting at all (Decision 1911/QD-TTg, Art. 1(1), which names this article);
+/// what took its place is cited where it has ended.
 const CONNECTING: &str = "decree-137-2015-art-7-2";
 /// The ground of agreeing on a plan before anything is shared.
 const AGREEING: &str = "1911-2021-art-3-4-b";
@@ -179,7 +179,8 @@ impl Profile {
         let law = self.catalogue.legal_basis();
         let rules = builder.applicable().filter_map(|rule| law.get(&rule.basis));
         let rows = rules.chain([grounds.connecting, grounds.basis]);
-        // A rule whose ground ended before today permits nothing and forbids for ever: it ends nothing.
+        // A rule whose ground ended before today permits nothing and forbids for ever: it ends
+        // nothing.
         let ends = rows.filter_map(|row| row.effective_to).filter(|end| day < *end);
         let dated = [grounds.connection.assessed_until, grounds.granted.valid_to];
         Ok((table, ends.chain(dated).collect()))
@@ -191,7 +192,8 @@ impl Profile {
     }
 }
 
-/// The denial of a table that allows nothing whoever the subject is: the first item withheld says why.
+/// The denial of a table that allows nothing whoever the subject is: the first item withheld says
+/// why.
 fn nothing(table: &DecisionTable) -> Denial {
     let items = table.resolve(|_| Fact::False).items;
     let withheld = items.iter().find(|item| item.effect == ItemEffect::Withheld);

@@ -51,8 +51,8 @@ fn decide(profile: &Profile, standing: &Standing, now: OffsetDateTime) -> Decisi
     profile.decide(&request(), standing, now, Duration::hours(1))
 }
 
-/// The ground of a forbid that applies ends at midnight, and the table with it; on the day after the
-/// forbid still stands and ends nothing any more.
+/// The ground of a forbid that applies ends at midnight, and the table with it; on the day after
+/// the forbid still stands and ends nothing any more.
 #[test]
 fn a_table_ends_with_the_ground_of_a_rule() {
     let row = "id = \"1911-2021-art-1-2\"";

@@ -1,7 +1,7 @@
 //! The registry: agencies, their connections, and the agreements that grant items.
 //!
-//! An agreement is the plan that both sides agreed on (Decision 1911/QD-TTg, Art. 3(4)(b)). All periods are
-//! half-open: the day named as the end is the first on which the thing no longer holds.
+//! An agreement is the plan that both sides agreed on (Decision 1911/QD-TTg, Art. 3(4)(b)). All
+//! periods are half-open: the day named as the end is the first on which the thing no longer holds.
 
 use std::collections::BTreeSet;
 
@@ -221,8 +221,8 @@ pub(crate) struct Granted {
 }
 
 impl Standing {
-    /// The agreement to apply: of those in force, the one that grants most of the items wanted; the first
-    /// of equals. Two agreements are never added up: what is given stands on one of them.
+    /// The agreement to apply: of those in force, the one that grants most of the items wanted; the
+    /// first of equals. Two agreements are never added up: what is given stands on one of them.
     pub(crate) fn in_force(
         &self,
         day: Date,

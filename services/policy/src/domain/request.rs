@@ -8,7 +8,8 @@ use super::rules::Act;
 const ITEMS_MAX: usize = 64;
 /// Characters of a case reference.
 const CASE_REFERENCE_MAX: usize = 64;
-/// Characters of a unit's electronic identifier (Decision 20/2020/QD-TTg, Art. 4), and of an officer's id.
+/// Characters of a unit's electronic identifier (Decision 20/2020/QD-TTg, Art. 4), and of an
+/// officer's id.
 const ID_MAX: usize = 35;
 /// Digits of a personal number, which no officer's id may be.
 const PERSONAL_NUMBER_LEN: usize = 12;
@@ -170,8 +171,8 @@ fn item_faults(items: &[String]) -> Faults {
     faults.filter_map(|(n, fault)| Some((format!("items[{n}]"), fault?))).collect()
 }
 
-/// Agency and system of a caller: `spiffe://<trust-domain>/agency/<agency>/system/<system>`, and no other
-/// kind of caller. The trust domain was checked with the certificate.
+/// Agency and system of a caller: `spiffe://<trust-domain>/agency/<agency>/system/<system>`, and no
+/// other kind of caller. The trust domain was checked with the certificate.
 fn agency_and_system(spiffe_id: &str) -> Option<(&str, &str)> {
     let mut parts = spiffe_id.strip_prefix("spiffe://")?.split('/');
     let mut next = || parts.next().filter(|part| is_segment(part));
@@ -188,8 +189,9 @@ pub(crate) fn is_segment(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed) && text != "." && text != ".."
 }
 
-/// Whether a text has the form of a unit's electronic identifier (Decision 20/2020/QD-TTg, Art. 4 to 6):
-/// a letter A to Y, two digits, and further groups behind dots; or `Z01` to `Z99` and up to 32 more.
+/// Whether a text has the form of a unit's electronic identifier (Decision 20/2020/QD-TTg, Art. 4
+/// to 6): a letter A to Y, two digits, and further groups behind dots; or `Z01` to `Z99` and up to
+/// 32 more.
 fn is_unit(text: &str) -> bool {
     let Some((letter, rest)) = text.split_at_checked(1) else { return false };
     let Some((number, rest)) = rest.split_at_checked(2) else { return false };

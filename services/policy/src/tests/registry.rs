@@ -1,4 +1,5 @@
-//! The registry is replaced whole or not at all, outlives the process, and without it nothing is decided.
+//! The registry is replaced whole or not at all, outlives the process, and without it nothing is
+//! decided.
 
 use super::*;
 
@@ -17,7 +18,8 @@ async fn i2_an_empty_registry_denies() {
     }
 }
 
-/// A state that this program does not know cannot be stored; were it stored all the same, it denies.
+/// A state that this program does not know cannot be stored; were it stored all the same, it
+/// denies.
 #[tokio::test]
 async fn i2_an_unknown_state_denies() {
     const SET: Sql = Sql::same("UPDATE connection SET state = 'PENDING'");
