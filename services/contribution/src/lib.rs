@@ -1,1 +1,159 @@
-//! The contribution service.
+//! The contribution service: events in persons' lives, as the databases that register them provide them
+//! (Decision 1911/QD-TTg, Art. 2(2)).
+//!
+//! ```text
+//! api  ->  app  ->  domain   what a birth entry must hold, and what it says: pure
+//!              \->  store    the only place with SQL
+//!  \->  client              policy, the register and the access log
+//! ```
+//!
+//! What is submitted is checked for form, stored, applied to the register, and answered; a worker repeats
+//! whatever the register has not answered. The same bytes under the same key are one contribution, one
+//! outcome and one receipt (I4).
+
+mod api;
+mod app;
+mod client;
+mod domain;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use ::store::{Migration, Store};
+use serde::{Deserialize, Serialize};
+use server::{
+    Routes, StartError,
+    channel::Peer,
+    config::Secret,
+    runtime::{Clock, Entropy},
+};
+use tokio::task::AbortHandle;
+
+/// The commented defaults of every key of `[contribution]`.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// Keys of the `[contribution]` table.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where submissions are kept.
+    pub database: Secret,
+    /// File of the access log's verifier key.
+    pub log_key_file: String,
+    /// How often unanswered submissions are sent to the register again.
+    pub repeat_seconds: u64,
+    /// The register.
+    pub identity: Peer,
+    /// The policy service.
+    pub policy: Peer,
+    /// The access log.
+    pub audit: Peer,
+}
+
+/// What keeps the service from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be opened or written.
+    #[error("the submissions cannot be used")]
+    Store(#[from] ::store::Error),
+    /// A stored submission does not have the form it was written in.
+    #[error("a stored submission cannot be read")]
+    Stored(#[from] serde_json::Error),
+    /// No database is named.
+    #[error("`contribution.database` is not set")]
+    NoDatabase,
+    /// The log's verifier key cannot be read.
+    #[error("cannot read the access log's key from `{path}`")]
+    LogKey {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log's verifier key is malformed.
+    #[error("the access log's key is malformed")]
+    MalformedLogKey(#[from] tlog::Error),
+    /// The shipped code lists are damaged.
+    #[error("the code lists cannot be used")]
+    CodeLists(#[from] model::CodeListError),
+    /// A peer's address or our own identity cannot be used.
+    #[error("a peer cannot be reached as configured")]
+    Peer(#[from] StartError),
+}
+
+/// The schema of the submissions.
+#[must_use]
+pub fn migrations() -> &'static [Migration] {
+    store::MIGRATIONS
+}
+
+/// The running service. Clones share it.
+#[derive(Clone)]
+pub struct Service {
+    shared: Arc<api::Shared>,
+    worker: AbortHandle,
+}
+
+impl Service {
+    /// Opens the submissions, prepares the channels to the other services, none of which needs to be
+    /// there yet, and starts the worker.
+    ///
+    /// # Errors
+    /// See [`Error`]: no database, no log key, or no identity, no start (I9).
+    pub async fn open(
+        config: &Config,
+        own: &server::Config,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
+        let url = config.database.reveal();
+        if url.is_empty() {
+            return Err(Error::NoDatabase);
+        }
+        let store = store::Submissions::new(Store::open(url, store::MIGRATIONS).await?);
+        let path = config.log_key_file.clone();
+        let key =
+            std::fs::read_to_string(&path).map_err(|source| Error::LogKey { path, source })?;
+        let clients = client::Clients::new(config, own, &key, clock.clone(), entropy.clone())?;
+        let app = app::App::new(store, clients.register.clone(), clock, entropy);
+        let lists = model::CodeLists::shipped()?;
+        let shared = Arc::new(api::Shared { app, clients, lists });
+        let every = Duration::from_secs(config.repeat_seconds.max(1));
+        let worker = tokio::spawn(repeat(Arc::clone(&shared), every)).abort_handle();
+        Ok(Self { shared, worker })
+    }
+
+    /// Adds what agencies call.
+    #[must_use]
+    pub fn public(&self, routes: Routes) -> Routes {
+        api::add(routes, Arc::clone(&self.shared))
+    }
+
+    /// Sends every submission that the register has not answered to it again, and says how many are still
+    /// unanswered. The worker does this by itself; a test need not wait for it.
+    ///
+    /// # Errors
+    /// When the submissions cannot be read.
+    pub async fn repeat_unfinished(&self) -> Result<usize, Error> {
+        self.shared.app.repeat_unfinished().await
+    }
+
+    /// Stops the worker and closes the submissions.
+    pub async fn close(self) {
+        self.worker.abort();
+        self.shared.app.close().await;
+    }
+}
+
+/// The worker: a submission whose sender went away, or whose outcome was lost in a crash, is finished too.
+async fn repeat(shared: Arc<api::Shared>, every: Duration) {
+    loop {
+        if shared.app.repeat_unfinished().await.is_err() {
+            tracing::error!("unfinished submissions could not be read");
+        }
+        tokio::time::sleep(every).await;
+    }
+}

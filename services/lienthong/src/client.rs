@@ -4,6 +4,7 @@
 use anyhow::{Context as _, Result};
 use contract::{
     audit::v1::{Receipt, SealedResponse},
+    contribution::v1::{ContributionReceipt, SubmitContributionRequest},
     identity::v1::{GetPersonAnswer, GetPersonRequest},
 };
 use prost::Message;
@@ -14,6 +15,10 @@ use tonic_types::StatusExt as _;
 
 /// Path of the lookup.
 pub const GET_PERSON: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
+
+/// Path of the contribution.
+pub const SUBMIT_CONTRIBUTION: &str =
+    "/lienthong.contribution.v1.ContributionService/SubmitContribution";
 
 /// A connection to the published services, as one caller.
 #[derive(Clone)]
@@ -107,6 +112,17 @@ impl Client {
         request: &GetPersonRequest,
     ) -> Result<Result<Answered<GetPersonAnswer>, Refused>> {
         self.call(GET_PERSON, request).await
+    }
+
+    /// Submits a contribution. The outer error is one of transport or form, the inner one the refusal.
+    ///
+    /// # Errors
+    /// When the response is none.
+    pub async fn submit_contribution(
+        &self,
+        request: &SubmitContributionRequest,
+    ) -> Result<Result<Answered<ContributionReceipt>, Refused>> {
+        self.call(SUBMIT_CONTRIBUTION, request).await
     }
 
     async fn call<Q, A>(

@@ -64,6 +64,7 @@ struct ServeArguments {
 enum ServiceName {
     All,
     Identity,
+    Contribution,
     Policy,
     Audit,
 }
@@ -148,6 +149,9 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
         ServiceName::Identity => {
             process::identity(settings::Identity::load(file)?, Runtime::system(), end).await
         }
+        ServiceName::Contribution => {
+            process::contribution(settings::Contribution::load(file)?, Runtime::system(), end).await
+        }
         ServiceName::Policy => {
             process::policy(settings::Policy::load(file)?, Runtime::system(), end).await
         }
@@ -160,6 +164,7 @@ fn check_config(arguments: &ServeArguments) -> Result<()> {
     match arguments.service {
         ServiceName::All => print(&settings::All::load(file)?),
         ServiceName::Identity => print(&settings::Identity::load(file)?),
+        ServiceName::Contribution => print(&settings::Contribution::load(file)?),
         ServiceName::Policy => print(&settings::Policy::load(file)?),
         ServiceName::Audit => print(&settings::Audit::load(file)?),
     }

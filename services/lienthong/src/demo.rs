@@ -57,6 +57,7 @@ pub struct Demo {
     callers: BTreeMap<&'static str, tls::Files>,
     subjects: Vec<Subject>,
     log: tlog::LogVerifier,
+    runtime: Runtime,
 }
 
 impl Demo {
@@ -76,8 +77,8 @@ impl Demo {
         let settings = settings(&folder, &options.listen, &pki, &runtime)?;
         let subjects = populate(options, &settings, &runtime).await?;
         let log = tlog::LogVerifier::new(&fs::read_to_string(&settings.identity.log_key_file)?)?;
-        let process = process::All::start(settings, runtime).await?;
-        let demo = Self { folder, process, callers, subjects, log };
+        let process = process::All::start(settings, runtime.clone()).await?;
+        let demo = Self { folder, process, callers, subjects, log, runtime };
         demo.describe()?;
         Ok(demo)
     }
@@ -104,6 +105,11 @@ impl Demo {
     #[must_use]
     pub fn log(&self) -> &tlog::LogVerifier {
         &self.log
+    }
+
+    /// Today in Viet Nam.
+    fn today(&self) -> time::Date {
+        self.runtime.clock.now().to_offset(offset!(+7)).date()
     }
 
     /// A connection as one of the demonstration's callers: `civil-status`, `social-insurance`, `portal`
@@ -178,6 +184,7 @@ fn settings(folder: &Path, listen: &str, pki: &Pki, runtime: &Runtime) -> Result
     settings.policy.database = database("policy.db");
     settings.identity.database = database("identity.db");
     settings.identity.synthetic = true;
+    settings.contribution.database = database("contribution.db");
 
     let registry = folder.join("registry.toml");
     if !registry.exists() {
@@ -195,6 +202,7 @@ fn settings(folder: &Path, listen: &str, pki: &Pki, runtime: &Runtime) -> Result
     settings.audit.origin = origin;
     settings.audit.signing_key_file = shown(&key);
     settings.identity.log_key_file = shown(&public);
+    settings.contribution.log_key_file = shown(&public);
     Ok(settings)
 }
 

@@ -40,6 +40,7 @@ pub struct All {
     audit: audit::Service,
     policy: policy::Service,
     identity: identity::Service,
+    contribution: contribution::Service,
 }
 
 impl All {
@@ -49,24 +50,32 @@ impl All {
     /// Whatever kept a service from starting.
     pub async fn start(settings: settings::All, runtime: Runtime) -> Result<Self> {
         let Runtime { clock, entropy } = runtime;
-        let settings::All { server, callers, audit, policy, mut identity } = settings;
+        let settings::All { server, callers, audit, policy, mut identity, mut contribution } =
+            settings;
         let public = Server::bind(server.clone()).await?;
         let inside = server::Config { listen: "127.0.0.1:0".to_owned(), ..server.clone() };
         let internal = Server::bind(inside).await?;
         let own = Peer { endpoint: internal.address().to_string(), service: ALL.to_owned() };
-        (identity.policy, identity.audit) = (own.clone(), own);
+        (identity.policy, identity.audit) = (own.clone(), own.clone());
+        (contribution.policy, contribution.audit) = (own.clone(), own.clone());
+        contribution.identity = own;
 
         let audit = audit::Service::open(&audit).await.context("audit")?;
         let policy = policy::Service::open(&policy, clock.clone(), entropy.clone()).await;
         let policy = policy.context("policy")?;
         let caller = callers.identity.of(&server);
-        let identity = identity::Service::open(&identity, &caller, clock, entropy).await;
+        let (now, random) = (clock.clone(), entropy.clone());
+        let identity = identity::Service::open(&identity, &caller, now, random).await;
         let identity = identity.context("identity")?;
+        let caller = callers.contribution.of(&server);
+        let opened = contribution::Service::open(&contribution, &caller, clock, entropy).await;
+        let contribution = opened.context("contribution")?;
 
         let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
         let internal = internal.start(routes).await;
-        let public = public.start(identity.public(Routes::default())).await;
-        Ok(Self { public, internal, audit, policy, identity })
+        let routes = contribution.public(identity.public(Routes::default()));
+        let public = public.start(routes).await;
+        Ok(Self { public, internal, audit, policy, identity, contribution })
     }
 
     /// The address that agencies reach.
@@ -79,6 +88,12 @@ impl All {
     #[must_use]
     pub fn identity(&self) -> &identity::Service {
         &self.identity
+    }
+
+    /// Contributions to it.
+    #[must_use]
+    pub fn contribution(&self) -> &contribution::Service {
+        &self.contribution
     }
 
     /// Decisions.
@@ -98,6 +113,7 @@ impl All {
     pub async fn stop(self) {
         self.public.stop().await;
         self.internal.stop().await;
+        self.contribution.close().await;
         self.identity.close().await;
         self.policy.close().await;
         self.audit.close().await;
@@ -148,6 +164,24 @@ pub async fn identity(
         identity::Service::open(&settings.identity, &settings.server, clock, entropy).await;
     let service = opened?;
     serve(server, service.internal(service.public(Routes::default())), end).await;
+    service.close().await;
+    Ok(())
+}
+
+/// Runs the contribution service until `end`.
+///
+/// # Errors
+/// Whatever kept it from starting.
+pub async fn contribution(
+    settings: settings::Contribution,
+    runtime: Runtime,
+    end: impl Future<Output = ()>,
+) -> Result<()> {
+    let server = Server::bind(settings.server.clone()).await?;
+    let Runtime { clock, entropy } = runtime;
+    let config = &settings.contribution;
+    let service = contribution::Service::open(config, &settings.server, clock, entropy).await?;
+    serve(server, service.public(Routes::default()), end).await;
     service.close().await;
     Ok(())
 }

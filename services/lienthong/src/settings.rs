@@ -36,6 +36,8 @@ pub struct All {
     pub policy: policy::Config,
     /// The register.
     pub identity: identity::Config,
+    /// Contributions to it.
+    pub contribution: contribution::Config,
 }
 
 /// Identities of the services that call others.
@@ -97,9 +99,29 @@ pub struct Identity {
     pub identity: identity::Config,
 }
 
+/// Contributions alone.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contribution {
+    /// How the process listens and who it is.
+    pub server: server::Config,
+    /// Contributions.
+    pub contribution: contribution::Config,
+}
+
 impl Settings for All {
-    const DEFAULTS: &'static [&'static str] =
-        &[server::config::DEFAULTS, ALL, audit::DEFAULTS, policy::DEFAULTS, identity::DEFAULTS];
+    const DEFAULTS: &'static [&'static str] = &[
+        server::config::DEFAULTS,
+        ALL,
+        audit::DEFAULTS,
+        policy::DEFAULTS,
+        identity::DEFAULTS,
+        contribution::DEFAULTS,
+    ];
+}
+
+impl Settings for Contribution {
+    const DEFAULTS: &'static [&'static str] = &[server::config::DEFAULTS, contribution::DEFAULTS];
 }
 
 impl Settings for Audit {

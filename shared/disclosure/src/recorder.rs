@@ -80,8 +80,7 @@ impl Recorder {
             answer_digest: answer_digest.to_vec(),
             decision,
         };
-        let answered = self.log.clone().append(deadline.request(append)).await;
-        let appended = answered.map_err(Error::NotRecorded)?.into_inner();
+        let appended = self.append(deadline, append).await.map_err(Error::NotRecorded)?;
         self.check(&leaf, &appended)?;
         let receipt = Receipt {
             leaf: leaf.to_vec(),
@@ -91,6 +90,23 @@ impl Recorder {
             opening: tlog::opening(&outer_key, &context),
         };
         Ok(DurableReceipt { receipt, answer: answer_digest })
+    }
+
+    /// Appends, and once more when it is unknown whether the first time counted: the record's id makes the
+    /// two one leaf.
+    async fn append(
+        &self,
+        deadline: Deadline,
+        append: AppendRequest,
+    ) -> Result<AppendResponse, tonic::Status> {
+        let first = self.log.clone().append(deadline.request(append.clone())).await;
+        match first {
+            Err(status) if status.code() == tonic::Code::Unavailable => {
+                let again = self.log.clone().append(deadline.request(append)).await;
+                again.map(tonic::Response::into_inner)
+            }
+            first => first.map(tonic::Response::into_inner),
+        }
     }
 
     /// A receipt that was kept with its answer, once it is checked as an outsider would: the log's proof

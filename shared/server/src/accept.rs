@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, service::Routes};
+use tonic::{Code, Status, body::Body, service::Routes};
 use tower::ServiceExt;
 
 use crate::{
@@ -223,9 +223,35 @@ async fn answer(
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(deadline);
     match tokio::time::timeout_at(deadline.at(), routes.oneshot(request)).await {
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => in_our_words(response),
         Ok(Err(never)) => match never {},
         Err(_) => refused(ErrorReason::DeadlineExceeded),
+    }
+}
+
+/// Errors that the stack below makes, before a handler of ours is reached, carry no reason; they get the
+/// one they stand for.
+fn in_our_words(response: Response<Body>) -> Response<Body> {
+    let headers = response.headers();
+    // Only an answer that is nothing but an error has its status among the headers.
+    let Some(status) = headers.get(Status::GRPC_STATUS) else { return response };
+    if headers.contains_key("grpc-status-details-bin") {
+        return response;
+    }
+    let code = Code::from_bytes(status.as_bytes());
+    if code == Code::OutOfRange {
+        // A message over the method's limit.
+        refused(ErrorReason::MessageTooLarge)
+    } else if code == Code::Unimplemented {
+        // A method that the table knows and nobody here serves, or a compression we do not take.
+        refused(ErrorReason::UnknownMethod)
+    } else if code == Code::Internal {
+        // A message that cannot be parsed.
+        let (vi, en) = ("không đọc được".to_owned(), "cannot be parsed".to_owned());
+        let fault = error::Violation { field: String::new(), reason: "MALFORMED", vi, en };
+        error::invalid(vec![fault]).into_http()
+    } else {
+        response
     }
 }
 

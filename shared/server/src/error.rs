@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use contract::r#type::v1::ErrorReason;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt};
 
 /// The domain of every reason.
 pub const DOMAIN: &str = "lienthong.gov.vn";
@@ -31,6 +31,33 @@ pub fn invalid(violations: Vec<Violation>) -> Status {
         .map(|v| FieldViolation::new(v.field, format!("{}: {} / {}", v.reason, v.vi, v.en)));
     details.set_bad_request(fields.collect::<Vec<_>>());
     with_details(ErrorReason::InvalidRequest, details, &[])
+}
+
+/// One thing that must be otherwise before a request can succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Precondition {
+    /// Stable reason, UPPER_SNAKE.
+    pub reason: String,
+    /// What it is about, for example an item; empty when it is about the whole.
+    pub subject: String,
+    /// What is wrong, in Vietnamese and in English.
+    pub vi: &'static str,
+    /// See `vi`.
+    pub en: &'static str,
+}
+
+/// An error that names everything that must be otherwise, with values a client can read.
+pub fn unmet(
+    reason: ErrorReason,
+    preconditions: Vec<Precondition>,
+    metadata: &[(&str, String)],
+) -> Status {
+    let mut details = ErrorDetails::new();
+    let violations = preconditions
+        .into_iter()
+        .map(|p| PreconditionViolation::new(p.reason, p.subject, format!("{} / {}", p.vi, p.en)));
+    details.set_precondition_failure(violations.collect::<Vec<_>>());
+    with_details(reason, details, metadata)
 }
 
 /// An error by its reason alone.
@@ -141,6 +168,11 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             Code::FailedPrecondition,
             "Cơ sở dữ liệu không tiếp nhận bản đóng góp này.",
             "The register rejected the contribution.",
+        ),
+        ErrorReason::ItemNotAllowed => (
+            Code::PermissionDenied,
+            "Có mục thông tin không được phép cung cấp cho cơ sở dữ liệu.",
+            "An item of the contribution is not allowed to this source.",
         ),
         ErrorReason::RegisterBehind => (
             Code::Unavailable,

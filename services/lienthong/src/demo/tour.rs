@@ -4,15 +4,23 @@ use std::{fs, io::Write};
 
 use anyhow::{Context as _, Result, bail};
 use contract::{
+    contribution::v1::{
+        BirthRegistration, SubmitContributionRequest, submit_contribution_request::Event,
+    },
     identity::v1::{GetPersonAnswer, GetPersonRequest, LookupOutcome},
     r#type::v1::{
-        AccessBasis, Claims, ItemOutcome, PartialDate, SubjectRef, item_outcome, item_value,
-        subject_ref,
+        AccessBasis, Address, Claims, CodedValue, ItemOutcome, PartialDate, PersonName, Relation,
+        RelationKind, SubjectRef, item_outcome, item_value, subject_ref,
     },
 };
 
+use time::Date;
+
 use super::{Demo, Subject};
 use crate::{client::Answered, pki::shown};
+
+/// The child of the tour; synthetic, as everybody here.
+const CHILD: &str = "Nguyễn Giả Định Ánh Dương";
 
 impl Demo {
     /// Runs the tour and writes a readable account of it.
@@ -20,36 +28,79 @@ impl Demo {
     /// # Errors
     /// When a step does not end as it must: the tour is also a test.
     pub async fn tour(&self, out: &mut impl Write) -> Result<()> {
-        let child = self.subjects.iter().find(|s| s.kind == "child").context("no child to show")?;
-        let looked = self.look_up(out, child).await?;
-        self.refused(out, child).await?;
+        let (child, version) = self.birth(out).await?;
+        let looked = self.look_up(out, &child, version).await?;
+        self.refused(out, &child).await?;
         self.receipt(out, &looked).await
+    }
+
+    async fn birth(&self, out: &mut impl Write) -> Result<(Subject, u64)> {
+        writeln!(
+            out,
+            "\n1. Civil status registers a birth; the register issues the personal number."
+        )?;
+        let today = self.today();
+        let request = birth_registration(&self.runtime.entropy.id(), today);
+        let answered = self.client("civil-status")?.submit_contribution(&request).await??;
+        let receipt = &answered.answer;
+        answered.verify(self.log()).context("the receipt does not hold")?;
+        writeln!(out, "   name                 {CHILD}")?;
+        writeln!(out, "   personal number      {}", receipt.personal_number)?;
+        writeln!(out, "   version              {}", receipt.version)?;
+        writeln!(out, "   record               {}", answered.receipt.index)?;
+        let again = self.client("civil-status")?.submit_contribution(&request).await??;
+        if again.answer_bytes != answered.answer_bytes || again.receipt != answered.receipt {
+            bail!("the same bytes were answered otherwise");
+        }
+        writeln!(out, "   sent again           the same answer and the same receipt")?;
+        let child = Subject {
+            kind: "child".to_owned(),
+            personal_number: receipt.personal_number.clone(),
+            old_number: None,
+            full_name: CHILD.to_owned(),
+            date_of_birth: (today.year(), today.month().into(), today.day()),
+        };
+        Ok((child, receipt.version))
     }
 
     async fn look_up(
         &self,
         out: &mut impl Write,
         child: &Subject,
+        version: u64,
     ) -> Result<Answered<GetPersonAnswer>> {
-        writeln!(out, "\n1. Social insurance looks a child up to grant a health insurance card.")?;
-        let items =
-            ["birth_full_name", "personal_id_number", "date_of_birth", "sex", "ethnic_group"];
-        let basis = basis("child-health-insurance-card", "1911-2021-art-2-1", "Z02.DEMO");
-        let request = lookup(child, &items, basis);
-        let answered = self.client("social-insurance")?.get_person(&request).await?;
-        let answered = answered?;
+        writeln!(
+            out,
+            "\n2. Social insurance looks the child up to grant a health insurance card."
+        )?;
+        let items = [
+            "birth_full_name",
+            "personal_id_number",
+            "date_of_birth",
+            "sex",
+            "family_relations",
+            "ethnic_group",
+        ];
+        let basis = basis("child-health-insurance-card", "1911-2021-art-2-1", "Z02.DEMO.BHXH");
+        let request = GetPersonRequest { min_version: version, ..lookup(child, &items, basis) };
+        let answered = self.client("social-insurance")?.get_person(&request).await??;
         if answered.answer.outcome() != LookupOutcome::Match {
             bail!("the child was not found");
         }
         for item in &answered.answer.items {
             writeln!(out, "   {:<20} {}", item.item, shown_outcome(item))?;
         }
+        let withheld =
+            |item: &ItemOutcome| matches!(item.outcome, Some(item_outcome::Outcome::Withheld(_)));
+        if answered.answer.items.iter().filter(|item| withheld(item)).count() != 1 {
+            bail!("exactly the item outside the agreement must be withheld");
+        }
         Ok(answered)
     }
 
     async fn refused(&self, out: &mut impl Write, child: &Subject) -> Result<()> {
-        writeln!(out, "\n2. A system whose connection was ended asks the same.")?;
-        let basis = basis("child-health-insurance-card", "1911-2021-art-2-1", "Z04.DEMO");
+        writeln!(out, "\n3. A system whose connection was ended asks the same.")?;
+        let basis = basis("child-health-insurance-card", "1911-2021-art-2-1", "Z04.DEMO.CU");
         let request = lookup(child, &["birth_full_name"], basis);
         match self.client("former")?.get_person(&request).await? {
             Ok(_) => bail!("a caller with a revoked connection was answered"),
@@ -69,7 +120,7 @@ impl Demo {
         out: &mut impl Write,
         looked: &Answered<GetPersonAnswer>,
     ) -> Result<()> {
-        writeln!(out, "\n3. The receipt of the lookup is checked offline, against the log's key.")?;
+        writeln!(out, "\n4. The receipt of the lookup is checked offline, against the log's key.")?;
         let verified = looked.verify(self.log()).context("the receipt does not hold")?;
         writeln!(out, "   record               {} of {}", looked.receipt.index, verified.size)?;
         writeln!(out, "   caller               {}", verified.caller)?;
@@ -98,7 +149,7 @@ impl Demo {
         fs::copy(self.folder.join("log.vkey"), folder.join("log.vkey"))?;
         writeln!(out, "   files                {}", shown(&folder))?;
 
-        writeln!(out, "\n4. The log's newest checkpoint.")?;
+        writeln!(out, "\n5. The log's newest checkpoint.")?;
         for line in self.process.audit().checkpoint().await?.lines() {
             writeln!(out, "   {line}")?;
         }
@@ -122,6 +173,63 @@ pub fn lookup(subject: &Subject, items: &[&str], basis: AccessBasis) -> GetPerso
         basis: Some(basis),
         request_id: "tour-1".to_owned(),
         min_version: 0,
+    }
+}
+
+/// The registration of the tour's birth, on the day it happened. The entry is a new one at every start:
+/// one entry is one person.
+fn birth_registration(entry: &str, today: Date) -> SubmitContributionRequest {
+    let day = PartialDate {
+        year: today.year(),
+        month: u8::from(today.month()).into(),
+        day: today.day().into(),
+    };
+    let place = Address {
+        text: "Phường Giả Định, Hà Nội".to_owned(),
+        province_code: "01".to_owned(),
+        ..Address::default()
+    };
+    let code = |system: &str, version: &str, code: &str| {
+        let (code_system, code_system_version) = (system.to_owned(), version.to_owned());
+        Some(CodedValue {
+            code_system,
+            code_system_version,
+            code: code.to_owned(),
+            ..CodedValue::default()
+        })
+    };
+    let name =
+        |text: &str| Some(PersonName { full_name: text.to_owned(), ..PersonName::default() });
+    let parent = |kind: RelationKind, text, year| Relation {
+        kind: kind.into(),
+        name: name(text),
+        // A birth entry holds a parent's year of birth alone (Law 60/2014/QH13, Art. 14).
+        date_of_birth: Some(PartialDate { year, month: 0, day: 0 }),
+        nationality: code("nationality", "iso-3166-1", "VN"),
+        ..Relation::default()
+    };
+    let birth = BirthRegistration {
+        entry_number: entry.to_owned(),
+        registration_date: Some(day),
+        registration_place_code: "990".to_owned(),
+        registration_place: Some(place.clone()),
+        full_name: name(CHILD),
+        date_of_birth: Some(day),
+        sex: code("sex", "1", "2"),
+        place_of_birth: Some(place.clone()),
+        native_place: Some(place),
+        ethnic_group: code("ethnic-group", "gso-15172", "01"),
+        nationality: code("nationality", "iso-3166-1", "VN"),
+        parents: vec![
+            parent(RelationKind::Mother, "Trần Giả Định Thu Hà", 1998),
+            parent(RelationKind::Father, "Nguyễn Giả Định Văn Bình", 1996),
+        ],
+    };
+    SubmitContributionRequest {
+        idempotency_key: format!("tour:{entry}"),
+        basis: Some(basis("birth-registration", "1911-2021-art-2-2", "Z01.DEMO.HOTICH")),
+        event: Some(Event::Birth(birth)),
+        validate_only: false,
     }
 }
 

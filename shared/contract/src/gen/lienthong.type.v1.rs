@@ -50,6 +50,9 @@ pub enum ErrorReason {
     /// UNAVAILABLE. The register that answered has not yet seen the version that `min_version` demands.
     /// Repeat later.
     RegisterBehind = 19,
+    /// PERMISSION_DENIED. The agreement or the rules do not allow the source an item of its contribution;
+    /// metadata `items` names them. Nothing changed. Recorded; metadata `record_index` says where.
+    ItemNotAllowed = 20,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -78,6 +81,7 @@ impl ErrorReason {
             Self::KeyReused => "ERROR_REASON_KEY_REUSED",
             Self::ContributionRejected => "ERROR_REASON_CONTRIBUTION_REJECTED",
             Self::RegisterBehind => "ERROR_REASON_REGISTER_BEHIND",
+            Self::ItemNotAllowed => "ERROR_REASON_ITEM_NOT_ALLOWED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -103,6 +107,7 @@ impl ErrorReason {
             "ERROR_REASON_KEY_REUSED" => Some(Self::KeyReused),
             "ERROR_REASON_CONTRIBUTION_REJECTED" => Some(Self::ContributionRejected),
             "ERROR_REASON_REGISTER_BEHIND" => Some(Self::RegisterBehind),
+            "ERROR_REASON_ITEM_NOT_ALLOWED" => Some(Self::ItemNotAllowed),
             _ => None,
         }
     }

@@ -1,0 +1,318 @@
+//! `ContributionService`: messages to domain types, the use case, the gate.
+
+mod form;
+
+use std::sync::Arc;
+
+use contract::{
+    audit::v1::{AccessOutcome, Refusal},
+    contribution::v1::{
+        ContributionReceipt, ContributionState, SubmitContributionRequest,
+        SubmitContributionResponse,
+    },
+    r#type::v1::ErrorReason,
+};
+use decide::{Fact, ItemEffect, TableAnswer};
+use disclosure::{
+    Access, Answer, Disclosed, DurableReceipt, Exact, Released,
+    contribution::v1::contribution_service_server::{
+        ContributionService, ContributionServiceServer,
+    },
+};
+use form::Form;
+use model::CodeLists;
+use server::{
+    Caller, Deadline, Routes,
+    accept::context,
+    error::{Precondition, refuse, refuse_with, unmet},
+};
+use tonic::{Request, Response, Status};
+use wire::{
+    policy::{Act, Decision, Denial, NoDecision},
+    record, timestamp_us,
+};
+
+use crate::{
+    app::{App, NoOutcome},
+    client::Clients,
+    domain::{Application, Outcome, Rejection},
+    store::{Kept, Submission},
+};
+
+const SUBMIT: &str = "/lienthong.contribution.v1.ContributionService/SubmitContribution";
+/// A request of more bytes is refused before it is read.
+const MESSAGE_MAX: usize = 256 << 10;
+/// The ground of a refusal that the register or the agreement gives (Art. 2(2)).
+const PROVIDING: &str = "Decision 1911/QD-TTg, Art. 2(2)";
+
+/// What the service stands on.
+pub(crate) struct Shared {
+    pub(crate) app: App,
+    pub(crate) clients: Clients,
+    pub(crate) lists: CodeLists,
+}
+
+/// Adds what agencies call.
+pub(crate) fn add(routes: Routes, shared: Arc<Shared>) -> Routes {
+    let service = ContributionServiceServer::new(Contribution(shared));
+    routes.add_service(service.max_decoding_message_size(MESSAGE_MAX))
+}
+
+struct Contribution(Arc<Shared>);
+
+type Submitted = Response<Released<SubmitContributionResponse>>;
+
+#[tonic::async_trait]
+impl ContributionService for Contribution {
+    async fn submit_contribution(
+        &self,
+        request: Request<Exact<SubmitContributionRequest>>,
+    ) -> Result<Submitted, Status> {
+        let (caller, deadline) = context(&request)?;
+        let exact = request.into_inner();
+        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes() };
+        call.submit(exact.message()).await
+    }
+}
+
+/// One call under way.
+struct Call<'a> {
+    shared: &'a Shared,
+    caller: Caller,
+    deadline: Deadline,
+    bytes: &'a [u8],
+}
+
+impl Call<'_> {
+    async fn submit(&self, request: &SubmitContributionRequest) -> Result<Submitted, Status> {
+        let form = form::read(request, &self.shared.lists, self.shared.app.today())?;
+        let Form { birth, basis, key } = form;
+        // Which database it is, policy knows; what the entry says does not depend on it.
+        let mut application = birth.application("");
+        let items = application.items();
+        let policy = &self.shared.clients.policy;
+        let decided = policy.decide(self.deadline, &self.caller, Act::Contribute, basis, &items);
+        let decision = decided.await.map_err(|error| undecided(&error))?;
+        self.allowed(&decision).await?;
+        application.source.clone_from(&decision.database);
+        let digest = tlog::digest(self.bytes);
+        if request.validate_only {
+            return self.check_only(&decision, key, digest, &application).await;
+        }
+        let received = self.shared.app.receive(&decision.connection, key, digest, application);
+        let submission = received.await.map_err(no_outcome)?;
+        let finished = self.shared.app.finish(self.deadline, &submission).await;
+        let outcome = finished.map_err(no_outcome)?;
+        match outcome {
+            Outcome::Applied { version, number, known_at_us } => {
+                let answer = ContributionReceipt {
+                    contribution_id: submission.contribution_id.clone(),
+                    idempotency_key: key.to_owned(),
+                    state: ContributionState::Applied.into(),
+                    version,
+                    personal_number: number,
+                    received_time: Some(timestamp_us(submission.received_at_us)),
+                    known_time: Some(timestamp_us(known_at_us)),
+                    digest: digest.to_vec(),
+                };
+                let record =
+                    record::answered(&decision, AccessOutcome::Answered, None, vec![], None);
+                let (answer, receipt) =
+                    self.once(&submission, &record, Answer::new(&answer)).await?;
+                self.release(answer, receipt)
+            }
+            Outcome::Rejected(reasons) => {
+                let denial = rejected_denial();
+                let refusal = Answer::<Refusal>::new(&record::refusal(&denial));
+                let record = record::refused(&decision, denial.reason);
+                let (_, receipt) = self.once(&submission, &record, refusal).await?;
+                Err(rejected(reasons, &receipt))
+            }
+        }
+    }
+
+    /// Checks everything and changes nothing but the log, which records the question too.
+    async fn check_only(
+        &self,
+        decision: &Decision,
+        key: &str,
+        digest: [u8; 32],
+        application: &Application,
+    ) -> Result<Submitted, Status> {
+        let tried = self.shared.app.try_out(self.deadline, &digest, application).await;
+        match tried.map_err(no_outcome)? {
+            Outcome::Applied { .. } => {
+                let answer = Answer::new(&ContributionReceipt {
+                    idempotency_key: key.to_owned(),
+                    state: ContributionState::Validated.into(),
+                    received_time: Some(timestamp_us(self.shared.app.now_us())),
+                    digest: digest.to_vec(),
+                    ..ContributionReceipt::default()
+                });
+                let record =
+                    record::answered(decision, AccessOutcome::Answered, None, vec![], None);
+                let receipt = self.record(&record, &answer).await?;
+                self.release(answer, receipt)
+            }
+            Outcome::Rejected(reasons) => {
+                let receipt = self.refusal(decision, &rejected_denial()).await?;
+                Err(rejected(reasons, &receipt))
+            }
+        }
+    }
+
+    /// A contribution must be allowed whole, whoever it is about: what may be contributed cannot depend on
+    /// facts of a person whom the source may not know to be there (I7).
+    async fn allowed(&self, decision: &Decision) -> Result<(), Status> {
+        let table = match &decision.verdict {
+            Ok(table) => table.resolve(|_| Fact::Unknown),
+            Err(denial) => return Err(self.refuse(decision, denial, &[]).await),
+        };
+        let Some(refused) = first_refused(&table) else { return Ok(()) };
+        let all = table.items.iter().filter(|item| item.effect != ItemEffect::Allowed);
+        let named: Vec<&str> = all.map(|item| item.item.as_str()).collect();
+        let denial = Denial { reason: ErrorReason::ItemNotAllowed, ..refused };
+        Err(self.refuse(decision, &denial, &[("items", named.join(","))]).await)
+    }
+
+    fn access(&self) -> Access<'_> {
+        Access { method: SUBMIT, caller: &self.caller, request: self.bytes }
+    }
+
+    async fn record<T: prost::Message>(
+        &self,
+        record: &contract::audit::v1::DecisionRecord,
+        answer: &Answer<T>,
+    ) -> Result<DurableReceipt, Status> {
+        let recorder = &self.shared.clients.recorder;
+        let recorded = recorder.record(self.deadline, &self.access(), record, answer).await;
+        recorded.map_err(|error| unrecorded(&error))
+    }
+
+    /// The answer to this contribution with its receipt: what was kept, or what is kept now. One answer,
+    /// one receipt, however often the same bytes are sent (I4).
+    async fn once<T: prost::Message>(
+        &self,
+        submission: &Submission,
+        record: &contract::audit::v1::DecisionRecord,
+        answer: Answer<T>,
+    ) -> Result<(Answer<T>, DurableReceipt), Status> {
+        let kept = match &submission.kept {
+            Some(kept) => kept.clone(),
+            None => {
+                let receipt = self.record(record, &answer).await?.to_bytes();
+                let kept = Kept { answer: answer.bytes().to_vec(), receipt };
+                let stored = self.shared.app.keep(&submission.contribution_id, kept).await;
+                stored.map_err(no_outcome)?
+            }
+        };
+        let answer = Answer::kept(kept.answer);
+        let recorder = &self.shared.clients.recorder;
+        let receipt = recorder.kept(&self.access(), &answer, &kept.receipt);
+        Ok((answer, receipt.map_err(|error| unrecorded(&error))?))
+    }
+
+    fn release(
+        &self,
+        answer: Answer<ContributionReceipt>,
+        receipt: DurableReceipt,
+    ) -> Result<Submitted, Status> {
+        let disclosed = Disclosed::new(answer, receipt).map_err(|error| unrecorded(&error))?;
+        Ok(Response::new(disclosed.into()))
+    }
+
+    async fn refusal(
+        &self,
+        decision: &Decision,
+        denial: &Denial,
+    ) -> Result<DurableReceipt, Status> {
+        let answer = Answer::<Refusal>::new(&record::refusal(denial));
+        self.record(&record::refused(decision, denial.reason), &answer).await
+    }
+
+    /// Records a refusal, and gives the error with the record's index.
+    async fn refuse(
+        &self,
+        decision: &Decision,
+        denial: &Denial,
+        more: &[(&str, String)],
+    ) -> Status {
+        match self.refusal(decision, denial).await {
+            Err(status) => status,
+            Ok(receipt) => {
+                let mut metadata = vec![
+                    ("record_index", receipt.index().to_string()),
+                    ("rule", denial.rule.clone()),
+                    ("article", denial.article.clone()),
+                ];
+                metadata.extend_from_slice(more);
+                refuse_with(denial.reason, &metadata)
+            }
+        }
+    }
+}
+
+/// The first item that is not allowed, as a denial.
+fn first_refused(table: &TableAnswer) -> Option<Denial> {
+    let item = table.items.iter().find(|item| item.effect != ItemEffect::Allowed)?;
+    Some(Denial {
+        reason: ErrorReason::ItemNotAllowed,
+        rule: item.rule.clone(),
+        article: item.article.clone(),
+    })
+}
+
+fn rejected_denial() -> Denial {
+    Denial {
+        reason: ErrorReason::ContributionRejected,
+        rule: "register-checks".to_owned(),
+        article: PROVIDING.to_owned(),
+    }
+}
+
+/// The error that names every reason of a rejection.
+fn rejected(reasons: Vec<Rejection>, receipt: &DurableReceipt) -> Status {
+    let one = |rejection: Rejection| {
+        let (vi, en) = match rejection.reason.as_str() {
+            "ALREADY_REGISTERED" => (
+                "bản ghi này của nguồn đã có trong cơ sở dữ liệu",
+                "this entry of the source is already in the register",
+            ),
+            "PREFIX_NOT_ISSUED" => (
+                "không cấp số định danh với mã nơi đăng ký này",
+                "no number is issued with this place code",
+            ),
+            "DATE_OUT_OF_RANGE" => (
+                "ngày ở tương lai hoặc trước ngày sinh",
+                "a date lies in the future or before the birth",
+            ),
+            _ => ("giá trị không đúng kiểu", "the value has not the right type"),
+        };
+        Precondition { reason: rejection.reason, subject: rejection.item, vi, en }
+    };
+    let index = ("record_index", receipt.index().to_string());
+    let reasons = reasons.into_iter().map(one).collect();
+    unmet(ErrorReason::ContributionRejected, reasons, &[index])
+}
+
+fn no_outcome(reason: NoOutcome) -> Status {
+    match reason {
+        NoOutcome::KeyReused(first) => {
+            refuse_with(ErrorReason::KeyReused, &[("first_digest", hex::encode(first))])
+        }
+        NoOutcome::Away => refuse(ErrorReason::RegisterUnavailable),
+        NoOutcome::AuditAway => refuse(ErrorReason::AuditUnavailable),
+    }
+}
+
+/// Without a decision nothing is stored (I2).
+fn undecided(error: &NoDecision) -> Status {
+    tracing::error!(%error, "no decision");
+    refuse(ErrorReason::PolicyUnavailable)
+}
+
+/// Without a record nothing is released (I1).
+fn unrecorded(error: &disclosure::Error) -> Status {
+    tracing::error!(%error, "not recorded");
+    refuse(ErrorReason::AuditUnavailable)
+}

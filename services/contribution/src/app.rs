@@ -1,0 +1,155 @@
+//! The use cases: receive a contribution, bring it to its outcome, keep what was answered.
+
+use std::time::Duration;
+
+use server::{
+    Deadline,
+    runtime::{Clock, Entropy},
+};
+use time::{Date, macros::offset};
+
+use crate::{
+    Error,
+    client::{NotApplied, RegisterClient},
+    domain::{Application, Outcome},
+    store::{Kept, Submission, Submissions},
+};
+
+/// How long the worker waits for the register.
+const REPEAT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why a contribution has no outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoOutcome {
+    /// The key was used with other bytes, whose digest this is.
+    KeyReused([u8; 32]),
+    /// Our database or the register did not answer. What was stored will be applied.
+    Away,
+    /// The register recorded nothing, so it gave nothing out.
+    AuditAway,
+}
+
+/// The use cases over the submissions.
+pub(crate) struct App {
+    store: Submissions,
+    register: RegisterClient,
+    clock: Clock,
+    entropy: Entropy,
+}
+
+impl App {
+    pub(crate) fn new(
+        store: Submissions,
+        register: RegisterClient,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Self {
+        Self { store, register, clock, entropy }
+    }
+
+    /// Today in Viet Nam: UTC+7, without summer time.
+    pub(crate) fn today(&self) -> Date {
+        self.clock.now().to_offset(offset!(+7)).date()
+    }
+
+    /// Now, in microseconds since 1970.
+    pub(crate) fn now_us(&self) -> i64 {
+        i64::try_from(self.clock.now().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
+    }
+
+    /// Stores a contribution, or finds the one that was stored under its key.
+    pub(crate) async fn receive(
+        &self,
+        connection: &str,
+        key: &str,
+        digest: [u8; 32],
+        application: Application,
+    ) -> Result<Submission, NoOutcome> {
+        let known = self.store.by_key(connection, key).await.map_err(|error| away(&error))?;
+        let stored = match known {
+            Some(known) => known,
+            None => {
+                let new = Submission {
+                    contribution_id: self.entropy.id(),
+                    digest,
+                    application,
+                    received_at_us: self.now_us(),
+                    outcome: None,
+                    kept: None,
+                };
+                let received = self.store.receive(connection.to_owned(), key.to_owned(), new);
+                received.await.map_err(|error| away(&error))?
+            }
+        };
+        if stored.digest == digest { Ok(stored) } else { Err(NoOutcome::KeyReused(stored.digest)) }
+    }
+
+    /// Brings a stored contribution to its outcome. The register applies a contribution once, so this may
+    /// be done by the sender's call and by the worker at the same time (I4).
+    pub(crate) async fn finish(
+        &self,
+        deadline: Deadline,
+        submission: &Submission,
+    ) -> Result<Outcome, NoOutcome> {
+        if let Some(outcome) = &submission.outcome {
+            return Ok(outcome.clone());
+        }
+        let id = &submission.contribution_id;
+        let application = &submission.application;
+        let applied = self.register.apply(deadline, id, &submission.digest, application, false);
+        let outcome = applied.await.map_err(not_applied)?;
+        let settled = self.store.settle(id.clone(), &outcome).await;
+        settled.map_err(|error| away(&error))?;
+        Ok(outcome)
+    }
+
+    /// Asks the register what would become of a contribution, and changes nothing.
+    pub(crate) async fn try_out(
+        &self,
+        deadline: Deadline,
+        digest: &[u8; 32],
+        application: &Application,
+    ) -> Result<Outcome, NoOutcome> {
+        let id = self.entropy.id();
+        let tried = self.register.apply(deadline, &id, digest, application, true).await;
+        tried.map_err(not_applied)
+    }
+
+    /// Stores what the source is answered, and gives what is stored: the first answer stands.
+    pub(crate) async fn keep(&self, id: &str, kept: Kept) -> Result<Kept, NoOutcome> {
+        self.store.keep(id.to_owned(), kept).await.map_err(|error| away(&error))
+    }
+
+    /// Finishes what is unfinished, and says how much of it is still so.
+    pub(crate) async fn repeat_unfinished(&self) -> Result<usize, Error> {
+        let (mut from_us, mut left) = (i64::MIN, 0);
+        loop {
+            let unfinished = self.store.unfinished(from_us).await?;
+            let Some(last) = unfinished.last() else { return Ok(left) };
+            // What is received at the same moment as the last is looked at again next time.
+            from_us = last.received_at_us.saturating_add(1);
+            for submission in &unfinished {
+                let deadline = Deadline::after(REPEAT_DEADLINE);
+                left += usize::from(self.finish(deadline, submission).await.is_err());
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+fn away(error: &Error) -> NoOutcome {
+    let kind = if let Error::Store(error) = error { error.driver_kind() } else { "stored" };
+    tracing::error!(kind, "the submissions could not be used");
+    NoOutcome::Away
+}
+
+fn not_applied(error: NotApplied) -> NoOutcome {
+    match error {
+        NotApplied::KeyReused(first) => NoOutcome::KeyReused(first),
+        NotApplied::AuditAway => NoOutcome::AuditAway,
+        NotApplied::Away => NoOutcome::Away,
+    }
+}

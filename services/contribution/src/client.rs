@@ -1,0 +1,150 @@
+//! Policy, the register and the access log, as contribution uses them.
+
+use contract::{
+    identity::v1::{
+        ApplyAnswer, ApplyRequest, Assertion, NewPerson, Rejection as WireRejection, apply_answer,
+        apply_request, register_service_client::RegisterServiceClient,
+    },
+    r#type::v1::ErrorReason,
+};
+use disclosure::Recorder;
+use model::CodeLists;
+use server::{
+    Deadline, channel,
+    error::name,
+    runtime::{Clock, Entropy},
+};
+use tonic::{Status, transport::Channel};
+use tonic_types::StatusExt as _;
+use wire::{
+    policy::PolicyClient,
+    value::{write, write_date},
+};
+
+use crate::{
+    Config, Error,
+    domain::{Application, Outcome, Rejection},
+};
+
+/// The ways to the other services.
+pub(crate) struct Clients {
+    /// Decisions.
+    pub(crate) policy: PolicyClient,
+    /// The register.
+    pub(crate) register: RegisterClient,
+    /// The access log.
+    pub(crate) recorder: Recorder,
+}
+
+impl Clients {
+    /// Channels that connect when first used; checkpoints must be signed by `log_key`.
+    pub(crate) fn new(
+        config: &Config,
+        own: &server::Config,
+        log_key: &str,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
+        let files = own.files();
+        let to = |peer| channel::to_service(peer, &own.trust_domain, &files);
+        let verifier = tlog::LogVerifier::new(log_key)?;
+        Ok(Self {
+            policy: PolicyClient::new(to(&config.policy)?),
+            register: RegisterClient {
+                register: RegisterServiceClient::new(to(&config.identity)?),
+                lists: CodeLists::shipped()?,
+            },
+            recorder: Recorder::new(to(&config.audit)?, verifier, clock, entropy),
+        })
+    }
+}
+
+/// Why the register has no outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotApplied {
+    /// The id was applied with other bytes, whose digest this is.
+    KeyReused([u8; 32]),
+    /// The register could not record the application. It may have been applied.
+    AuditAway,
+    /// It did not answer, or with something that is no outcome. It may have been applied.
+    Away,
+}
+
+/// The way to the register.
+#[derive(Clone)]
+pub(crate) struct RegisterClient {
+    register: RegisterServiceClient<Channel>,
+    lists: CodeLists,
+}
+
+impl RegisterClient {
+    /// Applies a contribution; the same id may be sent any number of times (I4).
+    pub(crate) async fn apply(
+        &self,
+        deadline: Deadline,
+        contribution_id: &str,
+        digest: &[u8; 32],
+        application: &Application,
+        dry_run: bool,
+    ) -> Result<Outcome, NotApplied> {
+        let assertions = application.said.iter().map(|said| Assertion {
+            item: said.item.clone(),
+            value: Some(write(&said.value, &self.lists)),
+            valid_from: said.valid_from.as_ref().map(write_date),
+        });
+        let request = ApplyRequest {
+            contribution_id: contribution_id.to_owned(),
+            digest: digest.to_vec(),
+            source: application.source.clone(),
+            subject: Some(apply_request::Subject::NewPerson(NewPerson {
+                number_prefix: application.prefix.clone(),
+                source_entry: application.entry.clone(),
+            })),
+            assertions: assertions.collect(),
+            dry_run,
+        };
+        let applied = self.register.clone().apply(deadline.request(request)).await;
+        let answer = applied.map_err(|status| not_applied(&status))?.into_inner().answer;
+        answer.and_then(outcome).ok_or_else(|| {
+            tracing::error!("the register answered with no outcome");
+            NotApplied::Away
+        })
+    }
+}
+
+fn outcome(answer: ApplyAnswer) -> Option<Outcome> {
+    Some(match answer.outcome? {
+        apply_answer::Outcome::Applied(applied) => {
+            let known = applied.known_time.unwrap_or_default();
+            let known_at_us = known.seconds * 1_000_000 + i64::from(known.nanos) / 1_000;
+            let (version, number) = (applied.version, applied.issued_number);
+            Outcome::Applied { version, number, known_at_us }
+        }
+        apply_answer::Outcome::Rejected(rejected) => {
+            let one = |rejection: WireRejection| {
+                let reason = rejection.reason().as_str_name();
+                let reason = reason.strip_prefix("REJECTION_REASON_").unwrap_or(reason).to_owned();
+                Rejection { item: rejection.item, reason }
+            };
+            Outcome::Rejected(rejected.reasons.into_iter().map(one).collect())
+        }
+    })
+}
+
+fn not_applied(status: &Status) -> NotApplied {
+    let details = status.get_error_details();
+    let Some(info) = details.error_info() else {
+        tracing::error!(code = ?status.code(), "the register did not answer");
+        return NotApplied::Away;
+    };
+    tracing::error!(reason = info.reason, "the register did not apply");
+    if info.reason == name(ErrorReason::KeyReused) {
+        let first = info.metadata.get("first_digest").and_then(|text| hex::decode(text).ok());
+        let first = first.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        return NotApplied::KeyReused(first.unwrap_or_default());
+    }
+    if info.reason == name(ErrorReason::AuditUnavailable) {
+        return NotApplied::AuditAway;
+    }
+    NotApplied::Away
+}
