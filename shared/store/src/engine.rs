@@ -103,7 +103,7 @@ async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
         return Err(Error::NotDurable("journal_mode=WAL"));
     }
     let readers = Database::connect(sqlite(url, SQLITE_READERS)).await?;
-    Ok(Store { engine: Engine::Sqlite, readers, writer, _lock: Some(Arc::new(lock)) })
+    Ok(Store { engine: Engine::Sqlite, readers, writer, lock: Some(Arc::new(lock)) })
 }
 
 fn sqlite(url: &str, connections: u32) -> ConnectOptions {
@@ -137,7 +137,7 @@ async fn open_postgres(url: &str) -> Result<Store, Error> {
         return Err(Error::NotDurable("fsync"));
     }
     let readers = Database::connect(postgres(url)).await?;
-    Ok(Store { engine: Engine::Postgres, readers, writer, _lock: None })
+    Ok(Store { engine: Engine::Postgres, readers, writer, lock: None })
 }
 
 fn postgres(url: &str) -> ConnectOptions {

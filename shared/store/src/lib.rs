@@ -94,7 +94,7 @@ pub struct Store {
     engine: Engine,
     readers: DatabaseConnection,
     writer: DatabaseConnection,
-    _lock: Option<Arc<File>>,
+    lock: Option<Arc<File>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -166,10 +166,13 @@ impl Store {
         })
     }
 
-    /// Closes all connections. Writes under way end first.
+    /// Closes all connections, also of clones, and lets another process open the database. Writes under
+    /// way end first.
     pub async fn close(self) {
         let (writer, readers) = (self.writer.close().await, self.readers.close().await);
-        if writer.is_err() || readers.is_err() {
+        // A clone somewhere may keep the file open for longer than the connections.
+        let unlocked = self.lock.as_deref().map_or(Ok(()), File::unlock);
+        if writer.is_err() || readers.is_err() || unlocked.is_err() {
             tracing::warn!("closing the database failed");
         }
     }

@@ -46,8 +46,12 @@ async fn count(store: &Store) -> i64 {
 #[tokio::test]
 async fn a_second_process_is_refused_on_sqlite() {
     let database = TestDatabase::new(Engine::Sqlite).await;
-    let _first = Store::open(database.url(), FIRST).await.unwrap();
+    let first = Store::open(database.url(), FIRST).await.unwrap();
     assert!(matches!(Store::open(database.url(), FIRST).await, Err(Error::Locked)));
+    // Once it is closed the next one gets it, also while a clone is somewhere still.
+    let _clone = first.clone();
+    first.close().await;
+    Store::open(database.url(), FIRST).await.unwrap().close().await;
 }
 
 #[tokio::test]
