@@ -1,1 +1,54 @@
-//! The harness.
+//! The harness of the end-to-end tests: every service on a database of its own, over mutual TLS, on ports
+//! of the system's choosing, with a clock that the test turns and with seeded persons.
+//!
+//! | module | job |
+//! |---|---|
+//! | `people` | synthetic persons, and lookups of them |
+//! | `raw` | a call as bytes over HTTP/2, where a gRPC client would get in the way |
+//! | `relay` | the road between two services: open, cut, or stalled |
+//! | `world` | the services, their databases, their callers |
+//!
+//! A test that cannot have what it needs fails; it never skips itself. Nothing here sleeps: a test waits for
+//! an event, and [`within`] ends one that hangs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+pub mod people;
+pub mod raw;
+pub mod relay;
+pub mod world;
+
+use std::time::Duration;
+
+pub use people::{Person, ask, basis};
+pub use world::{Options, World};
+
+/// Only a hang lasts this long.
+const CEILING: Duration = Duration::from_secs(60);
+
+/// Ends a test that hangs.
+///
+/// # Panics
+/// When `work` has not ended after a minute.
+pub async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(CEILING, work).await.expect("the test hangs")
+}
+
+/// One test per engine of each named `async fn(Engine)`.
+#[macro_export]
+macro_rules! on_both_engines {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $crate::within(super::$name(store::Engine::Sqlite)).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $crate::within(super::$name(store::Engine::Postgres)).await;
+            })+
+        }
+    };
+}

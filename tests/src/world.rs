@@ -1,0 +1,434 @@
+//! The services, each as in a process of its own: its own database, its own port, its own identity. Between
+//! identity and the two services behind it lies a road that a test can cut or stall.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use lienthong::{
+    client::Client,
+    pki::{Pki, shown},
+    settings::{self, Settings as _},
+};
+use server::{
+    Routes, Running, Server,
+    channel::Peer,
+    config::Secret,
+    runtime::{Clock, Entropy},
+    tls,
+};
+use store::{Engine, testing::TestDatabase};
+use tempfile::TempDir;
+use time::{OffsetDateTime, macros::datetime};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::{Person, raw::Raw, relay::Relay};
+
+/// The trust domain of every identity.
+pub const TRUST_DOMAIN: &str = "lienthong.test";
+/// The day on which the tests begin: 10:00 in Viet Nam.
+pub const NOW: OffsetDateTime = datetime!(2026-11-24 03:00 UTC);
+/// Persons of the register.
+const PERSONS: usize = 600;
+const SEED: u64 = 1911;
+const ORIGIN: &str = "lienthong.test/lienthong-access/test";
+const REGISTRY: &str = include_str!("../testdata/registry.toml");
+/// The callers: name, agency, system. The last one has a certificate and no connection.
+const CALLERS: [(&str, &str, &str); 6] = [
+    ("insurance", "Z24.TEST", "health-insurance"),
+    ("police", "Z01.TEST", "investigation"),
+    ("suspended", "Z99.TEST", "suspended"),
+    ("revoked", "Z99.TEST", "revoked"),
+    ("lapsed", "Z99.TEST", "lapsed"),
+    ("stranger", "Z99.TEST", "stranger"),
+];
+/// Worlds at the same time; each opens three databases.
+static WORLDS: Semaphore = Semaphore::const_new(8);
+
+/// A clock that stands until it is turned.
+#[derive(Clone)]
+pub struct Hands(Arc<Mutex<OffsetDateTime>>);
+
+impl Hands {
+    /// Turns the clock on.
+    pub fn step(&self, by: time::Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += by;
+    }
+
+    fn clock(&self) -> Clock {
+        let at = Arc::clone(&self.0);
+        Clock::from_fn(move || *at.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a world is started with.
+#[derive(Clone, Copy)]
+pub struct Options {
+    /// Lookups that match nobody, per connection and hour.
+    pub misses_max: u32,
+    /// How long identity lets open calls end when it is stopped.
+    pub drain_max_seconds: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { misses_max: 100, drain_max_seconds: 60 }
+    }
+}
+
+/// A service that runs.
+struct Part<S> {
+    running: Running,
+    service: S,
+}
+
+/// Everything, running.
+pub struct World {
+    /// The clock of policy and identity.
+    pub hands: Hands,
+    /// The road from identity to the access log.
+    pub to_audit: Relay,
+    /// The road from identity to policy.
+    pub to_policy: Relay,
+    /// The access log's public key.
+    pub log: tlog::LogVerifier,
+    options: Options,
+    entropy: Entropy,
+    folder: TempDir,
+    pki: Pki,
+    databases: [TestDatabase; 3],
+    people: Vec<Person>,
+    audit: Option<Part<audit::Service>>,
+    policy: Option<Part<policy::Service>>,
+    identity: Option<Part<identity::Service>>,
+    _permit: SemaphorePermit<'static>,
+}
+
+impl World {
+    /// Starts everything on an engine.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub async fn new(engine: Engine) -> Self {
+        Self::with(engine, Options::default()).await
+    }
+
+    /// As [`World::new`], with other options.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub async fn with(engine: Engine, options: Options) -> Self {
+        let permit = WORLDS.acquire().await.expect("the bound stands");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // The machine's clock: certificates are checked by it.
+        let pki = Pki::open(&folder.path().join("pki"), Clock::system()).expect("a CA");
+        let entropy = Entropy::seeded(SEED);
+        let signer = tlog::LogSigner::from_seed(ORIGIN, entropy.array()).expect("a log key");
+        for (name, text) in [
+            ("registry.toml", REGISTRY),
+            ("log.key", signer.secret_text()),
+            ("log.vkey", signer.verifier_key()),
+        ] {
+            fs::write(folder.path().join(name), text).expect("a file can be written");
+        }
+        let log = tlog::LogVerifier::new(signer.verifier_key()).expect("a verifier key");
+        let databases = [
+            TestDatabase::new(engine).await,
+            TestDatabase::new(engine).await,
+            TestDatabase::new(engine).await,
+        ];
+        let mut world = Self {
+            hands: Hands(Arc::new(Mutex::new(NOW))),
+            to_audit: Relay::new().await,
+            to_policy: Relay::new().await,
+            log,
+            options,
+            entropy,
+            folder,
+            pki,
+            databases,
+            people: Vec::new(),
+            audit: None,
+            policy: None,
+            identity: None,
+            _permit: permit,
+        };
+        world.populate().await;
+        world.start_audit().await;
+        world.start_policy().await;
+        world.start_identity().await;
+        world
+    }
+
+    /// Loads the persons, as an operator would before the service is started.
+    async fn populate(&mut self) {
+        let people: Vec<_> =
+            lienthong::synth::generate(SEED, PERSONS, self.hands.clock().now().date()).collect();
+        assert_eq!(people.len(), PERSONS);
+        self.people = people.iter().cloned().map(Person).collect();
+        let newcomers = people.into_iter().map(|person| identity::Newcomer {
+            person_id: person.person_id,
+            number: person.number,
+            old_number: person.old_number,
+            protected: person.protected,
+            said: person.assertions,
+        });
+        let config = self.identity_settings().identity;
+        let register = identity::Service::register(&config).await.expect("the register opens");
+        let known_at_us = i64::try_from(NOW.unix_timestamp_nanos() / 1_000).expect("it fits");
+        register.load(newcomers.collect(), "test-population", known_at_us).await.expect("it loads");
+        register.close().await;
+    }
+
+    /// A person of the register.
+    ///
+    /// # Panics
+    /// When there is none of that kind.
+    #[must_use]
+    pub fn person(&self, kind: impl Fn(&Person) -> bool) -> &Person {
+        self.people.iter().find(|person| kind(person)).expect("a person of that kind")
+    }
+
+    /// A living person whom everybody may learn of, with a whole date of birth.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn plain(&self) -> &Person {
+        self.person(|p| p.is_plain() && p.has_whole_date() && p.old_number().is_some())
+    }
+
+    /// Everybody in the register.
+    #[must_use]
+    pub fn people(&self) -> &[Person] {
+        &self.people
+    }
+
+    /// The files of a caller; see the table in this file.
+    ///
+    /// # Panics
+    /// When there is no such caller.
+    #[must_use]
+    pub fn files(&self, caller: &str) -> tls::Files {
+        let found = CALLERS.iter().find(|(name, ..)| *name == caller);
+        let (name, agency, system) = found.expect("a caller of that name");
+        self.issue(name, &format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}"))
+    }
+
+    /// Files of any identity, issued by the CA of this world.
+    ///
+    /// # Panics
+    /// When they cannot be issued.
+    #[must_use]
+    pub fn issue(&self, name: &str, spiffe_id: &str) -> tls::Files {
+        self.pki.issue(name, spiffe_id).expect("a certificate")
+    }
+
+    /// The same CA, with a clock of the caller's.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    #[must_use]
+    pub fn pki_at(&self, clock: Clock) -> Pki {
+        Pki::open(&self.folder.path().join("pki"), clock).expect("the CA")
+    }
+
+    /// A connection to identity as a caller.
+    ///
+    /// # Panics
+    /// When identity does not run.
+    #[must_use]
+    pub fn client(&self, caller: &str) -> Client {
+        self.client_with(&self.files(caller))
+    }
+
+    /// A connection to identity with these files.
+    ///
+    /// # Panics
+    /// When identity does not run.
+    #[must_use]
+    pub fn client_with(&self, files: &tls::Files) -> Client {
+        let address = self.address().to_string();
+        Client::new(&address, "identity", TRUST_DOMAIN, files).expect("a client")
+    }
+
+    /// A connection to identity that sends what it is told.
+    ///
+    /// # Panics
+    /// When there is no connection.
+    pub async fn raw(&self, caller: &str) -> Raw {
+        Raw::connect(self.address(), &self.files(caller)).await.expect("a connection")
+    }
+
+    /// Where identity listens.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.identity.as_ref().expect("identity runs").running.address()
+    }
+
+    /// How many records the access log has; its newest checkpoint is verified.
+    ///
+    /// # Panics
+    /// When it does not run, or its checkpoint does not hold.
+    pub async fn records(&self) -> u64 {
+        let audit = &self.audit.as_ref().expect("audit runs").service;
+        let note = audit.checkpoint().await.expect("a checkpoint");
+        self.log.verify(&note).expect("the log signed it").size
+    }
+
+    /// The URL of the access log's database.
+    #[must_use]
+    pub fn audit_database(&self) -> &str {
+        let [audit, ..] = &self.databases;
+        audit.url()
+    }
+
+    /// Starts the access log on what it has stored.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_audit(&mut self) {
+        let mut settings = settings::Audit::load(None).expect("settings");
+        settings.audit.database = Secret::new(self.audit_database());
+        settings.audit.origin = ORIGIN.to_owned();
+        settings.audit.signing_key_file = self.file("log.key");
+        let server = self.bind(settings.server, "audit").await;
+        let service = audit::Service::open(&settings.audit).await.expect("audit opens");
+        let running = server.start(service.internal(Routes::default())).await;
+        self.to_audit.open(running.address());
+        self.audit = Some(Part { running, service });
+    }
+
+    /// Stops the access log.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn stop_audit(&mut self) {
+        self.to_audit.cut();
+        let Part { running, service } = self.audit.take().expect("audit runs");
+        running.stop().await;
+        service.close().await;
+    }
+
+    /// Starts policy on what it has stored.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_policy(&mut self) {
+        let mut settings = settings::Policy::load(None).expect("settings");
+        let [_, database, _] = &self.databases;
+        settings.policy.database = Secret::new(database.url());
+        settings.policy.registry_file = self.file("registry.toml");
+        let server = self.bind(settings.server, "policy").await;
+        let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
+        let service =
+            policy::Service::open(&settings.policy, clock, entropy).await.expect("policy opens");
+        let running = server.start(service.internal(Routes::default())).await;
+        self.to_policy.open(running.address());
+        self.policy = Some(Part { running, service });
+    }
+
+    /// Stops policy.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn stop_policy(&mut self) {
+        self.to_policy.cut();
+        let Part { running, service } = self.policy.take().expect("policy runs");
+        running.stop().await;
+        service.close().await;
+    }
+
+    fn identity_settings(&self) -> settings::Identity {
+        let mut settings = settings::Identity::load(None).expect("settings");
+        let [_, _, database] = &self.databases;
+        let peer = |relay: &Relay, service: &str| Peer {
+            endpoint: relay.address().to_string(),
+            service: service.to_owned(),
+        };
+        settings.identity.database = Secret::new(database.url());
+        settings.identity.synthetic = true;
+        settings.identity.log_key_file = self.file("log.vkey");
+        settings.identity.misses_max = self.options.misses_max;
+        settings.identity.misses_window_seconds = 3_600;
+        settings.identity.policy = peer(&self.to_policy, "policy");
+        settings.identity.audit = peer(&self.to_audit, "audit");
+        settings.server.drain_max_seconds = self.options.drain_max_seconds;
+        settings
+    }
+
+    /// Starts identity on what it has stored.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_identity(&mut self) {
+        let settings = self.identity_settings();
+        let own = self.own(settings.server, "identity");
+        let server = Server::bind(own.clone()).await.expect("identity binds");
+        let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
+        let service = identity::Service::open(&settings.identity, &own, clock, entropy).await;
+        let service = service.expect("identity opens");
+        let routes = service.internal(service.public(Routes::default()));
+        let running = server.start(routes).await;
+        self.identity = Some(Part { running, service });
+    }
+
+    /// Stops identity: open calls end first.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn stop_identity(&mut self) {
+        let (running, service) = self.take_identity();
+        running.stop().await;
+        service.close().await;
+    }
+
+    /// Hands over identity, to be stopped while something else goes on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn take_identity(&mut self) -> (Running, identity::Service) {
+        let Part { running, service } = self.identity.take().expect("identity runs");
+        (running, service)
+    }
+
+    /// Stops everything that runs.
+    pub async fn stop(mut self) {
+        if self.identity.is_some() {
+            self.stop_identity().await;
+        }
+        if self.policy.is_some() {
+            self.stop_policy().await;
+        }
+        if self.audit.is_some() {
+            self.stop_audit().await;
+        }
+    }
+
+    fn file(&self, name: &str) -> String {
+        shown(&self.folder.path().join(name))
+    }
+
+    async fn bind(&self, config: server::Config, service: &str) -> Server {
+        Server::bind(self.own(config, service)).await.expect("the service binds")
+    }
+
+    fn own(&self, config: server::Config, service: &str) -> server::Config {
+        let id = format!("spiffe://{TRUST_DOMAIN}/service/{service}");
+        let tls::Files { certificate, key, ca } = self.issue(service, &id);
+        server::Config {
+            listen: "127.0.0.1:0".to_owned(),
+            trust_domain: TRUST_DOMAIN.to_owned(),
+            certificate,
+            key,
+            ca,
+            lame_duck_seconds: 0,
+            ..config
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! End-to-end tests over mutual TLS, on SQLite and on PostgreSQL. `README.md` says what each proves.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod bad_days;
+mod bad_input;
+mod budget;
+mod canary;
+mod hidden;
+mod lookup;
+mod receipt;
+mod serving;
+mod tidy;
+
+use contract::identity::v1::{GetPersonAnswer, GetPersonRequest};
+use lienthong::client::{Answered, Client, Refused};
+
+/// The answer to a lookup that must be answered.
+async fn answered(client: &Client, request: &GetPersonRequest) -> Answered<GetPersonAnswer> {
+    client.get_person(request).await.unwrap().unwrap_or_else(|refused| panic!("{refused}"))
+}
+
+/// The refusal of a lookup that must be refused.
+async fn refused(client: &Client, request: &GetPersonRequest) -> Refused {
+    match client.get_person(request).await.unwrap() {
+        Ok(_) => panic!("the lookup was answered"),
+        Err(refused) => refused,
+    }
+}
+
+/// Code and reason of a refusal, which has words in both languages.
+fn why(refused: &Refused) -> (&str, &str) {
+    assert!(!refused.message.is_empty() && !refused.vi.is_empty(), "{refused:?}");
+    (&refused.code, &refused.reason)
+}
