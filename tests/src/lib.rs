@@ -3,7 +3,9 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | `births` | births to submit |
 //! | `people` | synthetic persons, and lookups of them |
+//! | `processes` | real processes, to be killed and started again |
 //! | `raw` | a call as bytes over HTTP/2, where a gRPC client would get in the way |
 //! | `relay` | the road between two services: open, cut, or stalled |
 //! | `world` | the services, their databases, their callers |
@@ -13,7 +15,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+pub mod births;
 pub mod people;
+pub mod processes;
 pub mod raw;
 pub mod relay;
 pub mod world;

@@ -29,6 +29,15 @@ pub(crate) enum NoOutcome {
     AuditAway,
 }
 
+/// What came of sending unfinished submissions to the register again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Repeated {
+    /// They have an outcome now.
+    pub finished: usize,
+    /// The register did not answer.
+    pub left: usize,
+}
+
 /// The use cases over the submissions.
 pub(crate) struct App {
     store: Submissions,
@@ -120,17 +129,20 @@ impl App {
         self.store.keep(id.to_owned(), kept).await.map_err(|error| away(&error))
     }
 
-    /// Finishes what is unfinished, and says how much of it is still so.
-    pub(crate) async fn repeat_unfinished(&self) -> Result<usize, Error> {
-        let (mut from_us, mut left) = (i64::MIN, 0);
+    /// Sends every submission without an outcome to the register again.
+    pub(crate) async fn repeat_unfinished(&self) -> Result<Repeated, Error> {
+        let (mut from_us, mut repeated) = (i64::MIN, Repeated::default());
         loop {
             let unfinished = self.store.unfinished(from_us).await?;
-            let Some(last) = unfinished.last() else { return Ok(left) };
+            let Some(last) = unfinished.last() else { return Ok(repeated) };
             // What is received at the same moment as the last is looked at again next time.
             from_us = last.received_at_us.saturating_add(1);
             for submission in &unfinished {
                 let deadline = Deadline::after(REPEAT_DEADLINE);
-                left += usize::from(self.finish(deadline, submission).await.is_err());
+                match self.finish(deadline, submission).await {
+                    Ok(_) => repeated.finished += 1,
+                    Err(_) => repeated.left += 1,
+                }
             }
         }
     }

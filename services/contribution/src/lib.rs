@@ -22,6 +22,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use ::store::{Migration, Store};
+pub use app::Repeated;
 use serde::{Deserialize, Serialize};
 use server::{
     Routes, StartError,
@@ -132,12 +133,12 @@ impl Service {
         api::add(routes, Arc::clone(&self.shared))
     }
 
-    /// Sends every submission that the register has not answered to it again, and says how many are still
-    /// unanswered. The worker does this by itself; a test need not wait for it.
+    /// Sends every submission that the register has not answered to it again. The worker does this by
+    /// itself; a test need not wait for it.
     ///
     /// # Errors
     /// When the submissions cannot be read.
-    pub async fn repeat_unfinished(&self) -> Result<usize, Error> {
+    pub async fn repeat_unfinished(&self) -> Result<Repeated, Error> {
         self.shared.app.repeat_unfinished().await
     }
 
@@ -151,8 +152,12 @@ impl Service {
 /// The worker: a submission whose sender went away, or whose outcome was lost in a crash, is finished too.
 async fn repeat(shared: Arc<api::Shared>, every: Duration) {
     loop {
-        if shared.app.repeat_unfinished().await.is_err() {
-            tracing::error!("unfinished submissions could not be read");
+        match shared.app.repeat_unfinished().await {
+            Ok(repeated) if repeated == Repeated::default() => {}
+            Ok(Repeated { finished, left }) => {
+                tracing::info!(finished, left, "repeated unfinished submissions");
+            }
+            Err(_) => tracing::error!("unfinished submissions could not be read"),
         }
         tokio::time::sleep(every).await;
     }

@@ -158,8 +158,16 @@ impl Demo {
     }
 }
 
-/// The settings of a demonstration in a folder, with the keys they name.
-fn settings(folder: &Path, listen: &str, pki: &Pki, runtime: &Runtime) -> Result<settings::All> {
+/// The settings of a demonstration in a folder, with the keys they name. Its identities are issued by `pki`.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn settings(
+    folder: &Path,
+    listen: &str,
+    pki: &Pki,
+    runtime: &Runtime,
+) -> Result<settings::All> {
     let service = |name: &str| pki.issue(name, &format!("spiffe://{TRUST_DOMAIN}/service/{name}"));
     let own = service(process::ALL)?;
     let mut settings = settings::All::load(None)?;

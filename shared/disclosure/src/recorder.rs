@@ -11,7 +11,7 @@ use server::{
     Caller, Deadline,
     runtime::{Clock, Entropy},
 };
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 
 use crate::{Answer, DurableReceipt, Error};
 
@@ -101,7 +101,8 @@ impl Recorder {
     ) -> Result<AppendResponse, tonic::Status> {
         let first = self.log.clone().append(deadline.request(append.clone())).await;
         match first {
-            Err(status) if status.code() == tonic::Code::Unavailable => {
+            // A broken connection has the code UNKNOWN.
+            Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
                 let again = self.log.clone().append(deadline.request(append)).await;
                 again.map(tonic::Response::into_inner)
             }

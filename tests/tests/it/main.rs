@@ -13,6 +13,7 @@ mod bad_input;
 mod budget;
 mod canary;
 mod hidden;
+mod kill;
 mod lookup;
 mod receipt;
 mod serving;

@@ -1,0 +1,281 @@
+//! Real processes: the binary, as an operator runs it, on a folder of its own, to be killed and started
+//! again at the same addresses.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use lienthong::{
+    client::Client,
+    demo,
+    pki::Pki,
+    process::{ALL, Runtime},
+    settings,
+};
+use server::{channel::Peer, config::Secret};
+use store::{Engine, testing::TestDatabase};
+
+/// The four services.
+pub const SERVICES: [&str; 4] = ["audit", "policy", "identity", "contribution"];
+
+/// How the services are spread over processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Every service in one process.
+    All,
+    /// One process each.
+    Each,
+}
+
+/// One kind of process: how it is started, and the one that runs.
+struct Place {
+    config: PathBuf,
+    databases: Vec<(String, String)>,
+    running: Option<Child>,
+}
+
+/// All processes of a system.
+pub struct Fleet {
+    places: BTreeMap<&'static str, Place>,
+    databases: BTreeMap<&'static str, TestDatabase>,
+    identity: Peer,
+    contribution: Peer,
+    pki: Pki,
+    log_key: tlog::LogVerifier,
+    signing_key: String,
+    said: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Fleet {
+    /// Prepares a system in a new folder, with the agreements of the demonstration and no persons, and
+    /// starts its processes.
+    ///
+    /// # Panics
+    /// When anything is missing.
+    pub async fn start(shape: Shape, engine: Engine) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Runtime::system();
+        let pki = Pki::open(&folder.path().join("pki"), runtime.clock.clone()).unwrap();
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let mut all = demo::settings(folder.path(), &free(), &pki, &runtime).unwrap();
+        let mut databases = BTreeMap::new();
+        for service in SERVICES {
+            databases.insert(service, TestDatabase::new(engine).await);
+        }
+        // The file says what is public; where the data is, the environment says.
+        let empty = || Secret::new("");
+        (all.audit.database, all.policy.database) = (empty(), empty());
+        (all.identity.database, all.contribution.database) = (empty(), empty());
+        all.contribution.repeat_seconds = 1;
+        let log_key = std::fs::read_to_string(&all.identity.log_key_file).unwrap();
+        let signing_key = all.audit.signing_key_file.clone();
+        let peer = |endpoint: &str, service: &str| Peer {
+            endpoint: endpoint.to_owned(),
+            service: service.to_owned(),
+        };
+        let mut files = Vec::new();
+        let (identity, contribution) = match shape {
+            Shape::All => {
+                files.push((ALL, toml::to_string(&all).unwrap()));
+                let own = peer(&all.server.listen, ALL);
+                (own.clone(), own)
+            }
+            Shape::Each => {
+                let peers: BTreeMap<_, _> =
+                    SERVICES.iter().map(|name| (*name, peer(&free(), name))).collect();
+                files = each(&all, &pki, &peers);
+                (peers["identity"].clone(), peers["contribution"].clone())
+            }
+        };
+        let mut fleet = Self {
+            places: BTreeMap::new(),
+            databases,
+            identity,
+            contribution,
+            pki,
+            log_key: tlog::LogVerifier::new(&log_key).unwrap(),
+            signing_key,
+            said: Arc::default(),
+            _folder: folder,
+        };
+        for (name, text) in files {
+            fleet.add(name, &text);
+        }
+        fleet.start_missing();
+        fleet
+    }
+
+    fn add(&mut self, name: &'static str, text: &str) {
+        let config = self._folder.path().join(format!("{name}.toml"));
+        std::fs::write(&config, text).unwrap();
+        let own = |service: &&&'static str| name == ALL || name == **service;
+        let databases = SERVICES.iter().filter(own).map(|service| {
+            let key = format!("LIENTHONG__{}__DATABASE", service.to_uppercase());
+            (key, self.databases[service].url().to_owned())
+        });
+        let databases = databases.collect();
+        self.places.insert(name, Place { config, databases, running: None });
+    }
+
+    /// The names of the processes.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        self.places.keys().copied().collect()
+    }
+
+    /// Kills a process where it stands (SIGKILL).
+    pub fn kill(&mut self, name: &str) {
+        if let Some(mut child) = self.places.get_mut(name).and_then(|place| place.running.take()) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts every process that does not run, and waits until it serves.
+    pub fn start_missing(&mut self) {
+        for (name, place) in &mut self.places {
+            if place.running.is_none() {
+                place.running = Some(start(name, place, &self.said));
+            }
+        }
+    }
+
+    /// Ends every process as an operator does (SIGTERM): what agencies reach first, the log last.
+    ///
+    /// # Panics
+    /// When one does not end with status 0.
+    pub fn terminate(&mut self) {
+        for name in [ALL, "contribution", "identity", "policy", "audit"] {
+            let Some(mut child) = self.places.get_mut(name).and_then(|p| p.running.take()) else {
+                continue;
+            };
+            let id = child.id().to_string();
+            assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+            let ended = child.wait().unwrap();
+            assert!(ended.success(), "{name}: {ended}; it said: {:?}", self.said());
+        }
+    }
+
+    /// What the processes wrote to their logs.
+    #[must_use]
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// A caller of the contribution service, and one of the identity service.
+    #[must_use]
+    pub fn clients(&self, name: &str, agency: &str, system: &str) -> (Client, Client) {
+        let id = format!("spiffe://{}/agency/{agency}/system/{system}", demo::TRUST_DOMAIN);
+        let files = self.pki.issue(name, &id).unwrap();
+        let to = |peer: &Peer| {
+            Client::new(&peer.endpoint, &peer.service, demo::TRUST_DOMAIN, &files).unwrap()
+        };
+        (to(&self.contribution), to(&self.identity))
+    }
+
+    /// The log's public key.
+    #[must_use]
+    pub fn log_key(&self) -> &tlog::LogVerifier {
+        &self.log_key
+    }
+
+    /// The file of the log's secret key.
+    #[must_use]
+    pub fn signing_key(&self) -> &str {
+        &self.signing_key
+    }
+
+    /// Where a service's data is.
+    #[must_use]
+    pub fn database(&self, service: &str) -> &str {
+        self.databases[service].url()
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for place in self.places.values_mut() {
+            if let Some(child) = &mut place.running {
+                child.kill().ok();
+                child.wait().ok();
+            }
+        }
+    }
+}
+
+/// The configuration of each of the four processes.
+fn each(
+    all: &settings::All,
+    pki: &Pki,
+    peers: &BTreeMap<&'static str, Peer>,
+) -> Vec<(&'static str, String)> {
+    let server = |name: &str| {
+        let id = format!("spiffe://{}/service/{name}", demo::TRUST_DOMAIN);
+        let files = pki.issue(name, &id).unwrap();
+        server::Config {
+            listen: peers[name].endpoint.clone(),
+            certificate: files.certificate,
+            key: files.key,
+            ..all.server.clone()
+        }
+    };
+    let (policy, audit) = (peers["policy"].clone(), peers["audit"].clone());
+    let (mut identity, mut contribution) = (all.identity.clone(), all.contribution.clone());
+    (identity.policy, identity.audit) = (policy.clone(), audit.clone());
+    (contribution.policy, contribution.audit) = (policy, audit);
+    contribution.identity = peers["identity"].clone();
+    let audit = settings::Audit { server: server("audit"), audit: all.audit.clone() };
+    let policy = settings::Policy { server: server("policy"), policy: all.policy.clone() };
+    let identity = settings::Identity { server: server("identity"), identity };
+    let contribution = settings::Contribution { server: server("contribution"), contribution };
+    vec![
+        ("audit", toml::to_string(&audit).unwrap()),
+        ("policy", toml::to_string(&policy).unwrap()),
+        ("identity", toml::to_string(&identity).unwrap()),
+        ("contribution", toml::to_string(&contribution).unwrap()),
+    ]
+}
+
+/// Starts a process and reads its log until it says that it serves.
+fn start(name: &str, place: &Place, said: &Arc<Mutex<Vec<String>>>) -> Child {
+    let mut child = Command::new(binary())
+        .args(["serve", name, "--config"])
+        .arg(&place.config)
+        .envs(place.databases.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    for line in lines.by_ref() {
+        let line = line.unwrap();
+        let serves = line.contains("\"serving\"");
+        said.lock().unwrap().push(line);
+        if serves {
+            let said = Arc::clone(said);
+            std::thread::spawn(move || {
+                for line in lines.map_while(Result::ok) {
+                    said.lock().unwrap().push(line);
+                }
+            });
+            return child;
+        }
+    }
+    panic!("{name} does not start: {:?}", said.lock().unwrap())
+}
+
+/// The binary beside the tests, which `tests/run` builds first.
+fn binary() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let profile = tests.parent().and_then(Path::parent).unwrap();
+    let binary = profile.join("lienthong");
+    assert!(binary.exists(), "{} is not built: run ./tests/run", binary.display());
+    binary
+}
