@@ -147,32 +147,55 @@ def tree(leaves: list[bytes], index: int) -> tuple[bytes, list[bytes]]:
     return hashlib.sha256(b"\1" + a + b).digest(), (path_a + [b]) if on_left else (path_b + [a])
 
 
-class Verifier(unittest.TestCase):
-    """The verifier against a log that this test writes by the words of the standards."""
+def written(
+    size: int = 5,
+    index: int = 2,
+    claimed: int | None = None,
+    leaf: Callable[[bytes], bytes] = lambda leaf: leaf,
+    origin: str = "log.test/1",
+    algorithm: int = 1,
+    key_id: bytes | None = None,
+    context: bytes = b"/method\ncaller\n",
+) -> list[bytes]:
+    """The evidence of one call in a log that is written here, by the words of the standards; each argument
+    makes it other than it should be."""
+    b64, sha256 = lambda data: base64.b64encode(data).decode(), lambda data: hashlib.sha256(data).digest()
+    key, name = Ed25519PrivateKey.from_private_bytes(bytes(32)), "log.test/1"
+    public = bytes([algorithm]) + key.public_key().public_bytes_raw()
+    key_id = key_id or sha256(name.encode() + b"\n" + public)[:4]
+    opening = bytes(range(32)) + context
+    message = b"lienthong/outer/1\0" + sha256(opening[32:]) + sha256(b"request") + sha256(b"answer")
+    made = leaf(b"lienthong/leaf/1" + bytes(24) + hmac.digest(opening[:32], message, "sha256") + bytes(32))
+    leaves = [sha256(b"\0" + (made if n == index else bytes([n]))) for n in range(size)]
+    root, path = tree(leaves, index)
+    body = f"{origin}\n{size}\n{b64(root)}\n"
+    note = f"{body}\n— {name} {b64(key_id + key.sign(body.encode()))}\n"
+    hashes = "".join(b64(hash) + "\n" for hash in path)
+    proof = f"c2sp.org/tlog-proof@v1\nindex {index if claimed is None else claimed}\n{hashes}\n{note}"
+    return [b"request", b"answer", made, opening, proof.encode(), f"{name}+{key_id.hex()}+{b64(public)}\n".encode()]
 
+
+class Verifier(unittest.TestCase):
     def test_every_record_of_every_small_log_holds_at_its_own_index_only(self) -> None:
-        b64 = lambda data: base64.b64encode(data).decode()
-        sha256 = lambda data: hashlib.sha256(data).digest()
-        key, origin = Ed25519PrivateKey.generate(), "log.test/1"
-        public = b"\1" + key.public_key().public_bytes_raw()
-        key_id = sha256(origin.encode() + b"\n" + public)[:4]
-        vkey = f"{origin}+{key_id.hex()}+{b64(public)}\n"
-        opening = bytes(range(32)) + b"/method\ncaller\n"
-        message = b"lienthong/outer/1\0" + sha256(opening[32:]) + sha256(b"request") + sha256(b"answer")
-        outer = hmac.digest(opening[:32], message, "sha256")
-        leaf = b"lienthong/leaf/1" + bytes(24) + outer + bytes(32)
         for size in range(1, 18):
             for index in range(size):
-                others = [sha256(b"\0" + bytes([n])) for n in range(size)]
-                others[index] = sha256(b"\0" + leaf)
-                root, path = tree(others, index)
-                body = f"{origin}\n{size}\n{b64(root)}\n"
-                note = f"{body}\n— {origin} {b64(key_id + key.sign(body.encode()))}\n"
                 for claimed in range(size + 2):
-                    hashes = "".join(b64(hash) + "\n" for hash in path)
-                    proof = f"c2sp.org/tlog-proof@v1\nindex {claimed}\n{hashes}\n{note}"
-                    evidence = [b"request", b"answer", leaf, opening, proof.encode(), vkey.encode()]
+                    evidence = written(size, index, claimed)
                     self.assertEqual(holds(lambda: check(evidence)), claimed == index, (size, index, claimed))
+
+    def test_what_the_log_itself_signed_is_checked_too(self) -> None:
+        check(written())
+        for what, evidence in {
+            "the checkpoint of another log": written(origin="log.test/2"),
+            "a key of another algorithm": written(algorithm=2),
+            "a key under another id": written(key_id=b"none"),
+            "a longer leaf": written(leaf=lambda leaf: leaf + b"\0"),
+            "a shorter leaf": written(leaf=lambda leaf: leaf[:-1]),
+            "a context without a caller": written(context=b"/method\n"),
+            "a context of three lines": written(context=b"/method\ncaller\nmore\n"),
+            "a leaf of another version": written(leaf=lambda leaf: b"lienthong/leaf/2" + leaf[16:]),
+        }.items():
+            self.assertFalse(holds(lambda: check(evidence)), what)
 
 
 class Outsider(unittest.TestCase):
