@@ -182,6 +182,18 @@ impl Service {
     }
 }
 
+/// The newest signed checkpoint of a log that is only read: no key is needed, nothing is migrated, and
+/// whoever has the log open is not fenced.
+///
+/// # Errors
+/// When the database refuses, is away, or holds no log of this schema.
+pub async fn read_checkpoint(database: &str) -> Result<String, Error> {
+    let store = ::store::Store::open_read_only(database, migrations()).await?;
+    let head = store::head(&store).await;
+    store.close().await;
+    Ok(head?.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?.note)
+}
+
 async fn keys(config: &Config) -> Result<Keys, Error> {
     let path = &config.signing_key_file;
     let text = tokio::fs::read_to_string(path).await;

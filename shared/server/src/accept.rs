@@ -53,7 +53,7 @@ pub struct Running {
 impl Server {
     /// Reads the identity, then binds the address: never a port without an identity (I9).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let acceptor = TlsAcceptor::from(tls::server(&config.files())?);
+        let acceptor = TlsAcceptor::from(tls::server(&config.files(), &config.crl)?);
         let listen = |source| StartError::Listen { address: config.listen.clone(), source };
         let listener = TcpListener::bind(&config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;

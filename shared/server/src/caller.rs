@@ -109,6 +109,7 @@ enum OpenTo {
 /// Every method there is, and who may call it. A method that is not here does not exist.
 const METHODS: &[(&str, &[OpenTo])] = &[
     ("/lienthong.identity.v1.IdentityService/GetPerson", &[OpenTo::Systems]),
+    ("/lienthong.identity.v1.IdentityService/VerifyClaims", &[OpenTo::Systems]),
     ("/lienthong.identity.v1.RegisterService/Apply", &[OpenTo::Service("contribution")]),
     ("/lienthong.contribution.v1.ContributionService/SubmitContribution", &[OpenTo::Systems]),
     (

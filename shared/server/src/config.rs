@@ -23,6 +23,8 @@ pub struct Config {
     pub key: String,
     /// PEM file of the CA certificates that callers and services are verified against.
     pub ca: String,
+    /// PEM file of the revocation lists of those CAs; empty when nothing is revoked.
+    pub crl: String,
     /// A call without a deadline gets this one; a longer one is cut to it.
     pub deadline_max_seconds: u64,
     /// A handshake that takes longer is cut.

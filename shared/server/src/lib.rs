@@ -13,6 +13,7 @@
 //! | `config` | layered configuration, and the keys of the `[server]` table |
 //! | `deadline` | `grpc-timeout`, honoured and passed on |
 //! | `error` | the one form of an error on the wire |
+//! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `runtime` | time and randomness, injected |
 //! | `tls` | rustls configurations from PEM files |
 
@@ -22,6 +23,7 @@ pub mod channel;
 pub mod config;
 pub mod deadline;
 pub mod error;
+pub mod inspect;
 pub mod runtime;
 #[cfg(test)]
 mod tests;
@@ -50,9 +52,17 @@ pub enum StartError {
     /// The certificates do not make a usable TLS configuration.
     #[error("certificate and key are not usable")]
     Tls(#[from] rustls::Error),
-    /// The CA file makes no verifier.
-    #[error("the CA certificates make no verifier")]
+    /// CA certificates and revocation lists make no verifier.
+    #[error("the CA certificates and revocation lists make no verifier")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
+    /// A revocation list is none, or passed its date.
+    #[error("the revocation list `{path}` {why}")]
+    Revocations {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The address cannot be bound.
     #[error("cannot listen on `{address}`")]
     Listen {

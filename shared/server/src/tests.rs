@@ -9,8 +9,10 @@ use contract::policy::v1::{
     policy_service_server::{PolicyService, PolicyServiceServer},
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber,
 };
+use time::{Duration as Span, OffsetDateTime};
 use tokio::sync::Notify;
 use tonic::{Code, Request, Response, Status, service::Routes, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -39,9 +41,14 @@ impl Pki {
     }
 
     fn issue(&self, uri: &str) -> tls::Files {
+        self.issue_as(uri, None)
+    }
+
+    fn issue_as(&self, uri: &str, serial: Option<SerialNumber>) -> tls::Files {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
+        params.serial_number = serial;
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -56,6 +63,27 @@ impl Pki {
             key: write("key", key.serialize_pem()),
             ca: text_of(&self.folder.path().join("ca.pem")),
         }
+    }
+
+    /// The list of what is revoked, until `until`.
+    fn revoke(&self, serials: &[u64], until: OffsetDateTime) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: OffsetDateTime::UNIX_EPOCH,
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: OffsetDateTime::UNIX_EPOCH,
+            next_update: until,
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let path = self.folder.path().join("crl.pem");
+        fs::write(&path, list.signed_by(&self.issuer).unwrap().pem().unwrap()).unwrap();
+        text_of(&path)
     }
 
     fn service(&self, name: &str) -> tls::Files {
@@ -100,22 +128,27 @@ async fn start_told(
     deadline_max_seconds: u64,
     entered: Arc<Notify>,
 ) -> Running {
+    let config = config(pki, deadline_max_seconds);
+    let routes = Routes::new(PolicyServiceServer::new(Policy { answers, entered }));
+    Server::bind(config).await.unwrap().start(routes).await
+}
+
+fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
     let files = pki.service("policy");
-    let config = Config {
+    Config {
         listen: "127.0.0.1:0".to_owned(),
         trust_domain: DOMAIN.to_owned(),
         certificate: files.certificate,
         key: files.key,
         ca: files.ca,
+        crl: String::new(),
         deadline_max_seconds,
         handshake_max_seconds: 10,
         handshakes_max: 16,
         streams_max: 200,
         lame_duck_seconds: 0,
         drain_max_seconds: 1,
-    };
-    let routes = Routes::new(PolicyServiceServer::new(Policy { answers, entered }));
-    Server::bind(config).await.unwrap().start(routes).await
+    }
 }
 
 fn channel(server: &Running, service: &str, files: &tls::Files) -> Channel {
@@ -204,4 +237,70 @@ async fn health_answers_and_a_drain_ends_although_a_call_hangs() {
     tokio::time::timeout(HANG, server.stop()).await.unwrap();
     assert!(hanging.await.unwrap().is_err());
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_gets_no_connection_and_another_does() {
+    let pki = Pki::new();
+    let crl = pki.revoke(&[7], runtime::Clock::system().now() + Span::DAY);
+    let (entered, answers) = (Arc::default(), true);
+    let routes = Routes::new(PolicyServiceServer::new(Policy { answers, entered }));
+    let server = Server::bind(Config { crl, ..config(&pki, 30) }).await.unwrap();
+    let server = server.start(routes).await;
+    let uri = format!("spiffe://{DOMAIN}/service/identity");
+    let revoked = pki.issue_as(&uri, Some(7.into()));
+    let refused = decide(channel(&server, "policy", &revoked), None).await.unwrap_err();
+    assert_eq!(reason(&refused).1, "", "no answer of ours, whatever the transport calls it");
+    let other = pki.issue_as(&uri, Some(8.into()));
+    decide(channel(&server, "policy", &other), None).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn i9_without_a_usable_revocation_list_nothing_starts() {
+    let pki = Pki::new();
+    let now = runtime::Clock::system().now();
+    let check = async |crl: String, expect: &str| {
+        let refused = Server::bind(Config { crl, ..config(&pki, 30) }).await.err().unwrap();
+        assert!(refused.to_string().contains(expect), "{refused}");
+    };
+    check(pki.revoke(&[], now - Span::SECOND), "passed its date").await;
+    let crl = pki.revoke(&[], now + Span::DAY);
+    fs::write(&crl, "").unwrap();
+    check(crl.clone(), "holds no list").await;
+    fs::write(&crl, "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n").unwrap();
+    check(crl, "is damaged").await;
+    check("/nowhere/crl.pem".to_owned(), "/nowhere/crl.pem").await;
+}
+
+/// The keys that `config` is found faulty in.
+fn faulty(config: &Config) -> Vec<String> {
+    let mut faults = inspect::Faults::default();
+    inspect::server(config, runtime::Clock::system().now(), &mut faults);
+    faults.found().into_iter().map(|fault| fault.key).collect()
+}
+
+#[test]
+fn every_fault_of_an_identity_is_found_at_once() {
+    let pki = Pki::new();
+    let good = config(&pki, 30);
+    assert_eq!(faulty(&good), Vec::<String>::new());
+    let other = pki.service("audit");
+    let system = pki.issue(&format!("spiffe://{DOMAIN}/agency/G24/system/hi"));
+    let check = |config: Config, expect: &[&str]| assert_eq!(faulty(&config), expect);
+    check(Config { key: other.key, ..good.clone() }, &["server.key"]);
+    check(Config { trust_domain: "other".into(), ..good.clone() }, &["server.certificate"]);
+    check(
+        Config { certificate: system.certificate, key: system.key, ..good.clone() },
+        &["server.certificate"],
+    );
+    let bad = Config {
+        listen: "nowhere".into(),
+        certificate: String::new(),
+        key: "/nowhere".into(),
+        ca: good.key.clone(),
+        crl: "/nowhere".into(),
+        ..good
+    };
+    check(bad, &["server.listen", "server.certificate", "server.key", "server.ca", "server.crl"]);
 }

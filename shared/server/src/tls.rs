@@ -8,9 +8,13 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, WebPkiClientVerifier},
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject,
+};
+use time::OffsetDateTime;
+use x509_parser::{prelude::FromDer, revocation_list::CertificateRevocationList};
 
-use crate::StartError;
+use crate::{StartError, runtime::Clock};
 
 /// Files that make an identity.
 #[derive(Debug, Clone)]
@@ -23,12 +27,20 @@ pub struct Files {
     pub ca: String,
 }
 
-/// The configuration of a listener.
-pub fn server(files: &Files) -> Result<Arc<ServerConfig>, StartError> {
+/// The configuration of a listener. With revocation lists in the file `crl`, a caller whose certificate is
+/// on one, or on whose certificate they say nothing, gets no connection; with `crl` empty nobody is asked.
+pub fn server(files: &Files, crl: &str) -> Result<Arc<ServerConfig>, StartError> {
     let provider = provider();
     let roots = Arc::new(roots(&files.ca)?);
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?;
+    let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    if !crl.is_empty() {
+        // Intermediate certificates, of which agencies have none here, are not on these lists.
+        verifier = verifier
+            .with_crls(revocations(crl, Clock::system().now())?)
+            .only_check_end_entity_revocation()
+            .enforce_revocation_expiration();
+    }
+    let verifier = verifier.build()?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
@@ -50,26 +62,48 @@ pub fn client(files: &Files) -> Result<Arc<ClientConfig>, StartError> {
     Ok(Arc::new(config))
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-fn chain(path: &str) -> Result<Vec<CertificateDer<'static>>, StartError> {
+pub(crate) fn chain(path: &str) -> Result<Vec<CertificateDer<'static>>, StartError> {
     CertificateDer::pem_file_iter(path)
         .and_then(|found| found.collect::<Result<Vec<_>, _>>())
         .map_err(|source| pem("a certificate chain", path, source))
 }
 
-fn key(path: &str) -> Result<PrivateKeyDer<'static>, StartError> {
+pub(crate) fn key(path: &str) -> Result<PrivateKeyDer<'static>, StartError> {
     PrivateKeyDer::from_pem_file(path).map_err(|source| pem("a private key", path, source))
 }
 
-fn roots(path: &str) -> Result<RootCertStore, StartError> {
+pub(crate) fn roots(path: &str) -> Result<RootCertStore, StartError> {
     let mut roots = RootCertStore::empty();
     for certificate in chain(path)? {
         roots.add(certificate)?;
     }
     Ok(roots)
+}
+
+/// The revocation lists of a file: at least one, and each within its time.
+pub(crate) fn revocations(
+    path: &str,
+    now: OffsetDateTime,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, StartError> {
+    let faulty = |why| StartError::Revocations { path: path.to_owned(), why };
+    let lists = CertificateRevocationListDer::pem_file_iter(path)
+        .and_then(|found| found.collect::<Result<Vec<_>, _>>())
+        .map_err(|source| pem("revocation lists", path, source))?;
+    for list in &lists {
+        let Ok((_, parsed)) = CertificateRevocationList::from_der(list) else {
+            return Err(faulty("is damaged"));
+        };
+        let until =
+            parsed.next_update().ok_or_else(|| faulty("does not say until when it holds"))?;
+        if until.to_datetime() <= now {
+            return Err(faulty("has passed its date; publish a new one"));
+        }
+    }
+    if lists.is_empty() { Err(faulty("holds no list")) } else { Ok(lists) }
 }
 
 fn pem(what: &'static str, path: &str, source: rustls_pki_types::pem::Error) -> StartError {

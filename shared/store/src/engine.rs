@@ -87,6 +87,31 @@ pub(crate) async fn open(url: &str) -> Result<Store, Error> {
     }
 }
 
+/// Opens what is there, to read only. SQLite takes no lock: readers of other processes do no harm.
+pub(crate) async fn open_read_only(url: &str) -> Result<Store, Error> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).min_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+    options.sqlx_logging(false);
+    let engine = if let Some(path) = url.strip_prefix("sqlite://") {
+        if !Path::new(path).exists() {
+            return Err(Error::NoDatabase);
+        }
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite.create_if_missing(false).read_only(true).busy_timeout(BUSY_TIMEOUT)
+        });
+        Engine::Sqlite
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        options.map_sqlx_postgres_opts(|postgres| {
+            postgres.options([("default_transaction_read_only", "on")])
+        });
+        Engine::Postgres
+    } else {
+        return Err(Error::UnsupportedEngine);
+    };
+    let reader = Database::connect(options).await?;
+    Ok(Store { engine, readers: reader.clone(), writer: reader, lock: None })
+}
+
 async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(Error::File)?;

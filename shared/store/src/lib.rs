@@ -58,6 +58,17 @@ pub enum Error {
         /// Newest version this program knows.
         known: u32,
     },
+    /// The schema is older than this program, and was to be left as it is.
+    #[error("the schema has version {found}, this program needs {known}: migrate it first")]
+    SchemaTooOld {
+        /// Version found in the database.
+        found: u32,
+        /// Newest version this program knows.
+        known: u32,
+    },
+    /// There is no such database file.
+    #[error("there is no database at this place")]
+    NoDatabase,
     /// The engine did not take a setting that durability rests on.
     #[error("the database did not accept {0}")]
     NotDurable(&'static str),
@@ -113,6 +124,43 @@ impl Store {
         let store = engine::open(url).await?;
         migrate::run(store.engine, &store.writer, migrations).await?;
         Ok(store)
+    }
+
+    /// Opens a database of exactly this schema to read from it; whatever is written to it fails. Another
+    /// process may have it open at the same time.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn open_read_only(
+        url: &str,
+        migrations: &'static [Migration],
+    ) -> Result<Self, Error> {
+        let store = engine::open_read_only(url).await?;
+        let found = migrate::found(store.engine, &store.readers).await?;
+        let known = migrate::newest_known(migrations);
+        let refused = match found.cmp(&known) {
+            std::cmp::Ordering::Equal => return Ok(store),
+            std::cmp::Ordering::Less => Error::SchemaTooOld { found, known },
+            std::cmp::Ordering::Greater => Error::SchemaTooNew { found, known },
+        };
+        store.close().await;
+        Err(refused)
+    }
+
+    /// The schema version of a database: 0 when there is none, or no migration was ever applied. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn schema_version(url: &str) -> Result<u32, Error> {
+        let store = match engine::open_read_only(url).await {
+            Ok(store) => store,
+            Err(Error::NoDatabase) => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let found = migrate::found(store.engine, &store.readers).await;
+        store.close().await;
+        found
     }
 
     /// The engine.

@@ -1,6 +1,6 @@
 //! Schema versions: applied in order, each in a transaction, never changed once released.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 
 use crate::{Engine, Error, Sql};
 
@@ -22,6 +22,10 @@ pub struct Migration {
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1911)";
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version \
      (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";
+const HAS_TABLE: Sql = Sql {
+    sqlite: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'",
+    postgres: "SELECT COUNT(to_regclass('schema_version'))",
+};
 const NEWEST: Sql = Sql::same("SELECT COALESCE(MAX(version), 0) FROM schema_version");
 const RECORD: Sql = Sql {
     sqlite: "INSERT INTO schema_version (version, name) VALUES (?, ?)",
@@ -33,7 +37,7 @@ pub(crate) async fn run(
     writer: &DatabaseConnection,
     migrations: &'static [Migration],
 ) -> Result<(), Error> {
-    let known = migrations.iter().map(|m| m.version).max().unwrap_or(0);
+    let known = newest_known(migrations);
     let tx = writer.begin_with_options(engine.transaction_options()).await?;
     if engine == Engine::Postgres {
         tx.execute_unprepared(LOCK).await?;
@@ -55,8 +59,20 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn newest(engine: Engine, tx: &DatabaseTransaction) -> Result<u32, Error> {
-    let row = tx.query_one_raw(NEWEST.statement(engine, Vec::new())).await?;
+/// The version these migrations lead to.
+pub(crate) fn newest_known(migrations: &[Migration]) -> u32 {
+    migrations.iter().map(|m| m.version).max().unwrap_or(0)
+}
+
+/// The version that a database has: 0 when no migration was ever applied. Changes nothing.
+pub(crate) async fn found(engine: Engine, connection: &impl ConnectionTrait) -> Result<u32, Error> {
+    let row = connection.query_one_raw(HAS_TABLE.statement(engine, Vec::new())).await?;
+    let tables: i64 = row.ok_or(Error::NoRow)?.try_get_by(0)?;
+    if tables == 0 { Ok(0) } else { newest(engine, connection).await }
+}
+
+async fn newest(engine: Engine, connection: &impl ConnectionTrait) -> Result<u32, Error> {
+    let row = connection.query_one_raw(NEWEST.statement(engine, Vec::new())).await?;
     let version: i64 = match row {
         Some(row) => row.try_get_by(0)?,
         None => 0,

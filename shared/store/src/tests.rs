@@ -82,6 +82,30 @@ async fn a_newer_schema_is_refused_and_an_older_one_brought_up() {
 }
 
 #[tokio::test]
+async fn what_is_opened_to_read_is_left_as_it_is() {
+    for engine in ENGINES {
+        let database = TestDatabase::new(engine).await;
+        assert_eq!(Store::schema_version(database.url()).await.unwrap(), 0, "{engine:?}");
+        assert!(Store::open_read_only(database.url(), FIRST).await.is_err(), "{engine:?}");
+        // Neither made anything.
+        let store = Store::open(database.url(), FIRST).await.unwrap();
+        add(&store, 1).await.unwrap();
+        assert_eq!(Store::schema_version(database.url()).await.unwrap(), 1, "{engine:?}");
+        // Also while another process has it, which SQLite knows by its lock.
+        let reader = Store::open_read_only(database.url(), FIRST).await.unwrap();
+        assert_eq!(count(&reader).await, 1, "{engine:?}");
+        assert!(add(&reader, 2).await.is_err(), "{engine:?}");
+        add(&store, 3).await.unwrap();
+        assert_eq!(count(&reader).await, 2, "{engine:?}");
+        store.close().await;
+        reader.close().await;
+        let older = Store::open_read_only(database.url(), SECOND).await;
+        assert!(matches!(older, Err(Error::SchemaTooOld { found: 1, known: 2 })), "{engine:?}");
+        assert_eq!(Store::schema_version(database.url()).await.unwrap(), 1, "{engine:?}");
+    }
+}
+
+#[tokio::test]
 async fn another_engine_is_refused() {
     let refused = Store::open("mysql://nowhere/x", FIRST).await;
     assert!(matches!(refused, Err(Error::UnsupportedEngine)));
