@@ -147,7 +147,7 @@ impl Service {
     }
 
     /// Adds the service to what the internal port answers.
-    pub fn internal(&self, routes: tonic::service::Routes) -> tonic::service::Routes {
+    pub fn internal(&self, routes: server::Routes) -> server::Routes {
         api::internal(self, routes)
     }
 

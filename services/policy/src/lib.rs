@@ -116,7 +116,7 @@ impl Service {
     }
 
     /// Adds `PolicyService` to the routes for our own services.
-    pub fn internal(&self, routes: tonic::service::Routes) -> tonic::service::Routes {
+    pub fn internal(&self, routes: server::Routes) -> server::Routes {
         routes.add_service(PolicyServiceServer::new(api::Api(Arc::clone(&self.app))))
     }
 
