@@ -8,6 +8,7 @@ use time::Duration;
 use crate::{
     Config, Error,
     domain::{
+        basis::today,
         decision::{Decision, Profile},
         registry::Registry,
         request::Request,
@@ -34,7 +35,11 @@ impl App {
     ) -> Result<Self, Error> {
         let seconds = Some(config.table_seconds_max).filter(|s| (1..=SECONDS_MAX).contains(s));
         let seconds = seconds.and_then(|s| i64::try_from(s).ok()).ok_or(Error::TableSeconds)?;
-        let profile = Profile::load()?;
+        let profile = Profile::load(config.legal_profile)?;
+        if profile.listing(today(clock.now())).is_err() {
+            let legal_profile = config.legal_profile.name();
+            tracing::warn!(legal_profile, "its law is not in force today: everything is denied");
+        }
         let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
         let app = Self { profile, store, clock, entropy, longest: Duration::seconds(seconds) };
         if !config.registry_file.is_empty() {

@@ -30,6 +30,7 @@ mod tests;
 use std::sync::Arc;
 
 use contract::policy::v1::policy_service_server::PolicyServiceServer;
+pub use domain::catalogue::LegalProfile;
 use domain::{catalogue::Catalogue, registry::Registry};
 use serde::{Deserialize, Serialize};
 use server::{
@@ -48,6 +49,8 @@ pub struct Config {
     pub database: Secret,
     /// Registry file that is applied at start, or empty.
     pub registry_file: String,
+    /// The law that lists the items.
+    pub legal_profile: LegalProfile,
     /// How long a decision is kept at most, in seconds.
     pub table_seconds_max: u64,
 }

@@ -20,6 +20,7 @@ use tonic_types::StatusExt;
 use super::*;
 use crate::domain::registry::State;
 
+mod profile;
 mod registry;
 
 /// Noon in Viet Nam.
@@ -27,17 +28,38 @@ const NOW: OffsetDateTime = datetime!(2026-11-24 05:00:00.7 UTC);
 const SHARING: &str = "Decision 1911/QD-TTg, Art. 2(1)";
 const CONNECTING: &str = "Decree 70/2024/ND-CP, Art. 7(2)";
 
-fn config(database: &TestDatabase) -> Config {
+/// With the legal profile of a day.
+fn config(database: &TestDatabase, now: OffsetDateTime) -> Config {
     let database = Secret::new(database.url());
-    Config { database, registry_file: String::new(), table_seconds_max: 60 }
+    let before = now < datetime!(2024-06-30 17:00 UTC);
+    let legal_profile = if before { LegalProfile::Law2014 } else { LegalProfile::Law2023 };
+    Config { database, registry_file: String::new(), legal_profile, table_seconds_max: 60 }
 }
 
 async fn open(database: &TestDatabase, now: OffsetDateTime) -> Service {
-    Service::open(&config(database), Clock::fixed(now), Entropy::seeded(1)).await.unwrap()
+    start(&config(database, now), now).await.unwrap()
+}
+
+async fn start(config: &Config, now: OffsetDateTime) -> Result<Service, Error> {
+    Service::open(config, Clock::fixed(now), Entropy::seeded(1)).await
 }
 
 fn sample() -> Registry {
     Registry::parse(include_str!("../testdata/registry.toml")).unwrap()
+}
+
+/// A registry of before 2024-07-01, as far as the law of the service lists its items.
+fn of_2014(mut registry: Registry, service: &Service) -> Registry {
+    for connection in &mut registry.connections {
+        connection.legal_basis = "decree-137-2015-art-7-2".into();
+    }
+    for agreement in &mut registry.agreements {
+        agreement.valid_from = time::macros::date!(2021 - 01 - 01);
+        for grant in &mut agreement.grants {
+            grant.items.retain(|item| service.catalogue().item(item).is_some());
+        }
+    }
+    registry
 }
 
 /// A service on a new database with the registry of the tests.
@@ -341,16 +363,11 @@ async fn valid_until_is_the_earliest_end() {
         let (database, mut service) = service(engine).await;
         let mut assessed = sample();
         assessed.connections[0].assessed_until = time::macros::date!(2026 - 11 - 25);
-        // Connected under Decree 137/2015, which ended on 2024-07-01.
-        let mut replaced = sample();
-        replaced.connections[0].legal_basis = "decree-137-2015-art-7-2".into();
-        replaced.agreements[0].valid_from = time::macros::date!(2024 - 01 - 01);
         for (registry, now, end) in [
             // Sixty seconds, and the part of a second cut off.
             (sample(), NOW, datetime!(2026-11-24 05:01 UTC)),
             (sample(), datetime!(2026-12-31 16:59:30 UTC), datetime!(2026-12-31 17:00 UTC)),
             (assessed, datetime!(2026-11-24 16:59:30 UTC), datetime!(2026-11-24 17:00 UTC)),
-            (replaced, datetime!(2024-06-30 16:59:30 UTC), datetime!(2024-06-30 17:00 UTC)),
         ] {
             service = at(&database, service, now).await;
             service.apply_registry(&registry).await.unwrap();

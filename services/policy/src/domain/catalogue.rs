@@ -2,13 +2,49 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::basis::LegalBasis;
 use crate::Error;
 
 /// A set of items, one bit for each place in the catalogue.
 pub type Mask = u64;
+
+/// Which law lists the items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+// By way of a text: in an environment variable the year comes as a number.
+#[serde(try_from = "String")]
+pub enum LegalProfile {
+    /// Law 59/2014/QH13, Art. 9(1).
+    #[serde(rename = "2014")]
+    Law2014,
+    /// Law 26/2023/QH15, Art. 9.
+    #[serde(rename = "2023")]
+    Law2023,
+}
+
+impl LegalProfile {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Law2014, Self::Law2023];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Law2014 => "2014",
+            Self::Law2023 => "2023",
+        }
+    }
+}
+
+impl TryFrom<String> for LegalProfile {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let found = Self::ALL.into_iter().find(|profile| profile.name() == name);
+        found.ok_or_else(|| format!("`{name}` is no legal profile: `2014` and `2023` are"))
+    }
+}
 
 /// What kind of value an item has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -96,14 +132,90 @@ pub struct Catalogue {
     legal_basis: LegalBasis,
     items_basis: String,
     places: BTreeMap<String, usize>,
+    /// The items and the groups of both laws.
+    listed: BTreeSet<String>,
+    groups: BTreeSet<String>,
 }
 
 /// The file of items, as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ItemFile {
-    legal_basis: String,
+    law_2023: Law2023,
+    law_2014: Law2014,
     item: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Law2023 {
+    legal_basis: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Law2014 {
+    legal_basis: String,
+    /// Its points, in order.
+    points: Vec<String>,
+}
+
+impl ItemFile {
+    /// Reads the file; it has no fault in what any profile needs.
+    fn parse(text: &str, legal_basis: &LegalBasis) -> Result<Self, Error> {
+        let file: Self = toml::from_str(text).map_err(|e| Error::data("items", e))?;
+        let wrong = |why: String| Err(Error::data("items", why));
+        for basis in [&file.law_2023.legal_basis, &file.law_2014.legal_basis] {
+            if legal_basis.get(basis).is_none() {
+                return wrong(format!("their legal basis `{basis}` is not known"));
+            }
+        }
+        let bits = usize::try_from(Mask::BITS).unwrap_or(usize::MAX);
+        if file.item.len() > bits {
+            return wrong(format!("there are more than {bits}"));
+        }
+        let mut ids = BTreeSet::new();
+        let mut points: BTreeMap<&str, bool> = BTreeMap::new();
+        for point in &file.law_2014.points {
+            if point.is_empty() || points.insert(point, false).is_some() {
+                return wrong(format!("point `{point}` is empty or there twice"));
+            }
+        }
+        for item in &file.item {
+            if !ids.insert(&item.id) {
+                return wrong(format!("`{}` is there twice", item.id));
+            }
+            if (item.kind == ItemType::Coded) != item.code_list.is_some() {
+                return wrong(format!("code list of `{}`", item.id));
+            }
+            if item.law_2014.is_empty() {
+                continue;
+            }
+            match points.get_mut(item.law_2014.as_str()) {
+                Some(named) => *named = true,
+                None => return wrong(format!("`{}`: its point is not there", item.id)),
+            }
+        }
+        if let Some((point, _)) = points.iter().find(|(_, named)| !**named) {
+            return wrong(format!("no item is of point `{point}`"));
+        }
+        Ok(file)
+    }
+
+    /// The items that a law lists, in its order, and the ground that lists them.
+    fn listed_by(self, profile: LegalProfile) -> (Vec<Item>, String) {
+        match profile {
+            LegalProfile::Law2023 => (self.item, self.law_2023.legal_basis),
+            LegalProfile::Law2014 => {
+                let Law2014 { legal_basis, points } = self.law_2014;
+                let place = |item: &Item| points.iter().position(|p| *p == item.law_2014);
+                let mut items = self.item;
+                items.retain(|item| place(item).is_some());
+                items.sort_by_key(place);
+                (items, legal_basis)
+            }
+        }
+    }
 }
 
 /// The file of procedures, as written.
@@ -114,48 +226,43 @@ struct ProcedureFile {
 }
 
 impl Catalogue {
-    /// Reads the three files.
-    pub fn parse(items: &str, procedures: &str, basis: &str) -> Result<Self, Error> {
+    /// Reads the three files. The items are those that the law of the profile lists.
+    pub fn parse(
+        profile: LegalProfile,
+        items: &str,
+        procedures: &str,
+        basis: &str,
+    ) -> Result<Self, Error> {
         let legal_basis = LegalBasis::parse(basis)?;
-        let file: ItemFile = toml::from_str(items).map_err(|e| Error::data("items", e))?;
+        let file = ItemFile::parse(items, &legal_basis)?;
         let procedures: ProcedureFile =
             toml::from_str(procedures).map_err(|e| Error::data("procedures", e))?;
-        if legal_basis.get(&file.legal_basis).is_none() {
-            return Err(Error::data("items", "their legal basis is not known"));
-        }
-        let bits = usize::try_from(Mask::BITS).unwrap_or(usize::MAX);
-        if file.item.len() > bits {
-            return Err(Error::data("items", format!("there are more than {bits}")));
-        }
-        let mut places = BTreeMap::new();
-        for (place, item) in file.item.iter().enumerate() {
-            if places.insert(item.id.clone(), place).is_some() {
-                return Err(Error::data("items", format!("`{}` is there twice", item.id)));
-            }
-            if (item.kind == ItemType::Coded) != item.code_list.is_some() {
-                return Err(Error::data("items", format!("code list of `{}`", item.id)));
-            }
-        }
         let mut named = BTreeSet::new();
         if let Some(p) = procedures.procedure.iter().find(|p| !named.insert(&p.id)) {
             return Err(Error::data("procedures", format!("`{}` is there twice", p.id)));
         }
+        let listed = file.item.iter().map(|item| item.id.clone()).collect();
+        let groups = file.item.iter().flat_map(|item| item.groups.clone()).collect();
+        let (items, items_basis) = file.listed_by(profile);
+        let places = items.iter().enumerate().map(|(place, item)| (item.id.clone(), place));
         Ok(Self {
-            items: file.item,
+            places: places.collect(),
+            items,
             procedures: procedures.procedure,
             legal_basis,
-            items_basis: file.legal_basis,
-            places,
+            items_basis,
+            listed,
+            groups,
         })
     }
 
-    /// The items, in the order of the law.
+    /// The items that the law of the profile lists, in its order.
     #[must_use]
     pub fn items(&self) -> &[Item] {
         &self.items
     }
 
-    /// The item of an id.
+    /// The item of an id, if the law of the profile lists it.
     #[must_use]
     pub fn item(&self, id: &str) -> Option<&Item> {
         self.items.get(*self.places.get(id)?)
@@ -193,6 +300,18 @@ impl Catalogue {
     /// The bits of several items.
     pub fn mask<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> Mask {
         ids.into_iter().fold(0, |mask, id| mask | self.bit(id))
+    }
+
+    /// Whether any law lists this item, whatever the profile.
+    #[must_use]
+    pub fn lists_item(&self, id: &str) -> bool {
+        self.listed.contains(id)
+    }
+
+    /// Whether there is such a group, whether or not the law of the profile lists items of it.
+    #[must_use]
+    pub fn lists_group(&self, group: &str) -> bool {
+        self.groups.contains(group)
     }
 
     /// The bits of all items.

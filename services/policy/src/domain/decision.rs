@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use time::{Date, Duration, OffsetDateTime};
 
 use super::basis::{BasisRow, start_of, today};
-use super::catalogue::{Catalogue, Claims, Mask, Procedure};
+use super::catalogue::{Catalogue, Claims, LegalProfile, Mask, Procedure};
 use super::registry::{Connection, Granted, Standing, State};
 use super::request::Request;
 use super::rules::{Question, Rules};
@@ -30,7 +30,7 @@ const SHIPPED: [&str; 5] = [
     include_str!("../../data/rules.cedarschema"),
 ];
 
-/// Catalogue and rules, as shipped with this program.
+/// Catalogue and rules, as shipped with this program, for one legal profile.
 pub(crate) struct Profile {
     pub(crate) catalogue: Catalogue,
     rules: Rules,
@@ -39,14 +39,14 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// Reads the shipped data; a fault in them keeps the service from starting (I9).
-    pub(crate) fn load() -> Result<Self, Error> {
-        Self::read(SHIPPED)
+    pub(crate) fn load(profile: LegalProfile) -> Result<Self, Error> {
+        Self::read(profile, SHIPPED)
     }
 
     /// Reads items, procedures, legal grounds, rules and the schema of the rules.
-    fn read(files: [&str; 5]) -> Result<Self, Error> {
+    fn read(profile: LegalProfile, files: [&str; 5]) -> Result<Self, Error> {
         let [items, procedures, basis, rules, schema] = files;
-        let catalogue = Catalogue::parse(items, procedures, basis)?;
+        let catalogue = Catalogue::parse(profile, items, procedures, basis)?;
         for ground in [CONNECTING, AGREEING, TASKS] {
             if catalogue.legal_basis().get(ground).is_none() {
                 return Err(Error::data("legal basis", format!("`{ground}` is not there")));
@@ -54,12 +54,14 @@ impl Profile {
         }
         let rules = Rules::load(rules, schema, &catalogue)?;
         // A digest of digests, so that moving a line from one file to the next is a change.
-        let digest =
-            files.iter().fold(Sha256::new(), |all, file| all.chain_update(Sha256::digest(file)));
+        let digest = [profile.name()]
+            .iter()
+            .chain(&files)
+            .fold(Sha256::new(), |all, part| all.chain_update(Sha256::digest(part)));
         Ok(Self { catalogue, rules, digest })
     }
 
-    /// The revision of everything that decides: the shipped data and a registry.
+    /// The revision of everything that decides: the profile, the shipped data and a registry.
     fn revision(&self, registry: &str) -> String {
         let mut revision = hex::encode(self.digest.clone().chain_update(registry).finalize());
         revision.truncate(REVISION_LEN);
@@ -104,6 +106,7 @@ impl Profile {
         day: Date,
     ) -> Result<Grounds<'a>, Denial> {
         let law = self.catalogue.legal_basis();
+        let listing = self.listing(day)?;
         let (connection, connecting) = self.connected(standing.connection.as_ref(), day)?;
         let Some(basis) = law.get(&request.legal_basis) else {
             return Err(self.denial(Refusal::BasisNotInForce, "basis-unknown", TASKS));
@@ -118,7 +121,15 @@ impl Profile {
         let Some((granted, items)) = standing.in_force(day, wanted, &self.catalogue) else {
             return Err(self.denial(Refusal::NoAgreement, "no-agreement", AGREEING));
         };
-        Ok(Grounds { connection, connecting, basis, procedure, granted, items })
+        Ok(Grounds { listing, connection, connecting, basis, procedure, granted, items })
+    }
+
+    /// The ground that lists the items. On a day on which it is not in force there is no item that
+    /// anybody could be given; its successor lists others, so it does not stand in for it.
+    pub(crate) fn listing(&self, day: Date) -> Result<&BasisRow, Denial> {
+        let id = self.catalogue.items_basis();
+        let row = self.catalogue.legal_basis().in_force(id, day);
+        row.ok_or_else(|| self.denial(Refusal::BasisNotInForce, "legal-profile-not-in-force", id))
     }
 
     /// The connection, if it may be used, and the ground on which it stands today.
@@ -178,7 +189,7 @@ impl Profile {
         }
         let law = self.catalogue.legal_basis();
         let rules = builder.applicable().filter_map(|rule| law.get(&rule.basis));
-        let rows = rules.chain([grounds.connecting, grounds.basis]);
+        let rows = rules.chain([grounds.listing, grounds.connecting, grounds.basis]);
         // A rule whose ground ended before today permits nothing and forbids for ever: it ends
         // nothing.
         let ends = rows.filter_map(|row| row.effective_to).filter(|end| day < *end);
@@ -206,6 +217,8 @@ fn nothing(table: &DecisionTable) -> Denial {
 
 /// What stands before a rule is asked.
 struct Grounds<'a> {
+    /// The ground that lists the items.
+    listing: &'a BasisRow,
     connection: &'a Connection,
     /// The ground of the connection, as it is today.
     connecting: &'a BasisRow,

@@ -14,7 +14,11 @@ fn changed(file: usize, from: &str, to: &str) -> Result<Profile, Error> {
     assert_ne!(text, SHIPPED[file], "nothing changed");
     let mut files = SHIPPED;
     files[file] = &text;
-    Profile::read(files)
+    Profile::read(LegalProfile::Law2023, files)
+}
+
+fn load(profile: LegalProfile) -> Profile {
+    Profile::load(profile).unwrap()
 }
 
 fn request() -> Request {
@@ -66,6 +70,25 @@ fn a_table_ends_with_the_ground_of_a_rule() {
     assert_eq!(after.valid_until, datetime!(2026-11-24 18:00 UTC));
 }
 
+/// So it ends with what the connection, the items and the request stand on, and then nothing is
+/// allowed.
+#[test]
+fn i2_a_table_ends_with_each_ground_that_it_needs() {
+    for (ground, rule) in [
+        ("decree-70-2024-art-7-2", "connection-basis-ended"),
+        ("law-26-2023-art-9", "legal-profile-not-in-force"),
+        ("1911-2021-art-2-1", "basis-not-in-force"),
+    ] {
+        let row = format!("id = \"{ground}\"");
+        let profile = changed(2, &row, &format!("{row}\neffective_to = \"2026-11-25\"")).unwrap();
+        let before = decide(&profile, &standing(), datetime!(2026-11-24 16:59:30 UTC));
+        assert!(before.outcome.is_ok(), "{ground}");
+        assert_eq!(before.valid_until, datetime!(2026-11-24 17:00 UTC), "{ground}");
+        let after = decide(&profile, &standing(), datetime!(2026-11-24 17:00 UTC));
+        assert_eq!(after.outcome.unwrap_err().rule, rule);
+    }
+}
+
 /// What permits under a ground that ended permits no longer.
 #[test]
 fn i2_a_permit_ends_with_its_ground() {
@@ -92,7 +115,7 @@ fn i2_a_connection_whose_ground_ended_without_a_successor_is_denied() {
 
 #[test]
 fn of_several_agreements_the_one_that_grants_most_is_applied_and_never_two() {
-    let profile = Profile::load().unwrap();
+    let profile = load(LegalProfile::Law2023);
     let mut standing = standing();
     standing.granted = vec![granted("a", &["sex"]), granted("b", &[ITEM]), granted("c", &[ITEM])];
     let decision = decide(&profile, &standing, datetime!(2026-11-24 05:00 UTC));
@@ -104,6 +127,11 @@ fn i9_data_with_faults_are_refused() {
     for (file, from, to) in [
         (0, "id = \"sex\"", "id = \"birth_full_name\""),
         (0, "code_list = \"sex\"\n", ""),
+        (0, "law_2014 = \"g\"", "law_2014 = \"f\""),
+        (0, "law_2014 = \"g\"", "law_2014 = \"e\""),
+        (0, "\"e\", \"g\"", "\"e\", \"e\", \"g\""),
+        (0, "\"law-59-2014-art-9-1\"", "\"law-of-nowhere\""),
+        (0, "\"law-26-2023-art-9\"", "\"law-of-nowhere\""),
         (1, "id = \"death-registration\"", "id = \"birth-registration\""),
         (1, "claims = \"waived\"", "claims = \"perhaps\""),
         (2, "id = \"1911-2021-art-3-4-b\"", "id = \"other\""),
@@ -115,14 +143,16 @@ fn i9_data_with_faults_are_refused() {
 }
 
 #[test]
-fn every_file_is_in_the_revision() {
-    let shipped = Profile::load().unwrap().revision("r");
+fn every_file_and_the_profile_are_in_the_revision() {
+    let profile = LegalProfile::Law2023;
+    let shipped = load(profile).revision("r");
     assert_eq!(shipped.len(), REVISION_LEN);
     for file in 0..SHIPPED.len() {
         let text = format!("{}\n", SHIPPED[file]);
         let mut files = SHIPPED;
         files[file] = &text;
-        assert_ne!(Profile::read(files).unwrap().revision("r"), shipped, "file {file}");
+        assert_ne!(Profile::read(profile, files).unwrap().revision("r"), shipped, "file {file}");
     }
-    assert_ne!(Profile::load().unwrap().revision("s"), shipped);
+    assert_ne!(load(profile).revision("s"), shipped);
+    assert_ne!(load(LegalProfile::Law2014).revision("r"), shipped);
 }

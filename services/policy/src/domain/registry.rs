@@ -174,7 +174,11 @@ impl Grant {
         if items.is_empty() {
             return wrong(format!("`{agreement}` grants nothing for `{procedure}`"));
         }
-        items.iter().try_for_each(|item| known(agreement, item, catalogue.item(item).is_some()))
+        let unlisted = |item: &&String| catalogue.item(item).is_none();
+        items.iter().find(unlisted).map_or(Ok(()), |item| {
+            let law = catalogue.items_basis();
+            wrong(format!("`{agreement}` grants `{item}`, which `{law}` does not list"))
+        })
     }
 }
 

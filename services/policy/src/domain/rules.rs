@@ -237,7 +237,7 @@ fn read(policy: &Policy, catalogue: &Catalogue, names: &Names) -> Result<Rule, E
         }
     };
     let (items, register) = scope(&policy.resource_constraint(), catalogue, names)
-        .ok_or_else(|| wrong("its scope names an item or group that is not in the catalogue"))?;
+        .ok_or_else(|| wrong("its scope names an item or group that no law lists"))?;
     let json = policy.to_json().map_err(rules_error)?;
     let mut facts = BTreeSet::new();
     facts_of(json.get("conditions").unwrap_or(&Value::Null), &mut facts).map_err(wrong)?;
@@ -259,7 +259,8 @@ fn act(action: &EntityUid) -> Option<&'static str> {
 }
 
 /// The items that a resource scope is about, and whether it is about the register as a whole. A scope that
-/// names nothing known is refused: a misspelt forbid would be open for ever.
+/// names nothing known is refused: a misspelt forbid would be open for ever. What is known but not listed
+/// by the law of the profile is no such fault: the rule is then about no item.
 fn scope(
     resource: &ResourceConstraint,
     catalogue: &Catalogue,
@@ -267,12 +268,12 @@ fn scope(
 ) -> Option<(Mask, bool)> {
     let one = |uid: &EntityUid| {
         let id: &str = uid.id().as_ref();
-        let mask = match uid.type_name() {
-            kind if *kind == names.item => catalogue.bit(id),
-            kind if *kind == names.group => catalogue.group(id),
-            _ => 0,
+        let (known, mask) = match uid.type_name() {
+            kind if *kind == names.item => (catalogue.lists_item(id), catalogue.bit(id)),
+            kind if *kind == names.group => (catalogue.lists_group(id), catalogue.group(id)),
+            _ => (false, 0),
         };
-        (mask != 0).then_some((mask, false))
+        known.then_some((mask, false))
     };
     match resource {
         ResourceConstraint::Any => Some((catalogue.all(), true)),

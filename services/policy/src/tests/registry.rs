@@ -163,12 +163,12 @@ struct Settings {
 async fn i9_a_faulty_configuration_does_not_start() {
     assert!(DEFAULTS.starts_with("[policy]"));
     let defaults: Settings = server::config::load(&[DEFAULTS], None).unwrap();
-    let start =
-        async |config: &Config| Service::open(config, Clock::fixed(NOW), Entropy::seeded(1)).await;
+    assert_eq!(defaults.policy.legal_profile, LegalProfile::Law2023);
+    let start = async |config: &Config| start(config, NOW).await;
     let error = start(&defaults.policy).await.unwrap_err();
     assert!(matches!(error, Error::Store(::store::Error::UnsupportedEngine)));
     let database = TestDatabase::new(Engine::Sqlite).await;
-    let config = config(&database);
+    let config = config(&database, NOW);
     for table_seconds_max in [0, 86_401, u64::MAX] {
         let error = start(&Config { table_seconds_max, ..config.clone() }).await.unwrap_err();
         assert!(matches!(error, Error::TableSeconds));
