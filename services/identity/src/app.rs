@@ -18,20 +18,22 @@ use crate::{Config, store::RegisterStore};
 /// Viet Nam's time of day: UTC+7, without summer time.
 const VIET_NAM: UtcOffset = offset!(+7);
 
-/// How many lookups that match nobody a connection has in a window of time.
+/// How much a connection may find out by trying, in a window of time.
 #[derive(Clone, Copy)]
 pub(crate) struct Budget {
-    /// Misses in a window.
+    /// Lookups that match nobody.
     pub(crate) misses_max: u32,
+    /// Claimed values that are compared.
+    pub(crate) comparisons_max: u32,
     /// The window.
     pub(crate) window: Duration,
 }
 
-/// What a lookup reads: the person, and how much of the budget is spent.
-#[derive(Clone)]
+/// What a lookup reads: the person, and how much of the budgets is spent.
 struct Read {
     record: Option<GoldenRecord>,
     misses: i64,
+    comparisons: i64,
     version: u64,
 }
 
@@ -43,6 +45,18 @@ struct Question {
     min_version: u64,
 }
 
+/// What is charged to a budget.
+struct Charge {
+    window_start_ms: i64,
+    budget: String,
+    amount: u32,
+}
+
+/// The budget of comparisons of a connection; that of misses has the connection's own name.
+fn comparisons_of(connection: &str) -> String {
+    format!("{connection} comparisons")
+}
+
 /// The use cases over one register.
 pub(crate) struct App {
     store: RegisterStore,
@@ -51,7 +65,7 @@ pub(crate) struct App {
     clock: Clock,
     entropy: Entropy,
     reads: Coalescer<Question, Option<Read>>,
-    charges: Coalescer<(i64, String), bool>,
+    charges: Coalescer<Charge, bool>,
 }
 
 impl App {
@@ -69,9 +83,9 @@ impl App {
             async move { read(&store, &asked).await }
         });
         let charging = store.clone();
-        let charges = Coalescer::start(batch, move |missed: Arc<[(i64, String)]>| {
+        let charges = Coalescer::start(batch, move |charged: Arc<[Charge]>| {
             let store = charging.clone();
-            async move { charge(&store, &missed).await }
+            async move { charge(&store, &charged).await }
         });
         let answer_valid = Duration::from_secs(config.answer_valid_seconds.into());
         Self { store, budget, answer_valid, clock, entropy, reads, charges }
@@ -105,21 +119,26 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
             if asked.iter().any(|q| q.min_version > 0) { store.version().await? } else { 0 };
         let numbers: Vec<&str> = asked.iter().map(|q| q.number.as_str()).collect();
         let persons = store.persons(&numbers).await?;
-        let mut windows: HashMap<i64, Vec<&str>> = HashMap::new();
+        let mut windows: HashMap<i64, Vec<String>> = HashMap::new();
         for q in asked {
-            windows.entry(q.window_start_ms).or_default().push(&q.connection);
+            let budgets = windows.entry(q.window_start_ms).or_default();
+            budgets.extend([q.connection.clone(), comparisons_of(&q.connection)]);
         }
         // Nearly always one window: a batch spans two only at the turn of one.
         let mut spent = HashMap::new();
-        for (window, connections) in windows {
-            for (connection, misses) in store.misses(window, &connections).await? {
-                spent.insert((window, connection), misses);
+        for (window, budgets) in windows {
+            for (budget, amount) in store.spent(window, &budgets).await? {
+                spent.insert((window, budget), amount);
             }
         }
         let one = |q: &Question| {
-            let record = persons.get(&q.number).cloned();
-            let key = (q.window_start_ms, q.connection.clone());
-            Some(Read { record, misses: spent.get(&key).copied().unwrap_or(0), version })
+            let of = |budget| spent.get(&(q.window_start_ms, budget)).copied().unwrap_or(0);
+            Some(Read {
+                record: persons.get(&q.number).cloned(),
+                misses: of(q.connection.clone()),
+                comparisons: of(comparisons_of(&q.connection)),
+                version,
+            })
         };
         Ok::<_, crate::Error>(asked.iter().map(one).collect::<Vec<_>>())
     };
@@ -129,21 +148,22 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
     })
 }
 
-/// One batch of misses, summed per connection, durable before any of the answers.
-async fn charge(store: &RegisterStore, missed: &[(i64, String)]) -> Vec<bool> {
+/// One batch of charges, summed per budget, durable before any of the answers.
+async fn charge(store: &RegisterStore, charged: &[Charge]) -> Vec<bool> {
     let mut windows: HashMap<i64, HashMap<String, u32>> = HashMap::new();
-    for (window, connection) in missed {
-        *windows.entry(*window).or_default().entry(connection.clone()).or_default() += 1;
+    for one in charged {
+        let budgets = windows.entry(one.window_start_ms).or_default();
+        *budgets.entry(one.budget.clone()).or_default() += one.amount;
     }
     let mut windows: Vec<_> = windows.into_iter().collect();
     windows.sort_unstable_by_key(|(window, _)| *window);
-    for (window, misses) in windows {
-        if let Err(error) = store.charge(window, misses).await {
-            tracing::error!(kind = kind(&error), "misses could not be counted");
-            return missed.iter().map(|_| false).collect();
+    for (window, budgets) in windows {
+        if let Err(error) = store.charge(window, budgets).await {
+            tracing::error!(kind = kind(&error), "a budget could not be charged");
+            return charged.iter().map(|_| false).collect();
         }
     }
-    missed.iter().map(|_| true).collect()
+    charged.iter().map(|_| true).collect()
 }
 
 /// What may be logged of an error.

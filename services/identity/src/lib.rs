@@ -53,7 +53,9 @@ pub struct Config {
     pub log_key_file: String,
     /// Lookups that match nobody, per connection and window.
     pub misses_max: u32,
-    /// The window of that budget.
+    /// Claimed values that are compared, per connection and window.
+    pub comparisons_max: u32,
+    /// The window of both budgets.
     pub misses_window_seconds: u32,
     /// How long a stored copy of an answer may be used.
     pub answer_valid_seconds: u32,
@@ -131,6 +133,7 @@ impl Service {
         let clients = client::Clients::new(config, own, &key, clock.clone(), entropy.clone())?;
         let budget = app::Budget {
             misses_max: config.misses_max,
+            comparisons_max: config.comparisons_max,
             window: Duration::from_secs(config.misses_window_seconds.into()),
         };
         let app = app::App::start(store.clone(), budget, config, clock, entropy);

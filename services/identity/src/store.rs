@@ -1,6 +1,7 @@
 //! The only place with SQL. Every hot statement stands twice, side by side; rows travel as one JSON value,
 //! so one statement writes or finds any number of them on both engines.
 
+pub(crate) mod apply;
 pub(crate) mod budget;
 pub(crate) mod enter;
 pub(crate) mod lookup;
@@ -116,23 +117,7 @@ impl RegisterStore {
     async fn assertions(&self, person_ids: &[&str]) -> Result<Vec<Assertion>, Error> {
         let ids = Value::from(serde_json::to_string(person_ids)?);
         let rows = self.store.read(&ASSERTIONS_OF, vec![ids]).await?;
-        let one = |row: &store::QueryResult| {
-            let valid_from: Option<String> = field(row, 5)?;
-            let version: i64 = field(row, 7)?;
-            Ok(Assertion {
-                person_id: field(row, 0)?,
-                item: field(row, 1)?,
-                value: serde_json::from_str(&field::<String>(row, 2)?)?,
-                provenance: model::Provenance {
-                    source: field(row, 3)?,
-                    contribution_id: field(row, 4)?,
-                    valid_from: valid_from.map(|text| serde_json::from_str(&text)).transpose()?,
-                    known_at_us: field(row, 6)?,
-                },
-                version: version.unsigned_abs(),
-            })
-        };
-        rows.iter().map(one).collect()
+        assertions(&rows)
     }
 
     /// Closes the register.
@@ -164,6 +149,27 @@ pub(crate) fn only<T: store::TryGetable>(rows: &[store::QueryResult]) -> Result<
         Some(row) => field(row, 0),
         None => Err(store::Error::NoRow),
     }
+}
+
+/// Stored assertions.
+pub(crate) fn assertions(rows: &[store::QueryResult]) -> Result<Vec<Assertion>, Error> {
+    let one = |row: &store::QueryResult| {
+        let valid_from: Option<String> = field(row, 5)?;
+        let version: i64 = field(row, 7)?;
+        Ok(Assertion {
+            person_id: field(row, 0)?,
+            item: field(row, 1)?,
+            value: serde_json::from_str(&field::<String>(row, 2)?)?,
+            provenance: model::Provenance {
+                source: field(row, 3)?,
+                contribution_id: field(row, 4)?,
+                valid_from: valid_from.map(|text| serde_json::from_str(&text)).transpose()?,
+                known_at_us: field(row, 6)?,
+            },
+            version: version.unsigned_abs(),
+        })
+    };
+    rows.iter().map(one).collect()
 }
 
 /// A stored record.

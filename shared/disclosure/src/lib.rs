@@ -44,7 +44,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use contract::{
     audit::v1::Receipt,
     contribution::v1::{ContributionReceipt, SubmitContributionResponse},
-    identity::v1::{ApplyAnswer, ApplyResponse, GetPersonAnswer, GetPersonResponse},
+    identity::v1::{
+        ApplyAnswer, ApplyResponse, GetPersonAnswer, GetPersonResponse, VerifyClaimsAnswer,
+        VerifyClaimsResponse,
+    },
 };
 use prost::Message;
 pub use recorder::{Access, Recorder};
@@ -187,6 +190,10 @@ pub trait Proven {
 
 impl Proven for GetPersonResponse {
     type Answer = GetPersonAnswer;
+}
+
+impl Proven for VerifyClaimsResponse {
+    type Answer = VerifyClaimsAnswer;
 }
 
 impl Proven for ApplyResponse {

@@ -14,18 +14,22 @@ macro_rules! redacted_debug {
     )+};
 }
 
+mod agreement;
 mod codes;
 mod date;
 mod name;
 mod number;
 mod record;
+mod subject;
 mod value;
 
+pub use agreement::Agreement;
 pub use codes::{CodeListError, CodeLists};
 pub use date::{DateError, PartialDate, Precision};
 pub use name::{MAX_CHARS, Name, NameError, NameLevel};
 pub use number::{Hints, NumberError, OldNumber, PersonalNumber, SYNTHETIC_PREFIXES, Sex};
 pub use record::{Assertion, GoldenRecord, HeldValue, Provenance, fold};
+pub use subject::{Claims, Subject};
 pub use value::{
     Address, CodedValue, Document, Identifier, IdentifierKind, PersonName, Relation, RelationKind,
     Value,

@@ -42,20 +42,25 @@ pub fn check<'a>(basis: Option<&'a AccessBasis>, faults: &mut Faults) -> Option<
 
 /// Checks the items a request names: at least one, each once, by name.
 pub fn check_items(items: &[String], faults: &mut Faults) {
+    check_item_fields("items", "", items, faults);
+}
+
+/// Checks items that stand at `<list>[<place>]<field>`: at least one, each once, by name.
+pub fn check_item_fields(list: &str, field: &str, items: &[String], faults: &mut Faults) {
     if items.is_empty() {
-        faults.add("items", Fault::Missing);
+        faults.add(list, Fault::Missing);
     }
     if items.len() > ITEMS_MAX {
-        faults.add("items", Fault::TooMany(ITEMS_MAX));
+        faults.add(list, Fault::TooMany(ITEMS_MAX));
     }
     for (place, item) in items.iter().enumerate() {
-        let field = format!("items[{place}]");
+        let path = format!("{list}[{place}]{field}");
         if item.contains('*') {
-            faults.add(field, Fault::Wildcard);
+            faults.add(path, Fault::Wildcard);
         } else if items.iter().take(place).any(|earlier| earlier == item) {
-            faults.add(field, Fault::Repeated);
+            faults.add(path, Fault::Repeated);
         } else {
-            faults.text(&field, item, CODE_MAX);
+            faults.text(&path, item, CODE_MAX);
         }
     }
 }

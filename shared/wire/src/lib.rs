@@ -7,12 +7,14 @@
 //! | `faults` | every faulty field of a request, gathered and named at once |
 //! | `policy` | asking the policy service, and what it decided |
 //! | `record` | what inspectors will read of an access |
+//! | `subject` | who a request is about, both ways |
 //! | `value` | the typed values of items, both ways |
 
 pub mod basis;
 pub mod faults;
 pub mod policy;
 pub mod record;
+pub mod subject;
 pub mod value;
 
 pub use faults::{Fault, Faults};

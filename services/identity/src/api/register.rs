@@ -20,12 +20,12 @@ use server::{
     error::{refuse, refuse_with},
 };
 use tonic::{Request, Response, Status};
-use wire::{Fault, Faults, timestamp_us, value::Reader};
+use wire::{Fault, Faults, subject, timestamp_us, value::Reader};
 
 use super::{Shared, unrecorded};
 use crate::{
     app::NotApplied,
-    domain::apply::{Application, Outcome, Reason, Said},
+    domain::apply::{Application, Outcome, Reason, Said, Target},
 };
 
 const APPLY: &str = "/lienthong.identity.v1.RegisterService/Apply";
@@ -74,14 +74,7 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
     if digest.is_none() {
         faults.add("digest", Fault::Malformed);
     }
-    let person = request.subject.as_ref().map(|apply_request::Subject::NewPerson(person)| person);
-    match person {
-        None => faults.add("subject", Fault::Missing),
-        Some(person) => {
-            faults.text("new_person.number_prefix", &person.number_prefix, 3);
-            faults.text("new_person.source_entry", &person.source_entry, ENTRY_MAX);
-        }
-    }
+    let target = target(request.subject.as_ref(), lists, &mut faults);
     if request.assertions.is_empty() {
         faults.add("assertions", Fault::Missing);
     }
@@ -100,18 +93,50 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
         }
     }
     faults.finish()?;
-    let (Some(digest), Some(person)) = (digest, person) else {
+    let (Some(digest), Some((target, entry))) = (digest, target) else {
         return Err(refuse(ErrorReason::Internal));
     };
     Ok(Application {
         contribution_id: request.contribution_id.clone(),
         digest,
         source: request.source.clone(),
-        prefix: person.number_prefix.clone(),
-        entry: person.source_entry.clone(),
+        target,
+        entry,
         said,
         dry_run: request.dry_run,
     })
+}
+
+/// Whom it is about, and the source's entry.
+fn target(
+    found: Option<&apply_request::Subject>,
+    lists: &CodeLists,
+    faults: &mut Faults,
+) -> Option<(Target, String)> {
+    match found {
+        None => {
+            faults.add("subject", Fault::Missing);
+            None
+        }
+        Some(apply_request::Subject::NewPerson(person)) => {
+            faults.text("new_person.number_prefix", &person.number_prefix, 3);
+            faults.text("new_person.source_entry", &person.source_entry, ENTRY_MAX);
+            let prefix = person.number_prefix.clone();
+            Some((Target::New { prefix }, person.source_entry.clone()))
+        }
+        Some(apply_request::Subject::KnownPerson(person)) => {
+            let subject = subject::read("known_person.subject", person.subject.as_ref(), faults);
+            let claims = match &person.claims {
+                None => {
+                    subject::claims_missing("known_person.claims", faults);
+                    None
+                }
+                Some(claims) => subject::read_claims("known_person.claims", claims, lists, faults),
+            };
+            let (subject, claims, corrects) = (subject?, claims?, person.corrects);
+            Some((Target::Known { subject, claims, corrects }, person.source_entry.clone()))
+        }
+    }
 }
 
 fn person(outcome: &Outcome) -> &str {
@@ -126,7 +151,7 @@ fn answer(outcome: Outcome) -> ApplyAnswer {
         Outcome::Applied { version, number, known_at_us, .. } => {
             apply_answer::Outcome::Applied(Applied {
                 version,
-                known_time: number.as_ref().map(|_| timestamp_us(known_at_us)),
+                known_time: (version > 0).then(|| timestamp_us(known_at_us)),
                 issued_number: number.map(|n| n.as_str().to_owned()).unwrap_or_default(),
             })
         }
@@ -147,5 +172,8 @@ fn reason(reason: Reason) -> RejectionReason {
         Reason::PrefixNotIssued => RejectionReason::PrefixNotIssued,
         Reason::WrongType => RejectionReason::WrongType,
         Reason::DateOutOfRange => RejectionReason::DateOutOfRange,
+        Reason::PersonNotFound => RejectionReason::PersonNotFound,
+        Reason::PersonDeceased => RejectionReason::PersonDeceased,
+        Reason::NothingToCorrect => RejectionReason::NothingToCorrect,
     }
 }

@@ -2,8 +2,8 @@
 
 use super::App;
 use crate::{
-    domain::apply::{Application, Outcome, check_birth},
-    store::enter::ApplyError,
+    domain::apply::{Application, Outcome},
+    store::apply::ApplyError,
 };
 
 /// Why a contribution was neither applied nor rejected.
@@ -18,11 +18,10 @@ pub(crate) enum NotApplied {
 impl App {
     /// Applies a contribution once (I4).
     pub(crate) async fn apply(&self, application: Application) -> Result<Outcome, NotApplied> {
-        let checked = check_birth(&application, self.store.synthetic(), self.today());
         let known_at = self.clock.now().unix_timestamp_nanos() / 1_000;
         let known_at_us = i64::try_from(known_at).unwrap_or(i64::MAX);
         let entropy = self.entropy.clone();
-        let applied = self.store.apply(application, checked, known_at_us, entropy).await;
+        let applied = self.store.apply(application, self.today(), known_at_us, entropy).await;
         applied.map_err(|error| match error {
             ApplyError::KeyReused(first) => NotApplied::KeyReused(first),
             ApplyError::NumbersSpent => {

@@ -2,11 +2,12 @@
 //! first.
 
 use decide::DecisionTable;
+use model::{Claims, GoldenRecord, Subject};
 use time::OffsetDateTime;
 use wire::policy::{ClaimsRule, Decision};
 
-use super::{App, Question};
-use crate::domain::lookup::{Claims, Ending, Finding, Subject, find};
+use super::{App, Charge, Question, comparisons_of};
+use crate::domain::lookup::{Ending, Finding, find};
 
 /// A checked lookup.
 pub(crate) struct Lookup {
@@ -16,16 +17,16 @@ pub(crate) struct Lookup {
     pub(crate) claims: Option<Claims>,
     /// The version that must have been seen; 0 for any.
     pub(crate) min_version: u64,
+    /// Claimed values that will be compared.
+    pub(crate) comparisons: u32,
 }
 
 /// What a lookup found.
 pub(crate) struct Looked {
-    /// How it ended, item by item.
+    /// How it ended.
     pub(crate) finding: Finding,
     /// The person found, also where the answer hides it.
-    pub(crate) person_id: Option<String>,
-    /// Version of its record.
-    pub(crate) version: u64,
+    pub(crate) record: Option<GoldenRecord>,
     /// When the register answered.
     pub(crate) at: OffsetDateTime,
     /// Until when a stored copy may be used.
@@ -76,27 +77,29 @@ impl App {
         if lookup.min_version > 0 && read.version < lookup.min_version {
             return Err(NoAnswer::Behind);
         }
-        if read.misses >= i64::from(self.budget.misses_max) {
+        let comparisons = read.comparisons + i64::from(lookup.comparisons);
+        if read.misses >= i64::from(self.budget.misses_max)
+            || comparisons > i64::from(self.budget.comparisons_max)
+        {
             let retry_after_seconds = self.seconds_to_next_window();
             return Err(NoAnswer::BudgetSpent { retry_after_seconds });
         }
         // Claims that are given are held against the record even where they are waived.
         let claims = lookup.claims.as_ref();
         let finding = find(read.record.as_ref(), claims, year_suffices, table, self.today());
-        if finding.ending != Ending::Shown {
-            // Absent, otherwise claimed and hidden persons cost the same (I7).
-            let missed = (window_start_ms, decision.connection.clone());
-            if self.charges.ask(missed).await != Some(true) {
+        // Absent, otherwise claimed and hidden persons cost the same (I7); a lookup that found its person
+        // costs nothing, a comparison always does.
+        let misses = u32::from(finding.ending != Ending::Shown);
+        for (budget, amount) in [
+            (decision.connection.clone(), misses),
+            (comparisons_of(&decision.connection), lookup.comparisons),
+        ] {
+            let charge = Charge { window_start_ms, budget, amount };
+            if amount > 0 && self.charges.ask(charge).await != Some(true) {
                 return Err(NoAnswer::Away);
             }
         }
         let at = self.clock.now();
-        Ok(Looked {
-            finding,
-            version: read.record.as_ref().map_or(0, |record| record.version),
-            person_id: read.record.map(|record| record.person_id),
-            at,
-            valid_until: at + self.answer_valid,
-        })
+        Ok(Looked { finding, record: read.record, at, valid_until: at + self.answer_valid })
     }
 }

@@ -1,6 +1,9 @@
 //! Applying a contribution: what the register itself checks, and how an outcome is kept.
 
-use model::{PersonalNumber, SYNTHETIC_PREFIXES, Sex, Value};
+use model::{
+    Claims, GoldenRecord, HeldValue, PartialDate, PersonalNumber, SYNTHETIC_PREFIXES, Sex, Subject,
+    Value,
+};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
@@ -21,7 +24,26 @@ pub(crate) struct Said {
     pub(crate) valid_from: Option<model::PartialDate>,
 }
 
-/// A contribution that enters a person.
+/// Whom a contribution is about.
+#[derive(Clone)]
+pub(crate) enum Target {
+    /// A person the register does not hold yet.
+    New {
+        /// First three digits of the number to issue.
+        prefix: String,
+    },
+    /// A person of the register.
+    Known {
+        /// How the person is named.
+        subject: Subject,
+        /// What the source knows of the person.
+        claims: Claims,
+        /// Whether the values correct what the source said before.
+        corrects: bool,
+    },
+}
+
+/// A contribution.
 #[derive(Clone)]
 pub(crate) struct Application {
     /// Id of the contribution.
@@ -30,9 +52,9 @@ pub(crate) struct Application {
     pub(crate) digest: [u8; 32],
     /// The database that contributed.
     pub(crate) source: String,
-    /// First three digits of the number to issue.
-    pub(crate) prefix: String,
-    /// The source's own entry.
+    /// Whom it is about.
+    pub(crate) target: Target,
+    /// The source's own entry; empty when it has none.
     pub(crate) entry: String,
     /// What the source asserts.
     pub(crate) said: Vec<Said>,
@@ -78,8 +100,14 @@ pub(crate) enum Reason {
     PrefixNotIssued,
     /// A birth needs this item, with a value of its type.
     WrongType,
-    /// A date lies in the future, or before the birth.
+    /// A date lies in the future, or before the birth, or a correction before what it corrects.
     DateOutOfRange,
+    /// There is no such person, or none that the source may know of (I7).
+    PersonNotFound,
+    /// The register already holds the person's death.
+    PersonDeceased,
+    /// The register holds no value that could be corrected.
+    NothingToCorrect,
 }
 
 /// What a number is made of, as far as the birth entry says it.
@@ -96,6 +124,7 @@ pub(crate) struct NumberParts {
 /// (Decree 70/2024/ND-CP, Art. 11: the number is set up at birth registration).
 pub(crate) fn check_birth(
     application: &Application,
+    prefix: &str,
     synthetic: bool,
     today: Date,
 ) -> Result<NumberParts, Vec<Rejection>> {
@@ -103,7 +132,7 @@ pub(crate) fn check_birth(
     let mut reject = |item: &str, reason| {
         rejections.push(Rejection { item: item.to_owned(), reason });
     };
-    let prefix = prefix(&application.prefix, synthetic);
+    let prefix = issued_prefix(prefix, synthetic);
     if prefix.is_none() {
         reject("", Reason::PrefixNotIssued);
     }
@@ -147,8 +176,75 @@ pub(crate) fn check_birth(
 
 /// A prefix that this register issues: a demonstration issues fictional ones only, and no other register
 /// issues those, so that no synthetic number is ever somebody's.
-fn prefix(text: &str, synthetic: bool) -> Option<u16> {
+fn issued_prefix(text: &str, synthetic: bool) -> Option<u16> {
     let digits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit());
     let number: u16 = if digits { text.parse().ok()? } else { return None };
     (SYNTHETIC_PREFIXES.contains(&number) == synthetic).then_some(number)
+}
+
+/// Checks a contribution about a person of the register. `record` is the person that bears the number, if
+/// there is one. A protected person is not told from an absent one (I7): what is to be said of it comes
+/// through the operator.
+pub(crate) fn check_known(
+    application: &Application,
+    record: Option<&GoldenRecord>,
+    claims: &Claims,
+    corrects: bool,
+    today: Date,
+) -> Result<(), Vec<Rejection>> {
+    let known = record.filter(|record| !record.protected && claims.agree(record, false));
+    let Some(record) = known else {
+        let reason = Reason::PersonNotFound;
+        return Err(vec![Rejection { item: String::new(), reason }]);
+    };
+    let mut rejections = Vec::new();
+    if record.deceased() && !corrects {
+        rejections.push(Rejection { item: String::new(), reason: Reason::PersonDeceased });
+    }
+    let born = born(application, record);
+    for said in &application.said {
+        let held = record.items.get(&said.item).map(Vec::as_slice).unwrap_or_default();
+        if let Some(reason) = check_said(said, held, born, corrects, today) {
+            rejections.push(Rejection { item: said.item.clone(), reason });
+        }
+    }
+    if rejections.is_empty() { Ok(()) } else { Err(rejections) }
+}
+
+/// The date of birth as it will be held: corrections of it count.
+fn born(application: &Application, record: &GoldenRecord) -> Option<PartialDate> {
+    let said = application.said.iter().find(|said| said.item == "date_of_birth");
+    let held = || Some(&record.items.get("date_of_birth")?.first()?.value);
+    let value = said.map(|said| &said.value).or_else(held)?;
+    if let Value::Date(date) = value { Some(*date) } else { None }
+}
+
+fn check_said(
+    said: &Said,
+    held: &[HeldValue],
+    born: Option<PartialDate>,
+    corrects: bool,
+    today: Date,
+) -> Option<Reason> {
+    let other_type = |held: &HeldValue| {
+        std::mem::discriminant(&held.value) != std::mem::discriminant(&said.value)
+    };
+    if held.iter().any(other_type) {
+        return Some(Reason::WrongType);
+    }
+    if corrects && held.is_empty() {
+        return Some(Reason::NothingToCorrect);
+    }
+    // What is true from an earlier day does not win against what is held (I5), so it corrects nothing.
+    let later = |held: &HeldValue| held.provenance.valid_from > said.valid_from;
+    let value = if let Value::Date(date) = &said.value { Some(*date) } else { None };
+    let out_of_range = |date: PartialDate| {
+        date.is_after(&today) || born.is_some_and(|born| date.latest() < born.earliest())
+    };
+    if said.valid_from.into_iter().chain(value).any(out_of_range)
+        || (corrects && held.iter().any(later))
+    {
+        return Some(Reason::DateOutOfRange);
+    }
+    None
 }

@@ -1,57 +1,8 @@
 //! A lookup: whether the person may be shown, and what becomes of each item.
 
 use decide::{DecisionTable, Fact, ItemEffect, TableAnswer};
-use model::{
-    GoldenRecord, HeldValue, Name, NameLevel, OldNumber, PartialDate, PersonalNumber, Value,
-};
+use model::{Agreement, Claims, GoldenRecord, HeldValue, Value};
 use time::Date;
-
-/// How a person is named.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Subject {
-    /// By the personal number.
-    Personal(PersonalNumber),
-    /// By the old number of nine digits.
-    Old(OldNumber),
-}
-
-impl Subject {
-    /// The digits. The two kinds never meet: they differ in length.
-    pub(crate) fn digits(&self) -> &str {
-        match self {
-            Self::Personal(number) => number.as_str(),
-            Self::Old(number) => number.as_str(),
-        }
-    }
-}
-
-/// What the caller says it knows of the person.
-#[derive(Clone)]
-pub(crate) struct Claims {
-    /// The full name.
-    pub(crate) full_name: Name,
-    /// The date of birth, or its year.
-    pub(crate) date_of_birth: PartialDate,
-}
-
-impl Claims {
-    /// Whether they agree with the record: the name with case, spacing and tone placement folded and
-    /// marks kept (level L2), the date as the profile says. What the register does not hold agrees with
-    /// nothing.
-    pub(crate) fn agree(&self, record: &GoldenRecord, year_suffices: bool) -> bool {
-        let key = self.full_name.match_key(NameLevel::L2);
-        let name = values(record, "birth_full_name").iter().any(|held| {
-            matches!(&held.value, Value::Name(name)
-                if name.full_name.match_key(NameLevel::L2) == key)
-        });
-        let date = values(record, "date_of_birth").iter().any(|held| {
-            matches!(&held.value, Value::Date(date)
-                if PartialDate::claim_matches(&self.date_of_birth, date, year_suffices))
-        });
-        // Both are looked at whatever the first says.
-        name & date
-    }
-}
 
 fn values<'a>(record: &'a GoldenRecord, item: &str) -> &'a [HeldValue] {
     record.items.get(item).map(Vec::as_slice).unwrap_or_default()
@@ -96,8 +47,6 @@ pub(crate) enum ItemOutcome {
 pub(crate) struct Finding {
     /// How it ends.
     pub(crate) ending: Ending,
-    /// What became of each item, in the order of the request; empty unless the person is shown.
-    pub(crate) items: Vec<(String, ItemOutcome)>,
     /// The facts the row of the table was taken by, for the record.
     pub(crate) facts: Vec<String>,
     /// The row of the table, for the record; none when there is no person.
@@ -113,7 +62,7 @@ pub(crate) fn find(
     today: Date,
 ) -> Finding {
     let Some(record) = record else {
-        return Finding { ending: Ending::Absent, items: Vec::new(), facts: Vec::new(), row: None };
+        return Finding { ending: Ending::Absent, facts: Vec::new(), row: None };
     };
     let known = |name: &str| fact(record, name, today);
     let row = table.resolve(known);
@@ -125,8 +74,7 @@ pub(crate) fn find(
     } else {
         Ending::Hidden
     };
-    let items = if ending == Ending::Shown { outcomes(record, &row) } else { Vec::new() };
-    Finding { ending, items, facts, row: Some(row) }
+    Finding { ending, facts, row: Some(row) }
 }
 
 /// A fact of the subject, as policy names it; one that is not known here is unknown (I2).
@@ -140,7 +88,7 @@ fn fact(record: &GoldenRecord, name: &str, today: Date) -> Fact {
 }
 
 /// One outcome for each item of the row (I3).
-fn outcomes(record: &GoldenRecord, row: &TableAnswer) -> Vec<(String, ItemOutcome)> {
+pub(crate) fn outcomes(record: &GoldenRecord, row: &TableAnswer) -> Vec<(String, ItemOutcome)> {
     let one = |item: &decide::ItemDecision| {
         let outcome = match item.effect {
             ItemEffect::UnknownItem => ItemOutcome::UnknownItem,
@@ -160,4 +108,47 @@ fn outcomes(record: &GoldenRecord, row: &TableAnswer) -> Vec<(String, ItemOutcom
         (item.item.clone(), outcome)
     };
     row.items.iter().map(one).collect()
+}
+
+/// What the register says of a claimed value.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum ClaimOutcome {
+    /// It holds a value, which agrees, disagrees, or does neither.
+    Held(Agreement),
+    /// It holds none.
+    NotHeld,
+    /// The catalogue has no such item.
+    UnknownItem,
+    /// The item is not given to this caller, so nothing is said of it.
+    Denied {
+        /// The rule.
+        rule: String,
+        /// Id of its legal basis.
+        legal_basis: String,
+        /// Its article, as cited.
+        article: String,
+    },
+}
+
+/// One outcome for each claimed value of the row (I3); never a value of the record.
+pub(crate) fn verdicts(
+    record: &GoldenRecord,
+    row: &TableAnswer,
+    claimed: &[Value],
+    year_suffices: bool,
+) -> Vec<(String, ClaimOutcome)> {
+    let one = |(item, claim): (&decide::ItemDecision, &Value)| {
+        let outcome = match item.effect {
+            ItemEffect::UnknownItem => ClaimOutcome::UnknownItem,
+            ItemEffect::Withheld => ClaimOutcome::Denied {
+                rule: item.rule.clone(),
+                legal_basis: item.legal_basis.clone(),
+                article: item.article.clone(),
+            },
+            ItemEffect::Allowed => Agreement::of(claim, values(record, &item.item), year_suffices)
+                .map_or(ClaimOutcome::NotHeld, ClaimOutcome::Held),
+        };
+        (item.item.clone(), outcome)
+    };
+    row.items.iter().zip(claimed).map(one).collect()
 }

@@ -1,5 +1,6 @@
-//! The guessing budget: durable counts of lookups that matched nobody, so that neither a restart nor
-//! another replica refills it.
+//! The guessing budgets: durable counts of lookups that matched nobody and of values that were compared, so
+//! that neither a restart nor another replica refills them. A budget is named by the column `connection`:
+//! the connection's id for misses, with a word after it for comparisons.
 
 use std::collections::HashMap;
 
@@ -31,28 +32,28 @@ const FORGET: Sql = Sql {
 };
 
 impl RegisterStore {
-    /// How many misses each connection has had in a window; one without any is not there.
-    pub(crate) async fn misses(
+    /// How much of each budget is spent in a window; one that is whole is not there.
+    pub(crate) async fn spent(
         &self,
         window_start_ms: i64,
-        connections: &[&str],
+        budgets: &[String],
     ) -> Result<HashMap<String, i64>, Error> {
-        let connections = Value::from(serde_json::to_string(connections)?);
-        let rows = self.store.read(&SPENT, vec![window_start_ms.into(), connections]).await?;
+        let budgets = Value::from(serde_json::to_string(budgets)?);
+        let rows = self.store.read(&SPENT, vec![window_start_ms.into(), budgets]).await?;
         rows.iter().map(|row| Ok((field(row, 0)?, field(row, 1)?))).collect()
     }
 
-    /// Adds misses, and forgets the windows before `window_start_ms`.
+    /// Charges budgets, and forgets the windows before `window_start_ms`.
     pub(crate) async fn charge(
         &self,
         window_start_ms: i64,
-        misses: HashMap<String, u32>,
+        amounts: HashMap<String, u32>,
     ) -> Result<(), Error> {
-        let misses = Value::from(serde_json::to_string(&misses)?);
+        let amounts = Value::from(serde_json::to_string(&amounts)?);
         self.store
-            .write("charge misses", move |tx| {
+            .write("charge budgets", move |tx| {
                 Box::pin(async move {
-                    tx.execute(&CHARGE, vec![window_start_ms.into(), misses]).await?;
+                    tx.execute(&CHARGE, vec![window_start_ms.into(), amounts]).await?;
                     tx.execute(&FORGET, vec![window_start_ms.into()]).await?;
                     Ok(())
                 })

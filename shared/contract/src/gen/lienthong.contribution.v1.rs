@@ -13,7 +13,7 @@ pub struct SubmitContributionRequest {
     #[prost(bool, tag = "10")]
     pub validate_only: bool,
     /// The event. Exactly one is required.
-    #[prost(oneof = "submit_contribution_request::Event", tags = "3")]
+    #[prost(oneof = "submit_contribution_request::Event", tags = "3, 4, 5, 6")]
     pub event: ::core::option::Option<submit_contribution_request::Event>,
 }
 /// Nested message and enum types in `SubmitContributionRequest`.
@@ -24,6 +24,15 @@ pub mod submit_contribution_request {
         /// A birth was registered.
         #[prost(message, tag = "3")]
         Birth(super::BirthRegistration),
+        /// A death was registered.
+        #[prost(message, tag = "4")]
+        Death(super::DeathRegistration),
+        /// A residence was registered or changed.
+        #[prost(message, tag = "5")]
+        Residence(super::ResidenceChange),
+        /// Values were corrected at their source.
+        #[prost(message, tag = "6")]
+        Correction(super::Correction),
     }
 }
 /// A registered birth (Law on Civil Status 60/2014, Art. 14).
@@ -67,6 +76,87 @@ pub struct BirthRegistration {
     #[prost(message, repeated, tag = "12")]
     pub parents: ::prost::alloc::vec::Vec<super::super::r#type::v1::Relation>,
 }
+/// A registered death (Law on Civil Status 60/2014, Art. 5(6); Law 26/2023, Art. 9, item 24).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct DeathRegistration {
+    /// The person who died. Required.
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the source knows of the person; must agree with the register. Required.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// Number of the entry in the civil-status book. Required, at most 64 characters.
+    #[prost(string, tag = "3")]
+    pub entry_number: ::prost::alloc::string::String,
+    /// When the death was registered. A full date, not in the future. Required.
+    #[prost(message, optional, tag = "4")]
+    pub registration_date: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+    /// The place of registration, as written. Required.
+    #[prost(message, optional, tag = "5")]
+    pub registration_place: ::core::option::Option<super::super::r#type::v1::Address>,
+    /// When the person died, as far as it is known: not in the future, not after the registration. Required.
+    #[prost(message, optional, tag = "6")]
+    pub date_of_death: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+}
+/// A residence that was registered or changed (Law 26/2023, Art. 9, items 16 to 18 and 20).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ResidenceChange {
+    /// The person. Required.
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the source knows of the person; must agree with the register. Required.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// Which residence. Required.
+    #[prost(enumeration = "ResidenceKind", tag = "3")]
+    pub kind: i32,
+    /// The place. Required.
+    #[prost(message, optional, tag = "4")]
+    pub address: ::core::option::Option<super::super::r#type::v1::Address>,
+    /// From when the person lives there. A full date, not in the future. Required.
+    #[prost(message, optional, tag = "5")]
+    pub effective_date: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+    /// Number of the residence file, where it is known; at most 64 characters.
+    #[prost(string, tag = "6")]
+    pub residence_file_number: ::prost::alloc::string::String,
+}
+/// Values that were corrected at their source (Law on Civil Status 60/2014, Art. 5(6)). A correction is a new assertion: what was said before stays in the history.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Correction {
+    /// The person. Required.
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the source knows of the person, as the register holds it before the correction. Required.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// Number of the decision or entry that corrected it. Required, at most 64 characters.
+    #[prost(string, tag = "3")]
+    pub entry_number: ::prost::alloc::string::String,
+    /// When it was corrected. A full date, not in the future. Required.
+    #[prost(message, optional, tag = "4")]
+    pub correction_date: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+    /// The corrected values: at least one, at most 16, each item once. Relations to other persons and numbers
+    /// that identify are not corrected this way.
+    #[prost(message, repeated, tag = "5")]
+    pub corrected_values: ::prost::alloc::vec::Vec<CorrectedValue>,
+}
+/// One corrected value.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CorrectedValue {
+    /// The item's id in the catalogue. Required.
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// The value as it must be. Required.
+    #[prost(message, optional, tag = "2")]
+    pub value: ::core::option::Option<super::super::r#type::v1::ItemValue>,
+    /// From when it is true; for a value that was wrong from the start, from when the wrong one was said to be
+    /// true. Not in the future. Required.
+    #[prost(message, optional, tag = "3")]
+    pub valid_from: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+}
 /// What the source gets back.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SubmitContributionResponse {
@@ -106,6 +196,43 @@ pub struct ContributionReceipt {
     /// SHA-256 of the exact request bytes.
     #[prost(bytes = "vec", tag = "8")]
     pub digest: ::prost::alloc::vec::Vec<u8>,
+}
+/// Which residence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ResidenceKind {
+    /// Not stated; an error.
+    Unspecified = 0,
+    /// Permanent residence (nơi thường trú).
+    Permanent = 1,
+    /// Temporary residence (nơi tạm trú).
+    Temporary = 2,
+    /// Current place of living (nơi ở hiện tại).
+    Current = 3,
+}
+impl ResidenceKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RESIDENCE_KIND_UNSPECIFIED",
+            Self::Permanent => "RESIDENCE_KIND_PERMANENT",
+            Self::Temporary => "RESIDENCE_KIND_TEMPORARY",
+            Self::Current => "RESIDENCE_KIND_CURRENT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RESIDENCE_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "RESIDENCE_KIND_PERMANENT" => Some(Self::Permanent),
+            "RESIDENCE_KIND_TEMPORARY" => Some(Self::Temporary),
+            "RESIDENCE_KIND_CURRENT" => Some(Self::Current),
+            _ => None,
+        }
+    }
 }
 /// State of a contribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -64,6 +64,88 @@ pub struct GetPersonAnswer {
     #[prost(string, tag = "9")]
     pub request_id: ::prost::alloc::string::String,
 }
+/// Claimed values to hold against the register.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VerifyClaimsRequest {
+    /// Who they are about. Required.
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the caller knows of the person. Required unless the procedure waives claims.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// The claimed values: at least one, at most 64, each item once.
+    #[prost(message, repeated, tag = "3")]
+    pub claimed_values: ::prost::alloc::vec::Vec<ClaimedValue>,
+    /// The ground of the request. Required.
+    #[prost(message, optional, tag = "4")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The answer must have seen at least this version of the register (I10). 0 means any.
+    #[prost(uint64, tag = "6")]
+    pub min_version: u64,
+}
+/// A value that the caller claims.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClaimedValue {
+    /// The item's id in the catalogue. Required.
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// The value. Required.
+    #[prost(message, optional, tag = "2")]
+    pub value: ::core::option::Option<super::super::r#type::v1::ItemValue>,
+}
+/// What the register says of the claimed values.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VerifyClaimsResponse {
+    /// The answer. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<VerifyClaimsAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// What the register says of the claimed values.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct VerifyClaimsAnswer {
+    /// Whether a person was found.
+    #[prost(enumeration = "LookupOutcome", tag = "1")]
+    pub outcome: i32,
+    /// One result for each claimed value, in the order of the request; empty unless a person was found.
+    #[prost(message, repeated, tag = "2")]
+    pub results: ::prost::alloc::vec::Vec<ClaimResult>,
+    /// When the register answered.
+    #[prost(message, optional, tag = "3")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when a stored copy of the answer may be used (Decree 47/2020/ND-CP, Art. 41).
+    #[prost(message, optional, tag = "4")]
+    pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the decision the answer rests on.
+    #[prost(string, tag = "5")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data the decision was made under.
+    #[prost(string, tag = "6")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "7")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What the register says of one claimed value.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ClaimResult {
+    /// The item, as requested.
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// What the register says.
+    #[prost(enumeration = "ClaimOutcome", tag = "2")]
+    pub outcome: i32,
+    /// Who denied it, where it was denied.
+    #[prost(message, optional, tag = "3")]
+    pub denied: ::core::option::Option<super::super::r#type::v1::Withheld>,
+}
 /// Whether a person was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -93,6 +175,56 @@ impl LookupOutcome {
             "LOOKUP_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
             "LOOKUP_OUTCOME_MATCH" => Some(Self::Match),
             "LOOKUP_OUTCOME_NO_MATCH" => Some(Self::NoMatch),
+            _ => None,
+        }
+    }
+}
+/// What the register says of a claimed value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ClaimOutcome {
+    /// Never sent.
+    Unspecified = 0,
+    /// The register holds the value.
+    Match = 1,
+    /// The register holds another value.
+    Mismatch = 2,
+    /// The register holds no value.
+    NotHeld = 3,
+    /// The item is not given to this caller; `denied` says by which rule.
+    Denied = 4,
+    /// What the register holds neither agrees nor disagrees, such as a year of birth with a whole date, or a
+    /// code of another list.
+    Indeterminate = 5,
+    /// There is no such item.
+    UnknownItem = 6,
+}
+impl ClaimOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CLAIM_OUTCOME_UNSPECIFIED",
+            Self::Match => "CLAIM_OUTCOME_MATCH",
+            Self::Mismatch => "CLAIM_OUTCOME_MISMATCH",
+            Self::NotHeld => "CLAIM_OUTCOME_NOT_HELD",
+            Self::Denied => "CLAIM_OUTCOME_DENIED",
+            Self::Indeterminate => "CLAIM_OUTCOME_INDETERMINATE",
+            Self::UnknownItem => "CLAIM_OUTCOME_UNKNOWN_ITEM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CLAIM_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "CLAIM_OUTCOME_MATCH" => Some(Self::Match),
+            "CLAIM_OUTCOME_MISMATCH" => Some(Self::Mismatch),
+            "CLAIM_OUTCOME_NOT_HELD" => Some(Self::NotHeld),
+            "CLAIM_OUTCOME_DENIED" => Some(Self::Denied),
+            "CLAIM_OUTCOME_INDETERMINATE" => Some(Self::Indeterminate),
+            "CLAIM_OUTCOME_UNKNOWN_ITEM" => Some(Self::UnknownItem),
             _ => None,
         }
     }
@@ -214,6 +346,40 @@ pub mod identity_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Says of each claimed value whether the register agrees with it; never a value of the register itself.
+        /// The grounds, the record and the NO_MATCH answer are those of GetPerson. Each comparison counts against
+        /// the caller's budget of comparisons, so that values cannot be found by trying.
+        ///
+        /// Errors: as GetPerson.
+        pub async fn verify_claims(
+            &mut self,
+            request: impl tonic::IntoRequest<super::VerifyClaimsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::VerifyClaimsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.IdentityService/VerifyClaims",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.identity.v1.IdentityService",
+                        "VerifyClaims",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// One contribution to apply.
@@ -236,7 +402,7 @@ pub struct ApplyRequest {
     #[prost(bool, tag = "8")]
     pub dry_run: bool,
     /// Whom the assertions are about. Exactly one is required.
-    #[prost(oneof = "apply_request::Subject", tags = "4")]
+    #[prost(oneof = "apply_request::Subject", tags = "4, 5")]
     pub subject: ::core::option::Option<apply_request::Subject>,
 }
 /// Nested message and enum types in `ApplyRequest`.
@@ -248,6 +414,9 @@ pub mod apply_request {
         /// A person the register does not hold yet: the register makes one and issues a number.
         #[prost(message, tag = "4")]
         NewPerson(super::NewPerson),
+        /// A person of the register.
+        #[prost(message, tag = "5")]
+        KnownPerson(super::KnownPerson),
     }
 }
 /// A person to be entered.
@@ -261,6 +430,23 @@ pub struct NewPerson {
     /// whatever key it is sent under.
     #[prost(string, tag = "2")]
     pub source_entry: ::prost::alloc::string::String,
+}
+/// A person of the register.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct KnownPerson {
+    /// How the person is named. Required.
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the source knows of the person; must agree with the record. Required.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// The source's own entry, unique at the source; empty when it has none.
+    #[prost(string, tag = "3")]
+    pub source_entry: ::prost::alloc::string::String,
+    /// True when the values correct what the source said before, rather than add to it.
+    #[prost(bool, tag = "4")]
+    pub corrects: bool,
 }
 /// One value that a source asserts of a person.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -351,6 +537,13 @@ pub enum RejectionReason {
     WrongType = 3,
     /// A date lies in the future, or before the birth.
     DateOutOfRange = 4,
+    /// There is no such person, the claims differ, or the person is hidden from the source: it cannot tell
+    /// which (I7).
+    PersonNotFound = 5,
+    /// The register already holds the person's death.
+    PersonDeceased = 6,
+    /// The register holds no value of the item that could be corrected.
+    NothingToCorrect = 7,
 }
 impl RejectionReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -364,6 +557,9 @@ impl RejectionReason {
             Self::PrefixNotIssued => "REJECTION_REASON_PREFIX_NOT_ISSUED",
             Self::WrongType => "REJECTION_REASON_WRONG_TYPE",
             Self::DateOutOfRange => "REJECTION_REASON_DATE_OUT_OF_RANGE",
+            Self::PersonNotFound => "REJECTION_REASON_PERSON_NOT_FOUND",
+            Self::PersonDeceased => "REJECTION_REASON_PERSON_DECEASED",
+            Self::NothingToCorrect => "REJECTION_REASON_NOTHING_TO_CORRECT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -374,6 +570,9 @@ impl RejectionReason {
             "REJECTION_REASON_PREFIX_NOT_ISSUED" => Some(Self::PrefixNotIssued),
             "REJECTION_REASON_WRONG_TYPE" => Some(Self::WrongType),
             "REJECTION_REASON_DATE_OUT_OF_RANGE" => Some(Self::DateOutOfRange),
+            "REJECTION_REASON_PERSON_NOT_FOUND" => Some(Self::PersonNotFound),
+            "REJECTION_REASON_PERSON_DECEASED" => Some(Self::PersonDeceased),
+            "REJECTION_REASON_NOTHING_TO_CORRECT" => Some(Self::NothingToCorrect),
             _ => None,
         }
     }

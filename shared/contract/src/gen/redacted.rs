@@ -194,6 +194,44 @@ impl ::core::fmt::Debug for crate::contribution::v1::BirthRegistration {
     }
 }
 
+impl ::core::fmt::Debug for crate::contribution::v1::DeathRegistration {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("DeathRegistration")
+            .field("subject", &self.subject)
+            .field("claims", &self.claims)
+            .field("entry_number", &::core::format_args!("[personal]"))
+            .field("registration_date", &self.registration_date)
+            .field("registration_place", &self.registration_place)
+            .field("date_of_death", &self.date_of_death)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::ResidenceChange {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ResidenceChange")
+            .field("subject", &self.subject)
+            .field("claims", &self.claims)
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("address", &self.address)
+            .field("effective_date", &self.effective_date)
+            .field("residence_file_number", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::Correction {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Correction")
+            .field("subject", &self.subject)
+            .field("claims", &self.claims)
+            .field("entry_number", &::core::format_args!("[personal]"))
+            .field("correction_date", &self.correction_date)
+            .field("corrected_values", &self.corrected_values)
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::contribution::v1::ContributionReceipt {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ContributionReceipt")
@@ -225,6 +263,30 @@ impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
     }
 }
 
+impl ::core::fmt::Debug for crate::identity::v1::VerifyClaimsAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("VerifyClaimsAnswer")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("results", &self.results)
+            .field("answer_time", &self.answer_time)
+            .field("valid_until", &self.valid_until)
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ClaimResult {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ClaimResult")
+            .field("item", &self.item)
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("denied", &self.denied)
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::identity::v1::apply_request::Subject {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.write_str("[personal]")
@@ -249,6 +311,17 @@ impl ::core::fmt::Debug for crate::identity::v1::NewPerson {
         f.debug_struct("NewPerson")
             .field("number_prefix", &::core::format_args!("[personal]"))
             .field("source_entry", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::KnownPerson {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("KnownPerson")
+            .field("subject", &self.subject)
+            .field("claims", &self.claims)
+            .field("source_entry", &::core::format_args!("[personal]"))
+            .field("corrects", &self.corrects)
             .finish()
     }
 }

@@ -33,6 +33,22 @@ pub mod identity_service_server {
             >,
             tonic::Status,
         >;
+        /// Says of each claimed value whether the register agrees with it; never a value of the register itself.
+        /// The grounds, the record and the NO_MATCH answer are those of GetPerson. Each comparison counts against
+        /// the caller's budget of comparisons, so that values cannot be found by trying.
+        ///
+        /// Errors: as GetPerson.
+        async fn verify_claims(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::VerifyClaimsRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::VerifyClaimsResponse>,
+            >,
+            tonic::Status,
+        >;
     }
     /// The register as integrating agencies see it (Decision 1911/QD-TTg, Art. 2(1)).
     #[derive(Debug)]
@@ -146,6 +162,56 @@ pub mod identity_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetPersonSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.identity.v1.IdentityService/VerifyClaims" => {
+                    #[allow(non_camel_case_types)]
+                    struct VerifyClaimsSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::VerifyClaimsRequest>,
+                    > for VerifyClaimsSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::VerifyClaimsResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::identity::v1::VerifyClaimsRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::verify_claims(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = VerifyClaimsSvc(inner);
                         let codec = crate::codec::GateCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

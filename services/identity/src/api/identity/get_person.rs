@@ -1,0 +1,108 @@
+//! `GetPerson`: its request read, its answer written.
+
+use contract::{
+    identity::v1::{GetPersonAnswer, GetPersonRequest, LookupOutcome},
+    r#type::v1::{self as types, AccessBasis, ErrorReason, item_outcome},
+};
+use model::CodeLists;
+use server::error::refuse;
+use tonic::Status;
+use wire::{
+    Faults, basis,
+    policy::Decision,
+    subject, timestamp, timestamp_us,
+    value::{write, write_date},
+};
+
+use crate::{
+    app::{Looked, Lookup},
+    domain::lookup::{Ending, ItemOutcome, outcomes},
+};
+
+/// MaYeuCau of the existing interface.
+pub(super) const REQUEST_ID_MAX: usize = 40;
+
+/// The lookup in a request; every faulty field is named at once.
+pub(super) fn checked<'a>(
+    request: &'a GetPersonRequest,
+    lists: &CodeLists,
+) -> Result<(Lookup, &'a AccessBasis), Status> {
+    let mut faults = Faults::default();
+    let subject = subject::read("subject", request.subject.as_ref(), &mut faults);
+    let claims = request.claims.as_ref();
+    let claims = claims.map(|c| subject::read_claims("claims", c, lists, &mut faults));
+    basis::check_items(&request.items, &mut faults);
+    let basis = basis::check(request.basis.as_ref(), &mut faults);
+    faults.text("request_id", &request.request_id, REQUEST_ID_MAX);
+    faults.finish()?;
+    // Whatever is not there was named above.
+    let (Some(subject), Some(basis)) = (subject, basis) else {
+        return Err(refuse(ErrorReason::Internal));
+    };
+    let min_version = request.min_version;
+    Ok((Lookup { subject, claims: claims.flatten(), min_version, comparisons: 0 }, basis))
+}
+
+/// The answer.
+pub(super) fn answer(
+    request: &GetPersonRequest,
+    decision: &Decision,
+    looked: &Looked,
+    lists: &CodeLists,
+) -> GetPersonAnswer {
+    let shown = match (looked.finding.ending, &looked.record, &looked.finding.row) {
+        (Ending::Shown, Some(record), Some(row)) => Some((record, row)),
+        _ => None,
+    };
+    let outcome = if shown.is_some() { LookupOutcome::Match } else { LookupOutcome::NoMatch };
+    let items = shown.map(|(record, row)| outcomes(record, row)).unwrap_or_default();
+    let version = shown.map_or(0, |(record, _)| record.version);
+    let etag = shown.map(|(record, _)| {
+        // Opaque: changes with the record and tells nothing of it.
+        hex::encode(tlog::digest(format!("{}/{version}", record.person_id).as_bytes()))
+    });
+    GetPersonAnswer {
+        outcome: outcome.into(),
+        items: items.iter().map(|(item, outcome)| item_outcome(item, outcome, lists)).collect(),
+        version,
+        etag: etag.unwrap_or_default(),
+        answer_time: Some(timestamp(looked.at)),
+        valid_until: Some(timestamp(looked.valid_until)),
+        decision_id: decision.id.clone(),
+        policy_revision: decision.revision.clone(),
+        request_id: request.request_id.clone(),
+    }
+}
+
+fn item_outcome(item: &str, outcome: &ItemOutcome, lists: &CodeLists) -> types::ItemOutcome {
+    let held = |values: &[model::HeldValue]| types::HeldValues {
+        values: values.iter().map(|value| held_value(value, lists)).collect(),
+    };
+    let outcome = match outcome {
+        ItemOutcome::Value(values) => item_outcome::Outcome::Value(held(values)),
+        ItemOutcome::Partial(values) => item_outcome::Outcome::Partial(held(values)),
+        ItemOutcome::NotHeld => item_outcome::Outcome::NotHeld(types::NotHeld {}),
+        ItemOutcome::UnknownItem => item_outcome::Outcome::UnknownItem(types::UnknownItem {}),
+        ItemOutcome::Withheld { rule, legal_basis, article } => {
+            item_outcome::Outcome::Withheld(types::Withheld {
+                rule: rule.clone(),
+                legal_basis: legal_basis.clone(),
+                article: article.clone(),
+            })
+        }
+    };
+    types::ItemOutcome { item: item.to_owned(), outcome: Some(outcome) }
+}
+
+fn held_value(held: &model::HeldValue, lists: &CodeLists) -> types::HeldValue {
+    let origin = &held.provenance;
+    types::HeldValue {
+        value: Some(write(&held.value, lists)),
+        provenance: Some(types::Provenance {
+            source: origin.source.clone(),
+            contribution_id: origin.contribution_id.clone(),
+            valid_from: origin.valid_from.as_ref().map(write_date),
+            known_time: Some(timestamp_us(origin.known_at_us)),
+        }),
+    }
+}

@@ -1,0 +1,284 @@
+//! Applying contributions: each once, in one transaction.
+
+use model::{
+    Assertion, Claims, Identifier, PersonalNumber, Provenance, Subject, Value as ItemValue, fold,
+};
+use server::runtime::Entropy;
+use store::{Sql, Transaction, Value};
+use time::Date;
+
+use super::{
+    RegisterStore,
+    enter::{Entered, amend, enter, lock},
+    field,
+};
+use crate::{
+    Error,
+    domain::apply::{
+        Application, NUMBER_ITEM, NumberParts, Outcome, REGISTER, Reason, Rejection, Target,
+        check_birth, check_known,
+    },
+};
+
+const APPLICATION: Sql = Sql {
+    sqlite: "SELECT digest, outcome FROM application WHERE contribution_id = ?",
+    postgres: "SELECT digest, outcome FROM application WHERE contribution_id = $1",
+};
+const KEEP_APPLICATION: Sql = Sql {
+    sqlite: "INSERT INTO application (contribution_id, digest, outcome) VALUES (?, ?, ?)",
+    postgres: "INSERT INTO application (contribution_id, digest, outcome) VALUES ($1, $2, $3)",
+};
+const ENTRY: Sql = Sql {
+    sqlite: "SELECT 1 FROM source_entry WHERE source = ? AND entry = ?",
+    postgres: "SELECT 1 FROM source_entry WHERE source = $1 AND entry = $2",
+};
+const KEEP_ENTRY: Sql = Sql {
+    sqlite: "INSERT INTO source_entry (source, entry, person_id) VALUES (?, ?, ?)",
+    postgres: "INSERT INTO source_entry (source, entry, person_id) VALUES ($1, $2, $3)",
+};
+const BEARER: Sql = Sql {
+    sqlite: "SELECT p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
+             WHERE i.state = 'active' AND i.value = ?",
+    postgres: "SELECT p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
+               WHERE i.state = 'active' AND i.value = $1",
+};
+const TAKEN: Sql = Sql {
+    sqlite: "SELECT 1 FROM identifier WHERE value = ?",
+    postgres: "SELECT 1 FROM identifier WHERE value = $1",
+};
+
+/// How often a number is drawn before the register gives up: of the million numbers of a prefix, sex and
+/// year, nearly all would have to be taken.
+const DRAWS_MAX: usize = 200;
+
+/// Why a contribution cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyError {
+    /// The id was applied with another digest.
+    #[error("the contribution id was used with other bytes")]
+    KeyReused([u8; 32]),
+    /// No free number was found.
+    #[error("no number of this prefix, sex and year is left")]
+    NumbersSpent,
+    /// The register cannot be used.
+    #[error(transparent)]
+    Register(#[from] Error),
+}
+
+impl From<store::Error> for ApplyError {
+    fn from(error: store::Error) -> Self {
+        Self::Register(error.into())
+    }
+}
+
+impl From<serde_json::Error> for ApplyError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Register(error.into())
+    }
+}
+
+impl RegisterStore {
+    /// Applies a contribution, in one transaction: the same id with the same digest gives the outcome it
+    /// had before, the number is drawn where nobody else can draw, and whatever becomes of it is kept.
+    pub(crate) async fn apply(
+        &self,
+        application: Application,
+        today: Date,
+        known_at_us: i64,
+        entropy: Entropy,
+    ) -> Result<Outcome, ApplyError> {
+        let synthetic = self.synthetic();
+        self.store
+            .write("apply contribution", move |tx| {
+                Box::pin(async move {
+                    let version = lock(tx).await?;
+                    if let Some(before) = before(tx, &application).await? {
+                        return Ok(before);
+                    }
+                    let work = Work { tx, application: &application, version, known_at_us, today };
+                    let outcome = if work.entry_is_known().await? {
+                        rejected(Reason::AlreadyRegistered)
+                    } else {
+                        match &application.target {
+                            Target::New { prefix } => {
+                                let checked = check_birth(&application, prefix, synthetic, today);
+                                work.enter(checked, &entropy).await?
+                            }
+                            Target::Known { subject, claims, corrects } => {
+                                work.amend(subject, claims, *corrects).await?
+                            }
+                        }
+                    };
+                    if !application.dry_run {
+                        let kept = serde_json::to_string(&outcome)?;
+                        let id = application.contribution_id.into();
+                        let digest = application.digest.to_vec().into();
+                        tx.execute(&KEEP_APPLICATION, vec![id, digest, kept.into()]).await?;
+                    }
+                    Ok(outcome)
+                })
+            })
+            .await
+    }
+}
+
+fn rejected(reason: Reason) -> Outcome {
+    Outcome::Rejected(vec![Rejection { item: String::new(), reason }])
+}
+
+/// One application under way.
+struct Work<'a> {
+    tx: &'a Transaction,
+    application: &'a Application,
+    version: u64,
+    known_at_us: i64,
+    today: Date,
+}
+
+impl Work<'_> {
+    /// Whether the source's entry was applied before, under whatever key.
+    async fn entry_is_known(&self) -> Result<bool, ApplyError> {
+        let Application { source, entry, .. } = self.application;
+        if entry.is_empty() {
+            return Ok(false);
+        }
+        let values = vec![source.clone().into(), entry.clone().into()];
+        Ok(!self.tx.query(&ENTRY, values).await?.is_empty())
+    }
+
+    async fn keep_entry(&self, person_id: &str) -> Result<(), ApplyError> {
+        let Application { source, entry, .. } = self.application;
+        if !entry.is_empty() {
+            let values = vec![source.clone().into(), entry.clone().into(), person_id.into()];
+            self.tx.execute(&KEEP_ENTRY, values).await?;
+        }
+        Ok(())
+    }
+
+    /// What the source says, as assertions about a person.
+    fn assertions(&self, person_id: &str) -> Vec<Assertion> {
+        let Application { contribution_id, source, said, .. } = self.application;
+        let one = |said: &crate::domain::apply::Said| Assertion {
+            person_id: person_id.to_owned(),
+            item: said.item.clone(),
+            value: said.value.clone(),
+            provenance: Provenance {
+                source: source.clone(),
+                contribution_id: contribution_id.clone(),
+                valid_from: said.valid_from,
+                known_at_us: self.known_at_us,
+            },
+            version: self.version,
+        };
+        said.iter().map(one).collect()
+    }
+
+    fn applied(&self, number: Option<PersonalNumber>, person_id: Option<String>) -> Outcome {
+        let version = if self.application.dry_run { 0 } else { self.version };
+        Outcome::Applied { version, number, person_id, known_at_us: self.known_at_us }
+    }
+
+    /// Enters the person of a birth, with a number that nobody has or had.
+    async fn enter(
+        &self,
+        checked: Result<NumberParts, Vec<Rejection>>,
+        entropy: &Entropy,
+    ) -> Result<Outcome, ApplyError> {
+        let parts = match checked {
+            Err(reasons) => return Ok(Outcome::Rejected(reasons)),
+            Ok(_) if self.application.dry_run => return Ok(self.applied(None, None)),
+            Ok(parts) => parts,
+        };
+        let number = draw(self.tx, &parts, entropy).await?;
+        let person_id = entropy.id();
+        let identifier = Identifier::PersonalNumber(number.clone());
+        let mut assertions = self.assertions(&person_id);
+        assertions.push(Assertion {
+            person_id: person_id.clone(),
+            item: NUMBER_ITEM.to_owned(),
+            value: ItemValue::Identifier(identifier.clone()),
+            provenance: Provenance {
+                source: REGISTER.to_owned(),
+                contribution_id: self.application.contribution_id.clone(),
+                valid_from: None,
+                known_at_us: self.known_at_us,
+            },
+            version: self.version,
+        });
+        let numbers = vec![identifier];
+        let person = Entered::new(person_id.clone(), false, numbers, assertions, self.version);
+        enter(self.tx, &[person], self.version).await?;
+        self.keep_entry(&person_id).await?;
+        Ok(self.applied(Some(number), Some(person_id)))
+    }
+
+    /// Adds to a person of the register what the source says. The record is folded anew from everything
+    /// that was ever said (I5).
+    async fn amend(
+        &self,
+        subject: &Subject,
+        claims: &Claims,
+        corrects: bool,
+    ) -> Result<Outcome, ApplyError> {
+        let rows = self.tx.query(&BEARER, vec![subject.digits().into()]).await?;
+        let text: Option<String> = rows.first().map(|row| field(row, 0)).transpose()?;
+        let held = text.map(|text| super::record(&text)).transpose()?;
+        let checked = check_known(self.application, held.as_ref(), claims, corrects, self.today);
+        let record = match (checked, held) {
+            (Err(reasons), _) => return Ok(Outcome::Rejected(reasons)),
+            (Ok(()), None) => return Ok(rejected(Reason::PersonNotFound)),
+            (Ok(()), Some(_)) if self.application.dry_run => return Ok(self.applied(None, None)),
+            (Ok(()), Some(record)) => record,
+        };
+        let person_id = record.person_id.clone();
+        let ids = Value::from(serde_json::to_string(&[&person_id])?);
+        let rows = self.tx.query(&super::ASSERTIONS_OF, vec![ids]).await?;
+        let mut all = super::assertions(&rows)?;
+        let new = self.assertions(&person_id);
+        all.extend(new.iter().cloned());
+        let record = fold(&person_id, record.protected, &all);
+        let amended = Entered::amended(record, new, self.version);
+        amend(self.tx, &amended).await?;
+        self.keep_entry(&person_id).await?;
+        Ok(self.applied(None, Some(person_id)))
+    }
+}
+
+/// What became of the same contribution before.
+async fn before(
+    tx: &Transaction,
+    application: &Application,
+) -> Result<Option<Outcome>, ApplyError> {
+    let id = Value::from(application.contribution_id.clone());
+    let rows = tx.query(&APPLICATION, vec![id]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (digest, outcome): (Vec<u8>, String) = (field(row, 0)?, field(row, 1)?);
+    if digest != application.digest {
+        return Err(ApplyError::KeyReused(digest.try_into().unwrap_or_default()));
+    }
+    Ok(Some(serde_json::from_str(&outcome)?))
+}
+
+/// A number that nobody has or had. Six random digits from a cryptographic source: nothing about the
+/// next number follows from the last.
+async fn draw(
+    tx: &Transaction,
+    parts: &NumberParts,
+    entropy: &Entropy,
+) -> Result<PersonalNumber, ApplyError> {
+    const NUMBERS: u32 = 1_000_000;
+    // The largest multiple of a million below 2^32: what lies above would make small numbers likelier.
+    const FAIR: u32 = u32::MAX / NUMBERS * NUMBERS;
+    for _ in 0..DRAWS_MAX {
+        let random = u32::from_le_bytes(entropy.array());
+        if random >= FAIR {
+            continue;
+        }
+        let number = PersonalNumber::compose(parts.prefix, parts.sex, parts.year, random % NUMBERS)
+            .map_err(|_| ApplyError::NumbersSpent)?;
+        if tx.query(&TAKEN, vec![number.as_str().into()]).await?.is_empty() {
+            return Ok(number);
+        }
+    }
+    Err(ApplyError::NumbersSpent)
+}
