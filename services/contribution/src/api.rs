@@ -28,7 +28,7 @@ use server::{
 };
 use tonic::{Request, Response, Status};
 use wire::{
-    policy::{Act, Decision, Denial, NoDecision},
+    policy::{Act, Decision, Denial},
     record, timestamp_us,
 };
 
@@ -86,13 +86,12 @@ struct Call<'a> {
 impl Call<'_> {
     async fn submit(&self, request: &SubmitContributionRequest) -> Result<Submitted, Status> {
         let form = form::read(request, &self.shared.lists, self.shared.app.today())?;
-        let Form { birth, basis, key } = form;
-        // Which database it is, policy knows; what the entry says does not depend on it.
-        let mut application = birth.application("");
+        // Which database it comes from, policy knows; what the event says does not depend on it.
+        let Form { mut application, basis, key } = form;
         let items = application.items();
         let policy = &self.shared.clients.policy;
         let decided = policy.decide(self.deadline, &self.caller, Act::Contribute, basis, &items);
-        let decision = decided.await.map_err(|error| undecided(&error))?;
+        let decision = decided.await.map_err(|error| error.refusal())?;
         self.allowed(&decision).await?;
         application.source.clone_from(&decision.database);
         let digest = tlog::digest(self.bytes);
@@ -186,7 +185,7 @@ impl Call<'_> {
     ) -> Result<DurableReceipt, Status> {
         let recorder = &self.shared.clients.recorder;
         let recorded = recorder.record(self.deadline, &self.access(), record, answer).await;
-        recorded.map_err(|error| unrecorded(&error))
+        recorded.map_err(|error| error.refusal())
     }
 
     /// The answer to this contribution with its receipt: what was kept, or what is kept now. One answer,
@@ -209,7 +208,7 @@ impl Call<'_> {
         let answer = Answer::kept(kept.answer);
         let recorder = &self.shared.clients.recorder;
         let receipt = recorder.kept(&self.access(), &answer, &kept.receipt);
-        Ok((answer, receipt.map_err(|error| unrecorded(&error))?))
+        Ok((answer, receipt.map_err(|error| error.refusal())?))
     }
 
     fn release(
@@ -217,7 +216,7 @@ impl Call<'_> {
         answer: Answer<ContributionReceipt>,
         receipt: DurableReceipt,
     ) -> Result<Submitted, Status> {
-        let disclosed = Disclosed::new(answer, receipt).map_err(|error| unrecorded(&error))?;
+        let disclosed = Disclosed::new(answer, receipt).map_err(|error| error.refusal())?;
         Ok(Response::new(disclosed.into()))
     }
 
@@ -246,6 +245,7 @@ impl Call<'_> {
                     ("article", denial.article.clone()),
                 ];
                 metadata.extend_from_slice(more);
+                metadata.retain(|(_, value)| !value.is_empty());
                 refuse_with(denial.reason, &metadata)
             }
         }
@@ -286,6 +286,17 @@ fn rejected(reasons: Vec<Rejection>, receipt: &DurableReceipt) -> Status {
                 "ngày ở tương lai hoặc trước ngày sinh",
                 "a date lies in the future or before the birth",
             ),
+            "PERSON_NOT_FOUND" => (
+                "không có người như vậy hoặc thông tin không khớp",
+                "there is no such person, or what is known of it differs",
+            ),
+            "PERSON_DECEASED" => (
+                "cơ sở dữ liệu đã ghi nhận người này chết hoặc mất tích",
+                "the register already holds the person's death or disappearance",
+            ),
+            "NOTHING_TO_CORRECT" => {
+                ("không có giá trị nào để cải chính", "there is no value that could be corrected")
+            }
             _ => ("giá trị không đúng kiểu", "the value has not the right type"),
         };
         Precondition { reason: rejection.reason, subject: rejection.item, vi, en }
@@ -301,18 +312,7 @@ fn no_outcome(reason: NoOutcome) -> Status {
             refuse_with(ErrorReason::KeyReused, &[("first_digest", hex::encode(first))])
         }
         NoOutcome::Away => refuse(ErrorReason::RegisterUnavailable),
+        NoOutcome::Late => refuse(ErrorReason::DeadlineExceeded),
         NoOutcome::AuditAway => refuse(ErrorReason::AuditUnavailable),
     }
-}
-
-/// Without a decision nothing is stored (I2).
-fn undecided(error: &NoDecision) -> Status {
-    tracing::error!(%error, "no decision");
-    refuse(ErrorReason::PolicyUnavailable)
-}
-
-/// Without a record nothing is released (I1).
-fn unrecorded(error: &disclosure::Error) -> Status {
-    tracing::error!(%error, "not recorded");
-    refuse(ErrorReason::AuditUnavailable)
 }

@@ -25,6 +25,8 @@ pub(crate) enum NoOutcome {
     KeyReused([u8; 32]),
     /// Our database or the register did not answer. What was stored will be applied.
     Away,
+    /// The deadline passed first. What was stored will be applied.
+    Late,
     /// The register recorded nothing, so it gave nothing out.
     AuditAway,
 }
@@ -162,6 +164,7 @@ fn not_applied(error: NotApplied) -> NoOutcome {
     match error {
         NotApplied::KeyReused(first) => NoOutcome::KeyReused(first),
         NotApplied::AuditAway => NoOutcome::AuditAway,
+        NotApplied::Late => NoOutcome::Late,
         NotApplied::Away => NoOutcome::Away,
     }
 }

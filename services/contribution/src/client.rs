@@ -2,8 +2,8 @@
 
 use contract::{
     identity::v1::{
-        ApplyAnswer, ApplyRequest, Assertion, NewPerson, Rejection as WireRejection, apply_answer,
-        apply_request, register_service_client::RegisterServiceClient,
+        ApplyAnswer, ApplyRequest, Assertion, KnownPerson, NewPerson, Rejection as WireRejection,
+        apply_answer, apply_request, register_service_client::RegisterServiceClient,
     },
     r#type::v1::ErrorReason,
 };
@@ -18,12 +18,13 @@ use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt as _;
 use wire::{
     policy::PolicyClient,
+    subject::{write as write_subject, write_claims},
     value::{write, write_date},
 };
 
 use crate::{
     Config, Error,
-    domain::{Application, Outcome, Rejection},
+    domain::{Application, Outcome, Rejection, Target},
 };
 
 /// The ways to the other services.
@@ -66,6 +67,8 @@ pub(crate) enum NotApplied {
     KeyReused([u8; 32]),
     /// The register could not record the application. It may have been applied.
     AuditAway,
+    /// The deadline passed first. It may have been applied.
+    Late,
     /// It did not answer, or with something that is no outcome. It may have been applied.
     Away,
 }
@@ -92,14 +95,26 @@ impl RegisterClient {
             value: Some(write(&said.value, &self.lists)),
             valid_from: said.valid_from.as_ref().map(write_date),
         });
+        let source_entry = application.entry.clone();
+        let subject = match &application.target {
+            Target::New { prefix } => {
+                let number_prefix = prefix.clone();
+                apply_request::Subject::NewPerson(NewPerson { number_prefix, source_entry })
+            }
+            Target::Known { subject, claims, corrects } => {
+                apply_request::Subject::KnownPerson(KnownPerson {
+                    subject: Some(write_subject(subject)),
+                    claims: Some(write_claims(claims)),
+                    source_entry,
+                    corrects: *corrects,
+                })
+            }
+        };
         let request = ApplyRequest {
             contribution_id: contribution_id.to_owned(),
             digest: digest.to_vec(),
             source: application.source.clone(),
-            subject: Some(apply_request::Subject::NewPerson(NewPerson {
-                number_prefix: application.prefix.clone(),
-                source_entry: application.entry.clone(),
-            })),
+            subject: Some(subject),
             assertions: assertions.collect(),
             dry_run,
         };
@@ -132,6 +147,9 @@ fn outcome(answer: ApplyAnswer) -> Option<Outcome> {
 }
 
 fn not_applied(status: &Status) -> NotApplied {
+    if server::deadline::passed(status) {
+        return NotApplied::Late;
+    }
     let details = status.get_error_details();
     let Some(info) = details.error_info() else {
         tracing::error!(code = ?status.code(), "the register did not answer");

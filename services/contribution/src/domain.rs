@@ -1,9 +1,10 @@
 //! What a contribution says, and what must hold of it before the register is asked. Pure: no I/O, no
 //! async; time is an argument.
 
-use model::{
-    Address, CodedValue, PartialDate, PersonName, Precision, Relation, RelationKind, Value,
-};
+mod birth;
+
+pub(crate) use birth::{Birth, Draft};
+use model::{Address, Claims, PartialDate, Precision, Subject, Value};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
@@ -18,14 +19,34 @@ pub(crate) struct Said {
     pub(crate) valid_from: Option<PartialDate>,
 }
 
+/// Whom a contribution is about.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Target {
+    /// A person the register does not hold yet.
+    New {
+        /// First three digits of the number to issue.
+        prefix: String,
+    },
+    /// A person of the register.
+    Known {
+        /// How the person is named.
+        subject: Subject,
+        /// What the source knows of the person.
+        claims: Claims,
+        /// Whether the values correct what the source said before.
+        corrects: bool,
+    },
+}
+
 /// What the register is asked to apply.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Application {
     /// The database that contributes.
     pub(crate) source: String,
-    /// First three digits of the number to issue.
-    pub(crate) prefix: String,
-    /// The source's own entry, unique at the source.
+    /// Whom it is about.
+    pub(crate) target: Target,
+    /// The source's own entry, unique at the source; empty when it has none.
     pub(crate) entry: String,
     /// What is asserted.
     pub(crate) said: Vec<Said>,
@@ -57,117 +78,146 @@ pub(crate) struct Rejection {
     pub(crate) reason: String,
 }
 
-/// A birth entry (Law on Civil Status 60/2014/QH13, Art. 14).
-pub(crate) struct Birth {
-    pub(crate) entry_number: String,
-    pub(crate) registration_date: PartialDate,
-    pub(crate) registration_place_code: String,
-    pub(crate) registration_place: Address,
-    pub(crate) full_name: PersonName,
-    pub(crate) date_of_birth: PartialDate,
-    pub(crate) sex: CodedValue,
-    pub(crate) place_of_birth: Address,
-    pub(crate) native_place: Address,
-    pub(crate) ethnic_group: CodedValue,
-    pub(crate) nationality: CodedValue,
-    pub(crate) parents: Vec<Relation>,
-}
-
-/// What can be wrong between the fields of a birth entry.
+/// What can be wrong between the fields of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BirthFault {
+pub(crate) enum EventFault {
     /// A full date is needed.
     NotWhole,
     /// It lies in the future.
     InTheFuture,
-    /// The registration lies before the birth.
+    /// It lies before what it cannot precede.
     TooEarly,
-    /// Neither male nor female, or a relation that no birth entry has.
+    /// The value is none that such an event has.
     NotAllowed,
-    /// A second father or mother.
+    /// A second one of what there is one of.
     Repeated,
 }
 
-/// What can be read of a birth entry so far, as far as fields are held against one another.
-pub(crate) struct Draft<'a> {
-    pub(crate) registration_date: Option<PartialDate>,
-    pub(crate) date_of_birth: Option<PartialDate>,
-    pub(crate) sex: Option<&'a CodedValue>,
-    pub(crate) parents: &'a [Option<Relation>],
-}
+/// Faults of fields, by path.
+pub(crate) type EventFaults = Vec<(String, EventFault)>;
 
-impl Draft<'_> {
-    /// Everything that is wrong between the fields that could be read, by field.
-    pub(crate) fn faults(&self, today: Date) -> Vec<(String, BirthFault)> {
-        let mut faults = Vec::new();
-        let dates = [
-            ("birth.registration_date", self.registration_date),
-            ("birth.date_of_birth", self.date_of_birth),
-        ];
-        for (field, date) in dates {
-            let Some(date) = date else { continue };
-            if date.precision() != Precision::Day {
-                faults.push((field.to_owned(), BirthFault::NotWhole));
-            } else if date.is_after(&today) {
-                faults.push((field.to_owned(), BirthFault::InTheFuture));
-            }
-        }
-        if let (Some(registered), Some(born)) = (self.registration_date, self.date_of_birth)
-            && registered.latest() < born.earliest()
-        {
-            faults.push(("birth.registration_date".to_owned(), BirthFault::TooEarly));
-        }
-        // A personal number says male or female (Decree 137/2015/ND-CP, Art. 13): an entry without
-        // either cannot get one.
-        if self.sex.is_some_and(|sex| sex.code != "1" && sex.code != "2") {
-            faults.push(("birth.sex".to_owned(), BirthFault::NotAllowed));
-        }
-        for (place, parent) in self.parents.iter().enumerate() {
-            let Some(kind) = parent.as_ref().map(|parent| parent.kind) else { continue };
-            let mut earlier = self.parents.iter().take(place).flatten();
-            if !matches!(kind, RelationKind::Father | RelationKind::Mother) {
-                faults.push((format!("birth.parents[{place}].kind"), BirthFault::NotAllowed));
-            } else if earlier.any(|other| other.kind == kind) {
-                faults.push((format!("birth.parents[{place}].kind"), BirthFault::Repeated));
-            }
-        }
-        faults
+/// What is wrong with a date on which something was done: it is whole, and not in the future.
+pub(crate) fn check_day(
+    field: &str,
+    date: Option<PartialDate>,
+    today: Date,
+    faults: &mut EventFaults,
+) {
+    let Some(date) = date else { return };
+    if date.precision() != Precision::Day {
+        faults.push((field.to_owned(), EventFault::NotWhole));
+    } else if date.is_after(&today) {
+        faults.push((field.to_owned(), EventFault::InTheFuture));
     }
 }
 
-impl Birth {
-    /// What the entry says of the child, as the register takes it.
-    pub(crate) fn application(self, source: &str) -> Application {
-        let (born, registered) = (self.date_of_birth, self.registration_date);
-        let entry = format!(
-            "{}/{}/{}/{}",
-            self.registration_place_code,
-            self.registration_place.commune_code.as_deref().unwrap_or_default(),
-            registered.year(),
-            self.entry_number,
-        );
-        let items = [
-            ("birth_full_name", Value::Name(self.full_name), born),
-            ("date_of_birth", Value::Date(born), born),
-            ("sex", Value::Coded(self.sex), born),
-            ("place_of_birth", Value::Address(self.place_of_birth), born),
-            ("birth_registration_place", Value::Address(self.registration_place), registered),
-            ("native_place", Value::Address(self.native_place), born),
-            ("ethnic_group", Value::Coded(self.ethnic_group), born),
-            ("nationality", Value::Coded(self.nationality), born),
-        ];
-        let parents = self.parents.into_iter();
-        let parents = parents.map(|parent| ("family_relations", Value::Relation(parent), born));
-        let said = |(item, value, from): (&str, Value, PartialDate)| Said {
-            item: item.to_owned(),
-            value,
-            valid_from: Some(from),
-        };
+/// What is wrong with a date from which something is true: it may be partial, and is not in the future.
+pub(crate) fn check_past(
+    field: &str,
+    date: Option<PartialDate>,
+    today: Date,
+    faults: &mut EventFaults,
+) {
+    if date.is_some_and(|date| date.is_after(&today)) {
+        faults.push((field.to_owned(), EventFault::InTheFuture));
+    }
+}
+
+/// What is wrong with two dates of which the second cannot precede the first.
+pub(crate) fn check_order(
+    first: Option<PartialDate>,
+    field: &str,
+    second: Option<PartialDate>,
+    faults: &mut EventFaults,
+) {
+    if let (Some(first), Some(second)) = (first, second)
+        && second.latest() < first.earliest()
+    {
+        faults.push((field.to_owned(), EventFault::TooEarly));
+    }
+}
+
+/// The entry of a civil-status book: the place, the year and the number tell it from every other.
+pub(crate) fn entry(kind: &str, place: &Address, registered: PartialDate, number: &str) -> String {
+    let unit = place.commune_code.as_ref().or(place.province_code.as_ref());
+    let unit = unit.map_or(place.text.as_str(), String::as_str);
+    format!("{kind}/{unit}/{}/{number}", registered.year())
+}
+
+/// A death entry.
+pub(crate) struct Death {
+    pub(crate) subject: Subject,
+    pub(crate) claims: Claims,
+    pub(crate) entry_number: String,
+    pub(crate) registration_date: PartialDate,
+    pub(crate) registration_place: Address,
+    pub(crate) date_of_death: PartialDate,
+}
+
+impl Death {
+    /// What the entry says, as the register takes it (Law 26/2023/QH15, Art. 9, item 24).
+    pub(crate) fn application(self) -> Application {
+        let died = self.date_of_death;
+        let place = &self.registration_place;
         Application {
-            source: source.to_owned(),
-            prefix: self.registration_place_code,
+            source: String::new(),
+            entry: entry("death", place, self.registration_date, &self.entry_number),
+            target: Target::Known { subject: self.subject, claims: self.claims, corrects: false },
+            said: vec![Said {
+                item: "death_or_missing_date".to_owned(),
+                value: Value::Date(died),
+                valid_from: Some(died),
+            }],
+        }
+    }
+}
+
+/// A residence that was registered or changed.
+pub(crate) struct Residence {
+    pub(crate) subject: Subject,
+    pub(crate) claims: Claims,
+    pub(crate) item: &'static str,
+    pub(crate) address: Address,
+    pub(crate) effective_date: PartialDate,
+    pub(crate) file_number: String,
+}
+
+impl Residence {
+    /// What it says, as the register takes it (Law 26/2023/QH15, Art. 9, items 16 to 18 and 20).
+    pub(crate) fn application(self) -> Application {
+        let from = Some(self.effective_date);
+        let said = |item: &str, value| Said { item: item.to_owned(), value, valid_from: from };
+        let mut all = vec![said(self.item, Value::Address(self.address))];
+        if !self.file_number.is_empty() {
+            all.push(said("residence_file_number", Value::Text(self.file_number)));
+        }
+        Application {
+            source: String::new(),
+            entry: String::new(),
+            target: Target::Known { subject: self.subject, claims: self.claims, corrects: false },
+            said: all,
+        }
+    }
+}
+
+/// Values that were corrected.
+pub(crate) struct Correction {
+    pub(crate) subject: Subject,
+    pub(crate) claims: Claims,
+    pub(crate) entry_number: String,
+    pub(crate) correction_date: PartialDate,
+    pub(crate) said: Vec<Said>,
+}
+
+impl Correction {
+    /// What it says, as the register takes it.
+    pub(crate) fn application(self) -> Application {
+        let entry = format!("correction/{}/{}", self.correction_date.year(), self.entry_number);
+        Application {
+            source: String::new(),
             entry,
-            said: items.into_iter().chain(parents).map(said).collect(),
+            target: Target::Known { subject: self.subject, claims: self.claims, corrects: true },
+            said: self.said,
         }
     }
 }
@@ -182,76 +232,5 @@ impl Application {
             }
         }
         items
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use model::Name;
-    use time::macros::date;
-
-    use super::*;
-
-    fn day(year: i32, month: u8, day: u8) -> Option<PartialDate> {
-        Some(PartialDate::new(year, month, day).unwrap())
-    }
-
-    fn code(code: &str) -> CodedValue {
-        CodedValue {
-            code_system: "sex".into(),
-            code_system_version: "1".into(),
-            code: code.into(),
-            display: None,
-        }
-    }
-
-    fn parent(kind: RelationKind) -> Option<Relation> {
-        let name = Name::new("Trần Thị Hoà").unwrap().into();
-        Some(Relation { kind, name, identifier: None, date_of_birth: None, nationality: None })
-    }
-
-    fn faults(
-        registration_date: Option<PartialDate>,
-        date_of_birth: Option<PartialDate>,
-        sex: &str,
-        parents: &[Option<Relation>],
-    ) -> Vec<(String, BirthFault)> {
-        let sex = code(sex);
-        let draft = Draft { registration_date, date_of_birth, sex: Some(&sex), parents };
-        draft.faults(date!(2026 - 11 - 25))
-    }
-
-    #[test]
-    fn a_good_entry_has_no_faults_and_an_unread_part_hides_no_other() {
-        let both = [parent(RelationKind::Father), parent(RelationKind::Mother)];
-        assert!(faults(day(2026, 11, 25), day(2026, 11, 24), "2", &both).is_empty());
-        let found = faults(None, day(2026, 11, 26), "0", &[]);
-        assert_eq!(
-            found,
-            [
-                ("birth.date_of_birth".to_owned(), BirthFault::InTheFuture),
-                ("birth.sex".to_owned(), BirthFault::NotAllowed),
-            ]
-        );
-    }
-
-    #[test]
-    fn everything_between_the_fields_is_named() {
-        let parents = [
-            parent(RelationKind::Mother),
-            parent(RelationKind::Child),
-            parent(RelationKind::Mother),
-        ];
-        let found = faults(day(2020, 1, 1), day(2021, 0, 0), "1", &parents);
-        assert_eq!(
-            found,
-            [
-                ("birth.date_of_birth".to_owned(), BirthFault::NotWhole),
-                ("birth.registration_date".to_owned(), BirthFault::TooEarly),
-                ("birth.parents[1].kind".to_owned(), BirthFault::NotAllowed),
-                ("birth.parents[2].kind".to_owned(), BirthFault::Repeated),
-            ]
-        );
     }
 }

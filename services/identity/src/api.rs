@@ -5,14 +5,11 @@ mod register;
 
 use std::sync::Arc;
 
-use contract::r#type::v1::ErrorReason;
 use disclosure::identity::v1::{
     identity_service_server::IdentityServiceServer, register_service_server::RegisterServiceServer,
 };
 use model::CodeLists;
-use server::{Routes, error::refuse};
-use tonic::Status;
-use wire::policy::NoDecision;
+use server::Routes;
 
 use crate::{app::App, client::Clients};
 
@@ -36,16 +33,4 @@ pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
 pub(crate) fn add_register(routes: Routes, shared: Arc<Shared>) -> Routes {
     let service = RegisterServiceServer::new(register::Register(shared));
     routes.add_service(service.max_decoding_message_size(MESSAGE_MAX))
-}
-
-/// Without a decision nothing is read (I2).
-fn undecided(error: &NoDecision) -> Status {
-    tracing::error!(%error, "no decision");
-    refuse(ErrorReason::PolicyUnavailable)
-}
-
-/// Without a record nothing is released (I1).
-fn unrecorded(error: &disclosure::Error) -> Status {
-    tracing::error!(%error, "not recorded");
-    refuse(ErrorReason::AuditUnavailable)
 }

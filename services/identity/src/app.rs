@@ -92,7 +92,7 @@ impl App {
     }
 
     /// Today in Viet Nam.
-    fn today(&self) -> Date {
+    pub(crate) fn today(&self) -> Date {
         self.clock.now().to_offset(VIET_NAM).date()
     }
 

@@ -48,6 +48,7 @@ use contract::{
         ApplyAnswer, ApplyResponse, GetPersonAnswer, GetPersonResponse, VerifyClaimsAnswer,
         VerifyClaimsResponse,
     },
+    r#type::v1::ErrorReason,
 };
 use prost::Message;
 pub use recorder::{Access, Recorder};
@@ -100,6 +101,18 @@ pub enum Error {
     /// A receipt that was kept is not one.
     #[error("the kept receipt is malformed")]
     Malformed(#[from] prost::DecodeError),
+}
+
+impl Error {
+    /// The error for whoever asked: the deadline it set has passed, or nothing was recorded, so nothing is
+    /// released (I1).
+    pub fn refusal(&self) -> tonic::Status {
+        tracing::error!(error = %self, "not recorded");
+        let late = matches!(self, Self::NotRecorded(status) if server::deadline::passed(status));
+        let reason =
+            if late { ErrorReason::DeadlineExceeded } else { ErrorReason::AuditUnavailable };
+        server::error::refuse(reason)
+    }
 }
 
 /// A request together with the exact bytes it came as, which the record commits to. prost keeps only

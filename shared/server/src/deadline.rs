@@ -45,6 +45,12 @@ impl Deadline {
     }
 }
 
+/// Whether a call to another service ended because the deadline passed: as that service says it, or as our
+/// own side of the connection does, which gives up with CANCELLED.
+pub fn passed(status: &tonic::Status) -> bool {
+    matches!(status.code(), tonic::Code::DeadlineExceeded | tonic::Code::Cancelled)
+}
+
 /// The gRPC wire form: one to eight digits and a unit.
 fn parse(value: &str) -> Option<Duration> {
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;

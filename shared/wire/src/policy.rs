@@ -8,7 +8,7 @@ use contract::{
     r#type::v1::{AccessBasis, ErrorReason},
 };
 use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
-use server::{Caller, Deadline};
+use server::{Caller, Deadline, error::refuse};
 use tonic::transport::Channel;
 
 /// What the caller wants to do with the items.
@@ -68,6 +68,16 @@ pub enum NoDecision {
     /// It answered with something that is no decision about these items.
     #[error("the policy service answered with no decision")]
     Malformed,
+}
+
+impl NoDecision {
+    /// The error for whoever asked: the deadline it set has passed, or policy is away.
+    #[must_use]
+    pub fn refusal(&self) -> tonic::Status {
+        tracing::error!(error = %self, "no decision");
+        let late = matches!(self, Self::Away(status) if server::deadline::passed(status));
+        refuse(if late { ErrorReason::DeadlineExceeded } else { ErrorReason::PolicyUnavailable })
+    }
 }
 
 /// The way to the policy service.

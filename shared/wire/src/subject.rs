@@ -2,6 +2,7 @@
 
 use contract::r#type::v1::{self as wire, subject_ref};
 use model::{Claims, CodeLists, OldNumber, PersonalNumber, Subject};
+use time::Date;
 
 use crate::{
     Fault, Faults,
@@ -44,6 +45,13 @@ pub fn read_claims(
     let date = claims.date_of_birth.as_ref();
     let date_of_birth = reader.date(&format!("{field}.date_of_birth"), date);
     Some(Claims { full_name: full_name?, date_of_birth: date_of_birth? })
+}
+
+/// Nobody is born in the future.
+pub fn check_born(field: &str, claims: Option<&Claims>, today: Date, faults: &mut Faults) {
+    if claims.is_some_and(|claims| claims.date_of_birth.is_after(&today)) {
+        faults.add(format!("{field}.date_of_birth"), Fault::InTheFuture);
+    }
 }
 
 /// Names both claims as missing.

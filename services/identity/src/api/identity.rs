@@ -28,7 +28,7 @@ use wire::{
     record, subject,
 };
 
-use super::{Shared, undecided, unrecorded};
+use super::Shared;
 use crate::{
     app::{Looked, Lookup, NoAnswer},
     domain::lookup::Ending,
@@ -46,7 +46,7 @@ impl IdentityService for Identity {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let (message, lists) = (exact.message(), &self.0.lists);
-        let (lookup, basis) = get_person::checked(message, lists)?;
+        let (lookup, basis) = get_person::checked(message, lists, self.0.app.today())?;
         let method = "/lienthong.identity.v1.IdentityService/GetPerson";
         let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method };
         let items = message.items.as_slice();
@@ -64,7 +64,7 @@ impl IdentityService for Identity {
         let exact = request.into_inner();
         let message = exact.message();
         let verify_claims::Checked { lookup, basis, items, values } =
-            verify_claims::checked(message, &self.0.lists)?;
+            verify_claims::checked(message, &self.0.lists, self.0.app.today())?;
         let method = "/lienthong.identity.v1.IdentityService/VerifyClaims";
         let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method };
         let build = |decision: &Decision, looked: &Looked| {
@@ -94,7 +94,7 @@ impl Call<'_> {
     ) -> Result<Disclosed<A>, Status> {
         let policy = &self.shared.clients.policy;
         let decided = policy.decide(self.deadline, &self.caller, Act::Obtain, basis, items);
-        let decision = decided.await.map_err(|error| undecided(&error))?;
+        let decision = decided.await.map_err(|error| error.refusal())?;
         let table = match &decision.verdict {
             Ok(table) => table,
             Err(denial) => return Err(self.refuse(&decision, denial, &[]).await),
@@ -115,8 +115,8 @@ impl Call<'_> {
         let decided = record::answered(&decision, outcome, person, facts, row);
         let (access, recorder) = (self.access(), &self.shared.clients.recorder);
         let receipt = recorder.record(self.deadline, &access, &decided, &answer);
-        let receipt = receipt.await.map_err(|error| unrecorded(&error))?;
-        Disclosed::new(answer, receipt).map_err(|error| unrecorded(&error))
+        let receipt = receipt.await.map_err(|error| error.refusal())?;
+        Disclosed::new(answer, receipt).map_err(|error| error.refusal())
     }
 
     fn access(&self) -> Access<'_> {
@@ -158,7 +158,7 @@ impl Call<'_> {
         let decided = record::refused(decision, denial.reason);
         let recorder = &self.shared.clients.recorder;
         match recorder.record(self.deadline, &self.access(), &decided, &answer).await {
-            Err(error) => unrecorded(&error),
+            Err(error) => error.refusal(),
             Ok(receipt) => {
                 let mut metadata = vec![
                     ("record_index", receipt.index().to_string()),
@@ -166,6 +166,7 @@ impl Call<'_> {
                     ("article", denial.article.clone()),
                 ];
                 metadata.extend_from_slice(more);
+                metadata.retain(|(_, value)| !value.is_empty());
                 refuse_with(denial.reason, &metadata)
             }
         }

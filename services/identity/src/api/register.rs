@@ -22,7 +22,7 @@ use server::{
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults, subject, timestamp_us, value::Reader};
 
-use super::{Shared, unrecorded};
+use super::Shared;
 use crate::{
     app::NotApplied,
     domain::apply::{Application, Outcome, Reason, Said, Target},
@@ -60,8 +60,8 @@ impl RegisterService for Register {
         let access = Access { method: APPLY, caller: &caller, request: exact.bytes() };
         // The record stands before the number leaves the register.
         let recorded = self.0.clients.recorder.record(deadline, &access, &decision, &answer).await;
-        let receipt = recorded.map_err(|error| unrecorded(&error))?;
-        let disclosed = Disclosed::new(answer, receipt).map_err(|error| unrecorded(&error))?;
+        let receipt = recorded.map_err(|error| error.refusal())?;
+        let disclosed = Disclosed::new(answer, receipt).map_err(|error| error.refusal())?;
         Ok(Response::new(disclosed.into()))
     }
 }

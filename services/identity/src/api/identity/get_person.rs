@@ -6,6 +6,7 @@ use contract::{
 };
 use model::CodeLists;
 use server::error::refuse;
+use time::Date;
 use tonic::Status;
 use wire::{
     Faults, basis,
@@ -26,11 +27,13 @@ pub(super) const REQUEST_ID_MAX: usize = 40;
 pub(super) fn checked<'a>(
     request: &'a GetPersonRequest,
     lists: &CodeLists,
+    today: Date,
 ) -> Result<(Lookup, &'a AccessBasis), Status> {
     let mut faults = Faults::default();
     let subject = subject::read("subject", request.subject.as_ref(), &mut faults);
     let claims = request.claims.as_ref();
     let claims = claims.map(|c| subject::read_claims("claims", c, lists, &mut faults));
+    subject::check_born("claims", claims.as_ref().and_then(Option::as_ref), today, &mut faults);
     basis::check_items(&request.items, &mut faults);
     let basis = basis::check(request.basis.as_ref(), &mut faults);
     faults.text("request_id", &request.request_id, REQUEST_ID_MAX);

@@ -9,6 +9,7 @@ use contract::{
 };
 use model::{Agreement, CodeLists, Value};
 use server::error::refuse;
+use time::Date;
 use tonic::Status;
 use wire::{Faults, basis, policy::Decision, subject, timestamp, value::Reader};
 
@@ -34,11 +35,13 @@ pub(super) struct Checked<'a> {
 pub(super) fn checked<'a>(
     request: &'a VerifyClaimsRequest,
     lists: &CodeLists,
+    today: Date,
 ) -> Result<Checked<'a>, Status> {
     let mut faults = Faults::default();
     let subject = subject::read("subject", request.subject.as_ref(), &mut faults);
     let claims = request.claims.as_ref();
     let claims = claims.map(|c| subject::read_claims("claims", c, lists, &mut faults));
+    subject::check_born("claims", claims.as_ref().and_then(Option::as_ref), today, &mut faults);
     let items: Vec<String> = request.claimed_values.iter().map(|c| c.item.clone()).collect();
     basis::check_item_fields("claimed_values", ".item", &items, &mut faults);
     let mut values = Vec::with_capacity(items.len());
