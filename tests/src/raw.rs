@@ -90,7 +90,8 @@ impl Raw {
 
         let mut send = self.send.clone().ready().await?;
         let (response, mut body) = send.send_request(request.body(())?, false)?;
-        body.send_data(framed.freeze(), true)?;
+        // A server may answer, and close the stream, before it has read the message.
+        let _read = body.send_data(framed.freeze(), true);
         let (head, mut body) = response.await?.into_parts();
         let mut bytes = BytesMut::new();
         while let Some(chunk) = body.data().await {

@@ -87,7 +87,7 @@ impl Drop for Relay {
 
 /// Carries one connection until either end, or the road, ends it.
 async fn carry(mut from: TcpStream, mut modes: watch::Receiver<Mode>, hold: watch::Sender<u64>) {
-    let Some(to) = opened(&mut modes, &hold, false).await else { return };
+    let Some(to) = opened(&mut modes, &hold).await else { return };
     let Ok(mut to) = TcpStream::connect(to).await else { return };
     let (mut asked, mut told) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
@@ -99,7 +99,7 @@ async fn carry(mut from: TcpStream, mut modes: watch::Receiver<Mode>, hold: watc
             }
             read = from.read(&mut asked) => {
                 let Ok(read @ 1..) = read else { return };
-                if opened(&mut modes, &hold, true).await.is_none() {
+                if opened(&mut modes, &hold).await.is_none() {
                     return;
                 }
                 let Some(bytes) = asked.get(..read) else { return };
@@ -118,19 +118,17 @@ async fn carry(mut from: TcpStream, mut modes: watch::Receiver<Mode>, hold: watc
     }
 }
 
-/// Waits while the road is stalled; nowhere when it is cut. `holds` says that something waits with us.
+/// Waits while the road is stalled, and says that it does; nowhere when the road is cut.
 async fn opened(
     modes: &mut watch::Receiver<Mode>,
     hold: &watch::Sender<u64>,
-    holds: bool,
 ) -> Option<SocketAddr> {
     loop {
         let mode = *modes.borrow_and_update();
         match mode {
             Mode::Open(to) => return Some(to),
             Mode::Cut => return None,
-            Mode::Stalled if holds => hold.send_modify(|held| *held += 1),
-            Mode::Stalled => {}
+            Mode::Stalled => hold.send_modify(|held| *held += 1),
         }
         modes.changed().await.ok()?;
     }

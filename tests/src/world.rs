@@ -304,6 +304,14 @@ impl World {
         self.audit = Some(Part { running, service });
     }
 
+    /// Opens the road to the access log again.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn open_audit_road(&self) {
+        self.to_audit.open(self.audit.as_ref().expect("audit runs").running.address());
+    }
+
     /// Stops the access log.
     ///
     /// # Panics
@@ -331,6 +339,14 @@ impl World {
         let running = server.start(service.internal(Routes::default())).await;
         self.to_policy.open(running.address());
         self.policy = Some(Part { running, service });
+    }
+
+    /// Opens the road to policy again.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn open_policy_road(&self) {
+        self.to_policy.open(self.policy.as_ref().expect("policy runs").running.address());
     }
 
     /// Stops policy.

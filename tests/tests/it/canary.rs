@@ -1,1 +1,217 @@
-//! canary
+//! No personal data outside the data (I8): nothing of a person who is looked up, and nothing that a caller
+//! claims, is met in any log line of any crate at any level, or in any error.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    io,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use contract::identity::v1::GetPersonRequest;
+use model::Value;
+use store::Engine;
+use tests::{Options, World, ask, basis, on_both_engines, people};
+use tracing_subscriber::{
+    filter::dynamic_filter_fn,
+    fmt::{self, MakeWriter},
+    layer::{Layer as _, SubscriberExt as _},
+};
+
+/// What a caller may claim of a person, and what it may send where a number belongs.
+const CANARIES: [&str; 4] = ["Ca Na Ry Quacking", "canary-request", "canary-number", "99020400001"];
+
+/// What must not be met.
+struct Needles {
+    /// Numbers of everybody, compared with every run of digits.
+    numbers: HashSet<String>,
+    /// Names and claims of those who are looked up, and names of their families.
+    texts: Vec<String>,
+}
+
+impl Needles {
+    fn of(world: &World) -> Self {
+        let numbers = world.people().iter().flat_map(|person| {
+            [Some(person.number()), person.old_number()].into_iter().flatten().map(str::to_owned)
+        });
+        let mut texts: Vec<String> = CANARIES.map(str::to_owned).into();
+        for person in [world.plain(), hidden(world)] {
+            texts.push(person.name().to_owned());
+            for (_, value, ..) in person.said("family_relations") {
+                let Value::Relation(to) = value else { panic!("a relation") };
+                texts.push(to.name.full_name.as_str().to_owned());
+            }
+        }
+        assert!(texts.iter().all(|text| text.len() >= 6));
+        Self { numbers: numbers.chain(["999300999999".to_owned()]).collect(), texts }
+    }
+
+    fn met(&self, text: &str) -> bool {
+        let mut runs = text.split(|c: char| !c.is_ascii_digit());
+        runs.any(|run| self.numbers.contains(run))
+            || self.texts.iter().any(|needle| text.contains(needle.as_str()))
+    }
+}
+
+fn hidden(world: &World) -> &tests::Person {
+    world.person(|p| p.0.protected && p.has_whole_date())
+}
+
+/// Reads every log line of this test program while a test of this file runs, whoever makes it.
+struct Watch {
+    needles: Needles,
+    /// Tests that watch.
+    watching: AtomicUsize,
+    lines: AtomicUsize,
+    found: AtomicUsize,
+}
+
+static WATCH: OnceLock<Watch> = OnceLock::new();
+
+struct Lines(&'static Watch);
+
+impl io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        self.0.lines.fetch_add(1, Ordering::Relaxed);
+        if self.0.needles.met(&text) {
+            self.0.found.fetch_add(1, Ordering::Relaxed);
+            // Shown when the test fails; synthetic persons only.
+            println!("in a log line: {text}");
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Lines;
+
+    fn make_writer(&'a self) -> Lines {
+        Lines(self.0)
+    }
+}
+
+/// Starts to read lines of every level; the persons are the same in every world.
+fn watch(world: &World) -> &'static Watch {
+    let mut first = false;
+    let watch = WATCH.get_or_init(|| {
+        first = true;
+        let none = AtomicUsize::default;
+        Watch { needles: Needles::of(world), watching: none(), lines: none(), found: none() }
+    });
+    watch.watching.fetch_add(1, Ordering::SeqCst);
+    if first {
+        let on = dynamic_filter_fn(|_, _| {
+            WATCH.get().is_some_and(|watch| watch.watching.load(Ordering::SeqCst) > 0)
+        });
+        let lines = fmt::layer().with_writer(Lines(watch)).with_ansi(false).with_filter(on);
+        let all = tracing_subscriber::registry().with(lines);
+        tracing::subscriber::set_global_default(all).unwrap();
+        // The watch sees what it must see.
+        tracing::trace!(number = world.plain().number(), "a control");
+        tracing::trace!("a control {}", world.plain().name());
+        assert_eq!(watch.found.swap(0, Ordering::SeqCst), 2);
+    }
+    watch
+}
+
+/// Good, bad and denied lookups, each with personal data in every place that takes any.
+fn calls(world: &World) -> Vec<(&'static str, GetPersonRequest)> {
+    let plain = world.plain();
+    let hidden = hidden(world);
+    let all = ["birth_full_name", "date_of_birth", "family_relations", "permanent_residence"];
+    let mut calls = vec![
+        ("insurance", ask(plain, &all)),
+        ("insurance", ask(hidden, &all)),
+        ("revoked", ask(plain, &all)),
+        ("stranger", ask(plain, &all)),
+        ("insurance", ask(plain, &["ethnic_group"])),
+        ("insurance", GetPersonRequest { min_version: 1 << 40, ..ask(plain, &all) }),
+        ("insurance", GetPersonRequest { basis: None, ..ask(plain, &all) }),
+        ("insurance", GetPersonRequest { claims: None, ..ask(plain, &all) }),
+        ("insurance", GetPersonRequest { basis: Some(basis("none")), ..ask(plain, &all) }),
+    ];
+    for number in ["99020400001", "canary-number", "999300999999"] {
+        let mut request = ask(plain, &all);
+        request.subject = people::by_number(number);
+        calls.push(("insurance", request.clone()));
+        request.subject = people::by_old_number(number);
+        calls.push(("insurance", request));
+    }
+    let mut claimed = ask(plain, &all);
+    claimed.claims.as_mut().unwrap().full_name = "Ca Na Ry Quacking".to_owned();
+    calls.push(("insurance", claimed.clone()));
+    claimed.claims.as_mut().unwrap().full_name = "Ca Na Ry Quacking".repeat(20);
+    claimed.items = vec![plain.number().to_owned(), format!("{}*", plain.name())];
+    claimed.basis.as_mut().unwrap().officer = plain.number().to_owned();
+    claimed.basis.as_mut().unwrap().acting_unit = plain.name().to_owned();
+    claimed.request_id = "canary-request".repeat(10);
+    calls.push(("insurance", claimed));
+    calls
+}
+
+async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
+    let options = Options { misses_max: 5, ..Options::default() };
+    let mut world = World::with(engine, options).await;
+    let watch = watch(&world);
+    let mut reasons = BTreeSet::new();
+    let mut run = async |world: &World| {
+        for (caller, request) in calls(world) {
+            let Err(refused) = world.client(caller).get_person(&request).await.unwrap() else {
+                continue;
+            };
+            let said = format!("{refused} {refused:?}");
+            assert!(!watch.needles.met(&said), "in an error: {said}");
+            reasons.insert(refused.reason);
+        }
+    };
+    // On good days, until the guessing budget is spent, and without each of the services behind.
+    run(&world).await;
+    run(&world).await;
+    world.stop_audit().await;
+    run(&world).await;
+    world.start_audit().await;
+    world.stop_policy().await;
+    run(&world).await;
+    world.start_policy().await;
+    world.stop().await;
+    watch.watching.fetch_sub(1, Ordering::SeqCst);
+    let expected = [
+        "AUDIT_UNAVAILABLE",
+        "CONNECTION_NOT_ACTIVE",
+        "GUESSING_BUDGET_SPENT",
+        "INVALID_REQUEST",
+        "NOTHING_ALLOWED",
+        "NO_AGREEMENT",
+        "POLICY_UNAVAILABLE",
+        "REGISTER_BEHIND",
+    ];
+    assert_eq!(reasons, expected.map(str::to_owned).into());
+    assert!(watch.lines.load(Ordering::Relaxed) > 1_000, "the log was read");
+    assert_eq!(watch.found.load(Ordering::Relaxed), 0, "in log lines: see above");
+}
+
+/// Messages do not show what they carry, wherever somebody prints one.
+async fn i8_debug_of_a_message_shows_no_person(engine: Engine) {
+    let world = World::new(engine).await;
+    let needles = Needles::of(&world);
+    for (caller, request) in calls(&world).into_iter().take(3) {
+        let mut shown = format!("{request:?}");
+        if let Ok(call) = world.client(caller).get_person(&request).await.unwrap() {
+            shown += &format!("{:?} {:?}", call.answer, call.receipt);
+        }
+        assert!(!needles.met(&shown), "{shown}");
+    }
+    world.stop().await;
+}
+
+on_both_engines!(
+    i8_nothing_of_a_person_is_in_a_log_line_or_an_error,
+    i8_debug_of_a_message_shows_no_person,
+);

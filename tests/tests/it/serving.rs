@@ -1,1 +1,147 @@
-//! serving
+//! Serving and stopping: health, records one by one, draining, and the demonstration that everything runs in.
+
+use std::collections::BTreeSet;
+
+use contract::identity::v1::{GetPersonRequest, LookupOutcome};
+use lienthong::{
+    client::GET_PERSON,
+    demo::{self, Demo},
+    process::Runtime,
+};
+use server::channel::{Peer, to_service};
+use store::Engine;
+use tests::{Options, World, ask, on_both_engines, people, raw::Raw, world::TRUST_DOMAIN};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::answered;
+
+async fn health_is_answered_to_whoever_has_an_identity(engine: Engine) {
+    let world = World::new(engine).await;
+    for files in [
+        world.files("insurance"),
+        world.files("revoked"),
+        world.issue("probe", "spiffe://lienthong.test/operator/probe"),
+    ] {
+        let peer = Peer { endpoint: world.address().to_string(), service: "identity".to_owned() };
+        let channel = to_service(&peer, TRUST_DOMAIN, &files).unwrap();
+        let request = HealthCheckRequest { service: String::new() };
+        let answer = HealthClient::new(channel).check(request).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving);
+    }
+    world.stop().await;
+}
+
+/// Answers, misses and denials at the same time: each has one record of its own.
+async fn i1_each_of_many_calls_at_once_has_one_record(engine: Engine) {
+    let world = World::new(engine).await;
+    let before = world.records().await;
+    let hit = ask(world.plain(), &["sex"]);
+    let miss = GetPersonRequest { subject: people::by_number("999300999999"), ..hit.clone() };
+    let (insurance, revoked) = (world.client("insurance"), world.client("revoked"));
+    let calls = (0..30_u32).map(|number| {
+        let (client, request) = match number % 3 {
+            0 => (&insurance, &hit),
+            1 => (&insurance, &miss),
+            _ => (&revoked, &hit),
+        };
+        let log = &world.log;
+        async move {
+            match client.get_person(request).await.unwrap() {
+                Ok(call) => {
+                    call.verify(log).unwrap();
+                    let expected =
+                        if number % 3 == 0 { LookupOutcome::Match } else { LookupOutcome::NoMatch };
+                    assert_eq!(call.answer.outcome(), expected);
+                    call.receipt.index
+                }
+                Err(refused) => {
+                    assert_eq!((refused.reason.as_str(), number % 3), ("CONNECTION_NOT_ACTIVE", 2));
+                    refused.get("record_index").unwrap().parse().unwrap()
+                }
+            }
+        }
+    });
+    let indexes: BTreeSet<u64> = futures::future::join_all(calls).await.into_iter().collect();
+    assert_eq!(indexes, (before..before + 30).collect());
+    assert_eq!(world.records().await, before + 30);
+    world.stop().await;
+}
+
+/// A call that is open when the service is told to stop is answered; new callers find nobody.
+async fn stopping_ends_open_calls_first(engine: Engine) {
+    let mut world = World::new(engine).await;
+    let raw = world.raw("insurance").await;
+    let (address, files) = (world.address(), world.files("insurance"));
+    let request = ask(world.plain(), &["sex"]);
+    world.to_audit.stall();
+    let open = tokio::spawn(async move { raw.call(GET_PERSON, &request, &[]).await });
+    world.to_audit.holds().await;
+    let (running, service) = world.take_identity();
+    let stopping = tokio::spawn(running.stop());
+    // The listener goes away while the call is still open.
+    while Raw::connect(address, &files).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!open.is_finished() && !stopping.is_finished());
+    world.open_audit_road();
+    let reply = open.await.unwrap().unwrap();
+    assert_eq!(reply.status.code(), tonic::Code::Ok);
+    assert!(!reply.message.is_empty());
+    stopping.await.unwrap();
+    service.close().await;
+    world.start_identity().await;
+    answered(&world.client("insurance"), &ask(world.plain(), &["sex"])).await;
+    world.stop().await;
+}
+
+/// What hangs is cut at the end of the drain: no answer, and the process ends.
+async fn a_call_that_hangs_does_not_keep_the_service(engine: Engine) {
+    let options = Options { drain_max_seconds: 1, ..Options::default() };
+    let mut world = World::with(engine, options).await;
+    let raw = world.raw("insurance").await;
+    let request = ask(world.plain(), &["sex"]);
+    world.to_audit.stall();
+    let open = tokio::spawn(async move { raw.call(GET_PERSON, &request, &[]).await });
+    world.to_audit.holds().await;
+    world.stop_identity().await;
+    assert!(open.await.unwrap().is_err(), "cut, not answered");
+    world.open_audit_road();
+    world.stop().await;
+}
+
+on_both_engines!(
+    health_is_answered_to_whoever_has_an_identity,
+    i1_each_of_many_calls_at_once_has_one_record,
+    stopping_ends_open_calls_first,
+    a_call_that_hangs_does_not_keep_the_service,
+);
+
+/// Everything in one process: the tour holds, also the second time on the same folder.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demonstration_runs_twice_on_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = demo::Options {
+        folder: folder.path().to_owned(),
+        listen: "127.0.0.1:0".to_owned(),
+        persons: 300,
+        seed: 7,
+    };
+    let mut subjects = Vec::new();
+    for _ in 0..2 {
+        let mut account = Vec::new();
+        let run = async {
+            let demo = Demo::start(&options, Runtime::system()).await.unwrap();
+            demo.tour(&mut account).await.unwrap();
+            subjects.push(demo.subjects().to_vec());
+            demo.stop().await;
+        };
+        tests::within(run).await;
+        assert!(String::from_utf8(account).unwrap().contains("record_index"));
+    }
+    assert_eq!(subjects[0], subjects[1]);
+    for file in ["demo.json", "tour/receipt.tlog-proof", "tour/leaf.bin", "tour/opening.bin"] {
+        assert!(folder.path().join(file).exists(), "{file}");
+    }
+}
