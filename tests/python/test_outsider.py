@@ -98,7 +98,7 @@ class Demo:
 
 
 def lookup(subject: dict) -> GetPersonRequest:
-    born = dict(zip(("year", "month", "day"), subject["date_of_birth"]))
+    born = subject["date_of_birth"]
     return GetPersonRequest(
         subject={"personal_number": subject["personal_number"]},
         claims={"full_name": subject["full_name"], "date_of_birth": born},
@@ -285,7 +285,7 @@ class Outsider(unittest.TestCase):
         self.assertEqual(name.value.values[0].value.name.full_name, child["full_name"])
         self.assertEqual(name.value.values[0].provenance.source, "civil-status")
         date = born.value.values[0].value.date
-        self.assertEqual([date.year, date.month, date.day], child["date_of_birth"])
+        self.assertEqual({"year": date.year, "month": date.month, "day": date.day}, child["date_of_birth"])
         self.assertEqual((withheld.item, withheld.WhichOneof("outcome")), ("ethnic_group", "withheld"))
         self.assertEqual(withheld.withheld.rule, "agreement-scope")
         self.assertEqual(withheld.withheld.article, "Decision 1911/QD-TTg, Art. 2(1)")

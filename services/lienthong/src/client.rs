@@ -1,11 +1,13 @@
 //! Calling the published services as an agency does, keeping the exact bytes of request, answer and
 //! receipt, which is what can be checked afterwards.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use contract::{
     audit::v1::{Receipt, SealedResponse},
     contribution::v1::{ContributionReceipt, SubmitContributionRequest},
-    identity::v1::{GetPersonAnswer, GetPersonRequest},
+    identity::v1::{GetPersonAnswer, GetPersonRequest, VerifyClaimsAnswer, VerifyClaimsRequest},
 };
 use prost::Message;
 use server::{channel, tls};
@@ -16,13 +18,18 @@ use tonic_types::StatusExt as _;
 /// Path of the lookup.
 pub const GET_PERSON: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
 
+/// Path of the comparison.
+pub const VERIFY_CLAIMS: &str = "/lienthong.identity.v1.IdentityService/VerifyClaims";
 /// Path of the contribution.
 pub const SUBMIT_CONTRIBUTION: &str =
     "/lienthong.contribution.v1.ContributionService/SubmitContribution";
 
 /// A connection to the published services, as one caller.
 #[derive(Clone)]
-pub struct Client(Channel);
+pub struct Client {
+    channel: Channel,
+    within: Option<Duration>,
+}
 
 /// What came of a call that was answered.
 pub struct Answered<T> {
@@ -69,15 +76,34 @@ impl From<Status> for Refused {
             info.map(|i| i.metadata.clone()).unwrap_or_default().into_iter().collect();
         metadata.sort_unstable();
         let fields = details.bad_request().map(|b| b.field_violations.clone()).unwrap_or_default();
+        let message = match info {
+            Some(_) => status.message().to_owned(),
+            // None of our words: what the transport says, down to its cause.
+            None => causes(&status),
+        };
         Self {
             code: format!("{:?}", status.code()),
             reason: info.map(|i| i.reason.clone()).unwrap_or_default(),
-            message: status.message().to_owned(),
+            message,
             vi: details.localized_message().map(|m| m.message.clone()).unwrap_or_default(),
             fields: fields.into_iter().map(|f| (f.field, f.description)).collect(),
             metadata,
         }
     }
+}
+
+/// What an error says, and what lies below it.
+fn causes(status: &Status) -> String {
+    let mut words = vec![status.message().to_owned()];
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let word = error.to_string();
+        if !words.contains(&word) {
+            words.push(word);
+        }
+        cause = error.source();
+    }
+    words.join(": ")
 }
 
 impl std::fmt::Display for Refused {
@@ -100,7 +126,14 @@ impl Client {
         files: &tls::Files,
     ) -> Result<Self> {
         let peer = channel::Peer { endpoint: endpoint.to_owned(), service: service.to_owned() };
-        Ok(Self(channel::to_service(&peer, trust_domain, files)?))
+        let channel = channel::to_service(&peer, trust_domain, files)?;
+        Ok(Self { channel, within: None })
+    }
+
+    /// The same connection, with so much time for each call; the service is told.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { within: Some(time), ..self }
     }
 
     /// Looks a person up. The outer error is one of transport or form, the inner one the refusal.
@@ -112,6 +145,18 @@ impl Client {
         request: &GetPersonRequest,
     ) -> Result<Result<Answered<GetPersonAnswer>, Refused>> {
         self.call(GET_PERSON, request).await
+    }
+
+    /// Holds claimed values against the register. The outer error is one of transport or form, the inner
+    /// one the refusal.
+    ///
+    /// # Errors
+    /// When the response is none.
+    pub async fn verify_claims(
+        &self,
+        request: &VerifyClaimsRequest,
+    ) -> Result<Result<Answered<VerifyClaimsAnswer>, Refused>> {
+        self.call(VERIFY_CLAIMS, request).await
     }
 
     /// Submits a contribution. The outer error is one of transport or form, the inner one the refusal.
@@ -134,14 +179,18 @@ impl Client {
         Q: Message + Clone + Default + 'static,
         A: Message + Default,
     {
-        let mut grpc = Grpc::new(self.0.clone());
+        let mut grpc = Grpc::new(self.channel.clone());
         if let Err(error) = grpc.ready().await {
-            return Ok(Err(Status::unavailable(error.to_string()).into()));
+            return Ok(Err(Status::from_error(error.into()).into()));
+        }
+        let mut call = Request::new(request.clone());
+        if let Some(time) = self.within {
+            call.set_timeout(time);
         }
         let path = tonic::codegen::http::uri::PathAndQuery::from_static(path);
         // The same wire format as the response message, with answer and receipt left as bytes.
         let codec = ProstCodec::<Q, SealedResponse>::default();
-        let sealed = match grpc.unary(Request::new(request.clone()), path, codec).await {
+        let sealed = match grpc.unary(call, path, codec).await {
             Ok(response) => response.into_inner(),
             Err(status) => return Ok(Err(status.into())),
         };

@@ -20,7 +20,7 @@ use crate::{
     process::{self, Runtime},
     settings::{self, Settings as _},
 };
-pub use subjects::Subject;
+pub use subjects::{BirthDate, Subject};
 pub use tour::{basis, lookup};
 
 /// The trust domain of every identity of a demonstration.
@@ -127,19 +127,37 @@ impl Demo {
         let absolute = |path: &str| -> Result<String> { Ok(shown(&fs::canonicalize(path)?)) };
         let mut callers = serde_json::Map::new();
         let mut ca = String::new();
+        let registry = policy::domain::registry::Registry::parse(REGISTRY)?;
         for (name, agency, system) in CALLERS {
             let Some(files) = self.callers.get(name) else { continue };
             ca = absolute(&files.ca)?;
+            // What the caller may ask for: a ground as a request carries it, and the items under it.
+            let connection = registry.connections.iter().find(|c| c.agency == agency);
+            let of = |id: &String| connection.is_some_and(|connection| connection.id == *id);
+            let agreement = registry.agreements.iter().find(|a| of(&a.connection));
+            let grant = agreement.and_then(|agreement| agreement.grants.first());
+            let basis = grant.map(|grant| {
+                serde_json::json!({
+                    "procedure": grant.procedure,
+                    "legal_basis": grant.legal_basis,
+                    "case_reference": "DEMO-0001",
+                    "acting_unit": agency,
+                    "officer": "can-bo-01",
+                })
+            });
             let caller = serde_json::json!({
-                "agency": agency,
-                "system": system,
+                "spiffe_id": format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}"),
                 "certificate": absolute(&files.certificate)?,
                 "key": absolute(&files.key)?,
+                "connection": connection.map(|connection| connection.state),
+                "basis": basis,
+                "items": grant.map(|grant| &grant.items),
             });
             callers.insert(name.to_owned(), caller);
         }
         let description = serde_json::json!({
             "synthetic": true,
+            "trust_domain": TRUST_DOMAIN,
             "endpoint": self.endpoint(),
             "server_name": "localhost",
             "ca": ca,

@@ -23,8 +23,19 @@ pub struct Subject {
     pub old_number: Option<String>,
     /// The full name.
     pub full_name: String,
-    /// Year, month and day of birth; month and day are 0 when unknown.
-    pub date_of_birth: (i32, u8, u8),
+    /// The date of birth, in the form of the contract's `PartialDate`.
+    pub date_of_birth: BirthDate,
+}
+
+/// A whole date of birth.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+pub struct BirthDate {
+    /// Year.
+    pub year: i32,
+    /// Month, 1 to 12.
+    pub month: u8,
+    /// Day of the month.
+    pub day: u8,
 }
 
 /// A few children, adults and protected persons who are alive.
@@ -43,7 +54,11 @@ pub(super) fn choose(people: &[SyntheticPerson], today: Date) -> Vec<Subject> {
                 personal_number: person.number.as_str().to_owned(),
                 old_number: person.old_number.as_ref().map(|n| n.as_str().to_owned()),
                 full_name: name,
-                date_of_birth: (born.year(), born.month(), born.day()),
+                date_of_birth: BirthDate {
+                    year: born.year(),
+                    month: born.month(),
+                    day: born.day(),
+                },
             });
         }
     }

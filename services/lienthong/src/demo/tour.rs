@@ -7,16 +7,19 @@ use contract::{
     contribution::v1::{
         BirthRegistration, SubmitContributionRequest, submit_contribution_request::Event,
     },
-    identity::v1::{GetPersonAnswer, GetPersonRequest, LookupOutcome},
+    identity::v1::{
+        ClaimOutcome, ClaimedValue, GetPersonAnswer, GetPersonRequest, LookupOutcome,
+        VerifyClaimsRequest,
+    },
     r#type::v1::{
-        AccessBasis, Address, Claims, CodedValue, ItemOutcome, PartialDate, PersonName, Relation,
-        RelationKind, SubjectRef, item_outcome, item_value, subject_ref,
+        AccessBasis, Address, Claims, CodedValue, ItemOutcome, ItemValue, PartialDate, PersonName,
+        Relation, RelationKind, SubjectRef, item_outcome, item_value, subject_ref,
     },
 };
 
 use time::Date;
 
-use super::{Demo, Subject};
+use super::{BirthDate, Demo, Subject};
 use crate::{client::Answered, pki::shown};
 
 /// The child of the tour; synthetic, as everybody here.
@@ -30,6 +33,7 @@ impl Demo {
     pub async fn tour(&self, out: &mut impl Write) -> Result<()> {
         let (child, version) = self.birth(out).await?;
         let looked = self.look_up(out, &child, version).await?;
+        self.verified(out, &child).await?;
         self.refused(out, &child).await?;
         self.receipt(out, &looked).await
     }
@@ -58,7 +62,11 @@ impl Demo {
             personal_number: receipt.personal_number.clone(),
             old_number: None,
             full_name: CHILD.to_owned(),
-            date_of_birth: (today.year(), today.month().into(), today.day()),
+            date_of_birth: BirthDate {
+                year: today.year(),
+                month: today.month().into(),
+                day: today.day(),
+            },
         };
         Ok((child, receipt.version))
     }
@@ -98,8 +106,54 @@ impl Demo {
         Ok(answered)
     }
 
+    async fn verified(&self, out: &mut impl Write, child: &Subject) -> Result<()> {
+        writeln!(
+            out,
+            "\n3. A portal holds what a form says against the register; it sees no value."
+        )?;
+        let claimed = |item: &str, value| ClaimedValue {
+            item: item.to_owned(),
+            value: Some(ItemValue { value: Some(value) }),
+        };
+        let code = |code: &str| CodedValue {
+            code_system: "sex".to_owned(),
+            code_system_version: "1".to_owned(),
+            code: code.to_owned(),
+            display: String::new(),
+        };
+        let basis = basis("portal-form-prefill", "1911-2021-art-2-1", "Z03.DEMO.CONGDVC");
+        let GetPersonRequest { subject, claims, basis, request_id, .. } = lookup(child, &[], basis);
+        let claimed_values = vec![
+            claimed("sex", item_value::Value::Coded(code("1"))),
+            claimed("permanent_residence", item_value::Value::Text("Hà Nội".to_owned())),
+            claimed("religion", item_value::Value::Text("không".to_owned())),
+        ];
+        let request = VerifyClaimsRequest {
+            subject,
+            claims,
+            claimed_values,
+            basis,
+            request_id,
+            min_version: 0,
+        };
+        let answered = self.client("portal")?.verify_claims(&request).await??;
+        answered.verify(self.log()).context("the receipt does not hold")?;
+        let outcomes: Vec<ClaimOutcome> =
+            answered.answer.results.iter().map(|result| result.outcome()).collect();
+        if outcomes != [ClaimOutcome::Mismatch, ClaimOutcome::NotHeld, ClaimOutcome::Denied] {
+            bail!("the claims were not judged as they must be");
+        }
+        for (result, outcome) in answered.answer.results.iter().zip(outcomes) {
+            let outcome = outcome.as_str_name().trim_start_matches("CLAIM_OUTCOME_");
+            let by =
+                result.denied.as_ref().map(|d| format!("  (rule `{}`, {})", d.rule, d.article));
+            writeln!(out, "   {:<20} {outcome}{}", result.item, by.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
     async fn refused(&self, out: &mut impl Write, child: &Subject) -> Result<()> {
-        writeln!(out, "\n3. A system whose connection was ended asks the same.")?;
+        writeln!(out, "\n4. A system whose connection was ended asks the same.")?;
         let basis = basis("child-health-insurance-card", "1911-2021-art-2-1", "Z04.DEMO.CU");
         let request = lookup(child, &["birth_full_name"], basis);
         match self.client("former")?.get_person(&request).await? {
@@ -120,7 +174,7 @@ impl Demo {
         out: &mut impl Write,
         looked: &Answered<GetPersonAnswer>,
     ) -> Result<()> {
-        writeln!(out, "\n4. The receipt of the lookup is checked offline, against the log's key.")?;
+        writeln!(out, "\n5. The receipt of the lookup is checked offline, against the log's key.")?;
         let verified = looked.verify(self.log()).context("the receipt does not hold")?;
         writeln!(out, "   record               {} of {}", looked.receipt.index, verified.size)?;
         writeln!(out, "   caller               {}", verified.caller)?;
@@ -149,7 +203,7 @@ impl Demo {
         fs::copy(self.folder.join("log.vkey"), folder.join("log.vkey"))?;
         writeln!(out, "   files                {}", shown(&folder))?;
 
-        writeln!(out, "\n5. The log's newest checkpoint.")?;
+        writeln!(out, "\n6. The log's newest checkpoint.")?;
         for line in self.process.audit().checkpoint().await?.lines() {
             writeln!(out, "   {line}")?;
         }
@@ -160,7 +214,7 @@ impl Demo {
 /// A lookup of a sample subject with its claims.
 #[must_use]
 pub fn lookup(subject: &Subject, items: &[&str], basis: AccessBasis) -> GetPersonRequest {
-    let (year, month, day) = subject.date_of_birth;
+    let BirthDate { year, month, day } = subject.date_of_birth;
     GetPersonRequest {
         subject: Some(SubjectRef {
             subject: Some(subject_ref::Subject::PersonalNumber(subject.personal_number.clone())),
