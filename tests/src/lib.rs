@@ -13,7 +13,13 @@
 //! A test that cannot have what it needs fails; it never skips itself. Nothing here sleeps: a test waits for
 //! an event, and [`within`] ends one that hangs.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 pub mod births;
 pub mod people;

@@ -243,6 +243,7 @@ fn each(
 }
 
 /// Starts a process and reads its log until it says that it serves.
+#[expect(clippy::zombie_processes, reason = "the fleet waits for what it kills")]
 fn start(name: &str, place: &Place, said: &Arc<Mutex<Vec<String>>>) -> Child {
     let mut child = Command::new(binary())
         .args(["serve", name, "--config"])

@@ -45,7 +45,7 @@ const FAULTY: &[(Change, &[(&str, &str)])] = &[
     ),
     (
         |r| r.basis.as_mut().unwrap().officer = "990204000001".into(),
-        &[("basis.officer", "NOT_ALLOWED")],
+        &[("basis.officer", "PERSONAL_NUMBER")],
     ),
     (|r| r.subject = None, &[("subject", "MISSING")]),
     (|r| r.subject = people::by_number("99020400001"), &[("subject.personal_number", "MALFORMED")]),
@@ -74,6 +74,14 @@ const FAULTY: &[(Change, &[(&str, &str)])] = &[
             r.claims.as_mut().unwrap().date_of_birth = Some(date);
         },
         &[("claims.date_of_birth", "MALFORMED")],
+    ),
+    // Tomorrow, by the clock of the test.
+    (
+        |r| {
+            let date = PartialDate { year: 2026, month: 11, day: 25 };
+            r.claims.as_mut().unwrap().date_of_birth = Some(date);
+        },
+        &[("claims.date_of_birth", "IN_THE_FUTURE")],
     ),
     (|r| r.request_id.clear(), &[("request_id", "MISSING")]),
     (|r| r.request_id = "x".repeat(41), &[("request_id", "TOO_LONG")]),

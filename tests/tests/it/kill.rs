@@ -125,7 +125,7 @@ async fn send(
                 }
                 // An answer of ours has a reason; without one the connection broke.
                 Err(refused) if refused.code == "Unavailable" || refused.reason.is_empty() => {
-                    if number % 5 == 0 {
+                    if number.is_multiple_of(5) {
                         break;
                     }
                     tokio::time::sleep(Duration::from_millis(10)).await;

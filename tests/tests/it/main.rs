@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "tests"
 )]
 
@@ -18,6 +19,7 @@ mod lookup;
 mod receipt;
 mod serving;
 mod tidy;
+mod verify;
 
 use contract::identity::v1::{GetPersonAnswer, GetPersonRequest};
 use lienthong::client::{Answered, Client, Refused};
