@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use contract::{
     policy::v1::{self as proto, decide_response, policy_service_server::PolicyService as Rpc},
-    r#type::v1::{AccessBasis, ErrorReason},
+    r#type::v1::ErrorReason,
 };
-use server::error::{Violation, invalid, refuse};
+use server::error::refuse;
 use tonic::{Request, Response, Status};
+use wire::{Fault, Faults, basis};
 
 use crate::{
     Error,
     app::App,
     domain::{
         decision::{Decision, Denial, Refusal},
-        request::{Basis, Fault, Faults, Sent},
+        request::{Request as Question, agency_and_system},
         rules::Act,
     },
 };
@@ -28,51 +29,45 @@ impl Rpc for Api {
         &self,
         request: Request<proto::DecideRequest>,
     ) -> Result<Response<proto::DecideResponse>, Status> {
-        let request = sent(request.into_inner()).check().map_err(faulty)?;
+        let request = checked(request.into_inner())?;
         let (id, decision) = self.0.decide(&request).await.map_err(|error| status(&error))?;
         Ok(Response::new(response(id, decision)))
     }
 }
 
-fn sent(message: proto::DecideRequest) -> Sent {
+/// The question in a request; every faulty field is named at once.
+fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
+    let mut faults = Faults::default();
+    let caller = agency_and_system(&message.caller).map(|(a, s)| (a.to_owned(), s.to_owned()));
+    if caller.is_none() {
+        let missing = message.caller.is_empty();
+        faults.add("caller", if missing { Fault::Missing } else { Fault::Malformed });
+    }
     let act = match message.action() {
         proto::Action::Obtain => Some(Act::Obtain),
         proto::Action::Contribute => Some(Act::Contribute),
-        proto::Action::Unspecified => None,
+        proto::Action::Unspecified => {
+            faults.add("action", Fault::Missing);
+            None
+        }
     };
-    let basis = message.basis.map(|basis: AccessBasis| Basis {
-        procedure: basis.procedure,
-        legal_basis: basis.legal_basis,
-        case_reference: basis.case_reference,
-        acting_unit: basis.acting_unit,
-        officer: basis.officer,
-        consent_reference: basis.consent_reference,
-        direction_reference: basis.direction_reference,
-    });
-    Sent { caller: message.caller, act, basis, items: message.items }
-}
-
-/// An error that names every faulty field, and no value.
-fn faulty(faults: Faults) -> Status {
-    let violation = |(field, fault)| {
-        let (reason, vi, en) = match fault {
-            Fault::Missing => ("MISSING", "còn thiếu", "is missing"),
-            Fault::Malformed => ("MALFORMED", "không đúng dạng", "does not have the form"),
-            Fault::TooLong => ("TOO_LONG", "quá dài", "is too long"),
-            Fault::TooMany => ("TOO_MANY", "quá nhiều", "are too many"),
-            Fault::Repeated => ("REPEATED", "bị lặp lại", "is there twice"),
-            Fault::Wildcard => {
-                ("WILDCARD", "phải nêu rõ từng mục", "must name one item, not a pattern")
-            }
-            Fault::PersonalNumber => (
-                "PERSONAL_NUMBER",
-                "không được là số định danh cá nhân",
-                "must not be a personal number",
-            ),
-        };
-        Violation { field, reason, vi: vi.to_owned(), en: en.to_owned() }
+    let basis = basis::check(message.basis.as_ref(), &mut faults);
+    basis::check_items(&message.items, &mut faults);
+    faults.finish()?;
+    // Whatever is not there was named above.
+    let (Some(caller), Some(act), Some(basis)) = (caller, act, basis) else {
+        return Err(refuse(ErrorReason::Internal));
     };
-    invalid(faults.into_iter().map(violation).collect())
+    let named = |reference: &str| !reference.trim().is_empty();
+    Ok(Question {
+        caller,
+        act,
+        procedure: basis.procedure.clone(),
+        legal_basis: basis.legal_basis.clone(),
+        consent: named(&basis.consent_reference),
+        direction: named(&basis.direction_reference),
+        items: message.items,
+    })
 }
 
 /// Whatever keeps a decision from being made is an outage: the caller gives no data and repeats

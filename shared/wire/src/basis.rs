@@ -19,15 +19,17 @@ pub fn check<'a>(basis: Option<&'a AccessBasis>, faults: &mut Faults) -> Option<
     faults.text("basis.procedure", &basis.procedure, CODE_MAX);
     faults.text("basis.legal_basis", &basis.legal_basis, CODE_MAX);
     faults.text("basis.case_reference", &basis.case_reference, CODE_MAX);
-    faults.text("basis.acting_unit", &basis.acting_unit, UNIT_MAX);
-    if !basis.acting_unit.is_empty() && !is_unit(&basis.acting_unit) {
+    if faults.text("basis.acting_unit", &basis.acting_unit, UNIT_MAX)
+        && !is_unit(&basis.acting_unit)
+    {
         faults.add("basis.acting_unit", Fault::Malformed);
     }
-    faults.text("basis.officer", &basis.officer, UNIT_MAX);
     // An officer is named by an id of the organisation; a personal number would put personal data of the
     // officer where it does not belong (I8).
-    if model::PersonalNumber::parse(&basis.officer).is_ok() {
-        faults.add("basis.officer", Fault::NotAllowed);
+    if faults.text("basis.officer", &basis.officer, UNIT_MAX)
+        && model::PersonalNumber::parse(&basis.officer).is_ok()
+    {
+        faults.add("basis.officer", Fault::PersonalNumber);
     }
     for (field, text) in [
         ("basis.consent_reference", &basis.consent_reference),
@@ -52,6 +54,7 @@ pub fn check_item_fields(list: &str, field: &str, items: &[String], faults: &mut
     }
     if items.len() > ITEMS_MAX {
         faults.add(list, Fault::TooMany(ITEMS_MAX));
+        return;
     }
     for (place, item) in items.iter().enumerate() {
         let path = format!("{list}[{place}]{field}");
@@ -91,11 +94,13 @@ mod tests {
 
     #[test]
     fn units_have_the_form_of_the_decision() {
-        for good in ["G01", "H57.01", "G24.A1.B2", "Z01A", "Z99.7"] {
+        for good in ["G01", "A00", "Y99.1", "H26.7.A12", "G24.A1.B2", "Z01.", "Z01A", "Z99.7"] {
             assert!(is_unit(good), "{good}");
         }
-        for bad in ["", "G", "g01", "GA1", "G01.", "G01..A", "G01-A", "G01A", "Z00A", "Z01", "Đ01"]
-        {
+        for bad in [
+            "", "G", "G1", "g01", "GA1", "G011", "G01.", "G01..A", "G01.a", "G01-A", "G01 ", "G٠١",
+            "Z00A", "Z1A", "Z01", "Đ01", "901",
+        ] {
             assert!(!is_unit(bad), "{bad}");
         }
     }

@@ -22,6 +22,8 @@ pub enum Fault {
     UnknownCode,
     /// The value is not allowed here.
     NotAllowed,
+    /// It is a personal number, which must not stand where it goes into records (I8).
+    PersonalNumber,
     /// The date lies in the future.
     InTheFuture,
     /// The date lies before another that it cannot precede.
@@ -55,6 +57,11 @@ impl Fault {
                 fixed("UNKNOWN_CODE", "không có trong danh mục", "is not in the code list")
             }
             Self::NotAllowed => fixed("NOT_ALLOWED", "không được phép", "is not allowed here"),
+            Self::PersonalNumber => fixed(
+                "PERSONAL_NUMBER",
+                "không được là số định danh cá nhân",
+                "must not be a personal number",
+            ),
             Self::InTheFuture => fixed("IN_THE_FUTURE", "ở trong tương lai", "lies in the future"),
             Self::TooEarly => fixed("TOO_EARLY", "quá sớm", "is too early"),
             Self::NotWhole => {
@@ -75,13 +82,16 @@ impl Faults {
         self.0.push(Violation { field: field.into(), reason, vi, en });
     }
 
-    /// Notes that a text is missing or too long.
-    pub fn text(&mut self, field: &str, text: &str, max: usize) {
+    /// Notes that a text is missing or too long; true when it is neither.
+    pub fn text(&mut self, field: &str, text: &str, max: usize) -> bool {
         if text.trim().is_empty() {
             self.add(field, Fault::Missing);
         } else if text.chars().count() > max {
             self.add(field, Fault::TooLong(max));
+        } else {
+            return true;
         }
+        false
     }
 
     /// Whether nothing was found.
