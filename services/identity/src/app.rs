@@ -65,7 +65,7 @@ pub(crate) struct App {
     clock: Clock,
     entropy: Entropy,
     reads: Coalescer<Question, Option<Read>>,
-    charges: Coalescer<Charge, bool>,
+    charges: Coalescer<Charge, Option<i64>>,
 }
 
 impl App {
@@ -148,8 +148,9 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
     })
 }
 
-/// One batch of charges, summed per budget, durable before any of the answers.
-async fn charge(store: &RegisterStore, charged: &[Charge]) -> Vec<bool> {
+/// One batch of charges, summed per budget, durable before any of the answers. Each answer says how much of
+/// its budget is spent with that charge: what came at the same time counts one after the other.
+async fn charge(store: &RegisterStore, charged: &[Charge]) -> Vec<Option<i64>> {
     let mut windows: HashMap<i64, HashMap<String, u32>> = HashMap::new();
     for one in charged {
         let budgets = windows.entry(one.window_start_ms).or_default();
@@ -157,13 +158,26 @@ async fn charge(store: &RegisterStore, charged: &[Charge]) -> Vec<bool> {
     }
     let mut windows: Vec<_> = windows.into_iter().collect();
     windows.sort_unstable_by_key(|(window, _)| *window);
+    let mut spent: HashMap<(i64, String), i64> = HashMap::new();
     for (window, budgets) in windows {
-        if let Err(error) = store.charge(window, budgets).await {
-            tracing::error!(kind = kind(&error), "a budget could not be charged");
-            return charged.iter().map(|_| false).collect();
+        let sums = budgets.clone();
+        match store.charge(window, budgets).await {
+            Ok(after) => spent.extend(after.into_iter().map(|(budget, after)| {
+                let sum = sums.get(&budget).copied().unwrap_or_default();
+                ((window, budget), after - i64::from(sum))
+            })),
+            Err(error) => {
+                tracing::error!(kind = kind(&error), "a budget could not be charged");
+                return charged.iter().map(|_| None).collect();
+            }
         }
     }
-    charged.iter().map(|_| true).collect()
+    let one = |one: &Charge| {
+        let before = spent.get_mut(&(one.window_start_ms, one.budget.clone()))?;
+        *before += i64::from(one.amount);
+        Some(*before)
+    };
+    charged.iter().map(one).collect()
 }
 
 /// What may be logged of an error.

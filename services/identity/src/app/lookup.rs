@@ -6,7 +6,7 @@ use model::{Claims, GoldenRecord, Subject};
 use time::OffsetDateTime;
 use wire::policy::{ClaimsRule, Decision};
 
-use super::{App, Charge, Question, comparisons_of};
+use super::{App, Budget, Charge, Question, comparisons_of};
 use crate::domain::lookup::{Ending, Finding, find};
 
 /// A checked lookup.
@@ -81,8 +81,7 @@ impl App {
         if read.misses >= i64::from(self.budget.misses_max)
             || comparisons > i64::from(self.budget.comparisons_max)
         {
-            let retry_after_seconds = self.seconds_to_next_window();
-            return Err(NoAnswer::BudgetSpent { retry_after_seconds });
+            return Err(self.budget_spent());
         }
         // Claims that are given are held against the record even where they are waived.
         let claims = lookup.claims.as_ref();
@@ -90,16 +89,26 @@ impl App {
         // Absent, otherwise claimed and hidden persons cost the same (I7); a lookup that found its person
         // costs nothing, a comparison always does.
         let misses = u32::from(finding.ending != Ending::Shown);
-        for (budget, amount) in [
-            (decision.connection.clone(), misses),
-            (comparisons_of(&decision.connection), lookup.comparisons),
+        let Budget { misses_max, comparisons_max, .. } = self.budget;
+        for (budget, amount, max) in [
+            (decision.connection.clone(), misses, misses_max),
+            (comparisons_of(&decision.connection), lookup.comparisons, comparisons_max),
         ] {
+            if amount == 0 {
+                continue;
+            }
             let charge = Charge { window_start_ms, budget, amount };
-            if amount > 0 && self.charges.ask(charge).await != Some(true) {
-                return Err(NoAnswer::Away);
+            let spent = self.charges.ask(charge).await.flatten().ok_or(NoAnswer::Away)?;
+            // What was read is past: others may have spent the rest at the same time.
+            if spent > i64::from(max) {
+                return Err(self.budget_spent());
             }
         }
         let at = self.clock.now();
         Ok(Looked { finding, record: read.record, at, valid_until: at + self.answer_valid })
+    }
+
+    fn budget_spent(&self) -> NoAnswer {
+        NoAnswer::BudgetSpent { retry_after_seconds: self.seconds_to_next_window() }
     }
 }

@@ -20,11 +20,13 @@ const CHARGE: Sql = Sql {
     sqlite: "INSERT INTO guessing (connection, window_start_ms, misses) \
              SELECT key, ?, value FROM json_each(?) WHERE true \
              ON CONFLICT (connection, window_start_ms) \
-             DO UPDATE SET misses = guessing.misses + excluded.misses",
+             DO UPDATE SET misses = guessing.misses + excluded.misses \
+             RETURNING connection, misses",
     postgres: "INSERT INTO guessing (connection, window_start_ms, misses) \
                SELECT key, $1, value::bigint FROM jsonb_each_text($2::text::jsonb) ORDER BY key \
                ON CONFLICT (connection, window_start_ms) \
-               DO UPDATE SET misses = guessing.misses + excluded.misses",
+               DO UPDATE SET misses = guessing.misses + excluded.misses \
+               RETURNING connection, misses",
 };
 const FORGET: Sql = Sql {
     sqlite: "DELETE FROM guessing WHERE window_start_ms < ?",
@@ -43,19 +45,20 @@ impl RegisterStore {
         rows.iter().map(|row| Ok((field(row, 0)?, field(row, 1)?))).collect()
     }
 
-    /// Charges budgets, and forgets the windows before `window_start_ms`.
+    /// Charges budgets, and forgets the windows before `window_start_ms`. Says how much of each is spent
+    /// now, also by others at the same time.
     pub(crate) async fn charge(
         &self,
         window_start_ms: i64,
         amounts: HashMap<String, u32>,
-    ) -> Result<(), Error> {
+    ) -> Result<HashMap<String, i64>, Error> {
         let amounts = Value::from(serde_json::to_string(&amounts)?);
         self.store
             .write("charge budgets", move |tx| {
                 Box::pin(async move {
-                    tx.execute(&CHARGE, vec![window_start_ms.into(), amounts]).await?;
+                    let rows = tx.query(&CHARGE, vec![window_start_ms.into(), amounts]).await?;
                     tx.execute(&FORGET, vec![window_start_ms.into()]).await?;
-                    Ok(())
+                    rows.iter().map(|row| Ok((field(row, 0)?, field(row, 1)?))).collect()
                 })
             })
             .await
