@@ -30,7 +30,7 @@ impl AuditService for Service {
         &self,
         request: Request<AppendRequest>,
     ) -> Result<Response<AppendResponse>, Status> {
-        accept::context(&request)?;
+        context(&request)?;
         let record = domain::check(parts(request.into_inner()))
             .map_err(|faults| invalid(faults.into_iter().map(violation).collect()))?;
         let leaf_hash = tlog::leaf_hash(&record.leaf).to_vec();

@@ -23,7 +23,7 @@ use form::Form;
 use model::CodeLists;
 use server::{
     Caller, Deadline, Routes,
-    accept::context,
+    context,
     error::{Precondition, refuse, refuse_with, unmet},
 };
 use tonic::{Request, Response, Status};

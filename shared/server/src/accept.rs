@@ -1,10 +1,8 @@
-//! The listener: handshakes under a limit and a time limit, one task per connection, each call led past
-//! identity, the method table and the deadline to its handler, and a drain that ends.
+//! The listener: handshakes under a limit and a time limit, one task per connection, and a drain that ends.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use contract::r#type::v1::ErrorReason;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
@@ -14,14 +12,14 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, body::Body, service::Routes};
-use tower::ServiceExt;
+use tonic::service::Routes;
 
 use crate::{
     Config, StartError,
-    caller::{Admission, Caller, NoCaller, admission},
-    deadline::Deadline,
-    error, tls,
+    call::Calls,
+    caller::{Caller, NoCaller},
+    runtime::Entropy,
+    tls,
 };
 
 /// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
@@ -29,9 +27,6 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 const STREAM_WINDOW: u32 = 1 << 20;
 const HEADERS_MAX: u32 = 16 << 10;
 const KEEPALIVE: Duration = Duration::from_secs(60);
-const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
-/// A watch on health lasts as long as the watcher likes; this only keeps the arithmetic in range.
-const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// After accept fails, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -170,11 +165,15 @@ impl Connection {
         let caller = certificate.map_or(Err(NoCaller::NotACertificate), |der| {
             Caller::from_certificate(der, &self.config.trust_domain)
         });
-        let deadline_max = Duration::from_secs(self.config.deadline_max_seconds);
-        let routes = self.routes;
+        let calls = Arc::new(Calls {
+            routes: self.routes,
+            caller,
+            deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
+            entropy: Entropy::system(),
+        });
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let (routes, caller) = (routes.clone(), caller.clone());
-            async move { Ok::<_, Infallible>(answer(routes, caller, request, deadline_max).await) }
+            let calls = Arc::clone(&calls);
+            async move { Ok::<_, Infallible>(calls.answer(request).await) }
         });
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -195,76 +194,5 @@ impl Connection {
         if ended.is_err() {
             tracing::debug!("connection ended with a protocol or transport error");
         }
-    }
-}
-
-/// One call: who calls, may it, until when; then the handler.
-async fn answer(
-    routes: Routes,
-    caller: Result<Caller, NoCaller>,
-    mut request: Request<Incoming>,
-    deadline_max: Duration,
-) -> Response<Body> {
-    let Ok(caller) = caller else { return refused(ErrorReason::UnknownIdentity) };
-    let method = request.uri().path();
-    match admission(method, &caller) {
-        Admission::Open => {}
-        Admission::Closed => return refused(ErrorReason::MethodNotAllowed),
-        Admission::Unknown => return refused(ErrorReason::UnknownMethod),
-    }
-    let longest = if method == HEALTH_WATCH { WATCH_MAX } else { deadline_max };
-    let now = tokio::time::Instant::now();
-    let Some(deadline) = Deadline::from_headers(request.headers(), now, longest) else {
-        let field = "grpc-timeout".to_owned();
-        let (vi, en) = ("không đúng dạng".to_owned(), "is not a gRPC timeout".to_owned());
-        let fault = error::Violation { field, reason: "MALFORMED", vi, en };
-        return error::invalid(vec![fault]).into_http();
-    };
-    request.extensions_mut().insert(caller);
-    request.extensions_mut().insert(deadline);
-    match tokio::time::timeout_at(deadline.at(), routes.oneshot(request)).await {
-        Ok(Ok(response)) => in_our_words(response),
-        Ok(Err(never)) => match never {},
-        Err(_) => refused(ErrorReason::DeadlineExceeded),
-    }
-}
-
-/// Errors that the stack below makes, before a handler of ours is reached, carry no reason; they get the
-/// one they stand for.
-fn in_our_words(response: Response<Body>) -> Response<Body> {
-    let headers = response.headers();
-    // Only an answer that is nothing but an error has its status among the headers.
-    let Some(status) = headers.get(Status::GRPC_STATUS) else { return response };
-    if headers.contains_key("grpc-status-details-bin") {
-        return response;
-    }
-    let code = Code::from_bytes(status.as_bytes());
-    if code == Code::OutOfRange {
-        // A message over the method's limit.
-        refused(ErrorReason::MessageTooLarge)
-    } else if code == Code::Unimplemented {
-        // A method that the table knows and nobody here serves, or a compression we do not take.
-        refused(ErrorReason::UnknownMethod)
-    } else if code == Code::Internal {
-        // A message that cannot be parsed.
-        let (vi, en) = ("không đọc được".to_owned(), "cannot be parsed".to_owned());
-        let fault = error::Violation { field: String::new(), reason: "MALFORMED", vi, en };
-        error::invalid(vec![fault]).into_http()
-    } else {
-        response
-    }
-}
-
-fn refused(reason: ErrorReason) -> Response<Body> {
-    error::refuse(reason).into_http()
-}
-
-/// Caller and deadline of a call, which `answer` put there. A request that did not come through it
-/// has neither and is refused.
-pub fn context<T>(request: &tonic::Request<T>) -> Result<(Caller, Deadline), tonic::Status> {
-    let extensions = request.extensions();
-    match (extensions.get::<Caller>(), extensions.get::<Deadline>()) {
-        (Some(caller), Some(deadline)) => Ok((caller.clone(), *deadline)),
-        _ => Err(error::refuse(ErrorReason::UnknownIdentity)),
     }
 }

@@ -37,10 +37,11 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// A request to the next service that carries what is left.
+    /// A request to the next service that carries what is left, and the ids of the call under way.
     pub fn request<T>(self, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
         request.set_timeout(self.left());
+        crate::trace::Trace::continue_in(request.metadata_mut());
         request
     }
 }

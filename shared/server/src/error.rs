@@ -76,8 +76,14 @@ fn with_details(
     metadata: &[(&str, String)],
 ) -> Status {
     let (code, vi, en) = entry(reason);
-    let metadata: HashMap<String, String> =
+    let mut metadata: HashMap<String, String> =
         metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    // A fault of ours says nothing but where our log has it.
+    if code == Code::Internal
+        && let Some(id) = crate::trace::Trace::current_request_id()
+    {
+        metadata.insert("request_id".to_owned(), id);
+    }
     details.set_error_info(name(reason), DOMAIN, metadata);
     details.set_localized_message("vi-VN", vi);
     Status::with_error_details(code, en, details)

@@ -8,6 +8,7 @@
 //! | module | job |
 //! |---|---|
 //! | `accept` | listener, handshakes, one task per connection, drain |
+//! | `call` | one call: past identity, method table and deadline to its handler |
 //! | `caller` | the SPIFFE identity in the client certificate, and who may call what |
 //! | `channel` | outgoing connections to other services |
 //! | `config` | layered configuration, and the keys of the `[server]` table |
@@ -16,8 +17,10 @@
 //! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `runtime` | time and randomness, injected |
 //! | `tls` | rustls configurations from PEM files |
+//! | `trace` | request id and trace context, on every call and what it calls |
 
 pub mod accept;
+mod call;
 pub mod caller;
 pub mod channel;
 pub mod config;
@@ -28,8 +31,10 @@ pub mod runtime;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+pub mod trace;
 
 pub use accept::{Running, Server};
+pub use call::context;
 pub use caller::Caller;
 pub use config::Config;
 pub use deadline::Deadline;

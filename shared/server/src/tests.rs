@@ -108,7 +108,7 @@ impl PolicyService for Policy {
         &self,
         request: Request<DecideRequest>,
     ) -> Result<Response<DecideResponse>, Status> {
-        let (caller, _) = accept::context(&request)?;
+        let (caller, _) = context(&request)?;
         self.entered.notify_one();
         if !self.answers {
             std::future::pending::<()>().await;

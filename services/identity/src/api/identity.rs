@@ -18,7 +18,7 @@ use disclosure::{
 };
 use server::{
     Caller, Deadline,
-    accept::context,
+    context,
     error::{refuse, refuse_with},
 };
 use tonic::{Request, Response, Status};

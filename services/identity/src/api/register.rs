@@ -16,7 +16,7 @@ use disclosure::{
 };
 use model::CodeLists;
 use server::{
-    accept::context,
+    context,
     error::{refuse, refuse_with},
 };
 use tonic::{Request, Response, Status};

@@ -1,0 +1,143 @@
+//! One call: led past identity, the method table and the deadline to its handler, with its ids in the log
+//! and one line about how it ended.
+
+use std::time::Duration;
+
+use contract::r#type::v1::ErrorReason;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tonic::{Code, Status, body::Body, service::Routes};
+use tower::ServiceExt;
+use tracing::Instrument as _;
+
+use crate::{
+    caller::{Admission, Caller, NoCaller, admission},
+    deadline::Deadline,
+    error,
+    runtime::Entropy,
+    trace::Trace,
+};
+
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
+/// A watch on health lasts as long as the watcher likes; this only keeps the arithmetic in range.
+const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// The name in logs of a method that is not in the table: what a stranger types is not repeated there.
+const OTHER: &str = "_OTHER";
+
+/// The calls of one connection.
+pub(crate) struct Calls {
+    /// The handlers.
+    pub(crate) routes: Routes,
+    /// Who is at the other end.
+    pub(crate) caller: Result<Caller, NoCaller>,
+    /// A call without a deadline gets this one.
+    pub(crate) deadline_max: Duration,
+    /// For ids of calls.
+    pub(crate) entropy: Entropy,
+}
+
+impl Calls {
+    /// Answers a call.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let trace = Trace::from_headers(request.headers(), &self.entropy);
+        let begun = tokio::time::Instant::now();
+        let admitted = self.admit(request.uri().path());
+        let method = match admitted {
+            Err(ErrorReason::UnknownMethod) => OTHER.to_owned(),
+            Ok(_) | Err(_) => request.uri().path().to_owned(),
+        };
+        let caller = self.caller.as_ref().map(Caller::id).unwrap_or_default();
+        let span = tracing::info_span!(
+            "call",
+            method,
+            caller,
+            request_id = trace.request_id,
+            trace_id = trace.trace_id,
+            span_id = trace.span_id,
+        );
+        let work = async {
+            let mut response = match admitted {
+                Ok(caller) => self.handle(caller, request).await,
+                Err(reason) => refused(reason),
+            };
+            let code = response.headers().get(Status::GRPC_STATUS);
+            // An answer with a body has its code behind the body: it went well so far.
+            let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
+            let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(code = ?code, ms, "call ended");
+            trace.echo(response.headers_mut());
+            response
+        };
+        trace.clone().scope(work.instrument(span)).await
+    }
+
+    /// Who calls, if it may call this method.
+    fn admit(&self, method: &str) -> Result<&Caller, ErrorReason> {
+        let caller = self.caller.as_ref().map_err(|_| ErrorReason::UnknownIdentity)?;
+        match admission(method, caller) {
+            Admission::Open => Ok(caller),
+            Admission::Closed => Err(ErrorReason::MethodNotAllowed),
+            Admission::Unknown => Err(ErrorReason::UnknownMethod),
+        }
+    }
+
+    async fn handle(&self, caller: &Caller, mut request: Request<Incoming>) -> Response<Body> {
+        let watch = request.uri().path() == HEALTH_WATCH;
+        let longest = if watch { WATCH_MAX } else { self.deadline_max };
+        let now = tokio::time::Instant::now();
+        let Some(deadline) = Deadline::from_headers(request.headers(), now, longest) else {
+            let field = "grpc-timeout".to_owned();
+            let (vi, en) = ("không đúng dạng".to_owned(), "is not a gRPC timeout".to_owned());
+            let fault = error::Violation { field, reason: "MALFORMED", vi, en };
+            return error::invalid(vec![fault]).into_http();
+        };
+        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(deadline);
+        let handler = self.routes.clone().oneshot(request);
+        match tokio::time::timeout_at(deadline.at(), handler).await {
+            Ok(Ok(response)) => in_our_words(response),
+            Ok(Err(never)) => match never {},
+            Err(_) => refused(ErrorReason::DeadlineExceeded),
+        }
+    }
+}
+
+/// Errors that the stack below makes, before a handler of ours is reached, carry no reason; they get the
+/// one they stand for.
+fn in_our_words(response: Response<Body>) -> Response<Body> {
+    let headers = response.headers();
+    // Only an answer that is nothing but an error has its status among the headers.
+    let Some(status) = headers.get(Status::GRPC_STATUS) else { return response };
+    if headers.contains_key("grpc-status-details-bin") {
+        return response;
+    }
+    let code = Code::from_bytes(status.as_bytes());
+    if code == Code::OutOfRange {
+        // A message over the method's limit.
+        refused(ErrorReason::MessageTooLarge)
+    } else if code == Code::Unimplemented {
+        // A method that the table knows and nobody here serves, or a compression we do not take.
+        refused(ErrorReason::UnknownMethod)
+    } else if code == Code::Internal {
+        // A message that cannot be parsed.
+        let (vi, en) = ("không đọc được".to_owned(), "cannot be parsed".to_owned());
+        let fault = error::Violation { field: String::new(), reason: "MALFORMED", vi, en };
+        error::invalid(vec![fault]).into_http()
+    } else {
+        response
+    }
+}
+
+fn refused(reason: ErrorReason) -> Response<Body> {
+    error::refuse(reason).into_http()
+}
+
+/// Caller and deadline of a call, which `answer` put there. A request that did not come through it
+/// has neither and is refused.
+pub fn context<T>(request: &tonic::Request<T>) -> Result<(Caller, Deadline), tonic::Status> {
+    let extensions = request.extensions();
+    match (extensions.get::<Caller>(), extensions.get::<Deadline>()) {
+        (Some(caller), Some(deadline)) => Ok((caller.clone(), *deadline)),
+        _ => Err(error::refuse(ErrorReason::UnknownIdentity)),
+    }
+}
