@@ -22,8 +22,7 @@ use disclosure::{
 use form::Form;
 use model::CodeLists;
 use server::{
-    Caller, Deadline, Routes,
-    context,
+    Caller, Deadline, Routes, context,
     error::{Precondition, refuse, refuse_with, unmet},
 };
 use tonic::{Request, Response, Status};
@@ -94,6 +93,7 @@ impl Call<'_> {
         let decision = decided.await.map_err(|error| error.refusal())?;
         self.allowed(&decision).await?;
         application.source.clone_from(&decision.database);
+        application.connection.clone_from(&decision.connection);
         let digest = tlog::digest(self.bytes);
         if request.validate_only {
             return self.check_only(&decision, key, digest, &application).await;
@@ -312,6 +312,10 @@ fn no_outcome(reason: NoOutcome) -> Status {
             refuse_with(ErrorReason::KeyReused, &[("first_digest", hex::encode(first))])
         }
         NoOutcome::Away => refuse(ErrorReason::RegisterUnavailable),
+        NoOutcome::BudgetSpent(after) => {
+            let after = ("retry_after_seconds", after.to_string());
+            refuse_with(ErrorReason::GuessingBudgetSpent, &[after])
+        }
         NoOutcome::Late => refuse(ErrorReason::DeadlineExceeded),
         NoOutcome::AuditAway => refuse(ErrorReason::AuditUnavailable),
     }

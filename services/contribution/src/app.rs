@@ -25,6 +25,8 @@ pub(crate) enum NoOutcome {
     KeyReused([u8; 32]),
     /// Our database or the register did not answer. What was stored will be applied.
     Away,
+    /// Too many persons were not found; the next try is due after so many seconds.
+    BudgetSpent(u64),
     /// The deadline passed first. What was stored will be applied.
     Late,
     /// The register recorded nothing, so it gave nothing out.
@@ -164,6 +166,7 @@ fn not_applied(error: NotApplied) -> NoOutcome {
     match error {
         NotApplied::KeyReused(first) => NoOutcome::KeyReused(first),
         NotApplied::AuditAway => NoOutcome::AuditAway,
+        NotApplied::BudgetSpent(after) => NoOutcome::BudgetSpent(after),
         NotApplied::Late => NoOutcome::Late,
         NotApplied::Away => NoOutcome::Away,
     }

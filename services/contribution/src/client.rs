@@ -67,6 +67,8 @@ pub(crate) enum NotApplied {
     KeyReused([u8; 32]),
     /// The register could not record the application. It may have been applied.
     AuditAway,
+    /// Too many persons were not found; the next try is due after so many seconds.
+    BudgetSpent(u64),
     /// The deadline passed first. It may have been applied.
     Late,
     /// It did not answer, or with something that is no outcome. It may have been applied.
@@ -114,6 +116,7 @@ impl RegisterClient {
             contribution_id: contribution_id.to_owned(),
             digest: digest.to_vec(),
             source: application.source.clone(),
+            connection: application.connection.clone(),
             subject: Some(subject),
             assertions: assertions.collect(),
             dry_run,
@@ -160,6 +163,10 @@ fn not_applied(status: &Status) -> NotApplied {
         let first = info.metadata.get("first_digest").and_then(|text| hex::decode(text).ok());
         let first = first.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         return NotApplied::KeyReused(first.unwrap_or_default());
+    }
+    if info.reason == name(ErrorReason::GuessingBudgetSpent) {
+        let after = info.metadata.get("retry_after_seconds").and_then(|text| text.parse().ok());
+        return NotApplied::BudgetSpent(after.unwrap_or_default());
     }
     if info.reason == name(ErrorReason::AuditUnavailable) {
         return NotApplied::AuditAway;

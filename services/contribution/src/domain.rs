@@ -44,6 +44,8 @@ pub(crate) enum Target {
 pub(crate) struct Application {
     /// The database that contributes.
     pub(crate) source: String,
+    /// Its connection.
+    pub(crate) connection: String,
     /// Whom it is about.
     pub(crate) target: Target,
     /// The source's own entry, unique at the source; empty when it has none.
@@ -161,6 +163,7 @@ impl Death {
         let place = &self.registration_place;
         Application {
             source: String::new(),
+            connection: String::new(),
             entry: entry("death", place, self.registration_date, &self.entry_number),
             target: Target::Known { subject: self.subject, claims: self.claims, corrects: false },
             said: vec![Said {
@@ -193,6 +196,7 @@ impl Residence {
         }
         Application {
             source: String::new(),
+            connection: String::new(),
             entry: String::new(),
             target: Target::Known { subject: self.subject, claims: self.claims, corrects: false },
             said: all,
@@ -215,6 +219,7 @@ impl Correction {
         let entry = format!("correction/{}/{}", self.correction_date.year(), self.entry_number);
         Application {
             source: String::new(),
+            connection: String::new(),
             entry,
             target: Target::Known { subject: self.subject, claims: self.claims, corrects: true },
             said: self.said,

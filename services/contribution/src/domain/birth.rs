@@ -79,6 +79,7 @@ impl Birth {
         };
         Application {
             source: String::new(),
+            connection: String::new(),
             target: Target::New { prefix: self.registration_place_code },
             entry,
             said: items.into_iter().chain(parents).map(said).collect(),

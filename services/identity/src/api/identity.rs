@@ -17,8 +17,7 @@ use disclosure::{
     identity::v1::identity_service_server::IdentityService,
 };
 use server::{
-    Caller, Deadline,
-    context,
+    Caller, Deadline, context,
     error::{refuse, refuse_with},
 };
 use tonic::{Request, Response, Status};

@@ -49,6 +49,10 @@ impl RegisterService for Register {
             NotApplied::KeyReused(first) => {
                 refuse_with(ErrorReason::KeyReused, &[("first_digest", hex::encode(first))])
             }
+            NotApplied::BudgetSpent { retry_after_seconds } => {
+                let after = ("retry_after_seconds", retry_after_seconds.to_string());
+                refuse_with(ErrorReason::GuessingBudgetSpent, &[after])
+            }
             NotApplied::Away => refuse(ErrorReason::RegisterUnavailable),
         })?;
         let decision = DecisionRecord {
@@ -70,6 +74,7 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
     let mut faults = Faults::default();
     faults.text("contribution_id", &request.contribution_id, ID_MAX);
     faults.text("source", &request.source, ID_MAX);
+    faults.text("connection", &request.connection, ID_MAX);
     let digest = <[u8; 32]>::try_from(request.digest.as_slice()).ok();
     if digest.is_none() {
         faults.add("digest", Fault::Malformed);
@@ -100,6 +105,7 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
         contribution_id: request.contribution_id.clone(),
         digest,
         source: request.source.clone(),
+        connection: request.connection.clone(),
         target,
         entry,
         said,

@@ -52,6 +52,8 @@ pub(crate) struct Application {
     pub(crate) digest: [u8; 32],
     /// The database that contributed.
     pub(crate) source: String,
+    /// Its connection, whose guessing budget counts.
+    pub(crate) connection: String,
     /// Whom it is about.
     pub(crate) target: Target,
     /// The source's own entry; empty when it has none.
@@ -79,6 +81,14 @@ pub(crate) enum Outcome {
     },
     /// It was rejected.
     Rejected(Vec<Rejection>),
+}
+
+impl Outcome {
+    /// Whether it says that a person was not found.
+    pub(crate) fn is_miss(&self) -> bool {
+        matches!(self, Self::Rejected(reasons)
+            if reasons.iter().any(|r| r.reason == Reason::PersonNotFound))
+    }
 }
 
 /// One reason of a rejection.

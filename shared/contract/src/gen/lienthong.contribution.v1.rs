@@ -356,8 +356,9 @@ pub mod contribution_service_client {
         /// again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; FAILED_PRECONDITION/CONTRIBUTION_REJECTED;
-        /// ALREADY_EXISTS/KEY_REUSED; PERMISSION_DENIED as for a lookup, or with ITEM_NOT_ALLOWED; UNAVAILABLE
-        /// with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE.
+        /// ALREADY_EXISTS/KEY_REUSED; PERMISSION_DENIED as for a lookup, or with ITEM_NOT_ALLOWED;
+        /// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT when too many persons were not found; UNAVAILABLE with
+        /// AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
         pub async fn submit_contribution(
             &mut self,
             request: impl tonic::IntoRequest<super::SubmitContributionRequest>,

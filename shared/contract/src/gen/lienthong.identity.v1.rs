@@ -398,6 +398,9 @@ pub struct ApplyRequest {
     /// What the source asserts; at least one.
     #[prost(message, repeated, tag = "6")]
     pub assertions: ::prost::alloc::vec::Vec<Assertion>,
+    /// Id of the connection that contributed: a person that is not found counts against its guessing budget.
+    #[prost(string, tag = "7")]
+    pub connection: ::prost::alloc::string::String,
     /// Checks and answers as if applied, and changes nothing.
     #[prost(bool, tag = "8")]
     pub dry_run: bool,
@@ -664,7 +667,8 @@ pub mod register_service_client {
         /// number leaves the register.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; ALREADY_EXISTS/KEY_REUSED when the id was applied with
-        /// another digest; UNAVAILABLE with REGISTER_UNAVAILABLE or AUDIT_UNAVAILABLE.
+        /// another digest; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with REGISTER_UNAVAILABLE or
+        /// AUDIT_UNAVAILABLE.
         pub async fn apply(
             &mut self,
             request: impl tonic::IntoRequest<super::ApplyRequest>,

@@ -300,6 +300,7 @@ impl ::core::fmt::Debug for crate::identity::v1::ApplyRequest {
             .field("digest", &::core::format_args!("[personal]"))
             .field("source", &self.source)
             .field("assertions", &self.assertions)
+            .field("connection", &self.connection)
             .field("dry_run", &self.dry_run)
             .field("subject", &self.subject)
             .finish()

@@ -286,7 +286,8 @@ pub mod register_service_server {
         /// number leaves the register.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; ALREADY_EXISTS/KEY_REUSED when the id was applied with
-        /// another digest; UNAVAILABLE with REGISTER_UNAVAILABLE or AUDIT_UNAVAILABLE.
+        /// another digest; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with REGISTER_UNAVAILABLE or
+        /// AUDIT_UNAVAILABLE.
         async fn apply(
             &self,
             request: tonic::Request<crate::Exact<::contract::identity::v1::ApplyRequest>>,
