@@ -8,7 +8,7 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use server::{
-    accept,
+    context,
     error::{Violation, invalid, refuse},
 };
 use tonic::{Request, Response, Status, service::Routes};
