@@ -1,19 +1,44 @@
-//! The commands.
+//! The commands. Each has a file of its own: its arguments, what it does, and how it prints the result.
+//!
+//! | module | job |
+//! |---|---|
+//! | `demo`, `serve` | running services |
+//! | `lookup`, `contribute` | calling them as an agency does |
+//! | `audit`, `verify_receipt` | the access log |
+//! | `pki` | a development certificate authority |
+//! | `migrate`, `check_config`, `synth` | an operator's preparations |
+//! | `completions` | for shells |
+//! | `connection`, `ground`, `evidence`, `values` | what calls have in common |
+//! | `output` | formats, and how a command ends |
 
-use std::{io::Write, path::PathBuf};
+mod audit;
+mod check_config;
+mod completions;
+mod connection;
+mod contribute;
+mod demo;
+mod evidence;
+mod ground;
+mod lookup;
+mod migrate;
+mod output;
+mod pki;
+mod serve;
+mod synth;
+mod values;
+mod verify_receipt;
+
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lienthong::{
-    demo::{Demo, Options},
-    process::{self, Runtime, ended},
-    settings::{self, Settings},
-};
+pub(crate) use output::ended;
 use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
-use crate::verify;
-
 /// Joins the National Population Database with the other databases (Decision 1911/QD-TTg).
+///
+/// A command ends with 0 when it did what it was asked, with 1 when it could not, and with 2 when it was
+/// asked wrongly.
 #[derive(Parser)]
 #[command(name = "lienthong", version)]
 pub(crate) struct Cli {
@@ -24,43 +49,43 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Runs a demonstration with synthetic persons in one folder: the tour, then serves until Ctrl-C.
-    Demo(DemoArguments),
+    Demo(demo::Arguments),
     /// Runs every service in one process, or one of them.
-    Serve(ServeArguments),
-    /// Prints the effective configuration, with secrets hidden, and ends with 1 where it is not usable.
-    CheckConfig(ServeArguments),
+    Serve(ServiceArguments),
+    /// Looks a person up, as an agency does, and prints the answer.
+    Lookup(Box<lookup::Arguments>),
+    /// Contributes an event in a person's life, as a database does, and prints what became of it.
+    Contribute(Box<contribute::Arguments>),
     /// The access log.
     #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(audit::Command),
+    /// A development certificate authority; production takes certificates from outside.
+    #[command(subcommand)]
+    Pki(pki::Command),
+    /// Brings the schema of a service's database up to date.
+    Migrate(migrate::Arguments),
+    /// Prints the effective configuration, with secrets hidden, and every fault in it.
+    ///
+    /// Ends with 1 where it is not usable.
+    CheckConfig(check_config::Arguments),
+    /// Loads a seeded population of synthetic persons into a register.
+    Synth(synth::Arguments),
+    /// Prints completions for a shell.
+    Completions(completions::Arguments),
 }
 
+/// A service and its configuration.
 #[derive(Args)]
-struct DemoArguments {
-    /// Folder of everything the demonstration keeps.
-    #[arg(long, default_value = ".lienthong")]
-    data_dir: PathBuf,
-    /// Address that agencies reach; port 0 lets the system choose.
-    #[arg(long, default_value = "127.0.0.1:7443")]
-    listen: String,
-    /// Synthetic persons in a new register.
-    #[arg(long, default_value_t = 500)]
-    persons: usize,
-    /// Ends after the tour.
-    #[arg(long)]
-    exit: bool,
-}
-
-#[derive(Args)]
-struct ServeArguments {
-    /// What to run.
+struct ServiceArguments {
+    /// Which service.
     #[arg(value_enum)]
     service: ServiceName,
     /// Configuration file (TOML), laid over the defaults; `LIENTHONG__TABLE__KEY` variables over it.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ServiceName {
     All,
     Identity,
@@ -69,26 +94,25 @@ enum ServiceName {
     Audit,
 }
 
-#[derive(Subcommand)]
-enum AuditCommand {
-    /// Checks, offline, that a request got this answer and that the log holds the record of it.
-    Verify(verify::Arguments),
-}
-
 pub(crate) fn run(cli: Cli) -> Result<()> {
+    let out = &mut std::io::stdout();
     match cli.command {
         Command::Demo(arguments) => {
             log(LevelFilter::ERROR);
-            runtime()?.block_on(demo(arguments))
+            runtime()?.block_on(demo::run(arguments))
         }
         Command::Serve(arguments) => {
             log(LevelFilter::INFO);
-            runtime()?.block_on(serve(&arguments))
+            runtime()?.block_on(serve::run(&arguments))
         }
-        Command::CheckConfig(arguments) => check_config(&arguments),
-        Command::Audit(AuditCommand::Verify(arguments)) => {
-            verify::run(&arguments, &mut std::io::stdout())
-        }
+        Command::Lookup(arguments) => runtime()?.block_on(lookup::run(*arguments, out)),
+        Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
+        Command::Audit(command) => audit::run(&command, out),
+        Command::Pki(command) => pki::run(&command, out),
+        Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),
+        Command::CheckConfig(arguments) => check_config::run(&arguments, out),
+        Command::Synth(arguments) => runtime()?.block_on(synth::run(&arguments, out)),
+        Command::Completions(arguments) => completions::run(&arguments, out),
     }
 }
 
@@ -102,75 +126,12 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")
 }
 
-async fn demo(arguments: DemoArguments) -> Result<()> {
-    let mut out = std::io::stdout();
-    let end = ended()?;
-    let options = Options {
-        folder: arguments.data_dir,
-        listen: arguments.listen,
-        persons: arguments.persons,
-        seed: 1911,
-    };
-    let demo = Demo::start(&options, Runtime::system()).await?;
-    let folder = options.folder.display();
-    writeln!(out, "lienthong: all services at {}, everything in {folder}/", demo.endpoint())?;
-    writeln!(
-        out,
-        "All persons are synthetic; their numbers start with 990 to 999, as nobody's do."
-    )?;
-    let toured = demo.tour(&mut out).await;
-    if toured.is_ok() && !arguments.exit {
-        writeln!(out, "\nServing until Ctrl-C. To try by hand:")?;
-        writeln!(out, "  lienthong audit verify {folder}/tour")?;
-        writeln!(
-            out,
-            "  any gRPC client with {folder}/demo.json: endpoint, CA, callers, subjects"
-        )?;
-        end.await;
-        writeln!(out, "\nStopping.")?;
-    }
-    demo.stop().await;
-    toured
-}
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
 
-async fn serve(arguments: &ServeArguments) -> Result<()> {
-    let end = ended()?;
-    let file = arguments.config.as_deref();
-    match arguments.service {
-        ServiceName::All => {
-            let all = process::All::start(settings::All::load(file)?, Runtime::system()).await?;
-            tracing::info!(address = %all.address(), "serving");
-            end.await;
-            tracing::info!("draining");
-            all.stop().await;
-            tracing::info!("ended");
-            Ok(())
-        }
-        ServiceName::Identity => {
-            process::identity(settings::Identity::load(file)?, Runtime::system(), end).await
-        }
-        ServiceName::Contribution => {
-            process::contribution(settings::Contribution::load(file)?, Runtime::system(), end).await
-        }
-        ServiceName::Policy => {
-            process::policy(settings::Policy::load(file)?, Runtime::system(), end).await
-        }
-        ServiceName::Audit => process::audit(settings::Audit::load(file)?, end).await,
+    #[test]
+    fn the_commands_are_well_formed() {
+        super::Cli::command().debug_assert();
     }
-}
-
-fn check_config(arguments: &ServeArguments) -> Result<()> {
-    let file = arguments.config.as_deref();
-    match arguments.service {
-        ServiceName::All => print(&settings::All::load(file)?),
-        ServiceName::Identity => print(&settings::Identity::load(file)?),
-        ServiceName::Contribution => print(&settings::Contribution::load(file)?),
-        ServiceName::Policy => print(&settings::Policy::load(file)?),
-        ServiceName::Audit => print(&settings::Audit::load(file)?),
-    }
-}
-
-fn print<S: Settings>(settings: &S) -> Result<()> {
-    write!(std::io::stdout(), "{}", toml::to_string(settings)?)?;
-    Ok(())
 }

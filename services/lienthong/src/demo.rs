@@ -17,25 +17,24 @@ use time::macros::offset;
 use crate::{
     client::Client,
     pki::{Pki, shown, write_secret},
+    population,
     process::{self, Runtime},
     settings::{self, Settings as _},
 };
-pub use subjects::{BirthDate, Subject};
+pub use subjects::{BirthDate, Subject, choose};
 pub use tour::{basis, lookup};
 
 /// The trust domain of every identity of a demonstration.
 pub const TRUST_DOMAIN: &str = "lienthong.test";
 /// The callers: name, agency, system.
-const CALLERS: [(&str, &str, &str); 4] = [
+const CALLERS: [(&str, &str, &str); 5] = [
     ("civil-status", "Z01.DEMO.HOTICH", "ho-tich"),
+    ("residence", "Z05.DEMO.CUTRU", "cu-tru"),
     ("social-insurance", "Z02.DEMO.BHXH", "bhyt"),
     ("portal", "Z03.DEMO.CONGDVC", "dvc"),
     ("former", "Z04.DEMO.CU", "cu"),
 ];
 const REGISTRY: &str = include_str!("../data/demo-registry.toml");
-/// Persons in one transaction while a population is loaded.
-const CHUNK: usize = 500;
-const LOAD: &str = "synthetic-population";
 
 /// What a demonstration is started with.
 #[derive(Debug, Clone)]
@@ -157,9 +156,9 @@ impl Demo {
         }
         let description = serde_json::json!({
             "synthetic": true,
-            "trust_domain": TRUST_DOMAIN,
             "endpoint": self.endpoint(),
             "server_name": "localhost",
+            "service": process::ALL,
             "ca": ca,
             "log_key": absolute(&shown(&self.folder.join("log.vkey")))?,
             "callers": callers,
@@ -242,28 +241,10 @@ async fn populate(
     let register = identity::Service::register(&settings.identity).await;
     let register = register.context("the register (does another process run on this folder?)")?;
     if register.size().await? == 0 {
-        let today = runtime.clock.now().to_offset(offset!(+7)).date();
-        let people: Vec<_> = crate::synth::generate(options.seed, options.persons, today).collect();
-        let subjects = subjects::choose(&people, today);
-        fs::write(&kept, serde_json::to_string_pretty(&subjects)?)?;
-        let known = runtime.clock.now().unix_timestamp_nanos() / 1_000;
-        let known_at_us = i64::try_from(known).unwrap_or_default();
-        let mut newcomers = people.into_iter().map(newcomer).peekable();
-        while newcomers.peek().is_some() {
-            let chunk: Vec<_> = newcomers.by_ref().take(CHUNK).collect();
-            register.load(chunk, LOAD, known_at_us).await?;
-        }
+        let (persons, seed) = (options.persons, options.seed);
+        let wanted = population::Wanted { persons, seed, subjects: Some(&kept) };
+        population::load(&register, wanted, runtime, |_| true).await?;
     }
     register.close().await;
     Ok(serde_json::from_str(&fs::read_to_string(&kept)?)?)
-}
-
-fn newcomer(person: crate::synth::SyntheticPerson) -> identity::Newcomer {
-    identity::Newcomer {
-        person_id: person.person_id,
-        number: person.number,
-        old_number: person.old_number,
-        protected: person.protected,
-        said: person.assertions,
-    }
 }

@@ -5,6 +5,7 @@
 //! | `client` | calling the published services, keeping the exact bytes |
 //! | `demo` | a demonstration in one folder: identities, agreements, synthetic persons, the tour |
 //! | `pki` | a development certificate authority |
+//! | `population` | synthetic persons, straight into a register |
 //! | `process` | every service in one process, or one in each |
 //! | `settings` | what each kind of process reads from its configuration |
 //! | `synth` | synthetic persons |
@@ -12,6 +13,7 @@
 pub mod client;
 pub mod demo;
 pub mod pki;
+pub mod population;
 pub mod process;
 pub mod settings;
 pub mod synth;

@@ -39,7 +39,8 @@ pub struct BirthDate {
 }
 
 /// A few children, adults and protected persons who are alive.
-pub(super) fn choose(people: &[SyntheticPerson], today: Date) -> Vec<Subject> {
+#[must_use]
+pub fn choose(people: &[SyntheticPerson], today: Date) -> Vec<Subject> {
     let mut chosen: Vec<Subject> = Vec::new();
     for person in people {
         let Some((name, born)) = claims(person) else { continue };

@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use super::output::{Format, Output};
+
 /// A folder with `request.bin`, `answer.bin`, `leaf.bin`, `opening.bin` and `receipt.tlog-proof`, and
 /// the log's key.
 #[derive(clap::Args)]
@@ -18,15 +20,8 @@ pub(crate) struct Arguments {
     /// from a source you trust, not from whoever gave you the receipt.
     #[arg(long)]
     log_key: Option<PathBuf>,
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
@@ -45,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         opening: &bytes("opening.bin")?,
     };
     let verified = tlog::verify_receipt(&evidence, &log).context("the receipt does not hold")?;
-    match arguments.format {
+    match arguments.output.format {
         Format::Text => writeln!(
             out,
             "The receipt holds.\n  record  {} of {} in the log\n  time    {} ms since 1970\n  \
@@ -146,7 +141,10 @@ mod tests {
     fn check(folder: &Path) -> Result<String> {
         let mut out = Vec::new();
         let folder = folder.to_owned();
-        run(&Arguments { folder, log_key: None, format: Format::Json }, &mut out)?;
+        run(
+            &Arguments { folder, log_key: None, output: Output { format: Format::Json } },
+            &mut out,
+        )?;
         Ok(String::from_utf8(out)?)
     }
 

@@ -1,0 +1,101 @@
+//! `lienthong audit`: the access log, from outside of its service.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use lienthong::settings::{self, Settings as _};
+use serde_json::json;
+use tlog::{LogSigner, LogVerifier};
+
+use super::{
+    connection::log_key,
+    output::{Format, Output, print, say},
+    verify_receipt,
+};
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Checks, offline, that a request got this answer and that the log holds the record of it.
+    Verify(verify_receipt::Arguments),
+    /// Prints the newest signed checkpoint of a log, and checks its signature.
+    ///
+    /// The log is only read; its service may be running meanwhile.
+    Checkpoint(Checkpoint),
+}
+
+#[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("where").required(true).args(["config", "data_dir"])))]
+pub(crate) struct Checkpoint {
+    /// Configuration file of `serve audit` or `serve all`.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of a demonstration.
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// File of the log's verifier key (C2SP vkey), where another one than the log's own is trusted.
+    #[arg(long, value_name = "FILE")]
+    log_key: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(crate) fn run(command: &Command, out: &mut impl Write) -> Result<()> {
+    match command {
+        Command::Verify(arguments) => verify_receipt::run(arguments, out),
+        Command::Checkpoint(arguments) => super::runtime()?.block_on(checkpoint(arguments, out)),
+    }
+}
+
+async fn checkpoint(arguments: &Checkpoint, out: &mut impl Write) -> Result<()> {
+    let (database, own_key) = match &arguments.data_dir {
+        Some(folder) => demo(folder)?,
+        None => configured(arguments.config.as_deref())?,
+    };
+    let log = match &arguments.log_key {
+        Some(file) => log_key(file)?.1,
+        None => own_key,
+    };
+    let note = audit::read_checkpoint(&database).await.context("cannot read the log")?;
+    let checkpoint = log.verify(&note).context("the checkpoint cannot be trusted")?;
+    match arguments.output.format {
+        // The note alone, so that what was printed is the note.
+        Format::Text => {
+            write!(out, "{note}")?;
+            say(&format!("{} records; the signature holds", checkpoint.size));
+        }
+        Format::Json => print(
+            &json!({
+                "origin": checkpoint.origin,
+                "size": checkpoint.size,
+                "root": hex::encode(checkpoint.root),
+                "note": note,
+                "holds": true,
+            }),
+            out,
+        )?,
+    }
+    Ok(())
+}
+
+/// Database and key of a demonstration.
+fn demo(folder: &Path) -> Result<(String, LogVerifier)> {
+    let (_, log) = log_key(&folder.join("log.vkey"))?;
+    Ok((format!("sqlite://{}", folder.join("audit.db").display()), log))
+}
+
+/// Database and key of a configured log: the public half of the key that signs it.
+fn configured(file: Option<&Path>) -> Result<(String, LogVerifier)> {
+    let audit = match settings::Audit::load(file) {
+        Ok(settings) => settings.audit,
+        // The file may be that of a process that runs every service.
+        Err(error) => settings::All::load(file).map_err(|_| error)?.audit,
+    };
+    let path = &audit.signing_key_file;
+    let key = fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
+    let signer = LogSigner::parse(key.trim()).with_context(|| format!("`{path}` holds no key"))?;
+    Ok((audit.database.reveal().to_owned(), LogVerifier::new(signer.verifier_key())?))
+}

@@ -1,0 +1,238 @@
+//! `lienthong check-config`: the effective configuration, and every fault that would keep it from being
+//! used. It reads the files that the configuration names, opens no port and no database.
+
+use std::{fs, io::Write};
+
+use anyhow::Result;
+use lienthong::{
+    process::Runtime,
+    settings::{self, Settings},
+};
+use serde_json::json;
+use server::{
+    channel::Peer,
+    inspect::{self, Fault, Faults},
+};
+use time::OffsetDateTime;
+use tlog::{LogSigner, LogVerifier};
+
+use super::{
+    ServiceArguments, ServiceName,
+    output::{Ending, Format, Output, print, say},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    service: ServiceArguments,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    let file = arguments.service.config.as_deref();
+    let now = Runtime::system().clock.now();
+    let format = arguments.output.format;
+    match arguments.service.service {
+        ServiceName::All => {
+            let settings = settings::All::load(file)?;
+            tell(&settings, all(&settings, now), format, out)
+        }
+        ServiceName::Identity => {
+            let settings = settings::Identity::load(file)?;
+            let faults = one("identity", &settings.server, now, |faults| {
+                identity(&settings.identity, faults);
+                peers("identity", &identity_peers(&settings.identity), faults);
+            });
+            tell(&settings, faults, format, out)
+        }
+        ServiceName::Contribution => {
+            let settings = settings::Contribution::load(file)?;
+            let faults = one("contribution", &settings.server, now, |faults| {
+                contribution(&settings.contribution, faults);
+                peers("contribution", &contribution_peers(&settings.contribution), faults);
+            });
+            tell(&settings, faults, format, out)
+        }
+        ServiceName::Policy => {
+            let settings = settings::Policy::load(file)?;
+            let check = |faults: &mut Faults| policy(&settings.policy, faults);
+            tell(&settings, one("policy", &settings.server, now, check), format, out)
+        }
+        ServiceName::Audit => {
+            let settings = settings::Audit::load(file)?;
+            let check = |faults: &mut Faults| drop(audit(&settings.audit, faults));
+            tell(&settings, one("audit", &settings.server, now, check), format, out)
+        }
+    }
+}
+
+/// Prints the configuration, and after it what is wrong.
+fn tell<S: Settings>(
+    settings: &S,
+    faults: Vec<Fault>,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<()> {
+    let usable = faults.is_empty();
+    match format {
+        Format::Text => {
+            write!(out, "{}", toml::to_string(settings)?)?;
+            out.flush()?;
+            if !usable {
+                say(&format!("\nlienthong: not usable, {} faults:", faults.len()));
+            }
+            for Fault { key, fault } in &faults {
+                say(&format!("  {key}: {fault}"));
+            }
+        }
+        Format::Json => {
+            print(&json!({ "usable": usable, "faults": faults, "configuration": settings }), out)?
+        }
+    }
+    if usable { Ok(()) } else { Err(Ending::Failed.into()) }
+}
+
+fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
+    let mut faults = Faults::default();
+    let server = &settings.server;
+    inspect::server(server, now, &mut faults);
+    inspect::identity("server", &server.files(), Some("all"), server, now, &mut faults);
+    for (name, caller) in
+        [("identity", &settings.callers.identity), ("contribution", &settings.callers.contribution)]
+    {
+        let (table, files) = (format!("callers.{name}"), caller.of(server).files());
+        inspect::identity(&table, &files, Some(name), server, now, &mut faults);
+    }
+    let signs = audit(&settings.audit, &mut faults);
+    policy(&settings.policy, &mut faults);
+    identity(&settings.identity, &mut faults);
+    contribution(&settings.contribution, &mut faults);
+    if let Some(signs) = signs {
+        for (key, file) in [
+            ("identity.log_key_file", &settings.identity.log_key_file),
+            ("contribution.log_key_file", &settings.contribution.log_key_file),
+        ] {
+            if fs::read_to_string(file).is_ok_and(|text| text.trim() != signs) {
+                faults.add(key, "is not the key that signs the log (`audit.signing_key_file`)");
+            }
+        }
+    }
+    faults.found()
+}
+
+/// The faults of one service that is a process of its own.
+fn one(
+    name: &str,
+    server: &server::Config,
+    now: OffsetDateTime,
+    check: impl FnOnce(&mut Faults),
+) -> Vec<Fault> {
+    let mut faults = Faults::default();
+    inspect::server(server, now, &mut faults);
+    inspect::identity("server", &server.files(), Some(name), server, now, &mut faults);
+    check(&mut faults);
+    faults.found()
+}
+
+/// The faults of the access log, and the public half of its key.
+fn audit(config: &audit::Config, faults: &mut Faults) -> Option<String> {
+    database("audit.database", &config.database, faults);
+    faults.required("audit.origin", &config.origin);
+    for (key, limit) in
+        [("audit.batch_max", config.batch_max), ("audit.queue_max", config.queue_max)]
+    {
+        at_least_one(key, limit as u64, faults);
+    }
+    let key = "audit.signing_key_file";
+    let text = text_of(key, &config.signing_key_file, faults)?;
+    match LogSigner::parse(text.trim()) {
+        Err(error) => faults.error(key, &error),
+        Ok(signer) if signer.origin() != config.origin => {
+            faults.add(key, format!("is the key of log `{}`", signer.origin()));
+        }
+        Ok(signer) => return Some(signer.verifier_key().trim().to_owned()),
+    }
+    None
+}
+
+fn policy(config: &policy::Config, faults: &mut Faults) {
+    database("policy.database", &config.database, faults);
+    if !(1..=86_400).contains(&config.table_seconds_max) {
+        faults.add("policy.table_seconds_max", "must be from 1 to 86400");
+    }
+    let key = "policy.registry_file";
+    if !config.registry_file.is_empty()
+        && let Some(text) = text_of(key, &config.registry_file, faults)
+        && let Err(error) = policy::domain::registry::Registry::parse(&text)
+    {
+        faults.error(key, &error);
+    }
+}
+
+fn identity(config: &identity::Config, faults: &mut Faults) {
+    database("identity.database", &config.database, faults);
+    log_key("identity.log_key_file", &config.log_key_file, faults);
+    at_least_one("identity.batch_max", config.batch_max as u64, faults);
+}
+
+fn contribution(config: &contribution::Config, faults: &mut Faults) {
+    database("contribution.database", &config.database, faults);
+    log_key("contribution.log_key_file", &config.log_key_file, faults);
+    at_least_one("contribution.repeat_seconds", config.repeat_seconds, faults);
+}
+
+fn identity_peers(config: &identity::Config) -> [(&'static str, &Peer); 2] {
+    [("policy", &config.policy), ("audit", &config.audit)]
+}
+
+fn contribution_peers(config: &contribution::Config) -> [(&'static str, &Peer); 3] {
+    [("identity", &config.identity), ("policy", &config.policy), ("audit", &config.audit)]
+}
+
+fn peers(table: &str, peers: &[(&str, &Peer)], faults: &mut Faults) {
+    for (name, peer) in peers {
+        inspect::address(&format!("{table}.{name}.endpoint"), &peer.endpoint, faults);
+        faults.required(&format!("{table}.{name}.service"), &peer.service);
+    }
+}
+
+fn database(key: &str, url: &server::config::Secret, faults: &mut Faults) {
+    let url = url.reveal();
+    if !faults.required(key, url) {
+        return;
+    }
+    let engines = ["sqlite://", "postgres://", "postgresql://"];
+    match engines.iter().find_map(|engine| url.strip_prefix(engine)) {
+        None => faults.add(key, "must start with `sqlite://` or `postgres://`"),
+        Some("") => faults.add(key, "names no database"),
+        Some(_) => {}
+    }
+}
+
+fn log_key(key: &str, file: &str, faults: &mut Faults) {
+    if let Some(text) = text_of(key, file, faults)
+        && let Err(error) = LogVerifier::new(&text)
+    {
+        faults.error(key, &error);
+    }
+}
+
+fn text_of(key: &str, file: &str, faults: &mut Faults) -> Option<String> {
+    if !faults.required(key, file) {
+        return None;
+    }
+    match fs::read_to_string(file) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            faults.add(key, format!("cannot read `{file}`: {error}"));
+            None
+        }
+    }
+}
+
+fn at_least_one(key: &str, number: u64, faults: &mut Faults) {
+    if number == 0 {
+        faults.add(key, "must be at least 1");
+    }
+}

@@ -1,0 +1,182 @@
+//! `lienthong contribute`: one event in a person's life, as the database that registered it provides it.
+
+mod document;
+
+use std::{
+    fs,
+    io::{self, Read as _, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use contract::contribution::v1::{
+    ContributionReceipt, ContributionState, SubmitContributionRequest,
+};
+use lienthong::{
+    client::{Answered, Refused},
+    process::Runtime,
+};
+use serde_json::json;
+use time::macros::offset;
+
+use self::document::Document;
+use super::{
+    connection::{Connected, Connection},
+    evidence::{self, Checked, Folder},
+    ground::Ground,
+    output::{Format, Output, print as print_json, refuse, say},
+    values::moment,
+};
+
+/// Whom the contribution is made as, in a demonstration.
+const CALLER: &str = "civil-status";
+/// Pauses before the same bytes are sent again.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// JSON document of the event; `-` reads it from standard input. `--example` prints one.
+    #[arg(required_unless_present = "example")]
+    file: Option<PathBuf>,
+    /// Prints an example of a document, of a synthetic child born today, and does nothing else.
+    #[arg(long, conflicts_with = "file")]
+    example: bool,
+    #[command(flatten)]
+    connection: Connection,
+    /// The source's own key of this contribution, 1 to 64 of letters, digits, `.`, `_`, `:` and `-`, over
+    /// the document's; made up where neither has one. The same bytes under the same key are one
+    /// contribution, however often they are sent.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Checks everything and changes nothing.
+    #[arg(long)]
+    validate_only: bool,
+    /// Folder for the exact request, answer and receipt, which `audit verify` checks. The files hold
+    /// personal data.
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Ground (over the document's)")]
+    ground: Ground,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
+    let runtime = Runtime::system();
+    let Some(file) = &arguments.file else {
+        let today = runtime.clock.now().to_offset(offset!(+7)).date();
+        let example = Document::example(&runtime.entropy.id(), today)?;
+        return print_json(&serde_json::to_value(&example)?, out);
+    };
+    let document = Document::parse(&read(file)?)?;
+    let connected = arguments.connection.open(CALLER)?;
+    let key = arguments.idempotency_key.or(document.idempotency_key);
+    let key = key.unwrap_or_else(|| runtime.entropy.id());
+    let ground = arguments.ground.or(document.basis).or(connected.ground.clone());
+    let request = SubmitContributionRequest {
+        idempotency_key: key.clone(),
+        basis: Some(ground.whole()?),
+        event: Some(document.event.into()),
+        validate_only: arguments.validate_only,
+    };
+    let folder = arguments.save.map(|path| Folder::prepare(&path)).transpose()?;
+    // Before anything is sent: whatever happens then, the same can be sent again.
+    say(&format!("idempotency key  {key}"));
+    let format = arguments.output.format;
+    match submit(&connected, &request).await? {
+        Ok(answered) => {
+            let checked = evidence::check(&answered, &connected, folder)?;
+            print(&answered.answer, &checked, format, out)
+        }
+        Err(refused) => {
+            if repeatable(&refused) {
+                say(&format!(
+                    "It is not known whether it was applied. Send the same document again, with \
+                     --idempotency-key {key}: it will be applied once."
+                ));
+            }
+            refuse(&refused, format, out)
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<String> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+    } else {
+        let shown = file.display();
+        text = fs::read_to_string(file).with_context(|| format!("cannot read `{shown}`"))?;
+    }
+    Ok(text)
+}
+
+/// Sends the same bytes until there is an answer that says what became of them.
+async fn submit(
+    connected: &Connected,
+    request: &SubmitContributionRequest,
+) -> Result<Result<Answered<ContributionReceipt>, Refused>> {
+    for pause in PAUSES {
+        match connected.client.submit_contribution(request).await? {
+            Err(refused) if repeatable(&refused) => {
+                let seconds = pause.as_secs_f32();
+                say(&format!("{refused}\n  sending the same again in {seconds} s"));
+                tokio::time::sleep(pause).await;
+            }
+            answer => return Ok(answer),
+        }
+    }
+    connected.client.submit_contribution(request).await
+}
+
+/// Whether the contract says to send the same bytes again.
+fn repeatable(refused: &Refused) -> bool {
+    matches!(refused.code.as_str(), "Unavailable" | "DeadlineExceeded")
+}
+
+fn print(
+    answer: &ContributionReceipt,
+    checked: &Checked,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<()> {
+    let state = match answer.state() {
+        ContributionState::Applied => "applied",
+        ContributionState::Validated => "validated",
+        ContributionState::Unspecified => "unspecified",
+    };
+    if format == Format::Json {
+        let result = json!({
+            "idempotency_key": answer.idempotency_key,
+            "contribution_id": answer.contribution_id,
+            "state": state,
+            "personal_number": answer.personal_number,
+            "version": answer.version,
+            "received_time": moment(answer.received_time.map(|at| (at.seconds, at.nanos))),
+            "known_time": moment(answer.known_time.map(|at| (at.seconds, at.nanos))),
+            "digest": hex::encode(&answer.digest),
+            "receipt": checked.json(),
+        });
+        return print_json(&result, out);
+    }
+    writeln!(out, "state            {state}")?;
+    for (name, value) in [
+        ("personal number", answer.personal_number.as_str()),
+        ("contribution", answer.contribution_id.as_str()),
+    ] {
+        if !value.is_empty() {
+            writeln!(out, "{name:<15}  {value}")?;
+        }
+    }
+    if answer.version > 0 {
+        writeln!(out, "version          {}", answer.version)?;
+    }
+    writeln!(out, "record           {}", checked.text())?;
+    Ok(())
+}

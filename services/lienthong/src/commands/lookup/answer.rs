@@ -1,0 +1,134 @@
+//! The answer to a lookup, printed. Personal values go to standard output, because whoever ran the command
+//! asked for them, and nowhere else.
+
+use std::io::Write;
+
+use anyhow::Result;
+use contract::{
+    identity::v1::{GetPersonAnswer, LookupOutcome},
+    r#type::v1::{HeldValue, HeldValues, ItemOutcome, item_outcome::Outcome},
+};
+use serde_json::{Value, json};
+
+use crate::commands::{
+    evidence::Checked,
+    output::{Format, print as print_json},
+    values::{Date, ItemValue, moment},
+};
+
+/// Prints an answer and what is known of its receipt.
+pub(super) fn print(
+    answer: GetPersonAnswer,
+    checked: &Checked,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<()> {
+    match format {
+        Format::Text => text(answer, checked, out),
+        Format::Json => print_json(&json(answer, checked), out),
+    }
+}
+
+fn text(answer: GetPersonAnswer, checked: &Checked, out: &mut impl Write) -> Result<()> {
+    if answer.outcome() == LookupOutcome::Match {
+        let width = answer.items.iter().map(|item| item.item.len()).max().unwrap_or(0).max(11);
+        for item in answer.items {
+            let (name, lines) = (item.item.clone(), lines(item));
+            for (place, line) in lines.iter().enumerate() {
+                let name = if place == 0 { name.as_str() } else { "" };
+                writeln!(out, "{name:<width$}  {line}")?;
+            }
+        }
+        writeln!(out, "\n{:<width$}  {}", "version", answer.version)?;
+        let until = moment(answer.valid_until.map(|at| (at.seconds, at.nanos)));
+        writeln!(out, "{:<width$}  {}", "valid until", until.unwrap_or_default())?;
+        writeln!(out, "{:<width$}  {}", "decision", answer.decision_id)?;
+        writeln!(out, "{:<width$}  {}", "record", checked.text())?;
+    } else {
+        writeln!(
+            out,
+            "No match: there is no such person, or the claims differ, or the person is hidden from \
+             this caller.\nThe register does not say which.\n\nrecord       {}",
+            checked.text()
+        )?;
+    }
+    Ok(())
+}
+
+/// What became of an item, as a person reads it.
+fn lines(item: ItemOutcome) -> Vec<String> {
+    match item.outcome {
+        Some(Outcome::Value(held)) => values(held, ""),
+        Some(Outcome::Partial(held)) => values(held, ", in part"),
+        Some(Outcome::NotHeld(_)) => vec!["not held".to_owned()],
+        Some(Outcome::UnknownItem(_)) => vec!["there is no such item".to_owned()],
+        Some(Outcome::Withheld(withheld)) => {
+            vec![format!("withheld by rule {}, {}", withheld.rule, withheld.article)]
+        }
+        None => vec!["(of a kind that this version does not know)".to_owned()],
+    }
+}
+
+fn values(held: HeldValues, note: &str) -> Vec<String> {
+    let one = |held: HeldValue| {
+        let value = held.value.and_then(ItemValue::read);
+        let value = value.map_or_else(|| "(of another version)".to_owned(), |v| v.to_string());
+        let provenance = held.provenance.unwrap_or_default();
+        let since = provenance.valid_from.map(|date| format!(", since {}", Date(date)));
+        format!("{value}  [{}{}{note}]", provenance.source, since.unwrap_or_default())
+    };
+    held.values.into_iter().map(one).collect()
+}
+
+fn json(answer: GetPersonAnswer, checked: &Checked) -> Value {
+    let outcome = match answer.outcome() {
+        LookupOutcome::Match => "match",
+        LookupOutcome::NoMatch => "no_match",
+        LookupOutcome::Unspecified => "unspecified",
+    };
+    json!({
+        "outcome": outcome,
+        "items": answer.items.into_iter().map(item).collect::<Vec<_>>(),
+        "version": answer.version,
+        "etag": answer.etag,
+        "answer_time": moment(answer.answer_time.map(|at| (at.seconds, at.nanos))),
+        "valid_until": moment(answer.valid_until.map(|at| (at.seconds, at.nanos))),
+        "decision_id": answer.decision_id,
+        "policy_revision": answer.policy_revision,
+        "request_id": answer.request_id,
+        "receipt": checked.json(),
+    })
+}
+
+fn item(item: ItemOutcome) -> Value {
+    let name = item.item;
+    let held = |outcome: &str, held: HeldValues| {
+        let values: Vec<_> = held.values.into_iter().map(value).collect();
+        json!({ "item": name.as_str(), "outcome": outcome, "values": values })
+    };
+    match item.outcome {
+        Some(Outcome::Value(values)) => held("value", values),
+        Some(Outcome::Partial(values)) => held("partial", values),
+        Some(Outcome::NotHeld(_)) => json!({ "item": name, "outcome": "not_held" }),
+        Some(Outcome::UnknownItem(_)) => json!({ "item": name, "outcome": "unknown_item" }),
+        Some(Outcome::Withheld(withheld)) => json!({
+            "item": name,
+            "outcome": "withheld",
+            "rule": withheld.rule,
+            "legal_basis": withheld.legal_basis,
+            "article": withheld.article,
+        }),
+        None => json!({ "item": name, "outcome": null }),
+    }
+}
+
+fn value(held: HeldValue) -> Value {
+    let provenance = held.provenance.unwrap_or_default();
+    json!({
+        "value": held.value.and_then(ItemValue::read),
+        "source": provenance.source,
+        "contribution_id": provenance.contribution_id,
+        "valid_from": provenance.valid_from.map(Date),
+        "known_time": moment(provenance.known_time.map(|at| (at.seconds, at.nanos))),
+    })
+}
