@@ -1,21 +1,17 @@
 //! The services, each as in a process of its own: its own database, its own port, its own identity. Between
 //! identity and the two services behind it lies a road that a test can cut or stall.
 
+mod parts;
+
 use std::{
     fs,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use lienthong::{
-    client::Client,
-    pki::{Pki, shown},
-    settings::{self, Settings as _},
-};
+use lienthong::{client::Client, pki::Pki};
+use parts::Part;
 use server::{
-    Routes, Running, Server,
-    channel::Peer,
-    config::Secret,
     runtime::{Clock, Entropy},
     tls,
 };
@@ -76,12 +72,6 @@ impl Default for Options {
     fn default() -> Self {
         Self { misses_max: 100, drain_max_seconds: 60 }
     }
-}
-
-/// A service that runs.
-struct Part<S> {
-    running: Running,
-    service: S,
 }
 
 /// Everything, running.
@@ -281,170 +271,17 @@ impl World {
         self.log.verify(&note).expect("the log signed it").size
     }
 
+    /// The URL of the register's database.
+    #[must_use]
+    pub fn register_database(&self) -> &str {
+        let [.., register] = &self.databases;
+        register.url()
+    }
+
     /// The URL of the access log's database.
     #[must_use]
     pub fn audit_database(&self) -> &str {
         let [audit, ..] = &self.databases;
         audit.url()
-    }
-
-    /// Starts the access log on what it has stored.
-    ///
-    /// # Panics
-    /// When it does not start.
-    pub async fn start_audit(&mut self) {
-        let mut settings = settings::Audit::load(None).expect("settings");
-        settings.audit.database = Secret::new(self.audit_database());
-        settings.audit.origin = ORIGIN.to_owned();
-        settings.audit.signing_key_file = self.file("log.key");
-        let server = self.bind(settings.server, "audit").await;
-        let service = audit::Service::open(&settings.audit).await.expect("audit opens");
-        let running = server.start(service.internal(Routes::default())).await;
-        self.to_audit.open(running.address());
-        self.audit = Some(Part { running, service });
-    }
-
-    /// Opens the road to the access log again.
-    ///
-    /// # Panics
-    /// When it does not run.
-    pub fn open_audit_road(&self) {
-        self.to_audit.open(self.audit.as_ref().expect("audit runs").running.address());
-    }
-
-    /// Stops the access log.
-    ///
-    /// # Panics
-    /// When it does not run.
-    pub async fn stop_audit(&mut self) {
-        self.to_audit.cut();
-        let Part { running, service } = self.audit.take().expect("audit runs");
-        running.stop().await;
-        service.close().await;
-    }
-
-    /// Starts policy on what it has stored.
-    ///
-    /// # Panics
-    /// When it does not start.
-    pub async fn start_policy(&mut self) {
-        let mut settings = settings::Policy::load(None).expect("settings");
-        let [_, database, _] = &self.databases;
-        settings.policy.database = Secret::new(database.url());
-        settings.policy.registry_file = self.file("registry.toml");
-        let server = self.bind(settings.server, "policy").await;
-        let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
-        let service =
-            policy::Service::open(&settings.policy, clock, entropy).await.expect("policy opens");
-        let running = server.start(service.internal(Routes::default())).await;
-        self.to_policy.open(running.address());
-        self.policy = Some(Part { running, service });
-    }
-
-    /// Opens the road to policy again.
-    ///
-    /// # Panics
-    /// When it does not run.
-    pub fn open_policy_road(&self) {
-        self.to_policy.open(self.policy.as_ref().expect("policy runs").running.address());
-    }
-
-    /// Stops policy.
-    ///
-    /// # Panics
-    /// When it does not run.
-    pub async fn stop_policy(&mut self) {
-        self.to_policy.cut();
-        let Part { running, service } = self.policy.take().expect("policy runs");
-        running.stop().await;
-        service.close().await;
-    }
-
-    fn identity_settings(&self) -> settings::Identity {
-        let mut settings = settings::Identity::load(None).expect("settings");
-        let [_, _, database] = &self.databases;
-        let peer = |relay: &Relay, service: &str| Peer {
-            endpoint: relay.address().to_string(),
-            service: service.to_owned(),
-        };
-        settings.identity.database = Secret::new(database.url());
-        settings.identity.synthetic = true;
-        settings.identity.log_key_file = self.file("log.vkey");
-        settings.identity.misses_max = self.options.misses_max;
-        settings.identity.misses_window_seconds = 3_600;
-        settings.identity.policy = peer(&self.to_policy, "policy");
-        settings.identity.audit = peer(&self.to_audit, "audit");
-        settings.server.drain_max_seconds = self.options.drain_max_seconds;
-        settings
-    }
-
-    /// Starts identity on what it has stored.
-    ///
-    /// # Panics
-    /// When it does not start.
-    pub async fn start_identity(&mut self) {
-        let settings = self.identity_settings();
-        let own = self.own(settings.server, "identity");
-        let server = Server::bind(own.clone()).await.expect("identity binds");
-        let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
-        let service = identity::Service::open(&settings.identity, &own, clock, entropy).await;
-        let service = service.expect("identity opens");
-        let routes = service.internal(service.public(Routes::default()));
-        let running = server.start(routes).await;
-        self.identity = Some(Part { running, service });
-    }
-
-    /// Stops identity: open calls end first.
-    ///
-    /// # Panics
-    /// When it does not run.
-    pub async fn stop_identity(&mut self) {
-        let (running, service) = self.take_identity();
-        running.stop().await;
-        service.close().await;
-    }
-
-    /// Hands over identity, to be stopped while something else goes on.
-    ///
-    /// # Panics
-    /// When it does not run.
-    pub fn take_identity(&mut self) -> (Running, identity::Service) {
-        let Part { running, service } = self.identity.take().expect("identity runs");
-        (running, service)
-    }
-
-    /// Stops everything that runs.
-    pub async fn stop(mut self) {
-        if self.identity.is_some() {
-            self.stop_identity().await;
-        }
-        if self.policy.is_some() {
-            self.stop_policy().await;
-        }
-        if self.audit.is_some() {
-            self.stop_audit().await;
-        }
-    }
-
-    fn file(&self, name: &str) -> String {
-        shown(&self.folder.path().join(name))
-    }
-
-    async fn bind(&self, config: server::Config, service: &str) -> Server {
-        Server::bind(self.own(config, service)).await.expect("the service binds")
-    }
-
-    fn own(&self, config: server::Config, service: &str) -> server::Config {
-        let id = format!("spiffe://{TRUST_DOMAIN}/service/{service}");
-        let tls::Files { certificate, key, ca } = self.issue(service, &id);
-        server::Config {
-            listen: "127.0.0.1:0".to_owned(),
-            trust_domain: TRUST_DOMAIN.to_owned(),
-            certificate,
-            key,
-            ca,
-            lame_duck_seconds: 0,
-            ..config
-        }
     }
 }

@@ -113,6 +113,28 @@ async fn i2_without_policy_nothing_is_read_and_then_it_goes_on(engine: Engine) {
     world.stop().await;
 }
 
+/// The register's table is gone for a while. What is denied without reading is denied and recorded as ever.
+async fn i9_without_the_register_nothing_is_found_and_then_it_goes_on(engine: Engine) {
+    let world = World::new(engine).await;
+    all_is_well(&world).await;
+    let database = Database::connect(world.register_database()).await.unwrap();
+    database.execute_unprepared("ALTER TABLE person RENAME TO away").await.unwrap();
+    let before = world.records().await;
+    let mut endings = Vec::new();
+    for (caller, request) in calls(&world) {
+        let reply = world.raw(caller).await.call(GET_PERSON, &request, &[]).await.unwrap();
+        assert!(reply.message.is_empty());
+        endings.push(why(&reply.refused()).1.to_owned());
+    }
+    let away = "REGISTER_UNAVAILABLE";
+    assert_eq!(endings, [away, away, "NOTHING_ALLOWED", "CONNECTION_NOT_ACTIVE"]);
+    assert_eq!(world.records().await, before + 2);
+    database.execute_unprepared("ALTER TABLE away RENAME TO person").await.unwrap();
+    database.close().await.unwrap();
+    all_is_well(&world).await;
+    world.stop().await;
+}
+
 /// The caller's time is kept by the server, whichever service it waits for, down to a millisecond. The
 /// client here keeps no time of its own.
 async fn i9_a_deadline_that_passes_is_said_by_the_server(engine: Engine) {
@@ -167,6 +189,7 @@ on_both_engines!(
     i1_without_the_access_log_nothing_leaves_and_then_it_goes_on,
     i1_with_a_full_access_log_nothing_leaves_and_then_it_goes_on,
     i2_without_policy_nothing_is_read_and_then_it_goes_on,
+    i9_without_the_register_nothing_is_found_and_then_it_goes_on,
     i9_a_deadline_that_passes_is_said_by_the_server,
     i13_callers_that_go_away_leave_the_service_whole,
 );
