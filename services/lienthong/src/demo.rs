@@ -159,6 +159,7 @@ impl Demo {
             "endpoint": self.endpoint(),
             "server_name": "localhost",
             "service": process::ALL,
+            "trust_domain": TRUST_DOMAIN,
             "ca": ca,
             "log_key": absolute(&shown(&self.folder.join("log.vkey")))?,
             "callers": callers,

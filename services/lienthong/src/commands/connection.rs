@@ -17,7 +17,7 @@ pub(crate) struct Connection {
     /// The `demo.json` of a running demonstration: its endpoint, CA, certificates and log key.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["endpoint", "certificate", "key", "ca"])]
     demo: Option<PathBuf>,
-    /// Which caller of the demonstration: civil-status, social-insurance, portal or former.
+    /// Which caller of the demonstration, by its name in `demo.json`.
     #[arg(long = "as", value_name = "CALLER", requires = "demo")]
     caller: Option<String>,
     /// Where the service listens.
@@ -72,9 +72,10 @@ struct Demo {
 
 #[derive(Deserialize)]
 struct Caller {
-    agency: String,
     certificate: String,
     key: String,
+    /// The ground of its agreement; none where it has no agreement.
+    basis: Option<Ground>,
 }
 
 impl Connection {
@@ -85,18 +86,20 @@ impl Connection {
     /// When a file cannot be used.
     pub(crate) fn open(&self, caller: &str) -> Result<Connected> {
         match &self.demo {
-            Some(file) => self.to_demo(file, self.caller.as_deref().unwrap_or(caller)),
+            Some(file) => self.to_demo(file, caller),
             None => self.to_service(),
         }
     }
 
-    fn to_demo(&self, file: &PathBuf, name: &str) -> Result<Connected> {
+    fn to_demo(&self, file: &PathBuf, usual: &str) -> Result<Connected> {
         let shown = file.display();
         let text = fs::read_to_string(file)
             .with_context(|| format!("cannot read `{shown}`; has `lienthong demo` run there?"))?;
         let mut demo: Demo = serde_json::from_str(&text)
             .with_context(|| format!("`{shown}` is not a demo.json of this version"))?;
-        let Some(Caller { agency, certificate, key }) = demo.callers.remove(name) else {
+        let usual_basis = demo.callers.get(usual).and_then(|caller| caller.basis.clone());
+        let name = self.caller.as_deref().unwrap_or(usual);
+        let Some(Caller { certificate, key, basis }) = demo.callers.remove(name) else {
             let known: Vec<_> = demo.callers.into_keys().collect();
             let why = format!("no caller `{name}` in `{shown}`; there are: {}", known.join(", "));
             return Err(Ending::Usage(why).into());
@@ -106,7 +109,8 @@ impl Connection {
         Ok(Connected {
             client: client.within(Duration::from_secs(self.timeout)),
             log: Some(log_key(self.log_key.as_ref().unwrap_or(&demo.log_key))?),
-            ground: Ground::demo(name, &agency),
+            // Who has no agreement asks as the one who has.
+            ground: basis.or(usual_basis).unwrap_or_default(),
             subjects: demo.subjects,
         })
     }

@@ -36,23 +36,6 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// What a caller of the demonstration does when nothing else is said.
-    pub(crate) fn demo(caller: &str, agency: &str) -> Self {
-        let (procedure, legal_basis) = match caller {
-            "civil-status" => ("birth-registration", "1911-2021-art-2-2"),
-            "portal" => ("portal-form-prefill", "1911-2021-art-2-1"),
-            _ => ("child-health-insurance-card", "1911-2021-art-2-1"),
-        };
-        Self {
-            procedure: Some(procedure.to_owned()),
-            legal_basis: Some(legal_basis.to_owned()),
-            case_reference: Some("DEMO-0001".to_owned()),
-            acting_unit: Some(agency.to_owned()),
-            officer: Some("can-bo-01".to_owned()),
-            ..Self::default()
-        }
-    }
-
     /// This ground, with what it does not say taken from another.
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
@@ -102,7 +85,10 @@ mod tests {
     #[test]
     fn what_is_said_goes_first_and_what_is_missing_is_named_at_once() {
         let said = Ground { officer: Some("me".into()), ..Ground::default() };
-        let basis = said.clone().or(Ground::demo("portal", "Z03")).whole().unwrap();
+        let document = r#"{"procedure":"p","legal_basis":"b","case_reference":"c","acting_unit":"Z03",
+            "officer":"other"}"#;
+        let document = serde_json::from_str(document).unwrap();
+        let basis = said.clone().or(document).whole().unwrap();
         assert_eq!((basis.officer.as_str(), basis.acting_unit.as_str()), ("me", "Z03"));
         let missing = said.whole().unwrap_err().to_string();
         for argument in ["--procedure", "--legal-basis", "--case", "--unit"] {

@@ -55,12 +55,13 @@ pub(crate) struct Arguments {
 /// Who is looked up, and what the caller knows of the person.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Person")]
+#[command(group(clap::ArgGroup::new("who").required(true).args(["number", "old_number", "subject"])))]
 pub(crate) struct Whom {
     /// The personal number: twelve digits.
-    #[arg(long, required_unless_present_any = ["old_number", "subject"], conflicts_with_all = ["old_number", "subject"])]
+    #[arg(long)]
     number: Option<String>,
     /// The old number: nine digits.
-    #[arg(long, conflicts_with = "subject")]
+    #[arg(long)]
     old_number: Option<String>,
     /// A sample person of the demonstration, with its claims: child, adult, protected, or a place in
     /// the list of `demo.json`, from 1.
