@@ -3,11 +3,12 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | `births` | births to submit |
+//! | `events` | events to submit: births, deaths, moves, corrections |
 //! | `people` | synthetic persons, and lookups of them |
 //! | `processes` | real processes, to be killed and started again |
 //! | `raw` | a call as bytes over HTTP/2, where a gRPC client would get in the way |
 //! | `relay` | the road between two services: open, cut, or stalled |
+//! | `whole` | every service in one process, with contributions |
 //! | `world` | the services, their databases, their callers |
 //!
 //! A test that cannot have what it needs fails; it never skips itself. Nothing here sleeps: a test waits for
@@ -21,11 +22,12 @@
     reason = "tests"
 )]
 
-pub mod births;
+pub mod events;
 pub mod people;
 pub mod processes;
 pub mod raw;
 pub mod relay;
+pub mod whole;
 pub mod world;
 
 use std::time::Duration;

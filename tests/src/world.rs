@@ -48,12 +48,20 @@ static WORLDS: Semaphore = Semaphore::const_new(8);
 pub struct Hands(Arc<Mutex<OffsetDateTime>>);
 
 impl Hands {
+    /// A clock that stands at `at`.
+    #[must_use]
+    pub fn at(at: OffsetDateTime) -> Self {
+        Self(Arc::new(Mutex::new(at)))
+    }
+
     /// Turns the clock on.
     pub fn step(&self, by: time::Duration) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) += by;
     }
 
-    fn clock(&self) -> Clock {
+    /// The clock, as services take it.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
         let at = Arc::clone(&self.0);
         Clock::from_fn(move || *at.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -130,7 +138,7 @@ impl World {
             TestDatabase::new(engine).await,
         ];
         let mut world = Self {
-            hands: Hands(Arc::new(Mutex::new(NOW))),
+            hands: Hands::at(NOW),
             to_audit: Relay::new().await,
             to_policy: Relay::new().await,
             log,

@@ -54,8 +54,10 @@ pub struct Refused {
     pub message: String,
     /// The message in Vietnamese.
     pub vi: String,
-    /// Field and description of each faulty field.
+    /// Field and description of each faulty field, or of each condition that is not met.
     pub fields: Vec<(String, String)>,
+    /// Reason and subject of each unmet precondition.
+    pub unmet: Vec<(String, String)>,
     /// Further values.
     pub metadata: Vec<(String, String)>,
 }
@@ -75,18 +77,31 @@ impl From<Status> for Refused {
         let mut metadata: Vec<_> =
             info.map(|i| i.metadata.clone()).unwrap_or_default().into_iter().collect();
         metadata.sort_unstable();
+        let unmet =
+            details.precondition_failure().map(|p| p.violations.clone()).unwrap_or_default();
         let fields = details.bad_request().map(|b| b.field_violations.clone()).unwrap_or_default();
         let message = match info {
             Some(_) => status.message().to_owned(),
             // None of our words: what the transport says, down to its cause.
             None => causes(&status),
         };
+        let unmet =
+            details.precondition_failure().map(|p| p.violations.clone()).unwrap_or_default();
         Self {
+            unmet: unmet.into_iter().map(|v| (v.r#type, v.subject)).collect(),
             code: format!("{:?}", status.code()),
             reason: info.map(|i| i.reason.clone()).unwrap_or_default(),
             message,
             vi: details.localized_message().map(|m| m.message.clone()).unwrap_or_default(),
-            fields: fields.into_iter().map(|f| (f.field, f.description)).collect(),
+            fields: fields
+                .into_iter()
+                .map(|f| (f.field, f.description))
+                .chain(
+                    unmet
+                        .into_iter()
+                        .map(|v| (v.subject, format!("{}: {}", v.r#type, v.description))),
+                )
+                .collect(),
             metadata,
         }
     }
@@ -97,17 +112,20 @@ fn causes(status: &Status) -> String {
     let mut words = vec![status.message().to_owned()];
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {
-        let word = error.to_string();
-        if !words.contains(&word) {
-            words.push(word);
-        }
+        words.push(error.to_string());
         cause = error.source();
     }
+    words.dedup();
+    // It says only that there was one.
+    words.retain(|word| word != "transport error" || status.message() == word);
     words.join(": ")
 }
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.reason.is_empty() {
+            return write!(f, "{}: {}", self.code, self.message);
+        }
         write!(f, "{} {}: {} / {}", self.code, self.reason, self.vi, self.message)
     }
 }

@@ -21,7 +21,7 @@ use prost::Message as _;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use store::{Engine, Sql, Store};
 use tests::{
-    births::birth,
+    events::birth,
     processes::{Fleet, Shape},
 };
 
@@ -149,7 +149,7 @@ async fn register_holds(fleet: &Fleet, acknowledged: &[Acknowledged]) {
     let config = identity::Config {
         database: server::config::Secret::new(fleet.database("identity")),
         synthetic: true,
-        ..tests::births::register_config()
+        ..tests::events::register_config()
     };
     let register = identity::Service::register(&config).await.unwrap();
     let recomputed = register.recompute().await.unwrap();

@@ -13,6 +13,7 @@ mod bad_days;
 mod bad_input;
 mod budget;
 mod canary;
+mod contribution;
 mod hidden;
 mod kill;
 mod lookup;

@@ -1,0 +1,173 @@
+//! Every service in one process, as `lienthong serve all` runs it, on either engine, with the agreements of
+//! the demonstration and some synthetic persons.
+
+use std::collections::BTreeMap;
+
+use lienthong::{
+    client::Client,
+    demo::{self, TRUST_DOMAIN},
+    pki::Pki,
+    process::{ALL, All, Runtime},
+    settings,
+    synth::{SyntheticPerson, generate},
+};
+use model::{PartialDate, Value};
+use server::{Caller, config::Secret, runtime::Entropy, tls};
+use store::{Engine, Sql, Store, testing::TestDatabase};
+
+use crate::world::{Hands, NOW};
+
+/// Persons of the register.
+const PERSONS: usize = 300;
+const SEED: u64 = 1911;
+/// The callers: name, agency, system.
+const CALLERS: [(&str, &str, &str); 4] = [
+    ("civil-status", "Z01.DEMO.HOTICH", "ho-tich"),
+    ("residence", "Z05.DEMO.CUTRU", "cu-tru"),
+    ("social-insurance", "Z02.DEMO.BHXH", "bhyt"),
+    ("portal", "Z03.DEMO.CONGDVC", "dvc"),
+];
+
+/// Everything, running.
+pub struct Whole {
+    /// The services.
+    pub all: All,
+    /// The clock of all services.
+    pub hands: Hands,
+    /// The log's public key.
+    pub log: tlog::LogVerifier,
+    people: Vec<SyntheticPerson>,
+    files: BTreeMap<&'static str, tls::Files>,
+    databases: BTreeMap<&'static str, TestDatabase>,
+    settings: settings::All,
+    _folder: tempfile::TempDir,
+}
+
+impl Whole {
+    /// Starts everything on an engine.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub async fn start(engine: Engine) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Certificates are checked by the machine's clock; everything else goes by the test's.
+        let machine = Runtime::system();
+        let pki = Pki::open(&folder.path().join("pki"), machine.clock.clone()).unwrap();
+        let hands = Hands::at(NOW);
+        let runtime = Runtime { clock: hands.clock(), entropy: Entropy::seeded(SEED) };
+        let mut settings = demo::settings(folder.path(), "127.0.0.1:0", &pki, &runtime).unwrap();
+        let mut databases = BTreeMap::new();
+        for service in ["audit", "policy", "identity", "contribution"] {
+            databases.insert(service, TestDatabase::new(engine).await);
+        }
+        let url = |service: &str| Secret::new(databases[service].url());
+        settings.audit.database = url("audit");
+        settings.policy.database = url("policy");
+        settings.identity.database = url("identity");
+        settings.contribution.database = url("contribution");
+        settings.server.drain_max_seconds = 60;
+        // The worker does nothing by itself here: a test says when.
+        settings.contribution.repeat_seconds = 86_400;
+        let people: Vec<_> = generate(SEED, PERSONS, NOW.date()).collect();
+        let register = identity::Service::register(&settings.identity).await.unwrap();
+        let newcomers = people.iter().map(|person| identity::Newcomer {
+            person_id: person.person_id.clone(),
+            number: person.number.clone(),
+            old_number: person.old_number.clone(),
+            protected: person.protected,
+            said: person.assertions.clone(),
+        });
+        register.load(newcomers.collect(), "synthetic", 0).await.unwrap();
+        register.close().await;
+        let mut files = BTreeMap::new();
+        for (name, agency, system) in CALLERS {
+            files.insert(name, pki.issue(name, &spiffe_id(agency, system)).unwrap());
+        }
+        let log = std::fs::read_to_string(&settings.identity.log_key_file).unwrap();
+        let log = tlog::LogVerifier::new(&log).unwrap();
+        let all = All::start(settings.clone(), runtime).await.unwrap();
+        Self { all, hands, log, people, files, databases, settings, _folder: folder }
+    }
+
+    /// The settings it runs with.
+    #[must_use]
+    pub fn settings(&self) -> &settings::All {
+        &self.settings
+    }
+
+    /// A caller's connection.
+    #[must_use]
+    pub fn client(&self, name: &str) -> Client {
+        let endpoint = self.all.address().to_string();
+        Client::new(&endpoint, ALL, TRUST_DOMAIN, &self.files[name]).unwrap()
+    }
+
+    /// A caller as the server core knows it, for a test that calls a handler without a connection.
+    #[must_use]
+    pub fn caller(&self, name: &str) -> Caller {
+        let (_, agency, system) = CALLERS.iter().find(|(known, ..)| *known == name).unwrap();
+        Caller::parse(&spiffe_id(agency, system), TRUST_DOMAIN).unwrap()
+    }
+
+    /// A living person with a whole date of birth, of whom a test can say anything; protected or not.
+    #[must_use]
+    pub fn person(&self, protected: bool) -> &SyntheticPerson {
+        let of = |person: &&SyntheticPerson| {
+            let dead = person.assertions.iter().any(|said| said.0 == "death_or_missing_date");
+            person.protected == protected && !dead && born(person).month() > 0
+        };
+        self.people.iter().find(of).unwrap()
+    }
+
+    /// A number that a query of a service's database gives, read without disturbing the service.
+    pub async fn count(&self, service: &str, sql: &'static str) -> i64 {
+        let migrations = match service {
+            "identity" => identity::migrations(),
+            "contribution" => contribution::migrations(),
+            _ => audit::migrations(),
+        };
+        let url = self.databases[service].url();
+        let store = Store::open_read_only(url, migrations).await.unwrap();
+        let rows = store.read(&Sql::same(sql), Vec::new()).await.unwrap();
+        store.close().await;
+        rows[0].try_get_by(0).unwrap()
+    }
+
+    /// Folds every record anew, and says how many persons there are.
+    ///
+    /// # Panics
+    /// When a record is not the fold of its assertions (I5).
+    pub async fn persons(&self) -> u64 {
+        let recomputed = self.all.identity().store().recompute().await.unwrap();
+        assert_eq!(recomputed.different, 0);
+        recomputed.persons
+    }
+
+    /// How many records the log has.
+    pub async fn records(&self) -> u64 {
+        let note = self.all.audit().checkpoint().await.unwrap();
+        self.log.verify(&note).unwrap().size
+    }
+}
+
+fn spiffe_id(agency: &str, system: &str) -> String {
+    format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}")
+}
+
+/// The date of birth of a synthetic person.
+#[must_use]
+pub fn born(person: &SyntheticPerson) -> PartialDate {
+    match person.assertions.iter().find(|said| said.0 == "date_of_birth").map(|said| &said.1) {
+        Some(Value::Date(date)) => *date,
+        _ => panic!("every person is born"),
+    }
+}
+
+/// The name of a synthetic person.
+#[must_use]
+pub fn full_name(person: &SyntheticPerson) -> &str {
+    match person.assertions.iter().find(|said| said.0 == "birth_full_name").map(|said| &said.1) {
+        Some(Value::Name(name)) => name.full_name.as_str(),
+        _ => panic!("every person has a name"),
+    }
+}
