@@ -54,10 +54,8 @@ pub struct Refused {
     pub message: String,
     /// The message in Vietnamese.
     pub vi: String,
-    /// Field and description of each faulty field, or of each condition that is not met.
+    /// Field and description of each faulty field.
     pub fields: Vec<(String, String)>,
-    /// Reason and subject of each unmet precondition.
-    pub unmet: Vec<(String, String)>,
     /// Further values.
     pub metadata: Vec<(String, String)>,
 }
@@ -77,8 +75,6 @@ impl From<Status> for Refused {
         let mut metadata: Vec<_> =
             info.map(|i| i.metadata.clone()).unwrap_or_default().into_iter().collect();
         metadata.sort_unstable();
-        let unmet =
-            details.precondition_failure().map(|p| p.violations.clone()).unwrap_or_default();
         let fields = details.bad_request().map(|b| b.field_violations.clone()).unwrap_or_default();
         let message = match info {
             Some(_) => status.message().to_owned(),
@@ -88,20 +84,11 @@ impl From<Status> for Refused {
         let unmet =
             details.precondition_failure().map(|p| p.violations.clone()).unwrap_or_default();
         Self {
-            unmet: unmet.into_iter().map(|v| (v.r#type, v.subject)).collect(),
             code: format!("{:?}", status.code()),
             reason: info.map(|i| i.reason.clone()).unwrap_or_default(),
             message,
             vi: details.localized_message().map(|m| m.message.clone()).unwrap_or_default(),
-            fields: fields
-                .into_iter()
-                .map(|f| (f.field, f.description))
-                .chain(
-                    unmet
-                        .into_iter()
-                        .map(|v| (v.subject, format!("{}: {}", v.r#type, v.description))),
-                )
-                .collect(),
+            fields: fields.into_iter().map(|f| (f.field, f.description)).collect(),
             metadata,
         }
     }

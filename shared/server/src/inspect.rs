@@ -50,8 +50,8 @@ impl Faults {
     }
 }
 
-/// The faults of the `[server]` table.
-pub fn server(config: &Config, now: OffsetDateTime, faults: &mut Faults) {
+/// The faults of the `[server]` table of a process that answers as `service`.
+pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut Faults) {
     address("server.listen", &config.listen, faults);
     faults.required("server.trust_domain", &config.trust_domain);
     for (key, value) in [
@@ -64,7 +64,7 @@ pub fn server(config: &Config, now: OffsetDateTime, faults: &mut Faults) {
             faults.add(key, "must be at least 1");
         }
     }
-    identity("server", &config.files(), None, config, now, faults);
+    identity("server", &config.files(), service, config, now, faults);
     if faults.required("server.ca", &config.ca) {
         match tls::roots(&config.ca) {
             Err(error) => faults.error("server.ca", &error),
@@ -79,12 +79,12 @@ pub fn server(config: &Config, now: OffsetDateTime, faults: &mut Faults) {
     }
 }
 
-/// The faults of an identity: certificate and key under `<table>.certificate` and `<table>.key`. With
-/// `service` it must be that service's.
+/// The faults of the identity of a service: certificate and key under `<table>.certificate` and
+/// `<table>.key`.
 pub fn identity(
     table: &str,
     files: &tls::Files,
-    service: Option<&str>,
+    service: &str,
     config: &Config,
     now: OffsetDateTime,
     faults: &mut Faults,
@@ -126,19 +126,19 @@ pub fn identity(
 /// What is wrong with a certificate of one of our services.
 fn of_certificate(
     der: &[u8],
-    service: Option<&str>,
+    service: &str,
     trust_domain: &str,
     now: OffsetDateTime,
 ) -> Vec<String> {
     let mut faults = Vec::new();
-    match (Caller::from_certificate(der, trust_domain).map(|c| c.kind().clone()), service) {
-        (Err(error), _) => faults.push(format!("{error} (`spiffe://{trust_domain}/…`)")),
-        (Ok(Kind::Service(found)), Some(service)) if found != service => {
-            faults.push(format!("is of service `{found}`, not `{service}`"));
+    match Caller::from_certificate(der, trust_domain).map(|caller| caller.kind().clone()) {
+        Err(error) => faults.push(format!("{error} (`spiffe://{trust_domain}/…`)")),
+        Ok(Kind::Service(found)) if found == service => {}
+        Ok(Kind::Service(found)) => {
+            faults.push(format!("is of service `{found}`, not `{service}`"))
         }
-        (Ok(Kind::Service(_)), _) => {}
-        (Ok(Kind::System { .. } | Kind::Operator(_)), _) => {
-            faults.push("is not that of a service (`/service/<name>`)".to_owned());
+        Ok(Kind::System { .. } | Kind::Operator(_)) => {
+            faults.push(format!("is not that of service `{service}`"));
         }
     }
     if let Ok((_, parsed)) = X509Certificate::from_der(der) {

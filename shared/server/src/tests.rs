@@ -276,7 +276,7 @@ async fn i9_without_a_usable_revocation_list_nothing_starts() {
 /// The keys that `config` is found faulty in.
 fn faulty(config: &Config) -> Vec<String> {
     let mut faults = inspect::Faults::default();
-    inspect::server(config, runtime::Clock::system().now(), &mut faults);
+    inspect::server(config, "policy", runtime::Clock::system().now(), &mut faults);
     faults.found().into_iter().map(|fault| fault.key).collect()
 }
 

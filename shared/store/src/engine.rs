@@ -96,8 +96,10 @@ pub(crate) async fn open_read_only(url: &str) -> Result<Store, Error> {
         if !Path::new(path).exists() {
             return Err(Error::NoDatabase);
         }
+        // Not opened as read-only by the file: whoever closes last tidies up after the WAL.
         options.map_sqlx_sqlite_opts(|sqlite| {
-            sqlite.create_if_missing(false).read_only(true).busy_timeout(BUSY_TIMEOUT)
+            let reader = sqlite.create_if_missing(false).busy_timeout(BUSY_TIMEOUT);
+            reader.pragma("query_only", "ON")
         });
         Engine::Sqlite
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {

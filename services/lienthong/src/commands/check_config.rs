@@ -5,7 +5,7 @@ use std::{fs, io::Write};
 
 use anyhow::Result;
 use lienthong::{
-    process::Runtime,
+    process::{self, Runtime},
     settings::{self, Settings},
 };
 use serde_json::json;
@@ -96,13 +96,12 @@ fn tell<S: Settings>(
 fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
     let mut faults = Faults::default();
     let server = &settings.server;
-    inspect::server(server, now, &mut faults);
-    inspect::identity("server", &server.files(), Some("all"), server, now, &mut faults);
+    inspect::server(server, process::ALL, now, &mut faults);
     for (name, caller) in
         [("identity", &settings.callers.identity), ("contribution", &settings.callers.contribution)]
     {
         let (table, files) = (format!("callers.{name}"), caller.of(server).files());
-        inspect::identity(&table, &files, Some(name), server, now, &mut faults);
+        inspect::identity(&table, &files, name, server, now, &mut faults);
     }
     let signs = audit(&settings.audit, &mut faults);
     policy(&settings.policy, &mut faults);
@@ -129,8 +128,7 @@ fn one(
     check: impl FnOnce(&mut Faults),
 ) -> Vec<Fault> {
     let mut faults = Faults::default();
-    inspect::server(server, now, &mut faults);
-    inspect::identity("server", &server.files(), Some(name), server, now, &mut faults);
+    inspect::server(server, name, now, &mut faults);
     check(&mut faults);
     faults.found()
 }

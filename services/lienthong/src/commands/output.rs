@@ -91,11 +91,17 @@ pub(crate) fn refuse(refused: &Refused, format: Format, out: &mut impl Write) ->
                 .iter()
                 .map(|(field, fault)| json!({ "field": field, "fault": fault }))
                 .collect();
+            let unmet: Vec<_> = refused
+                .unmet
+                .iter()
+                .map(|(reason, subject)| json!({ "reason": reason, "subject": subject }))
+                .collect();
             let refused = json!({
                 "code": refused.code,
                 "reason": refused.reason,
                 "message": { "vi": refused.vi, "en": refused.message },
                 "fields": fields,
+                "unmet": unmet,
                 "metadata": metadata,
             });
             print(&json!({ "refused": refused }), out)?;
@@ -105,15 +111,17 @@ pub(crate) fn refuse(refused: &Refused, format: Format, out: &mut impl Write) ->
 }
 
 fn refusal(refused: &Refused) -> String {
-    let mut text = format!("lienthong: refused: {}", refused.code);
-    for part in [&refused.reason, &refused.vi, &refused.message] {
-        if !part.is_empty() {
-            text += if part == &refused.reason { " " } else { "\n  " };
-            text += part;
-        }
-    }
+    let mut text = match refused.reason.as_str() {
+        // None of the service's words: it was not reached, or something between went wrong.
+        "" => format!("lienthong: no answer: {}", refused.code),
+        reason => format!("lienthong: refused: {} {reason}\n  {}", refused.code, refused.vi),
+    };
+    text += &format!("\n  {}", refused.message);
     for (field, fault) in &refused.fields {
         text += &format!("\n  {field:<28} {fault}");
+    }
+    for (reason, subject) in &refused.unmet {
+        text += format!("\n  {reason} {subject}").trim_end();
     }
     for (key, value) in &refused.metadata {
         text += &format!("\n  {key:<28} {value}");
@@ -158,14 +166,21 @@ mod tests {
             message: "in English".into(),
             vi: "tiếng Việt".into(),
             fields: vec![("items".into(), "is required".into())],
+            unmet: vec![("ALREADY_REGISTERED".into(), String::new())],
             metadata: vec![("record_index".into(), "7".into())],
         };
         let mut out = Vec::new();
         assert!(refuse(&refused, Format::Json, &mut out).is_err());
         let text = String::from_utf8(out).unwrap();
-        for part in
-            ["InvalidArgument", "INVALID_REQUEST", "in English", "tiếng Việt", "items", "\"7\""]
-        {
+        for part in [
+            "InvalidArgument",
+            "INVALID_REQUEST",
+            "in English",
+            "tiếng Việt",
+            "items",
+            "ALREADY_REGISTERED",
+            "\"7\"",
+        ] {
             assert!(text.contains(part), "{part}");
             assert!(refusal(&refused).contains(part.trim_matches('"')), "{part}");
         }
