@@ -70,6 +70,14 @@ async fn survive(shape: Shape, engine: Engine) {
         .collect();
     let names = fleet.names();
     for _ in 0..KILLS {
+        // Between two kills at least one contribution goes through, however slow the machine is.
+        let before = acknowledged.lock().unwrap().len();
+        let progress = async {
+            while acknowledged.lock().unwrap().len() == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tests::within(progress).await;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..PAUSE_MS))).await;
         let name = names[random.random_range(0..names.len())];
         fleet.kill(name);
@@ -89,7 +97,6 @@ async fn survive(shape: Shape, engine: Engine) {
         "{shape:?} {engine:?}: {KILLS} kills, {} acknowledged, seed {seed}",
         acknowledged.len()
     );
-    assert!(acknowledged.len() >= usize::try_from(KILLS).unwrap(), "too few to say anything");
     same_again(&client, &acknowledged).await;
     fleet = tokio::task::spawn_blocking(move || {
         fleet.terminate();

@@ -23,9 +23,9 @@ async fn child(whole: &Whole) -> String {
     submit(&whole.client("civil-status"), &birth("b-1", CHILD)).await.answer.personal_number
 }
 
-fn reasons(refused: &Refused) -> Vec<&str> {
+fn reasons(refused: &Refused) -> Vec<String> {
     assert_eq!(refused.reason, "CONTRIBUTION_REJECTED", "{refused:?}");
-    refused.unmet.iter().map(|(reason, _)| reason.as_str()).collect()
+    refused.unmet.iter().map(|(reason, _)| reason.clone()).collect()
 }
 
 async fn a_death_is_entered_once_and_ends_moves(engine: Engine) {
