@@ -54,8 +54,7 @@ pub struct Refused {
     pub message: String,
     /// The message in Vietnamese.
     pub vi: String,
-    /// Field and description of each faulty field, or subject and description of each condition that is
-    /// not met. A description begins with the stable reason and a colon.
+    /// Field and description of each faulty field.
     pub fields: Vec<(String, String)>,
     /// Reason and subject of each unmet precondition.
     pub unmet: Vec<(String, String)>,
@@ -84,15 +83,14 @@ impl From<Status> for Refused {
             // None of our words: what the transport says, down to its cause.
             None => causes(&status),
         };
-        let unmet = details.precondition_failure().map(|p| p.violations.clone());
-        let unmet = unmet.unwrap_or_default().into_iter();
-        let unmet = unmet.map(|v| (v.subject, format!("{}: {}", v.r#type, v.description)));
+        let unmet =
+            details.precondition_failure().map(|p| p.violations.clone()).unwrap_or_default();
         Self {
             code: format!("{:?}", status.code()),
             reason: info.map(|i| i.reason.clone()).unwrap_or_default(),
             message,
             vi: details.localized_message().map(|m| m.message.clone()).unwrap_or_default(),
-            fields: fields.into_iter().map(|f| (f.field, f.description)).chain(unmet).collect(),
+            fields: fields.into_iter().map(|f| (f.field, f.description)).collect(),
             unmet: unmet.into_iter().map(|v| (v.r#type, v.subject)).collect(),
             metadata,
         }

@@ -91,11 +91,17 @@ pub(crate) fn refuse(refused: &Refused, format: Format, out: &mut impl Write) ->
                 .iter()
                 .map(|(field, fault)| json!({ "field": field, "fault": fault }))
                 .collect();
+            let unmet: Vec<_> = refused
+                .unmet
+                .iter()
+                .map(|(reason, subject)| json!({ "reason": reason, "subject": subject }))
+                .collect();
             let refused = json!({
                 "code": refused.code,
                 "reason": refused.reason,
                 "message": { "vi": refused.vi, "en": refused.message },
                 "fields": fields,
+                "unmet": unmet,
                 "metadata": metadata,
             });
             print(&json!({ "refused": refused }), out)?;
@@ -113,6 +119,9 @@ fn refusal(refused: &Refused) -> String {
     text += &format!("\n  {}", refused.message);
     for (field, fault) in &refused.fields {
         text += &format!("\n  {field:<28} {fault}");
+    }
+    for (reason, subject) in &refused.unmet {
+        text += format!("\n  {reason} {subject}").trim_end();
     }
     for (key, value) in &refused.metadata {
         text += &format!("\n  {key:<28} {value}");
@@ -157,6 +166,7 @@ mod tests {
             message: "in English".into(),
             vi: "tiếng Việt".into(),
             fields: vec![("items".into(), "is required".into())],
+            unmet: vec![("ALREADY_REGISTERED".into(), String::new())],
             metadata: vec![("record_index".into(), "7".into())],
         };
         let mut out = Vec::new();
