@@ -56,6 +56,8 @@ pub struct Refused {
     pub vi: String,
     /// Field and description of each faulty field.
     pub fields: Vec<(String, String)>,
+    /// Reason and subject of each unmet precondition.
+    pub unmet: Vec<(String, String)>,
     /// Further values.
     pub metadata: Vec<(String, String)>,
 }
@@ -89,6 +91,7 @@ impl From<Status> for Refused {
             message,
             vi: details.localized_message().map(|m| m.message.clone()).unwrap_or_default(),
             fields: fields.into_iter().map(|f| (f.field, f.description)).collect(),
+            unmet: unmet.into_iter().map(|v| (v.r#type, v.subject)).collect(),
             metadata,
         }
     }

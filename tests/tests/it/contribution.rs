@@ -52,14 +52,6 @@ async fn refuse(client: &Client, request: &SubmitContributionRequest) -> Refused
     }
 }
 
-/// Reason and subject of everything that a rejection names.
-fn unmet(refused: &Refused) -> Vec<(String, String)> {
-    let one = |(subject, text): &(String, String)| {
-        (text.split(':').next().unwrap().to_owned(), subject.clone())
-    };
-    refused.fields.iter().map(one).collect()
-}
-
 /// Looks a person up as social insurance does.
 async fn look(
     whole: &Whole,
@@ -171,7 +163,7 @@ async fn one_entry_is_one_person_whatever_key_it_is_sent_under(engine: Engine) {
     let refused = refuse(&client, &again).await;
     assert_eq!(refused.code, "FailedPrecondition");
     assert_eq!(refused.reason, "CONTRIBUTION_REJECTED");
-    assert_eq!(unmet(&refused), [("ALREADY_REGISTERED".to_owned(), String::new())]);
+    assert_eq!(refused.unmet, [("ALREADY_REGISTERED".to_owned(), String::new())]);
     // What was rejected is rejected again with the record it had.
     let repeated = refuse(&client, &again).await;
     assert_eq!(repeated.get("record_index"), refused.get("record_index"));
@@ -187,7 +179,7 @@ async fn a_number_is_issued_with_fictional_prefixes_only(engine: Engine) {
     let Some(Event::Birth(entry)) = &mut real.event else { panic!() };
     entry.registration_place_code = "001".to_owned();
     let refused = refuse(&whole.client("civil-status"), &real).await;
-    assert_eq!(unmet(&refused), [("PREFIX_NOT_ISSUED".to_owned(), String::new())]);
+    assert_eq!(refused.unmet, [("PREFIX_NOT_ISSUED".to_owned(), String::new())]);
     assert_eq!(whole.persons().await, persons);
     whole.all.stop().await;
 }

@@ -25,7 +25,7 @@ async fn child(whole: &Whole) -> String {
 
 fn reasons(refused: &Refused) -> Vec<String> {
     assert_eq!(refused.reason, "CONTRIBUTION_REJECTED", "{refused:?}");
-    unmet(refused).into_iter().map(|(reason, _)| reason).collect()
+    refused.unmet.iter().map(|(reason, _)| reason.clone()).collect()
 }
 
 async fn a_death_is_entered_once_and_ends_moves(engine: Engine) {
@@ -103,7 +103,7 @@ async fn what_corrects_nothing_is_rejected(engine: Engine) {
     ] {
         let refused = refuse(&client, &correction(entry, who(), item, value, from)).await;
         assert_eq!(reasons(&refused), [expect], "{item}");
-        assert_eq!(unmet(&refused)[0].1, item);
+        assert_eq!(refused.unmet[0].1, item);
     }
     let found = look(&whole, &number, CHILD, BORN, &["birth_full_name"], 0).await.answer;
     assert_eq!(found.outcome(), contract::identity::v1::LookupOutcome::Match);
