@@ -3,7 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | `demo`, `serve` | running services |
-//! | `lookup`, `contribute` | calling them as an agency does |
+//! | `lookup`, `verify`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `pki` | a development certificate authority |
 //! | `migrate`, `check_config`, `synth` | an operator's preparations |
@@ -26,6 +26,7 @@ mod pki;
 mod serve;
 mod synth;
 mod values;
+mod verify;
 mod verify_receipt;
 
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ enum Command {
     Serve(ServiceArguments),
     /// Looks a person up, as an agency does, and prints the answer.
     Lookup(Box<lookup::Arguments>),
+    /// Holds claimed values against the register, which says whether it agrees and never what it holds.
+    Verify(Box<verify::Arguments>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),
     /// The access log.
@@ -106,6 +109,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
             runtime()?.block_on(serve::run(&arguments))
         }
         Command::Lookup(arguments) => runtime()?.block_on(lookup::run(*arguments, out)),
+        Command::Verify(arguments) => runtime()?.block_on(verify::run(*arguments, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
         Command::Audit(command) => audit::run(&command, out),
         Command::Pki(command) => pki::run(&command, out),

@@ -1,6 +1,7 @@
 //! `lienthong contribute`: one event in a person's life, as the database that registered it provides it.
 
 mod document;
+mod events;
 
 use std::{
     fs,
@@ -20,7 +21,7 @@ use lienthong::{
 use serde_json::json;
 use time::macros::offset;
 
-use self::document::Document;
+use self::document::{Document, Kind};
 use super::{
     connection::{Connected, Connection},
     evidence::{self, Checked, Folder},
@@ -44,9 +45,16 @@ pub(crate) struct Arguments {
     /// JSON document of the event; `-` reads it from standard input. `--example` prints one.
     #[arg(required_unless_present = "example")]
     file: Option<PathBuf>,
-    /// Prints an example of a document, of a synthetic child born today, and does nothing else.
-    #[arg(long, conflicts_with = "file")]
-    example: bool,
+    /// Prints an example of a document, of a synthetic person and of today, and does nothing else.
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_enum,
+        num_args = 0..=1,
+        default_missing_value = "birth",
+        conflicts_with = "file"
+    )]
+    example: Option<Kind>,
     #[command(flatten)]
     connection: Connection,
     /// The source's own key of this contribution, 1 to 64 of letters, digits, `.`, `_`, `:` and `-`, over
@@ -69,12 +77,12 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let runtime = Runtime::system();
-    let Some(file) = &arguments.file else {
+    if let Some(kind) = arguments.example {
         let today = runtime.clock.now().to_offset(offset!(+7)).date();
-        let example = Document::example(&runtime.entropy.id(), today)?;
+        let example = Document::example(kind, &runtime.entropy.id(), today)?;
         return print_json(&serde_json::to_value(&example)?, out);
-    };
-    let document = Document::parse(&read(file)?)?;
+    }
+    let document = Document::parse(&read(&arguments.file.unwrap_or_default())?)?;
     let connected = arguments.connection.open(CALLER)?;
     let key = arguments.idempotency_key.or(document.idempotency_key);
     let key = key.unwrap_or_else(|| runtime.entropy.id());

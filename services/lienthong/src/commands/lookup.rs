@@ -14,6 +14,8 @@ use lienthong::{
     process::Runtime,
 };
 
+pub(super) use answer::{NO_MATCH, outcome};
+
 use super::{
     connection::{Connected, Connection},
     evidence::{self, Folder},

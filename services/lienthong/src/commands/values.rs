@@ -101,7 +101,7 @@ pub(crate) struct Identifier {
 
 /// Kinds, by their names in the contract without the prefix.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident { $($kind:ident),+ $(,)? })+) => {$(
+    ($from:ident: $($(#[$doc:meta])* $name:ident { $($kind:ident),+ $(,)? })+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -111,16 +111,16 @@ macro_rules! kinds {
             $(#[doc = "As in the contract."] $kind,)+
         }
 
-        impl From<types::$name> for $name {
-            fn from(from: types::$name) -> Self {
+        impl From<$from::$name> for $name {
+            fn from(from: $from::$name) -> Self {
                 match from {
-                    types::$name::Unspecified => Self::Unspecified,
-                    $(types::$name::$kind => Self::$kind,)+
+                    $from::$name::Unspecified => Self::Unspecified,
+                    $($from::$name::$kind => Self::$kind,)+
                 }
             }
         }
 
-        impl From<$name> for types::$name {
+        impl From<$name> for $from::$name {
             fn from(from: $name) -> Self {
                 match from {
                     $name::Unspecified => Self::Unspecified,
@@ -130,8 +130,10 @@ macro_rules! kinds {
         }
     )+};
 }
+pub(crate) use kinds;
 
 kinds! {
+    types:
     /// What kind of number it is.
     IdentifierKind { PersonalNumber, OldNumber9 }
     /// What another person is to the subject.
@@ -228,6 +230,34 @@ impl From<types::Document> for Document {
             issuer: from.issuer,
             expiry_date: from.expiry_date.map(Date),
         }
+    }
+}
+
+impl From<Document> for types::Document {
+    fn from(from: Document) -> Self {
+        Self {
+            kind: from.kind,
+            number: from.number,
+            issue_date: from.issue_date.map(|date| date.0),
+            issuer: from.issuer,
+            expiry_date: from.expiry_date.map(|date| date.0),
+        }
+    }
+}
+
+impl From<ItemValue> for types::ItemValue {
+    fn from(from: ItemValue) -> Self {
+        let value = match from {
+            ItemValue::Text(text) => Value::Text(text),
+            ItemValue::Date(date) => Value::Date(date.0),
+            ItemValue::Name(name) => Value::Name(name.into()),
+            ItemValue::Address(address) => Value::Address(address.into()),
+            ItemValue::Coded(coded) => Value::Coded(coded.into()),
+            ItemValue::Identifier(identifier) => Value::Identifier(identifier.into()),
+            ItemValue::Relation(relation) => Value::Relation((*relation).into()),
+            ItemValue::Document(document) => Value::Document(document.into()),
+        };
+        Self { value: Some(value) }
     }
 }
 

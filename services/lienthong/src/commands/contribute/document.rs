@@ -2,18 +2,10 @@
 //! what is missing is for the service to name, every fault at once.
 
 use anyhow::{Result, anyhow};
-use contract::contribution::v1::{
-    BirthRegistration, submit_contribution_request::Event as Submitted,
-};
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{
-    ground::Ground,
-    values::{Address, CodedValue, Date, PersonName, Relation},
-};
-
-/// What `--example` prints, but for the entry and its dates.
-const EXAMPLE: &str = include_str!("../../../data/example-birth.json");
+use super::events::Event;
+use crate::commands::ground::Ground;
 
 /// A contribution.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,30 +21,25 @@ pub(super) struct Document {
     pub(super) event: Event,
 }
 
-/// What happened, under the name of its kind.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Event {
-    /// A birth was registered.
-    Birth(Box<Birth>),
+/// Kinds of examples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Kind {
+    Birth,
+    Death,
+    Residence,
+    Correction,
 }
 
-/// A registered birth.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Birth {
-    entry_number: String,
-    registration_date: Option<Date>,
-    registration_place_code: String,
-    registration_place: Option<Address>,
-    full_name: Option<PersonName>,
-    date_of_birth: Option<Date>,
-    sex: Option<CodedValue>,
-    place_of_birth: Option<Address>,
-    native_place: Option<Address>,
-    ethnic_group: Option<CodedValue>,
-    nationality: Option<CodedValue>,
-    parents: Vec<Relation>,
+impl Kind {
+    /// The example, but for its entry and its dates.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Birth => include_str!("../../../data/example-birth.json"),
+            Self::Death => include_str!("../../../data/example-death.json"),
+            Self::Residence => include_str!("../../../data/example-residence.json"),
+            Self::Correction => include_str!("../../../data/example-correction.json"),
+        }
+    }
 }
 
 impl Document {
@@ -66,41 +53,25 @@ impl Document {
         })
     }
 
-    /// The example: a synthetic child, born and registered today.
-    pub(super) fn example(entry: &str, today: time::Date) -> Result<Self> {
-        let mut example = Self::parse(EXAMPLE)?;
-        let Event::Birth(birth) = &mut example.event;
-        birth.entry_number = entry.to_owned();
-        birth.date_of_birth = today.to_string().parse().ok();
-        birth.registration_date = birth.date_of_birth;
+    /// An example: of a synthetic person, and of today.
+    pub(super) fn example(kind: Kind, entry: &str, today: time::Date) -> Result<Self> {
+        let mut example = Self::parse(kind.text())?;
+        let (entry, today) = (entry.to_owned(), today.to_string().parse().ok());
+        match &mut example.event {
+            Event::Birth(birth) => {
+                (birth.entry_number, birth.registration_date) = (entry, today);
+                birth.date_of_birth = today;
+            }
+            Event::Death(death) => {
+                (death.entry_number, death.registration_date) = (entry, today);
+                death.date_of_death = today;
+            }
+            Event::Residence(residence) => residence.effective_date = today,
+            Event::Correction(correction) => {
+                (correction.entry_number, correction.correction_date) = (entry, today);
+            }
+        }
         Ok(example)
-    }
-}
-
-impl From<Event> for Submitted {
-    fn from(event: Event) -> Self {
-        match event {
-            Event::Birth(birth) => Self::Birth((*birth).into()),
-        }
-    }
-}
-
-impl From<Birth> for BirthRegistration {
-    fn from(birth: Birth) -> Self {
-        Self {
-            entry_number: birth.entry_number,
-            registration_date: birth.registration_date.map(|date| date.0),
-            registration_place_code: birth.registration_place_code,
-            registration_place: birth.registration_place.map(Into::into),
-            full_name: birth.full_name.map(Into::into),
-            date_of_birth: birth.date_of_birth.map(|date| date.0),
-            sex: birth.sex.map(Into::into),
-            place_of_birth: birth.place_of_birth.map(Into::into),
-            native_place: birth.native_place.map(Into::into),
-            ethnic_group: birth.ethnic_group.map(Into::into),
-            nationality: birth.nationality.map(Into::into),
-            parents: birth.parents.into_iter().map(Into::into).collect(),
-        }
     }
 }
 
@@ -116,14 +87,16 @@ fn without_values(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use clap::ValueEnum as _;
+    use contract::contribution::v1::submit_contribution_request::Event as Submitted;
     use time::macros::date;
 
     use super::*;
 
     #[test]
     fn the_example_is_a_whole_birth_and_comes_back_as_it_was() {
-        let example = Document::example("E-1", date!(2026 - 03 - 01)).unwrap();
+        let example = Document::example(Kind::Birth, "E-1", date!(2026 - 03 - 01)).unwrap();
         let text = serde_json::to_string(&example).unwrap();
         let Submitted::Birth(birth) = Document::parse(&text).unwrap().event.into() else {
             unreachable!()
@@ -134,6 +107,32 @@ mod tests {
         assert_eq!(birth.registration_place_code, "990");
         assert!(birth.sex.is_some() && birth.ethnic_group.is_some() && birth.nationality.is_some());
         assert_eq!(birth.parents.len(), 1);
+    }
+
+    #[test]
+    fn every_kind_has_an_example_and_no_value_is_lost_on_the_way() {
+        for kind in Kind::value_variants() {
+            let example = Document::example(*kind, "E-1", date!(2026 - 03 - 01)).unwrap();
+            let text = serde_json::to_string(&example).unwrap();
+            let sent = format!("{:?}", Document::parse(&text).unwrap().event);
+            assert_eq!(sent, format!("{:?}", example.event));
+            // Debug of what is sent hides values, so each is looked for as it is submitted.
+            match example.event.into() {
+                Submitted::Birth(birth) => assert_eq!(birth.entry_number, "E-1"),
+                Submitted::Death(death) => {
+                    assert!(death.subject.is_some() && death.claims.is_some());
+                    assert!(death.date_of_death.is_some() && death.registration_place.is_some());
+                }
+                Submitted::Residence(residence) => {
+                    assert_eq!(residence.kind, 1);
+                    assert!(residence.subject.is_some() && residence.effective_date.is_some());
+                }
+                Submitted::Correction(correction) => {
+                    assert!(correction.corrected_values[0].value.is_some());
+                    assert!(correction.corrected_values[0].valid_from.is_some());
+                }
+            }
+        }
     }
 
     #[test]
@@ -149,6 +148,8 @@ mod tests {
             r#"{"event":{"birth":{"full_name":{"nick":"x"}}}}"#,
             r#"{"event":{"birth":{"date_of_birth":"31/05/1990"}}}"#,
             r#"{"event":{"birth":{}},"basis":{"reason":"x"}}"#,
+            r#"{"event":{"death":{"subject":{"name":"x"}}}}"#,
+            r#"{"event":{"residence":{"kind":"moon"}}}"#,
         ] {
             assert!(Document::parse(bad).is_err(), "{bad}");
         }

@@ -16,6 +16,19 @@ use crate::commands::{
     values::{Date, ItemValue, moment},
 };
 
+/// What a person is told when nobody was found.
+pub(in crate::commands) const NO_MATCH: &str = "No match: there is no such person, or the claims \
+    differ, or the person is hidden from this caller.\nThe register does not say which.";
+
+/// The name of an outcome, for programs.
+pub(in crate::commands) fn outcome(outcome: LookupOutcome) -> &'static str {
+    match outcome {
+        LookupOutcome::Match => "match",
+        LookupOutcome::NoMatch => "no_match",
+        LookupOutcome::Unspecified => "unspecified",
+    }
+}
+
 /// Prints an answer and what is known of its receipt.
 pub(super) fn print(
     answer: GetPersonAnswer,
@@ -45,12 +58,7 @@ fn text(answer: GetPersonAnswer, checked: &Checked, out: &mut impl Write) -> Res
         writeln!(out, "{:<width$}  {}", "decision", answer.decision_id)?;
         writeln!(out, "{:<width$}  {}", "record", checked.text())?;
     } else {
-        writeln!(
-            out,
-            "No match: there is no such person, or the claims differ, or the person is hidden from \
-             this caller.\nThe register does not say which.\n\nrecord       {}",
-            checked.text()
-        )?;
+        writeln!(out, "{NO_MATCH}\n\nrecord       {}", checked.text())?;
     }
     Ok(())
 }
@@ -81,13 +89,8 @@ fn values(held: HeldValues, note: &str) -> Vec<String> {
 }
 
 fn json(answer: GetPersonAnswer, checked: &Checked) -> Value {
-    let outcome = match answer.outcome() {
-        LookupOutcome::Match => "match",
-        LookupOutcome::NoMatch => "no_match",
-        LookupOutcome::Unspecified => "unspecified",
-    };
     json!({
-        "outcome": outcome,
+        "outcome": outcome(answer.outcome()),
         "items": answer.items.into_iter().map(item).collect::<Vec<_>>(),
         "version": answer.version,
         "etag": answer.etag,
