@@ -90,7 +90,7 @@ impl Call<'_> {
         let items = application.items();
         let policy = &self.shared.clients.policy;
         let decided = policy.decide(self.deadline, &self.caller, Act::Contribute, basis, &items);
-        let decision = decided.await.map_err(|error| error.refusal())?;
+        let decision = decided.await.map_err(|error| error.refusal(self.deadline))?;
         self.allowed(&decision).await?;
         application.source.clone_from(&decision.database);
         application.connection.clone_from(&decision.connection);
@@ -185,7 +185,7 @@ impl Call<'_> {
     ) -> Result<DurableReceipt, Status> {
         let recorder = &self.shared.clients.recorder;
         let recorded = recorder.record(self.deadline, &self.access(), record, answer).await;
-        recorded.map_err(|error| error.refusal())
+        recorded.map_err(|error| error.refusal(self.deadline))
     }
 
     /// The answer to this contribution with its receipt: what was kept, or what is kept now. One answer,
@@ -208,7 +208,7 @@ impl Call<'_> {
         let answer = Answer::kept(kept.answer);
         let recorder = &self.shared.clients.recorder;
         let receipt = recorder.kept(&self.access(), &answer, &kept.receipt);
-        Ok((answer, receipt.map_err(|error| error.refusal())?))
+        Ok((answer, receipt.map_err(|error| error.refusal(self.deadline))?))
     }
 
     fn release(
@@ -216,7 +216,8 @@ impl Call<'_> {
         answer: Answer<ContributionReceipt>,
         receipt: DurableReceipt,
     ) -> Result<Submitted, Status> {
-        let disclosed = Disclosed::new(answer, receipt).map_err(|error| error.refusal())?;
+        let disclosed =
+            Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))?;
         Ok(Response::new(disclosed.into()))
     }
 

@@ -122,7 +122,7 @@ impl RegisterClient {
             dry_run,
         };
         let applied = self.register.clone().apply(deadline.request(request)).await;
-        let answer = applied.map_err(|status| not_applied(&status))?.into_inner().answer;
+        let answer = applied.map_err(|status| not_applied(deadline, &status))?.into_inner().answer;
         answer.and_then(outcome).ok_or_else(|| {
             tracing::error!("the register answered with no outcome");
             NotApplied::Away
@@ -149,8 +149,8 @@ fn outcome(answer: ApplyAnswer) -> Option<Outcome> {
     })
 }
 
-fn not_applied(status: &Status) -> NotApplied {
-    if server::deadline::passed(status) {
+fn not_applied(deadline: Deadline, status: &Status) -> NotApplied {
+    if deadline.ended(status) {
         return NotApplied::Late;
     }
     let details = status.get_error_details();

@@ -52,6 +52,7 @@ use contract::{
 };
 use prost::Message;
 pub use recorder::{Access, Recorder};
+use server::Deadline;
 
 /// Servers of the personal services of `lienthong.contribution.v1`.
 pub mod contribution {
@@ -106,9 +107,9 @@ pub enum Error {
 impl Error {
     /// The error for whoever asked: the deadline it set has passed, or nothing was recorded, so nothing is
     /// released (I1).
-    pub fn refusal(&self) -> tonic::Status {
+    pub fn refusal(&self, deadline: Deadline) -> tonic::Status {
         tracing::error!(error = %self, "not recorded");
-        let late = matches!(self, Self::NotRecorded(status) if server::deadline::passed(status));
+        let late = matches!(self, Self::NotRecorded(status) if deadline.ended(status));
         let reason =
             if late { ErrorReason::DeadlineExceeded } else { ErrorReason::AuditUnavailable };
         server::error::refuse(reason)

@@ -37,6 +37,13 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::now())
     }
 
+    /// Whether a call to the next service that ended with `status` ended because this deadline passed: that
+    /// service says so, or our own side of the connection gave up. A connection that breaks has the same
+    /// code as the latter, so the moment decides.
+    pub fn ended(self, status: &tonic::Status) -> bool {
+        status.code() == tonic::Code::DeadlineExceeded || self.left().is_zero()
+    }
+
     /// A request to the next service that carries what is left, and the ids of the call under way.
     pub fn request<T>(self, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
@@ -44,12 +51,6 @@ impl Deadline {
         crate::trace::Trace::continue_in(request.metadata_mut());
         request
     }
-}
-
-/// Whether a call to another service ended because the deadline passed: as that service says it, or as our
-/// own side of the connection does, which gives up with CANCELLED.
-pub fn passed(status: &tonic::Status) -> bool {
-    matches!(status.code(), tonic::Code::DeadlineExceeded | tonic::Code::Cancelled)
 }
 
 /// The gRPC wire form: one to eight digits and a unit.

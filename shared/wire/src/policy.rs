@@ -73,9 +73,9 @@ pub enum NoDecision {
 impl NoDecision {
     /// The error for whoever asked: the deadline it set has passed, or policy is away.
     #[must_use]
-    pub fn refusal(&self) -> tonic::Status {
+    pub fn refusal(&self, deadline: Deadline) -> tonic::Status {
         tracing::error!(error = %self, "no decision");
-        let late = matches!(self, Self::Away(status) if server::deadline::passed(status));
+        let late = matches!(self, Self::Away(status) if deadline.ended(status));
         refuse(if late { ErrorReason::DeadlineExceeded } else { ErrorReason::PolicyUnavailable })
     }
 }

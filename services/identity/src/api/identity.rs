@@ -93,7 +93,7 @@ impl Call<'_> {
     ) -> Result<Disclosed<A>, Status> {
         let policy = &self.shared.clients.policy;
         let decided = policy.decide(self.deadline, &self.caller, Act::Obtain, basis, items);
-        let decision = decided.await.map_err(|error| error.refusal())?;
+        let decision = decided.await.map_err(|error| error.refusal(self.deadline))?;
         let table = match &decision.verdict {
             Ok(table) => table,
             Err(denial) => return Err(self.refuse(&decision, denial, &[]).await),
@@ -114,8 +114,8 @@ impl Call<'_> {
         let decided = record::answered(&decision, outcome, person, facts, row);
         let (access, recorder) = (self.access(), &self.shared.clients.recorder);
         let receipt = recorder.record(self.deadline, &access, &decided, &answer);
-        let receipt = receipt.await.map_err(|error| error.refusal())?;
-        Disclosed::new(answer, receipt).map_err(|error| error.refusal())
+        let receipt = receipt.await.map_err(|error| error.refusal(self.deadline))?;
+        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
     }
 
     fn access(&self) -> Access<'_> {
@@ -157,7 +157,7 @@ impl Call<'_> {
         let decided = record::refused(decision, denial.reason);
         let recorder = &self.shared.clients.recorder;
         match recorder.record(self.deadline, &self.access(), &decided, &answer).await {
-            Err(error) => error.refusal(),
+            Err(error) => error.refusal(self.deadline),
             Ok(receipt) => {
                 let mut metadata = vec![
                     ("record_index", receipt.index().to_string()),

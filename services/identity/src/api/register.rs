@@ -64,8 +64,8 @@ impl RegisterService for Register {
         let access = Access { method: APPLY, caller: &caller, request: exact.bytes() };
         // The record stands before the number leaves the register.
         let recorded = self.0.clients.recorder.record(deadline, &access, &decision, &answer).await;
-        let receipt = recorded.map_err(|error| error.refusal())?;
-        let disclosed = Disclosed::new(answer, receipt).map_err(|error| error.refusal())?;
+        let receipt = recorded.map_err(|error| error.refusal(deadline))?;
+        let disclosed = Disclosed::new(answer, receipt).map_err(|error| error.refusal(deadline))?;
         Ok(Response::new(disclosed.into()))
     }
 }
