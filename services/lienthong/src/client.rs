@@ -105,9 +105,9 @@ fn causes(status: &Status) -> String {
         words.push(error.to_string());
         cause = error.source();
     }
-    words.dedup();
     // It says only that there was one.
     words.retain(|word| word != "transport error" || status.message() == word);
+    words.dedup();
     words.join(": ")
 }
 

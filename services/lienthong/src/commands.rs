@@ -25,6 +25,8 @@ mod output;
 mod pki;
 mod serve;
 mod synth;
+#[cfg(test)]
+mod tests;
 mod values;
 mod verify;
 mod verify_receipt;
@@ -111,7 +113,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Lookup(arguments) => runtime()?.block_on(lookup::run(*arguments, out)),
         Command::Verify(arguments) => runtime()?.block_on(verify::run(*arguments, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
-        Command::Audit(command) => audit::run(&command, out),
+        Command::Audit(command) => runtime()?.block_on(audit::run(&command, out)),
         Command::Pki(command) => pki::run(&command, out),
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),
         Command::CheckConfig(arguments) => check_config::run(&arguments, out),
@@ -128,14 +130,4 @@ fn log(level: LevelFilter) {
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_commands_are_well_formed() {
-        super::Cli::command().debug_assert();
-    }
 }

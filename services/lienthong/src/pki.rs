@@ -298,6 +298,7 @@ pub fn shown(path: &Path) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::settings::Settings as _;
 
     const ID: &str = "spiffe://t.test/agency/Z01/system/x";
 
@@ -332,6 +333,48 @@ mod tests {
             assert!(pki.issue_new(&wanted(name)).is_err(), "{name}");
         }
         assert!(Pki::existing(&folder.path().join("none"), Clock::system()).is_err());
+    }
+
+    /// Code and reason of a call to a server that answers nothing: what matters is whether it is reached.
+    async fn call(server: &server::Running, files: &tls::Files) -> String {
+        let endpoint = server.address().to_string();
+        let client = crate::client::Client::new(&endpoint, "all", "t.test", files).unwrap();
+        match client.get_person(&Default::default()).await.unwrap() {
+            Ok(_) => "answered".to_owned(),
+            Err(refused) => refused.reason,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_ca_revoked_gets_no_connection_and_what_it_issued_anew_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let pki = Pki::create(folder.path(), "t.test", 30, Clock::system()).unwrap();
+        let (files, _) = pki.issue_new(&wanted("a")).unwrap();
+        let own = pki.issue("all", "spiffe://t.test/service/all").unwrap();
+        let config = crate::settings::Audit::load(None).unwrap().server;
+        let config = server::Config {
+            listen: "127.0.0.1:0".to_owned(),
+            trust_domain: "t.test".to_owned(),
+            certificate: own.certificate,
+            key: own.key,
+            ca: own.ca,
+            crl: shown(&folder.path().join("crl.pem")),
+            lame_duck_seconds: 0,
+            ..config
+        };
+        let start = async || {
+            let server = server::Server::bind(config.clone()).await.unwrap();
+            server.start(server::Routes::default()).await
+        };
+        let server = start().await;
+        assert_eq!(call(&server, &files).await, "UNKNOWN_METHOD");
+        server.stop().await;
+        pki.revoke("a", 30).unwrap();
+        let server = start().await;
+        assert_eq!(call(&server, &files).await, "", "no connection");
+        let (files, _) = pki.issue_new(&wanted("a")).unwrap();
+        assert_eq!(call(&server, &files).await, "UNKNOWN_METHOD");
+        server.stop().await;
     }
 
     #[test]

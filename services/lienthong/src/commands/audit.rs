@@ -43,10 +43,10 @@ pub(crate) struct Checkpoint {
     output: Output,
 }
 
-pub(crate) fn run(command: &Command, out: &mut impl Write) -> Result<()> {
+pub(crate) async fn run(command: &Command, out: &mut impl Write) -> Result<()> {
     match command {
         Command::Verify(arguments) => verify_receipt::run(arguments, out),
-        Command::Checkpoint(arguments) => super::runtime()?.block_on(checkpoint(arguments, out)),
+        Command::Checkpoint(arguments) => checkpoint(arguments, out).await,
     }
 }
 

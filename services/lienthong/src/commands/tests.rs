@@ -1,0 +1,253 @@
+//! The commands, run as the binary runs them, on folders of their own.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::path::Path;
+
+use clap::{CommandFactory as _, Parser as _};
+use lienthong::{
+    demo::{self, Demo, Options},
+    pki::Pki,
+    population::{self, Wanted},
+    process::Runtime,
+    settings::{self, Settings as _},
+};
+use serde_json::Value;
+use server::config::Secret;
+
+use super::{Cli, Command, output::Ending, *};
+
+#[test]
+fn the_commands_are_well_formed() {
+    Cli::command().debug_assert();
+}
+
+/// What a command prints, or why it ends otherwise.
+async fn run(arguments: &[&str]) -> Result<String> {
+    let cli = Cli::try_parse_from([&["lienthong"], arguments].concat())?;
+    let mut out = Vec::new();
+    match cli.command {
+        Command::Lookup(arguments) => lookup::run(*arguments, &mut out).await,
+        Command::Verify(arguments) => verify::run(*arguments, &mut out).await,
+        Command::Contribute(arguments) => contribute::run(*arguments, &mut out).await,
+        Command::Audit(command) => audit::run(&command, &mut out).await,
+        Command::Migrate(arguments) => migrate::run(&arguments, &mut out).await,
+        Command::Synth(arguments) => synth::run(&arguments, &mut out).await,
+        Command::CheckConfig(arguments) => check_config::run(&arguments, &mut out),
+        Command::Pki(command) => pki::run(&command, &mut out),
+        Command::Completions(arguments) => completions::run(&arguments, &mut out),
+        Command::Demo(_) | Command::Serve(_) => unreachable!("they serve"),
+    }
+    .map(|()| String::from_utf8(out).unwrap())
+}
+
+async fn json(arguments: &[&str]) -> Value {
+    let text = run(&[arguments, &["--format", "json"]].concat()).await.unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn failed(result: Result<String>) -> bool {
+    matches!(result.unwrap_err().downcast_ref(), Some(Ending::Failed))
+}
+
+fn usage(result: Result<String>) -> bool {
+    let error = result.unwrap_err();
+    let by_clap = error.downcast_ref::<clap::Error>().is_some_and(|error| error.exit_code() == 2);
+    by_clap || matches!(error.downcast_ref(), Some(Ending::Usage(_)))
+}
+
+#[tokio::test]
+async fn a_demonstration_is_asked_and_told_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, file) = (folder.path().display(), folder.path().join("demo.json"));
+    let options = Options {
+        folder: folder.path().to_owned(),
+        listen: "127.0.0.1:0".to_owned(),
+        persons: 60,
+        seed: 1911,
+    };
+    let demo = Demo::start(&options, Runtime::system()).await.unwrap();
+    let file = file.to_str().unwrap();
+    let looked = ["lookup", "--demo", file, "--subject", "adult"];
+    let save = format!("{at}/saved");
+
+    let answer = json(
+        &[
+            &looked[..],
+            &["--item", "birth_full_name,ethnic_group", "--item", "nonsense", "--save", &save],
+        ]
+        .concat(),
+    )
+    .await;
+    assert_eq!(answer["outcome"], "match");
+    let outcomes: Vec<_> =
+        answer["items"].as_array().unwrap().iter().map(|item| &item["outcome"]).collect();
+    assert_eq!(outcomes, ["value", "withheld", "unknown_item"]);
+    assert_eq!(answer["receipt"]["checked"], true);
+    // What was saved holds, and is not written over.
+    assert!(run(&["audit", "verify", &save]).await.unwrap().contains("holds"));
+    assert!(run(&[&looked[..], &["--item", "sex", "--save", &save]].concat()).await.is_err());
+
+    let text = run(&[&looked[..], &["--item", "sex,ethnic_group"]].concat()).await.unwrap();
+    assert!(text.contains("withheld by rule agreement-scope, Decision 1911/QD-TTg"), "{text}");
+    let hidden = ["lookup", "--demo", file, "--subject", "adult", "--name", "Sai Tên"];
+    let text = run(&[&hidden[..], &["--item", "sex"]].concat()).await.unwrap();
+    assert!(text.contains("No match"), "{text}");
+    assert!(failed(run(&[&looked[..], &["--item", "*"]].concat()).await));
+    assert!(failed(run(&[&looked[..], &["--item", "sex", "--as", "former"]].concat()).await));
+    assert!(usage(run(&[&looked[..], &["--item", "sex", "--as", "nobody"]].concat()).await));
+    assert!(usage(run(&looked).await));
+    assert!(usage(run(&["lookup", "--number", "1", "--item", "sex"]).await));
+
+    let claims =
+        ["--claim", "nationality=code:nationality/iso-3166-1/LA", "--claim", "religion=text:x"];
+    let verified = ["verify", "--demo", file, "--subject", "adult"];
+    let answer = json(&[&verified[..], &claims].concat()).await;
+    assert_eq!(answer["results"][0]["outcome"], "mismatch");
+    assert_eq!(answer["results"][1]["outcome"], "denied");
+
+    let document = format!("{at}/birth.json");
+    let example = run(&["contribute", "--example"]).await.unwrap();
+    std::fs::write(&document, example).unwrap();
+    let submit = ["contribute", &document, "--demo", file, "--idempotency-key", "k1"];
+    let only = ["contribute", &document, "--demo", file, "--validate-only"];
+    assert_eq!(json(&only).await["state"], "validated");
+    let first = json(&submit).await;
+    assert_eq!(first["state"], "applied");
+    assert_eq!(json(&submit).await, first, "sent again, answered as before");
+    let other = [&submit[..4], &["--idempotency-key", "k2"]].concat();
+    assert!(failed(run(&other).await), "one entry is one person");
+
+    let checkpoint = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
+    assert_eq!(checkpoint["holds"], true);
+    demo.stop().await;
+    let after = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
+    assert!(after["size"].as_u64() >= checkpoint["size"].as_u64());
+    // Nobody is there any more.
+    assert!(failed(run(&[&looked[..], &["--item", "sex"]].concat()).await));
+}
+
+#[tokio::test]
+async fn a_schema_is_looked_at_and_brought_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display();
+    let config = format!("{at}/all.toml");
+    let tables = ["audit", "policy", "identity", "contribution"];
+    let text: String = tables
+        .iter()
+        .map(|table| format!("[{table}]\ndatabase = \"sqlite://{at}/{table}.db\"\n"))
+        .collect();
+    std::fs::write(&config, text).unwrap();
+    let all = ["migrate", "all", "--config", &config];
+    assert!(failed(run(&[&all[..], &["--check"]].concat()).await));
+    assert!(!folder.path().join("audit.db").exists(), "looking makes nothing");
+    let done = json(&all).await;
+    for database in done["databases"].as_array().unwrap() {
+        assert_eq!((&database["from"], &database["to"]), (&0.into(), &database["needs"]));
+    }
+    assert_eq!(json(&[&all[..], &["--check"]].concat()).await["current"], true);
+}
+
+#[tokio::test]
+async fn synthetic_persons_go_into_an_empty_register_of_their_own_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/identity.db", folder.path().display());
+    let load = ["synth", "--database", &url, "--persons", "700"];
+    assert_eq!(json(&load).await["persons"], 700);
+    let refused = run(&load).await.unwrap_err().to_string();
+    assert!(refused.contains("holds 700 persons already"), "{refused}");
+    assert!(usage(run(&["synth"]).await));
+
+    let real = format!("sqlite://{}/real.db", folder.path().display());
+    let mut config = settings::Identity::load(None).unwrap().identity;
+    (config.database, config.synthetic) = (Secret::new(&real), false);
+    identity::Service::register(&config).await.unwrap().close().await;
+    let refused = run(&["synth", "--database", &real]).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("synthetic = false"), "{refused:#}");
+
+    // Stopped in the middle: whole chunks stay.
+    config.database = Secret::new(format!("sqlite://{}/cut.db", folder.path().display()));
+    config.synthetic = true;
+    let register = identity::Service::register(&config).await.unwrap();
+    let wanted = Wanted { persons: 1_200, seed: 1, subjects: None };
+    let loaded = population::load(&register, wanted, &Runtime::system(), |_| false).await.unwrap();
+    assert_eq!((loaded, register.size().await.unwrap()), (500, 500));
+    register.close().await;
+
+    let lines = run(&["synth", "--print", "3"]).await.unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.len() == 3 && lines.iter().all(|line| line["synthetic"] == true));
+}
+
+/// The configuration of a demonstration, as a file.
+fn configuration(folder: &Path, listen: &str) -> String {
+    let runtime = Runtime::system();
+    let pki = Pki::open(&folder.join("pki"), runtime.clock.clone()).unwrap();
+    let settings = demo::settings(folder, listen, &pki, &runtime).unwrap();
+    let at = folder.display();
+    // Secrets are not printed, so the databases are said once more.
+    let mut text = toml::to_string(&settings).unwrap();
+    for service in ["audit", "policy", "identity", "contribution"] {
+        let table = format!("[{service}]\ndatabase = \"[hidden]\"");
+        assert!(text.contains(&table), "{text}");
+        text = text
+            .replace(&table, &format!("[{service}]\ndatabase = \"sqlite://{at}/{service}.db\""));
+    }
+    let path = folder.join("all.toml");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = configuration(folder.path(), "127.0.0.1:7443");
+    assert_eq!(json(&["check-config", "all", "--config", &good]).await["usable"], true);
+    let shown = run(&["check-config", "all", "--config", &good]).await.unwrap();
+    assert!(shown.contains("[hidden]") && !shown.contains("sqlite://"), "{shown}");
+
+    // Another log's key, a certificate that is not the key's, a registry that is none.
+    let log = tlog::LogSigner::from_seed("other/log", [9; 32]).unwrap();
+    std::fs::write(folder.path().join("log.vkey"), log.verifier_key()).unwrap();
+    std::fs::copy(folder.path().join("pki/identity.pem"), folder.path().join("pki/all.pem"))
+        .unwrap();
+    std::fs::write(folder.path().join("registry.toml"), "agency = 3").unwrap();
+    let bad = configuration(folder.path(), "nowhere");
+    std::fs::write(folder.path().join("log.vkey"), log.verifier_key()).unwrap();
+    let text = std::fs::read_to_string(&bad).unwrap().replace("sqlite://", "mysql://");
+    std::fs::write(&bad, text).unwrap();
+    let Command::CheckConfig(arguments) = Cli::try_parse_from([
+        "lienthong",
+        "check-config",
+        "all",
+        "--config",
+        &bad,
+        "--format",
+        "json",
+    ])
+    .unwrap()
+    .command
+    else {
+        unreachable!()
+    };
+    let mut out = Vec::new();
+    assert!(failed(check_config::run(&arguments, &mut out).map(|()| String::new())));
+    let faults: Value = serde_json::from_slice(&out).unwrap();
+    let keys: Vec<_> = faults["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| fault["key"].as_str().unwrap())
+        .collect();
+    for key in [
+        "server.listen",
+        "server.certificate",
+        "server.key",
+        "policy.registry_file",
+        "audit.database",
+        "identity.database",
+        "identity.log_key_file",
+        "contribution.log_key_file",
+    ] {
+        assert!(keys.contains(&key), "{key} in {keys:?}");
+    }
+}
