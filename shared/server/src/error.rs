@@ -193,8 +193,85 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use std::fmt::Write as _;
+
     use super::*;
 
+    const CONTRACT: &str = "../../proto/lienthong/type/v1/error_reason.proto";
+    const README: &str = "../../proto/README.md";
+    const BEGIN: &str = "<!-- errors -->\n";
+    const END: &str = "<!-- /errors -->";
+
+    fn read(path: &str) -> String {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    fn all() -> Vec<ErrorReason> {
+        (1..).map_while(|number| ErrorReason::try_from(number).ok()).collect()
+    }
+
+    /// A code as the contract's comments write it.
+    fn upper(code: Code) -> String {
+        let mut text = String::new();
+        for c in format!("{code:?}").chars() {
+            if c.is_uppercase() && !text.is_empty() {
+                text.push('_');
+            }
+            text.push(c.to_ascii_uppercase());
+        }
+        text
+    }
+
+    /// What the contract says of each reason, by its name: the comment before it, as one line.
+    fn comments() -> HashMap<String, String> {
+        let (mut found, mut comment) = (HashMap::new(), String::new());
+        for line in read(CONTRACT).lines().map(str::trim) {
+            if let Some(text) = line.strip_prefix("//") {
+                comment = format!("{comment} {}", text.trim()).trim().to_owned();
+            } else if let Some((name, _)) =
+                line.split_once(" = ").filter(|(name, _)| name.starts_with("ERROR_REASON_"))
+            {
+                found.insert(name.to_owned(), std::mem::take(&mut comment));
+            } else {
+                comment.clear();
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_reason_has_its_code_and_its_words_in_both_languages() {
+        let comments = comments();
+        assert_eq!(comments.len(), all().len() + 1, "numbers without gaps, and 0");
+        for reason in all() {
+            let (code, vi, en) = entry(reason);
+            let comment = &comments[reason.as_str_name()];
+            assert!(comment.starts_with(&format!("{}. ", upper(code))), "{reason:?}: {comment}");
+            assert!(!vi.is_empty() && !en.is_empty() && vi != en, "{reason:?}");
+            assert!(name(reason).len() <= 63, "longer than an ErrorInfo takes");
+        }
+    }
+
+    /// `UPDATE=1` rewrites the table in `proto/README.md`.
+    #[test]
+    fn the_catalogue_of_errors_is_what_the_program_says() {
+        let mut table = String::from("| reason | code | vi | en |\n|---|---|---|---|\n");
+        for reason in all() {
+            let (code, vi, en) = entry(reason);
+            writeln!(table, "| `{}` | {} | {vi} | {en} |", name(reason), upper(code)).unwrap();
+        }
+        let readme = read(README);
+        let (before, rest) = readme.split_once(BEGIN).unwrap();
+        let (found, after) = rest.split_once(END).unwrap();
+        if found != table && std::env::var_os("UPDATE").is_some() {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(README);
+            std::fs::write(path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+            return;
+        }
+        assert!(found == table, "run `UPDATE=1 cargo test -p server` and read the difference");
+    }
     #[test]
     fn every_error_carries_its_reason_and_both_languages() {
         let status = refuse_with(ErrorReason::NoAgreement, &[("record_index", "7".into())]);
