@@ -40,8 +40,8 @@ use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
 /// Joins the National Population Database with the other databases (Decision 1911/QD-TTg).
 ///
-/// A command ends with 0 when it did what it was asked, with 1 when it could not, and with 2 when it was
-/// asked wrongly.
+/// A command ends with 0 when it did what it was asked, with 1 when it could not, with 2 when it was asked
+/// wrongly, and with 130 when it was interrupted. Results go to standard output, all else to standard error.
 #[derive(Parser)]
 #[command(name = "lienthong", version)]
 pub(crate) struct Cli {
@@ -56,8 +56,14 @@ enum Command {
     /// Runs every service in one process, or one of them.
     Serve(ServiceArguments),
     /// Looks a person up, as an agency does, and prints the answer.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
     Lookup(Box<lookup::Arguments>),
     /// Holds claimed values against the register, which says whether it agrees and never what it holds.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
     Verify(Box<verify::Arguments>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),

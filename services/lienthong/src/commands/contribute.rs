@@ -60,14 +60,14 @@ pub(crate) struct Arguments {
     /// The source's own key of this contribution, 1 to 64 of letters, digits, `.`, `_`, `:` and `-`, over
     /// the document's; made up where neither has one. The same bytes under the same key are one
     /// contribution, however often they are sent.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, help_heading = "Request", value_name = "KEY")]
     idempotency_key: Option<String>,
     /// Checks everything and changes nothing.
-    #[arg(long)]
+    #[arg(long, help_heading = "Request")]
     validate_only: bool,
     /// Folder for the exact request, answer and receipt, which `audit verify` checks. The files hold
     /// personal data.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, help_heading = "Result", value_name = "FOLDER")]
     save: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Ground (over the document's)")]
     ground: Ground,

@@ -59,6 +59,7 @@ fn by_hand(file: &str, folder: &str) -> String {
     format!(
         "\nServing until Ctrl-C. To try by hand, in another terminal:\n  \
          lienthong lookup --demo {file} --subject child --item birth_full_name --item ethnic_group\n  \
+         lienthong verify --demo {file} --subject adult --claim sex=code:sex/1/1\n  \
          lienthong contribute --example | lienthong contribute --demo {file} -\n  \
          lienthong audit checkpoint --data-dir {folder}\n  \
          lienthong audit verify {folder}/tour\n  \

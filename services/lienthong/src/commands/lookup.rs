@@ -27,8 +27,6 @@ use super::{
 /// Whom the lookup is made as, in a demonstration.
 const CALLER: &str = "social-insurance";
 
-/// Arguments are seen by others on the machine: use numbers and names of synthetic persons only, or a
-/// machine of your own.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -36,17 +34,23 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     whom: Whom,
     /// Id of a wanted item; repeat it, or separate ids by commas.
-    #[arg(long = "item", value_name = "ID", required = true, value_delimiter = ',')]
+    #[arg(
+        long = "item",
+        help_heading = "Request",
+        value_name = "ID",
+        required = true,
+        value_delimiter = ','
+    )]
     items: Vec<String>,
     /// The answer must have seen at least this version of the register.
-    #[arg(long, value_name = "VERSION", default_value_t = 0)]
+    #[arg(long, help_heading = "Request", value_name = "VERSION", default_value_t = 0)]
     min_version: u64,
     /// The caller's own id of the request; made up when not given.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, help_heading = "Request", value_name = "ID")]
     request_id: Option<String>,
     /// Folder for the exact request, answer and receipt, which `audit verify` checks. The files hold
     /// personal data.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, help_heading = "Result", value_name = "FOLDER")]
     save: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Ground")]
     ground: Ground,

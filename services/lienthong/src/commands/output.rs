@@ -25,7 +25,7 @@ pub(crate) enum Format {
 #[derive(Clone, Copy, Default, clap::Args)]
 pub(crate) struct Output {
     /// How to print the result.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, help_heading = "Result", value_enum, default_value_t)]
     pub(crate) format: Format,
 }
 

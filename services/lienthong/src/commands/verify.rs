@@ -22,8 +22,6 @@ use super::{
 /// Whom the question is asked as, in a demonstration.
 const CALLER: &str = "portal";
 
-/// Arguments are seen by others on the machine: use numbers and names of synthetic persons only, or a
-/// machine of your own.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -32,17 +30,22 @@ pub(crate) struct Arguments {
     whom: Whom,
     /// A claimed value; repeat it. TYPE is text, date, name, address, code (SYSTEM/VERSION/CODE),
     /// personal-number or old-number; or the whole is ITEM={"TYPE": …} in JSON, as `lookup` prints it.
-    #[arg(long = "claim", value_name = "ITEM=TYPE:VALUE", required = true)]
+    #[arg(
+        long = "claim",
+        help_heading = "Request",
+        value_name = "ITEM=TYPE:VALUE",
+        required = true
+    )]
     claims: Vec<Claim>,
     /// The answer must have seen at least this version of the register.
-    #[arg(long, value_name = "VERSION", default_value_t = 0)]
+    #[arg(long, help_heading = "Request", value_name = "VERSION", default_value_t = 0)]
     min_version: u64,
     /// The caller's own id of the request; made up when not given.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, help_heading = "Request", value_name = "ID")]
     request_id: Option<String>,
     /// Folder for the exact request, answer and receipt, which `audit verify` checks. The files hold
     /// personal data.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, help_heading = "Result", value_name = "FOLDER")]
     save: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Ground")]
     ground: Ground,
