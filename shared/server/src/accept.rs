@@ -1,10 +1,7 @@
-//! The listener: handshakes under a limit and a time limit, one task per connection, and a drain that ends.
+//! The listener: handshakes under a limit, one task per connection, and a drain that ends.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -14,19 +11,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::{
-    Config, StartError,
-    call::Calls,
-    caller::{Caller, NoCaller},
-    runtime::Entropy,
-    tls,
-};
+use crate::{Config, StartError, connection::Connection, runtime::Entropy, tls};
 
-/// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
-const CONNECTION_WINDOW: u32 = 8 << 20;
-const STREAM_WINDOW: u32 = 1 << 20;
-const HEADERS_MAX: u32 = 16 << 10;
-const KEEPALIVE: Duration = Duration::from_secs(60);
 /// After accept fails, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -78,6 +64,7 @@ impl Server {
         stop: CancellationToken,
     ) {
         let goaway = CancellationToken::new();
+        let (config, entropy) = (Arc::new(self.config.clone()), Entropy::system());
         let handshakes = Arc::new(Semaphore::new(self.config.handshakes_max));
         let mut connections = JoinSet::new();
         let lame_duck = async {
@@ -97,8 +84,9 @@ impl Server {
             let connection = Connection {
                 routes: routes.clone(),
                 acceptor: self.acceptor.clone(),
-                config: self.config.clone(),
+                config: Arc::clone(&config),
                 goaway: goaway.clone(),
+                entropy: entropy.clone(),
             };
             connections.spawn(connection.serve(tcp, permit));
         }
@@ -140,59 +128,6 @@ impl Running {
         self.stop.cancel();
         if self.task.await.is_err() {
             tracing::error!("the accept loop ended in a panic");
-        }
-    }
-}
-
-/// What one connection needs.
-struct Connection {
-    routes: Routes,
-    acceptor: TlsAcceptor,
-    config: Config,
-    goaway: CancellationToken,
-}
-
-impl Connection {
-    async fn serve(self, tcp: TcpStream, permit: tokio::sync::OwnedSemaphorePermit) {
-        let longest = Duration::from_secs(self.config.handshake_max_seconds);
-        let handshake = tokio::time::timeout(longest, self.acceptor.accept(tcp));
-        let Ok(Ok(stream)) = handshake.await else { return };
-        drop(permit);
-        if stream.get_ref().0.set_nodelay(true).is_err() {
-            return;
-        }
-        let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
-        let caller = certificate.map_or(Err(NoCaller::NotACertificate), |der| {
-            Caller::from_certificate(der, &self.config.trust_domain)
-        });
-        let calls = Arc::new(Calls {
-            routes: self.routes,
-            caller,
-            deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
-            entropy: Entropy::system(),
-        });
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let calls = Arc::clone(&calls);
-            async move { Ok::<_, Infallible>(calls.answer(request).await) }
-        });
-        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(self.config.streams_max)
-            .max_header_list_size(HEADERS_MAX)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .keep_alive_interval(KEEPALIVE)
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = &mut connection => ended,
-            () = self.goaway.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if ended.is_err() {
-            tracing::debug!("connection ended with a protocol or transport error");
         }
     }
 }

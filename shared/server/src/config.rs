@@ -33,6 +33,12 @@ pub struct Config {
     pub handshakes_max: usize,
     /// Streams at the same time on one connection.
     pub streams_max: u32,
+    /// A connection is ended, gently, at this age, give or take a tenth.
+    pub connection_age_seconds: u64,
+    /// A connection without a call for so long is ended.
+    pub connection_idle_seconds: u64,
+    /// How long open calls may take after that before the connection is cut.
+    pub connection_grace_seconds: u64,
     /// After SIGTERM: how long connections are still accepted while health says NOT_SERVING.
     pub lame_duck_seconds: u64,
     /// After that: how long open calls may take before their connections are cut.

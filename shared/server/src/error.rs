@@ -193,7 +193,7 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
     use std::fmt::Write as _;
 
     use super::*;

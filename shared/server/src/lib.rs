@@ -7,11 +7,12 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | `accept` | listener, handshakes, one task per connection, drain |
+//! | `accept` | listener, one task per connection, drain |
 //! | `call` | one call: past identity, method table and deadline to its handler |
 //! | `caller` | the SPIFFE identity in the client certificate, and who may call what |
 //! | `channel` | outgoing connections to other services |
 //! | `config` | layered configuration, and the keys of the `[server]` table |
+//! | `connection` | one connection: handshake, calls, and its end by age, idleness or drain |
 //! | `deadline` | `grpc-timeout`, honoured and passed on |
 //! | `error` | the one form of an error on the wire |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
@@ -24,6 +25,7 @@ mod call;
 pub mod caller;
 pub mod channel;
 pub mod config;
+mod connection;
 pub mod deadline;
 pub mod error;
 pub mod inspect;

@@ -1,6 +1,8 @@
 //! The listener and the channels together, over real connections with certificates of a throw-away CA.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod connection;
+
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use contract::policy::v1::{
@@ -95,9 +97,17 @@ fn text_of(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// When the policy service of these tests answers.
+#[derive(Clone)]
+enum Answers {
+    AtOnce,
+    When(Arc<Notify>),
+    Never,
+}
+
 /// A policy service that answers, or never does.
 struct Policy {
-    answers: bool,
+    answers: Answers,
     /// Told when a call has reached the handler.
     entered: Arc<Notify>,
 }
@@ -110,8 +120,10 @@ impl PolicyService for Policy {
     ) -> Result<Response<DecideResponse>, Status> {
         let (caller, _) = context(&request)?;
         self.entered.notify_one();
-        if !self.answers {
-            std::future::pending::<()>().await;
+        match &self.answers {
+            Answers::AtOnce => {}
+            Answers::When(told) => told.notified().await,
+            Answers::Never => std::future::pending().await,
         }
         let decision_id = caller.id().to_owned();
         Ok(Response::new(DecideResponse { decision_id, ..Default::default() }))
@@ -128,9 +140,19 @@ async fn start_told(
     deadline_max_seconds: u64,
     entered: Arc<Notify>,
 ) -> Running {
-    let config = config(pki, deadline_max_seconds);
+    let answers = if answers { Answers::AtOnce } else { Answers::Never };
+    let limited = |config: Config| Config { deadline_max_seconds, ..config };
+    start_with(pki, answers, entered, limited).await
+}
+
+async fn start_with(
+    pki: &Pki,
+    answers: Answers,
+    entered: Arc<Notify>,
+    change: impl FnOnce(Config) -> Config,
+) -> Running {
     let routes = Routes::new(PolicyServiceServer::new(Policy { answers, entered }));
-    Server::bind(config).await.unwrap().start(routes).await
+    Server::bind(change(config(pki, 30))).await.unwrap().start(routes).await
 }
 
 fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
@@ -146,6 +168,9 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         handshake_max_seconds: 10,
         handshakes_max: 16,
         streams_max: 200,
+        connection_age_seconds: 3_600,
+        connection_idle_seconds: 3_600,
+        connection_grace_seconds: 60,
         lame_duck_seconds: 0,
         drain_max_seconds: 1,
     }
@@ -243,10 +268,8 @@ async fn health_answers_and_a_drain_ends_although_a_call_hangs() {
 async fn a_revoked_certificate_gets_no_connection_and_another_does() {
     let pki = Pki::new();
     let crl = pki.revoke(&[7], runtime::Clock::system().now() + Span::DAY);
-    let (entered, answers) = (Arc::default(), true);
-    let routes = Routes::new(PolicyServiceServer::new(Policy { answers, entered }));
-    let server = Server::bind(Config { crl, ..config(&pki, 30) }).await.unwrap();
-    let server = server.start(routes).await;
+    let listed = |config: Config| Config { crl, ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), listed).await;
     let uri = format!("spiffe://{DOMAIN}/service/identity");
     let revoked = pki.issue_as(&uri, Some(7.into()));
     let refused = decide(channel(&server, "policy", &revoked), None).await.unwrap_err();

@@ -1,0 +1,187 @@
+//! One connection: its handshake, its calls, and its end — by age, by idleness, by a drain, or by its peer.
+//! However it ends, open calls are told first (GOAWAY) and have a time of grace; then it is cut. (tonic's own
+//! server sends no GOAWAY once a grace is set, and has no jitter.)
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, watch},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+use tonic::{body::Body, service::Routes};
+
+use crate::{
+    Config,
+    call::Calls,
+    caller::{Caller, NoCaller},
+    runtime::Entropy,
+};
+
+/// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
+const CONNECTION_WINDOW: u32 = 8 << 20;
+const STREAM_WINDOW: u32 = 1 << 20;
+const HEADERS_MAX: u32 = 16 << 10;
+/// A peer that is silent is asked whether it is there, and given up when it says nothing.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What one connection needs.
+pub(crate) struct Connection {
+    pub(crate) routes: Routes,
+    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) config: Arc<Config>,
+    pub(crate) goaway: CancellationToken,
+    pub(crate) entropy: Entropy,
+}
+
+impl Connection {
+    /// Serves it until it ends.
+    pub(crate) async fn serve(self, tcp: TcpStream, permit: OwnedSemaphorePermit) {
+        let longest = Duration::from_secs(self.config.handshake_max_seconds);
+        let handshake = tokio::time::timeout(longest, self.acceptor.accept(tcp));
+        let Ok(Ok(stream)) = handshake.await else { return };
+        drop(permit);
+        if stream.get_ref().0.set_nodelay(true).is_err() {
+            return;
+        }
+        let calls = Arc::new(self.calls(&stream));
+        let active = Active::default();
+        let counted = active.clone();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let (calls, call) = (Arc::clone(&calls), counted.begin());
+            async move {
+                let response = calls.answer(request).await;
+                // A call lasts until its last byte is sent, not until its handler returns.
+                Ok::<_, Infallible>(response.map(|body| Body::new(Counted { body, _call: call })))
+            }
+        });
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.config.streams_max)
+            .max_header_list_size(HEADERS_MAX)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = &mut connection => return say(ended),
+            () = self.goaway.cancelled() => {}
+            () = tokio::time::sleep(self.age()) => {}
+            () = active.idle_for(Duration::from_secs(self.config.connection_idle_seconds)) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let grace = Duration::from_secs(self.config.connection_grace_seconds);
+        match tokio::time::timeout(grace, connection).await {
+            Ok(ended) => say(ended),
+            Err(_) => tracing::debug!("connection cut after its grace"),
+        }
+    }
+
+    fn calls(&self, stream: &TlsStream<TcpStream>) -> Calls {
+        let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
+        let caller = certificate.map_or(Err(NoCaller::NotACertificate), |der| {
+            Caller::from_certificate(der, &self.config.trust_domain)
+        });
+        Calls {
+            routes: self.routes.clone(),
+            caller,
+            deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
+            entropy: self.entropy.clone(),
+        }
+    }
+
+    /// How old it may get: as configured, give or take a tenth, so that connections that began together do
+    /// not end together (gRFC A9).
+    fn age(&self) -> Duration {
+        let [byte] = self.entropy.array::<1>();
+        let age = Duration::from_secs(self.config.connection_age_seconds);
+        age.mul_f64(0.9 + 0.2 * f64::from(byte) / 255.0)
+    }
+}
+
+fn say(ended: hyper::Result<()>) {
+    if ended.is_err() {
+        tracing::debug!("connection ended with a protocol or transport error");
+    }
+}
+
+/// How many calls of a connection are open.
+#[derive(Clone)]
+struct Active(watch::Sender<usize>);
+
+impl Default for Active {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+/// An open call; it ends when this is dropped.
+struct Call(Active);
+
+impl Active {
+    fn begin(&self) -> Call {
+        self.0.send_modify(|open| *open += 1);
+        Call(self.clone())
+    }
+
+    /// Ends when no call was open for so long.
+    async fn idle_for(&self, longest: Duration) {
+        let mut open = self.0.subscribe();
+        loop {
+            let none = *open.borrow_and_update() == 0;
+            if !none {
+                // The sender is ours, so there is always one.
+                let _gone = open.changed().await;
+            } else if tokio::time::timeout(longest, open.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|open| *open = open.saturating_sub(1));
+    }
+}
+
+/// The body of an answer, whose call is open until it is sent or given up.
+struct Counted {
+    body: Body,
+    _call: Call,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
