@@ -1,17 +1,21 @@
 //! The listener: handshakes under a limit, one task per connection, and a drain that ends.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::{Config, StartError, connection::Connection, runtime::Entropy, tls};
+use crate::{
+    Config, StartError,
+    connection::Connection,
+    reload::{self, Identities},
+    runtime::Entropy,
+};
 
 /// After accept fails, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -19,7 +23,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A bound listener whose identity is already valid.
 pub struct Server {
     config: Config,
-    acceptor: TlsAcceptor,
+    identities: Identities,
+    following: Pin<Box<dyn Future<Output = ()> + Send>>,
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -34,11 +39,11 @@ pub struct Running {
 impl Server {
     /// Reads the identity, then binds the address: never a port without an identity (I9).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let acceptor = TlsAcceptor::from(tls::server(&config.files(), &config.crl)?);
+        let (identities, following) = reload::follow(&config)?;
         let listen = |source| StartError::Listen { address: config.listen.clone(), source };
         let listener = TcpListener::bind(&config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        Ok(Self { config, acceptor, listener, address })
+        Ok(Self { config, identities, following: Box::pin(following), listener, address })
     }
 
     /// The address that was bound.
@@ -58,7 +63,7 @@ impl Server {
     }
 
     async fn run(
-        self,
+        mut self,
         routes: Routes,
         health: tonic_health::server::HealthReporter,
         stop: CancellationToken,
@@ -76,6 +81,7 @@ impl Server {
         loop {
             let accepted = tokio::select! {
                 () = &mut lame_duck => break,
+                () = &mut self.following => break,
                 accepted = accept(&self.listener, &handshakes) => accepted,
                 // Finished connections are taken off the set as they end.
                 Some(_) = connections.join_next() => continue,
@@ -83,7 +89,7 @@ impl Server {
             let Some((tcp, permit)) = accepted else { continue };
             let connection = Connection {
                 routes: routes.clone(),
-                acceptor: self.acceptor.clone(),
+                identities: self.identities.clone(),
                 config: Arc::clone(&config),
                 goaway: goaway.clone(),
                 entropy: entropy.clone(),

@@ -40,16 +40,19 @@ pub fn to_service(
     let bad = || StartError::Endpoint(peer.endpoint.clone());
     let (host, _) = endpoint.rsplit_once(':').ok_or_else(bad)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| bad())?;
-    let connector = TlsConnector::from(tls::client(files)?);
+    // Read once to refuse what cannot be used, and again for each connection: certificates are renewed.
+    tls::client(files)?;
+    let files = Arc::new(files.clone());
     let trust_domain: Arc<str> = trust_domain.into();
     let connect = tower::service_fn(move |uri: Uri| {
-        let (connector, name, service) = (connector.clone(), name.clone(), service.clone());
+        let (files, name, service) = (Arc::clone(&files), name.clone(), service.clone());
         let trust_domain = Arc::clone(&trust_domain);
         async move {
             let address = uri.authority().map(|a| a.as_str().to_owned()).unwrap_or_default();
             let tcp = TcpStream::connect(address).await?;
             tcp.set_nodelay(true)?;
-            let stream = connector.connect(name, tcp).await?;
+            let config = tls::client(&files).map_err(io::Error::other)?;
+            let stream = TlsConnector::from(config).connect(name, tcp).await?;
             let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
             let peer =
                 certificate.and_then(|der| Caller::from_certificate(der, &trust_domain).ok());

@@ -15,11 +15,11 @@ use http::Request;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls_pki_types::CertificateDer;
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, watch},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes};
 
@@ -27,6 +27,7 @@ use crate::{
     Config,
     call::Calls,
     caller::{Caller, NoCaller},
+    reload::Identities,
     runtime::Entropy,
 };
 
@@ -41,7 +42,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// What one connection needs.
 pub(crate) struct Connection {
     pub(crate) routes: Routes,
-    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) identities: Identities,
     pub(crate) config: Arc<Config>,
     pub(crate) goaway: CancellationToken,
     pub(crate) entropy: Entropy,
@@ -49,15 +50,17 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Serves it until it ends.
-    pub(crate) async fn serve(self, tcp: TcpStream, permit: OwnedSemaphorePermit) {
+    pub(crate) async fn serve(mut self, tcp: TcpStream, permit: OwnedSemaphorePermit) {
         let longest = Duration::from_secs(self.config.handshake_max_seconds);
-        let handshake = tokio::time::timeout(longest, self.acceptor.accept(tcp));
+        let acceptor = self.identities.borrow_and_update().acceptor.clone();
+        let handshake = tokio::time::timeout(longest, acceptor.accept(tcp));
         let Ok(Ok(stream)) = handshake.await else { return };
         drop(permit);
         if stream.get_ref().0.set_nodelay(true).is_err() {
             return;
         }
-        let calls = Arc::new(self.calls(&stream));
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+        let calls = Arc::new(self.calls(chain.first()));
         let active = Active::default();
         let counted = active.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -83,6 +86,11 @@ impl Connection {
             () = self.goaway.cancelled() => {}
             () = tokio::time::sleep(self.age()) => {}
             () = active.idle_for(Duration::from_secs(self.config.connection_idle_seconds)) => {}
+            // Nobody who is let in no longer is told so first.
+            () = no_longer_admitted(&mut self.identities, &chain) => {
+                tracing::warn!("a caller that is no longer admitted was cut");
+                return;
+            }
         }
         connection.as_mut().graceful_shutdown();
         let grace = Duration::from_secs(self.config.connection_grace_seconds);
@@ -92,8 +100,7 @@ impl Connection {
         }
     }
 
-    fn calls(&self, stream: &TlsStream<TcpStream>) -> Calls {
-        let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
+    fn calls(&self, certificate: Option<&CertificateDer<'_>>) -> Calls {
         let caller = certificate.map_or(Err(NoCaller::NotACertificate), |der| {
             Caller::from_certificate(der, &self.config.trust_domain)
         });
@@ -112,6 +119,19 @@ impl Connection {
         let age = Duration::from_secs(self.config.connection_age_seconds);
         age.mul_f64(0.9 + 0.2 * f64::from(byte) / 255.0)
     }
+}
+
+/// Ends when an identity is read again under which the caller would not be let in: its certificate was revoked
+/// or has run out, or its CA is trusted no longer.
+async fn no_longer_admitted(identities: &mut Identities, chain: &[CertificateDer<'_>]) {
+    while identities.changed().await.is_ok() {
+        let now = identities.borrow_and_update().clone();
+        if !now.admits(chain) {
+            return;
+        }
+    }
+    // The server is ending; that is told otherwise.
+    std::future::pending::<()>().await;
 }
 
 fn say(ended: hyper::Result<()>) {

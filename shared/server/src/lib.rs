@@ -16,6 +16,7 @@
 //! | `deadline` | `grpc-timeout`, honoured and passed on |
 //! | `error` | the one form of an error on the wire |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
+//! | `reload` | certificate, key, CA and revocation lists, read again when they change |
 //! | `runtime` | time and randomness, injected |
 //! | `tls` | rustls configurations from PEM files |
 //! | `trace` | request id and trace context, on every call and what it calls |
@@ -29,6 +30,7 @@ mod connection;
 pub mod deadline;
 pub mod error;
 pub mod inspect;
+mod reload;
 pub mod runtime;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod connection;
+mod reload;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -91,6 +92,10 @@ impl Pki {
     fn service(&self, name: &str) -> tls::Files {
         self.issue(&format!("spiffe://{DOMAIN}/service/{name}"))
     }
+}
+
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(HANG, work).await.unwrap()
 }
 
 fn text_of(path: &Path) -> String {

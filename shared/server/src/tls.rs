@@ -6,12 +6,13 @@ use std::sync::Arc;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use rustls_pki_types::{
-    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject,
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem::PemObject,
 };
 use time::OffsetDateTime;
+use tokio_rustls::TlsAcceptor;
 use x509_parser::{prelude::FromDer, revocation_list::CertificateRevocationList};
 
 use crate::{StartError, runtime::Clock};
@@ -27,9 +28,25 @@ pub struct Files {
     pub ca: String,
 }
 
-/// The configuration of a listener. With revocation lists in the file `crl`, a caller whose certificate is
-/// on one, or on whose certificate they say nothing, gets no connection; with `crl` empty nobody is asked.
-pub fn server(files: &Files, crl: &str) -> Result<Arc<ServerConfig>, StartError> {
+/// Who a listener is, and whom it lets in.
+pub(crate) struct Identity {
+    /// Makes handshakes.
+    pub(crate) acceptor: TlsAcceptor,
+    /// Says of a caller's certificate whether it is let in.
+    pub(crate) callers: Arc<dyn ClientCertVerifier>,
+}
+
+impl Identity {
+    /// Whether a caller that was let in would be let in now.
+    pub(crate) fn admits(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let Some((own, others)) = chain.split_first() else { return false };
+        self.callers.verify_client_cert(own, others, UnixTime::now()).is_ok()
+    }
+}
+
+/// The identity of a listener. With revocation lists in the file `crl`, a caller whose certificate is on one,
+/// or on whose certificate they say nothing, gets no connection; with `crl` empty nobody is asked.
+pub(crate) fn server(files: &Files, crl: &str) -> Result<Identity, StartError> {
     let provider = provider();
     let roots = Arc::new(roots(&files.ca)?);
     let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
@@ -40,15 +57,15 @@ pub fn server(files: &Files, crl: &str) -> Result<Arc<ServerConfig>, StartError>
             .only_check_end_entity_revocation()
             .enforce_revocation_expiration();
     }
-    let verifier = verifier.build()?;
+    let callers = verifier.build()?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::clone(&callers))
         .with_single_cert(chain(&files.certificate)?, key(&files.key)?)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(Arc::new(config))
+    Ok(Identity { acceptor: TlsAcceptor::from(Arc::new(config)), callers })
 }
 
 /// The configuration of outgoing connections.

@@ -10,12 +10,12 @@ use super::*;
 const DECIDE: &str = "/lienthong.policy.v1.PolicyService/Decide";
 
 /// A raw client, and word of when the connection has ended.
-struct Raw {
-    send: SendRequest<Bytes>,
-    closed: oneshot::Receiver<()>,
+pub(super) struct Raw {
+    pub(super) send: SendRequest<Bytes>,
+    pub(super) closed: oneshot::Receiver<()>,
 }
 
-async fn raw(server: &Running, files: &tls::Files) -> Raw {
+pub(super) async fn raw(server: &Running, files: &tls::Files) -> Raw {
     let connector = TlsConnector::from(tls::client(files).unwrap());
     let tcp = tokio::net::TcpStream::connect(server.address()).await.unwrap();
     let name = "127.0.0.1".try_into().unwrap();
@@ -31,7 +31,7 @@ async fn raw(server: &Running, files: &tls::Files) -> Raw {
 
 impl Raw {
     /// Sends a call, if the connection takes one still.
-    async fn call(&mut self) -> Result<ResponseFuture, h2::Error> {
+    pub(super) async fn call(&mut self) -> Result<ResponseFuture, h2::Error> {
         let mut send = self.send.clone().ready().await?;
         let request = http::Request::post(format!("https://127.0.0.1{DECIDE}"))
             .header("content-type", "application/grpc")
@@ -49,10 +49,6 @@ impl Raw {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
-}
-
-async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(HANG, work).await.unwrap()
 }
 
 #[tokio::test]

@@ -1,0 +1,65 @@
+//! Certificate, key, CA and revocation lists, read again when their files change, without a restart. What
+//! cannot be used is not taken: the last good identity stands, and the log says so.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use crate::{
+    Config, StartError,
+    tls::{self, Identity},
+};
+
+/// How often the files are looked at: a revocation has to reach open connections within a second.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// The identity in force, as it changes.
+pub(crate) type Identities = watch::Receiver<Arc<Identity>>;
+
+/// What can be seen of a file without reading it.
+type Seen = Vec<Option<(std::time::SystemTime, u64)>>;
+
+/// The identity that the files hold now, and a task that follows them.
+pub(crate) fn follow(
+    config: &Config,
+) -> Result<(Identities, impl Future<Output = ()> + use<>), StartError> {
+    let config = config.clone();
+    // Looked at before they are read: what changes in between is read again.
+    let mut seen = look(&config);
+    let (sender, identities) = watch::channel(Arc::new(read(&config)?));
+    let following = async move {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let now = look(&config);
+            if now == seen {
+                continue;
+            }
+            seen = now;
+            match read(&config) {
+                Ok(identity) => {
+                    sender.send_replace(Arc::new(identity));
+                    tracing::info!("identity read again");
+                }
+                Err(error) => {
+                    tracing::error!(%error, "identity cannot be read again; the last one stands");
+                }
+            }
+        }
+    };
+    Ok((identities, following))
+}
+
+fn read(config: &Config) -> Result<Identity, StartError> {
+    tls::server(&config.files(), &config.crl)
+}
+
+fn look(config: &Config) -> Seen {
+    let files = [&config.certificate, &config.key, &config.ca, &config.crl];
+    files
+        .into_iter()
+        .map(|path| {
+            let found = fs::metadata(path).ok()?;
+            Some((found.modified().ok()?, found.len()))
+        })
+        .collect()
+}

@@ -1,0 +1,62 @@
+//! An identity that changes while the server runs.
+
+use super::{connection::raw, *};
+
+#[tokio::test]
+async fn a_caller_that_is_revoked_is_cut_and_others_stay() {
+    let pki = Pki::new();
+    let until = runtime::Clock::system().now() + Span::DAY;
+    let crl = pki.revoke(&[], until);
+    let entered = Arc::<Notify>::default();
+    let listed = |config: Config| Config { crl, deadline_max_seconds: 3_000, ..config };
+    let server = start_with(&pki, Answers::Never, Arc::clone(&entered), listed).await;
+    let uri = format!("spiffe://{DOMAIN}/service/identity");
+    let issued = pki.issue_as(&uri, Some(7.into()));
+    let mut revoked = raw(&server, &issued).await;
+    let another = format!("spiffe://{DOMAIN}/service/contribution");
+    let other = raw(&server, &pki.issue_as(&another, Some(8.into()))).await;
+    let open = within(revoked.call()).await.unwrap();
+    within(entered.notified()).await;
+    pki.revoke(&[7], until);
+    assert!(within(open).await.is_err(), "its open call is cut");
+    within(revoked.closed).await.unwrap();
+    assert!(within(other.send.clone().ready()).await.is_ok());
+    // And it does not come back.
+    let again = decide(channel(&server, "policy", &issued), None).await;
+    assert_eq!(reason(&again.unwrap_err()).1, "");
+    server.stop().await;
+}
+
+/// The certificate that a server shows.
+async fn shown(server: &Running, files: &tls::Files) -> Vec<u8> {
+    let connector = tokio_rustls::TlsConnector::from(tls::client(files).unwrap());
+    let tcp = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let stream = connector.connect("127.0.0.1".try_into().unwrap(), tcp).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_to_new_connections_and_a_broken_one_is_not_taken() {
+    let pki = Pki::new();
+    let server = start(&pki, true, 30).await;
+    let ours = pki.service("identity");
+    let open = channel(&server, "policy", &ours);
+    decide(open.clone(), None).await.unwrap();
+    let first = shown(&server, &ours).await;
+    let files = pki.service("policy");
+    let renewed = async {
+        while shown(&server, &ours).await == first {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(renewed).await;
+    let second = shown(&server, &ours).await;
+    // What cannot be used changes nothing, for whoever comes and whoever is there.
+    let good = fs::read(&files.certificate).unwrap();
+    fs::write(&files.certificate, "no certificate").unwrap();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(shown(&server, &ours).await, second);
+    decide(open, None).await.unwrap();
+    fs::write(&files.certificate, good).unwrap();
+    server.stop().await;
+}
