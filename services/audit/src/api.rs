@@ -5,7 +5,7 @@ use contract::{
         AppendRequest, AppendResponse,
         audit_service_server::{AuditService, AuditServiceServer},
     },
-    r#type::v1::ErrorReason,
+    r#type::v1::{ErrorReason, FieldFault},
 };
 use server::{
     context,
@@ -67,21 +67,23 @@ fn refused(why: Refused) -> Status {
 
 fn violation((field, fault): (&'static str, Fault)) -> Violation {
     let (reason, vi, en) = match fault {
-        Fault::Malformed => ("MALFORMED", "không đúng dạng", "is not of the form it must have"),
-        Fault::Required => ("REQUIRED", "bắt buộc phải có", "is required"),
-        Fault::TooLong => ("TOO_LONG", "quá dài", "is too long"),
+        Fault::Malformed => {
+            (FieldFault::Malformed, "không đúng dạng", "is not of the form it must have")
+        }
+        Fault::Missing => (FieldFault::Missing, "bắt buộc phải có", "is required"),
+        Fault::TooLong => (FieldFault::TooLong, "quá dài", "is too long"),
         Fault::OuterDiffers => (
-            "OUTER_COMMITMENT_DIFFERS",
+            FieldFault::NotAllowed,
             "cam kết ngoài không khớp với các phần được gửi",
             "has an outer commitment to other parts than those sent",
         ),
         Fault::InnerDiffers => (
-            "INNER_COMMITMENT_DIFFERS",
+            FieldFault::NotAllowed,
             "cam kết trong không khớp với quyết định được gửi",
             "has an inner commitment to another decision than the one sent",
         ),
         Fault::RecordIdReused => (
-            "RECORD_ID_REUSED",
+            FieldFault::RecordIdReused,
             "mã bản ghi đã được dùng cho một bản ghi khác",
             "has a record id that another leaf of the log has",
         ),

@@ -45,7 +45,7 @@ pub(crate) enum Fault {
     /// Not of the form the contract gives.
     Malformed,
     /// Not there.
-    Required,
+    Missing,
     /// Longer than the log takes.
     TooLong,
     /// The leaf's outer commitment is to something else.
@@ -108,7 +108,7 @@ pub(crate) fn check(parts: Parts) -> Result<Record, Vec<(&'static str, Fault)>> 
 /// The context is two lines, method and caller: any other would make a receipt no verifier accepts.
 fn context_fault(context: &str) -> Option<Fault> {
     if context.is_empty() {
-        return Some(Fault::Required);
+        return Some(Fault::Missing);
     }
     let line = |text: &str| !text.is_empty() && !text.contains(char::is_control);
     let lines = context.strip_suffix('\n').and_then(|lines| lines.split_once('\n'));

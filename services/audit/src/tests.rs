@@ -209,9 +209,7 @@ fn reason(status: &Status) -> (Code, String) {
 fn faults(status: &Status) -> Vec<(String, String)> {
     assert_eq!(reason(status), (Code::InvalidArgument, "INVALID_REQUEST".to_owned()));
     let details = status.get_error_details();
-    let fault = |v: &tonic_types::FieldViolation| {
-        (v.field.clone(), v.description.split(':').next().unwrap().to_owned())
-    };
+    let fault = |v: &tonic_types::FieldViolation| (v.field.clone(), v.reason.clone());
     let mut faults: Vec<_> =
         details.bad_request().unwrap().field_violations.iter().map(fault).collect();
     faults.sort();

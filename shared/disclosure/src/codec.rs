@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use bytes::{Buf, BufMut};
+use contract::r#type::v1::FieldFault;
 use prost::Message;
 use tonic::{
     Status,
@@ -45,7 +46,7 @@ impl<R, T: Message + Default> Decoder for GateCodec<R, T> {
             Ok(message) => Ok(Some(Exact { message, bytes })),
             Err(_) => Err(server::error::invalid(vec![server::error::Violation {
                 field: String::new(),
-                reason: "MALFORMED",
+                reason: FieldFault::Malformed,
                 vi: "thông điệp không đọc được".to_owned(),
                 en: "the message cannot be parsed".to_owned(),
             }])),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use contract::r#type::v1::ErrorReason;
+use contract::r#type::v1::{ErrorReason, FieldFault};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::{Code, Status, body::Body, service::Routes};
@@ -88,7 +88,7 @@ impl Calls {
         let Some(deadline) = Deadline::from_headers(request.headers(), now, longest) else {
             let field = "grpc-timeout".to_owned();
             let (vi, en) = ("không đúng dạng".to_owned(), "is not a gRPC timeout".to_owned());
-            let fault = error::Violation { field, reason: "MALFORMED", vi, en };
+            let fault = error::Violation { field, reason: FieldFault::Malformed, vi, en };
             return error::invalid(vec![fault]).into_http();
         };
         request.extensions_mut().insert(caller.clone());
@@ -121,7 +121,8 @@ fn in_our_words(response: Response<Body>) -> Response<Body> {
     } else if code == Code::Internal {
         // A message that cannot be parsed.
         let (vi, en) = ("không đọc được".to_owned(), "cannot be parsed".to_owned());
-        let fault = error::Violation { field: String::new(), reason: "MALFORMED", vi, en };
+        let fault =
+            error::Violation { field: String::new(), reason: FieldFault::Malformed, vi, en };
         error::invalid(vec![fault]).into_http()
     } else {
         response

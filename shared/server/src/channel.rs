@@ -18,6 +18,10 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
 const CONNECTION_WINDOW: u32 = 8 << 20;
+/// A machine that vanished says nothing: it is asked also while no call is open, so that the next call does
+/// not wait for it. Our server answers every ping.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Another of our services, as configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -66,6 +70,9 @@ pub fn to_service(
         .map_err(|_| bad())?
         .connect_timeout(CONNECT_TIMEOUT)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
         .tcp_nodelay(true);
     Ok(endpoint.connect_with_connector_lazy(connect))
 }

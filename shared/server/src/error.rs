@@ -3,20 +3,23 @@
 
 use std::collections::HashMap;
 
-use contract::r#type::v1::ErrorReason;
+use contract::r#type::v1::{ErrorReason, FieldFault};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt};
+use tonic_types::{
+    ErrorDetails, FieldViolation, LocalizedMessage, PreconditionViolation, StatusExt,
+};
 
 /// The domain of every reason.
 pub const DOMAIN: &str = "lienthong.gov.vn";
+const VIETNAMESE: &str = "vi-VN";
 
 /// One faulty field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Path of the field, for example `basis.procedure`.
     pub field: String,
-    /// Stable reason, UPPER_SNAKE.
-    pub reason: &'static str,
+    /// Stable reason.
+    pub reason: FieldFault,
     /// What is wrong, in Vietnamese; never the value itself.
     pub vi: String,
     /// The same in English.
@@ -26,11 +29,22 @@ pub struct Violation {
 /// An error that names every faulty field.
 pub fn invalid(violations: Vec<Violation>) -> Status {
     let mut details = ErrorDetails::new();
-    let fields = violations
-        .into_iter()
-        .map(|v| FieldViolation::new(v.field, format!("{}: {} / {}", v.reason, v.vi, v.en)));
+    let fields = violations.into_iter().map(FieldViolation::from);
     details.set_bad_request(fields.collect::<Vec<_>>());
     with_details(ErrorReason::InvalidRequest, details, &[])
+}
+
+impl From<Violation> for FieldViolation {
+    fn from(Violation { field, reason, vi, en }: Violation) -> Self {
+        let reason = reason.as_str_name();
+        let reason = reason.strip_prefix("FIELD_FAULT_").unwrap_or(reason).to_owned();
+        Self {
+            field,
+            description: format!("{reason}: {vi} / {en}"),
+            reason,
+            localized_message: Some(LocalizedMessage::new(VIETNAMESE, vi)),
+        }
+    }
 }
 
 /// One thing that must be otherwise before a request can succeed.
@@ -85,7 +99,7 @@ fn with_details(
         metadata.insert("request_id".to_owned(), id);
     }
     details.set_error_info(name(reason), DOMAIN, metadata);
-    details.set_localized_message("vi-VN", vi);
+    details.set_localized_message(VIETNAMESE, vi);
     Status::with_error_details(code, en, details)
 }
 
@@ -108,7 +122,7 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ),
         ErrorReason::UnknownIdentity => (
             Code::Unauthenticated,
-            "Chứng thư không mang định danh được công nhận.",
+            "Chứng thư số không mang định danh được công nhận.",
             "The certificate carries no recognised identity.",
         ),
         ErrorReason::MethodNotAllowed => (
@@ -128,7 +142,7 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ),
         ErrorReason::BasisNotInForce => (
             Code::PermissionDenied,
-            "Căn cứ pháp lý không có hoặc không còn hiệu lực.",
+            "Căn cứ pháp lý không tồn tại hoặc không có hiệu lực.",
             "The legal basis is unknown or not in force.",
         ),
         ErrorReason::NothingAllowed => (
@@ -138,8 +152,8 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ),
         ErrorReason::GuessingBudgetSpent => (
             Code::ResourceExhausted,
-            "Quá nhiều lần tra cứu không khớp.",
-            "Too many lookups that matched nobody.",
+            "Quá nhiều lần tra cứu, đối chiếu hoặc cung cấp thông tin không khớp.",
+            "Too many lookups, comparisons or contributions that did not match.",
         ),
         ErrorReason::DeadlineExceeded => {
             (Code::DeadlineExceeded, "Quá thời hạn của bên gọi.", "The caller's deadline passed.")
@@ -154,9 +168,11 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Dịch vụ chính sách không trả lời.",
             "The policy service did not answer.",
         ),
-        ErrorReason::RegisterUnavailable => {
-            (Code::Unavailable, "Cơ sở dữ liệu không trả lời.", "The register did not answer.")
-        }
+        ErrorReason::RegisterUnavailable => (
+            Code::Unavailable,
+            "Cơ sở dữ liệu dân cư không trả lời.",
+            "The register did not answer.",
+        ),
         ErrorReason::MessageTooLarge => {
             (Code::ResourceExhausted, "Thông điệp quá lớn.", "The message is too large.")
         }
@@ -167,22 +183,22 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ),
         ErrorReason::KeyReused => (
             Code::AlreadyExists,
-            "Khóa này đã được dùng cho một bản đóng góp khác.",
+            "Khóa này đã được dùng cho một lần cung cấp thông tin khác.",
             "The key was used by another contribution.",
         ),
         ErrorReason::ContributionRejected => (
             Code::FailedPrecondition,
-            "Cơ sở dữ liệu không tiếp nhận bản đóng góp này.",
+            "Cơ sở dữ liệu dân cư không tiếp nhận thông tin được cung cấp.",
             "The register rejected the contribution.",
         ),
         ErrorReason::ItemNotAllowed => (
             Code::PermissionDenied,
-            "Có mục thông tin không được phép cung cấp cho cơ sở dữ liệu.",
+            "Có mục thông tin không được phép cung cấp cho Cơ sở dữ liệu dân cư.",
             "An item of the contribution is not allowed to this source.",
         ),
         ErrorReason::RegisterBehind => (
             Code::Unavailable,
-            "Cơ sở dữ liệu chưa có phiên bản được yêu cầu.",
+            "Cơ sở dữ liệu dân cư chưa có phiên bản được yêu cầu.",
             "The register has not yet seen the version asked for.",
         ),
         ErrorReason::UnknownMethod => {
@@ -249,6 +265,8 @@ mod tests {
             let (code, vi, en) = entry(reason);
             let comment = &comments[reason.as_str_name()];
             assert!(comment.starts_with(&format!("{}. ", upper(code))), "{reason:?}: {comment}");
+            let advised = comment.contains("epeat") || comment.contains("another one");
+            assert!(advised, "{reason:?} does not say whether to repeat: {comment}");
             assert!(!vi.is_empty() && !en.is_empty() && vi != en, "{reason:?}");
             assert!(name(reason).len() <= 63, "longer than an ErrorInfo takes");
         }
@@ -272,6 +290,32 @@ mod tests {
         }
         assert!(found == table, "run `UPDATE=1 cargo test -p server` and read the difference");
     }
+
+    #[test]
+    fn every_faulty_field_carries_its_reason_and_both_languages() {
+        let violation = |field: &str, reason| Violation {
+            field: field.to_owned(),
+            reason,
+            vi: "bắt buộc phải có".to_owned(),
+            en: "is required".to_owned(),
+        };
+        let status = invalid(vec![
+            violation("items", FieldFault::Missing),
+            violation("basis.officer", FieldFault::PersonalNumber),
+        ]);
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let fields = status.get_error_details().bad_request().unwrap().field_violations.clone();
+        let first = &fields[0];
+        assert_eq!((first.field.as_str(), first.reason.as_str()), ("items", "MISSING"));
+        assert_eq!(first.description, "MISSING: bắt buộc phải có / is required");
+        let vietnamese = first.localized_message.as_ref().unwrap();
+        assert_eq!(
+            (vietnamese.locale.as_str(), vietnamese.message.as_str()),
+            ("vi-VN", "bắt buộc phải có")
+        );
+        assert_eq!(fields[1].reason, "PERSONAL_NUMBER");
+    }
+
     #[test]
     fn every_error_carries_its_reason_and_both_languages() {
         let status = refuse_with(ErrorReason::NoAgreement, &[("record_index", "7".into())]);

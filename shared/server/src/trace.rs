@@ -34,7 +34,11 @@ impl Trace {
         let request_id = text(REQUEST_ID).filter(|id| is_id(id)).map(str::to_owned);
         let parent = text(TRACEPARENT).and_then(parse);
         let (trace_id, flags) = parent.unwrap_or_else(|| (entropy.id(), "00".to_owned()));
-        let span_id = hex::encode(entropy.array::<8>());
+        let mut span_id = hex::encode(entropy.array::<8>());
+        // It may become the request id, which the next service must take.
+        while !is_id(&span_id) {
+            span_id = hex::encode(entropy.array::<8>());
+        }
         let request_id = request_id.unwrap_or_else(|| span_id.clone());
         Self { request_id, trace_id, span_id, flags }
     }
@@ -69,11 +73,14 @@ impl Trace {
     }
 }
 
-/// A request id goes into logs as it is, so it holds nothing but ids' characters, and is never a personal
-/// number (I8).
+/// A run of so many digits may be a personal number, or an old one.
+const DIGITS_REFUSED: usize = 9;
+
+/// A request id goes into logs as it is, so it holds nothing but ids' characters, and nothing that could be a
+/// personal number (I8).
 fn is_id(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
-    let number = matches!(text.len(), 9 | 12) && text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= DIGITS_REFUSED);
     !text.is_empty() && text.len() <= REQUEST_ID_MAX && text.bytes().all(allowed) && !number
 }
 
@@ -116,7 +123,11 @@ mod tests {
         assert_eq!(trace.trace_id, "0af7651916cd43dd8448eb211c80319c");
         assert_ne!(trace.span_id, "b7ad6b7169203331");
         assert_eq!(trace.request_id, "case-7");
-        for bad in ["990204000001", "999000001", "a b", "", "x\u{7f}", &"a".repeat(65)] {
+        for good in ["2026-11-24:00012345", "12345678", "A.b_c"] {
+            assert_eq!(of(&[(REQUEST_ID, good)]).request_id, good);
+        }
+        let bad = ["990204000001", "999000001", "cccd-990204000001", "a999000001b", "1234567890"];
+        for bad in bad.into_iter().chain(["a b", "", "x\u{7f}", &"a".repeat(65)]) {
             if let Ok(value) = bad.parse::<HeaderValue>() {
                 let mut headers = HeaderMap::new();
                 headers.insert(REQUEST_ID, value);
@@ -128,6 +139,14 @@ mod tests {
         for bad in [zero.as_str(), "01-x", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"] {
             assert_ne!(of(&[(TRACEPARENT, bad)]).trace_id, "0".repeat(32), "{bad}");
             assert_eq!(of(&[(TRACEPARENT, bad)]).trace_id.len(), 32);
+        }
+    }
+
+    #[test]
+    fn ids_of_ours_are_ids_for_the_next_service() {
+        let entropy = Entropy::seeded(1);
+        for _ in 0..1_000 {
+            assert!(is_id(&Trace::from_headers(&HeaderMap::new(), &entropy).request_id));
         }
     }
 

@@ -1,7 +1,11 @@
 //! Every faulty field of a request, gathered and named at once, in both languages.
 
+use contract::r#type::v1::FieldFault;
 use server::error::{Violation, invalid};
 use tonic::Status;
+
+/// Faults that one answer names.
+const FAULTS_MAX: usize = 64;
 
 /// What can be wrong with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,38 +38,38 @@ pub enum Fault {
 
 impl Fault {
     /// The stable reason, and what is wrong in Vietnamese and English; never the value itself (I8).
-    fn words(self) -> (&'static str, String, String) {
+    fn words(self) -> (FieldFault, String, String) {
         let fixed = |reason, vi: &str, en: &str| (reason, vi.to_owned(), en.to_owned());
         match self {
-            Self::Missing => fixed("MISSING", "bắt buộc phải có", "is required"),
-            Self::Malformed => fixed("MALFORMED", "không đúng dạng", "has not the right form"),
+            Self::Missing => fixed(FieldFault::Missing, "bắt buộc phải có", "is required"),
+            Self::Malformed => fixed(FieldFault::Malformed, "không đúng dạng", "has not the right form"),
             Self::TooLong(max) => (
-                "TOO_LONG",
+                FieldFault::TooLong,
                 format!("dài quá {max} ký tự"),
                 format!("is longer than {max} characters"),
             ),
             Self::TooMany(max) => (
-                "TOO_MANY",
+                FieldFault::TooMany,
                 format!("có hơn {max} phần tử"),
                 format!("has more than {max} entries"),
             ),
-            Self::Repeated => fixed("REPEATED", "bị lặp lại", "stands there twice"),
+            Self::Repeated => fixed(FieldFault::Repeated, "bị lặp lại", "stands there twice"),
             Self::Wildcard => {
-                fixed("WILDCARD", "không được dùng ký tự đại diện", "must not be a wildcard")
+                fixed(FieldFault::Wildcard, "không được dùng ký tự đại diện", "must not be a wildcard")
             }
             Self::UnknownCode => {
-                fixed("UNKNOWN_CODE", "không có trong danh mục", "is not in the code list")
+                fixed(FieldFault::UnknownCode, "không có trong danh mục", "is not in the code list")
             }
-            Self::NotAllowed => fixed("NOT_ALLOWED", "không được phép", "is not allowed here"),
+            Self::NotAllowed => fixed(FieldFault::NotAllowed, "không được phép", "is not allowed here"),
             Self::PersonalNumber => fixed(
-                "PERSONAL_NUMBER",
+                FieldFault::PersonalNumber,
                 "không được là số định danh cá nhân",
                 "must not be a personal number",
             ),
-            Self::InTheFuture => fixed("IN_THE_FUTURE", "ở trong tương lai", "lies in the future"),
-            Self::TooEarly => fixed("TOO_EARLY", "quá sớm", "is too early"),
+            Self::InTheFuture => fixed(FieldFault::InTheFuture, "ở trong tương lai", "lies in the future"),
+            Self::TooEarly => fixed(FieldFault::TooEarly, "quá sớm", "is too early"),
             Self::NotWhole => {
-                fixed("NOT_WHOLE", "phải đủ ngày, tháng, năm", "must have year, month and day")
+                fixed(FieldFault::NotWhole, "phải đủ ngày, tháng, năm", "must have year, month and day")
             }
         }
     }
@@ -78,14 +82,21 @@ pub struct Faults(Vec<Violation>);
 impl Faults {
     /// Notes a fault of the field at a path, for example `basis.procedure`.
     pub fn add(&mut self, field: impl Into<String>, fault: Fault) {
+        // A request can hold more faults than an answer can name.
+        if self.0.len() == FAULTS_MAX {
+            return;
+        }
         let (reason, vi, en) = fault.words();
         self.0.push(Violation { field: field.into(), reason, vi, en });
     }
 
-    /// Notes that a text is missing or too long; true when it is neither.
+    /// Notes that a text is missing, too long or holds control characters; true when it is good.
     pub fn text(&mut self, field: &str, text: &str, max: usize) -> bool {
         if text.trim().is_empty() {
             self.add(field, Fault::Missing);
+        } else if text.chars().any(char::is_control) {
+            // Nothing that is written by people holds one, and one engine refuses NUL.
+            self.add(field, Fault::Malformed);
         } else if text.chars().count() > max {
             self.add(field, Fault::TooLong(max));
         } else {

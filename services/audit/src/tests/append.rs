@@ -177,18 +177,18 @@ async fn every_faulty_field_is_named_all_at_once() {
         ("leaf", &["MALFORMED"], |r| r.leaf.truncate(103)),
         ("leaf", &["MALFORMED"], |r| r.leaf.push(0)),
         ("leaf", &["MALFORMED"], |r| r.leaf[0] ^= 1),
-        ("leaf", &["OUTER_COMMITMENT_DIFFERS"], |r| r.outer_key[0] ^= 1),
-        ("leaf", &["OUTER_COMMITMENT_DIFFERS"], |r| r.request_digest[31] ^= 1),
-        ("leaf", &["OUTER_COMMITMENT_DIFFERS"], |r| r.context = tlog::context("/x/Y", CALLER)),
-        ("leaf", &["INNER_COMMITMENT_DIFFERS"], |r| r.decision.push(0)),
+        ("leaf", &["NOT_ALLOWED"], |r| r.outer_key[0] ^= 1),
+        ("leaf", &["NOT_ALLOWED"], |r| r.request_digest[31] ^= 1),
+        ("leaf", &["NOT_ALLOWED"], |r| r.context = tlog::context("/x/Y", CALLER)),
+        ("leaf", &["NOT_ALLOWED"], |r| r.decision.push(0)),
         ("outer_key", &["MALFORMED"], |r| r.outer_key.truncate(31)),
         ("inner_key", &["MALFORMED"], |r| r.inner_key.push(0)),
         ("request_digest", &["MALFORMED"], |r| r.request_digest.clear()),
         ("answer_digest", &["MALFORMED"], |r| r.answer_digest.push(1)),
-        ("leaf", &["INNER_COMMITMENT_DIFFERS", "OUTER_COMMITMENT_DIFFERS"], |r| {
+        ("leaf", &["NOT_ALLOWED", "NOT_ALLOWED"], |r| {
             (r.leaf[40], r.leaf[72]) = (r.leaf[40] ^ 1, r.leaf[72] ^ 1);
         }),
-        ("leaf", &["OUTER_COMMITMENT_DIFFERS"], |r| r.answer_digest = r.request_digest.clone()),
+        ("leaf", &["NOT_ALLOWED"], |r| r.answer_digest = r.request_digest.clone()),
     ];
     let setup = Setup::new(Engine::Sqlite).await;
     let service = setup.open().await;
@@ -198,6 +198,14 @@ async fn every_faulty_field_is_named_all_at_once() {
         let expect: Vec<_> = reasons.iter().map(|r| (field.to_owned(), (*r).to_owned())).collect();
         let refused = append(&service, faulty).await.unwrap_err();
         assert_eq!(faults(&refused), expect, "case {number}");
+    }
+    for (which, change) in
+        [("an outer", (|r| r.outer_key[0] ^= 1) as Change), ("an inner", |r| r.decision.push(0))]
+    {
+        let mut faulty = access(1);
+        change(&mut faulty);
+        let refused = append(&service, faulty).await.unwrap_err().get_error_details();
+        assert!(refused.bad_request().unwrap().field_violations[0].description.contains(which));
     }
     let nothing = append(&service, AppendRequest::default()).await.unwrap_err();
     let named: Vec<String> = faults(&nothing).into_iter().map(|(field, _)| field).collect();
@@ -230,7 +238,7 @@ fn sent(access: AppendRequest) -> Parts {
 #[test]
 fn a_context_is_two_lines_and_a_decision_has_a_bound() {
     let cases = [
-        ("", Fault::Required),
+        ("", Fault::Missing),
         ("method\ncaller", Fault::Malformed),
         ("method\n\n", Fault::Malformed),
         ("\ncaller\n", Fault::Malformed),
