@@ -15,6 +15,7 @@ use crate::{
     Error,
     app::App,
     domain::{
+        catalogue::Event,
         decision::{Decision, Denial, Refusal},
         request::{Request as Question, agency_and_system},
         rules::Act,
@@ -53,6 +54,7 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
     };
     let basis = basis::check(message.basis.as_ref(), &mut faults);
     basis::check_items(&message.items, &mut faults);
+    let event = event(act, &message.event, &mut faults);
     faults.finish()?;
     // Whatever is not there was named above.
     let (Some(caller), Some(act), Some(basis)) = (caller, act, basis) else {
@@ -62,12 +64,30 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
     Ok(Question {
         caller,
         act,
+        event,
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
         consent: named(&basis.consent_reference),
         direction: named(&basis.direction_reference),
         items: message.items,
     })
+}
+
+/// The kind of event that is contributed: required then, and not allowed where items are obtained.
+fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<Event> {
+    let known = Event::of(name);
+    let fault = match act {
+        Some(Act::Obtain) => (!name.is_empty()).then_some(Fault::NotAllowed),
+        Some(Act::Contribute) if name.trim().is_empty() => Some(Fault::Missing),
+        // Without an act an event may be missing, and is still of a known kind.
+        Some(Act::Contribute) | None => {
+            (!name.is_empty() && known.is_none()).then_some(Fault::UnknownCode)
+        }
+    };
+    if let Some(fault) = fault {
+        faults.add("event", fault);
+    }
+    known
 }
 
 /// Whatever keeps a decision from being made is an outage: the caller gives no data and repeats

@@ -26,6 +26,7 @@ mod registry;
 /// Noon in Viet Nam.
 const NOW: OffsetDateTime = datetime!(2026-11-24 05:00:00.7 UTC);
 const SHARING: &str = "Decision 1911/QD-TTg, Art. 2(1)";
+const PROVIDING: &str = "Decision 1911/QD-TTg, Art. 2(2)";
 const CONNECTING: &str = "Decree 70/2024/ND-CP, Art. 7(2)";
 
 /// With the legal profile of a day.
@@ -89,7 +90,14 @@ fn request(agency: &str, system: &str, procedure: &str, items: &[&str]) -> Decid
             ..AccessBasis::default()
         }),
         items: items.iter().map(|item| (*item).to_owned()).collect(),
+        event: String::new(),
     }
+}
+
+/// The same request, to contribute an event.
+fn contributing(request: DecideRequest, event: &str) -> DecideRequest {
+    let request = with_basis(request, |basis| basis.legal_basis = "1911-2021-art-2-2".into());
+    DecideRequest { action: Action::Contribute.into(), event: event.to_owned(), ..request }
 }
 
 /// A request that the agreement on health-insurance cards covers.
@@ -180,18 +188,71 @@ async fn i3_each_item_is_allowed_withheld_or_unknown() {
 async fn contributing_stands_on_its_own_grant_and_ground() {
     for engine in ENGINES {
         let (_database, service) = service(engine).await;
-        let mut birth =
+        let birth =
             request("G03", "civil-status", "birth-registration", &["date_of_birth", "religion"]);
-        birth.action = Action::Contribute.into();
-        let birth = with_basis(birth, |basis| basis.legal_basis = "1911-2021-art-2-2".into());
+        let birth = contributing(birth, "birth");
         let items = ordinary(&decide(&service, birth.clone()).await);
         assert_eq!(items[0].rule, "provided-to-the-register");
-        assert_eq!(items[0].article, "Decision 1911/QD-TTg, Art. 2(2)");
+        assert_eq!(items[0].article, PROVIDING);
         assert_eq!(items[1].rule, "agreement-scope");
         // The same items cannot be obtained by it.
-        let obtain = DecideRequest { action: Action::Obtain.into(), ..birth };
+        let obtain = DecideRequest { action: Action::Obtain.into(), event: String::new(), ..birth };
         let article = "Decision 1911/QD-TTg, Art. 3(4)(b)";
         denied(&service, obtain, ErrorReason::NoAgreement, "no-agreement", article).await;
+    }
+}
+
+/// Under the registration of births nothing but births is contributed, whatever the items; and who
+/// has no agreement learns that first of the event.
+#[tokio::test]
+async fn i2_an_event_that_is_not_of_the_procedure_is_denied() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        let (reason, rule) = (ErrorReason::NoAgreement, "event-not-of-procedure");
+        let birth = request("G03", "civil-status", "birth-registration", &["date_of_birth"]);
+        for event in ["death", "residence", "correction"] {
+            let asked = contributing(birth.clone(), event);
+            let response = decide(&service, asked).await;
+            check_denied(&response, reason, rule, PROVIDING);
+            assert_eq!(response.connection, "conn-civil-status");
+            assert_eq!(response.agreement, "");
+        }
+        let card = contributing(covered(), "birth");
+        denied(&service, card, reason, rule, PROVIDING).await;
+        let named = contributing(
+            request("G24", "health-insurance", "birth-registration", &["date_of_birth"]),
+            "birth",
+        );
+        let agreeing = "Decision 1911/QD-TTg, Art. 3(4)(b)";
+        denied(&service, named, reason, "no-agreement", agreeing).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_named_exactly_where_one_is_contributed() {
+    let (_database, service) = service(Engine::Sqlite).await;
+    let obtain = |event: &str| DecideRequest { event: event.to_owned(), ..covered() };
+    for (asked, reason) in [
+        (contributing(covered(), ""), "MISSING"),
+        (contributing(covered(), " "), "MISSING"),
+        (contributing(covered(), "wedding"), "UNKNOWN_CODE"),
+        (contributing(covered(), "Birth"), "UNKNOWN_CODE"),
+        (contributing(covered(), "birth "), "UNKNOWN_CODE"),
+        (contributing(covered(), "001099000001"), "UNKNOWN_CODE"),
+        (obtain("birth"), "NOT_ALLOWED"),
+        (obtain("wedding"), "NOT_ALLOWED"),
+        (obtain(" "), "NOT_ALLOWED"),
+    ] {
+        check_faults(&service, asked, &[("event", reason)]).await;
+    }
+    // Without an action it may be missing, and is still of a known kind.
+    for (event, expect) in [
+        ("", &[("action", "MISSING")][..]),
+        ("birth", &[("action", "MISSING")]),
+        ("wedding", &[("action", "MISSING"), ("event", "UNKNOWN_CODE")]),
+    ] {
+        let asked = DecideRequest { action: Action::Unspecified.into(), ..obtain(event) };
+        check_faults(&service, asked, expect).await;
     }
 }
 
@@ -307,7 +368,7 @@ fn faults(status: &Status) -> Vec<(String, String)> {
     assert_eq!(status.code(), Code::InvalidArgument);
     let details = status.get_error_details();
     let fields = details.bad_request().unwrap().field_violations.iter();
-    fields.map(|v| (v.field.clone(), v.description.split(':').next().unwrap().to_owned())).collect()
+    fields.map(|v| (v.field.clone(), v.reason.clone())).collect()
 }
 
 async fn check_faults(service: &Service, request: DecideRequest, expect: &[(&str, &str)]) {

@@ -60,7 +60,7 @@ pub enum ItemType {
     Address,
     /// A code of a code list.
     Coded,
-    /// A number that identifies.
+    /// A number that identifies a person.
     Identifier,
     /// Other persons and what they are to this one.
     Relation,
@@ -76,7 +76,7 @@ pub struct Item {
     pub id: String,
     /// Its number in the law.
     pub number: u32,
-    /// Its name in Vietnamese, as the law has it.
+    /// Its name in Vietnamese: the law's, of some items abbreviated by us (`data/SOURCES.md`).
     pub vi: String,
     /// Its name in English.
     pub en: String,
@@ -104,6 +104,50 @@ pub enum Claims {
     Waived,
 }
 
+/// A kind of event that sources contribute (Decision 1911/QD-TTg, Art. 2(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Event {
+    /// A birth was registered.
+    Birth,
+    /// A death was registered.
+    Death,
+    /// A place of residence changed.
+    Residence,
+    /// Values were corrected at their source.
+    Correction,
+}
+
+impl Event {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Birth, Self::Death, Self::Residence, Self::Correction];
+
+    /// Its name in requests and in the data.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Birth => "birth",
+            Self::Death => "death",
+            Self::Residence => "residence",
+            Self::Correction => "correction",
+        }
+    }
+
+    /// The event of a name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.name() == name)
+    }
+}
+
+impl TryFrom<String> for Event {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::of(&name).ok_or_else(|| format!("`{name}` is no kind of event"))
+    }
+}
+
 /// One administrative procedure or task.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +160,8 @@ pub struct Procedure {
     pub en: String,
     /// The purpose group, which rules speak of.
     pub purpose: String,
+    /// The kinds of event that are contributed under it; none where items are only obtained.
+    pub events: Vec<Event>,
     /// What its callers must know of a person.
     #[serde(default)]
     pub claims: Claims,

@@ -9,7 +9,7 @@ use super::basis::{BasisRow, start_of, today};
 use super::catalogue::{Catalogue, Claims, LegalProfile, Mask, Procedure};
 use super::registry::{Connection, Granted, Standing, State};
 use super::request::Request;
-use super::rules::{Question, Rules};
+use super::rules::{Act, Question, Rules};
 use super::table::{Builder, FAULT, TASKS};
 use crate::Error;
 
@@ -18,6 +18,8 @@ use crate::Error;
 const CONNECTING: &str = "decree-137-2015-art-7-2";
 /// The ground of agreeing on a plan before anything is shared.
 const AGREEING: &str = "1911-2021-art-3-4-b";
+/// The ground of contributing what a procedure brings about.
+const PROVIDING: &str = "1911-2021-art-2-2";
 /// Hexadecimal digits of a revision.
 const REVISION_LEN: usize = 16;
 
@@ -47,7 +49,7 @@ impl Profile {
     fn read(profile: LegalProfile, files: [&str; 5]) -> Result<Self, Error> {
         let [items, procedures, basis, rules, schema] = files;
         let catalogue = Catalogue::parse(profile, items, procedures, basis)?;
-        for ground in [CONNECTING, AGREEING, TASKS] {
+        for ground in [CONNECTING, AGREEING, PROVIDING, TASKS] {
             if catalogue.legal_basis().get(ground).is_none() {
                 return Err(Error::data("legal basis", format!("`{ground}` is not there")));
             }
@@ -117,6 +119,10 @@ impl Profile {
         let Some(procedure) = self.catalogue.procedure(&request.procedure) else {
             return Err(self.denial(Refusal::NoAgreement, "procedure-unknown", TASKS));
         };
+        if !suits(request, procedure) {
+            let rule = "event-not-of-procedure";
+            return Err(self.denial(Refusal::NoAgreement, rule, PROVIDING));
+        }
         let wanted = self.catalogue.mask(&request.items);
         let Some((granted, items)) = standing.in_force(day, wanted, &self.catalogue) else {
             return Err(self.denial(Refusal::NoAgreement, "no-agreement", AGREEING));
@@ -200,6 +206,14 @@ impl Profile {
     fn denial(&self, refusal: Refusal, rule: &str, ground: &str) -> Denial {
         let article = self.catalogue.legal_basis().citation(ground);
         Denial { refusal, rule: rule.to_owned(), article }
+    }
+}
+
+/// Whether what is contributed is of a kind that the procedure names; nothing named suits nothing.
+fn suits(request: &Request, procedure: &Procedure) -> bool {
+    match request.act {
+        Act::Obtain => true,
+        Act::Contribute => request.event.is_some_and(|event| procedure.events.contains(&event)),
     }
 }
 

@@ -4,7 +4,7 @@
 use time::macros::{date, datetime};
 
 use super::*;
-use crate::domain::{registry::Registry, rules::Act};
+use crate::domain::{catalogue::Event, registry::Registry};
 
 const ITEM: &str = "birth_full_name";
 
@@ -25,6 +25,7 @@ fn request() -> Request {
     Request {
         caller: ("G24".to_owned(), "health-insurance".to_owned()),
         act: Act::Obtain,
+        event: None,
         procedure: "child-health-insurance-card".to_owned(),
         legal_basis: "1911-2021-art-2-1".to_owned(),
         consent: false,
@@ -122,6 +123,46 @@ fn of_several_agreements_the_one_that_grants_most_is_applied_and_never_two() {
     assert_eq!(decision.agreement, "b");
 }
 
+/// Of every procedure and every kind of event; whatever the agreement grants.
+#[test]
+fn i2_a_contribution_is_denied_unless_the_procedure_names_its_event() {
+    const NAMED: [(&str, Event); 6] = [
+        ("birth-registration", Event::Birth),
+        ("death-registration", Event::Death),
+        ("civil-status-correction", Event::Correction),
+        ("permanent-residence-registration", Event::Residence),
+        ("permanent-residence-deregistration", Event::Residence),
+        ("temporary-residence-registration", Event::Residence),
+    ];
+    let profile = load(LegalProfile::Law2023);
+    let mut suited = 0;
+    for procedure in profile.catalogue.procedures() {
+        for event in Event::ALL.map(Some).into_iter().chain([None]) {
+            let contribute = Request {
+                act: Act::Contribute,
+                event,
+                procedure: procedure.id.clone(),
+                legal_basis: PROVIDING.to_owned(),
+                ..request()
+            };
+            let (now, longest) = (datetime!(2026-11-24 05:00 UTC), Duration::hours(1));
+            let outcome = profile.decide(&contribute, &standing(), now, longest).outcome;
+            let what = format!("{} {event:?}", procedure.id);
+            let named = event.is_some_and(|event| NAMED.contains(&(procedure.id.as_str(), event)));
+            suited += usize::from(named);
+            if named {
+                assert!(outcome.is_ok(), "{what}");
+                continue;
+            }
+            let denial = outcome.unwrap_err();
+            assert!(matches!(denial.refusal, Refusal::NoAgreement), "{what}");
+            assert_eq!(denial.rule, "event-not-of-procedure", "{what}");
+            assert_eq!(denial.article, "Decision 1911/QD-TTg, Art. 2(2)", "{what}");
+        }
+    }
+    assert_eq!(suited, NAMED.len());
+}
+
 #[test]
 fn i9_data_with_faults_are_refused() {
     for (file, from, to) in [
@@ -134,7 +175,11 @@ fn i9_data_with_faults_are_refused() {
         (0, "\"law-26-2023-art-9\"", "\"law-of-nowhere\""),
         (1, "id = \"death-registration\"", "id = \"birth-registration\""),
         (1, "claims = \"waived\"", "claims = \"perhaps\""),
+        (1, "events = [\"birth\"]", "events = [\"wedding\"]"),
+        (1, "events = [\"birth\"]", "events = [\"BIRTH\"]"),
+        (1, "events = [\"birth\"]\n", ""),
         (2, "id = \"1911-2021-art-3-4-b\"", "id = \"other\""),
+        (2, "id = \"1911-2021-art-2-2\"", "id = \"other\""),
         (2, "effective_from = \"2021-11-15\"", "effective_from = \"2021-11-31\""),
         (3, "ItemGroup::\"contact\"", "ItemGroup::\"contcat\""),
     ] {

@@ -1,5 +1,6 @@
 //! What is decided about: a request that was checked for form at the edge.
 
+use super::catalogue::Event;
 use super::rules::Act;
 
 /// A request without faults, as far as a decision needs it.
@@ -9,6 +10,8 @@ pub(crate) struct Request {
     pub(crate) caller: (String, String),
     /// What it wants to do.
     pub(crate) act: Act,
+    /// The kind of event that it contributes; none where items are obtained.
+    pub(crate) event: Option<Event>,
     /// The procedure or task.
     pub(crate) procedure: String,
     /// Id of the legal ground.

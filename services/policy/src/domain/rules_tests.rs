@@ -6,7 +6,10 @@ use decide::{Fact, ItemEffect};
 use time::macros::date;
 
 use super::*;
-use crate::domain::{catalogue::LegalProfile, table::Builder};
+use crate::domain::{
+    catalogue::{ItemType, LegalProfile},
+    table::Builder,
+};
 
 const SCHEMA: &str = include_str!("../../data/rules.cedarschema");
 const RULES: &str = include_str!("../../data/rules.cedar");
@@ -60,6 +63,33 @@ fn the_26_items_of_the_law_of_2023_are_there_in_order() {
     let numbers: Vec<u32> = catalogue.items().iter().map(|item| item.number).collect();
     assert_eq!(numbers, (1..=26).collect::<Vec<_>>());
     assert_eq!(catalogue.items_basis(), "law-26-2023-art-9");
+}
+
+/// An identifier on the wire names a person, so what numbers a file is a text.
+#[test]
+fn identifiers_are_the_numbers_of_persons_only() {
+    let catalogue = catalogue();
+    let of = |kind| catalogue.items().iter().filter(move |item| item.kind == kind);
+    let ids: Vec<_> = of(ItemType::Identifier).map(|item| item.id.as_str()).collect();
+    assert_eq!(ids, ["personal_id_number", "old_id_number_9"]);
+    assert!(of(ItemType::Text).any(|item| item.id == "residence_file_number"));
+}
+
+#[test]
+fn procedures_that_are_ours_have_their_names() {
+    let catalogue = catalogue();
+    for (id, vi, en, purpose) in [
+        ("civil-status-correction", "Cải chính hộ tịch", "civil-status correction", "civil-status"),
+        (
+            "temporary-residence-registration",
+            "Đăng ký tạm trú",
+            "temporary residence registration",
+            "residence",
+        ),
+    ] {
+        let found = catalogue.procedure(id).unwrap();
+        assert_eq!((&*found.vi, &*found.en, &*found.purpose), (vi, en, purpose));
+    }
 }
 
 /// Points count 15, items 16: point o names two.

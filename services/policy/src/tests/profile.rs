@@ -59,7 +59,7 @@ async fn i2_the_law_of_2014_allows_to_its_last_day_and_nothing_afterwards() {
         service.close().await;
         for now in [FIRST, NOW] {
             let service = under(&database, LegalProfile::Law2014, now).await;
-            let contribute = DecideRequest { action: Action::Contribute.into(), ..asked() };
+            let contribute = contributing(asked(), "birth");
             let stranger = request("G99", "other", "of-nowhere", &["sex"]);
             let direction = with_basis(asked(), |basis| {
                 basis.legal_basis = "1911-2021-art-2-4".into();
