@@ -212,6 +212,7 @@ impl Pki {
             certificate: path(format!("{name}.pem")),
             key: path(format!("{name}.key")),
             ca: path("ca.pem".to_owned()),
+            crl: String::new(),
         }
     }
 

@@ -4,7 +4,6 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -13,6 +12,7 @@ use tonic::service::Routes;
 use crate::{
     Config, StartError,
     connection::Connection,
+    handshake::{Handshake, Handshakes},
     reload::{self, Identities},
     runtime::Entropy,
 };
@@ -70,7 +70,7 @@ impl Server {
     ) {
         let goaway = CancellationToken::new();
         let (config, entropy) = (Arc::new(self.config.clone()), Entropy::system());
-        let handshakes = Arc::new(Semaphore::new(self.config.handshakes_max));
+        let handshakes = Handshakes::new(config.handshakes_max, config.handshakes_per_address_max);
         let mut connections = JoinSet::new();
         let lame_duck = async {
             stop.cancelled().await;
@@ -86,7 +86,7 @@ impl Server {
                 // Finished connections are taken off the set as they end.
                 Some(_) = connections.join_next() => continue,
             };
-            let Some((tcp, permit)) = accepted else { continue };
+            let Some((tcp, handshake)) = accepted else { continue };
             let connection = Connection {
                 routes: routes.clone(),
                 identities: self.identities.clone(),
@@ -94,7 +94,7 @@ impl Server {
                 goaway: goaway.clone(),
                 entropy: entropy.clone(),
             };
-            connections.spawn(connection.serve(tcp, permit));
+            connections.spawn(connection.serve(tcp, handshake));
         }
         drop(self.listener);
         goaway.cancel();
@@ -107,13 +107,11 @@ impl Server {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    handshakes: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(handshakes).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, handshakes: &Handshakes) -> Option<(TcpStream, Handshake)> {
+    let permit = handshakes.permit().await?;
     match listener.accept().await {
-        Ok((tcp, _)) => Some((tcp, permit)),
+        // Whoever has its share is told so by the end of the connection.
+        Ok((tcp, from)) => Some((tcp, handshakes.begin(permit, from.ip())?)),
         Err(error) => {
             tracing::warn!(kind = ?error.kind(), "accept failed");
             tokio::time::sleep(ACCEPT_PAUSE).await;

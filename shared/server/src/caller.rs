@@ -110,7 +110,7 @@ enum OpenTo {
 const METHODS: &[(&str, &[OpenTo])] = &[
     ("/lienthong.identity.v1.IdentityService/GetPerson", &[OpenTo::Systems]),
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", &[OpenTo::Systems]),
-    ("/lienthong.identity.v1.RegisterService/Apply", &[OpenTo::Service("contribution")]),
+    ("/lienthong.register.v1.RegisterService/Apply", &[OpenTo::Service("contribution")]),
     ("/lienthong.contribution.v1.ContributionService/SubmitContribution", &[OpenTo::Systems]),
     (
         "/lienthong.policy.v1.PolicyService/Decide",

@@ -31,6 +31,8 @@ pub struct Config {
     pub handshake_max_seconds: u64,
     /// Handshakes under way at the same time.
     pub handshakes_max: usize,
+    /// Of these, from one address; one more is ended at once.
+    pub handshakes_per_address_max: usize,
     /// Streams at the same time on one connection.
     pub streams_max: u32,
     /// A connection is ended, gently, at this age, give or take a tenth.
@@ -52,6 +54,7 @@ impl Config {
             certificate: self.certificate.clone(),
             key: self.key.clone(),
             ca: self.ca.clone(),
+            crl: self.crl.clone(),
         }
     }
 }

@@ -16,10 +16,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::CertificateDer;
-use tokio::{
-    net::TcpStream,
-    sync::{OwnedSemaphorePermit, watch},
-};
+use tokio::{net::TcpStream, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes};
 
@@ -27,6 +24,7 @@ use crate::{
     Config,
     call::Calls,
     caller::{Caller, NoCaller},
+    handshake::Handshake,
     reload::Identities,
     runtime::Entropy,
 };
@@ -50,12 +48,12 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Serves it until it ends.
-    pub(crate) async fn serve(mut self, tcp: TcpStream, permit: OwnedSemaphorePermit) {
+    pub(crate) async fn serve(mut self, tcp: TcpStream, under_way: Handshake) {
         let longest = Duration::from_secs(self.config.handshake_max_seconds);
         let acceptor = self.identities.borrow_and_update().acceptor.clone();
         let handshake = tokio::time::timeout(longest, acceptor.accept(tcp));
         let Ok(Ok(stream)) = handshake.await else { return };
-        drop(permit);
+        drop(under_way);
         if stream.get_ref().0.set_nodelay(true).is_err() {
             return;
         }

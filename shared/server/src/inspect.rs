@@ -58,6 +58,7 @@ pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut 
         ("server.deadline_max_seconds", config.deadline_max_seconds),
         ("server.handshake_max_seconds", config.handshake_max_seconds),
         ("server.handshakes_max", config.handshakes_max as u64),
+        ("server.handshakes_per_address_max", config.handshakes_per_address_max as u64),
         ("server.streams_max", config.streams_max.into()),
     ] {
         if value == 0 {

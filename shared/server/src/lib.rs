@@ -15,6 +15,7 @@
 //! | `connection` | one connection: handshake, calls, and its end by age, idleness or drain |
 //! | `deadline` | `grpc-timeout`, honoured and passed on |
 //! | `error` | the one form of an error on the wire |
+//! | `handshake` | how many handshakes are under way, in all and from one address |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
 //! | `runtime` | time and randomness, injected |
@@ -29,6 +30,7 @@ pub mod config;
 mod connection;
 pub mod deadline;
 pub mod error;
+mod handshake;
 pub mod inspect;
 mod reload;
 pub mod runtime;

@@ -50,7 +50,7 @@ pub(crate) fn follow(
 }
 
 fn read(config: &Config) -> Result<Identity, StartError> {
-    tls::server(&config.files(), &config.crl)
+    tls::server(&config.files())
 }
 
 fn look(config: &Config) -> Seen {

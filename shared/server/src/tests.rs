@@ -3,6 +3,7 @@
 
 mod connection;
 mod reload;
+mod silence;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -65,6 +66,7 @@ impl Pki {
             certificate: write("pem", certificate.pem()),
             key: write("key", key.serialize_pem()),
             ca: text_of(&self.folder.path().join("ca.pem")),
+            crl: String::new(),
         }
     }
 
@@ -172,6 +174,7 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         deadline_max_seconds,
         handshake_max_seconds: 10,
         handshakes_max: 16,
+        handshakes_per_address_max: 16,
         streams_max: 200,
         connection_age_seconds: 3_600,
         connection_idle_seconds: 3_600,
@@ -281,6 +284,28 @@ async fn a_revoked_certificate_gets_no_connection_and_another_does() {
     assert_eq!(reason(&refused).1, "", "no answer of ours, whatever the transport calls it");
     let other = pki.issue_as(&uri, Some(8.into()));
     decide(channel(&server, "policy", &other), None).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_service_is_not_called() {
+    let pki = Pki::new();
+    let until = runtime::Clock::system().now() + Span::DAY;
+    let shows = |config: Config| {
+        let own = pki.issue_as(&format!("spiffe://{DOMAIN}/service/policy"), Some(9.into()));
+        Config { certificate: own.certificate, key: own.key, ..config }
+    };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), shows).await;
+    let ours = tls::Files { crl: pki.revoke(&[], until), ..pki.service("identity") };
+    decide(channel(&server, "policy", &ours), None).await.unwrap();
+    pki.revoke(&[9], until);
+    let refused = decide(channel(&server, "policy", &ours), None).await.unwrap_err();
+    assert_eq!(reason(&refused).1, "", "no answer of ours, whatever the transport calls it");
+    // A list that has passed its date lets us call nobody (I9).
+    pki.revoke(&[], until - Span::days(2));
+    let peer =
+        channel::Peer { endpoint: server.address().to_string(), service: "policy".to_owned() };
+    assert!(channel::to_service(&peer, DOMAIN, &ours).is_err());
     server.stop().await;
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
+    client::WebPkiServerVerifier,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
@@ -26,6 +27,9 @@ pub struct Files {
     pub key: String,
     /// PEM file of the CA certificates that peers are verified against.
     pub ca: String,
+    /// PEM file of the revocation lists of those CAs; empty when nothing is revoked. A peer whose certificate
+    /// is on one, or on whose certificate they say nothing, gets no connection.
+    pub crl: String,
 }
 
 /// Who a listener is, and whom it lets in.
@@ -44,16 +48,15 @@ impl Identity {
     }
 }
 
-/// The identity of a listener. With revocation lists in the file `crl`, a caller whose certificate is on one,
-/// or on whose certificate they say nothing, gets no connection; with `crl` empty nobody is asked.
-pub(crate) fn server(files: &Files, crl: &str) -> Result<Identity, StartError> {
+/// The identity of a listener.
+pub(crate) fn server(files: &Files) -> Result<Identity, StartError> {
     let provider = provider();
     let roots = Arc::new(roots(&files.ca)?);
     let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
-    if !crl.is_empty() {
+    if !files.crl.is_empty() {
         // Intermediate certificates, of which agencies have none here, are not on these lists.
         verifier = verifier
-            .with_crls(revocations(crl, Clock::system().now())?)
+            .with_crls(revocations(&files.crl, Clock::system().now())?)
             .only_check_end_entity_revocation()
             .enforce_revocation_expiration();
     }
@@ -70,9 +73,18 @@ pub(crate) fn server(files: &Files, crl: &str) -> Result<Identity, StartError> {
 
 /// The configuration of outgoing connections.
 pub fn client(files: &Files) -> Result<Arc<ClientConfig>, StartError> {
-    let mut config = ClientConfig::builder_with_provider(provider())
+    let provider = provider();
+    let roots = Arc::new(roots(&files.ca)?);
+    let mut verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    if !files.crl.is_empty() {
+        verifier = verifier
+            .with_crls(revocations(&files.crl, Clock::system().now())?)
+            .only_check_end_entity_revocation()
+            .enforce_revocation_expiration();
+    }
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_root_certificates(roots(&files.ca)?)
+        .with_webpki_verifier(verifier.build()?)
         .with_client_auth_cert(chain(&files.certificate)?, key(&files.key)?)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();

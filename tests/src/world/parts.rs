@@ -164,7 +164,7 @@ impl World {
 
     fn own(&self, config: server::Config, service: &str) -> server::Config {
         let id = format!("spiffe://{TRUST_DOMAIN}/service/{service}");
-        let tls::Files { certificate, key, ca } = self.issue(service, &id);
+        let tls::Files { certificate, key, ca, .. } = self.issue(service, &id);
         server::Config {
             listen: "127.0.0.1:0".to_owned(),
             trust_domain: TRUST_DOMAIN.to_owned(),

@@ -104,7 +104,7 @@ impl Connection {
             let why = format!("no caller `{name}` in `{shown}`; there are: {}", known.join(", "));
             return Err(Ending::Usage(why).into());
         };
-        let files = tls::Files { certificate, key, ca: demo.ca };
+        let files = tls::Files { certificate, key, ca: demo.ca, crl: String::new() };
         let client = Client::new(&demo.endpoint, &demo.service, &demo.trust_domain, &files)?;
         Ok(Connected {
             client: client.within(Duration::from_secs(self.timeout)),
