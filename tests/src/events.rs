@@ -57,6 +57,7 @@ fn submitted(key: &str, procedure: &str, unit: &str, event: Event) -> SubmitCont
         }),
         event: Some(event),
         validate_only: false,
+        request_id: "r-1".to_owned(),
     }
 }
 
@@ -64,6 +65,8 @@ fn place() -> Address {
     Address {
         text: "Phường Giả Định, Hà Nội".to_owned(),
         province_code: "01".to_owned(),
+        commune_code: "00001".to_owned(),
+        units_version: "2025".to_owned(),
         ..Address::default()
     }
 }
@@ -115,13 +118,14 @@ pub fn correction(
         claims: Some(claims),
         entry_number: entry.to_owned(),
         correction_date: date(2026, 5, 4),
+        registration_place: Some(place()),
         corrected_values: vec![CorrectedValue {
             item: item.to_owned(),
             value: Some(ItemValue { value: Some(value) }),
             valid_from,
         }],
     };
-    let procedure = "personal-data-correction";
+    let procedure = "civil-status-correction";
     submitted(entry, procedure, "Z01.DEMO.HOTICH", Event::Correction(correction))
 }
 

@@ -86,46 +86,64 @@ impl Call<'_> {
     async fn submit(&self, request: &SubmitContributionRequest) -> Result<Submitted, Status> {
         let form = form::read(request, &self.shared.lists, self.shared.app.today())?;
         // Which database it comes from, policy knows; what the event says does not depend on it.
-        let Form { mut application, basis, key } = form;
-        let items = application.items();
+        let Form { event, mut application, basis, key } = form;
+        let (items, act) = (application.items(), Act::Contribute(event));
         let policy = &self.shared.clients.policy;
-        let decided = policy.decide(self.deadline, &self.caller, Act::Contribute, basis, &items);
-        let decision = decided.await.map_err(|error| error.refusal(self.deadline))?;
+        let decided = policy.decide(self.deadline, &self.caller, act, basis, &items).await;
+        let decision = decided.map_err(|error| error.refusal(self.deadline))?;
         self.allowed(&decision).await?;
         application.source.clone_from(&decision.database);
         application.connection.clone_from(&decision.connection);
         let digest = tlog::digest(self.bytes);
-        if request.validate_only {
-            return self.check_only(&decision, key, digest, &application).await;
+        let receipt = ContributionReceipt {
+            idempotency_key: key.to_owned(),
+            digest: digest.to_vec(),
+            decision_id: decision.id.clone(),
+            policy_revision: decision.revision.clone(),
+            request_id: request.request_id.clone(),
+            ..ContributionReceipt::default()
+        };
+        let found = if request.validate_only {
+            self.check_only(&decision, digest, &application, receipt).await
+        } else {
+            self.apply(&decision, digest, application, receipt).await
+        };
+        match found {
+            Ok(found) => found,
+            Err(reason) => Err(self.no_outcome(&decision, reason).await),
         }
-        let received = self.shared.app.receive(&decision.connection, key, digest, application);
-        let submission = received.await.map_err(no_outcome)?;
-        let finished = self.shared.app.finish(self.deadline, &submission).await;
-        let outcome = finished.map_err(no_outcome)?;
-        match outcome {
+    }
+
+    async fn apply(
+        &self,
+        decision: &Decision,
+        digest: [u8; 32],
+        application: Application,
+        receipt: ContributionReceipt,
+    ) -> Result<Result<Submitted, Status>, NoOutcome> {
+        let (app, items) = (&self.shared.app, application.items());
+        let key = &receipt.idempotency_key;
+        let submission = app.receive(&decision.connection, key, digest, application).await?;
+        match app.finish(self.deadline, &submission).await? {
             Outcome::Applied { version, number, known_at_us } => {
                 let answer = ContributionReceipt {
                     contribution_id: submission.contribution_id.clone(),
-                    idempotency_key: key.to_owned(),
                     state: ContributionState::Applied.into(),
                     version,
                     personal_number: number,
                     received_time: Some(timestamp_us(submission.received_at_us)),
                     known_time: Some(timestamp_us(known_at_us)),
-                    digest: digest.to_vec(),
+                    ..receipt
                 };
-                let record =
-                    record::answered(&decision, AccessOutcome::Answered, None, vec![], None);
-                let (answer, receipt) =
-                    self.once(&submission, &record, Answer::new(&answer)).await?;
-                self.release(answer, receipt)
+                let record = record::contributed(decision, AccessOutcome::Contributed, "", &items);
+                let kept = self.once(&submission, &record, Answer::new(&answer)).await;
+                Ok(kept.and_then(|(answer, receipt)| self.release(answer, receipt)))
             }
             Outcome::Rejected(reasons) => {
-                let denial = rejected_denial();
-                let refusal = Answer::<Refusal>::new(&record::refusal(&denial));
-                let record = record::refused(&decision, denial.reason);
-                let (_, receipt) = self.once(&submission, &record, refusal).await?;
-                Err(rejected(reasons, &receipt))
+                let refusal = Answer::<Refusal>::new(&refusal_of(&reasons));
+                let record = record::contributed(decision, AccessOutcome::Rejected, "", &items);
+                let kept = self.once(&submission, &record, refusal).await;
+                Ok(kept.and_then(|(_, receipt)| Err(rejected(reasons, &receipt))))
             }
         }
     }
@@ -134,29 +152,47 @@ impl Call<'_> {
     async fn check_only(
         &self,
         decision: &Decision,
-        key: &str,
         digest: [u8; 32],
         application: &Application,
-    ) -> Result<Submitted, Status> {
-        let tried = self.shared.app.try_out(self.deadline, &digest, application).await;
-        match tried.map_err(no_outcome)? {
+        receipt: ContributionReceipt,
+    ) -> Result<Result<Submitted, Status>, NoOutcome> {
+        let items = application.items();
+        match self.shared.app.try_out(self.deadline, &digest, application).await? {
             Outcome::Applied { .. } => {
                 let answer = Answer::new(&ContributionReceipt {
-                    idempotency_key: key.to_owned(),
                     state: ContributionState::Validated.into(),
                     received_time: Some(timestamp_us(self.shared.app.now_us())),
-                    digest: digest.to_vec(),
-                    ..ContributionReceipt::default()
+                    ..receipt
                 });
-                let record =
-                    record::answered(decision, AccessOutcome::Answered, None, vec![], None);
-                let receipt = self.record(&record, &answer).await?;
-                self.release(answer, receipt)
+                let record = record::contributed(decision, AccessOutcome::Contributed, "", &items);
+                let recorded = self.record(&record, &answer).await;
+                Ok(recorded.and_then(|receipt| self.release(answer, receipt)))
             }
             Outcome::Rejected(reasons) => {
-                let receipt = self.refusal(decision, &rejected_denial()).await?;
-                Err(rejected(reasons, &receipt))
+                let refusal = Answer::<Refusal>::new(&refusal_of(&reasons));
+                let record = record::contributed(decision, AccessOutcome::Rejected, "", &items);
+                let recorded = self.record(&record, &refusal).await;
+                Ok(recorded.and_then(|receipt| Err(rejected(reasons, &receipt))))
             }
+        }
+    }
+
+    /// A contribution without an outcome; what was refused is recorded.
+    async fn no_outcome(&self, decision: &Decision, reason: NoOutcome) -> Status {
+        match reason {
+            NoOutcome::KeyReused(first) => {
+                let denial = record::own(ErrorReason::KeyReused, "one-key-one-contribution");
+                let first = ("first_digest", hex::encode(first));
+                self.refuse(decision, &denial, &[first]).await
+            }
+            NoOutcome::BudgetSpent(after) => {
+                let denial = record::own(ErrorReason::GuessingBudgetSpent, "guessing-budget");
+                let after = ("retry_after_seconds", after.to_string());
+                self.refuse(decision, &denial, &[after]).await
+            }
+            NoOutcome::Late => refuse(ErrorReason::DeadlineExceeded),
+            NoOutcome::Away => refuse(ErrorReason::RegisterUnavailable),
+            NoOutcome::AuditAway => refuse(ErrorReason::AuditUnavailable),
         }
     }
 
@@ -202,7 +238,7 @@ impl Call<'_> {
                 let receipt = self.record(record, &answer).await?.to_bytes();
                 let kept = Kept { answer: answer.bytes().to_vec(), receipt };
                 let stored = self.shared.app.keep(&submission.contribution_id, kept).await;
-                stored.map_err(no_outcome)?
+                stored.map_err(|_| refuse(ErrorReason::RegisterUnavailable))?
             }
         };
         let answer = Answer::kept(kept.answer);
@@ -221,15 +257,6 @@ impl Call<'_> {
         Ok(Response::new(disclosed.into()))
     }
 
-    async fn refusal(
-        &self,
-        decision: &Decision,
-        denial: &Denial,
-    ) -> Result<DurableReceipt, Status> {
-        let answer = Answer::<Refusal>::new(&record::refusal(denial));
-        self.record(&record::refused(decision, denial.reason), &answer).await
-    }
-
     /// Records a refusal, and gives the error with the record's index.
     async fn refuse(
         &self,
@@ -237,16 +264,11 @@ impl Call<'_> {
         denial: &Denial,
         more: &[(&str, String)],
     ) -> Status {
-        match self.refusal(decision, denial).await {
+        let answer = Answer::<Refusal>::new(&record::refusal(denial, Vec::new()));
+        match self.record(&record::refused(decision, denial.reason), &answer).await {
             Err(status) => status,
             Ok(receipt) => {
-                let mut metadata = vec![
-                    ("record_index", receipt.index().to_string()),
-                    ("rule", denial.rule.clone()),
-                    ("article", denial.article.clone()),
-                ];
-                metadata.extend_from_slice(more);
-                metadata.retain(|(_, value)| !value.is_empty());
+                let metadata = record::metadata(denial, receipt.index(), more);
                 refuse_with(denial.reason, &metadata)
             }
         }
@@ -263,12 +285,15 @@ fn first_refused(table: &TableAnswer) -> Option<Denial> {
     })
 }
 
-fn rejected_denial() -> Denial {
-    Denial {
+/// What stands in the record where the answer would: that the register rejected it, and why.
+fn refusal_of(reasons: &[Rejection]) -> Refusal {
+    let denial = Denial {
         reason: ErrorReason::ContributionRejected,
         rule: "register-checks".to_owned(),
         article: PROVIDING.to_owned(),
-    }
+    };
+    let one = |rejection: &Rejection| format!("{}:{}", rejection.item, rejection.reason);
+    record::refusal(&denial, reasons.iter().map(one).collect())
 }
 
 /// The error that names every reason of a rejection.
@@ -276,7 +301,7 @@ fn rejected(reasons: Vec<Rejection>, receipt: &DurableReceipt) -> Status {
     let one = |rejection: Rejection| {
         let (vi, en) = match rejection.reason.as_str() {
             "ALREADY_REGISTERED" => (
-                "bản ghi này của nguồn đã có trong cơ sở dữ liệu",
+                "bản ghi này của nguồn đã có trong cơ sở dữ liệu dân cư",
                 "this entry of the source is already in the register",
             ),
             "PREFIX_NOT_ISSUED" => (
@@ -292,32 +317,29 @@ fn rejected(reasons: Vec<Rejection>, receipt: &DurableReceipt) -> Status {
                 "there is no such person, or what is known of it differs",
             ),
             "PERSON_DECEASED" => (
-                "cơ sở dữ liệu đã ghi nhận người này chết hoặc mất tích",
+                "cơ sở dữ liệu dân cư đã ghi nhận người này chết hoặc mất tích",
                 "the register already holds the person's death or disappearance",
             ),
             "NOTHING_TO_CORRECT" => {
                 ("không có giá trị nào để cải chính", "there is no value that could be corrected")
             }
-            _ => ("giá trị không đúng kiểu", "the value has not the right type"),
+            "OTHER_SOURCE" => (
+                "giá trị do nguồn khác cung cấp, chỉ nguồn đó được cải chính",
+                "the value was provided by another source, which alone corrects it",
+            ),
+            "NUMBERS_SPENT" => (
+                "đã hết số định danh cho mã nơi đăng ký, giới tính và năm sinh này",
+                "no number with this prefix, sex and year of birth is left",
+            ),
+            "WRONG_TYPE" => ("giá trị không đúng kiểu", "the value has not the right type"),
+            _ => (
+                "cơ sở dữ liệu dân cư không nhận dạng thông tin này",
+                "the register does not take a contribution of this form",
+            ),
         };
         Precondition { reason: rejection.reason, subject: rejection.item, vi, en }
     };
     let index = ("record_index", receipt.index().to_string());
     let reasons = reasons.into_iter().map(one).collect();
     unmet(ErrorReason::ContributionRejected, reasons, &[index])
-}
-
-fn no_outcome(reason: NoOutcome) -> Status {
-    match reason {
-        NoOutcome::KeyReused(first) => {
-            refuse_with(ErrorReason::KeyReused, &[("first_digest", hex::encode(first))])
-        }
-        NoOutcome::Away => refuse(ErrorReason::RegisterUnavailable),
-        NoOutcome::BudgetSpent(after) => {
-            let after = ("retry_after_seconds", after.to_string());
-            refuse_with(ErrorReason::GuessingBudgetSpent, &[after])
-        }
-        NoOutcome::Late => refuse(ErrorReason::DeadlineExceeded),
-        NoOutcome::AuditAway => refuse(ErrorReason::AuditUnavailable),
-    }
 }

@@ -1,6 +1,6 @@
 //! The use cases: receive a contribution, bring it to its outcome, keep what was answered.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use server::{
     Deadline,
@@ -133,19 +133,33 @@ impl App {
         self.store.keep(id.to_owned(), kept).await.map_err(|error| away(&error))
     }
 
-    /// Sends every submission without an outcome to the register again.
-    pub(crate) async fn repeat_unfinished(&self) -> Result<Repeated, Error> {
+    /// Sends submissions without an outcome to the register again: those that nobody can be waiting for any
+    /// more. A connection whose budget is spent is left alone until the next time.
+    pub(crate) async fn repeat_unfinished(&self, older: Duration) -> Result<Repeated, Error> {
+        let older = i64::try_from(older.as_micros()).unwrap_or(i64::MAX);
+        let until_us = self.now_us().saturating_sub(older);
         let (mut from_us, mut repeated) = (i64::MIN, Repeated::default());
+        let mut spent = HashSet::new();
         loop {
-            let unfinished = self.store.unfinished(from_us).await?;
+            let unfinished = self.store.unfinished(from_us, until_us).await?;
             let Some(last) = unfinished.last() else { return Ok(repeated) };
             // What is received at the same moment as the last is looked at again next time.
             from_us = last.received_at_us.saturating_add(1);
             for submission in &unfinished {
+                let connection = &submission.application.connection;
+                if spent.contains(connection) {
+                    repeated.left += 1;
+                    continue;
+                }
                 let deadline = Deadline::after(REPEAT_DEADLINE);
                 match self.finish(deadline, submission).await {
                     Ok(_) => repeated.finished += 1,
-                    Err(_) => repeated.left += 1,
+                    Err(error) => {
+                        repeated.left += 1;
+                        if matches!(error, NoOutcome::BudgetSpent(_)) {
+                            spent.insert(connection.clone());
+                        }
+                    }
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Policy, the register and the access log, as contribution uses them.
 
 use contract::{
-    identity::v1::{
+    register::v1::{
         ApplyAnswer, ApplyRequest, Assertion, KnownPerson, NewPerson, Rejection as WireRejection,
         apply_answer, apply_request, register_service_client::RegisterServiceClient,
     },
@@ -122,7 +122,10 @@ impl RegisterClient {
             dry_run,
         };
         let applied = self.register.clone().apply(deadline.request(request)).await;
-        let answer = applied.map_err(|status| not_applied(deadline, &status))?.into_inner().answer;
+        let answer = match applied {
+            Ok(response) => response.into_inner().answer,
+            Err(status) => return not_applied(deadline, &status),
+        };
         answer.and_then(outcome).ok_or_else(|| {
             tracing::error!("the register answered with no outcome");
             NotApplied::Away
@@ -149,27 +152,32 @@ fn outcome(answer: ApplyAnswer) -> Option<Outcome> {
     })
 }
 
-fn not_applied(deadline: Deadline, status: &Status) -> NotApplied {
+/// What an error of the register means. One that will be the same however often it is asked again is an
+/// outcome, or the contribution would never be finished.
+fn not_applied(deadline: Deadline, status: &Status) -> Result<Outcome, NotApplied> {
     if deadline.ended(status) {
-        return NotApplied::Late;
+        return Err(NotApplied::Late);
     }
     let details = status.get_error_details();
     let Some(info) = details.error_info() else {
         tracing::error!(code = ?status.code(), "the register did not answer");
-        return NotApplied::Away;
+        return Err(NotApplied::Away);
     };
     tracing::error!(reason = info.reason, "the register did not apply");
-    if info.reason == name(ErrorReason::KeyReused) {
+    let is = |reason| info.reason == name(reason);
+    if is(ErrorReason::KeyReused) {
         let first = info.metadata.get("first_digest").and_then(|text| hex::decode(text).ok());
         let first = first.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        return NotApplied::KeyReused(first.unwrap_or_default());
-    }
-    if info.reason == name(ErrorReason::GuessingBudgetSpent) {
+        Err(NotApplied::KeyReused(first.unwrap_or_default()))
+    } else if is(ErrorReason::GuessingBudgetSpent) {
         let after = info.metadata.get("retry_after_seconds").and_then(|text| text.parse().ok());
-        return NotApplied::BudgetSpent(after.unwrap_or_default());
+        Err(NotApplied::BudgetSpent(after.unwrap_or_default()))
+    } else if is(ErrorReason::InvalidRequest) || is(ErrorReason::MessageTooLarge) {
+        let reason = "NOT_ACCEPTED".to_owned();
+        Ok(Outcome::Rejected(vec![Rejection { item: String::new(), reason }]))
+    } else if is(ErrorReason::AuditUnavailable) {
+        Err(NotApplied::AuditAway)
+    } else {
+        Err(NotApplied::Away)
     }
-    if info.reason == name(ErrorReason::AuditUnavailable) {
-        return NotApplied::AuditAway;
-    }
-    NotApplied::Away
 }

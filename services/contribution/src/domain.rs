@@ -45,6 +45,7 @@ pub(crate) struct Application {
     /// The database that contributes.
     pub(crate) source: String,
     /// Its connection.
+    #[serde(default)]
     pub(crate) connection: String,
     /// Whom it is about.
     pub(crate) target: Target,
@@ -139,11 +140,12 @@ pub(crate) fn check_order(
     }
 }
 
-/// The entry of a civil-status book: the place, the year and the number tell it from every other.
+/// The entry of a civil-status book: its kind, commune, year and number tell it from every other. The commune
+/// is there: the form demands it.
 pub(crate) fn entry(kind: &str, place: &Address, registered: PartialDate, number: &str) -> String {
-    let unit = place.commune_code.as_ref().or(place.province_code.as_ref());
-    let unit = unit.map_or(place.text.as_str(), String::as_str);
-    format!("{kind}/{unit}/{}/{number}", registered.year())
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    let (version, commune) = (part(&place.units_version), part(&place.commune_code));
+    format!("{kind}/{version}/{commune}/{}/{number}", registered.year())
 }
 
 /// A death entry.
@@ -210,13 +212,15 @@ pub(crate) struct Correction {
     pub(crate) claims: Claims,
     pub(crate) entry_number: String,
     pub(crate) correction_date: PartialDate,
+    pub(crate) registration_place: Address,
     pub(crate) said: Vec<Said>,
 }
 
 impl Correction {
     /// What it says, as the register takes it.
     pub(crate) fn application(self) -> Application {
-        let entry = format!("correction/{}/{}", self.correction_date.year(), self.entry_number);
+        let place = &self.registration_place;
+        let entry = entry("correction", place, self.correction_date, &self.entry_number);
         Application {
             source: String::new(),
             connection: String::new(),

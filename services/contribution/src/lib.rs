@@ -2,7 +2,7 @@
 //! (Decision 1911/QD-TTg, Art. 2(2)).
 //!
 //! ```text
-//! api  ->  app  ->  domain   what a birth entry must hold, and what it says: pure
+//! api  ->  app  ->  domain   what an event must hold, and what it says: pure
 //!              \->  store    the only place with SQL
 //!  \->  client              policy, the register and the access log
 //! ```
@@ -139,7 +139,7 @@ impl Service {
     /// # Errors
     /// When the submissions cannot be read.
     pub async fn repeat_unfinished(&self) -> Result<Repeated, Error> {
-        self.shared.app.repeat_unfinished().await
+        self.shared.app.repeat_unfinished(Duration::ZERO).await
     }
 
     /// Stops the worker and closes the submissions.
@@ -152,7 +152,7 @@ impl Service {
 /// The worker: a submission whose sender went away, or whose outcome was lost in a crash, is finished too.
 async fn repeat(shared: Arc<api::Shared>, every: Duration) {
     loop {
-        match shared.app.repeat_unfinished().await {
+        match shared.app.repeat_unfinished(every).await {
             Ok(repeated) if repeated == Repeated::default() => {}
             Ok(Repeated { finished, left }) => {
                 tracing::info!(finished, left, "repeated unfinished submissions");

@@ -30,9 +30,10 @@ const BY_KEY: Sql = Sql {
 };
 const UNFINISHED: Sql = Sql {
     sqlite: "SELECT contribution_id, digest, application, received_at_us, outcome, answer, receipt \
-             FROM submission WHERE outcome IS NULL AND received_at_us >= ? ORDER BY received_at_us LIMIT 100",
+             FROM submission WHERE outcome IS NULL AND received_at_us >= ? AND received_at_us <= ? \
+             ORDER BY received_at_us LIMIT 100",
     postgres: "SELECT contribution_id, digest, application, received_at_us, outcome, answer, receipt \
-               FROM submission WHERE outcome IS NULL AND received_at_us >= $1 \
+               FROM submission WHERE outcome IS NULL AND received_at_us >= $1 AND received_at_us <= $2 \
                ORDER BY received_at_us LIMIT 100",
 };
 // The first outcome stands.
@@ -123,10 +124,22 @@ impl Submissions {
         rows.first().map(submission).transpose()
     }
 
-    /// Submissions without an outcome, the oldest first, received at or after a moment.
-    pub(crate) async fn unfinished(&self, from_us: i64) -> Result<Vec<Submission>, Error> {
-        let rows = self.0.read(&UNFINISHED, vec![from_us.into()]).await?;
-        rows.iter().map(submission).collect()
+    /// Submissions without an outcome, the oldest first, received in a span of time. One that cannot be read is
+    /// passed over and said: it must not keep the others waiting.
+    pub(crate) async fn unfinished(
+        &self,
+        from_us: i64,
+        until_us: i64,
+    ) -> Result<Vec<Submission>, Error> {
+        let rows = self.0.read(&UNFINISHED, vec![from_us.into(), until_us.into()]).await?;
+        let read = rows.iter().filter_map(|row| {
+            let read = submission(row);
+            if read.is_err() {
+                tracing::error!("a stored submission cannot be read");
+            }
+            read.ok()
+        });
+        Ok(read.collect())
     }
 
     /// Stores what became of a contribution; the first outcome stands.

@@ -4,16 +4,20 @@ mod apply;
 mod coalesce;
 mod lookup;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 pub(crate) use apply::NotApplied;
-use coalesce::Coalescer;
+use coalesce::{Coalescer, Gone};
 pub(crate) use lookup::{Looked, Lookup, NoAnswer};
 use model::GoldenRecord;
 use server::runtime::{Clock, Entropy};
 use time::{Date, UtcOffset, macros::offset};
 
-use crate::{Config, store::RegisterStore};
+use crate::{Config, domain::lookup::relatives, store::RegisterStore};
 
 /// Viet Nam's time of day: UTC+7, without summer time.
 const VIET_NAM: UtcOffset = offset!(+7);
@@ -35,6 +39,8 @@ struct Read {
     misses: i64,
     comparisons: i64,
     version: u64,
+    /// Numbers of protected persons whom the record names.
+    hidden: HashSet<String>,
 }
 
 /// What a lookup asks for.
@@ -43,6 +49,8 @@ struct Question {
     connection: String,
     window_start_ms: i64,
     min_version: u64,
+    /// Whether relations to other persons are asked for.
+    relations: bool,
 }
 
 /// What is charged to a budget.
@@ -57,6 +65,12 @@ fn comparisons_of(connection: &str) -> String {
     format!("{connection} comparisons")
 }
 
+/// The budget of persons that were not found by contributing: its own, so that a source with old data does not
+/// end the lookups of its agency.
+fn contributions_of(connection: &str) -> String {
+    format!("{connection} contributions")
+}
+
 /// The use cases over one register.
 pub(crate) struct App {
     store: RegisterStore,
@@ -65,7 +79,7 @@ pub(crate) struct App {
     clock: Clock,
     entropy: Entropy,
     reads: Coalescer<Question, Option<Read>>,
-    charges: Coalescer<Charge, Option<i64>>,
+    charges: Arc<Coalescer<Charge, Option<i64>>>,
 }
 
 impl App {
@@ -78,16 +92,17 @@ impl App {
     ) -> Self {
         let batch = config.batch_max.max(1);
         let reading = store.clone();
-        let reads = Coalescer::start(batch, move |asked: Arc<[Question]>| {
+        let reads = Coalescer::start(batch, Gone::Dropped, move |asked: Arc<[Question]>| {
             let store = reading.clone();
             async move { read(&store, &asked).await }
         });
         let charging = store.clone();
-        let charges = Coalescer::start(batch, move |charged: Arc<[Charge]>| {
+        let charges = Coalescer::start(batch, Gone::Counted, move |charged: Arc<[Charge]>| {
             let store = charging.clone();
             async move { charge(&store, &charged).await }
         });
         let answer_valid = Duration::from_secs(config.answer_valid_seconds.into());
+        let charges = Arc::new(charges);
         Self { store, budget, answer_valid, clock, entropy, reads, charges }
     }
 
@@ -131,6 +146,12 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
                 spent.insert((window, budget), amount);
             }
         }
+        // Asked whenever anybody asks for relations, whoever is there (I7).
+        let mut hidden = HashSet::new();
+        if asked.iter().any(|q| q.relations) {
+            let related: Vec<&str> = persons.values().flat_map(relatives).collect();
+            hidden = store.protected(&related).await?;
+        }
         let one = |q: &Question| {
             let of = |budget| spent.get(&(q.window_start_ms, budget)).copied().unwrap_or(0);
             Some(Read {
@@ -138,6 +159,7 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
                 misses: of(q.connection.clone()),
                 comparisons: of(comparisons_of(&q.connection)),
                 version,
+                hidden: hidden.clone(),
             })
         };
         Ok::<_, crate::Error>(asked.iter().map(one).collect::<Vec<_>>())
@@ -178,6 +200,16 @@ async fn charge(store: &RegisterStore, charged: &[Charge]) -> Vec<Option<i64>> {
         Some(*before)
     };
     charged.iter().map(one).collect()
+}
+
+impl App {
+    /// Charges a budget, whether or not the caller waits: whoever goes away has still asked. Says how much is
+    /// spent then.
+    async fn charge(&self, window_start_ms: i64, budget: String, amount: u32) -> Option<i64> {
+        let charges = Arc::clone(&self.charges);
+        let charge = Charge { window_start_ms, budget, amount };
+        tokio::spawn(async move { charges.ask(charge).await.flatten() }).await.ok().flatten()
+    }
 }
 
 /// What may be logged of an error.

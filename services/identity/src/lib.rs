@@ -79,6 +79,9 @@ pub enum Error {
     /// The register was made for the other kind of persons.
     #[error("the register was made with `synthetic = {0}`")]
     OtherSide(bool),
+    /// A limit that must be more than nothing is 0.
+    #[error("`identity.{0}` must not be 0")]
+    Zero(&'static str),
     /// No register is named.
     #[error("`identity.database` is not set")]
     NoDatabase,
@@ -126,6 +129,16 @@ impl Service {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, Error> {
+        // A window of no length would be no budget at all (I9).
+        for (key, value) in [
+            ("misses_window_seconds", config.misses_window_seconds),
+            ("misses_max", config.misses_max),
+            ("comparisons_max", config.comparisons_max),
+        ] {
+            if value == 0 {
+                return Err(Error::Zero(key));
+            }
+        }
         let store = Self::register(config).await?;
         let path = config.log_key_file.clone();
         let key =
@@ -138,7 +151,7 @@ impl Service {
         };
         let app = app::App::start(store.clone(), budget, config, clock, entropy);
         let lists = model::CodeLists::shipped()?;
-        Ok(Self { store, shared: Arc::new(api::Shared { app, clients, lists }) })
+        Ok(Self { store, shared: Arc::new(api::Shared { app: Arc::new(app), clients, lists }) })
     }
 
     /// Opens the register alone, to load or check it.

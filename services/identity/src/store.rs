@@ -13,12 +13,20 @@ use store::{Migration, Sql, Store, Value};
 
 use crate::Error;
 
-pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "register",
-    sqlite: include_str!("../migrations/sqlite/0001_register.sql"),
-    postgres: include_str!("../migrations/postgres/0001_register.sql"),
-}];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "register",
+        sqlite: include_str!("../migrations/sqlite/0001_register.sql"),
+        postgres: include_str!("../migrations/postgres/0001_register.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "known time",
+        sqlite: include_str!("../migrations/sqlite/0002_known_time.sql"),
+        postgres: include_str!("../migrations/postgres/0002_known_time.sql"),
+    },
+];
 
 const FOUND: Sql = Sql {
     sqlite: "INSERT INTO register (id, version, synthetic) VALUES (1, 0, ?) ON CONFLICT DO NOTHING",

@@ -51,6 +51,13 @@ pub mod policy {
         include!("gen/lienthong.policy.v1.rs");
     }
 }
+/// Packages under `lienthong.register`.
+pub mod register {
+    /// Package `lienthong.register.v1`.
+    pub mod v1 {
+        include!("gen/lienthong.register.v1.rs");
+    }
+}
 /// Packages under `lienthong.type`.
 pub mod r#type {
     /// Package `lienthong.type.v1`.

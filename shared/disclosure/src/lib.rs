@@ -45,9 +45,9 @@ use contract::{
     audit::v1::Receipt,
     contribution::v1::{ContributionReceipt, SubmitContributionResponse},
     identity::v1::{
-        ApplyAnswer, ApplyResponse, GetPersonAnswer, GetPersonResponse, VerifyClaimsAnswer,
-        VerifyClaimsResponse,
+        GetPersonAnswer, GetPersonResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
     },
+    register::v1::{ApplyAnswer, ApplyResponse},
     r#type::v1::ErrorReason,
 };
 use prost::Message;
@@ -81,6 +81,21 @@ pub mod identity {
     )]
     pub mod v1 {
         include!("gen/lienthong.identity.v1.rs");
+    }
+}
+
+/// Servers of the personal services of `lienthong.register.v1`.
+pub mod register {
+    /// Package `lienthong.register.v1`.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::wildcard_enum_match_arm,
+        reason = "generated code"
+    )]
+    pub mod v1 {
+        include!("gen/lienthong.register.v1.rs");
     }
 }
 
@@ -118,10 +133,23 @@ impl Error {
 
 /// A request together with the exact bytes it came as, which the record commits to. prost keeps only
 /// the message, and a message serialised again may have other bytes.
-#[derive(Debug)]
 pub struct Exact<T> {
     message: T,
     bytes: Bytes,
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Exact<T> {
+    /// The message, whose own Debug leaves out what is personal, and not the bytes (I8).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Exact").field(&self.message).finish()
+    }
+}
+
+impl<T> std::fmt::Debug for Answer<T> {
+    /// Not the bytes (I8).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answer([personal])")
+    }
 }
 
 impl<T> Exact<T> {
@@ -137,7 +165,6 @@ impl<T> Exact<T> {
 }
 
 /// An answer, serialised once: these bytes are recorded and these bytes are sent.
-#[derive(Debug)]
 pub struct Answer<T> {
     bytes: Bytes,
     of: PhantomData<T>,

@@ -31,8 +31,8 @@ pub enum Precision {
     Day,
 }
 
-/// A date as far as it is known. A year alone stays a year and never becomes 1 January
-/// (QCVN 109:2017/BTTTT, Annex B). The order is that of the calendar, the less precise first.
+/// A date as far as it is known. A year alone stays a year and never becomes 1
+/// January. The order is that of the calendar, the less precise first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Parts", into = "Parts")]
 pub struct PartialDate {

@@ -47,7 +47,7 @@ pub struct Hints {
     pub birth_year: i32,
 }
 
-/// A personal identification number: twelve digits, `PPP G YY NNNNNN` (Law 26/2023/QH15, Art. 12). It
+/// A personal identification number: twelve digits, `PPP G YY NNNNNN` (Decree 70/2024/ND-CP, Art. 11). It
 /// has no check digit.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -27,12 +27,12 @@ impl From<Name> for PersonName {
     }
 }
 
-/// A place, as written by its source and as resolved to administrative units.
+/// A place, as written by its source, with the codes of its administrative units.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Address {
     /// As written.
     pub text: String,
-    /// Province, two digits, as valid on the date the source wrote it.
+    /// Province, two digits, in the version `units_version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub province_code: Option<String>,
     /// District, three digits; only before 1 July 2025, when the tier ended.
@@ -41,9 +41,12 @@ pub struct Address {
     /// Commune, five digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commune_code: Option<String>,
-    /// Country, ISO 3166-1 alpha-2; none means VN.
+    /// Country, ISO 3166-1 alpha-2; none when it is not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country_code: Option<String>,
+    /// Version of the codes of units; there where one of them is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units_version: Option<String>,
 }
 
 /// A code with its list and the list's version: the same code means different things in two lists.
@@ -63,7 +66,7 @@ pub struct CodedValue {
 /// The kinds of numbers that identify a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IdentifierKind {
-    /// Twelve digits (Law 26/2023/QH15, Art. 12).
+    /// Twelve digits (Decree 70/2024/ND-CP, Art. 11).
     PersonalNumber,
     /// Nine digits (Law 26/2023/QH15, Art. 9, item 13).
     OldNumber9,
@@ -144,8 +147,9 @@ pub struct Relation {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Document {
     /// A code of the list `document-kind`.
-    pub kind: String,
-    /// Its number.
+    pub kind: CodedValue,
+    /// Its number, empty when it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub number: String,
     /// When it was issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,8 +7,8 @@ use crate::{Fault, Faults};
 
 const CODE_MAX: usize = 64;
 const UNIT_MAX: usize = 35;
-/// Items in one request.
-const ITEMS_MAX: usize = 64;
+/// Items in one request, at most.
+pub const ITEMS_MAX: usize = 64;
 
 /// Checks a ground, and hands it on when it is there.
 pub fn check<'a>(basis: Option<&'a AccessBasis>, faults: &mut Faults) -> Option<&'a AccessBasis> {

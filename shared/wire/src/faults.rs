@@ -42,7 +42,9 @@ impl Fault {
         let fixed = |reason, vi: &str, en: &str| (reason, vi.to_owned(), en.to_owned());
         match self {
             Self::Missing => fixed(FieldFault::Missing, "bắt buộc phải có", "is required"),
-            Self::Malformed => fixed(FieldFault::Malformed, "không đúng dạng", "has not the right form"),
+            Self::Malformed => {
+                fixed(FieldFault::Malformed, "không đúng dạng", "has not the right form")
+            }
             Self::TooLong(max) => (
                 FieldFault::TooLong,
                 format!("dài quá {max} ký tự"),
@@ -54,23 +56,31 @@ impl Fault {
                 format!("has more than {max} entries"),
             ),
             Self::Repeated => fixed(FieldFault::Repeated, "bị lặp lại", "stands there twice"),
-            Self::Wildcard => {
-                fixed(FieldFault::Wildcard, "không được dùng ký tự đại diện", "must not be a wildcard")
-            }
+            Self::Wildcard => fixed(
+                FieldFault::Wildcard,
+                "không được dùng ký tự đại diện",
+                "must not be a wildcard",
+            ),
             Self::UnknownCode => {
                 fixed(FieldFault::UnknownCode, "không có trong danh mục", "is not in the code list")
             }
-            Self::NotAllowed => fixed(FieldFault::NotAllowed, "không được phép", "is not allowed here"),
+            Self::NotAllowed => {
+                fixed(FieldFault::NotAllowed, "không được phép", "is not allowed here")
+            }
             Self::PersonalNumber => fixed(
                 FieldFault::PersonalNumber,
                 "không được là số định danh cá nhân",
                 "must not be a personal number",
             ),
-            Self::InTheFuture => fixed(FieldFault::InTheFuture, "ở trong tương lai", "lies in the future"),
-            Self::TooEarly => fixed(FieldFault::TooEarly, "quá sớm", "is too early"),
-            Self::NotWhole => {
-                fixed(FieldFault::NotWhole, "phải đủ ngày, tháng, năm", "must have year, month and day")
+            Self::InTheFuture => {
+                fixed(FieldFault::InTheFuture, "ở trong tương lai", "lies in the future")
             }
+            Self::TooEarly => fixed(FieldFault::TooEarly, "quá sớm", "is too early"),
+            Self::NotWhole => fixed(
+                FieldFault::NotWhole,
+                "phải đủ ngày, tháng, năm",
+                "must have year, month and day",
+            ),
         }
     }
 }

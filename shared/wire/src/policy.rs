@@ -16,8 +16,8 @@ use tonic::transport::Channel;
 pub enum Act {
     /// Obtain them (Art. 2(1)).
     Obtain,
-    /// Contribute them (Art. 2(2)).
-    Contribute,
+    /// Contribute them (Art. 2(2)), by an event of this kind.
+    Contribute(&'static str),
 }
 
 /// What policy decided about a caller and a ground.
@@ -103,15 +103,16 @@ impl PolicyClient {
         basis: &AccessBasis,
         items: &[String],
     ) -> Result<Decision, NoDecision> {
-        let action = match act {
-            Act::Obtain => Action::Obtain,
-            Act::Contribute => Action::Contribute,
+        let (action, event) = match act {
+            Act::Obtain => (Action::Obtain, ""),
+            Act::Contribute(event) => (Action::Contribute, event),
         };
         let request = DecideRequest {
             caller: caller.id().to_owned(),
             action: action.into(),
             basis: Some(basis.clone()),
             items: items.to_vec(),
+            event: event.to_owned(),
         };
         let response = self.0.clone().decide(deadline.request(request)).await?.into_inner();
         decision(response, items).ok_or(NoDecision::Malformed)

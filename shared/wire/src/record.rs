@@ -52,12 +52,54 @@ fn decided(decision: &Decision) -> DecisionRecord {
     }
 }
 
-/// The words of a refusal, which stand in the record where the answer would.
+/// The record of a contribution: whether the register took it, about whom it was, and its items.
 #[must_use]
-pub fn refusal(denial: &Denial) -> Refusal {
+pub fn contributed(
+    decision: &Decision,
+    outcome: AccessOutcome,
+    person: &str,
+    items: &[String],
+) -> DecisionRecord {
+    let items = items.iter().map(|item| ItemRecord { item: item.clone(), ..ItemRecord::default() });
+    DecisionRecord {
+        outcome: outcome.into(),
+        person: person.to_owned(),
+        items: items.collect(),
+        ..decided(decision)
+    }
+}
+
+/// The words of a refusal, which stand in the record where the answer would. `rejections` are the reasons of
+/// a register, each as `<item>:<REASON>`.
+#[must_use]
+pub fn refusal(denial: &Denial, rejections: Vec<String>) -> Refusal {
     Refusal {
         reason: denial.reason.into(),
         rule: denial.rule.clone(),
         article: denial.article.clone(),
+        rejections,
     }
+}
+
+/// What a refusal says to a program: where it is recorded, by which rule and article, and `more`.
+#[must_use]
+pub fn metadata<'a>(
+    denial: &Denial,
+    index: u64,
+    more: &[(&'a str, String)],
+) -> Vec<(&'a str, String)> {
+    let mut all = vec![
+        ("record_index", index.to_string()),
+        ("rule", denial.rule.clone()),
+        ("article", denial.article.clone()),
+    ];
+    all.extend_from_slice(more);
+    all.retain(|(_, value)| !value.is_empty());
+    all
+}
+
+/// A refusal of ours that is no policy's: by a rule of the service itself.
+#[must_use]
+pub fn own(reason: ErrorReason, rule: &str) -> Denial {
+    Denial { reason, rule: rule.to_owned(), article: String::new() }
 }

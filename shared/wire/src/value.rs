@@ -18,7 +18,7 @@ pub fn write(value: &Value, lists: &CodeLists) -> wire::ItemValue {
         Value::Coded(coded) => item_value::Value::Coded(write_coded(coded, lists)),
         Value::Identifier(number) => item_value::Value::Identifier(write_identifier(number)),
         Value::Relation(relation) => item_value::Value::Relation(write_relation(relation, lists)),
-        Value::Document(document) => item_value::Value::Document(write_document(document)),
+        Value::Document(document) => item_value::Value::Document(write_document(document, lists)),
     };
     wire::ItemValue { value: Some(value) }
 }
@@ -49,6 +49,7 @@ fn write_address(address: &model::Address) -> wire::Address {
         district_code: part(&address.district_code),
         commune_code: part(&address.commune_code),
         country_code: part(&address.country_code),
+        units_version: part(&address.units_version),
     }
 }
 
@@ -89,9 +90,9 @@ fn write_relation(relation: &model::Relation, lists: &CodeLists) -> wire::Relati
     }
 }
 
-fn write_document(document: &model::Document) -> wire::Document {
+fn write_document(document: &model::Document, lists: &CodeLists) -> wire::Document {
     wire::Document {
-        kind: document.kind.clone(),
+        kind: Some(write_coded(&document.kind, lists)),
         number: document.number.clone(),
         issue_date: document.issue_date.as_ref().map(write_date),
         issuer: document.issuer.clone(),
@@ -129,10 +130,11 @@ mod tests {
         let address = model::Address {
             text: "Số 1".into(),
             province_code: Some("01".into()),
+            units_version: Some("2025".into()),
             ..model::Address::default()
         };
         let document = model::Document {
-            kind: "card".into(),
+            kind: coded("document-kind", "1", "cccd"),
             number: "1".into(),
             issue_date: Some(PartialDate::new(2020, 5, 0).unwrap()),
             issuer: String::new(),

@@ -15,9 +15,12 @@ use wire::{Fault, Faults, basis};
 use crate::domain::Application;
 
 const KEY_MAX: usize = 64;
+const REQUEST_ID_MAX: usize = 40;
 
 /// A contribution of the right form.
 pub(super) struct Form<'a> {
+    /// The kind of event, as policy names it.
+    pub(super) event: &'static str,
     /// What the register is to be asked; the source is not known yet.
     pub(super) application: Application,
     /// The ground.
@@ -39,21 +42,22 @@ pub(super) fn read<'a>(
     if !key.chars().all(in_keys) {
         faults.add("idempotency_key", Fault::Malformed);
     }
+    faults.text("request_id", &request.request_id, REQUEST_ID_MAX);
     let basis = basis::check(request.basis.as_ref(), &mut faults);
     let mut reading = events::Reading { lists, today, faults: &mut faults };
-    let application = match &request.event {
+    let (event, application) = match &request.event {
         None => {
             faults.add("event", Fault::Missing);
-            None
+            ("", None)
         }
-        Some(Event::Birth(birth)) => reading.birth(birth),
-        Some(Event::Death(death)) => reading.death(death),
-        Some(Event::Residence(residence)) => reading.residence(residence),
-        Some(Event::Correction(correction)) => reading.correction(correction),
+        Some(Event::Birth(birth)) => ("birth", reading.birth(birth)),
+        Some(Event::Death(death)) => ("death", reading.death(death)),
+        Some(Event::Residence(residence)) => ("residence", reading.residence(residence)),
+        Some(Event::Correction(correction)) => ("correction", reading.correction(correction)),
     };
     faults.finish()?;
     match (application, basis) {
-        (Some(application), Some(basis)) => Ok(Form { application, basis, key }),
+        (Some(application), Some(basis)) => Ok(Form { event, application, basis, key }),
         // Whatever is not there was named above.
         _ => Err(refuse(ErrorReason::Internal)),
     }

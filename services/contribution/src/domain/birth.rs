@@ -37,8 +37,11 @@ impl Draft<'_> {
         check_day("birth.date_of_birth", self.date_of_birth, today, &mut faults);
         let (registered, born) = (self.registration_date, self.date_of_birth);
         check_order(born, "birth.registration_date", registered, &mut faults);
-        // A personal number says male or female (Decree 137/2015/ND-CP, Art. 13): an entry without
-        // either cannot get one.
+        // A personal number has no digit for an earlier century.
+        if born.is_some_and(|born| born.year() < 1900) {
+            faults.push(("birth.date_of_birth".to_owned(), EventFault::NotAllowed));
+        }
+        // A personal number says male or female: an entry without either cannot get one.
         if self.sex.is_some_and(|sex| sex.code != "1" && sex.code != "2") {
             faults.push(("birth.sex".to_owned(), EventFault::NotAllowed));
         }

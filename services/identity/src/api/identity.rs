@@ -124,8 +124,6 @@ impl Call<'_> {
 
     /// A lookup that ended before there was an answer; what the policy or the budget refused is recorded.
     async fn no_answer(&self, decision: &Decision, reason: NoAnswer) -> Status {
-        let denial =
-            |reason, rule: &str| Denial { reason, rule: rule.to_owned(), article: String::new() };
         match reason {
             NoAnswer::ClaimsMissing => {
                 let mut faults = Faults::default();
@@ -133,11 +131,11 @@ impl Call<'_> {
                 faults.finish().err().unwrap_or_else(|| refuse(ErrorReason::Internal))
             }
             NoAnswer::NothingAllowed => {
-                let denial = denial(ErrorReason::NothingAllowed, "nothing-allowed");
+                let denial = record::own(ErrorReason::NothingAllowed, "nothing-allowed");
                 self.refuse(decision, &denial, &[]).await
             }
             NoAnswer::BudgetSpent { retry_after_seconds } => {
-                let denial = denial(ErrorReason::GuessingBudgetSpent, "guessing-budget");
+                let denial = record::own(ErrorReason::GuessingBudgetSpent, "guessing-budget");
                 let after = ("retry_after_seconds", retry_after_seconds.to_string());
                 self.refuse(decision, &denial, &[after]).await
             }
@@ -153,19 +151,13 @@ impl Call<'_> {
         denial: &Denial,
         more: &[(&str, String)],
     ) -> Status {
-        let answer = Answer::<Refusal>::new(&record::refusal(denial));
+        let answer = Answer::<Refusal>::new(&record::refusal(denial, Vec::new()));
         let decided = record::refused(decision, denial.reason);
         let recorder = &self.shared.clients.recorder;
         match recorder.record(self.deadline, &self.access(), &decided, &answer).await {
             Err(error) => error.refusal(self.deadline),
             Ok(receipt) => {
-                let mut metadata = vec![
-                    ("record_index", receipt.index().to_string()),
-                    ("rule", denial.rule.clone()),
-                    ("article", denial.article.clone()),
-                ];
-                metadata.extend_from_slice(more);
-                metadata.retain(|(_, value)| !value.is_empty());
+                let metadata = record::metadata(denial, receipt.index(), more);
                 refuse_with(denial.reason, &metadata)
             }
         }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use contract::{
     audit::v1::{AccessOutcome, DecisionRecord},
-    identity::v1::{
-        Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Rejected, Rejection, RejectionReason,
-        apply_answer, apply_request,
+    register::v1::{
+        Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Rejected, Rejection, apply_answer,
+        apply_request,
     },
-    r#type::v1::ErrorReason,
+    r#type::v1::{ErrorReason, RejectionReason},
 };
 use disclosure::{
     Access, Answer, Disclosed, Exact, Released,
-    identity::v1::register_service_server::RegisterService,
+    register::v1::register_service_server::RegisterService,
 };
 use model::CodeLists;
 use server::{
@@ -25,12 +25,15 @@ use wire::{Fault, Faults, subject, timestamp_us, value::Reader};
 use super::Shared;
 use crate::{
     app::NotApplied,
-    domain::apply::{Application, Outcome, Reason, Said, Target},
+    domain::{
+        apply::{Application, Outcome, Reason, Said, Target},
+        lookup::Ending,
+    },
 };
 
-const APPLY: &str = "/lienthong.identity.v1.RegisterService/Apply";
+const APPLY: &str = "/lienthong.register.v1.RegisterService/Apply";
 const ID_MAX: usize = 64;
-const ENTRY_MAX: usize = 256;
+const ENTRY_MAX: usize = 1024;
 const ASSERTIONS_MAX: usize = 64;
 
 /// The service.
@@ -55,11 +58,7 @@ impl RegisterService for Register {
             }
             NotApplied::Away => refuse(ErrorReason::RegisterUnavailable),
         })?;
-        let decision = DecisionRecord {
-            outcome: AccessOutcome::Answered.into(),
-            person: person(&outcome).to_owned(),
-            ..DecisionRecord::default()
-        };
+        let decision = record(&outcome, &exact.message().connection);
         let answer = Answer::new(&answer(outcome));
         let access = Access { method: APPLY, caller: &caller, request: exact.bytes() };
         // The record stands before the number leaves the register.
@@ -87,7 +86,7 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
         faults.add("assertions", Fault::TooMany(ASSERTIONS_MAX));
     }
     let mut said = Vec::with_capacity(request.assertions.len());
-    for (place, assertion) in request.assertions.iter().enumerate() {
+    for (place, assertion) in request.assertions.iter().take(ASSERTIONS_MAX).enumerate() {
         let field = |name: &str| format!("assertions[{place}].{name}");
         faults.text(&field("item"), &assertion.item, ID_MAX);
         let mut reader = Reader::new(lists, &mut faults);
@@ -145,10 +144,26 @@ fn target(
     }
 }
 
-fn person(outcome: &Outcome) -> &str {
-    match outcome {
-        Outcome::Applied { person_id, .. } => person_id.as_deref().unwrap_or_default(),
-        Outcome::Rejected(_) => "",
+/// What inspectors will read: what really became of it, and about whom it was.
+fn record(outcome: &Outcome, connection: &str) -> DecisionRecord {
+    let (outcome, person) = match outcome {
+        Outcome::Applied { person_id, .. } => (AccessOutcome::Contributed, person_id),
+        Outcome::Rejected { ending: Some(ending), person_id, .. } => {
+            let outcome = match ending {
+                Ending::Absent => AccessOutcome::Absent,
+                Ending::ClaimsDiffer => AccessOutcome::ClaimsDiffer,
+                Ending::Hidden => AccessOutcome::Hidden,
+                Ending::Shown => AccessOutcome::Rejected,
+            };
+            (outcome, person_id)
+        }
+        Outcome::Rejected { ending: None, person_id, .. } => (AccessOutcome::Rejected, person_id),
+    };
+    DecisionRecord {
+        outcome: outcome.into(),
+        person: person.clone().unwrap_or_default(),
+        connection: connection.to_owned(),
+        ..DecisionRecord::default()
     }
 }
 
@@ -161,7 +176,7 @@ fn answer(outcome: Outcome) -> ApplyAnswer {
                 issued_number: number.map(|n| n.as_str().to_owned()).unwrap_or_default(),
             })
         }
-        Outcome::Rejected(reasons) => {
+        Outcome::Rejected { reasons, .. } => {
             let reasons = reasons.into_iter().map(|rejection| Rejection {
                 item: rejection.item,
                 reason: reason(rejection.reason).into(),
@@ -181,5 +196,7 @@ fn reason(reason: Reason) -> RejectionReason {
         Reason::PersonNotFound => RejectionReason::PersonNotFound,
         Reason::PersonDeceased => RejectionReason::PersonDeceased,
         Reason::NothingToCorrect => RejectionReason::NothingToCorrect,
+        Reason::OtherSource => RejectionReason::OtherSource,
+        Reason::NumbersSpent => RejectionReason::NumbersSpent,
     }
 }

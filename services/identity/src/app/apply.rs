@@ -1,6 +1,8 @@
 //! Applying a contribution.
 
-use super::{App, Charge};
+use std::sync::Arc;
+
+use super::{App, contributions_of};
 use crate::{
     domain::apply::{Application, Outcome, Target},
     store::apply::ApplyError,
@@ -21,26 +23,35 @@ pub(crate) enum NotApplied {
 }
 
 impl App {
-    /// Applies a contribution once (I4). A person that is not found counts as a miss of the connection, as
-    /// it does in a lookup: contributions are no way to try out who is there.
-    pub(crate) async fn apply(&self, application: Application) -> Result<Outcome, NotApplied> {
+    /// Applies a contribution once (I4), in a task of its own: what it tells is charged even where the caller
+    /// goes away. A person that is not found counts against the budget of the connection: contributions are
+    /// no way to try out who is there.
+    pub(crate) async fn apply(
+        self: &Arc<Self>,
+        application: Application,
+    ) -> Result<Outcome, NotApplied> {
+        let app = Arc::clone(self);
+        let task = tokio::spawn(async move { app.apply_charged(application).await });
+        task.await.unwrap_or(Err(NotApplied::Away))
+    }
+
+    async fn apply_charged(&self, application: Application) -> Result<Outcome, NotApplied> {
         let guesses = matches!(application.target, Target::Known { .. });
-        let connection = application.connection.clone();
+        let budget = contributions_of(&application.connection);
         let window_start_ms = self.window_start_ms();
+        let max = i64::from(self.budget.misses_max);
         if guesses {
-            let budget = [connection.clone()];
-            let spent = self.store.spent(window_start_ms, &budget).await;
+            let spent = self.store.spent(window_start_ms, std::slice::from_ref(&budget)).await;
             let spent = spent.map_err(|error| away(&error))?;
-            let spent = spent.get(&connection).copied().unwrap_or_default();
-            if spent >= i64::from(self.budget.misses_max) {
+            if spent.get(&budget).copied().unwrap_or_default() >= max {
                 return Err(self.not_applied());
             }
         }
-        let outcome = self.apply_once(application).await?;
-        if outcome.is_miss() {
-            let charge = Charge { window_start_ms, budget: connection, amount: 1 };
-            let spent = self.charges.ask(charge).await.flatten().ok_or(NotApplied::Away)?;
-            if spent > i64::from(self.budget.misses_max) {
+        let (outcome, now) = self.apply_once(application).await?;
+        // What was said before costs nothing to say again.
+        if now && outcome.is_miss() {
+            let spent = self.charge(window_start_ms, budget, 1).await.ok_or(NotApplied::Away)?;
+            if spent > max {
                 return Err(self.not_applied());
             }
         }
@@ -51,17 +62,13 @@ impl App {
         NotApplied::BudgetSpent { retry_after_seconds: self.seconds_to_next_window() }
     }
 
-    async fn apply_once(&self, application: Application) -> Result<Outcome, NotApplied> {
-        let known_at = self.clock.now().unix_timestamp_nanos() / 1_000;
-        let known_at_us = i64::try_from(known_at).unwrap_or(i64::MAX);
+    async fn apply_once(&self, application: Application) -> Result<(Outcome, bool), NotApplied> {
+        let now = self.clock.now().unix_timestamp_nanos() / 1_000;
+        let now_us = i64::try_from(now).unwrap_or(i64::MAX);
         let entropy = self.entropy.clone();
-        let applied = self.store.apply(application, self.today(), known_at_us, entropy).await;
+        let applied = self.store.apply(application, self.today(), now_us, entropy).await;
         applied.map_err(|error| match error {
             ApplyError::KeyReused(first) => NotApplied::KeyReused(first),
-            ApplyError::NumbersSpent => {
-                tracing::error!("no free number was found");
-                NotApplied::Away
-            }
             ApplyError::Register(error) => away(&error),
         })
     }

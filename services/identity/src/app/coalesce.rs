@@ -8,6 +8,15 @@ use tokio::sync::{mpsc, oneshot};
 /// Questions that wait beyond a batch before `ask` itself has to wait.
 const WAITING_BATCHES: usize = 16;
 
+/// What becomes of a question whose asker has gone away before it was taken up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// It is dropped: nobody needs the answer.
+    Dropped,
+    /// It counts all the same.
+    Counted,
+}
+
 /// Answers many questions by one piece of work.
 pub(super) struct Coalescer<Q, A> {
     sender: mpsc::Sender<(Q, oneshot::Sender<A>)>,
@@ -15,7 +24,7 @@ pub(super) struct Coalescer<Q, A> {
 
 impl<Q: Send + Sync + 'static, A: Send + 'static> Coalescer<Q, A> {
     /// Starts it. `work` gives one answer for each question, in their order. It ends when this is dropped.
-    pub(super) fn start<W, F>(batch_max: usize, work: W) -> Self
+    pub(super) fn start<W, F>(batch_max: usize, gone: Gone, work: W) -> Self
     where
         W: Fn(Arc<[Q]>) -> F + Send + 'static,
         F: Future<Output = Vec<A>> + Send,
@@ -25,8 +34,7 @@ impl<Q: Send + Sync + 'static, A: Send + 'static> Coalescer<Q, A> {
         tokio::spawn(async move {
             let mut waiting = Vec::with_capacity(batch_max);
             while receiver.recv_many(&mut waiting, batch_max).await > 0 {
-                // Whoever went away is not asked for.
-                waiting.retain(|(_, reply)| !reply.is_closed());
+                waiting.retain(|(_, reply)| gone == Gone::Counted || !reply.is_closed());
                 let (questions, replies): (Vec<Q>, Vec<_>) = waiting.drain(..).unzip();
                 if questions.is_empty() {
                     continue;
@@ -61,7 +69,7 @@ mod tests {
         let seen = Arc::clone(&sizes);
         let gate = Arc::new(tokio::sync::Semaphore::new(0));
         let opened = Arc::clone(&gate);
-        let coalescer = Arc::new(Coalescer::start(8, move |asked: Arc<[u32]>| {
+        let coalescer = Arc::new(Coalescer::start(8, Gone::Dropped, move |asked: Arc<[u32]>| {
             let (seen, gate) = (Arc::clone(&seen), Arc::clone(&opened));
             async move {
                 seen.lock().unwrap().push(asked.len());

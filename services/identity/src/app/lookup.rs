@@ -6,8 +6,8 @@ use model::{Claims, GoldenRecord, Subject};
 use time::OffsetDateTime;
 use wire::policy::{ClaimsRule, Decision};
 
-use super::{App, Budget, Charge, Question, comparisons_of};
-use crate::domain::lookup::{Ending, Finding, find};
+use super::{App, Budget, Question, comparisons_of};
+use crate::domain::lookup::{Ending, Finding, find, sees_protected, without};
 
 /// A checked lookup.
 pub(crate) struct Lookup {
@@ -19,6 +19,8 @@ pub(crate) struct Lookup {
     pub(crate) min_version: u64,
     /// Claimed values that will be compared.
     pub(crate) comparisons: u32,
+    /// Whether relations to other persons are asked for.
+    pub(crate) relations: bool,
 }
 
 /// What a lookup found.
@@ -72,8 +74,9 @@ impl App {
             connection: decision.connection.clone(),
             window_start_ms,
             min_version: lookup.min_version,
+            relations: lookup.relations,
         };
-        let read = self.reads.ask(question).await.flatten().ok_or(NoAnswer::Away)?;
+        let mut read = self.reads.ask(question).await.flatten().ok_or(NoAnswer::Away)?;
         if lookup.min_version > 0 && read.version < lookup.min_version {
             return Err(NoAnswer::Behind);
         }
@@ -97,12 +100,16 @@ impl App {
             if amount == 0 {
                 continue;
             }
-            let charge = Charge { window_start_ms, budget, amount };
-            let spent = self.charges.ask(charge).await.flatten().ok_or(NoAnswer::Away)?;
+            let spent = self.charge(window_start_ms, budget, amount).await.ok_or(NoAnswer::Away)?;
             // What was read is past: others may have spent the rest at the same time.
             if spent > i64::from(max) {
                 return Err(self.budget_spent());
             }
+        }
+        if let Some(record) = &mut read.record
+            && !sees_protected(table)
+        {
+            without(record, &read.hidden);
         }
         let at = self.clock.now();
         Ok(Looked { finding, record: read.record, at, valid_until: at + self.answer_valid })

@@ -7,6 +7,8 @@ use model::{
 use serde::{Deserialize, Serialize};
 use time::Date;
 
+use super::lookup::Ending;
+
 /// The item under which the register keeps the number it issues.
 pub(crate) const NUMBER_ITEM: &str = "personal_id_number";
 
@@ -80,14 +82,25 @@ pub(crate) enum Outcome {
         known_at_us: i64,
     },
     /// It was rejected.
-    Rejected(Vec<Rejection>),
+    Rejected {
+        /// Why, as the source is told.
+        reasons: Vec<Rejection>,
+        /// How the person was not found, for the record.
+        ending: Option<Ending>,
+        /// The person, also where the source may not know of it, for the record.
+        person_id: Option<String>,
+    },
 }
 
 impl Outcome {
+    /// A rejection that is not about a person of the register.
+    pub(crate) fn rejected(reasons: Vec<Rejection>) -> Self {
+        Self::Rejected { reasons, ending: None, person_id: None }
+    }
+
     /// Whether it says that a person was not found.
     pub(crate) fn is_miss(&self) -> bool {
-        matches!(self, Self::Rejected(reasons)
-            if reasons.iter().any(|r| r.reason == Reason::PersonNotFound))
+        matches!(self, Self::Rejected { ending: Some(_), .. })
     }
 }
 
@@ -118,6 +131,10 @@ pub(crate) enum Reason {
     PersonDeceased,
     /// The register holds no value that could be corrected.
     NothingToCorrect,
+    /// What is held was provided by another source.
+    OtherSource,
+    /// No number of this prefix, sex and year is left.
+    NumbersSpent,
 }
 
 /// What a number is made of, as far as the birth entry says it.
@@ -165,7 +182,10 @@ pub(crate) fn check_birth(
     };
     match born {
         None => reject("date_of_birth", Reason::WrongType),
-        Some(born) if born.is_after(&today) => reject("date_of_birth", Reason::DateOutOfRange),
+        // A number has no digit for an earlier century.
+        Some(born) if born.is_after(&today) || born.year() < 1900 => {
+            reject("date_of_birth", Reason::DateOutOfRange);
+        }
         Some(born) => {
             for said in &application.said {
                 let early = said.valid_from.is_some_and(|from| from.latest() < born.earliest());
@@ -201,24 +221,35 @@ pub(crate) fn check_known(
     claims: &Claims,
     corrects: bool,
     today: Date,
-) -> Result<(), Vec<Rejection>> {
-    let known = record.filter(|record| !record.protected && claims.agree(record, false));
-    let Some(record) = known else {
-        let reason = Reason::PersonNotFound;
-        return Err(vec![Rejection { item: String::new(), reason }]);
+) -> Result<(), Outcome> {
+    let ending = match record {
+        None => Some(Ending::Absent),
+        Some(record) if !claims.agree(record, false) => Some(Ending::ClaimsDiffer),
+        Some(record) if record.protected => Some(Ending::Hidden),
+        Some(_) => None,
     };
-    let mut rejections = Vec::new();
+    let person_id = record.map(|record| record.person_id.clone());
+    let (Some(record), None) = (record, ending) else {
+        let reasons = vec![Rejection { item: String::new(), reason: Reason::PersonNotFound }];
+        return Err(Outcome::Rejected { reasons, ending, person_id });
+    };
+    let mut reasons = Vec::new();
     if record.deceased() && !corrects {
-        rejections.push(Rejection { item: String::new(), reason: Reason::PersonDeceased });
+        reasons.push(Rejection { item: String::new(), reason: Reason::PersonDeceased });
     }
     let born = born(application, record);
     for said in &application.said {
         let held = record.items.get(&said.item).map(Vec::as_slice).unwrap_or_default();
-        if let Some(reason) = check_said(said, held, born, corrects, today) {
-            rejections.push(Rejection { item: said.item.clone(), reason });
+        let corrected_by = corrects.then_some(application.source.as_str());
+        if let Some(reason) = check_said(said, held, born, corrected_by, today) {
+            reasons.push(Rejection { item: said.item.clone(), reason });
         }
     }
-    if rejections.is_empty() { Ok(()) } else { Err(rejections) }
+    if reasons.is_empty() {
+        Ok(())
+    } else {
+        Err(Outcome::Rejected { reasons, ending: None, person_id })
+    }
 }
 
 /// The date of birth as it will be held: corrections of it count.
@@ -229,32 +260,42 @@ fn born(application: &Application, record: &GoldenRecord) -> Option<PartialDate>
     if let Value::Date(date) = value { Some(*date) } else { None }
 }
 
+/// `corrected_by` is the source of a correction.
 fn check_said(
     said: &Said,
     held: &[HeldValue],
     born: Option<PartialDate>,
-    corrects: bool,
+    corrected_by: Option<&str>,
     today: Date,
 ) -> Option<Reason> {
-    let other_type = |held: &HeldValue| {
-        std::mem::discriminant(&held.value) != std::mem::discriminant(&said.value)
-    };
-    if held.iter().any(other_type) {
+    if held.iter().any(|held| other_type(&held.value, &said.value)) {
         return Some(Reason::WrongType);
     }
-    if corrects && held.is_empty() {
-        return Some(Reason::NothingToCorrect);
+    if let Some(source) = corrected_by {
+        if held.is_empty() {
+            return Some(Reason::NothingToCorrect);
+        }
+        // Whose value it is has the book to correct it by (Law 60/2014/QH13, Art. 60(2)).
+        if held.iter().any(|held| held.provenance.source != source) {
+            return Some(Reason::OtherSource);
+        }
+        // What is true from an earlier day does not win against what is held (I5), so it corrects nothing.
+        if held.iter().any(|held| held.provenance.valid_from > said.valid_from) {
+            return Some(Reason::DateOutOfRange);
+        }
     }
-    // What is true from an earlier day does not win against what is held (I5), so it corrects nothing.
-    let later = |held: &HeldValue| held.provenance.valid_from > said.valid_from;
     let value = if let Value::Date(date) = &said.value { Some(*date) } else { None };
     let out_of_range = |date: PartialDate| {
         date.is_after(&today) || born.is_some_and(|born| date.latest() < born.earliest())
     };
-    if said.valid_from.into_iter().chain(value).any(out_of_range)
-        || (corrects && held.iter().any(later))
-    {
-        return Some(Reason::DateOutOfRange);
+    let mut dates = said.valid_from.into_iter().chain(value);
+    dates.any(out_of_range).then_some(Reason::DateOutOfRange)
+}
+
+/// Whether two values are of other kinds, or codes of other lists.
+fn other_type(held: &Value, said: &Value) -> bool {
+    match (held, said) {
+        (Value::Coded(held), Value::Coded(said)) => held.code_system != said.code_system,
+        _ => std::mem::discriminant(held) != std::mem::discriminant(said),
     }
-    None
 }

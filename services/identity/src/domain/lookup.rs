@@ -1,7 +1,10 @@
 //! A lookup: whether the person may be shown, and what becomes of each item.
 
+use std::collections::HashSet;
+
 use decide::{DecisionTable, Fact, ItemEffect, TableAnswer};
 use model::{Agreement, Claims, GoldenRecord, HeldValue, Value};
+use serde::{Deserialize, Serialize};
 use time::Date;
 
 fn values<'a>(record: &'a GoldenRecord, item: &str) -> &'a [HeldValue] {
@@ -9,7 +12,8 @@ fn values<'a>(record: &'a GoldenRecord, item: &str) -> &'a [HeldValue] {
 }
 
 /// How a lookup ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Ending {
     /// The person is shown.
     Shown,
@@ -66,7 +70,15 @@ pub(crate) fn find(
     };
     let known = |name: &str| fact(record, name, today);
     let row = table.resolve(known);
-    let facts = table.facts().iter().map(|name| format!("{name}={:?}", known(name))).collect();
+    let stated = |name: &String| {
+        let known = match known(name) {
+            Fact::True => "true",
+            Fact::False => "false",
+            Fact::Unknown => "unknown",
+        };
+        format!("{name}={known}")
+    };
+    let facts = table.facts().iter().map(stated).collect();
     let ending = if claims.is_some_and(|claims| !claims.agree(record, year_suffices)) {
         Ending::ClaimsDiffer
     } else if row.visible {
@@ -85,6 +97,38 @@ fn fact(record: &GoldenRecord, name: &str, today: Date) -> Fact {
         "minor" => record.is_minor(today).map_or(Fact::Unknown, Fact::from),
         _ => Fact::Unknown,
     }
+}
+
+/// Whether a caller under this table may learn of protected persons: if it may of one of whom nothing else is
+/// known.
+pub(crate) fn sees_protected(table: &DecisionTable) -> bool {
+    let fact = |name: &str| if name == "protected" { Fact::True } else { Fact::Unknown };
+    table.resolve(fact).visible
+}
+
+/// Numbers of the persons that a record names.
+pub(crate) fn relatives(record: &GoldenRecord) -> impl Iterator<Item = &str> {
+    record.items.values().flatten().filter_map(|held| match &held.value {
+        Value::Relation(relation) => relation.identifier.as_ref().map(|number| number.as_str()),
+        Value::Text(_)
+        | Value::Date(_)
+        | Value::Name(_)
+        | Value::Address(_)
+        | Value::Coded(_)
+        | Value::Identifier(_)
+        | Value::Document(_) => None,
+    })
+}
+
+/// Takes the persons with these numbers out of a record: hidden looks absent, also as somebody's mother (I7).
+pub(crate) fn without(record: &mut GoldenRecord, hidden: &HashSet<String>) {
+    record.items.retain(|_, held| {
+        held.retain(|held| {
+            !matches!(&held.value, Value::Relation(relation)
+                if relation.identifier.as_ref().is_some_and(|n| hidden.contains(n.as_str())))
+        });
+        !held.is_empty()
+    });
 }
 
 /// One outcome for each item of the row (I3).

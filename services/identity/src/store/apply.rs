@@ -9,7 +9,7 @@ use time::Date;
 
 use super::{
     RegisterStore,
-    enter::{Entered, amend, enter, lock},
+    enter::{Entered, Turn, amend, enter, lock},
     field,
 };
 use crate::{
@@ -57,9 +57,6 @@ pub(crate) enum ApplyError {
     /// The id was applied with another digest.
     #[error("the contribution id was used with other bytes")]
     KeyReused([u8; 32]),
-    /// No free number was found.
-    #[error("no number of this prefix, sex and year is left")]
-    NumbersSpent,
     /// The register cannot be used.
     #[error(transparent)]
     Register(#[from] Error),
@@ -79,23 +76,24 @@ impl From<serde_json::Error> for ApplyError {
 
 impl RegisterStore {
     /// Applies a contribution, in one transaction: the same id with the same digest gives the outcome it
-    /// had before, the number is drawn where nobody else can draw, and whatever becomes of it is kept.
+    /// had before, the number is drawn where nobody else can draw, and whatever becomes of it is kept. Also
+    /// says whether it was applied now, and not before.
     pub(crate) async fn apply(
         &self,
         application: Application,
         today: Date,
-        known_at_us: i64,
+        now_us: i64,
         entropy: Entropy,
-    ) -> Result<Outcome, ApplyError> {
+    ) -> Result<(Outcome, bool), ApplyError> {
         let synthetic = self.synthetic();
         self.store
             .write("apply contribution", move |tx| {
                 Box::pin(async move {
-                    let version = lock(tx).await?;
+                    let turn = lock(tx, now_us).await?;
                     if let Some(before) = before(tx, &application).await? {
-                        return Ok(before);
+                        return Ok((before, false));
                     }
-                    let work = Work { tx, application: &application, version, known_at_us, today };
+                    let work = Work { tx, application: &application, turn, today };
                     let outcome = if work.entry_is_known().await? {
                         rejected(Reason::AlreadyRegistered)
                     } else {
@@ -115,7 +113,7 @@ impl RegisterStore {
                         let digest = application.digest.to_vec().into();
                         tx.execute(&KEEP_APPLICATION, vec![id, digest, kept.into()]).await?;
                     }
-                    Ok(outcome)
+                    Ok((outcome, true))
                 })
             })
             .await
@@ -123,15 +121,14 @@ impl RegisterStore {
 }
 
 fn rejected(reason: Reason) -> Outcome {
-    Outcome::Rejected(vec![Rejection { item: String::new(), reason }])
+    Outcome::rejected(vec![Rejection { item: String::new(), reason }])
 }
 
 /// One application under way.
 struct Work<'a> {
     tx: &'a Transaction,
     application: &'a Application,
-    version: u64,
-    known_at_us: i64,
+    turn: Turn,
     today: Date,
 }
 
@@ -166,16 +163,16 @@ impl Work<'_> {
                 source: source.clone(),
                 contribution_id: contribution_id.clone(),
                 valid_from: said.valid_from,
-                known_at_us: self.known_at_us,
+                known_at_us: self.turn.known_at_us,
             },
-            version: self.version,
+            version: self.turn.version,
         };
         said.iter().map(one).collect()
     }
 
     fn applied(&self, number: Option<PersonalNumber>, person_id: Option<String>) -> Outcome {
-        let version = if self.application.dry_run { 0 } else { self.version };
-        Outcome::Applied { version, number, person_id, known_at_us: self.known_at_us }
+        let version = if self.application.dry_run { 0 } else { self.turn.version };
+        Outcome::Applied { version, number, person_id, known_at_us: self.turn.known_at_us }
     }
 
     /// Enters the person of a birth, with a number that nobody has or had.
@@ -185,11 +182,13 @@ impl Work<'_> {
         entropy: &Entropy,
     ) -> Result<Outcome, ApplyError> {
         let parts = match checked {
-            Err(reasons) => return Ok(Outcome::Rejected(reasons)),
+            Err(reasons) => return Ok(Outcome::rejected(reasons)),
             Ok(_) if self.application.dry_run => return Ok(self.applied(None, None)),
             Ok(parts) => parts,
         };
-        let number = draw(self.tx, &parts, entropy).await?;
+        let Some(number) = draw(self.tx, &parts, entropy).await? else {
+            return Ok(rejected(Reason::NumbersSpent));
+        };
         let person_id = entropy.id();
         let identifier = Identifier::PersonalNumber(number.clone());
         let mut assertions = self.assertions(&person_id);
@@ -201,13 +200,13 @@ impl Work<'_> {
                 source: REGISTER.to_owned(),
                 contribution_id: self.application.contribution_id.clone(),
                 valid_from: None,
-                known_at_us: self.known_at_us,
+                known_at_us: self.turn.known_at_us,
             },
-            version: self.version,
+            version: self.turn.version,
         });
         let numbers = vec![identifier];
-        let person = Entered::new(person_id.clone(), false, numbers, assertions, self.version);
-        enter(self.tx, &[person], self.version).await?;
+        let person = Entered::new(person_id.clone(), false, numbers, assertions, self.turn.version);
+        enter(self.tx, &[person], self.turn).await?;
         self.keep_entry(&person_id).await?;
         Ok(self.applied(Some(number), Some(person_id)))
     }
@@ -225,7 +224,7 @@ impl Work<'_> {
         let held = text.map(|text| super::record(&text)).transpose()?;
         let checked = check_known(self.application, held.as_ref(), claims, corrects, self.today);
         let record = match (checked, held) {
-            (Err(reasons), _) => return Ok(Outcome::Rejected(reasons)),
+            (Err(rejected), _) => return Ok(rejected),
             (Ok(()), None) => return Ok(rejected(Reason::PersonNotFound)),
             (Ok(()), Some(_)) if self.application.dry_run => return Ok(self.applied(None, None)),
             (Ok(()), Some(record)) => record,
@@ -237,8 +236,8 @@ impl Work<'_> {
         let new = self.assertions(&person_id);
         all.extend(new.iter().cloned());
         let record = fold(&person_id, record.protected, &all);
-        let amended = Entered::amended(record, new, self.version);
-        amend(self.tx, &amended).await?;
+        let amended = Entered::amended(record, new, self.turn.version);
+        amend(self.tx, &amended, self.turn).await?;
         self.keep_entry(&person_id).await?;
         Ok(self.applied(None, Some(person_id)))
     }
@@ -259,13 +258,13 @@ async fn before(
     Ok(Some(serde_json::from_str(&outcome)?))
 }
 
-/// A number that nobody has or had. Six random digits from a cryptographic source: nothing about the
+/// A number that nobody has or had; none when none is left. Six random digits from a cryptographic source: nothing about the
 /// next number follows from the last.
 async fn draw(
     tx: &Transaction,
     parts: &NumberParts,
     entropy: &Entropy,
-) -> Result<PersonalNumber, ApplyError> {
+) -> Result<Option<PersonalNumber>, ApplyError> {
     const NUMBERS: u32 = 1_000_000;
     // The largest multiple of a million below 2^32: what lies above would make small numbers likelier.
     const FAIR: u32 = u32::MAX / NUMBERS * NUMBERS;
@@ -274,11 +273,14 @@ async fn draw(
         if random >= FAIR {
             continue;
         }
-        let number = PersonalNumber::compose(parts.prefix, parts.sex, parts.year, random % NUMBERS)
-            .map_err(|_| ApplyError::NumbersSpent)?;
+        let random = random % NUMBERS;
+        let Ok(number) = PersonalNumber::compose(parts.prefix, parts.sex, parts.year, random)
+        else {
+            return Ok(None);
+        };
         if tx.query(&TAKEN, vec![number.as_str().into()]).await?.is_empty() {
-            return Ok(number);
+            return Ok(Some(number));
         }
     }
-    Err(ApplyError::NumbersSpent)
+    Ok(None)
 }

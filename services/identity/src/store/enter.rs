@@ -7,21 +7,17 @@ use model::{Assertion, GoldenRecord, Identifier, fold};
 use serde::Serialize;
 use store::{Sql, Transaction};
 
-use super::{only, stored};
+use super::{field, stored};
 use crate::Error;
 
 /// Writers take their turn here; the version they take is theirs alone.
 const LOCK: Sql = Sql {
-    sqlite: "SELECT version FROM register WHERE id = 1",
-    postgres: "SELECT version FROM register WHERE id = 1 FOR UPDATE",
+    sqlite: "SELECT version, known_at_us FROM register WHERE id = 1",
+    postgres: "SELECT version, known_at_us FROM register WHERE id = 1 FOR UPDATE",
 };
 const ADVANCE: Sql = Sql {
-    sqlite: "UPDATE register SET version = ? WHERE id = 1",
-    postgres: "UPDATE register SET version = $1 WHERE id = 1",
-};
-const AMEND: Sql = Sql {
-    sqlite: "UPDATE person SET version = ?, record = ? WHERE person_id = ?",
-    postgres: "UPDATE person SET version = $1, record = $2 WHERE person_id = $3",
+    sqlite: "UPDATE register SET version = ?, known_at_us = ? WHERE id = 1",
+    postgres: "UPDATE register SET version = $1, known_at_us = $2 WHERE id = 1",
 };
 const PERSONS: Sql = Sql {
     sqlite: "INSERT INTO person (person_id, protected, version, record) \
@@ -30,6 +26,10 @@ const PERSONS: Sql = Sql {
     postgres: "INSERT INTO person (person_id, protected, version, record) \
                SELECT person_id, protected, version, record FROM jsonb_to_recordset($1::text::jsonb) \
                AS t (person_id text, protected boolean, version bigint, record text)",
+};
+const AMEND: Sql = Sql {
+    sqlite: "UPDATE person SET version = ?, record = ? WHERE person_id = ?",
+    postgres: "UPDATE person SET version = $1, record = $2 WHERE person_id = $3",
 };
 const IDENTIFIERS: Sql = Sql {
     sqlite: "INSERT INTO identifier (value, kind, person_id, state) \
@@ -121,12 +121,8 @@ struct ChangeRow<'a> {
     known_at_us: i64,
 }
 
-/// Writes new persons and moves the register to `version`.
-pub(crate) async fn enter(
-    tx: &Transaction,
-    persons: &[Entered],
-    version: u64,
-) -> Result<(), Error> {
+/// Writes new persons and moves the register to `last`.
+pub(crate) async fn enter(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<(), Error> {
     let (mut people, mut identifiers) = (Vec::new(), Vec::new());
     for person in persons {
         people.push(PersonRow::of(person)?);
@@ -141,19 +137,19 @@ pub(crate) async fn enter(
     }
     tx.execute(&PERSONS, vec![serde_json::to_string(&people)?.into()]).await?;
     tx.execute(&IDENTIFIERS, vec![serde_json::to_string(&identifiers)?.into()]).await?;
-    history(tx, persons, version).await
+    history(tx, persons, last).await
 }
 
-/// Writes what is new about a person, and moves the register to its version.
-pub(super) async fn amend(tx: &Transaction, person: &Entered) -> Result<(), Error> {
+/// Writes what is new about a person, and moves the register to `turn`.
+pub(super) async fn amend(tx: &Transaction, person: &Entered, turn: Turn) -> Result<(), Error> {
     let row = PersonRow::of(person)?;
     let values = vec![stored(row.version).into(), row.record.into(), row.person_id.into()];
     tx.execute(&AMEND, values).await?;
-    history(tx, std::slice::from_ref(person), person.version).await
+    history(tx, std::slice::from_ref(person), turn).await
 }
 
-/// Writes assertions and change events, and moves the register to `version`.
-async fn history(tx: &Transaction, persons: &[Entered], version: u64) -> Result<(), Error> {
+/// Writes assertions and change events, and moves the register to `last`.
+async fn history(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<(), Error> {
     let (mut assertions, mut changes) = (Vec::new(), Vec::new());
     for person in persons {
         let (person_id, version) = (person.record.person_id.as_str(), person.version);
@@ -167,7 +163,8 @@ async fn history(tx: &Transaction, persons: &[Entered], version: u64) -> Result<
     }
     tx.execute(&ASSERTIONS, vec![serde_json::to_string(&assertions)?.into()]).await?;
     tx.execute(&CHANGES, vec![serde_json::to_string(&changes)?.into()]).await?;
-    tx.execute(&ADVANCE, vec![stored(version).into()]).await?;
+    let values = vec![stored(last.version).into(), last.known_at_us.into()];
+    tx.execute(&ADVANCE, values).await?;
     Ok(())
 }
 
@@ -195,8 +192,20 @@ impl<'a> AssertionRow<'a> {
     }
 }
 
-/// The version that the next writer takes, while nobody else can take it.
-pub(crate) async fn lock(tx: &Transaction) -> Result<u64, store::Error> {
-    let version: i64 = only(&tx.query(&LOCK, Vec::new()).await?)?;
-    Ok(version.unsigned_abs() + 1)
+/// What is a writer's own while nobody else can write.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn {
+    /// The version it may take.
+    pub(crate) version: u64,
+    /// When the register learns what it writes: now, and later than everything learnt before (I6).
+    pub(crate) known_at_us: i64,
+}
+
+/// Waits for the turn to write.
+pub(crate) async fn lock(tx: &Transaction, now_us: i64) -> Result<Turn, store::Error> {
+    let rows = tx.query(&LOCK, Vec::new()).await?;
+    let row = rows.first().ok_or(store::Error::NoRow)?;
+    let (version, known): (i64, i64) = (field(row, 0)?, field(row, 1)?);
+    let known_at_us = now_us.max(known.saturating_add(1));
+    Ok(Turn { version: version.unsigned_abs() + 1, known_at_us })
 }

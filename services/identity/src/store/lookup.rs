@@ -1,6 +1,6 @@
 //! Reading persons: any number of lookups in one statement.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::GoldenRecord;
 use store::{Sql, Value};
@@ -16,7 +16,22 @@ const PERSONS: Sql = Sql {
                AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
 };
 
+const PROTECTED: Sql = Sql {
+    sqlite: "SELECT i.value FROM identifier i JOIN person p ON p.person_id = i.person_id \
+             WHERE p.protected AND i.value IN (SELECT value FROM json_each(?))",
+    postgres: "SELECT i.value FROM identifier i JOIN person p ON p.person_id = i.person_id \
+               WHERE p.protected \
+               AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+};
+
 impl RegisterStore {
+    /// Those of the numbers, current or cancelled, that protected persons bear.
+    pub(crate) async fn protected(&self, numbers: &[&str]) -> Result<HashSet<String>, Error> {
+        let numbers = Value::from(serde_json::to_string(numbers)?);
+        let rows = self.store.read(&PROTECTED, vec![numbers]).await?;
+        rows.iter().map(|row| Ok(field(row, 0)?)).collect()
+    }
+
     /// The records of the persons that bear the numbers, by number.
     pub(crate) async fn persons(
         &self,

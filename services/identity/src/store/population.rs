@@ -40,13 +40,17 @@ impl RegisterStore {
         self.store
             .write("load persons", move |tx| {
                 Box::pin(async move {
-                    let first = lock(tx).await?;
+                    let first = lock(tx, known_at_us).await?;
+                    let mut last = first;
                     let mut entered = Vec::with_capacity(persons.len());
-                    for (version, person) in (first..).zip(persons) {
-                        entered.push(person.enter(contribution_id, known_at_us, version));
+                    for (version, person) in (first.version..).zip(persons) {
+                        last.version = version;
+                        entered.push(person.enter(contribution_id, first.known_at_us, version));
                     }
-                    let Some(last) = first.checked_add(entered.len() as u64) else { return Ok(()) };
-                    enter(tx, &entered, last - 1).await
+                    if entered.is_empty() {
+                        return Ok(());
+                    }
+                    enter(tx, &entered, last).await
                 })
             })
             .await

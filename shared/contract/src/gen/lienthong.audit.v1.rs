@@ -64,7 +64,8 @@ pub struct DecisionRecord {
     /// there is none.
     #[prost(string, tag = "6")]
     pub person: ::prost::alloc::string::String,
-    /// The facts that held when the row of the decision table was taken.
+    /// The facts by which the row of the decision table was taken, each as `<name>=true`, `<name>=false` or
+    /// `<name>=unknown`.
     #[prost(string, repeated, tag = "7")]
     pub facts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// What became of each requested item.
@@ -100,6 +101,9 @@ pub struct Refusal {
     /// The article, as cited.
     #[prost(string, tag = "3")]
     pub article: ::prost::alloc::string::String,
+    /// For a contribution that the register rejected: each item and reason, as `<item>:<REASON>`.
+    #[prost(string, repeated, tag = "4")]
+    pub rejections: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// How an access ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -115,8 +119,12 @@ pub enum AccessOutcome {
     ClaimsDiffer = 3,
     /// There is such a person, whom the rules hide from this caller.
     Hidden = 4,
-    /// The request was refused before anything was read.
+    /// The request was refused before anything was given.
     Refused = 5,
+    /// A contribution was applied, or would be.
+    Contributed = 6,
+    /// A contribution was rejected by the register.
+    Rejected = 7,
 }
 impl AccessOutcome {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -131,6 +139,8 @@ impl AccessOutcome {
             Self::ClaimsDiffer => "ACCESS_OUTCOME_CLAIMS_DIFFER",
             Self::Hidden => "ACCESS_OUTCOME_HIDDEN",
             Self::Refused => "ACCESS_OUTCOME_REFUSED",
+            Self::Contributed => "ACCESS_OUTCOME_CONTRIBUTED",
+            Self::Rejected => "ACCESS_OUTCOME_REJECTED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -142,6 +152,8 @@ impl AccessOutcome {
             "ACCESS_OUTCOME_CLAIMS_DIFFER" => Some(Self::ClaimsDiffer),
             "ACCESS_OUTCOME_HIDDEN" => Some(Self::Hidden),
             "ACCESS_OUTCOME_REFUSED" => Some(Self::Refused),
+            "ACCESS_OUTCOME_CONTRIBUTED" => Some(Self::Contributed),
+            "ACCESS_OUTCOME_REJECTED" => Some(Self::Rejected),
             _ => None,
         }
     }
@@ -231,9 +243,9 @@ pub mod audit_service_client {
         /// committed durably in one transaction; there is no promise to include later. Idempotent by the
         /// record id in the leaf: the same leaf has the same index whenever it is sent again.
         ///
-        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf or the id was
-        /// used by another leaf; UNAVAILABLE/AUDIT_UNAVAILABLE when nothing was recorded or it is unknown
-        /// whether it was.
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf or the id was used by
+        /// another leaf; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
+        /// nothing was recorded or it is unknown whether it was.
         pub async fn append(
             &mut self,
             request: impl tonic::IntoRequest<super::AppendRequest>,
@@ -274,9 +286,9 @@ pub mod audit_service_server {
         /// committed durably in one transaction; there is no promise to include later. Idempotent by the
         /// record id in the leaf: the same leaf has the same index whenever it is sent again.
         ///
-        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf or the id was
-        /// used by another leaf; UNAVAILABLE/AUDIT_UNAVAILABLE when nothing was recorded or it is unknown
-        /// whether it was.
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf or the id was used by
+        /// another leaf; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
+        /// nothing was recorded or it is unknown whether it was.
         async fn append(
             &self,
             request: tonic::Request<super::AppendRequest>,

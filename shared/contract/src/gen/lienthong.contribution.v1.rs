@@ -9,9 +9,12 @@ pub struct SubmitContributionRequest {
     /// The ground on which the source provides it. Required.
     #[prost(message, optional, tag = "2")]
     pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
-    /// Checks everything and changes nothing.
+    /// Checks everything but the key, and changes nothing. 7 to 9 are kept for further events.
     #[prost(bool, tag = "10")]
     pub validate_only: bool,
+    /// The source's own id of this request, at most 40 characters. Required; holds no personal data.
+    #[prost(string, tag = "11")]
+    pub request_id: ::prost::alloc::string::String,
     /// The event. Exactly one is required.
     #[prost(oneof = "submit_contribution_request::Event", tags = "3, 4, 5, 6")]
     pub event: ::core::option::Option<submit_contribution_request::Event>,
@@ -45,10 +48,12 @@ pub struct BirthRegistration {
     /// When the birth was registered. A full date, not in the future. Required.
     #[prost(message, optional, tag = "2")]
     pub registration_date: ::core::option::Option<super::super::r#type::v1::PartialDate>,
-    /// Three-digit code of the place of registration, from which the personal number starts. Required.
+    /// Three-digit code of the place of registration, of the list `number-prefix`, with which the personal number
+    /// starts. Required.
     #[prost(string, tag = "3")]
     pub registration_place_code: ::prost::alloc::string::String,
-    /// The place of registration, as written. Required.
+    /// The place of registration, with its commune code. Required: an entry of a book is told from every other by
+    /// its kind, commune, year of registration and number.
     #[prost(message, optional, tag = "4")]
     pub registration_place: ::core::option::Option<super::super::r#type::v1::Address>,
     /// The child's name. Required.
@@ -92,7 +97,8 @@ pub struct DeathRegistration {
     /// When the death was registered. A full date, not in the future. Required.
     #[prost(message, optional, tag = "4")]
     pub registration_date: ::core::option::Option<super::super::r#type::v1::PartialDate>,
-    /// The place of registration, as written. Required.
+    /// The place of registration, with its commune code. Required: an entry of a book is told from every other by
+    /// its kind, commune, year of registration and number.
     #[prost(message, optional, tag = "5")]
     pub registration_place: ::core::option::Option<super::super::r#type::v1::Address>,
     /// When the person died, as far as it is known: not in the future, not after the registration. Required.
@@ -138,6 +144,10 @@ pub struct Correction {
     /// When it was corrected. A full date, not in the future. Required.
     #[prost(message, optional, tag = "4")]
     pub correction_date: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+    /// The place of registration, with its commune code. Required: an entry of a book is told from every other by
+    /// its kind, commune, year of registration and number.
+    #[prost(message, optional, tag = "6")]
+    pub registration_place: ::core::option::Option<super::super::r#type::v1::Address>,
     /// The corrected values: at least one, at most 16, each item once. Relations to other persons and numbers
     /// that identify are not corrected this way.
     #[prost(message, repeated, tag = "5")]
@@ -196,6 +206,15 @@ pub struct ContributionReceipt {
     /// SHA-256 of the exact request bytes.
     #[prost(bytes = "vec", tag = "8")]
     pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// Id of the decision it rests on.
+    #[prost(string, tag = "9")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data the decision was made under.
+    #[prost(string, tag = "10")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// The source's id of the request, repeated.
+    #[prost(string, tag = "11")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// Which residence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -351,9 +370,9 @@ pub mod contribution_service_client {
         /// Submits one event in a person's life. It is stored durably, checked, applied to the register and
         /// recorded in the access log before the answer is sent. A birth gets its personal number in the reply.
         ///
-        /// Idempotent by source and `idempotency_key`: the same bytes, sent any number of times, are one
-        /// contribution with one outcome and one receipt (I4). After DEADLINE_EXCEEDED or UNAVAILABLE, send the same bytes
-        /// again.
+        /// Idempotent by connection and `idempotency_key`: the same bytes, sent any number of times, are one
+        /// contribution with one outcome and one receipt (I4). After DEADLINE_EXCEEDED, UNAVAILABLE or
+        /// RESOURCE_EXHAUSTED it may still be carried out: send the same bytes again, never others under a new key.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; FAILED_PRECONDITION/CONTRIBUTION_REJECTED;
         /// ALREADY_EXISTS/KEY_REUSED; PERMISSION_DENIED as for a lookup, or with ITEM_NOT_ALLOWED;

@@ -5,7 +5,8 @@ pub struct GetPersonRequest {
     /// Who is asked about. Required.
     #[prost(message, optional, tag = "1")]
     pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
-    /// What the caller knows of the person. Required unless the procedure waives claims.
+    /// What the caller knows of the person. Required unless the procedure waives claims; what is given is held
+    /// against the record in any case.
     #[prost(message, optional, tag = "2")]
     pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
     /// Ids of the wanted items, from the item catalogue: at least one, none twice, no wildcard, at most 64.
@@ -14,7 +15,7 @@ pub struct GetPersonRequest {
     /// The ground of the request. Required.
     #[prost(message, optional, tag = "4")]
     pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
-    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required.
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
     #[prost(string, tag = "5")]
     pub request_id: ::prost::alloc::string::String,
     /// The answer must have seen at least this version of the register: quote the version of a
@@ -51,7 +52,7 @@ pub struct GetPersonAnswer {
     /// When the register answered.
     #[prost(message, optional, tag = "5")]
     pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Until when a stored copy of the answer may be used (Decree 47/2020/ND-CP, Art. 41).
+    /// Until when a stored copy of the answer may be used; how long that is, the operator says.
     #[prost(message, optional, tag = "6")]
     pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
     /// Id of the decision the answer rests on.
@@ -70,7 +71,8 @@ pub struct VerifyClaimsRequest {
     /// Who they are about. Required.
     #[prost(message, optional, tag = "1")]
     pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
-    /// What the caller knows of the person. Required unless the procedure waives claims.
+    /// What the caller knows of the person. Required unless the procedure waives claims; what is given is held
+    /// against the record in any case.
     #[prost(message, optional, tag = "2")]
     pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
     /// The claimed values: at least one, at most 64, each item once.
@@ -79,7 +81,7 @@ pub struct VerifyClaimsRequest {
     /// The ground of the request. Required.
     #[prost(message, optional, tag = "4")]
     pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
-    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required.
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
     #[prost(string, tag = "5")]
     pub request_id: ::prost::alloc::string::String,
     /// The answer must have seen at least this version of the register (I10). 0 means any.
@@ -119,7 +121,7 @@ pub struct VerifyClaimsAnswer {
     /// When the register answered.
     #[prost(message, optional, tag = "3")]
     pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Until when a stored copy of the answer may be used (Decree 47/2020/ND-CP, Art. 41).
+    /// Until when a stored copy of the answer may be used; how long that is, the operator says.
     #[prost(message, optional, tag = "4")]
     pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
     /// Id of the decision the answer rests on.
@@ -131,6 +133,12 @@ pub struct VerifyClaimsAnswer {
     /// The caller's id of the request, repeated.
     #[prost(string, tag = "7")]
     pub request_id: ::prost::alloc::string::String,
+    /// Version of the person's record; 0 unless a person was found.
+    #[prost(uint64, tag = "8")]
+    pub version: u64,
+    /// Opaque tag that changes whenever the record changes; empty unless a person was found.
+    #[prost(string, tag = "9")]
+    pub etag: ::prost::alloc::string::String,
 }
 /// What the register says of one claimed value.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -142,7 +150,7 @@ pub struct ClaimResult {
     /// What the register says.
     #[prost(enumeration = "ClaimOutcome", tag = "2")]
     pub outcome: i32,
-    /// Who denied it, where it was denied.
+    /// By which rule it was denied, where it was.
     #[prost(message, optional, tag = "3")]
     pub denied: ::core::option::Option<super::super::r#type::v1::Withheld>,
 }
@@ -314,7 +322,8 @@ pub mod identity_service_client {
         /// answer is recorded in the access log before it is sent, and comes with the proof of that.
         ///
         /// A person who does not exist, whose claims differ or who is hidden from the caller gives one and the
-        /// same OK answer with outcome NO_MATCH, and counts against the caller's guessing budget.
+        /// same OK answer with outcome NO_MATCH, and counts against the caller's guessing budget. The call may be
+        /// repeated; each time is recorded, and a miss is charged again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
         /// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
@@ -348,7 +357,8 @@ pub mod identity_service_client {
         }
         /// Says of each claimed value whether the register agrees with it; never a value of the register itself.
         /// The grounds, the record and the NO_MATCH answer are those of GetPerson. Each comparison counts against
-        /// the caller's budget of comparisons, so that values cannot be found by trying.
+        /// the caller's budget of comparisons, so that values cannot be found by trying: every claimed value is
+        /// charged, whatever is said of it.
         ///
         /// Errors: as GetPerson.
         pub async fn verify_claims(
@@ -377,318 +387,6 @@ pub mod identity_service_client {
                         "lienthong.identity.v1.IdentityService",
                         "VerifyClaims",
                     ),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-    }
-}
-/// One contribution to apply.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct ApplyRequest {
-    /// Id of the contribution, 32 hexadecimal digits.
-    #[prost(string, tag = "1")]
-    pub contribution_id: ::prost::alloc::string::String,
-    /// SHA-256 of the submitted bytes, 32 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub digest: ::prost::alloc::vec::Vec<u8>,
-    /// Id of the database that contributed.
-    #[prost(string, tag = "3")]
-    pub source: ::prost::alloc::string::String,
-    /// What the source asserts; at least one.
-    #[prost(message, repeated, tag = "6")]
-    pub assertions: ::prost::alloc::vec::Vec<Assertion>,
-    /// Id of the connection that contributed: a person that is not found counts against its guessing budget.
-    #[prost(string, tag = "7")]
-    pub connection: ::prost::alloc::string::String,
-    /// Checks and answers as if applied, and changes nothing.
-    #[prost(bool, tag = "8")]
-    pub dry_run: bool,
-    /// Whom the assertions are about. Exactly one is required.
-    #[prost(oneof = "apply_request::Subject", tags = "4, 5")]
-    pub subject: ::core::option::Option<apply_request::Subject>,
-}
-/// Nested message and enum types in `ApplyRequest`.
-pub mod apply_request {
-    /// Whom the assertions are about. Exactly one is required.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    #[prost(skip_debug)]
-    pub enum Subject {
-        /// A person the register does not hold yet: the register makes one and issues a number.
-        #[prost(message, tag = "4")]
-        NewPerson(super::NewPerson),
-        /// A person of the register.
-        #[prost(message, tag = "5")]
-        KnownPerson(super::KnownPerson),
-    }
-}
-/// A person to be entered.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct NewPerson {
-    /// First three digits of the number to issue: code of the place of birth registration.
-    #[prost(string, tag = "1")]
-    pub number_prefix: ::prost::alloc::string::String,
-    /// The source's own entry that brings the person, unique at the source: one entry is one person,
-    /// whatever key it is sent under.
-    #[prost(string, tag = "2")]
-    pub source_entry: ::prost::alloc::string::String,
-}
-/// A person of the register.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct KnownPerson {
-    /// How the person is named. Required.
-    #[prost(message, optional, tag = "1")]
-    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
-    /// What the source knows of the person; must agree with the record. Required.
-    #[prost(message, optional, tag = "2")]
-    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
-    /// The source's own entry, unique at the source; empty when it has none.
-    #[prost(string, tag = "3")]
-    pub source_entry: ::prost::alloc::string::String,
-    /// True when the values correct what the source said before, rather than add to it.
-    #[prost(bool, tag = "4")]
-    pub corrects: bool,
-}
-/// One value that a source asserts of a person.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Assertion {
-    /// The item.
-    #[prost(string, tag = "1")]
-    pub item: ::prost::alloc::string::String,
-    /// Its value.
-    #[prost(message, optional, tag = "2")]
-    pub value: ::core::option::Option<super::super::r#type::v1::ItemValue>,
-    /// From when it is true; absent when the source does not say.
-    #[prost(message, optional, tag = "3")]
-    pub valid_from: ::core::option::Option<super::super::r#type::v1::PartialDate>,
-}
-/// What became of a contribution.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ApplyResponse {
-    /// The outcome. Its bytes are what the receipt proves.
-    #[prost(message, optional, tag = "1")]
-    pub answer: ::core::option::Option<ApplyAnswer>,
-    /// The proof that the application was recorded.
-    #[prost(message, optional, tag = "2")]
-    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
-}
-/// What became of a contribution.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ApplyAnswer {
-    /// The outcome.
-    #[prost(oneof = "apply_answer::Outcome", tags = "1, 2")]
-    pub outcome: ::core::option::Option<apply_answer::Outcome>,
-}
-/// Nested message and enum types in `ApplyAnswer`.
-pub mod apply_answer {
-    /// The outcome.
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
-    pub enum Outcome {
-        /// It was applied; in a dry run, it would be.
-        #[prost(message, tag = "1")]
-        Applied(super::Applied),
-        /// It was rejected; nothing changed.
-        #[prost(message, tag = "2")]
-        Rejected(super::Rejected),
-    }
-}
-/// A contribution that was applied.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct Applied {
-    /// Version of the register that holds it; 0 in a dry run.
-    #[prost(uint64, tag = "1")]
-    pub version: u64,
-    /// The personal number issued, for a new person; empty otherwise or in a dry run.
-    #[prost(string, tag = "2")]
-    pub issued_number: ::prost::alloc::string::String,
-    /// When the register learnt it; absent in a dry run.
-    #[prost(message, optional, tag = "3")]
-    pub known_time: ::core::option::Option<::prost_types::Timestamp>,
-}
-/// A contribution that was rejected.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Rejected {
-    /// Every reason, at least one.
-    #[prost(message, repeated, tag = "1")]
-    pub reasons: ::prost::alloc::vec::Vec<Rejection>,
-}
-/// One reason of a rejection.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Rejection {
-    /// The faulty item; empty when the fault lies with the subject.
-    #[prost(string, tag = "1")]
-    pub item: ::prost::alloc::string::String,
-    /// What is wrong.
-    #[prost(enumeration = "RejectionReason", tag = "2")]
-    pub reason: i32,
-}
-/// Why the register rejects a contribution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum RejectionReason {
-    /// Never sent.
-    Unspecified = 0,
-    /// The entry of the source is already in the register under another contribution.
-    AlreadyRegistered = 1,
-    /// The register issues no number with this prefix: a demonstration issues fictional ones only, and no
-    /// other register issues those.
-    PrefixNotIssued = 2,
-    /// The value has not the type that the item catalogue gives the item, or the item is unknown.
-    WrongType = 3,
-    /// A date lies in the future, or before the birth.
-    DateOutOfRange = 4,
-    /// There is no such person, the claims differ, or the person is hidden from the source: it cannot tell
-    /// which (I7).
-    PersonNotFound = 5,
-    /// The register already holds the person's death.
-    PersonDeceased = 6,
-    /// The register holds no value of the item that could be corrected.
-    NothingToCorrect = 7,
-}
-impl RejectionReason {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "REJECTION_REASON_UNSPECIFIED",
-            Self::AlreadyRegistered => "REJECTION_REASON_ALREADY_REGISTERED",
-            Self::PrefixNotIssued => "REJECTION_REASON_PREFIX_NOT_ISSUED",
-            Self::WrongType => "REJECTION_REASON_WRONG_TYPE",
-            Self::DateOutOfRange => "REJECTION_REASON_DATE_OUT_OF_RANGE",
-            Self::PersonNotFound => "REJECTION_REASON_PERSON_NOT_FOUND",
-            Self::PersonDeceased => "REJECTION_REASON_PERSON_DECEASED",
-            Self::NothingToCorrect => "REJECTION_REASON_NOTHING_TO_CORRECT",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "REJECTION_REASON_UNSPECIFIED" => Some(Self::Unspecified),
-            "REJECTION_REASON_ALREADY_REGISTERED" => Some(Self::AlreadyRegistered),
-            "REJECTION_REASON_PREFIX_NOT_ISSUED" => Some(Self::PrefixNotIssued),
-            "REJECTION_REASON_WRONG_TYPE" => Some(Self::WrongType),
-            "REJECTION_REASON_DATE_OUT_OF_RANGE" => Some(Self::DateOutOfRange),
-            "REJECTION_REASON_PERSON_NOT_FOUND" => Some(Self::PersonNotFound),
-            "REJECTION_REASON_PERSON_DECEASED" => Some(Self::PersonDeceased),
-            "REJECTION_REASON_NOTHING_TO_CORRECT" => Some(Self::NothingToCorrect),
-            _ => None,
-        }
-    }
-}
-/// Generated client implementations.
-pub mod register_service_client {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    use tonic::codegen::http::Uri;
-    /// The register as the contribution service sees it.
-    #[derive(Debug, Clone)]
-    pub struct RegisterServiceClient<T> {
-        inner: tonic::client::Grpc<T>,
-    }
-    impl<T> RegisterServiceClient<T>
-    where
-        T: tonic::client::GrpcService<tonic::body::Body>,
-        T::Error: Into<StdError>,
-        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
-        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
-    {
-        pub fn new(inner: T) -> Self {
-            let inner = tonic::client::Grpc::new(inner);
-            Self { inner }
-        }
-        pub fn with_origin(inner: T, origin: Uri) -> Self {
-            let inner = tonic::client::Grpc::with_origin(inner, origin);
-            Self { inner }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> RegisterServiceClient<InterceptedService<T, F>>
-        where
-            F: tonic::service::Interceptor,
-            T::ResponseBody: Default,
-            T: tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-                Response = http::Response<
-                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
-                >,
-            >,
-            <T as tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
-        {
-            RegisterServiceClient::new(InterceptedService::new(inner, interceptor))
-        }
-        /// Compress requests with the given encoding.
-        ///
-        /// This requires the server to support it otherwise it might respond with an
-        /// error.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.send_compressed(encoding);
-            self
-        }
-        /// Enable decompressing responses.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.accept_compressed(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_decoding_message_size(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_encoding_message_size(limit);
-            self
-        }
-        /// Applies one contribution in one transaction: checks it against the register, folds, writes the
-        /// assertions, issues a number where one is due. Idempotent by contribution id: the same id with the
-        /// same digest gives the first outcome again. What was applied is recorded in the access log before a
-        /// number leaves the register.
-        ///
-        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; ALREADY_EXISTS/KEY_REUSED when the id was applied with
-        /// another digest; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with REGISTER_UNAVAILABLE or
-        /// AUDIT_UNAVAILABLE.
-        pub async fn apply(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ApplyRequest>,
-        ) -> std::result::Result<tonic::Response<super::ApplyResponse>, tonic::Status> {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/lienthong.identity.v1.RegisterService/Apply",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("lienthong.identity.v1.RegisterService", "Apply"),
                 );
             self.inner.unary(req, path, codec).await
         }

@@ -35,7 +35,7 @@ impl ::core::fmt::Debug for crate::audit::v1::ItemRecord {
         f.debug_struct("ItemRecord")
             .field("item", &self.item)
             .field("disclosed", &::core::format_args!("[personal]"))
-            .field("rule", &self.rule)
+            .field("rule", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -90,6 +90,7 @@ impl ::core::fmt::Debug for crate::r#type::v1::Address {
             .field("district_code", &::core::format_args!("[personal]"))
             .field("commune_code", &::core::format_args!("[personal]"))
             .field("country_code", &::core::format_args!("[personal]"))
+            .field("units_version", &self.units_version)
             .finish()
     }
 }
@@ -129,7 +130,7 @@ impl ::core::fmt::Debug for crate::r#type::v1::Relation {
 impl ::core::fmt::Debug for crate::r#type::v1::Document {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Document")
-            .field("kind", &::core::format_args!("[personal]"))
+            .field("kind", &self.kind)
             .field("number", &::core::format_args!("[personal]"))
             .field("issue_date", &self.issue_date)
             .field("issuer", &::core::format_args!("[personal]"))
@@ -171,6 +172,20 @@ impl ::core::fmt::Debug for crate::r#type::v1::Claims {
         f.debug_struct("Claims")
             .field("full_name", &::core::format_args!("[personal]"))
             .field("date_of_birth", &self.date_of_birth)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::AccessBasis {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("AccessBasis")
+            .field("procedure", &self.procedure)
+            .field("legal_basis", &self.legal_basis)
+            .field("case_reference", &::core::format_args!("[personal]"))
+            .field("acting_unit", &self.acting_unit)
+            .field("officer", &::core::format_args!("[personal]"))
+            .field("consent_reference", &::core::format_args!("[personal]"))
+            .field("direction_reference", &self.direction_reference)
             .finish()
     }
 }
@@ -228,6 +243,7 @@ impl ::core::fmt::Debug for crate::contribution::v1::Correction {
             .field("entry_number", &::core::format_args!("[personal]"))
             .field("correction_date", &self.correction_date)
             .field("corrected_values", &self.corrected_values)
+            .field("registration_place", &self.registration_place)
             .finish()
     }
 }
@@ -243,6 +259,34 @@ impl ::core::fmt::Debug for crate::contribution::v1::ContributionReceipt {
             .field("received_time", &self.received_time)
             .field("known_time", &self.known_time)
             .field("digest", &::core::format_args!("[personal]"))
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::Withheld {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Withheld")
+            .field("rule", &::core::format_args!("[personal]"))
+            .field("legal_basis", &self.legal_basis)
+            .field("article", &self.article)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::item_outcome::Outcome {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("[personal]")
+    }
+}
+
+impl ::core::fmt::Debug for crate::r#type::v1::ItemOutcome {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ItemOutcome")
+            .field("item", &self.item)
+            .field("outcome", &self.outcome)
             .finish()
     }
 }
@@ -273,6 +317,8 @@ impl ::core::fmt::Debug for crate::identity::v1::VerifyClaimsAnswer {
             .field("decision_id", &self.decision_id)
             .field("policy_revision", &self.policy_revision)
             .field("request_id", &self.request_id)
+            .field("version", &::core::format_args!("[personal]"))
+            .field("etag", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -287,13 +333,13 @@ impl ::core::fmt::Debug for crate::identity::v1::ClaimResult {
     }
 }
 
-impl ::core::fmt::Debug for crate::identity::v1::apply_request::Subject {
+impl ::core::fmt::Debug for crate::register::v1::apply_request::Subject {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.write_str("[personal]")
     }
 }
 
-impl ::core::fmt::Debug for crate::identity::v1::ApplyRequest {
+impl ::core::fmt::Debug for crate::register::v1::ApplyRequest {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ApplyRequest")
             .field("contribution_id", &self.contribution_id)
@@ -307,7 +353,7 @@ impl ::core::fmt::Debug for crate::identity::v1::ApplyRequest {
     }
 }
 
-impl ::core::fmt::Debug for crate::identity::v1::NewPerson {
+impl ::core::fmt::Debug for crate::register::v1::NewPerson {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("NewPerson")
             .field("number_prefix", &::core::format_args!("[personal]"))
@@ -316,7 +362,7 @@ impl ::core::fmt::Debug for crate::identity::v1::NewPerson {
     }
 }
 
-impl ::core::fmt::Debug for crate::identity::v1::KnownPerson {
+impl ::core::fmt::Debug for crate::register::v1::KnownPerson {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("KnownPerson")
             .field("subject", &self.subject)
@@ -327,7 +373,7 @@ impl ::core::fmt::Debug for crate::identity::v1::KnownPerson {
     }
 }
 
-impl ::core::fmt::Debug for crate::identity::v1::Applied {
+impl ::core::fmt::Debug for crate::register::v1::Applied {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Applied")
             .field("version", &self.version)

@@ -15,9 +15,9 @@ pub mod contribution_service_server {
         /// Submits one event in a person's life. It is stored durably, checked, applied to the register and
         /// recorded in the access log before the answer is sent. A birth gets its personal number in the reply.
         ///
-        /// Idempotent by source and `idempotency_key`: the same bytes, sent any number of times, are one
-        /// contribution with one outcome and one receipt (I4). After DEADLINE_EXCEEDED or UNAVAILABLE, send the same bytes
-        /// again.
+        /// Idempotent by connection and `idempotency_key`: the same bytes, sent any number of times, are one
+        /// contribution with one outcome and one receipt (I4). After DEADLINE_EXCEEDED, UNAVAILABLE or
+        /// RESOURCE_EXHAUSTED it may still be carried out: send the same bytes again, never others under a new key.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; FAILED_PRECONDITION/CONTRIBUTION_REJECTED;
         /// ALREADY_EXISTS/KEY_REUSED; PERMISSION_DENIED as for a lookup, or with ITEM_NOT_ALLOWED;

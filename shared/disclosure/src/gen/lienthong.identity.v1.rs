@@ -16,7 +16,8 @@ pub mod identity_service_server {
         /// answer is recorded in the access log before it is sent, and comes with the proof of that.
         ///
         /// A person who does not exist, whose claims differ or who is hidden from the caller gives one and the
-        /// same OK answer with outcome NO_MATCH, and counts against the caller's guessing budget.
+        /// same OK answer with outcome NO_MATCH, and counts against the caller's guessing budget. The call may be
+        /// repeated; each time is recorded, and a miss is charged again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
         /// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
@@ -35,7 +36,8 @@ pub mod identity_service_server {
         >;
         /// Says of each claimed value whether the register agrees with it; never a value of the register itself.
         /// The grounds, the record and the NO_MATCH answer are those of GetPerson. Each comparison counts against
-        /// the caller's budget of comparisons, so that values cannot be found by trying.
+        /// the caller's budget of comparisons, so that values cannot be found by trying: every claimed value is
+        /// charged, whatever is said of it.
         ///
         /// Errors: as GetPerson.
         async fn verify_claims(
@@ -264,202 +266,6 @@ pub mod identity_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "lienthong.identity.v1.IdentityService";
     impl<T> tonic::server::NamedService for IdentityServiceServer<T> {
-        const NAME: &'static str = SERVICE_NAME;
-    }
-}
-/// Generated server implementations.
-pub mod register_service_server {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    /// Generated trait containing gRPC methods that should be implemented for use with RegisterServiceServer.
-    #[async_trait]
-    pub trait RegisterService: std::marker::Send + std::marker::Sync + 'static {
-        /// Applies one contribution in one transaction: checks it against the register, folds, writes the
-        /// assertions, issues a number where one is due. Idempotent by contribution id: the same id with the
-        /// same digest gives the first outcome again. What was applied is recorded in the access log before a
-        /// number leaves the register.
-        ///
-        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; ALREADY_EXISTS/KEY_REUSED when the id was applied with
-        /// another digest; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with REGISTER_UNAVAILABLE or
-        /// AUDIT_UNAVAILABLE.
-        async fn apply(
-            &self,
-            request: tonic::Request<crate::Exact<::contract::identity::v1::ApplyRequest>>,
-        ) -> std::result::Result<
-            tonic::Response<crate::Released<::contract::identity::v1::ApplyResponse>>,
-            tonic::Status,
-        >;
-    }
-    /// The register as the contribution service sees it.
-    #[derive(Debug)]
-    pub struct RegisterServiceServer<T> {
-        inner: Arc<T>,
-        accept_compression_encodings: EnabledCompressionEncodings,
-        send_compression_encodings: EnabledCompressionEncodings,
-        max_decoding_message_size: Option<usize>,
-        max_encoding_message_size: Option<usize>,
-    }
-    impl<T> RegisterServiceServer<T> {
-        pub fn new(inner: T) -> Self {
-            Self::from_arc(Arc::new(inner))
-        }
-        pub fn from_arc(inner: Arc<T>) -> Self {
-            Self {
-                inner,
-                accept_compression_encodings: Default::default(),
-                send_compression_encodings: Default::default(),
-                max_decoding_message_size: None,
-                max_encoding_message_size: None,
-            }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> InterceptedService<Self, F>
-        where
-            F: tonic::service::Interceptor,
-        {
-            InterceptedService::new(Self::new(inner), interceptor)
-        }
-        /// Enable decompressing requests with the given encoding.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.accept_compression_encodings.enable(encoding);
-            self
-        }
-        /// Compress responses with the given encoding, if the client supports it.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.send_compression_encodings.enable(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.max_decoding_message_size = Some(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.max_encoding_message_size = Some(limit);
-            self
-        }
-    }
-    impl<T, B> tonic::codegen::Service<http::Request<B>> for RegisterServiceServer<T>
-    where
-        T: RegisterService,
-        B: Body + std::marker::Send + 'static,
-        B::Error: Into<StdError> + std::marker::Send + 'static,
-    {
-        type Response = http::Response<tonic::body::Body>;
-        type Error = std::convert::Infallible;
-        type Future = BoxFuture<Self::Response, Self::Error>;
-        fn poll_ready(
-            &mut self,
-            _cx: &mut Context<'_>,
-        ) -> Poll<std::result::Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-        fn call(&mut self, req: http::Request<B>) -> Self::Future {
-            match req.uri().path() {
-                "/lienthong.identity.v1.RegisterService/Apply" => {
-                    #[allow(non_camel_case_types)]
-                    struct ApplySvc<T: RegisterService>(pub Arc<T>);
-                    impl<
-                        T: RegisterService,
-                    > tonic::server::UnaryService<
-                        crate::Exact<::contract::identity::v1::ApplyRequest>,
-                    > for ApplySvc<T> {
-                        type Response = crate::Released<
-                            ::contract::identity::v1::ApplyResponse,
-                        >;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<
-                                crate::Exact<::contract::identity::v1::ApplyRequest>,
-                            >,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RegisterService>::apply(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ApplySvc(inner);
-                        let codec = crate::codec::GateCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                _ => {
-                    Box::pin(async move {
-                        let mut response = http::Response::new(
-                            tonic::body::Body::default(),
-                        );
-                        let headers = response.headers_mut();
-                        headers
-                            .insert(
-                                tonic::Status::GRPC_STATUS,
-                                (tonic::Code::Unimplemented as i32).into(),
-                            );
-                        headers
-                            .insert(
-                                http::header::CONTENT_TYPE,
-                                tonic::metadata::GRPC_CONTENT_TYPE,
-                            );
-                        Ok(response)
-                    })
-                }
-            }
-        }
-    }
-    impl<T> Clone for RegisterServiceServer<T> {
-        fn clone(&self) -> Self {
-            let inner = self.inner.clone();
-            Self {
-                inner,
-                accept_compression_encodings: self.accept_compression_encodings,
-                send_compression_encodings: self.send_compression_encodings,
-                max_decoding_message_size: self.max_decoding_message_size,
-                max_encoding_message_size: self.max_encoding_message_size,
-            }
-        }
-    }
-    /// Generated gRPC service name
-    pub const SERVICE_NAME: &str = "lienthong.identity.v1.RegisterService";
-    impl<T> tonic::server::NamedService for RegisterServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

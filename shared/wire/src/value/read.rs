@@ -9,6 +9,8 @@ use model::{
 use crate::{Fault, Faults};
 
 const TEXT_MAX: usize = 300;
+/// The list of the codes of provinces; its versions are those of all units.
+const PROVINCES: &str = "province";
 
 /// Reads values and notes what is wrong with them. A value that is read is valid; where anything is
 /// wrong there is none.
@@ -101,37 +103,56 @@ impl<'a> Reader<'a> {
     pub fn address(&mut self, field: &str, address: Option<&wire::Address>) -> Option<Address> {
         let Some(address) = address else { return self.fault(field, Fault::Missing) };
         self.faults.text(&format!("{field}.text"), &address.text, TEXT_MAX);
-        let lists = self.lists;
-        let mut code = |which: &str, text: &str, good: &dyn Fn(&str) -> bool, fault| {
-            if text.is_empty() {
-                return None;
+        let units = &address.units_version;
+        let codes = [
+            ("province_code", &address.province_code, 2),
+            ("district_code", &address.district_code, 3),
+            ("commune_code", &address.commune_code, 5),
+        ];
+        let mut coded = false;
+        for (which, code, digits) in codes {
+            coded |= !code.is_empty();
+            let good = code.len() == digits && code.bytes().all(|b| b.is_ascii_digit());
+            if !code.is_empty() && !good {
+                self.faults.add(format!("{field}.{which}"), Fault::Malformed);
             }
-            if !good(text) {
-                self.faults.add(format!("{field}.{which}"), fault);
-            }
-            Some(text.to_owned())
-        };
+        }
         // District and commune codes have a form only: their lists are not shipped yet.
-        let digits = |n| move |t: &str| t.len() == n && t.bytes().all(|b| b.is_ascii_digit());
-        let province = |code: &str| lists.any_version_holds("province", code);
-        let country = |code: &str| lists.any_version_holds("nationality", code);
+        if coded && units.is_empty() {
+            self.faults.add(format!("{field}.units_version"), Fault::Missing);
+        } else if coded && !self.lists.knows(PROVINCES, units) {
+            self.faults.add(format!("{field}.units_version"), Fault::UnknownCode);
+        } else if !address.province_code.is_empty()
+            && !self.lists.holds(&code(PROVINCES, units, &address.province_code))
+        {
+            self.faults.add(format!("{field}.province_code"), Fault::UnknownCode);
+        }
+        let country = &address.country_code;
+        if !country.is_empty() && !self.lists.any_version_holds("nationality", country) {
+            self.faults.add(format!("{field}.country_code"), Fault::UnknownCode);
+        }
+        let stated = |text: &String| (!text.is_empty()).then(|| text.clone());
         Some(Address {
             text: address.text.trim().to_owned(),
-            province_code: code(
-                "province_code",
-                &address.province_code,
-                &province,
-                Fault::UnknownCode,
-            ),
-            district_code: code(
-                "district_code",
-                &address.district_code,
-                &digits(3),
-                Fault::Malformed,
-            ),
-            commune_code: code("commune_code", &address.commune_code, &digits(5), Fault::Malformed),
-            country_code: code("country_code", &address.country_code, &country, Fault::UnknownCode),
+            province_code: stated(&address.province_code),
+            district_code: stated(&address.district_code),
+            commune_code: stated(&address.commune_code),
+            country_code: stated(country),
+            units_version: stated(units).filter(|_| coded),
         })
+    }
+
+    /// The place of a registration: its commune tells whose book it is.
+    pub fn registration_place(
+        &mut self,
+        field: &str,
+        address: Option<&wire::Address>,
+    ) -> Option<Address> {
+        let read = self.address(field, address)?;
+        if read.commune_code.is_none() {
+            self.faults.add(format!("{field}.commune_code"), Fault::Missing);
+        }
+        Some(read)
     }
 
     /// A required code of the list `list`.
@@ -216,8 +237,11 @@ impl<'a> Reader<'a> {
     }
 
     fn document(&mut self, field: &str, document: &wire::Document) -> Option<Document> {
-        for (part, text) in [("kind", &document.kind), ("number", &document.number)] {
-            self.faults.text(&format!("{field}.{part}"), text, TEXT_MAX);
+        let kind = self.coded(&format!("{field}.kind"), document.kind.as_ref(), "document-kind");
+        for (part, text) in [("number", &document.number), ("issuer", &document.issuer)] {
+            if !text.is_empty() {
+                self.faults.text(&format!("{field}.{part}"), text, TEXT_MAX);
+            }
         }
         let mut date = |part: &str, date: &Option<wire::PartialDate>| {
             date.as_ref().map(|date| self.date(&format!("{field}.{part}"), Some(date)))
@@ -225,7 +249,7 @@ impl<'a> Reader<'a> {
         let issue_date = date("issue_date", &document.issue_date);
         let expiry_date = date("expiry_date", &document.expiry_date);
         Some(Document {
-            kind: document.kind.clone(),
+            kind: kind?,
             number: document.number.clone(),
             issue_date: lift(issue_date)?,
             issuer: document.issuer.clone(),
@@ -240,5 +264,14 @@ fn lift<T>(part: Option<Option<T>>) -> Option<Option<T>> {
         None => Some(None),
         Some(None) => None,
         Some(Some(value)) => Some(Some(value)),
+    }
+}
+
+fn code(list: &str, version: &str, code: &str) -> CodedValue {
+    CodedValue {
+        code_system: list.to_owned(),
+        code_system_version: version.to_owned(),
+        code: code.to_owned(),
+        display: None,
     }
 }

@@ -16,6 +16,7 @@ use crate::domain::{
 
 const ENTRY_MAX: usize = 64;
 const CORRECTIONS_MAX: usize = 16;
+const PARENTS_MAX: usize = 2;
 /// The list of the places that a personal number can start with.
 const PREFIXES: &str = "number-prefix";
 
@@ -42,8 +43,8 @@ impl Reading<'_> {
         let mut reader = Reader::new(self.lists, self.faults);
         let registration_date =
             reader.date("birth.registration_date", birth.registration_date.as_ref());
-        let registration_place =
-            reader.address("birth.registration_place", birth.registration_place.as_ref());
+        let registration_place = reader
+            .registration_place("birth.registration_place", birth.registration_place.as_ref());
         let full_name = reader.name("birth.full_name", birth.full_name.as_ref());
         let date_of_birth = reader.date("birth.date_of_birth", birth.date_of_birth.as_ref());
         let sex = reader.coded("birth.sex", birth.sex.as_ref(), "sex");
@@ -56,6 +57,7 @@ impl Reading<'_> {
         let parents: Vec<_> = birth
             .parents
             .iter()
+            .take(PARENTS_MAX + 1)
             .enumerate()
             .map(|(place, parent)| {
                 reader.relation(&format!("birth.parents[{place}]"), Some(parent))
@@ -89,8 +91,8 @@ impl Reading<'_> {
         let mut reader = Reader::new(self.lists, self.faults);
         let registration_date =
             reader.date("death.registration_date", death.registration_date.as_ref());
-        let registration_place =
-            reader.address("death.registration_place", death.registration_place.as_ref());
+        let registration_place = reader
+            .registration_place("death.registration_place", death.registration_place.as_ref());
         let date_of_death = reader.date("death.date_of_death", death.date_of_death.as_ref());
         let mut found = EventFaults::new();
         check_day("death.registration_date", registration_date, self.today, &mut found);
@@ -163,10 +165,15 @@ impl Reading<'_> {
         let mut reader = Reader::new(self.lists, self.faults);
         let correction_date =
             reader.date("correction.correction_date", correction.correction_date.as_ref());
+        let registration_place = reader.registration_place(
+            "correction.registration_place",
+            correction.registration_place.as_ref(),
+        );
         let mut found = EventFaults::new();
         check_day("correction.correction_date", correction_date, self.today, &mut found);
-        let mut said = Vec::with_capacity(items.len());
-        for (place, corrected) in correction.corrected_values.iter().enumerate() {
+        let mut said = Vec::new();
+        let values = correction.corrected_values.iter().take(CORRECTIONS_MAX);
+        for (place, corrected) in values.enumerate() {
             let field = |name: &str| format!("{list}[{place}].{name}");
             let value = reader.value(&field("value"), corrected.value.as_ref());
             let from = reader.date(&field("valid_from"), corrected.valid_from.as_ref());
@@ -187,6 +194,7 @@ impl Reading<'_> {
             claims,
             entry_number: correction.entry_number.clone(),
             correction_date: correction_date?,
+            registration_place: registration_place?,
             said,
         };
         Some(correction.application())

@@ -4,7 +4,7 @@ use contract::{
     identity::v1::{GetPersonAnswer, GetPersonRequest, LookupOutcome},
     r#type::v1::{self as types, AccessBasis, ErrorReason, item_outcome},
 };
-use model::CodeLists;
+use model::{CodeLists, GoldenRecord};
 use server::error::refuse;
 use time::Date;
 use tonic::Status;
@@ -43,7 +43,18 @@ pub(super) fn checked<'a>(
         return Err(refuse(ErrorReason::Internal));
     };
     let min_version = request.min_version;
-    Ok((Lookup { subject, claims: claims.flatten(), min_version, comparisons: 0 }, basis))
+    let (claims, relations) = (claims.flatten(), names_others(&request.items));
+    Ok((Lookup { subject, claims, min_version, comparisons: 0, relations }, basis))
+}
+
+/// A tag that changes with the record and tells nothing of it.
+pub(super) fn etag(record: &GoldenRecord) -> String {
+    hex::encode(tlog::digest(format!("{}/{}", record.person_id, record.version).as_bytes()))
+}
+
+/// Whether an item is about other persons (Law 26/2023/QH15, Art. 9, items 15 and 23).
+pub(super) fn names_others(items: &[String]) -> bool {
+    items.iter().any(|item| item == "family_relations" || item == "household_members")
 }
 
 /// The answer.
@@ -60,15 +71,11 @@ pub(super) fn answer(
     let outcome = if shown.is_some() { LookupOutcome::Match } else { LookupOutcome::NoMatch };
     let items = shown.map(|(record, row)| outcomes(record, row)).unwrap_or_default();
     let version = shown.map_or(0, |(record, _)| record.version);
-    let etag = shown.map(|(record, _)| {
-        // Opaque: changes with the record and tells nothing of it.
-        hex::encode(tlog::digest(format!("{}/{version}", record.person_id).as_bytes()))
-    });
     GetPersonAnswer {
         outcome: outcome.into(),
         items: items.iter().map(|(item, outcome)| item_outcome(item, outcome, lists)).collect(),
         version,
-        etag: etag.unwrap_or_default(),
+        etag: shown.map(|(record, _)| etag(record)).unwrap_or_default(),
         answer_time: Some(timestamp(looked.at)),
         valid_until: Some(timestamp(looked.valid_until)),
         decision_id: decision.id.clone(),

@@ -13,7 +13,7 @@ use time::Date;
 use tonic::Status;
 use wire::{Faults, basis, policy::Decision, subject, timestamp, value::Reader};
 
-use super::get_person::REQUEST_ID_MAX;
+use super::get_person::{REQUEST_ID_MAX, etag, names_others};
 use crate::{
     app::{Looked, Lookup},
     domain::lookup::{ClaimOutcome, Ending, verdicts},
@@ -44,8 +44,8 @@ pub(super) fn checked<'a>(
     subject::check_born("claims", claims.as_ref().and_then(Option::as_ref), today, &mut faults);
     let items: Vec<String> = request.claimed_values.iter().map(|c| c.item.clone()).collect();
     basis::check_item_fields("claimed_values", ".item", &items, &mut faults);
-    let mut values = Vec::with_capacity(items.len());
-    for (place, claimed) in request.claimed_values.iter().enumerate() {
+    let mut values = Vec::new();
+    for (place, claimed) in request.claimed_values.iter().take(basis::ITEMS_MAX).enumerate() {
         let field = format!("claimed_values[{place}].value");
         values.extend(Reader::new(lists, &mut faults).value(&field, claimed.value.as_ref()));
     }
@@ -58,7 +58,8 @@ pub(super) fn checked<'a>(
     };
     let comparisons = u32::try_from(values.len()).unwrap_or(u32::MAX);
     let min_version = request.min_version;
-    let lookup = Lookup { subject, claims: claims.flatten(), min_version, comparisons };
+    let (claims, relations) = (claims.flatten(), names_others(&items));
+    let lookup = Lookup { subject, claims, min_version, comparisons, relations };
     Ok(Checked { lookup, basis, items, values })
 }
 
@@ -76,6 +77,7 @@ pub(super) fn answer(
         }
         _ => (LookupOutcome::NoMatch, Vec::new()),
     };
+    let shown = looked.record.as_ref().filter(|_| looked.finding.ending == Ending::Shown);
     VerifyClaimsAnswer {
         outcome: outcome.into(),
         results: results.into_iter().map(|(item, outcome)| result(item, outcome)).collect(),
@@ -84,6 +86,8 @@ pub(super) fn answer(
         decision_id: decision.id.clone(),
         policy_revision: decision.revision.clone(),
         request_id: request.request_id.clone(),
+        version: shown.map_or(0, |record| record.version),
+        etag: shown.map(etag).unwrap_or_default(),
     }
 }
 
