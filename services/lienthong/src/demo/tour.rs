@@ -241,6 +241,8 @@ fn birth_registration(entry: &str, today: Date) -> SubmitContributionRequest {
     let place = Address {
         text: "Phường Giả Định, Hà Nội".to_owned(),
         province_code: "01".to_owned(),
+        commune_code: "00001".to_owned(),
+        units_version: "2025".to_owned(),
         ..Address::default()
     };
     let code = |system: &str, version: &str, code: &str| {
@@ -284,6 +286,7 @@ fn birth_registration(entry: &str, today: Date) -> SubmitContributionRequest {
         basis: Some(basis("birth-registration", "1911-2021-art-2-2", "Z01.DEMO.HOTICH")),
         event: Some(Event::Birth(birth)),
         validate_only: false,
+        request_id: "tour-0".to_owned(),
     }
 }
 
