@@ -129,7 +129,8 @@ impl World {
             ("log.key", signer.secret_text()),
             ("log.vkey", signer.verifier_key()),
         ] {
-            fs::write(folder.path().join(name), text).expect("a file can be written");
+            let written = lienthong::pki::write_secret(&folder.path().join(name), text);
+            written.expect("a file can be written");
         }
         let log = tlog::LogVerifier::new(signer.verifier_key()).expect("a verifier key");
         let databases = [

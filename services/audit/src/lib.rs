@@ -20,7 +20,11 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 use server::runtime::Clock;
@@ -66,6 +70,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Others than its owner may read the key file.
+    #[error("the signing key `{path}` can be read by others than its owner: make its mode 0600")]
+    SigningKeyOpen {
+        /// The file.
+        path: String,
+    },
     /// The key file does not hold the key of the log that the configuration names.
     #[error("the signing key is of log `{found}`, the configuration says `{origin}`")]
     OtherOrigin {
@@ -100,7 +110,10 @@ impl Error {
             Self::Fenced => "fenced",
             Self::Log(_) => "tree",
             Self::OutOfRange => "out of range",
-            Self::Limit(_) | Self::SigningKey { .. } | Self::OtherOrigin { .. } => "configuration",
+            Self::Limit(_)
+            | Self::SigningKey { .. }
+            | Self::SigningKeyOpen { .. }
+            | Self::OtherOrigin { .. } => "configuration",
         }
     }
 }
@@ -194,10 +207,21 @@ pub async fn read_checkpoint(database: &str) -> Result<String, Error> {
     Ok(head?.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?.note)
 }
 
+/// Whether nobody but its owner may read a file.
+///
+/// # Errors
+/// When there is no such file.
+pub fn is_private(path: &Path) -> std::io::Result<bool> {
+    Ok(path.metadata()?.permissions().mode() & 0o077 == 0)
+}
+
 async fn keys(config: &Config) -> Result<Keys, Error> {
     let path = &config.signing_key_file;
-    let text = tokio::fs::read_to_string(path).await;
-    let text = text.map_err(|source| Error::SigningKey { path: path.clone(), source })?;
+    let unreadable = |source| Error::SigningKey { path: path.clone(), source };
+    let text = tokio::fs::read_to_string(path).await.map_err(unreadable)?;
+    if !is_private(Path::new(path)).map_err(unreadable)? {
+        return Err(Error::SigningKeyOpen { path: path.clone() });
+    }
     let signer = LogSigner::parse(text.trim())?;
     if signer.origin() != config.origin {
         let (origin, found) = (config.origin.clone(), signer.origin().to_owned());

@@ -1,6 +1,12 @@
 //! How each engine is opened, and what must be true of it before anything is written.
 
-use std::{fs::File, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{DirBuilder, File},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
@@ -12,6 +18,9 @@ use crate::{Error, Store};
 
 /// SQLite readers beside the one writer.
 const SQLITE_READERS: u32 = 4;
+/// What we make, its owner alone may read: the data are personal.
+const OWNERS_FOLDER: u32 = 0o700;
+const OWNERS_FILE: u32 = 0o600;
 /// PostgreSQL connections of each of the two pools.
 const POSTGRES_CONNECTIONS: u32 = 8;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,9 +125,12 @@ pub(crate) async fn open_read_only(url: &str) -> Result<Store, Error> {
 
 async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(Error::File)?;
+        let made = DirBuilder::new().recursive(true).mode(OWNERS_FOLDER).create(folder);
+        made.map_err(Error::File)?;
     }
     let lock = lock(path)?;
+    // Before SQLite makes it, which leaves the mode to the umask; its WAL takes the mode of this file.
+    made(path)?;
     let writer = Database::connect(sqlite(url, 1)).await?;
     let synchronous: i64 = ask(&writer, DbBackend::Sqlite, "PRAGMA synchronous").await?;
     let journal: String = ask(&writer, DbBackend::Sqlite, "PRAGMA journal_mode").await?;
@@ -197,9 +209,15 @@ async fn ask<T: sea_orm::TryGetable>(
     Ok(row.ok_or(Error::NotDurable(sql))?.try_get_by(0)?)
 }
 
+/// A file that is left as it is when it is there.
+fn made(path: &Path) -> Result<File, Error> {
+    let mut options = File::options();
+    options.create(true).append(true).mode(OWNERS_FILE).open(path).map_err(Error::File)
+}
+
 fn lock(database: &Path) -> Result<File, Error> {
     let path = database.with_extension("lock");
-    let file = File::options().create(true).append(true).open(path).map_err(Error::File)?;
+    let file = made(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked),

@@ -8,7 +8,7 @@
 //! - What is acknowledged is on stable storage: SQLite has one writer connection, BEGIN IMMEDIATE, WAL
 //!   and `synchronous=FULL`, PostgreSQL `synchronous_commit` and `fsync`; all read back at start.
 //! - A SQLite database is opened by one process at a time (lock file), and no database with a schema newer
-//!   than the program knows.
+//!   than the program knows, or of another service. Its files are readable by their owner alone.
 //!
 //! | module | job |
 //! |---|---|
@@ -65,6 +65,18 @@ pub enum Error {
         found: u32,
         /// Newest version this program knows.
         known: u32,
+    },
+    /// A step of the schema is of another name than here: it is another service's database.
+    #[error(
+        "step {version} of the schema is `{found}`, here it is `{known}`: the database is another service's"
+    )]
+    OtherSchema {
+        /// The version that the step led to.
+        version: u32,
+        /// Its name in the database.
+        found: String,
+        /// Its name in this program.
+        known: &'static str,
     },
     /// There is no such database file.
     #[error("there is no database at this place")]
@@ -136,15 +148,13 @@ impl Store {
         migrations: &'static [Migration],
     ) -> Result<Self, Error> {
         let store = engine::open_read_only(url).await?;
-        let found = migrate::found(store.engine, &store.readers).await?;
-        let known = migrate::newest_known(migrations);
-        let refused = match found.cmp(&known) {
-            std::cmp::Ordering::Equal => return Ok(store),
-            std::cmp::Ordering::Less => Error::SchemaTooOld { found, known },
-            std::cmp::Ordering::Greater => Error::SchemaTooNew { found, known },
-        };
-        store.close().await;
-        Err(refused)
+        match migrate::current(store.engine, &store.readers, migrations).await {
+            Ok(()) => Ok(store),
+            Err(refused) => {
+                store.close().await;
+                Err(refused)
+            }
+        }
     }
 
     /// The schema version of a database: 0 when there is none, or no migration was ever applied. Changes

@@ -1,5 +1,7 @@
 //! Schema versions: applied in order, each in a transaction, never changed once released.
 
+use std::cmp::Ordering;
+
 use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 
 use crate::{Engine, Error, Sql};
@@ -9,7 +11,7 @@ use crate::{Engine, Error, Sql};
 pub struct Migration {
     /// 1 for the first, without gaps.
     pub version: u32,
-    /// What it brings.
+    /// What it brings; of the first one it also tells this service's databases from every other's.
     pub name: &'static str,
     /// For SQLite.
     pub sqlite: &'static str,
@@ -26,7 +28,7 @@ const HAS_TABLE: Sql = Sql {
     sqlite: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'",
     postgres: "SELECT COUNT(to_regclass('schema_version'))",
 };
-const NEWEST: Sql = Sql::same("SELECT COALESCE(MAX(version), 0) FROM schema_version");
+const APPLIED: Sql = Sql::same("SELECT version, name FROM schema_version ORDER BY version");
 const RECORD: Sql = Sql {
     sqlite: "INSERT INTO schema_version (version, name) VALUES (?, ?)",
     postgres: "INSERT INTO schema_version (version, name) VALUES ($1, $2)",
@@ -43,7 +45,7 @@ pub(crate) async fn run(
         tx.execute_unprepared(LOCK).await?;
     }
     tx.execute_unprepared(TABLE).await?;
-    let found = newest(engine, &tx).await?;
+    let found = ours(&applied(engine, &tx).await?, migrations)?;
     if found > known {
         return Err(Error::SchemaTooNew { found, known });
     }
@@ -60,22 +62,65 @@ pub(crate) async fn run(
 }
 
 /// The version these migrations lead to.
-pub(crate) fn newest_known(migrations: &[Migration]) -> u32 {
+fn newest_known(migrations: &[Migration]) -> u32 {
     migrations.iter().map(|m| m.version).max().unwrap_or(0)
+}
+
+/// Refuses a database of another schema than these migrations lead to. Changes nothing.
+pub(crate) async fn current(
+    engine: Engine,
+    connection: &impl ConnectionTrait,
+    migrations: &'static [Migration],
+) -> Result<(), Error> {
+    let known = newest_known(migrations);
+    let applied = if has_table(engine, connection).await? {
+        applied(engine, connection).await?
+    } else {
+        Vec::new()
+    };
+    let found = ours(&applied, migrations)?;
+    match found.cmp(&known) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(Error::SchemaTooOld { found, known }),
+        Ordering::Greater => Err(Error::SchemaTooNew { found, known }),
+    }
 }
 
 /// The version that a database has: 0 when no migration was ever applied. Changes nothing.
 pub(crate) async fn found(engine: Engine, connection: &impl ConnectionTrait) -> Result<u32, Error> {
-    let row = connection.query_one_raw(HAS_TABLE.statement(engine, Vec::new())).await?;
-    let tables: i64 = row.ok_or(Error::NoRow)?.try_get_by(0)?;
-    if tables == 0 { Ok(0) } else { newest(engine, connection).await }
+    if !has_table(engine, connection).await? {
+        return Ok(0);
+    }
+    Ok(applied(engine, connection).await?.last().map_or(0, |(version, _)| *version))
 }
 
-async fn newest(engine: Engine, connection: &impl ConnectionTrait) -> Result<u32, Error> {
-    let row = connection.query_one_raw(NEWEST.statement(engine, Vec::new())).await?;
-    let version: i64 = match row {
-        Some(row) => row.try_get_by(0)?,
-        None => 0,
+async fn has_table(engine: Engine, connection: &impl ConnectionTrait) -> Result<bool, Error> {
+    let row = connection.query_one_raw(HAS_TABLE.statement(engine, Vec::new())).await?;
+    let tables: i64 = row.ok_or(Error::NoRow)?.try_get_by(0)?;
+    Ok(tables > 0)
+}
+
+/// The steps a database has, in order.
+async fn applied(
+    engine: Engine,
+    connection: &impl ConnectionTrait,
+) -> Result<Vec<(u32, String)>, Error> {
+    let rows = connection.query_all_raw(APPLIED.statement(engine, Vec::new())).await?;
+    let step = |row: &sea_orm::QueryResult| {
+        let version: i64 = row.try_get_by(0)?;
+        Ok((u32::try_from(version).unwrap_or(u32::MAX), row.try_get_by(1)?))
     };
-    Ok(u32::try_from(version).unwrap_or(u32::MAX))
+    rows.iter().map(step).collect()
+}
+
+/// The version that these steps lead to, when those that are known here have the names they have here.
+fn ours(applied: &[(u32, String)], migrations: &[Migration]) -> Result<u32, Error> {
+    for (version, name) in applied {
+        let known = migrations.iter().find(|migration| migration.version == *version);
+        if let Some(known) = known.filter(|known| known.name != name) {
+            let (version, found, known) = (*version, name.clone(), known.name);
+            return Err(Error::OtherSchema { version, found, known });
+        }
+    }
+    Ok(applied.last().map_or(0, |(version, _)| *version))
 }

@@ -55,6 +55,41 @@ async fn a_second_process_is_refused_on_sqlite() {
 }
 
 #[tokio::test]
+async fn what_is_made_for_sqlite_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("data");
+    let url = format!("sqlite://{}/test.db", folder.display());
+    let store = Store::open(&url, FIRST).await.unwrap();
+    add(&store, 1).await.unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    for name in ["test.db", "test.db-wal", "test.db-shm", "test.lock"] {
+        assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_database_of_another_service_is_refused_and_left_as_it_is() {
+    static OTHER: &[Migration] = &[Migration { name: "others", ..FIRST[0] }, SECOND[1]];
+    for engine in ENGINES {
+        let database = TestDatabase::new(engine).await;
+        Store::open(database.url(), FIRST).await.unwrap().close().await;
+        for refused in [
+            Store::open(database.url(), OTHER).await,
+            Store::open_read_only(database.url(), OTHER).await,
+        ] {
+            let refused = refused.unwrap_err();
+            assert!(matches!(refused, Error::OtherSchema { version: 1, .. }), "{engine:?}");
+            assert!(refused.to_string().contains("`notes`"), "{refused}");
+        }
+        assert_eq!(Store::schema_version(database.url()).await.unwrap(), 1, "{engine:?}");
+        Store::open(database.url(), SECOND).await.unwrap().close().await;
+    }
+}
+
+#[tokio::test]
 async fn replicas_that_start_together_migrate_once_on_postgres() {
     let database = TestDatabase::new(Engine::Postgres).await;
     let open = || Store::open(database.url(), SECOND);

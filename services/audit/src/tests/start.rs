@@ -22,6 +22,26 @@ async fn i9_no_signing_key_no_start() {
 }
 
 #[tokio::test]
+async fn i9_a_signing_key_that_others_can_read_does_not_start() {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+    let setup = Setup::new(Engine::Sqlite).await;
+    for (mode, starts) in [(0o640, false), (0o604, false), (0o620, false), (0o400, true)] {
+        fs::set_permissions(setup.key.path(), fs::Permissions::from_mode(mode)).unwrap();
+        match open(&setup.config()).await {
+            Ok(service) => {
+                assert!(starts, "{mode:o}");
+                ends(service.close()).await;
+            }
+            Err(error) => {
+                assert!(matches!(error, Error::SigningKeyOpen { .. }), "{error}");
+                let named = error.to_string().contains(setup.key.path().to_str().unwrap());
+                assert!(named && !starts, "{mode:o}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn i9_the_defaults_alone_do_not_start() {
     #[derive(serde::Deserialize)]
     struct Settings {

@@ -1,7 +1,7 @@
 //! `lienthong check-config`: the effective configuration, and every fault that would keep it from being
 //! used. It reads the files that the configuration names, opens no port and no database.
 
-use std::{fs, io::Write};
+use std::{fs, io::Write, path::Path};
 
 use anyhow::Result;
 use lienthong::{
@@ -144,6 +144,9 @@ fn audit(config: &audit::Config, faults: &mut Faults) -> Option<String> {
     }
     let key = "audit.signing_key_file";
     let text = text_of(key, &config.signing_key_file, faults)?;
+    if !audit::is_private(Path::new(&config.signing_key_file)).unwrap_or(false) {
+        faults.add(key, "can be read by others than its owner; make its mode 0600");
+    }
     match LogSigner::parse(text.trim()) {
         Err(error) => faults.error(key, &error),
         Ok(signer) if signer.origin() != config.origin => {

@@ -48,6 +48,9 @@ impl Database {
         if !check {
             // Also where nothing is to be done: it refuses a schema that is newer than the program.
             Store::open(url, self.migrations).await?.close().await;
+        } else if found == self.needs() {
+            // As many steps may be those of another service.
+            Store::open_read_only(url, self.migrations).await?.close().await;
         }
         Ok((found, if check { found } else { self.needs() }))
     }
