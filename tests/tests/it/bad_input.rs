@@ -2,8 +2,9 @@
 
 use contract::{
     audit::v1::AppendRequest,
-    identity::v1::{ApplyRequest, GetPersonRequest, LookupOutcome},
+    identity::v1::{GetPersonRequest, LookupOutcome},
     policy::v1::DecideRequest,
+    register::v1::ApplyRequest,
     r#type::v1::PartialDate,
 };
 use lienthong::{
@@ -242,7 +243,7 @@ async fn i2_a_method_is_open_to_whom_the_table_says(engine: Engine) {
     let world = World::new(engine).await;
     let raw = world.raw("insurance").await;
     let closed = ("PermissionDenied", "METHOD_NOT_ALLOWED");
-    let apply = "/lienthong.identity.v1.RegisterService/Apply";
+    let apply = "/lienthong.register.v1.RegisterService/Apply";
     let reply = raw.call(apply, &ApplyRequest::default(), &[]).await.unwrap();
     assert_eq!(why(&reply.refused()), closed);
     let decide = "/lienthong.policy.v1.PolicyService/Decide";

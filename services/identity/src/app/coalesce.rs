@@ -96,4 +96,43 @@ mod tests {
         }
         assert_eq!(*sizes.lock().unwrap(), [1, 8, 2]);
     }
+
+    #[tokio::test]
+    async fn a_charge_counts_although_its_caller_is_gone() {
+        for (gone, expect) in [(Gone::Counted, vec![1, 2]), (Gone::Dropped, vec![1])] {
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let taken = Arc::clone(&seen);
+            let gate = Arc::new(tokio::sync::Semaphore::new(0));
+            let opened = Arc::clone(&gate);
+            let coalescer = Arc::new(Coalescer::start(1, gone, move |asked: Arc<[u32]>| {
+                let (taken, gate) = (Arc::clone(&taken), Arc::clone(&opened));
+                async move {
+                    taken.lock().unwrap().extend_from_slice(&asked);
+                    gate.acquire().await.unwrap().forget();
+                    asked.to_vec()
+                }
+            }));
+            let ask = |q: u32| {
+                let coalescer = Arc::clone(&coalescer);
+                tokio::spawn(async move { coalescer.ask(q).await })
+            };
+            let first = ask(1);
+            while seen.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            // The second waits behind the first, and its caller goes away.
+            let second = ask(2);
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            second.abort();
+            assert!(second.await.unwrap_err().is_cancelled());
+            gate.add_permits(2);
+            assert_eq!(first.await.unwrap(), Some(1));
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(*seen.lock().unwrap(), expect);
+        }
+    }
 }

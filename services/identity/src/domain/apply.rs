@@ -299,3 +299,104 @@ fn other_type(held: &Value, said: &Value) -> bool {
         _ => std::mem::discriminant(held) != std::mem::discriminant(said),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use model::{Assertion, CodedValue, Name, Provenance, fold};
+    use time::macros::date;
+
+    use super::*;
+
+    const NUMBER: &str = "990226000001";
+
+    fn code(list: &str, code: &str) -> Value {
+        Value::Coded(CodedValue {
+            code_system: list.into(),
+            code_system_version: "1".into(),
+            code: code.into(),
+            display: None,
+        })
+    }
+
+    fn day(year: i32, month: u8, day: u8) -> PartialDate {
+        PartialDate::new(year, month, day).unwrap()
+    }
+
+    fn record(protected: bool) -> GoldenRecord {
+        let held = |item: &str, value, source: &str| Assertion {
+            person_id: "p".into(),
+            item: item.into(),
+            value,
+            provenance: Provenance {
+                source: source.into(),
+                contribution_id: "c".into(),
+                valid_from: Some(day(2000, 1, 1)),
+                known_at_us: 1,
+            },
+            version: 1,
+        };
+        let all = [
+            held("birth_full_name", Value::Name(name().into()), "civil-status"),
+            held("date_of_birth", Value::Date(day(2000, 1, 1)), "civil-status"),
+            held("sex", code("sex", "1"), "civil-status"),
+            held("blood_type", code("blood-type", "01"), "medical"),
+        ];
+        fold("p", protected, &all)
+    }
+
+    fn name() -> Name {
+        Name::new("Lê Giả Định An").unwrap()
+    }
+
+    /// What becomes of one value said by civil status.
+    fn check(item: &str, value: Value, from: PartialDate, corrects: bool) -> Vec<Reason> {
+        let claims = Claims { full_name: name(), date_of_birth: day(2000, 1, 1) };
+        let application = Application {
+            contribution_id: "c-2".into(),
+            digest: [0; 32],
+            source: "civil-status".into(),
+            connection: "demo".into(),
+            target: Target::Known {
+                subject: Subject::Personal(PersonalNumber::parse(NUMBER).unwrap()),
+                claims: claims.clone(),
+                corrects,
+            },
+            entry: String::new(),
+            said: vec![Said { item: item.into(), value, valid_from: Some(from) }],
+            dry_run: false,
+        };
+        let today = date!(2026 - 11 - 25);
+        match check_known(&application, Some(&record(false)), &claims, corrects, today) {
+            Ok(()) => Vec::new(),
+            Err(Outcome::Rejected { reasons, ending, person_id }) => {
+                assert!(ending.is_none() && person_id.as_deref() == Some("p"));
+                reasons.into_iter().map(|rejection| rejection.reason).collect()
+            }
+            Err(Outcome::Applied { .. }) => panic!("nothing is applied here"),
+        }
+    }
+
+    #[test]
+    fn a_correction_stands_against_what_the_same_source_said_of_the_same_kind() {
+        let then = day(2000, 1, 1);
+        assert_eq!(check("sex", code("sex", "2"), then, true), []);
+        assert_eq!(check("sex", code("religion", "02"), then, true), [Reason::WrongType]);
+        assert_eq!(check("sex", Value::Text("2".into()), then, true), [Reason::WrongType]);
+        assert_eq!(
+            check("blood_type", code("blood-type", "02"), then, true),
+            [Reason::OtherSource]
+        );
+        assert_eq!(
+            check("religion", code("religion", "02"), then, true),
+            [Reason::NothingToCorrect]
+        );
+        assert_eq!(check("sex", code("sex", "2"), day(1999, 1, 1), true), [Reason::DateOutOfRange]);
+        // What adds needs nothing to be there, and may come from anybody whom policy lets.
+        assert_eq!(check("religion", code("religion", "02"), then, false), []);
+        assert_eq!(
+            check("sex", code("sex", "2"), day(2027, 1, 1), false),
+            [Reason::DateOutOfRange]
+        );
+    }
+}

@@ -14,7 +14,9 @@ on_both_engines!(
     a_move_takes_the_place_of_the_last_and_keeps_it_in_the_history,
     a_correction_wins_against_what_it_corrects,
     what_corrects_nothing_is_rejected,
+    i6_what_is_learnt_later_is_known_later_whatever_the_clock_says,
     i7_nobody_is_found_by_contributing,
+    i7_a_hidden_person_is_nobodys_mother,
     contributions_are_no_way_to_guess,
 );
 
@@ -107,6 +109,49 @@ async fn what_corrects_nothing_is_rejected(engine: Engine) {
     }
     let found = look(&whole, &number, CHILD, BORN, &["birth_full_name"], 0).await.answer;
     assert_eq!(found.outcome(), contract::identity::v1::LookupOutcome::Match);
+    whole.all.stop().await;
+}
+
+/// Two corrections from the same day, the second while the clock stands an hour back: the second is the later.
+async fn i6_what_is_learnt_later_is_known_later_whatever_the_clock_says(engine: Engine) {
+    let whole = Whole::start(engine).await;
+    let number = child(&whole).await;
+    let client = whole.client("civil-status");
+    let correct = |entry: &str, from: &str, to: &str| {
+        let value = item_value::Value::Name(name(to).unwrap());
+        correction(entry, about(&number, from, BORN), "birth_full_name", value, date(2026, 3, 1))
+    };
+    let (first, second) = ("Trần Giả Định Bảo Ân", "Trần Giả Định Bảo Ấn");
+    submit(&client, &correct("c-1", CHILD, first)).await;
+    whole.hands.step(-time::Duration::HOUR);
+    submit(&client, &correct("c-2", first, second)).await;
+    let found = look(&whole, &number, second, BORN, &["birth_full_name"], 0).await.answer;
+    assert_eq!(found.outcome(), contract::identity::v1::LookupOutcome::Match);
+    let sql =
+        "SELECT COUNT(DISTINCT known_at_us) FROM assertion WHERE contribution_id <> 'synthetic'";
+    assert_eq!(whole.count("identity", sql).await, 3, "a birth and two corrections");
+    whole.all.stop().await;
+}
+
+/// A child's mother is named to whoever asks for the child's relations, unless she is protected.
+async fn i7_a_hidden_person_is_nobodys_mother(engine: Engine) {
+    let whole = Whole::start(engine).await;
+    for (entry, protected) in [("b-1", false), ("b-2", true)] {
+        let mother = whole.person(protected);
+        let mut request = birth(entry, CHILD);
+        let Some(Event::Birth(birth)) = &mut request.event else { panic!() };
+        birth.parents[0].name = name(full_name(mother));
+        birth.parents[0].identifier = Some(contract::r#type::v1::Identifier {
+            kind: contract::r#type::v1::IdentifierKind::PersonalNumber.into(),
+            value: mother.number.as_str().to_owned(),
+        });
+        let number = submit(&whole.client("civil-status"), &request).await.answer.personal_number;
+        let found = look(&whole, &number, CHILD, BORN, &["family_relations"], 0).await.answer;
+        let outcome = found.items[0].outcome.as_ref().unwrap();
+        let named = matches!(outcome, item_outcome::Outcome::Value(_));
+        assert_eq!(named, !protected);
+        assert_eq!(!named, matches!(outcome, item_outcome::Outcome::NotHeld(_)));
+    }
     whole.all.stop().await;
 }
 

@@ -34,12 +34,21 @@ async fn every_faulty_field_of_each_event_is_named_at_once(engine: Engine) {
 type Case = (SubmitContributionRequest, Vec<(&'static str, &'static str)>);
 
 fn cases() -> Vec<Case> {
-    vec![nothing(), of_a_birth(), of_a_future_birth(), of_a_death(), of_a_move(), of_a_correction()]
+    vec![
+        nothing(),
+        of_a_birth(),
+        of_a_future_birth(),
+        of_a_birth_that_no_register_could_take(),
+        of_a_death(),
+        of_a_move(),
+        of_a_correction(),
+    ]
 }
 
 fn nothing() -> Case {
     let request = SubmitContributionRequest::default();
-    (request, vec![("idempotency_key", "MISSING"), ("basis", "MISSING"), ("event", "MISSING")])
+    let missing = ["idempotency_key", "request_id", "basis", "event"];
+    (request, missing.map(|field| (field, "MISSING")).to_vec())
 }
 
 fn of_a_birth() -> Case {
@@ -85,6 +94,24 @@ fn of_a_future_birth() -> Case {
     let expect = vec![
         ("birth.registration_date", "IN_THE_FUTURE"),
         ("birth.date_of_birth", "IN_THE_FUTURE"),
+    ];
+    (request, expect)
+}
+
+/// What one engine would refuse, or a number has no digits for: it must not be stored and tried for ever.
+fn of_a_birth_that_no_register_could_take() -> Case {
+    let mut request = birth("1\u{0}", CHILD);
+    request.idempotency_key = "key:nul".to_owned();
+    let Some(Event::Birth(entry)) = &mut request.event else { panic!() };
+    entry.date_of_birth = date(1826, 3, 1);
+    entry.registration_place.as_mut().unwrap().commune_code = String::new();
+    let place = entry.place_of_birth.as_mut().unwrap();
+    place.units_version = String::new();
+    let expect = vec![
+        ("birth.entry_number", "MALFORMED"),
+        ("birth.registration_place.commune_code", "MISSING"),
+        ("birth.place_of_birth.units_version", "MISSING"),
+        ("birth.date_of_birth", "NOT_ALLOWED"),
     ];
     (request, expect)
 }
