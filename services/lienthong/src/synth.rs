@@ -162,6 +162,20 @@ mod tests {
     }
 
     #[test]
+    fn codes_of_places_say_of_which_version_they_are() {
+        let mut coded = 0;
+        for person in people() {
+            for (item, value, ..) in &person.assertions {
+                let Value::Address(address) = value else { continue };
+                let version = address.province_code.as_ref().map(|_| "2025");
+                assert_eq!(address.units_version.as_deref(), version, "{item}");
+                coded += usize::from(version.is_some());
+            }
+        }
+        assert!(coded > 5_000, "{coded}");
+    }
+
+    #[test]
     fn rare_things_are_as_rare_as_promised() {
         let all: Vec<_> = generate(1, 20_000, TODAY).collect();
         let share =

@@ -32,6 +32,9 @@ pub(crate) struct Connection {
     /// PEM file of the CA certificates.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// PEM file of that CA's revocation list: with it, a service whose certificate is on it is not called.
+    #[arg(long, value_name = "FILE")]
+    crl: Option<PathBuf>,
     /// PEM file of the caller's certificate chain.
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
@@ -130,6 +133,7 @@ impl Connection {
             ca: required("--ca", path(&self.ca)),
             certificate: required("--certificate", path(&self.certificate)),
             key: required("--key", path(&self.key)),
+            crl: path(&self.crl).unwrap_or_default(),
         };
         if !missing.is_empty() {
             let missing = missing.join(", ");

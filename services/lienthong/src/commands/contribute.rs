@@ -32,6 +32,7 @@ use super::{
 
 /// Whom the contribution is made as, in a demonstration.
 const CALLER: &str = "civil-status";
+const REQUEST_ID_MAX: usize = 40;
 /// Pauses before the same bytes are sent again.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(500),
@@ -62,6 +63,10 @@ pub(crate) struct Arguments {
     /// contribution, however often they are sent.
     #[arg(long, help_heading = "Request", value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// The source's own id of this request, at most 40 characters, over the document's; where neither has
+    /// one, the beginning of the idempotency key, so that the same document sent again is the same bytes.
+    #[arg(long, help_heading = "Request", value_name = "ID")]
+    request_id: Option<String>,
     /// Checks everything and changes nothing.
     #[arg(long, help_heading = "Request")]
     validate_only: bool,
@@ -86,12 +91,15 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
     let connected = arguments.connection.open(CALLER)?;
     let key = arguments.idempotency_key.or(document.idempotency_key);
     let key = key.unwrap_or_else(|| runtime.entropy.id());
+    let request_id = arguments.request_id.or(document.request_id);
+    let request_id = request_id.unwrap_or_else(|| key.chars().take(REQUEST_ID_MAX).collect());
     let ground = arguments.ground.or(document.basis).or(connected.ground.clone());
     let request = SubmitContributionRequest {
         idempotency_key: key.clone(),
         basis: Some(ground.whole()?),
         event: Some(document.event.into()),
         validate_only: arguments.validate_only,
+        request_id,
     };
     let folder = arguments.save.map(|path| Folder::prepare(&path)).transpose()?;
     // Before anything is sent: whatever happens then, the same can be sent again.
@@ -103,7 +111,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
             print(&answered.answer, &checked, format, out)
         }
         Err(refused) => {
-            if repeatable(&refused) {
+            if undecided(&refused) {
                 say(&format!(
                     "It is not known whether it was applied. Send the same document again, with \
                      --idempotency-key {key}: it will be applied once."
@@ -143,7 +151,12 @@ async fn submit(
     connected.client.submit_contribution(request).await
 }
 
-/// Whether the contract says to send the same bytes again.
+/// Whether it may still be carried out, by the contract.
+fn undecided(refused: &Refused) -> bool {
+    repeatable(refused) || refused.reason == "GUESSING_BUDGET_SPENT"
+}
+
+/// Whether the contract says to send the same bytes again, and soon.
 fn repeatable(refused: &Refused) -> bool {
     matches!(refused.code.as_str(), "Unavailable" | "DeadlineExceeded")
 }
@@ -168,6 +181,9 @@ fn print(
             "version": answer.version,
             "received_time": moment(answer.received_time.map(|at| (at.seconds, at.nanos))),
             "known_time": moment(answer.known_time.map(|at| (at.seconds, at.nanos))),
+            "decision_id": answer.decision_id,
+            "policy_revision": answer.policy_revision,
+            "request_id": answer.request_id,
             "digest": hex::encode(&answer.digest),
             "receipt": checked.json(),
         });

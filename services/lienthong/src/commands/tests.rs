@@ -117,6 +117,38 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     let other = [&submit[..4], &["--idempotency-key", "k2"]].concat();
     assert!(failed(run(&other).await), "one entry is one person");
 
+    // The other examples hold too, once they are of somebody who is there.
+    let told: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let adult = told["subjects"].as_array().unwrap().iter().find(|s| s["kind"] == "adult");
+    let adult = adult.unwrap();
+    let born = &adult["date_of_birth"];
+    let born = format!(
+        "{}-{:0>2}-{:0>2}",
+        born["year"],
+        born["month"].to_string(),
+        born["day"].to_string()
+    );
+    for (kind, caller) in
+        [("correction", "civil-status"), ("residence", "residence"), ("death", "civil-status")]
+    {
+        let example = run(&["contribute", "--example", kind]).await.unwrap();
+        let mut example: Value = serde_json::from_str(&example).unwrap();
+        let event = &mut example["event"][kind];
+        event["subject"]["personal_number"] = adult["personal_number"].clone();
+        event["claims"]["full_name"] = adult["full_name"].clone();
+        event["claims"]["date_of_birth"] = born.clone().into();
+        if kind == "correction" {
+            event["corrected_values"][0]["valid_from"] = born.clone().into();
+        }
+        let document = format!("{at}/{kind}.json");
+        std::fs::write(&document, example.to_string()).unwrap();
+        let answer = json(&["contribute", &document, "--demo", file, "--as", caller]).await;
+        assert_eq!(
+            (&answer["state"], &answer["request_id"]),
+            (&"applied".into(), &"example-1".into())
+        );
+    }
+
     let checkpoint = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
     assert_eq!(checkpoint["holds"], true);
     demo.stop().await;

@@ -86,7 +86,7 @@ mirrored! {
     /// A person's name.
     PersonName { full_name, family_name, middle_name, given_name }
     /// A place.
-    Address { text, province_code, district_code, commune_code, country_code }
+    Address { text, province_code, district_code, commune_code, country_code, units_version }
     /// A code of a list; `display` is output only.
     CodedValue { code_system, code_system_version, code, display }
 }
@@ -161,7 +161,8 @@ pub(crate) struct Relation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Document {
-    kind: String,
+    kind: CodedValue,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     number: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issue_date: Option<Date>,
@@ -224,7 +225,7 @@ impl From<Relation> for types::Relation {
 impl From<types::Document> for Document {
     fn from(from: types::Document) -> Self {
         Self {
-            kind: from.kind,
+            kind: from.kind.map(Into::into).unwrap_or_default(),
             number: from.number,
             issue_date: from.issue_date.map(Date),
             issuer: from.issuer,
@@ -236,7 +237,7 @@ impl From<types::Document> for Document {
 impl From<Document> for types::Document {
     fn from(from: Document) -> Self {
         Self {
-            kind: from.kind,
+            kind: Some(from.kind.into()),
             number: from.number,
             issue_date: from.issue_date.map(|date| date.0),
             issuer: from.issuer,
@@ -285,14 +286,25 @@ impl std::fmt::Display for ItemValue {
             Self::Date(date) => date.fmt(f),
             Self::Name(name) => f.write_str(&name.full_name),
             Self::Address(address) => f.write_str(&address.text),
-            Self::Coded(coded) => write!(f, "{} ({})", coded.display, coded.code),
+            Self::Coded(coded) => coded.fmt(f),
             Self::Identifier(identifier) => f.write_str(&identifier.value),
             Self::Relation(relation) => {
                 let kind = format!("{:?}", relation.kind).to_lowercase();
                 write!(f, "{kind} {}", relation.name.full_name)?;
                 relation.date_of_birth.map_or(Ok(()), |date| write!(f, ", born {date}"))
             }
-            Self::Document(document) => write!(f, "{} {}", document.kind, document.number),
+            Self::Document(document) if document.number.is_empty() => document.kind.fmt(f),
+            Self::Document(document) => write!(f, "{}, {}", document.kind, document.number),
+        }
+    }
+}
+
+impl std::fmt::Display for CodedValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A list may have no name for a code.
+        match self.display.as_str() {
+            "" => f.write_str(&self.code),
+            display => write!(f, "{display} ({})", self.code),
         }
     }
 }
@@ -318,6 +330,20 @@ mod tests {
         {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_document_and_an_address_come_back_as_they_were() {
+        let text = r#"{"document":{"kind":{"code_system":"document-kind",
+            "code_system_version":"1","code":"cmnd-9"},"number":"999000001"}}"#;
+        let document: ItemValue = serde_json::from_str(text).unwrap();
+        let back = ItemValue::read(types::ItemValue::from(document.clone())).unwrap();
+        assert_eq!(back, document);
+        assert_eq!(back.to_string(), "cmnd-9, 999000001");
+        let text = r#"{"text":"Phường Giả Định","commune_code":"00001","units_version":"2025"}"#;
+        let address: Address = serde_json::from_str(text).unwrap();
+        let back = Address::from(types::Address::from(address.clone()));
+        assert_eq!((back.units_version.as_str(), &back), ("2025", &address));
     }
 
     #[test]

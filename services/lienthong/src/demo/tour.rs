@@ -333,11 +333,17 @@ fn shown_value(value: Option<&contract::r#type::v1::ItemValue>) -> String {
         Some(item_value::Value::Identifier(number)) => number.value.clone(),
         Some(item_value::Value::Relation(relation)) => {
             let name = relation.name.as_ref().map(|n| n.full_name.clone()).unwrap_or_default();
-            format!("{name} ({})", relation.kind().as_str_name())
+            format!("{name} ({})", shown_kind(relation.kind()))
         }
         Some(item_value::Value::Document(document)) => document.number.clone(),
         None => String::new(),
     }
+}
+
+/// The kind as a person reads it.
+fn shown_kind(kind: RelationKind) -> String {
+    let name = kind.as_str_name();
+    name.strip_prefix("RELATION_KIND_").unwrap_or(name).to_lowercase().replace('_', " ")
 }
 
 fn shown_date(date: &PartialDate) -> String {
@@ -345,5 +351,22 @@ fn shown_date(date: &PartialDate) -> String {
         (0, _) => format!("{}", date.year),
         (month, 0) => format!("{month:02}/{}", date.year),
         (month, day) => format!("{day:02}/{month:02}/{}", date.year),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relations_are_shown_as_a_person_reads_them() {
+        let relation = Relation {
+            kind: RelationKind::LegalRepresentative.into(),
+            name: Some(PersonName { full_name: "Trần Thu Hà".into(), ..PersonName::default() }),
+            ..Relation::default()
+        };
+        let value = ItemValue { value: Some(item_value::Value::Relation(relation)) };
+        assert_eq!(shown_value(Some(&value)), "Trần Thu Hà (legal representative)");
+        assert_eq!(shown_kind(RelationKind::Father), "father");
     }
 }

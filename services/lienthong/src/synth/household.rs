@@ -375,6 +375,7 @@ fn place(province: (&str, &str), text: &str, written: Date) -> Value {
     Value::Address(Address {
         text: text.to_owned(),
         province_code: current.then(|| province.0.to_owned()),
+        units_version: current.then(|| tables::UNITS.to_owned()),
         ..Address::default()
     })
 }

@@ -1,6 +1,7 @@
 //! Names, provinces and code lists that the generator draws from.
 
-/// Surnames with their shares in tenths of a per cent; what the known shares leave is spread evenly over
+/// Surnames with their shares in tenths of a per cent, after a public blog's collection of surname shares (its
+/// own sources were not checked; see `data/SOURCES.md`); what the known shares leave is spread evenly over
 /// surnames whose share is not known. Hoàng and Huỳnh, Vũ and Võ are different names and halve the
 /// share that is stated for both together.
 pub(super) const SURNAMES: [(&str, u32); 26] = [
@@ -73,6 +74,9 @@ pub(super) const GIVEN_FEMALE: [&str; 24] = [
     "Vân",
     "Yến",
 ];
+
+/// The version of the codes of `PROVINCES`.
+pub(super) const UNITS: &str = "2025";
 
 /// The 34 provinces and cities since 1 July 2025, by code.
 pub(super) const PROVINCES: [(&str, &str); 34] = [

@@ -14,6 +14,9 @@ pub(super) struct Document {
     /// The source's own key of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) idempotency_key: Option<String>,
+    /// The source's own id of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) request_id: Option<String>,
     /// The ground on which it is provided.
     #[serde(default)]
     pub(super) basis: Ground,
@@ -116,6 +119,7 @@ mod tests {
             let text = serde_json::to_string(&example).unwrap();
             let sent = format!("{:?}", Document::parse(&text).unwrap().event);
             assert_eq!(sent, format!("{:?}", example.event));
+            assert!(example.request_id.is_some());
             // Debug of what is sent hides values, so each is looked for as it is submitted.
             match example.event.into() {
                 Submitted::Birth(birth) => assert_eq!(birth.entry_number, "E-1"),
@@ -130,6 +134,7 @@ mod tests {
                 Submitted::Correction(correction) => {
                     assert!(correction.corrected_values[0].value.is_some());
                     assert!(correction.corrected_values[0].valid_from.is_some());
+                    assert!(correction.registration_place.is_some());
                 }
             }
         }

@@ -72,6 +72,7 @@ pub(super) struct Correction {
     claims: Option<Claims>,
     pub(super) entry_number: String,
     pub(super) correction_date: Option<Date>,
+    registration_place: Option<Address>,
     corrected_values: Vec<CorrectedValue>,
 }
 
@@ -191,6 +192,7 @@ impl From<Correction> for submitted::Correction {
             claims: correction.claims.map(Into::into),
             entry_number: correction.entry_number,
             correction_date: correction.correction_date.map(|date| date.0),
+            registration_place: correction.registration_place.map(Into::into),
             corrected_values: correction.corrected_values.into_iter().map(one).collect(),
         }
     }
