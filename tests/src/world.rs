@@ -4,7 +4,6 @@
 mod parts;
 
 use std::{
-    fs,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
