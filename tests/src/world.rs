@@ -269,6 +269,15 @@ impl World {
         self.identity.as_ref().expect("identity runs").running.address()
     }
 
+    /// How many statements identity has sent to the register.
+    ///
+    /// # Panics
+    /// When identity is stopped.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.identity.as_ref().expect("identity runs").service.store().statements()
+    }
+
     /// How many records the access log has; its newest checkpoint is verified.
     ///
     /// # Panics

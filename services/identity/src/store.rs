@@ -96,6 +96,12 @@ impl RegisterStore {
         Ok(size.unsigned_abs())
     }
 
+    /// How many statements were sent to the register since it was opened.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.store.statements()
+    }
+
     /// Folds every person's assertions anew and counts the records that differ from what is stored: none,
     /// or the register is damaged (I5).
     ///

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
-use crate::{Error, Store};
+use crate::{Error, Statements, Store};
 
 /// SQLite readers beside the one writer.
 const SQLITE_READERS: u32 = 4;
@@ -120,7 +120,13 @@ pub(crate) async fn open_read_only(url: &str) -> Result<Store, Error> {
         return Err(Error::UnsupportedEngine);
     };
     let reader = Database::connect(options).await?;
-    Ok(Store { engine, readers: reader.clone(), writer: reader, lock: None })
+    Ok(Store {
+        engine,
+        readers: reader.clone(),
+        writer: reader,
+        lock: None,
+        statements: Statements::default(),
+    })
 }
 
 async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
@@ -142,7 +148,13 @@ async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
         return Err(Error::NotDurable("journal_mode=WAL"));
     }
     let readers = Database::connect(sqlite(url, SQLITE_READERS)).await?;
-    Ok(Store { engine: Engine::Sqlite, readers, writer, lock: Some(Arc::new(lock)) })
+    Ok(Store {
+        engine: Engine::Sqlite,
+        readers,
+        writer,
+        lock: Some(Arc::new(lock)),
+        statements: Statements::default(),
+    })
 }
 
 fn sqlite(url: &str, connections: u32) -> ConnectOptions {
@@ -176,7 +188,13 @@ async fn open_postgres(url: &str) -> Result<Store, Error> {
         return Err(Error::NotDurable("fsync"));
     }
     let readers = Database::connect(postgres(url)).await?;
-    Ok(Store { engine: Engine::Postgres, readers, writer, lock: None })
+    Ok(Store {
+        engine: Engine::Postgres,
+        readers,
+        writer,
+        lock: None,
+        statements: Statements::default(),
+    })
 }
 
 fn postgres(url: &str) -> ConnectOptions {

@@ -25,7 +25,13 @@ pub mod testing;
 mod tests;
 mod transaction;
 
-use std::{fs::File, sync::Arc};
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 pub use engine::{Engine, Sql};
 use futures::future::BoxFuture;
@@ -118,6 +124,17 @@ pub struct Store {
     readers: DatabaseConnection,
     writer: DatabaseConnection,
     lock: Option<Arc<File>>,
+    statements: Statements,
+}
+
+/// How many statements were sent; a figure for operators, and what a test of invariant I7 compares.
+#[derive(Clone, Default)]
+pub(crate) struct Statements(Arc<AtomicU64>);
+
+impl Statements {
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -184,7 +201,14 @@ impl Store {
     /// # Errors
     /// [`Error::Database`].
     pub async fn read(&self, sql: &Sql, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
+        self.statements.count();
         Ok(self.readers.query_all_raw(sql.statement(self.engine, values)).await?)
+    }
+
+    /// How many statements were sent since it was opened.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.0.load(Ordering::Relaxed)
     }
 
     /// Runs `work` in one transaction and commits it, in a task of its own: when the caller stops
@@ -202,9 +226,10 @@ impl Store {
         E: From<Error> + Send + 'static,
     {
         let (engine, writer) = (self.engine, self.writer.clone());
+        let statements = self.statements.clone();
         let task = tokio::spawn(async move {
             let begun = writer.begin_with_options(engine.transaction_options()).await;
-            let tx = Transaction::new(engine, begun.map_err(Error::from)?);
+            let tx = Transaction::new(engine, begun.map_err(Error::from)?, statements);
             match work(&tx).await {
                 Ok(value) => {
                     tx.commit().await.map_err(Error::CommitUnknown)?;

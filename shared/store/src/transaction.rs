@@ -2,12 +2,13 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 
-use crate::{Engine, Error, Sql};
+use crate::{Engine, Error, Sql, Statements};
 
 /// An open transaction of [`crate::Store::write`].
 pub struct Transaction {
     engine: Engine,
     inner: DatabaseTransaction,
+    statements: Statements,
 }
 
 impl std::fmt::Debug for Transaction {
@@ -17,8 +18,8 @@ impl std::fmt::Debug for Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(engine: Engine, inner: DatabaseTransaction) -> Self {
-        Self { engine, inner }
+    pub(crate) fn new(engine: Engine, inner: DatabaseTransaction, statements: Statements) -> Self {
+        Self { engine, inner, statements }
     }
 
     /// The engine.
@@ -32,6 +33,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::Database`].
     pub async fn execute(&self, sql: &Sql, values: Vec<Value>) -> Result<u64, Error> {
+        self.statements.count();
         let done = self.inner.execute_raw(sql.statement(self.engine, values)).await?;
         Ok(done.rows_affected())
     }
@@ -41,6 +43,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::Database`].
     pub async fn query(&self, sql: &Sql, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
+        self.statements.count();
         Ok(self.inner.query_all_raw(sql.statement(self.engine, values)).await?)
     }
 

@@ -140,9 +140,28 @@ async fn i7_hidden_and_absent_cost_the_same(engine: Engine) {
     world.stop().await;
 }
 
+async fn i7_hidden_and_absent_take_the_same_statements(engine: Engine) {
+    let world = World::new(engine).await;
+    let client = world.client("insurance");
+    answered(&client, &ask(world.plain(), &ITEMS)).await;
+    for items in [&ITEMS[..], &["family_relations"]] {
+        let mut seen = Vec::new();
+        for (kind, mut request) in nobody(&world) {
+            request.items = items.iter().map(|item| (*item).to_owned()).collect();
+            let before = world.statements();
+            answered(&client, &request).await;
+            seen.push((kind, world.statements() - before));
+        }
+        let counts: Vec<u64> = seen.iter().map(|(_, count)| *count).collect();
+        assert!(counts.iter().all(|count| *count == counts[0] && *count > 0), "{seen:?}");
+    }
+    world.stop().await;
+}
+
 on_both_engines!(
     i7_hidden_looks_absent_to_whoever_asks,
     i7_whoever_has_the_right_sees_the_hidden_person,
     i7_errors_are_the_same_for_hidden_and_absent,
     i7_hidden_and_absent_cost_the_same,
+    i7_hidden_and_absent_take_the_same_statements,
 );
