@@ -227,6 +227,23 @@ async fn the_caller_is_the_certificate_and_the_table_says_what_it_may_call() {
 }
 
 #[tokio::test]
+async fn a_connection_is_tls_1_3_with_a_key_exchange_that_outlives_quantum_computers() {
+    let pki = Pki::new();
+    let server = start(&pki, true, 30).await;
+    let files = pki.service("identity");
+    let connector = tokio_rustls::TlsConnector::from(tls::client(&files).unwrap());
+    let tcp = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let stream = connector.connect("127.0.0.1".try_into().unwrap(), tcp).await.unwrap();
+    let (_, connection) = stream.get_ref();
+    assert_eq!(connection.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
+    let group = connection.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
+    // On either side it comes before all others.
+    assert_eq!(tls::provider().kx_groups[0].name(), group);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn strangers_on_either_side_get_no_connection() {
     let pki = Pki::new();
     let server = start(&pki, true, 30).await;

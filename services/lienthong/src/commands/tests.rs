@@ -158,6 +158,33 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     assert!(failed(run(&[&looked[..], &["--item", "sex"]].concat()).await));
 }
 
+/// What stands in a line of the tour whoever runs it: the headings whole, elsewhere what stands before the value.
+fn labels(account: &str) -> Vec<String> {
+    let (steps, _) = account.split_once("6. The log's newest checkpoint.").unwrap();
+    let label =
+        |line: &str| line.chars().take(if line.starts_with(' ') { 24 } else { 100 }).collect();
+    steps.lines().filter(|line| !line.is_empty()).map(label).collect()
+}
+
+#[tokio::test]
+async fn the_readme_shows_the_tour_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        folder: folder.path().to_owned(),
+        listen: "127.0.0.1:0".to_owned(),
+        persons: 60,
+        seed: 1911,
+    };
+    let demo = Demo::start(&options, Runtime::system()).await.unwrap();
+    let mut account = Vec::new();
+    demo.tour(&mut account).await.unwrap();
+    demo.stop().await;
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let shown = &readme[readme.find("1. Civil status").unwrap()..];
+    assert_eq!(labels(shown), labels(std::str::from_utf8(&account).unwrap()));
+}
+
 #[tokio::test]
 async fn a_schema_is_looked_at_and_brought_up() {
     let folder = tempfile::tempdir().unwrap();
