@@ -12,6 +12,9 @@ use tonic_types::{
 /// The domain of every reason.
 pub const DOMAIN: &str = "lienthong.gov.vn";
 const VIETNAMESE: &str = "vi-VN";
+/// Bytes of the faulty fields that one error names: clients take 8 KiB of headers (grpc-java and gRPC C++, and
+/// what stands on it, unless told otherwise), a third of which is base64; with more they would see none of it.
+const FIELDS_BYTES_MAX: usize = 5_400;
 
 /// One faulty field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +29,18 @@ pub struct Violation {
     pub en: String,
 }
 
-/// An error that names every faulty field.
+/// An error that names every faulty field, as far as they fit into the headers that clients take.
 pub fn invalid(violations: Vec<Violation>) -> Status {
     let mut details = ErrorDetails::new();
-    let fields = violations.into_iter().map(FieldViolation::from);
+    let mut left = FIELDS_BYTES_MAX;
+    let fits = |field: &FieldViolation| match left.checked_sub(size(field)) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    let fields = violations.into_iter().map(FieldViolation::from).take_while(fits);
     details.set_bad_request(fields.collect::<Vec<_>>());
     with_details(ErrorReason::InvalidRequest, details, &[])
 }
@@ -45,6 +56,13 @@ impl From<Violation> for FieldViolation {
             localized_message: Some(LocalizedMessage::new(VIETNAMESE, vi)),
         }
     }
+}
+
+/// Bytes of a faulty field on the wire: its texts, and a few for each of them.
+fn size(field: &FieldViolation) -> usize {
+    let FieldViolation { field, description, reason, localized_message } = field;
+    let local = localized_message.as_ref().map_or(0, |m| m.locale.len() + m.message.len());
+    field.len() + description.len() + reason.len() + local + 20
 }
 
 /// One thing that must be otherwise before a request can succeed.
@@ -314,6 +332,25 @@ mod tests {
             ("vi-VN", "bắt buộc phải có")
         );
         assert_eq!(fields[1].reason, "PERSONAL_NUMBER");
+    }
+
+    #[test]
+    fn an_error_fits_into_the_headers_that_clients_take() {
+        let violation = |number: usize| Violation {
+            field: format!("correction.corrected_values[{number}].value.relation.date_of_birth"),
+            reason: FieldFault::PersonalNumber,
+            vi: "không được là số định danh cá nhân".to_owned(),
+            en: "must not be a personal number".to_owned(),
+        };
+        let status = invalid((0..64).map(violation).collect());
+        let named = status.get_error_details().bad_request().unwrap().field_violations.clone();
+        assert!(named.len() >= 20, "{}", named.len());
+        let first = named.iter().zip((0..64).map(violation)).all(|(a, b)| a.field == b.field);
+        assert!(first, "the first are named");
+        let headers = status.into_http::<()>().into_parts().0.headers;
+        // As RFC 9113 counts them.
+        let bytes: usize = headers.iter().map(|(k, v)| k.as_str().len() + v.len() + 32).sum();
+        assert!(bytes <= 8 << 10, "{bytes}");
     }
 
     #[test]
