@@ -44,9 +44,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use contract::{
     audit::v1::Receipt,
     contribution::v1::{ContributionReceipt, SubmitContributionResponse},
-    identity::v1::{
-        GetPersonAnswer, GetPersonResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
-    },
+    identity::v1::{GetPersonAnswer, GetPersonResponse, VerifyClaimsAnswer, VerifyClaimsResponse},
     register::v1::{ApplyAnswer, ApplyResponse},
     r#type::v1::ErrorReason,
 };

@@ -607,8 +607,8 @@ impl RejectionReason {
     }
 }
 /// What is wrong with a field of a request. The error INVALID_REQUEST carries a google.rpc.BadRequest with one
-/// violation for each faulty field: its `reason` is one of these names without the prefix `FIELD_FAULT_`. Of
-/// more than 64 faults the first 64 are named.
+/// violation for each faulty field: its `reason` is one of these names without the prefix `FIELD_FAULT_`. A
+/// request can hold more faults than an answer can name: as many are named as fit, at most 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum FieldFault {
