@@ -13,6 +13,7 @@ use crate::{
     Config, StartError,
     connection::Connection,
     handshake::{Handshake, Handshakes},
+    limits::Limits,
     reload::{self, Identities},
     runtime::Entropy,
 };
@@ -70,6 +71,7 @@ impl Server {
     ) {
         let goaway = CancellationToken::new();
         let (config, entropy) = (Arc::new(self.config.clone()), Entropy::system());
+        let limits = Limits::new(config.calls_max, config.calls_per_caller_max);
         let handshakes = Handshakes::new(config.handshakes_max, config.handshakes_per_address_max);
         let mut connections = JoinSet::new();
         let lame_duck = async {
@@ -93,6 +95,7 @@ impl Server {
                 config: Arc::clone(&config),
                 goaway: goaway.clone(),
                 entropy: entropy.clone(),
+                limits: Arc::clone(&limits),
             };
             connections.spawn(connection.serve(tcp, handshake));
         }

@@ -1,7 +1,7 @@
 //! One call: led past identity, the method table and the deadline to its handler, with its ids in the log
 //! and one line about how it ended.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use contract::r#type::v1::{ErrorReason, FieldFault};
 use http::{Request, Response};
@@ -14,6 +14,7 @@ use crate::{
     caller::{Admission, Caller, NoCaller, admission},
     deadline::Deadline,
     error,
+    limits::Limits,
     runtime::Entropy,
     trace::Trace,
 };
@@ -21,6 +22,8 @@ use crate::{
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// A watch on health lasts as long as the watcher likes; this only keeps the arithmetic in range.
 const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// When a caller over a limit may come again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The name in logs of a method that is not in the table: what a stranger types is not repeated there.
 const OTHER: &str = "_OTHER";
 
@@ -32,6 +35,8 @@ pub(crate) struct Calls {
     pub(crate) caller: Result<Caller, NoCaller>,
     /// A call without a deadline gets this one.
     pub(crate) deadline_max: Duration,
+    /// How many calls may be under way.
+    pub(crate) limits: Arc<Limits>,
     /// For ids of calls.
     pub(crate) entropy: Entropy,
 }
@@ -83,6 +88,11 @@ impl Calls {
 
     async fn handle(&self, caller: &Caller, mut request: Request<Incoming>) -> Response<Body> {
         let watch = request.uri().path() == HEALTH_WATCH;
+        // Whoever watches health all day long takes no place from anybody.
+        let place = if watch { None } else { self.limits.enter(caller) };
+        if !watch && place.is_none() {
+            return error::overloaded(RETRY_AFTER).into_http();
+        }
         let longest = if watch { WATCH_MAX } else { self.deadline_max };
         let now = tokio::time::Instant::now();
         let Some(deadline) = Deadline::from_headers(request.headers(), now, longest) else {

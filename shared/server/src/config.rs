@@ -35,6 +35,10 @@ pub struct Config {
     pub handshakes_per_address_max: usize,
     /// Streams at the same time on one connection.
     pub streams_max: u32,
+    /// Calls under way at the same time, of all callers; an eighth is kept for our own services.
+    pub calls_max: usize,
+    /// Calls under way at the same time, of one agency's system.
+    pub calls_per_caller_max: usize,
     /// A connection is ended, gently, at this age, give or take a tenth.
     pub connection_age_seconds: u64,
     /// A connection without a call for so long is ended.

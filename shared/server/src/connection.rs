@@ -25,6 +25,7 @@ use crate::{
     call::Calls,
     caller::{Caller, NoCaller},
     handshake::Handshake,
+    limits::Limits,
     reload::Identities,
     runtime::Entropy,
 };
@@ -44,6 +45,7 @@ pub(crate) struct Connection {
     pub(crate) config: Arc<Config>,
     pub(crate) goaway: CancellationToken,
     pub(crate) entropy: Entropy,
+    pub(crate) limits: Arc<Limits>,
 }
 
 impl Connection {
@@ -106,6 +108,7 @@ impl Connection {
             routes: self.routes.clone(),
             caller,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
+            limits: Arc::clone(&self.limits),
             entropy: self.entropy.clone(),
         }
     }

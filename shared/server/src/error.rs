@@ -1,7 +1,7 @@
 //! The one form of an error on the wire: a gRPC status with `google.rpc.ErrorInfo`, whose reason and
 //! words come from one table. Nothing of a person and nothing of an underlying error goes into it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use contract::r#type::v1::{ErrorReason, FieldFault};
 use tonic::{Code, Status};
@@ -90,6 +90,18 @@ pub fn unmet(
         .map(|p| PreconditionViolation::new(p.reason, p.subject, format!("{} / {}", p.vi, p.en)));
     details.set_precondition_failure(violations.collect::<Vec<_>>());
     with_details(reason, details, metadata)
+}
+
+/// OVERLOADED, with when to come again: for people's programs as RetryInfo, and for gRPC's own retries as the
+/// push-back they know (gRFC A6).
+pub fn overloaded(after: Duration) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_retry_info(Some(after));
+    let mut status = with_details(ErrorReason::Overloaded, details, &[]);
+    if let Ok(after) = after.as_millis().to_string().parse() {
+        status.metadata_mut().insert("grpc-retry-pushback-ms", after);
+    }
+    status
 }
 
 /// An error by its reason alone.

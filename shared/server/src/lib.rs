@@ -17,6 +17,7 @@
 //! | `error` | the one form of an error on the wire |
 //! | `handshake` | how many handshakes are under way, in all and from one address |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
+//! | `limits` | calls under way, of one caller and of all |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
 //! | `runtime` | time and randomness, injected |
 //! | `tls` | rustls configurations from PEM files |
@@ -32,6 +33,7 @@ pub mod deadline;
 pub mod error;
 mod handshake;
 pub mod inspect;
+mod limits;
 mod reload;
 pub mod runtime;
 #[cfg(test)]

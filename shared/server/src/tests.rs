@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod connection;
+mod limits;
 mod reload;
 mod silence;
 
@@ -176,6 +177,8 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         handshakes_max: 16,
         handshakes_per_address_max: 16,
         streams_max: 200,
+        calls_max: 64,
+        calls_per_caller_max: 32,
         connection_age_seconds: 3_600,
         connection_idle_seconds: 3_600,
         connection_grace_seconds: 60,

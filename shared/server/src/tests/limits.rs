@@ -1,0 +1,25 @@
+//! More calls than there are places.
+
+use super::*;
+
+#[tokio::test]
+async fn a_caller_over_its_share_is_told_when_to_come_again_and_others_are_served() {
+    let pki = Pki::new();
+    let (entered, release) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    let few = |config: Config| Config { calls_per_caller_max: 1, calls_max: 1, ..config };
+    let server = start_with(&pki, Answers::When(Arc::clone(&release)), entered.clone(), few).await;
+    let ours = channel(&server, "policy", &pki.service("identity"));
+    let first = tokio::spawn(decide(ours.clone(), None));
+    within(entered.notified()).await;
+    let refused = decide(ours.clone(), None).await.unwrap_err();
+    assert_eq!(reason(&refused), (Code::Unavailable, "OVERLOADED".to_owned()));
+    let after = refused.get_error_details().retry_info().unwrap().retry_delay.unwrap();
+    assert_eq!(after, Duration::from_secs(1));
+    assert_eq!(refused.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+    release.notify_one();
+    within(first).await.unwrap().unwrap();
+    // The place is free again.
+    release.notify_one();
+    decide(ours, None).await.unwrap();
+    server.stop().await;
+}
