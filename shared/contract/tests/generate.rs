@@ -18,6 +18,8 @@ use std::{
 
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
+/// Packages of the contract.
+const OURS: &str = "lienthong.";
 const RECEIPT: &str = "lienthong.audit.v1.Receipt";
 
 fn root() -> PathBuf {
@@ -139,6 +141,7 @@ fn redacted(pool: &DescriptorPool) -> (String, Vec<String>) {
 fn generate(
     builder: tonic_prost_build::Builder,
     set: &prost_types::FileDescriptorSet,
+    packages: &str,
 ) -> BTreeMap<String, String> {
     let out = tempfile::tempdir().unwrap();
     builder.out_dir(out.path()).emit_rerun_if_changed(false).compile_fds(set.clone()).unwrap();
@@ -146,11 +149,19 @@ fn generate(
     for entry in fs::read_dir(out.path()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().replace("r#", "");
-        if name.starts_with("lienthong.") {
+        if name.starts_with(packages) {
             files.insert(name, fs::read_to_string(&path).unwrap());
         }
     }
     files
+}
+
+/// The health protocol, which is not ours and no part of the contract.
+fn health() -> BTreeMap<String, String> {
+    let protocols = root().join("proto/third_party");
+    let mut compiler = protox::Compiler::new([&protocols]).unwrap();
+    compiler.include_source_info(true).open_file("grpc/health/v1/health.proto").unwrap();
+    generate(tonic_prost_build::configure(), &compiler.file_descriptor_set(), "grpc.health.")
 }
 
 /// Everything that is committed, as path from the root and text.
@@ -160,8 +171,8 @@ fn expected() -> BTreeMap<PathBuf, String> {
     let gated = gated(&pool);
     let builder = || tonic_prost_build::configure().skip_debug(&skipped);
 
-    let open = generate(builder(), &set);
-    let clients = generate(builder().build_server(false), &set);
+    let open = generate(builder(), &set, OURS);
+    let clients = generate(builder().build_server(false), &set, OURS);
     let mut behind =
         tonic_prost_build::configure().build_client(false).codec_path("crate::codec::GateCodec");
     for message in pool.all_messages().filter(|m| m.package_name().starts_with("lienthong.")) {
@@ -182,7 +193,7 @@ fn expected() -> BTreeMap<PathBuf, String> {
         let path = format!("{}::{}", rust_path(enumeration.package_name()), enumeration.name());
         behind = behind.extern_path(format!(".{}", enumeration.full_name()), path);
     }
-    let servers = generate(behind, &set);
+    let servers = generate(behind, &set, OURS);
 
     let mut files = BTreeMap::new();
     for (name, text) in open {
@@ -198,6 +209,9 @@ fn expected() -> BTreeMap<PathBuf, String> {
         }
     }
     files.insert("shared/contract/src/gen/redacted.rs".into(), debug);
+    for (name, text) in health() {
+        files.insert(PathBuf::from("shared/server/src/gen").join(name), text);
+    }
     files
 }
 

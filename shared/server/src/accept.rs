@@ -13,6 +13,7 @@ use crate::{
     Config, StartError,
     connection::Connection,
     handshake::{Handshake, Handshakes},
+    health::Health,
     limits::Limits,
     reload::{self, Identities},
     runtime::Entropy,
@@ -28,6 +29,7 @@ pub struct Server {
     following: Pin<Box<dyn Future<Output = ()> + Send>>,
     listener: TcpListener,
     address: SocketAddr,
+    health: Health,
 }
 
 /// A server that is accepting.
@@ -44,7 +46,8 @@ impl Server {
         let listen = |source| StartError::Listen { address: config.listen.clone(), source };
         let listener = TcpListener::bind(&config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        Ok(Self { config, identities, following: Box::pin(following), listener, address })
+        let health = Health::new(Duration::from_secs(config.readiness_seconds.max(1)));
+        Ok(Self { config, identities, following: Box::pin(following), listener, address, health })
     }
 
     /// The address that was bound.
@@ -52,23 +55,21 @@ impl Server {
         self.address
     }
 
+    /// What it will say of itself; services tell it when they are ready.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
     /// Starts to accept. Health (`grpc.health.v1`) is answered beside `routes`.
     pub async fn start(self, routes: Routes) -> Running {
-        let (reporter, health) = tonic_health::server::health_reporter();
-        reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-        let routes = routes.add_service(health).prepare();
+        let routes = routes.add_service(self.health.server()).prepare();
         let stop = CancellationToken::new();
         let address = self.address;
-        let task = tokio::spawn(self.run(routes, reporter, stop.clone()));
+        let task = tokio::spawn(self.run(routes, stop.clone()));
         Running { address, stop, task }
     }
 
-    async fn run(
-        mut self,
-        routes: Routes,
-        health: tonic_health::server::HealthReporter,
-        stop: CancellationToken,
-    ) {
+    async fn run(mut self, routes: Routes, stop: CancellationToken) {
         let goaway = CancellationToken::new();
         let (config, entropy) = (Arc::new(self.config.clone()), Entropy::system());
         let limits = Limits::new(config.calls_max, config.calls_per_caller_max);
@@ -76,7 +77,7 @@ impl Server {
         let mut connections = JoinSet::new();
         let lame_duck = async {
             stop.cancelled().await;
-            health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            self.health.drain();
             tokio::time::sleep(Duration::from_secs(self.config.lame_duck_seconds)).await;
         };
         tokio::pin!(lame_duck);
@@ -101,6 +102,7 @@ impl Server {
         }
         drop(self.listener);
         goaway.cancel();
+        self.health.end();
         let drained = async { while connections.join_next().await.is_some() {} };
         let longest = Duration::from_secs(self.config.drain_max_seconds);
         if tokio::time::timeout(longest, drained).await.is_err() {

@@ -121,6 +121,7 @@ const METHODS: &[(&str, &[OpenTo])] = &[
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
     ),
     ("/grpc.health.v1.Health/Check", &[OpenTo::Everyone]),
+    ("/grpc.health.v1.Health/List", &[OpenTo::Everyone]),
     ("/grpc.health.v1.Health/Watch", &[OpenTo::Everyone]),
 ];
 

@@ -234,6 +234,9 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ErrorReason::UnknownMethod => {
             (Code::Unimplemented, "Không có phương thức này.", "There is no such method.")
         }
+        ErrorReason::UnknownService => {
+            (Code::NotFound, "Không có dịch vụ này.", "There is no such service.")
+        }
     }
 }
 

@@ -60,6 +60,7 @@ pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut 
         ("server.handshakes_max", config.handshakes_max as u64),
         ("server.handshakes_per_address_max", config.handshakes_per_address_max as u64),
         ("server.streams_max", config.streams_max.into()),
+        ("server.readiness_seconds", config.readiness_seconds),
     ] {
         if value == 0 {
             faults.add(key, "must be at least 1");

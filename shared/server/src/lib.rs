@@ -16,6 +16,7 @@
 //! | `deadline` | `grpc-timeout`, honoured and passed on |
 //! | `error` | the one form of an error on the wire |
 //! | `handshake` | how many handshakes are under way, in all and from one address |
+//! | `health` | readiness of the process and its services, and liveness apart from it |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `limits` | calls under way, of one caller and of all |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
@@ -32,6 +33,7 @@ mod connection;
 pub mod deadline;
 pub mod error;
 mod handshake;
+pub mod health;
 pub mod inspect;
 mod limits;
 mod reload;
@@ -46,6 +48,7 @@ pub use call::context;
 pub use caller::Caller;
 pub use config::Config;
 pub use deadline::Deadline;
+pub use health::Health;
 pub use tonic::service::Routes;
 
 /// What keeps a server from starting.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod connection;
+mod health;
 mod limits;
 mod reload;
 mod silence;
@@ -20,10 +21,12 @@ use rcgen::{
 use time::{Duration as Span, OffsetDateTime};
 use tokio::sync::Notify;
 use tonic::{Code, Request, Response, Status, service::Routes, transport::Channel};
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt;
 
-use super::*;
+use super::{
+    health::pb::{HealthCheckRequest, health_client::HealthClient},
+    *,
+};
 
 const DOMAIN: &str = "lienthong.test";
 /// Only ends a hang.
@@ -179,6 +182,7 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         streams_max: 200,
         calls_max: 64,
         calls_per_caller_max: 32,
+        readiness_seconds: 1,
         connection_age_seconds: 3_600,
         connection_idle_seconds: 3_600,
         connection_grace_seconds: 60,

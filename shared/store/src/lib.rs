@@ -205,6 +205,12 @@ impl Store {
         Ok(self.readers.query_all_raw(sql.statement(self.engine, values)).await?)
     }
 
+    /// Whether the database answers. It is asked for nothing, and not counted among the statements.
+    pub async fn answers(&self) -> bool {
+        let nothing = Sql::same("SELECT 1").statement(self.engine, Vec::new());
+        self.readers.query_one_raw(nothing).await.is_ok()
+    }
+
     /// How many statements were sent since it was opened.
     #[must_use]
     pub fn statements(&self) -> u64 {

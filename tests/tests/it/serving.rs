@@ -8,12 +8,14 @@ use lienthong::{
     demo::{self, Demo},
     process::Runtime,
 };
-use server::channel::{Peer, to_service};
+use server::{
+    channel::{Peer, to_service},
+    health::pb::{
+        HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+    },
+};
 use store::Engine;
 use tests::{Options, World, ask, on_both_engines, people, raw::Raw, world::TRUST_DOMAIN};
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
 
 use crate::answered;
 

@@ -64,6 +64,8 @@ pub enum ErrorReason {
     /// PERMISSION_DENIED. The agreement or the rules do not allow the source an item of its contribution; metadata
     /// `items` names them, joined by commas. Nothing changed. Recorded. Do not repeat unchanged.
     ItemNotAllowed = 20,
+    /// NOT_FOUND. Health was asked about a service that is not here. Do not repeat.
+    UnknownService = 21,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -93,6 +95,7 @@ impl ErrorReason {
             Self::ContributionRejected => "ERROR_REASON_CONTRIBUTION_REJECTED",
             Self::RegisterBehind => "ERROR_REASON_REGISTER_BEHIND",
             Self::ItemNotAllowed => "ERROR_REASON_ITEM_NOT_ALLOWED",
+            Self::UnknownService => "ERROR_REASON_UNKNOWN_SERVICE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -119,6 +122,7 @@ impl ErrorReason {
             "ERROR_REASON_CONTRIBUTION_REJECTED" => Some(Self::ContributionRejected),
             "ERROR_REASON_REGISTER_BEHIND" => Some(Self::RegisterBehind),
             "ERROR_REASON_ITEM_NOT_ALLOWED" => Some(Self::ItemNotAllowed),
+            "ERROR_REASON_UNKNOWN_SERVICE" => Some(Self::UnknownService),
             _ => None,
         }
     }
