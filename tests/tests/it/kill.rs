@@ -1,4 +1,4 @@
-//! Killed at random, fifty times, while contributions stream in: every acknowledged one
+//! Killed at random, fifty times and more, while contributions stream in: every acknowledged one
 //! is there once, the log verifies, and the golden records equal a recomputation (I4, I5, I13).
 //!
 //! What would fail it: an acknowledged contribution that is missing or there twice; a number given twice;
@@ -25,10 +25,14 @@ use tests::{
     processes::{Fleet, Shape},
 };
 
-const KILLS: u32 = 50;
 const SENDERS: u32 = 4;
 /// A pause before a kill, at most.
 const PAUSE_MS: u64 = 120;
+
+/// Fifty, or ten times as many in the full scale (`./tests/run --scale full kill`).
+fn kills() -> u32 {
+    if std::env::var("LIENTHONG_TEST_SCALE").as_deref() == Ok("full") { 500 } else { 50 }
+}
 
 /// What a sender was told: the request, the answer's bytes, the receipt's bytes, the number.
 #[derive(Clone)]
@@ -69,7 +73,8 @@ async fn survive(shape: Shape, engine: Engine) {
         })
         .collect();
     let names = fleet.names();
-    for _ in 0..KILLS {
+    let kills = kills();
+    for _ in 0..kills {
         // Between two kills at least one contribution goes through, however slow the machine is.
         let before = acknowledged.lock().unwrap().len();
         let progress = async {
@@ -94,7 +99,7 @@ async fn survive(shape: Shape, engine: Engine) {
     }
     let acknowledged = Arc::try_unwrap(acknowledged).ok().unwrap().into_inner().unwrap();
     println!(
-        "{shape:?} {engine:?}: {KILLS} kills, {} acknowledged, seed {seed}",
+        "{shape:?} {engine:?}: {kills} kills, {} acknowledged, seed {seed}",
         acknowledged.len()
     );
     same_again(&client, &acknowledged).await;
