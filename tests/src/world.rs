@@ -73,11 +73,14 @@ pub struct Options {
     pub misses_max: u32,
     /// How long identity lets open calls end when it is stopped.
     pub drain_max_seconds: u64,
+    /// Whether the services look whether what they stand on is there. It uses the roads too, so whoever waits for
+    /// a call on one goes without.
+    pub readiness: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { misses_max: 100, drain_max_seconds: 60 }
+        Self { misses_max: 100, drain_max_seconds: 60, readiness: false }
     }
 }
 

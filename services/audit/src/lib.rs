@@ -26,6 +26,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use contract::audit::v1::audit_service_server::SERVICE_NAME;
 use serde::{Deserialize, Serialize};
 use server::runtime::Clock;
 use tlog::{LogSigner, LogVerifier};
@@ -162,6 +163,15 @@ impl Service {
     /// Adds the service to what the internal port answers.
     pub fn internal(&self, routes: server::Routes) -> server::Routes {
         api::internal(self, routes)
+    }
+
+    /// Tells `health` whether it can record: while its newest checkpoint can be read.
+    pub fn report(&self, health: &server::Health) {
+        let service = self.clone();
+        health.serves(&[SERVICE_NAME], move || {
+            let service = service.clone();
+            async move { service.checkpoint().await.is_ok() }
+        });
     }
 
     /// The log's public key (C2SP vkey), by which its checkpoints are verified.

@@ -165,6 +165,11 @@ impl App {
         }
     }
 
+    /// Whether the database answers.
+    pub(crate) async fn answers(&self) -> bool {
+        self.store.answers().await
+    }
+
     pub(crate) async fn close(&self) {
         self.store.close().await;
     }

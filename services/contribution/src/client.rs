@@ -1,17 +1,20 @@
 //! Policy, the register and the access log, as contribution uses them.
 
 use contract::{
+    audit::v1::audit_service_server::SERVICE_NAME as AUDIT,
+    policy::v1::policy_service_server::SERVICE_NAME as POLICY,
     register::v1::{
         ApplyAnswer, ApplyRequest, Assertion, KnownPerson, NewPerson, Rejection as WireRejection,
         apply_answer, apply_request, register_service_client::RegisterServiceClient,
     },
     r#type::v1::ErrorReason,
 };
-use disclosure::Recorder;
+use disclosure::{Recorder, register::v1::register_service_server::SERVICE_NAME as REGISTER};
 use model::CodeLists;
 use server::{
     Deadline, channel,
     error::name,
+    health::Peers,
     runtime::{Clock, Entropy},
 };
 use tonic::{Status, transport::Channel};
@@ -35,6 +38,8 @@ pub(crate) struct Clients {
     pub(crate) register: RegisterClient,
     /// The access log.
     pub(crate) recorder: Recorder,
+    /// Whether all three are there.
+    pub(crate) peers: Peers,
 }
 
 impl Clients {
@@ -49,13 +54,18 @@ impl Clients {
         let files = own.files();
         let to = |peer| channel::to_service(peer, &own.trust_domain, &files);
         let verifier = tlog::LogVerifier::new(log_key)?;
+        let (policy, audit) = (to(&config.policy)?, to(&config.audit)?);
+        let register = to(&config.identity)?;
+        let peers =
+            [(policy.clone(), POLICY), (audit.clone(), AUDIT), (register.clone(), REGISTER)];
         Ok(Self {
-            policy: PolicyClient::new(to(&config.policy)?),
+            peers: Peers::new(peers),
+            policy: PolicyClient::new(policy),
             register: RegisterClient {
-                register: RegisterServiceClient::new(to(&config.identity)?),
+                register: RegisterServiceClient::new(register),
                 lists: CodeLists::shipped()?,
             },
-            recorder: Recorder::new(to(&config.audit)?, verifier, clock, entropy),
+            recorder: Recorder::new(audit, verifier, clock, entropy),
         })
     }
 }

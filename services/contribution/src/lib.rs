@@ -23,9 +23,10 @@ use std::{sync::Arc, time::Duration};
 
 use ::store::{Migration, Store};
 pub use app::Repeated;
+use disclosure::contribution::v1::contribution_service_server::SERVICE_NAME;
 use serde::{Deserialize, Serialize};
 use server::{
-    Routes, StartError,
+    Health, Routes, StartError,
     channel::Peer,
     config::Secret,
     runtime::{Clock, Entropy},
@@ -131,6 +132,16 @@ impl Service {
     #[must_use]
     pub fn public(&self, routes: Routes) -> Routes {
         api::add(routes, Arc::clone(&self.shared))
+    }
+
+    /// Tells `health` whether contributions can be taken: while the database, policy, the register and the access
+    /// log answer.
+    pub fn report(&self, health: &Health) {
+        let shared = Arc::clone(&self.shared);
+        health.serves(&[SERVICE_NAME], move || {
+            let shared = Arc::clone(&shared);
+            async move { shared.app.answers().await && shared.clients.peers.serve().await }
+        });
     }
 
     /// Sends every submission that the register has not answered to it again. The worker does this by

@@ -170,6 +170,10 @@ impl Submissions {
             .await
     }
 
+    pub(crate) async fn answers(&self) -> bool {
+        self.0.answers().await
+    }
+
     pub(crate) async fn close(&self) {
         self.0.clone().close().await;
     }

@@ -1,8 +1,13 @@
 //! Policy and the access log, as identity uses them.
 
+use contract::{
+    audit::v1::audit_service_server::SERVICE_NAME as AUDIT,
+    policy::v1::policy_service_server::SERVICE_NAME as POLICY,
+};
 use disclosure::Recorder;
 use server::{
     channel,
+    health::Peers,
     runtime::{Clock, Entropy},
 };
 use wire::policy::PolicyClient;
@@ -15,6 +20,8 @@ pub(crate) struct Clients {
     pub(crate) policy: PolicyClient,
     /// The access log.
     pub(crate) recorder: Recorder,
+    /// Whether both are there.
+    pub(crate) peers: Peers,
 }
 
 impl Clients {
@@ -30,7 +37,9 @@ impl Clients {
         let policy = channel::to_service(&config.policy, &own.trust_domain, &files)?;
         let audit = channel::to_service(&config.audit, &own.trust_domain, &files)?;
         let verifier = tlog::LogVerifier::new(log_key)?;
+        let peers = [(policy.clone(), POLICY), (audit.clone(), AUDIT)];
         Ok(Self {
+            peers: Peers::new(peers),
             policy: PolicyClient::new(policy),
             recorder: Recorder::new(audit, verifier, clock, entropy),
         })

@@ -29,9 +29,13 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use ::store::{Migration, Store};
+pub use disclosure::{
+    identity::v1::identity_service_server::SERVICE_NAME as PUBLIC,
+    register::v1::register_service_server::SERVICE_NAME as INTERNAL,
+};
 use serde::{Deserialize, Serialize};
 use server::{
-    Routes, StartError,
+    Health, Routes, StartError,
     channel::Peer,
     config::Secret,
     runtime::{Clock, Entropy},
@@ -177,6 +181,16 @@ impl Service {
     #[must_use]
     pub fn internal(&self, routes: Routes) -> Routes {
         api::add_register(routes, Arc::clone(&self.shared))
+    }
+
+    /// Tells `health` whether the services of these names, [`PUBLIC`] or [`INTERNAL`], can answer: while the
+    /// register's database, policy and the access log do.
+    pub fn report(&self, health: &Health, names: &[&'static str]) {
+        let (store, shared) = (self.store.clone(), Arc::clone(&self.shared));
+        health.serves(names, move || {
+            let (store, shared) = (store.clone(), Arc::clone(&shared));
+            async move { store.answers().await && shared.clients.peers.serve().await }
+        });
     }
 
     /// The register itself.

@@ -96,6 +96,11 @@ impl RegisterStore {
         Ok(size.unsigned_abs())
     }
 
+    /// Whether the database answers.
+    pub(crate) async fn answers(&self) -> bool {
+        self.store.answers().await
+    }
+
     /// How many statements were sent to the register since it was opened.
     #[must_use]
     pub fn statements(&self) -> u64 {

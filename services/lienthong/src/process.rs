@@ -71,6 +71,11 @@ impl All {
         let opened = contribution::Service::open(&contribution, &caller, clock, entropy).await;
         let contribution = opened.context("contribution")?;
 
+        audit.report(internal.health());
+        policy.report(internal.health());
+        identity.report(internal.health(), &[identity::INTERNAL]);
+        identity.report(public.health(), &[identity::PUBLIC]);
+        contribution.report(public.health());
         let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
         let internal = internal.start(routes).await;
         let routes = contribution.public(identity.public(Routes::default()));
@@ -127,6 +132,7 @@ impl All {
 pub async fn audit(settings: settings::Audit, end: impl Future<Output = ()>) -> Result<()> {
     let server = Server::bind(settings.server).await?;
     let service = audit::Service::open(&settings.audit).await?;
+    service.report(server.health());
     serve(server, service.internal(Routes::default()), end).await;
     service.close().await;
     Ok(())
@@ -144,6 +150,7 @@ pub async fn policy(
     let server = Server::bind(settings.server).await?;
     let Runtime { clock, entropy } = runtime;
     let service = policy::Service::open(&settings.policy, clock, entropy).await?;
+    service.report(server.health());
     serve(server, service.internal(Routes::default()), end).await;
     service.close().await;
     Ok(())
@@ -163,6 +170,7 @@ pub async fn identity(
     let opened =
         identity::Service::open(&settings.identity, &settings.server, clock, entropy).await;
     let service = opened?;
+    service.report(server.health(), &[identity::PUBLIC, identity::INTERNAL]);
     serve(server, service.internal(service.public(Routes::default())), end).await;
     service.close().await;
     Ok(())
@@ -181,6 +189,7 @@ pub async fn contribution(
     let Runtime { clock, entropy } = runtime;
     let config = &settings.contribution;
     let service = contribution::Service::open(config, &settings.server, clock, entropy).await?;
+    service.report(server.health());
     serve(server, service.public(Routes::default()), end).await;
     service.close().await;
     Ok(())

@@ -29,11 +29,12 @@ mod tests;
 
 use std::sync::Arc;
 
-use contract::policy::v1::policy_service_server::PolicyServiceServer;
+use contract::policy::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as NAME};
 pub use domain::catalogue::LegalProfile;
 use domain::{catalogue::Catalogue, registry::Registry};
 use serde::{Deserialize, Serialize};
 use server::{
+    Health,
     config::Secret,
     runtime::{Clock, Entropy},
 };
@@ -121,6 +122,15 @@ impl Service {
     /// Adds `PolicyService` to the routes for our own services.
     pub fn internal(&self, routes: server::Routes) -> server::Routes {
         routes.add_service(PolicyServiceServer::new(api::Api(Arc::clone(&self.app))))
+    }
+
+    /// Tells `health` whether it can decide: while its database answers.
+    pub fn report(&self, health: &Health) {
+        let app = Arc::clone(&self.app);
+        health.serves(&[NAME], move || {
+            let app = Arc::clone(&app);
+            async move { app.store.answers().await }
+        });
     }
 
     /// The items, procedures and legal grounds.

@@ -27,6 +27,9 @@ impl World {
         settings.audit.signing_key_file = self.file("log.key");
         let server = self.bind(settings.server, "audit").await;
         let service = audit::Service::open(&settings.audit).await.expect("audit opens");
+        if self.options.readiness {
+            service.report(server.health());
+        }
         let running = server.start(service.internal(Routes::default())).await;
         self.to_audit.open(running.address());
         self.audit = Some(Part { running, service });
@@ -64,6 +67,9 @@ impl World {
         let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
         let service =
             policy::Service::open(&settings.policy, clock, entropy).await.expect("policy opens");
+        if self.options.readiness {
+            service.report(server.health());
+        }
         let running = server.start(service.internal(Routes::default())).await;
         self.to_policy.open(running.address());
         self.policy = Some(Part { running, service });
@@ -117,6 +123,9 @@ impl World {
         let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
         let service = identity::Service::open(&settings.identity, &own, clock, entropy).await;
         let service = service.expect("identity opens");
+        if self.options.readiness {
+            service.report(server.health(), &[identity::PUBLIC, identity::INTERNAL]);
+        }
         let routes = service.internal(service.public(Routes::default()));
         let running = server.start(routes).await;
         self.identity = Some(Part { running, service });
@@ -172,6 +181,7 @@ impl World {
             key,
             ca,
             lame_duck_seconds: 0,
+            readiness_seconds: 1,
             ..config
         }
     }

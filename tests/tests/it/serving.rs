@@ -10,8 +10,11 @@ use lienthong::{
 };
 use server::{
     channel::{Peer, to_service},
-    health::pb::{
-        HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+    health::{
+        LIVENESS,
+        pb::{
+            HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+        },
     },
 };
 use store::Engine;
@@ -32,6 +35,34 @@ async fn health_is_answered_to_whoever_has_an_identity(engine: Engine) {
         let answer = HealthClient::new(channel).check(request).await.unwrap().into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving);
     }
+    world.stop().await;
+}
+
+/// A peer that is away is told as NOT_SERVING, and when it is back as SERVING; the process lives all the while.
+async fn i9_readiness_follows_the_peers_and_liveness_does_not(engine: Engine) {
+    let world = World::with(engine, Options { readiness: true, ..Options::default() }).await;
+    let peer = Peer { endpoint: world.address().to_string(), service: "identity".to_owned() };
+    let channel = to_service(&peer, TRUST_DOMAIN, &world.files("insurance")).unwrap();
+    let mut health = HealthClient::new(channel);
+    let named = |service: &str| HealthCheckRequest { service: service.to_owned() };
+    let mut whole = health.watch(named("")).await.unwrap().into_inner();
+    let mut public = health.watch(named(identity::PUBLIC)).await.unwrap().into_inner();
+    let mut turns = async |expect: ServingStatus| {
+        for watch in [&mut whole, &mut public] {
+            while tests::within(watch.message()).await.unwrap().unwrap().status() != expect {}
+        }
+        let lives = health.check(named(LIVENESS)).await.unwrap().into_inner().status();
+        assert_eq!(lives, ServingStatus::Serving);
+    };
+    turns(ServingStatus::Serving).await;
+    world.to_policy.cut();
+    turns(ServingStatus::NotServing).await;
+    world.open_policy_road();
+    turns(ServingStatus::Serving).await;
+    world.to_audit.cut();
+    turns(ServingStatus::NotServing).await;
+    world.open_audit_road();
+    turns(ServingStatus::Serving).await;
     world.stop().await;
 }
 
@@ -115,6 +146,7 @@ async fn a_call_that_hangs_does_not_keep_the_service(engine: Engine) {
 
 on_both_engines!(
     health_is_answered_to_whoever_has_an_identity,
+    i9_readiness_follows_the_peers_and_liveness_does_not,
     i1_each_of_many_calls_at_once_has_one_record,
     stopping_ends_open_calls_first,
     a_call_that_hangs_does_not_keep_the_service,
