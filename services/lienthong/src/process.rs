@@ -53,7 +53,8 @@ impl All {
         let settings::All { server, callers, audit, policy, mut identity, mut contribution } =
             settings;
         let public = Server::bind(server.clone()).await?;
-        let inside = server::Config { listen: "127.0.0.1:0".to_owned(), ..server.clone() };
+        let (listen, health_listen) = ("127.0.0.1:0".to_owned(), String::new());
+        let inside = server::Config { listen, health_listen, ..server.clone() };
         let internal = Server::bind(inside).await?;
         let own = Peer { endpoint: internal.address().to_string(), service: ALL.to_owned() };
         (identity.policy, identity.audit) = (own.clone(), own.clone());

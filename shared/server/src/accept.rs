@@ -15,6 +15,7 @@ use crate::{
     handshake::{Handshake, Handshakes},
     health::Health,
     limits::Limits,
+    probe,
     reload::{self, Identities},
     runtime::Entropy,
 };
@@ -29,25 +30,31 @@ pub struct Server {
     following: Pin<Box<dyn Future<Output = ()> + Send>>,
     listener: TcpListener,
     address: SocketAddr,
+    probes: Option<TcpListener>,
     health: Health,
 }
 
 /// A server that is accepting.
 pub struct Running {
     address: SocketAddr,
+    health_address: Option<SocketAddr>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
-    /// Reads the identity, then binds the address: never a port without an identity (I9).
+    /// Reads the identity, then binds the addresses: never a port without an identity (I9).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let (identities, following) = reload::follow(&config)?;
-        let listen = |source| StartError::Listen { address: config.listen.clone(), source };
-        let listener = TcpListener::bind(&config.listen).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let listener = listen(&config.listen).await?;
+        let address = listener.local_addr().map_err(failed(&config.listen))?;
+        let probes = match config.health_listen.as_str() {
+            "" => None,
+            address => Some(listen(address).await?),
+        };
         let health = Health::new(Duration::from_secs(config.readiness_seconds.max(1)));
-        Ok(Self { config, identities, following: Box::pin(following), listener, address, health })
+        let following = Box::pin(following);
+        Ok(Self { config, identities, following, listener, address, probes, health })
     }
 
     /// The address that was bound.
@@ -65,8 +72,9 @@ impl Server {
         let routes = routes.add_service(self.health.server()).prepare();
         let stop = CancellationToken::new();
         let address = self.address;
+        let health_address = self.probes.as_ref().and_then(|probes| probes.local_addr().ok());
         let task = tokio::spawn(self.run(routes, stop.clone()));
-        Running { address, stop, task }
+        Running { address, health_address, stop, task }
     }
 
     async fn run(mut self, routes: Routes, stop: CancellationToken) {
@@ -75,6 +83,11 @@ impl Server {
         let limits = Limits::new(config.calls_max, config.calls_per_caller_max);
         let handshakes = Handshakes::new(config.handshakes_max, config.handshakes_per_address_max);
         let mut connections = JoinSet::new();
+        // Probes are answered to the end; then dropping the set ends them.
+        let mut probes = JoinSet::new();
+        if let Some(listener) = self.probes.take() {
+            probes.spawn(probe::serve(listener, self.health.clone()));
+        }
         let lame_duck = async {
             stop.cancelled().await;
             self.health.drain();
@@ -112,6 +125,14 @@ impl Server {
     }
 }
 
+fn failed(address: &str) -> impl Fn(std::io::Error) -> StartError {
+    move |source| StartError::Listen { address: address.to_owned(), source }
+}
+
+async fn listen(address: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(failed(address))
+}
+
 async fn accept(listener: &TcpListener, handshakes: &Handshakes) -> Option<(TcpStream, Handshake)> {
     let permit = handshakes.permit().await?;
     match listener.accept().await {
@@ -129,6 +150,11 @@ impl Running {
     /// The address that is served.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address at which health is asked without TLS, if there is one.
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health_address
     }
 
     /// Drains: health says NOT_SERVING, connections are still accepted for a while, open calls end,

@@ -15,6 +15,8 @@ pub const DEFAULTS: &str = include_str!("../config/default.toml");
 pub struct Config {
     /// Address and port; port 0 lets the system choose.
     pub listen: String,
+    /// Address and port at which health alone is answered, without TLS; empty for none.
+    pub health_listen: String,
     /// The trust domain of every identity, own and others'.
     pub trust_domain: String,
     /// PEM file of the server certificate chain.

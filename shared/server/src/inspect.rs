@@ -53,6 +53,9 @@ impl Faults {
 /// The faults of the `[server]` table of a process that answers as `service`.
 pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut Faults) {
     address("server.listen", &config.listen, faults);
+    if !config.health_listen.is_empty() {
+        address("server.health_listen", &config.health_listen, faults);
+    }
     faults.required("server.trust_domain", &config.trust_domain);
     for (key, value) in [
         ("server.deadline_max_seconds", config.deadline_max_seconds),

@@ -19,6 +19,7 @@
 //! | `health` | readiness of the process and its services, and liveness apart from it |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `limits` | calls under way, of one caller and of all |
+//! | `probe` | health alone, without TLS, for probes of the machine that runs the process |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
 //! | `runtime` | time and randomness, injected |
 //! | `tls` | rustls configurations from PEM files |
@@ -36,6 +37,7 @@ mod handshake;
 pub mod health;
 pub mod inspect;
 mod limits;
+mod probe;
 mod reload;
 pub mod runtime;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod connection;
 mod health;
 mod limits;
+mod probe;
 mod reload;
 mod silence;
 
@@ -170,6 +171,7 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
     let files = pki.service("policy");
     Config {
         listen: "127.0.0.1:0".to_owned(),
+        health_listen: String::new(),
         trust_domain: DOMAIN.to_owned(),
         certificate: files.certificate,
         key: files.key,
