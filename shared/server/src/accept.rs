@@ -15,7 +15,7 @@ use crate::{
     handshake::{Handshake, Handshakes},
     health::Health,
     limits::Limits,
-    probe,
+    probe, reflection,
     reload::{self, Identities},
     runtime::Entropy,
 };
@@ -67,9 +67,14 @@ impl Server {
         &self.health
     }
 
-    /// Starts to accept. Health (`grpc.health.v1`) is answered beside `routes`.
+    /// Starts to accept. Health (`grpc.health.v1`) is answered beside `routes`, and reflection of those that
+    /// [`Server::health`] was told of and that are published.
     pub async fn start(self, routes: Routes) -> Running {
-        let routes = routes.add_service(self.health.server()).prepare();
+        let mut routes = routes.add_service(self.health.server());
+        if self.config.reflection {
+            routes = reflection::add(routes, &self.health.services());
+        }
+        let routes = routes.prepare();
         let stop = CancellationToken::new();
         let address = self.address;
         let health_address = self.probes.as_ref().and_then(|probes| probes.local_addr().ok());

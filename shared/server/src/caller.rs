@@ -123,6 +123,8 @@ const METHODS: &[(&str, &[OpenTo])] = &[
     ("/grpc.health.v1.Health/Check", &[OpenTo::Everyone]),
     ("/grpc.health.v1.Health/List", &[OpenTo::Everyone]),
     ("/grpc.health.v1.Health/Watch", &[OpenTo::Everyone]),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[OpenTo::Everyone]),
+    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &[OpenTo::Everyone]),
 ];
 
 /// What the table says of a call.

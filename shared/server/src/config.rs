@@ -17,6 +17,8 @@ pub struct Config {
     pub listen: String,
     /// Address and port at which health alone is answered, without TLS; empty for none.
     pub health_listen: String,
+    /// Whether callers are told what the published services look like.
+    pub reflection: bool,
     /// The trust domain of every identity, own and others'.
     pub trust_domain: String,
     /// PEM file of the server certificate chain.

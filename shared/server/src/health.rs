@@ -109,6 +109,11 @@ impl Health {
         });
     }
 
+    /// Every service that is served.
+    pub(crate) fn services(&self) -> Vec<&'static str> {
+        self.states.borrow().services.keys().copied().collect()
+    }
+
     /// From now on nothing is ready.
     pub(crate) fn drain(&self) {
         self.states.send_modify(|state| state.draining = true);

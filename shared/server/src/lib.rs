@@ -20,6 +20,7 @@
 //! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `limits` | calls under way, of one caller and of all |
 //! | `probe` | health alone, without TLS, for probes of the machine that runs the process |
+//! | `reflection` | the published services, described to whoever asks |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
 //! | `runtime` | time and randomness, injected |
 //! | `tls` | rustls configurations from PEM files |
@@ -38,6 +39,7 @@ pub mod health;
 pub mod inspect;
 mod limits;
 mod probe;
+mod reflection;
 mod reload;
 pub mod runtime;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod connection;
 mod health;
 mod limits;
 mod probe;
+mod reflection;
 mod reload;
 mod silence;
 
@@ -172,6 +173,7 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
     Config {
         listen: "127.0.0.1:0".to_owned(),
         health_listen: String::new(),
+        reflection: true,
         trust_domain: DOMAIN.to_owned(),
         certificate: files.certificate,
         key: files.key,
