@@ -380,8 +380,14 @@ def configuration_faults(documents, methods):
                 yield f"configuration of {service}: {value['endpoint']} is no Service that leads to {name}"
         pod = deployments[service]["spec"]["template"]["spec"]
         server = pod["containers"][0]
-        if settings["server"]["listen"].rsplit(":", 1)[1] != str(server["ports"][0]["containerPort"]):
-            yield f"configuration of {service}: it listens on another port than the pod says"
+        listens = {"grpc": settings["server"]["listen"], "health": settings["server"]["health_listen"]}
+        ports = {p["name"]: p["containerPort"] for p in server["ports"]}
+        if ports != {name: int(address.rsplit(":", 1)[-1] or 0) for name, address in listens.items()}:
+            yield f"configuration of {service}: it listens on other ports than the pod says"
+        asked = {k: server[f"{k}Probe"].get("grpc") for k in ("startup", "readiness", "liveness")}
+        live = {"port": ports.get("health"), "service": "liveness"}
+        if asked != {"startup": live, "readiness": {"port": ports.get("health")}, "liveness": live}:
+            yield f"{service}: its probes do not ask the health port for readiness and liveness"
         longest = server["lifecycle"]["preStop"]["sleep"]["seconds"] + sum(
             settings["server"][k] for k in ("lame_duck_seconds", "drain_max_seconds")
         )
@@ -493,6 +499,10 @@ def blindness(rendered, waiting, methods):
         ]["identityRefs"].pop(),
         "a method less in what waits": lambda r, w, m: w[link][1]["spec"]["rules"][0]["matches"].pop(),
         "a short end": lambda r, w, m: pod(r, "identity").update(terminationGracePeriodSeconds=30),
+        "a restart because a peer is away": lambda r, w, m: pod(r, "identity")["containers"][0]["livenessProbe"][
+            "grpc"
+        ].pop("service"),
+        "a probe of another port": lambda r, w, m: pod(r, "audit")["containers"][0]["ports"].pop(),
         "root": lambda r, w, m: pod(r, "policy")["securityContext"].update(runAsUser=0),
         "a value of a secret": lambda r, w, m: r[base].append(
             {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": NAMESPACE}}

@@ -19,6 +19,7 @@ use crate::{
     trace::Trace,
 };
 
+const HEALTH: &str = "/grpc.health.v1.Health/";
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// A watch on health lasts as long as the watcher likes; this only keeps the arithmetic in range.
 const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
@@ -46,6 +47,7 @@ impl Calls {
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let trace = Trace::from_headers(request.headers(), &self.entropy);
         let begun = tokio::time::Instant::now();
+        let health = request.uri().path().starts_with(HEALTH);
         let admitted = self.admit(request.uri().path());
         let method = match admitted {
             Err(ErrorReason::UnknownMethod) => OTHER.to_owned(),
@@ -69,7 +71,12 @@ impl Calls {
             // An answer with a body has its code behind the body: it went well so far.
             let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
             let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(code = ?code, ms, "call ended");
+            if health {
+                // Each service asks its peers every two seconds: that is no news.
+                tracing::debug!(code = ?code, ms, "call ended");
+            } else {
+                tracing::info!(code = ?code, ms, "call ended");
+            }
             trace.echo(response.headers_mut());
             response
         };
@@ -87,10 +94,11 @@ impl Calls {
     }
 
     async fn handle(&self, caller: &Caller, mut request: Request<Incoming>) -> Response<Body> {
-        let watch = request.uri().path() == HEALTH_WATCH;
-        // Whoever watches health all day long takes no place from anybody.
-        let place = if watch { None } else { self.limits.enter(caller) };
-        if !watch && place.is_none() {
+        let path = request.uri().path();
+        let (watch, health) = (path == HEALTH_WATCH, path.starts_with(HEALTH));
+        // Health takes no place from anybody, and whoever is busy is not taken for dead.
+        let place = if health { None } else { self.limits.enter(caller) };
+        if !health && place.is_none() {
             return error::overloaded(RETRY_AFTER).into_http();
         }
         let longest = if watch { WATCH_MAX } else { self.deadline_max };

@@ -1,6 +1,7 @@
 //! More calls than there are places.
 
 use super::*;
+use crate::health::LIVENESS;
 
 #[tokio::test]
 async fn a_caller_over_its_share_is_told_when_to_come_again_and_others_are_served() {
@@ -16,6 +17,9 @@ async fn a_caller_over_its_share_is_told_when_to_come_again_and_others_are_serve
     let after = refused.get_error_details().retry_info().unwrap().retry_delay.unwrap();
     assert_eq!(after, Duration::from_secs(1));
     assert_eq!(refused.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+    // Busy is not dead: whoever asks about health needs no place.
+    let liveness = HealthCheckRequest { service: LIVENESS.to_owned() };
+    within(HealthClient::new(ours.clone()).check(liveness)).await.unwrap();
     release.notify_one();
     within(first).await.unwrap().unwrap();
     // The place is free again.
