@@ -86,6 +86,7 @@ impl Server {
         let goaway = CancellationToken::new();
         let (config, entropy) = (Arc::new(self.config.clone()), Entropy::system());
         let limits = Limits::new(config.calls_max, config.calls_per_caller_max);
+        let open = Limits::new(config.connections_max, config.connections_per_caller_max);
         let handshakes = Handshakes::new(config.handshakes_max, config.handshakes_per_address_max);
         let mut connections = JoinSet::new();
         // Probes are answered to the end; then dropping the set ends them.
@@ -115,13 +116,20 @@ impl Server {
                 goaway: goaway.clone(),
                 entropy: entropy.clone(),
                 limits: Arc::clone(&limits),
+                connections: Arc::clone(&open),
             };
             connections.spawn(connection.serve(tcp, handshake));
         }
         drop(self.listener);
         goaway.cancel();
         self.health.end();
-        let drained = async { while connections.join_next().await.is_some() {} };
+        let drained = async {
+            tokio::select! {
+                () = async { while connections.join_next().await.is_some() {} } => {}
+                // Whoever is revoked meanwhile is cut all the same.
+                () = &mut self.following => {}
+            }
+        };
         let longest = Duration::from_secs(self.config.drain_max_seconds);
         if tokio::time::timeout(longest, drained).await.is_err() {
             tracing::warn!("drain deadline passed; cutting what is left");

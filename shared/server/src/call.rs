@@ -11,7 +11,8 @@ use tower::ServiceExt;
 use tracing::Instrument as _;
 
 use crate::{
-    caller::{Admission, Caller, NoCaller, admission},
+    body::Held,
+    caller::{Admission, Caller, NoCaller, admission, known},
     deadline::Deadline,
     error,
     limits::Limits,
@@ -49,10 +50,7 @@ impl Calls {
         let begun = tokio::time::Instant::now();
         let health = request.uri().path().starts_with(HEALTH);
         let admitted = self.admit(request.uri().path());
-        let method = match admitted {
-            Err(ErrorReason::UnknownMethod) => OTHER.to_owned(),
-            Ok(_) | Err(_) => request.uri().path().to_owned(),
-        };
+        let method = known(request.uri().path()).unwrap_or(OTHER);
         let caller = self.caller.as_ref().map(Caller::id).unwrap_or_default();
         let span = tracing::info_span!(
             "call",
@@ -113,7 +111,8 @@ impl Calls {
         request.extensions_mut().insert(deadline);
         let handler = self.routes.clone().oneshot(request);
         match tokio::time::timeout_at(deadline.at(), handler).await {
-            Ok(Ok(response)) => in_our_words(response),
+            // The place is taken until the answer is sent, which a caller may put off.
+            Ok(Ok(response)) => in_our_words(response).map(|body| Held::until_sent(body, place)),
             Ok(Err(never)) => match never {},
             Err(_) => refused(ErrorReason::DeadlineExceeded),
         }

@@ -138,6 +138,11 @@ pub enum Admission {
     Unknown,
 }
 
+/// The name of a method as the table has it, for logs: what a stranger types is not repeated there (I8).
+pub(crate) fn known(method: &str) -> Option<&'static str> {
+    METHODS.iter().map(|(name, _)| *name).find(|name| *name == method)
+}
+
 /// Whether `caller` may call `method`, given as its full path.
 pub fn admission(method: &str, caller: &Caller) -> Admission {
     let Some((_, open)) = METHODS.iter().find(|(name, _)| *name == method) else {

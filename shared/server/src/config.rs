@@ -43,6 +43,10 @@ pub struct Config {
     pub calls_max: usize,
     /// Calls under way at the same time, of one agency's system.
     pub calls_per_caller_max: usize,
+    /// Connections open at the same time, of all callers; an eighth is kept for our own services.
+    pub connections_max: usize,
+    /// Connections open at the same time, of one agency's system.
+    pub connections_per_caller_max: usize,
     /// How often each service looks whether what it stands on is there.
     pub readiness_seconds: u64,
     /// A connection is ended, gently, at this age, give or take a tenth.

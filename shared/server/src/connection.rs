@@ -2,26 +2,19 @@
 //! However it ends, open calls are told first (GOAWAY) and have a time of grace; then it is cut. (tonic's own
 //! server sends no GOAWAY once a grace is set, and has no jitter.)
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::Request;
-use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::CertificateDer;
 use tokio::{net::TcpStream, sync::watch};
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, service::Routes};
+use tonic::service::Routes;
 
 use crate::{
     Config,
+    body::Held,
     call::Calls,
     caller::{Caller, NoCaller},
     handshake::Handshake,
@@ -38,6 +31,9 @@ const HEADERS_MAX: u32 = 16 << 10;
 const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How often it is looked whether a certificate or a list has passed its date.
+const DATES: Duration = Duration::from_secs(30);
+
 /// What one connection needs.
 pub(crate) struct Connection {
     pub(crate) routes: Routes,
@@ -45,7 +41,10 @@ pub(crate) struct Connection {
     pub(crate) config: Arc<Config>,
     pub(crate) goaway: CancellationToken,
     pub(crate) entropy: Entropy,
+    /// Of calls.
     pub(crate) limits: Arc<Limits>,
+    /// Of connections.
+    pub(crate) connections: Arc<Limits>,
 }
 
 impl Connection {
@@ -54,13 +53,25 @@ impl Connection {
         let longest = Duration::from_secs(self.config.handshake_max_seconds);
         let acceptor = self.identities.borrow_and_update().acceptor.clone();
         let handshake = tokio::time::timeout(longest, acceptor.accept(tcp));
-        let Ok(Ok(stream)) = handshake.await else { return };
+        let stream = tokio::select! {
+            // Whoever connects and is silent does not hold up the end.
+            () = self.goaway.cancelled() => return,
+            handshake = handshake => match handshake {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(_)) | Err(_) => return,
+            },
+        };
         drop(under_way);
         if stream.get_ref().0.set_nodelay(true).is_err() {
             return;
         }
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-        let calls = Arc::new(self.calls(chain.first()));
+        let calls = self.calls(chain.first());
+        let Some(_open) = self.connections.enter_or_stranger(calls.caller.as_ref().ok()) else {
+            tracing::warn!("a connection more than its caller may have was ended");
+            return;
+        };
+        let calls = Arc::new(calls);
         let active = Active::default();
         let counted = active.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -68,7 +79,7 @@ impl Connection {
             async move {
                 let response = calls.answer(request).await;
                 // A call lasts until its last byte is sent, not until its handler returns.
-                Ok::<_, Infallible>(response.map(|body| Body::new(Counted { body, _call: call })))
+                Ok::<_, Infallible>(response.map(|body| Held::until_sent(body, call)))
             }
         });
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
@@ -80,23 +91,23 @@ impl Connection {
             .keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
+        let mut identities = self.identities.clone();
+        let cut = no_longer_admitted(&mut identities, &chain);
+        tokio::pin!(connection, cut);
         tokio::select! {
             ended = &mut connection => return say(ended),
             () = self.goaway.cancelled() => {}
             () = tokio::time::sleep(self.age()) => {}
             () = active.idle_for(Duration::from_secs(self.config.connection_idle_seconds)) => {}
             // Nobody who is let in no longer is told so first.
-            () = no_longer_admitted(&mut self.identities, &chain) => {
-                tracing::warn!("a caller that is no longer admitted was cut");
-                return;
-            }
+            () = &mut cut => return say_cut(),
         }
         connection.as_mut().graceful_shutdown();
         let grace = Duration::from_secs(self.config.connection_grace_seconds);
-        match tokio::time::timeout(grace, connection).await {
-            Ok(ended) => say(ended),
-            Err(_) => tracing::debug!("connection cut after its grace"),
+        tokio::select! {
+            ended = connection => say(ended),
+            () = cut => say_cut(),
+            () = tokio::time::sleep(grace) => tracing::debug!("connection cut after its grace"),
         }
     }
 
@@ -122,10 +133,10 @@ impl Connection {
     }
 }
 
-/// Ends when an identity is read again under which the caller would not be let in: its certificate was revoked
-/// or has run out, or its CA is trusted no longer.
+/// Ends when the caller would not be let in any more: its certificate was revoked or has run out, a list has, or
+/// its CA is trusted no longer. Seen at once when the files change, and in time when a date passes.
 async fn no_longer_admitted(identities: &mut Identities, chain: &[CertificateDer<'_>]) {
-    while identities.changed().await.is_ok() {
+    while !matches!(tokio::time::timeout(DATES, identities.changed()).await, Ok(Err(_))) {
         let now = identities.borrow_and_update().clone();
         if !now.admits(chain) {
             return;
@@ -133,6 +144,10 @@ async fn no_longer_admitted(identities: &mut Identities, chain: &[CertificateDer
     }
     // The server is ending; that is told otherwise.
     std::future::pending::<()>().await;
+}
+
+fn say_cut() {
+    tracing::warn!("a caller that is no longer admitted was cut");
 }
 
 fn say(ended: hyper::Result<()>) {
@@ -178,31 +193,5 @@ impl Active {
 impl Drop for Call {
     fn drop(&mut self) {
         self.0.0.send_modify(|open| *open = open.saturating_sub(1));
-    }
-}
-
-/// The body of an answer, whose call is open until it is sent or given up.
-struct Counted {
-    body: Body,
-    _call: Call,
-}
-
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = tonic::Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

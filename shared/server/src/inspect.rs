@@ -63,6 +63,10 @@ pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut 
         ("server.handshakes_max", config.handshakes_max as u64),
         ("server.handshakes_per_address_max", config.handshakes_per_address_max as u64),
         ("server.streams_max", config.streams_max.into()),
+        ("server.calls_max", config.calls_max as u64),
+        ("server.calls_per_caller_max", config.calls_per_caller_max as u64),
+        ("server.connections_max", config.connections_max as u64),
+        ("server.connections_per_caller_max", config.connections_per_caller_max as u64),
         ("server.readiness_seconds", config.readiness_seconds),
     ] {
         if value == 0 {

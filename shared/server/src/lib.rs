@@ -8,6 +8,7 @@
 //! | module | job |
 //! |---|---|
 //! | `accept` | listener, one task per connection, drain |
+//! | `body` | what an answer holds until it is sent |
 //! | `call` | one call: past identity, method table and deadline to its handler |
 //! | `caller` | the SPIFFE identity in the client certificate, and who may call what |
 //! | `channel` | outgoing connections to other services |
@@ -18,7 +19,7 @@
 //! | `handshake` | how many handshakes are under way, in all and from one address |
 //! | `health` | readiness of the process and its services, and liveness apart from it |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
-//! | `limits` | calls under way, of one caller and of all |
+//! | `limits` | calls under way and connections open, of one caller and of all |
 //! | `probe` | health alone, without TLS, for probes of the machine that runs the process |
 //! | `reflection` | the published services, described to whoever asks |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
@@ -27,6 +28,7 @@
 //! | `trace` | request id and trace context, on every call and what it calls |
 
 pub mod accept;
+mod body;
 mod call;
 pub mod caller;
 pub mod channel;

@@ -1,4 +1,4 @@
-//! How many calls are under way: of one caller, and of all. What is over a limit is refused at once and told when
+//! How many calls are under way, or connections open: of one caller, and of all. What is over a limit is refused at once and told when
 //! to come again; nothing queues. Our own services and the operator keep a share of their own, so that what agencies
 //! ask for in bulk never keeps a record from being made.
 
@@ -25,7 +25,7 @@ struct UnderWay {
     by_caller: HashMap<String, usize>,
 }
 
-/// A call under way; it ends when this is dropped.
+/// A call under way, or an open connection; it ends when this is dropped.
 pub(crate) struct Place {
     limits: Arc<Limits>,
     caller: String,
@@ -36,21 +36,27 @@ impl Limits {
         Arc::new(Self { all, each, under_way: Mutex::default() })
     }
 
-    /// A place for a call, if there is one.
+    /// A place for a call or connection, if there is one.
     pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Option<Place> {
-        let (all, each) = match caller.kind() {
-            Kind::System { .. } => (self.all - self.all / KEPT, self.each),
+        self.enter_or_stranger(Some(caller))
+    }
+
+    /// The same; all whose certificate names no caller are one.
+    pub(crate) fn enter_or_stranger(self: &Arc<Self>, caller: Option<&Caller>) -> Option<Place> {
+        let (all, each) = match caller.map(Caller::kind) {
+            None | Some(Kind::System { .. }) => (self.all - self.all / KEPT, self.each),
             // A service calls for many callers, each of whom has its own limit where it comes in.
-            Kind::Service(_) | Kind::Operator(_) => (self.all, self.all),
+            Some(Kind::Service(_) | Kind::Operator(_)) => (self.all, self.all),
         };
+        let id = caller.map(Caller::id).unwrap_or_default();
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_caller = under_way.by_caller.get(caller.id()).copied().unwrap_or_default();
+        let of_caller = under_way.by_caller.get(id).copied().unwrap_or_default();
         if under_way.all >= all || of_caller >= each {
             return None;
         }
         under_way.all += 1;
-        *under_way.by_caller.entry(caller.id().to_owned()).or_default() += 1;
-        Some(Place { limits: Arc::clone(self), caller: caller.id().to_owned() })
+        *under_way.by_caller.entry(id.to_owned()).or_default() += 1;
+        Some(Place { limits: Arc::clone(self), caller: id.to_owned() })
     }
 }
 

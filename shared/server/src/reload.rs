@@ -28,21 +28,26 @@ pub(crate) fn follow(
     let mut seen = look(&config);
     let (sender, identities) = watch::channel(Arc::new(read(&config)?));
     let following = async move {
+        // What could not be used is tried again until it can: an owner or mode that is mended shows in none of
+        // what is looked at, and a revocation must not be lost to it.
+        let mut unusable = None;
         loop {
             tokio::time::sleep(EVERY).await;
             let now = look(&config);
             if now == seen {
                 continue;
             }
-            seen = now;
             match read(&config) {
                 Ok(identity) => {
+                    (seen, unusable) = (now, None);
                     sender.send_replace(Arc::new(identity));
                     tracing::info!("identity read again");
                 }
-                Err(error) => {
+                Err(error) if unusable.as_ref() != Some(&now) => {
                     tracing::error!(%error, "identity cannot be read again; the last one stands");
+                    unusable = Some(now);
                 }
+                Err(_) => {}
             }
         }
     };

@@ -186,6 +186,8 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         streams_max: 200,
         calls_max: 64,
         calls_per_caller_max: 32,
+        connections_max: 64,
+        connections_per_caller_max: 32,
         readiness_seconds: 1,
         connection_age_seconds: 3_600,
         connection_idle_seconds: 3_600,

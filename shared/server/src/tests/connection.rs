@@ -44,7 +44,7 @@ impl Raw {
     }
 
     /// Ends when the server takes no new call any more.
-    async fn goaway(&mut self) {
+    pub(super) async fn goaway(&mut self) {
         while self.send.clone().ready().await.is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -106,5 +106,60 @@ async fn a_connection_is_idle_only_when_no_call_is_open() {
     release.notify_one();
     assert_eq!(within(open).await.unwrap().status(), 200);
     within(busy.closed).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_more_than_there_may_be_is_ended_and_one_that_ends_makes_room() {
+    let pki = Pki::new();
+    let one = |config: Config| Config { connections_max: 1, ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), one).await;
+    let ours = pki.service("identity");
+    let mut first = raw(&server, &ours).await;
+    within(within(first.call()).await.unwrap()).await.unwrap();
+    let second = raw(&server, &ours).await;
+    within(second.closed).await.unwrap();
+    within(within(first.call()).await.unwrap()).await.unwrap();
+    drop(first.send);
+    within(first.closed).await.unwrap();
+    let served = async {
+        while decide(channel(&server, "policy", &ours), None).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(served).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_keeps_its_place() {
+    let pki = Pki::new();
+    let few = |config: Config| Config { calls_per_caller_max: 1, calls_max: 1, ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), few).await;
+    let ours = pki.service("identity");
+    let connector = TlsConnector::from(tls::client(&ours).unwrap());
+    let tcp = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let stream = connector.connect("127.0.0.1".try_into().unwrap(), tcp).await.unwrap();
+    // A client that gives answers no room at all.
+    let mut handshake = h2::client::Builder::new();
+    handshake.initial_window_size(0);
+    let (send, connection) = handshake.handshake(stream).await.unwrap();
+    let (ended, closed) = oneshot::channel();
+    tokio::spawn(async move {
+        let _ended_either_way = connection.await;
+        let _nobody_waits = ended.send(());
+    });
+    let mut stingy = Raw { send, closed };
+    let head = within(within(stingy.call()).await.unwrap()).await.unwrap();
+    let refused = decide(channel(&server, "policy", &ours), None).await.unwrap_err();
+    assert_eq!(reason(&refused), (Code::Unavailable, "OVERLOADED".to_owned()));
+    drop((head, stingy.send));
+    within(stingy.closed).await.unwrap();
+    let served = async {
+        while decide(channel(&server, "policy", &ours), None).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(served).await;
     server.stop().await;
 }

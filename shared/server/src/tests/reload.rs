@@ -27,6 +27,55 @@ async fn a_caller_that_is_revoked_is_cut_and_others_stay() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn a_caller_that_is_revoked_in_its_grace_is_cut() {
+    let pki = Pki::new();
+    let until = runtime::Clock::system().now() + Span::DAY;
+    let crl = pki.revoke(&[], until);
+    let entered = Arc::<Notify>::default();
+    let aged = |config: Config| Config {
+        crl,
+        connection_age_seconds: 1,
+        connection_grace_seconds: 3_000,
+        deadline_max_seconds: 3_000,
+        ..config
+    };
+    let server = start_with(&pki, Answers::Never, Arc::clone(&entered), aged).await;
+    let uri = format!("spiffe://{DOMAIN}/service/identity");
+    let mut client = raw(&server, &pki.issue_as(&uri, Some(7.into()))).await;
+    let open = within(client.call()).await.unwrap();
+    within(entered.notified()).await;
+    within(client.goaway()).await;
+    pki.revoke(&[7], until);
+    assert!(within(open).await.is_err(), "its open call is cut");
+    within(client.closed).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_that_could_not_be_read_is_read_when_it_can_be() {
+    let pki = Pki::new();
+    let until = runtime::Clock::system().now() + Span::DAY;
+    let crl = pki.revoke(&[], until);
+    let listed = |config: Config| Config { crl: crl.clone(), ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), listed).await;
+    let uri = format!("spiffe://{DOMAIN}/service/identity");
+    let revoked = raw(&server, &pki.issue_as(&uri, Some(7.into()))).await;
+    // As a list that cannot be read yet: what is seen of it from outside stays when it can be.
+    let good = fs::read(pki.revoke(&[7], until)).unwrap();
+    let dated = runtime::Clock::system().now().into();
+    let write = |bytes: &[u8]| {
+        let mut file = fs::File::create(&crl).unwrap();
+        std::io::Write::write_all(&mut file, bytes).unwrap();
+        file.set_modified(dated).unwrap();
+    };
+    write(&vec![b'-'; good.len()]);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    write(&good);
+    within(revoked.closed).await.unwrap();
+    server.stop().await;
+}
+
 /// The certificate that a server shows.
 async fn shown(server: &Running, files: &tls::Files) -> Vec<u8> {
     let connector = tokio_rustls::TlsConnector::from(tls::client(files).unwrap());
