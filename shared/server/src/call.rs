@@ -15,7 +15,7 @@ use crate::{
     caller::{Admission, Caller, NoCaller, admission, known},
     deadline::Deadline,
     error,
-    limits::Limits,
+    limits::{Limits, Place},
     runtime::Entropy,
     trace::Trace,
 };
@@ -61,20 +61,14 @@ impl Calls {
             span_id = trace.span_id,
         );
         let work = async {
+            let mut line = Line { begun, health, code: Code::Cancelled };
             let mut response = match admitted {
                 Ok(caller) => self.handle(caller, request).await,
                 Err(reason) => refused(reason),
             };
             let code = response.headers().get(Status::GRPC_STATUS);
             // An answer with a body has its code behind the body: it went well so far.
-            let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
-            let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            if health {
-                // Each service asks its peers every two seconds: that is no news.
-                tracing::debug!(code = ?code, ms, "call ended");
-            } else {
-                tracing::info!(code = ?code, ms, "call ended");
-            }
+            line.code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
             trace.echo(response.headers_mut());
             response
         };
@@ -110,11 +104,56 @@ impl Calls {
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(deadline);
         let handler = self.routes.clone().oneshot(request);
+        let place = UntilDone(place);
         match tokio::time::timeout_at(deadline.at(), handler).await {
             // The place is taken until the answer is sent, which a caller may put off.
-            Ok(Ok(response)) => in_our_words(response).map(|body| Held::until_sent(body, place)),
+            Ok(Ok(response)) => {
+                in_our_words(response).map(|body| Held::until_sent(body, place.done()))
+            }
             Ok(Err(never)) => match never {},
             Err(_) => refused(ErrorReason::DeadlineExceeded),
+        }
+    }
+}
+
+/// The line about how a call ended, also when it is given up by its caller or cut.
+struct Line {
+    begun: tokio::time::Instant,
+    health: bool,
+    code: Code,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let (code, ms) = (self.code, self.begun.elapsed().as_millis());
+        let ms = u64::try_from(ms).unwrap_or(u64::MAX);
+        if self.health {
+            // Each service asks its peers every two seconds: that is no news.
+            tracing::debug!(?code, ms, "call ended");
+        } else {
+            tracing::info!(?code, ms, "call ended");
+        }
+    }
+}
+
+/// The place of a call whose handler is at work. A handler that is given up, by its caller or for its deadline, may
+/// leave a write behind that runs to its end (I13): its place is taken for a while longer, so that calls made and
+/// reset at once are no way round the limits.
+struct UntilDone(Option<Place>);
+
+impl UntilDone {
+    fn done(mut self) -> Option<Place> {
+        self.0.take()
+    }
+}
+
+impl Drop for UntilDone {
+    fn drop(&mut self) {
+        if let (Some(place), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
+                tokio::time::sleep(RETRY_AFTER).await;
+                drop(place);
+            });
         }
     }
 }

@@ -125,6 +125,15 @@ struct Policy {
     entered: Arc<Notify>,
 }
 
+/// Tells when the handler that holds it is given up.
+struct ToldAtTheEnd(Arc<Notify>);
+
+impl Drop for ToldAtTheEnd {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
 #[tonic::async_trait]
 impl PolicyService for Policy {
     async fn decide(
@@ -136,7 +145,10 @@ impl PolicyService for Policy {
         match &self.answers {
             Answers::AtOnce => {}
             Answers::When(told) => told.notified().await,
-            Answers::Never => std::future::pending().await,
+            Answers::Never => {
+                let _told = ToldAtTheEnd(Arc::clone(&self.entered));
+                std::future::pending().await
+            }
         }
         let decision_id = caller.id().to_owned();
         Ok(Response::new(DecideResponse { decision_id, ..Default::default() }))

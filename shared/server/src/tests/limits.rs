@@ -1,6 +1,6 @@
 //! More calls than there are places.
 
-use super::*;
+use super::{connection::raw, *};
 use crate::health::LIVENESS;
 
 #[tokio::test]
@@ -25,5 +25,31 @@ async fn a_caller_over_its_share_is_told_when_to_come_again_and_others_are_serve
     // The place is free again.
     release.notify_one();
     decide(ours, None).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_keeps_its_place_for_a_while() {
+    let pki = Pki::new();
+    let entered = Arc::<Notify>::default();
+    let few = |config: Config| Config { calls_per_caller_max: 1, calls_max: 1, ..config };
+    let server = start_with(&pki, Answers::Never, Arc::clone(&entered), few).await;
+    let ours = channel(&server, "policy", &pki.service("identity"));
+    // Connected already, so that what follows is quicker than the while.
+    within(HealthClient::new(ours.clone()).check(HealthCheckRequest::default())).await.unwrap();
+    let mut client = raw(&server, &pki.service("identity")).await;
+    let open = within(client.call()).await.unwrap();
+    within(entered.notified()).await;
+    drop(open);
+    within(entered.notified()).await;
+    let refused = decide(ours.clone(), Some("100m")).await.unwrap_err();
+    assert_eq!(reason(&refused).1, "OVERLOADED");
+    // Then there is room again: a call gets as far as its deadline.
+    let room = async {
+        while reason(&decide(ours.clone(), Some("100m")).await.unwrap_err()).1 == "OVERLOADED" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within(room).await;
     server.stop().await;
 }
