@@ -190,6 +190,14 @@ mod tests {
     }
 
     #[test]
+    fn i8_what_a_stranger_types_is_no_name_of_a_method() {
+        assert_eq!(known("/grpc.health.v1.Health/Check"), Some("/grpc.health.v1.Health/Check"));
+        for typed in ["/990204000001/x", "/grpc.health.v1.Health/Check/990204000001", ""] {
+            assert_eq!(known(typed), None, "{typed}");
+        }
+    }
+
+    #[test]
     fn i2_only_the_table_opens_a_method() {
         let caller = |uri| Caller::parse(uri, "t");
         let system = caller("spiffe://t/agency/G24/system/hi");

@@ -32,7 +32,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How often it is looked whether a certificate or a list has passed its date.
-const DATES: Duration = Duration::from_secs(30);
+const DATES: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 
 /// What one connection needs.
 pub(crate) struct Connection {

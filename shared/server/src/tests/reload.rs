@@ -76,6 +76,18 @@ async fn a_list_that_could_not_be_read_is_read_when_it_can_be() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn i9_a_list_that_passes_its_date_ends_open_connections() {
+    let pki = Pki::new();
+    let crl = pki.revoke(&[], runtime::Clock::system().now() + Span::seconds(5));
+    let listed = |config: Config| Config { crl, ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), listed).await;
+    let mut client = raw(&server, &pki.service("identity")).await;
+    within(within(client.call()).await.unwrap()).await.unwrap();
+    within(client.closed).await.unwrap();
+    server.stop().await;
+}
+
 /// The certificate that a server shows.
 async fn shown(server: &Running, files: &tls::Files) -> Vec<u8> {
     let connector = tokio_rustls::TlsConnector::from(tls::client(files).unwrap());
