@@ -23,6 +23,7 @@ mod lookup;
 mod migrate;
 mod output;
 mod pki;
+mod question;
 mod serve;
 mod synth;
 #[cfg(test)]

@@ -2,25 +2,22 @@
 
 mod answer;
 
-use std::{io::Write, path::PathBuf};
+use std::io::Write;
 
 use anyhow::Result;
 use contract::{
     identity::v1::GetPersonRequest,
     r#type::v1::{Claims, PartialDate, SubjectRef, subject_ref},
 };
-use lienthong::{
-    demo::{BirthDate, Subject},
-    process::Runtime,
-};
+use lienthong::demo::{BirthDate, Subject};
 
 pub(super) use answer::{NO_MATCH, outcome};
 
 use super::{
     connection::{Connected, Connection},
     evidence::{self, Folder},
-    ground::Ground,
     output::{Ending, Output, refuse},
+    question::Question,
     values::Date,
 };
 
@@ -42,20 +39,8 @@ pub(crate) struct Arguments {
         value_delimiter = ','
     )]
     items: Vec<String>,
-    /// The answer must have seen at least this version of the register.
-    #[arg(long, help_heading = "Request", value_name = "VERSION", default_value_t = 0)]
-    min_version: u64,
-    /// The caller's own id of the request; made up when not given.
-    #[arg(long, help_heading = "Request", value_name = "ID")]
-    request_id: Option<String>,
-    /// Folder for the exact request, answer and receipt, which `audit verify` checks. The files hold
-    /// personal data.
-    #[arg(long, help_heading = "Result", value_name = "FOLDER")]
-    save: Option<PathBuf>,
-    #[command(flatten, next_help_heading = "Ground")]
-    ground: Ground,
     #[command(flatten)]
-    output: Output,
+    question: Question,
 }
 
 /// Who is looked up, and what the caller knows of the person.
@@ -121,18 +106,17 @@ fn sample<'a>(samples: &'a [Subject], wanted: &str) -> Result<&'a Subject, Endin
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { whom, items, min_version, request_id, save, ground, output, .. } = arguments;
+    let Arguments { whom, items, question, .. } = arguments;
     let (subject, claims) = whom.of(&connected.subjects)?;
     let request = GetPersonRequest {
         subject: Some(subject),
         claims,
         items,
-        basis: Some(ground.or(connected.ground.clone()).whole()?),
-        request_id: request_id.unwrap_or_else(|| Runtime::system().entropy.id()),
-        min_version,
+        basis: Some(question.basis(&connected)?),
+        request_id: question.request_id(),
+        min_version: question.min_version,
     };
-    let folder = save.map(|path| Folder::prepare(&path)).transpose()?;
-    look_up(&connected, &request, folder, output, out).await
+    look_up(&connected, &request, question.folder()?, question.output, out).await
 }
 
 async fn look_up(

@@ -1,21 +1,20 @@
 //! `lienthong verify`: claimed values held against the register, which says of each whether it agrees and
 //! never what it holds.
 
-use std::{io::Write, path::PathBuf, str::FromStr};
+use std::{io::Write, str::FromStr};
 
 use anyhow::Result;
 use contract::identity::v1::{
     ClaimOutcome, ClaimResult, ClaimedValue, LookupOutcome, VerifyClaimsAnswer, VerifyClaimsRequest,
 };
-use lienthong::process::Runtime;
 use serde_json::{Value, json};
 
 use super::{
     connection::Connection,
-    evidence::{self, Checked, Folder},
-    ground::Ground,
+    evidence::{self, Checked},
     lookup::Whom,
-    output::{Format, Output, print as print_json, refuse},
+    output::{Format, print as print_json, refuse},
+    question::Question,
     values::{ItemValue, moment},
 };
 
@@ -37,20 +36,8 @@ pub(crate) struct Arguments {
         required = true
     )]
     claims: Vec<Claim>,
-    /// The answer must have seen at least this version of the register.
-    #[arg(long, help_heading = "Request", value_name = "VERSION", default_value_t = 0)]
-    min_version: u64,
-    /// The caller's own id of the request; made up when not given.
-    #[arg(long, help_heading = "Request", value_name = "ID")]
-    request_id: Option<String>,
-    /// Folder for the exact request, answer and receipt, which `audit verify` checks. The files hold
-    /// personal data.
-    #[arg(long, help_heading = "Result", value_name = "FOLDER")]
-    save: Option<PathBuf>,
-    #[command(flatten, next_help_heading = "Ground")]
-    ground: Ground,
     #[command(flatten)]
-    output: Output,
+    question: Question,
 }
 
 /// A claimed value of an item.
@@ -102,18 +89,19 @@ fn typed(kind: &str, value: &str) -> Result<ItemValue, String> {
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
+    let question = &arguments.question;
     let (subject, claims) = arguments.whom.of(&connected.subjects)?;
     let claimed = |claim: Claim| ClaimedValue { item: claim.item, value: Some(claim.value.into()) };
     let request = VerifyClaimsRequest {
         subject: Some(subject),
         claims,
         claimed_values: arguments.claims.into_iter().map(claimed).collect(),
-        basis: Some(arguments.ground.or(connected.ground.clone()).whole()?),
-        request_id: arguments.request_id.unwrap_or_else(|| Runtime::system().entropy.id()),
-        min_version: arguments.min_version,
+        basis: Some(question.basis(&connected)?),
+        request_id: question.request_id(),
+        min_version: question.min_version,
     };
-    let folder = arguments.save.map(|path| Folder::prepare(&path)).transpose()?;
-    let format = arguments.output.format;
+    let folder = question.folder()?;
+    let format = question.output.format;
     let answered = match connected.client.verify_claims(&request).await? {
         Ok(answered) => answered,
         Err(refused) => return refuse(&refused, format, out),

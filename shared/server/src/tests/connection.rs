@@ -16,11 +16,15 @@ pub(super) struct Raw {
 }
 
 pub(super) async fn raw(server: &Running, files: &tls::Files) -> Raw {
+    raw_with(server, files, &h2::client::Builder::new()).await
+}
+
+async fn raw_with(server: &Running, files: &tls::Files, client: &h2::client::Builder) -> Raw {
     let connector = TlsConnector::from(tls::client(files).unwrap());
     let tcp = tokio::net::TcpStream::connect(server.address()).await.unwrap();
     let name = "127.0.0.1".try_into().unwrap();
     let stream = connector.connect(name, tcp).await.unwrap();
-    let (send, connection) = h2::client::handshake(stream).await.unwrap();
+    let (send, connection) = client.handshake(stream).await.unwrap();
     let (ended, closed) = oneshot::channel();
     tokio::spawn(async move {
         let _ended_either_way = connection.await;
@@ -137,19 +141,9 @@ async fn an_answer_that_is_not_taken_keeps_its_place() {
     let few = |config: Config| Config { calls_per_caller_max: 1, calls_max: 1, ..config };
     let server = start_with(&pki, Answers::AtOnce, Arc::default(), few).await;
     let ours = pki.service("identity");
-    let connector = TlsConnector::from(tls::client(&ours).unwrap());
-    let tcp = tokio::net::TcpStream::connect(server.address()).await.unwrap();
-    let stream = connector.connect("127.0.0.1".try_into().unwrap(), tcp).await.unwrap();
     // A client that gives answers no room at all.
-    let mut handshake = h2::client::Builder::new();
-    handshake.initial_window_size(0);
-    let (send, connection) = handshake.handshake(stream).await.unwrap();
-    let (ended, closed) = oneshot::channel();
-    tokio::spawn(async move {
-        let _ended_either_way = connection.await;
-        let _nobody_waits = ended.send(());
-    });
-    let mut stingy = Raw { send, closed };
+    let mut client = h2::client::Builder::new();
+    let mut stingy = raw_with(&server, &ours, client.initial_window_size(0)).await;
     let head = within(within(stingy.call()).await.unwrap()).await.unwrap();
     let refused = decide(channel(&server, "policy", &ours), None).await.unwrap_err();
     assert_eq!(reason(&refused), (Code::Unavailable, "OVERLOADED".to_owned()));
