@@ -507,9 +507,9 @@ def blindness(rendered, waiting, methods):
         "a value of a secret": lambda r, w, m: r[base].append(
             {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": NAMESPACE}}
         ),
-        "a key that the service does not know": lambda r, w, m: next(
-            d for d in r[base] if "audit.toml" in d.get("data", {})
-        )["data"].update({"audit.toml": "[audit]\nnothing = 1\n"}),
+        "a key that the service does not know": lambda r, w, m: (
+            lambda data: data.update({"audit.toml": "nothing = 1\n" + data["audit.toml"]})
+        )(next(d for d in r[base] if "audit.toml" in d.get("data", {}))["data"]),
     }
     for what, change in changes.items():
         yield from edit(what, change)

@@ -371,6 +371,8 @@ class Outsider(unittest.TestCase):
             self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE, what)
 
     def test_the_example_of_the_readme_runs(self) -> None:
+        shown = (HERE.parent.parent / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+        self.assertTrue((HERE / "example.py").read_text("utf-8").endswith(shown), "README.md prints another example")
         command = [sys.executable, HERE / "example.py", self.demo.folder / "demo.json"]
         environment = os.environ | {"PYTHONUTF8": "1"}
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)

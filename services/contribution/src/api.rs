@@ -203,10 +203,9 @@ impl Call<'_> {
             Ok(table) => table.resolve(|_| Fact::Unknown),
             Err(denial) => return Err(self.refuse(decision, denial, &[]).await),
         };
-        let Some(refused) = first_refused(&table) else { return Ok(()) };
+        let Some(denial) = first_refused(&table) else { return Ok(()) };
         let all = table.items.iter().filter(|item| item.effect != ItemEffect::Allowed);
         let named: Vec<&str> = all.map(|item| item.item.as_str()).collect();
-        let denial = Denial { reason: ErrorReason::ItemNotAllowed, ..refused };
         Err(self.refuse(decision, &denial, &[("items", named.join(","))]).await)
     }
 

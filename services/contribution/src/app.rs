@@ -141,10 +141,12 @@ impl App {
         let (mut from_us, mut repeated) = (i64::MIN, Repeated::default());
         let mut spent = HashSet::new();
         loop {
-            let unfinished = self.store.unfinished(from_us, until_us).await?;
-            let Some(last) = unfinished.last() else { return Ok(repeated) };
+            let Some((last_us, unfinished)) = self.store.unfinished(from_us, until_us).await?
+            else {
+                return Ok(repeated);
+            };
             // What is received at the same moment as the last is looked at again next time.
-            from_us = last.received_at_us.saturating_add(1);
+            from_us = last_us.saturating_add(1);
             for submission in &unfinished {
                 let connection = &submission.application.connection;
                 if spent.contains(connection) {

@@ -124,14 +124,17 @@ impl Submissions {
         rows.first().map(submission).transpose()
     }
 
-    /// Submissions without an outcome, the oldest first, received in a span of time. One that cannot be read is
-    /// passed over and said: it must not keep the others waiting.
+    /// Submissions without an outcome, the oldest first, received in a span of time, and when the last of them was
+    /// received; none when there are no more. One that cannot be read is passed over and said: it must not keep the
+    /// others waiting, also when as many come together as are looked at.
     pub(crate) async fn unfinished(
         &self,
         from_us: i64,
         until_us: i64,
-    ) -> Result<Vec<Submission>, Error> {
+    ) -> Result<Option<(i64, Vec<Submission>)>, Error> {
         let rows = self.0.read(&UNFINISHED, vec![from_us.into(), until_us.into()]).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let last_us = field(last, 3)?;
         let read = rows.iter().filter_map(|row| {
             let read = submission(row);
             if read.is_err() {
@@ -139,7 +142,7 @@ impl Submissions {
             }
             read.ok()
         });
-        Ok(read.collect())
+        Ok(Some((last_us, read.collect())))
     }
 
     /// Stores what became of a contribution; the first outcome stands.

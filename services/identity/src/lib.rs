@@ -23,8 +23,6 @@ mod app;
 mod client;
 mod domain;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use std::{sync::Arc, time::Duration};
 

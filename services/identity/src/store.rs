@@ -8,7 +8,6 @@ pub(crate) mod lookup;
 pub(crate) mod population;
 
 use model::{Assertion, GoldenRecord, fold};
-use serde::Deserialize;
 use store::{Migration, Sql, Store, Value};
 
 use crate::Error;
@@ -119,8 +118,8 @@ impl RegisterStore {
             let rows = self.store.read(&PERSONS_AFTER, vec![after.clone().into()]).await?;
             let mut stored: Vec<(String, GoldenRecord)> = Vec::with_capacity(rows.len());
             for row in &rows {
-                let (id, record): (String, String) = (field(row, 0)?, field(row, 1)?);
-                stored.push((id, serde_json::from_str(&record)?));
+                let (id, text): (String, String) = (field(row, 0)?, field(row, 1)?);
+                stored.push((id, record(&text)?));
             }
             let Some((last, _)) = stored.last() else { return Ok(done) };
             after.clone_from(last);
@@ -193,8 +192,7 @@ pub(crate) fn assertions(rows: &[store::QueryResult]) -> Result<Vec<Assertion>, 
 
 /// A stored record.
 pub(crate) fn record(text: &str) -> Result<GoldenRecord, serde_json::Error> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    GoldenRecord::deserialize(&mut json)
+    serde_json::from_str(text)
 }
 
 /// A version as the databases keep it.

@@ -88,12 +88,6 @@ impl Demo {
         self.process.address().to_string()
     }
 
-    /// The running services.
-    #[must_use]
-    pub fn process(&self) -> &process::All {
-        &self.process
-    }
-
     /// Persons to look up by hand, with their claims.
     #[must_use]
     pub fn subjects(&self) -> &[Subject] {

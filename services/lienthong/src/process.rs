@@ -102,12 +102,6 @@ impl All {
         &self.contribution
     }
 
-    /// Decisions.
-    #[must_use]
-    pub fn policy(&self) -> &policy::Service {
-        &self.policy
-    }
-
     /// The access log.
     #[must_use]
     pub fn audit(&self) -> &audit::Service {

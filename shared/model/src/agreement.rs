@@ -43,7 +43,7 @@ fn one(claim: &Value, held: &Value, year_suffices: bool) -> Agreement {
     }
 }
 
-fn same_name(a: &Name, b: &Name) -> bool {
+pub(crate) fn same_name(a: &Name, b: &Name) -> bool {
     a.match_key(NameLevel::L2) == b.match_key(NameLevel::L2)
 }
 

@@ -123,6 +123,12 @@ fn precedence(left: &Assertion, right: &Assertion) -> Ordering {
 }
 
 impl GoldenRecord {
+    /// What is held of an item; nothing where none is.
+    #[must_use]
+    pub fn values(&self, item: &str) -> &[HeldValue] {
+        self.items.get(item).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Whether the register holds a date of death or of being declared missing (Law 26/2023/QH15,
     /// Art. 9, item 24).
     #[must_use]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    GoldenRecord, HeldValue, Name, NameLevel, OldNumber, PartialDate, PersonalNumber, Value,
+    GoldenRecord, Name, OldNumber, PartialDate, PersonalNumber, Value, agreement::same_name,
 };
 
 /// How a person is named.
@@ -44,20 +44,15 @@ impl Claims {
     /// kept (level L2), the date as the profile says. What the register does not hold agrees with nothing.
     #[must_use]
     pub fn agree(&self, record: &GoldenRecord, year_suffices: bool) -> bool {
-        let key = self.full_name.match_key(NameLevel::L2);
-        let name = values(record, "birth_full_name").iter().any(|held| {
+        let name = record.values("birth_full_name").iter().any(|held| {
             matches!(&held.value, Value::Name(name)
-                if name.full_name.match_key(NameLevel::L2) == key)
+                if same_name(&name.full_name, &self.full_name))
         });
-        let date = values(record, "date_of_birth").iter().any(|held| {
+        let date = record.values("date_of_birth").iter().any(|held| {
             matches!(&held.value, Value::Date(date)
                 if PartialDate::claim_matches(&self.date_of_birth, date, year_suffices))
         });
         // Both are looked at whatever the first says.
         name & date
     }
-}
-
-fn values<'a>(record: &'a GoldenRecord, item: &str) -> &'a [HeldValue] {
-    record.items.get(item).map(Vec::as_slice).unwrap_or_default()
 }

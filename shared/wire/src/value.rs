@@ -1,5 +1,5 @@
 //! The typed values of items, from the contract's messages to the model's types and back. Reading names
-//! every faulty field by its path; what was read is valid.
+//! every faulty field by its path; what was read is valid where none was named.
 
 mod read;
 

@@ -7,10 +7,6 @@ use model::{Agreement, Claims, GoldenRecord, HeldValue, Value};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
-fn values<'a>(record: &'a GoldenRecord, item: &str) -> &'a [HeldValue] {
-    record.items.get(item).map(Vec::as_slice).unwrap_or_default()
-}
-
 /// How a lookup ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -141,7 +137,7 @@ pub(crate) fn outcomes(record: &GoldenRecord, row: &TableAnswer) -> Vec<(String,
                 legal_basis: item.legal_basis.clone(),
                 article: item.article.clone(),
             },
-            ItemEffect::Allowed => match values(record, &item.item) {
+            ItemEffect::Allowed => match record.values(&item.item) {
                 [] => ItemOutcome::NotHeld,
                 held if held.iter().any(|h| h.value.is_partial()) => {
                     ItemOutcome::Partial(held.to_vec())
@@ -189,7 +185,7 @@ pub(crate) fn verdicts(
                 legal_basis: item.legal_basis.clone(),
                 article: item.article.clone(),
             },
-            ItemEffect::Allowed => Agreement::of(claim, values(record, &item.item), year_suffices)
+            ItemEffect::Allowed => Agreement::of(claim, record.values(&item.item), year_suffices)
                 .map_or(ClaimOutcome::NotHeld, ClaimOutcome::Held),
         };
         (item.item.clone(), outcome)

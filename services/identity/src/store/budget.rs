@@ -1,6 +1,6 @@
 //! The guessing budgets: durable counts of lookups that matched nobody and of values that were compared, so
 //! that neither a restart nor another replica refills them. A budget is named by the column `connection`:
-//! the connection's id for misses, with a word after it for comparisons.
+//! the connection's id for misses, with a word after it for comparisons and for contributions.
 
 use std::collections::HashMap;
 

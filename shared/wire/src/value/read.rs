@@ -12,8 +12,7 @@ const TEXT_MAX: usize = 300;
 /// The list of the codes of provinces; its versions are those of all units.
 const PROVINCES: &str = "province";
 
-/// Reads values and notes what is wrong with them. A value that is read is valid; where anything is
-/// wrong there is none.
+/// Reads values and notes what is wrong with them. What is read counts only where no fault was noted.
 pub struct Reader<'a> {
     lists: &'a CodeLists,
     faults: &'a mut Faults,
