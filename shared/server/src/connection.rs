@@ -19,6 +19,7 @@ use crate::{
     caller::{Caller, NoCaller},
     handshake::Handshake,
     limits::Limits,
+    patience::Patience,
     reload::Identities,
     runtime::Entropy,
 };
@@ -28,8 +29,8 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 const STREAM_WINDOW: u32 = 1 << 20;
 const HEADERS_MAX: u32 = 16 << 10;
 /// A peer that is silent is asked whether it is there, and given up when it says nothing.
-const KEEPALIVE: Duration = Duration::from_secs(60);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+const KEEPALIVE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 60 });
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 20 });
 
 /// How often it is looked whether a certificate or a list has passed its date.
 const DATES: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
@@ -90,14 +91,19 @@ impl Connection {
             .initial_stream_window_size(STREAM_WINDOW)
             .keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(
+                TokioIo::new(Patience::new(stream, KEEPALIVE + KEEPALIVE_TIMEOUT)),
+                service,
+            );
         let mut identities = self.identities.clone();
         let cut = no_longer_admitted(&mut identities, &chain);
+        let age = Duration::from_secs(self.config.connection_age_seconds);
+        let age = jittered(age, &self.entropy);
         tokio::pin!(connection, cut);
         tokio::select! {
             ended = &mut connection => return say(ended),
             () = self.goaway.cancelled() => {}
-            () = tokio::time::sleep(self.age()) => {}
+            () = tokio::time::sleep(age) => {}
             () = active.idle_for(Duration::from_secs(self.config.connection_idle_seconds)) => {}
             // Nobody who is let in no longer is told so first.
             () = &mut cut => return say_cut(),
@@ -123,14 +129,13 @@ impl Connection {
             entropy: self.entropy.clone(),
         }
     }
+}
 
-    /// How old it may get: as configured, give or take a tenth, so that connections that began together do
-    /// not end together (gRFC A9).
-    fn age(&self) -> Duration {
-        let [byte] = self.entropy.array::<1>();
-        let age = Duration::from_secs(self.config.connection_age_seconds);
-        age.mul_f64(0.9 + 0.2 * f64::from(byte) / 255.0)
-    }
+/// How old a connection may get: as configured, give or take a tenth, so that connections that began together do
+/// not end together (gRFC A9).
+fn jittered(age: Duration, entropy: &Entropy) -> Duration {
+    let [byte] = entropy.array::<1>();
+    age.mul_f64(0.9 + 0.2 * f64::from(byte) / 255.0)
 }
 
 /// Ends when the caller would not be let in any more: its certificate was revoked or has run out, a list has, or
@@ -193,5 +198,22 @@ impl Active {
 impl Drop for Call {
     fn drop(&mut self) {
         self.0.0.send_modify(|open| *open = open.saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_a_connection_is_as_configured_give_or_take_a_tenth() {
+        let (age, entropy) = (Duration::from_secs(1_000), Entropy::seeded(1));
+        let ages: Vec<_> = (0..10_000).map(|_| jittered(age, &entropy).as_secs()).collect();
+        assert!(ages.iter().all(|age| (900..=1_100).contains(age)));
+        // Each fortieth part of the span has its share, a fortieth, give or take a half.
+        for part in (900..1_100).step_by(5) {
+            let share = ages.iter().filter(|age| (part..part + 5).contains(*age)).count();
+            assert!((125..=375).contains(&share), "{share} of {} from {part} s", ages.len());
+        }
     }
 }

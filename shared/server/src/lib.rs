@@ -20,6 +20,7 @@
 //! | `health` | readiness of the process and its services, and liveness apart from it |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `limits` | calls under way and connections open, of one caller and of all |
+//! | `patience` | the end of a connection whose peer takes nothing |
 //! | `probe` | health alone, without TLS, for probes of the machine that runs the process |
 //! | `reflection` | the published services, described to whoever asks |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
@@ -40,6 +41,7 @@ mod handshake;
 pub mod health;
 pub mod inspect;
 mod limits;
+mod patience;
 mod probe;
 mod reflection;
 mod reload;

@@ -2,12 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod connection;
+mod drain;
 mod health;
+mod hostile;
 mod limits;
+mod log;
+mod network;
+mod person;
 mod probe;
 mod reflection;
 mod reload;
+mod road;
 mod silence;
+mod wire;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 

@@ -1,7 +1,10 @@
 //! How a connection ends, seen by a raw HTTP/2 client: what a gRPC client would paper over.
 
 use bytes::Bytes;
-use h2::client::{ResponseFuture, SendRequest};
+use h2::{
+    SendStream,
+    client::{ResponseFuture, SendRequest},
+};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 
@@ -36,15 +39,25 @@ async fn raw_with(server: &Running, files: &tls::Files, client: &h2::client::Bui
 impl Raw {
     /// Sends a call, if the connection takes one still.
     pub(super) async fn call(&mut self) -> Result<ResponseFuture, h2::Error> {
-        let mut send = self.send.clone().ready().await?;
-        let request = http::Request::post(format!("https://127.0.0.1{DECIDE}"))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .body(())
-            .unwrap();
-        let (response, mut body) = send.send_request(request, false)?;
+        let (response, mut body) = self.begin(DECIDE, None).await?;
         body.send_data(Bytes::from_static(&[0, 0, 0, 0, 0]), true)?;
         Ok(response)
+    }
+
+    /// Sends the head of a call, perhaps with one more header.
+    pub(super) async fn begin(
+        &mut self,
+        method: &str,
+        more: Option<(&str, &str)>,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        let mut send = self.send.clone().ready().await?;
+        let mut request = http::Request::post(format!("https://127.0.0.1{method}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        if let Some((name, value)) = more {
+            request = request.header(name, value);
+        }
+        send.send_request(request.body(()).unwrap(), false)
     }
 
     /// Ends when the server takes no new call any more.

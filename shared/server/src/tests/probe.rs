@@ -3,7 +3,7 @@
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tonic::transport::Endpoint;
 
-use super::*;
+use super::{silence::is_closed, *};
 use crate::health::{LIVENESS, pb::HealthListRequest};
 
 #[tokio::test]
@@ -40,6 +40,30 @@ async fn whoever_says_nothing_to_the_port_for_probes_is_cut() {
     let mut silent = TcpStream::connect(server.health_address().unwrap()).await.unwrap();
     let mut said = Vec::new();
     within(silent.read_to_end(&mut said)).await.ok();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_port_for_probes_holds_so_many_connections_and_the_next_waits() {
+    let pki = Pki::new();
+    let probed = |config: Config| Config { health_listen: "127.0.0.1:0".to_owned(), ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), probed).await;
+    let address = server.health_address().unwrap();
+    let check = async || {
+        let plain = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+        let check = HealthCheckRequest { service: LIVENESS.to_owned() };
+        within(HealthClient::new(plain).check(check)).await.unwrap()
+    };
+    let mut silent = Vec::new();
+    for _ in 0..63 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    // There is room for one more; its answer comes while all the others are there.
+    check().await;
+    silent.push(TcpStream::connect(address).await.unwrap());
+    // And now for none, until one of them is cut for its age.
+    check().await;
+    assert!(silent.into_iter().any(is_closed));
     server.stop().await;
 }
 
