@@ -131,7 +131,8 @@ impl RegisterClient {
             assertions: assertions.collect(),
             dry_run,
         };
-        let applied = self.register.clone().apply(deadline.request(request)).await;
+        let mut register = self.register.clone();
+        let applied = deadline.bounds(register.apply(deadline.request(request))).await;
         let answer = match applied {
             Ok(response) => response.into_inner().answer,
             Err(status) => return not_applied(deadline, &status),

@@ -99,11 +99,12 @@ impl Recorder {
         deadline: Deadline,
         append: AppendRequest,
     ) -> Result<AppendResponse, tonic::Status> {
-        let first = self.log.clone().append(deadline.request(append.clone())).await;
+        let mut log = self.log.clone();
+        let first = deadline.bounds(log.append(deadline.request(append.clone()))).await;
         match first {
             // A broken connection has the code UNKNOWN.
             Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
-                let again = self.log.clone().append(deadline.request(append)).await;
+                let again = deadline.bounds(log.append(deadline.request(append))).await;
                 again.map(tonic::Response::into_inner)
             }
             first => first.map(tonic::Response::into_inner),

@@ -4,8 +4,11 @@
 
 use std::time::Duration;
 
+use contract::r#type::v1::ErrorReason;
 use http::HeaderMap;
 use tokio::time::Instant;
+
+use crate::error::refuse;
 
 /// The moment by which a call must be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,19 @@ impl Deadline {
     /// code as the latter, so the moment decides.
     pub fn ended(self, status: &tonic::Status) -> bool {
         status.code() == tonic::Code::DeadlineExceeded || self.left().is_zero()
+    }
+
+    /// What a call to the next service comes to, or DEADLINE_EXCEEDED at this moment: a channel that is still
+    /// connecting keeps no deadline itself.
+    ///
+    /// # Errors
+    /// Whatever the call ends with.
+    pub async fn bounds<T>(
+        self,
+        call: impl Future<Output = Result<T, tonic::Status>>,
+    ) -> Result<T, tonic::Status> {
+        let ended = tokio::time::timeout_at(self.0, call).await;
+        ended.unwrap_or_else(|_| Err(refuse(ErrorReason::DeadlineExceeded)))
     }
 
     /// A request to the next service that carries what is left, and the ids of the call under way.

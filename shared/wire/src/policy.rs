@@ -114,7 +114,9 @@ impl PolicyClient {
             items: items.to_vec(),
             event: event.to_owned(),
         };
-        let response = self.0.clone().decide(deadline.request(request)).await?.into_inner();
+        let mut policy = self.0.clone();
+        let response = deadline.bounds(policy.decide(deadline.request(request))).await?;
+        let response = response.into_inner();
         decision(response, items).ok_or(NoDecision::Malformed)
     }
 }
