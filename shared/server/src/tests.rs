@@ -3,6 +3,7 @@
 
 mod connection;
 mod drain;
+mod frames;
 mod health;
 mod hostile;
 mod limits;

@@ -264,12 +264,13 @@ async fn more_than_the_window_is_not_kept() {
     let scene = Scene::new(Persons::never()).await;
     let offence = async |scene: &Scene| {
         let mut wire = scene.wire().await;
+        wire.room().await;
         wire.send(&[Frame::call(1, GET_PERSON, &[])]).await.unwrap();
         // A mebibyte is what a call may send ahead.
         for _ in 0..65 {
             wire.send(&[Frame::new(DATA, 0, 1, vec![0; 16 << 10])]).await.unwrap();
         }
-        wire.until(|heard| with_error(heard, GOAWAY, FLOW_CONTROL_ERROR) == 1).await;
+        wire.until(|heard| with_error(heard, RST_STREAM, FLOW_CONTROL_ERROR) == 1).await;
     };
     scene.withstands(offence).await;
 }

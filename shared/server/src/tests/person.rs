@@ -38,9 +38,12 @@ impl Persons {
         }
     }
 
-    /// Never answers.
+    /// Neither reads nor answers, ever.
     pub(super) fn never() -> Self {
-        Self::new(|_| std::future::pending())
+        Self::new(|request| async move {
+            let _unread = request;
+            std::future::pending().await
+        })
     }
 
     /// Reads one message as every handler does, and answers `length` bytes.

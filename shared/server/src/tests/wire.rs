@@ -164,6 +164,13 @@ impl Wire {
         self.to.flush().await
     }
 
+    /// Waits for the room that the server gives beyond what everyone has: to the connection by a frame, to each call
+    /// once its settings are acknowledged.
+    pub(super) async fn room(&mut self) {
+        self.until(|heard| heard.iter().any(|frame| frame.kind == WINDOW_UPDATE)).await;
+        self.send(&[Frame::new(SETTINGS, ACK, 0, [])]).await.unwrap();
+    }
+
     /// Every frame until they are what the test waits for.
     pub(super) async fn until(&mut self, enough: impl Fn(&[Frame]) -> bool) -> Vec<Frame> {
         let mut frames = Vec::new();
