@@ -1,16 +1,18 @@
 //! How a connection ends, seen by a raw HTTP/2 client: what a gRPC client would paper over.
 
+use std::net::Ipv4Addr;
+
 use bytes::Bytes;
 use h2::{
     SendStream,
     client::{ResponseFuture, SendRequest},
 };
-use tokio::sync::oneshot;
-use tokio_rustls::TlsConnector;
+use tokio::{net::TcpStream, sync::oneshot};
+use tokio_rustls::client::TlsStream;
 
-use super::*;
+use super::{wire::shaken, *};
 
-const DECIDE: &str = "/lienthong.policy.v1.PolicyService/Decide";
+pub(super) const DECIDE: &str = "/lienthong.policy.v1.PolicyService/Decide";
 
 /// A raw client, and word of when the connection has ended.
 pub(super) struct Raw {
@@ -23,20 +25,22 @@ pub(super) async fn raw(server: &Running, files: &tls::Files) -> Raw {
 }
 
 async fn raw_with(server: &Running, files: &tls::Files, client: &h2::client::Builder) -> Raw {
-    let connector = TlsConnector::from(tls::client(files).unwrap());
-    let tcp = tokio::net::TcpStream::connect(server.address()).await.unwrap();
-    let name = "127.0.0.1".try_into().unwrap();
-    let stream = connector.connect(name, tcp).await.unwrap();
-    let (send, connection) = client.handshake(stream).await.unwrap();
-    let (ended, closed) = oneshot::channel();
-    tokio::spawn(async move {
-        let _ended_either_way = connection.await;
-        let _nobody_waits = ended.send(());
-    });
-    Raw { send, closed }
+    let stream = shaken(server.address(), files, Ipv4Addr::LOCALHOST).await.unwrap();
+    Raw::over(stream, client).await
 }
 
 impl Raw {
+    /// Over a connection that is there.
+    pub(super) async fn over(stream: TlsStream<TcpStream>, client: &h2::client::Builder) -> Self {
+        let (send, connection) = client.handshake(stream).await.unwrap();
+        let (ended, closed) = oneshot::channel();
+        tokio::spawn(async move {
+            let _ended_either_way = connection.await;
+            let _nobody_waits = ended.send(());
+        });
+        Self { send, closed }
+    }
+
     /// Sends a call, if the connection takes one still.
     pub(super) async fn call(&mut self) -> Result<ResponseFuture, h2::Error> {
         let (response, mut body) = self.begin(DECIDE, None).await?;

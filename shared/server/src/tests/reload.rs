@@ -121,3 +121,65 @@ async fn a_renewed_certificate_is_shown_to_new_connections_and_a_broken_one_is_n
     fs::write(&files.certificate, good).unwrap();
     server.stop().await;
 }
+
+/// Puts a file in the place of another at once.
+fn replace(path: &str, text: &str) {
+    let new = format!("{path}.new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+/// Renewals as they happen: certificate and key one after the other, and the CA's file longer by a CA.
+#[tokio::test]
+async fn no_call_fails_while_certificates_are_renewed_and_a_ca_is_added() {
+    let pki = Pki::new();
+    let server = start(&pki, true, 30).await;
+    let ours = pki.service("identity");
+    let served = std::cell::Cell::new(0);
+    let old = channel(&server, "policy", &ours);
+    let calls = async |_: usize| loop {
+        // On a connection that was there before, and on a new one.
+        decide(old.clone(), None).await.unwrap();
+        decide(channel(&server, "policy", &ours), None).await.unwrap();
+        served.set(served.get() + 1);
+    };
+    let renewals = async {
+        for _ in 0..3 {
+            renew(&pki, &server, &ours).await;
+        }
+        // Whoever has a certificate of the CA that comes is let in, and whoever was let in stays.
+        let elsewhere = Pki::new();
+        let newcomer = elsewhere.service("identity");
+        let bundle = [&ours.ca, &newcomer.ca].map(|path| fs::read_to_string(path).unwrap());
+        let newcomer = tls::Files { ca: ours.ca.clone(), ..newcomer };
+        decide(channel(&server, "policy", &newcomer), None).await.unwrap_err();
+        replace(&ours.ca, &bundle.concat());
+        while decide(channel(&server, "policy", &newcomer), None).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = within(renewals) => {}
+        _never = futures::future::join_all((0..4).map(calls)) => {}
+    }
+    decide(old.clone(), None).await.unwrap();
+    assert!(served.get() > 0);
+    server.stop().await;
+}
+
+/// The server's certificate and key, which do not fit together for a while.
+async fn renew(pki: &Pki, server: &Running, ours: &tls::Files) {
+    let before = shown(server, ours).await;
+    let path = pki.folder.path().join(format!("spiffe___{DOMAIN}_service_policy.key"));
+    let old_key = fs::read_to_string(&path).unwrap();
+    let files = pki.service("policy");
+    let new_key = fs::read_to_string(&files.key).unwrap();
+    replace(&files.key, &old_key);
+    // Longer than it takes to be looked at.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(shown(server, ours).await, before);
+    replace(&files.key, &new_key);
+    while shown(server, ours).await == before {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

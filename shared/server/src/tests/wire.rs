@@ -117,9 +117,17 @@ pub(super) async fn shaken(
     files: &tls::Files,
     from: Ipv4Addr,
 ) -> io::Result<TlsStream<TcpStream>> {
+    shaken_by(&TlsConnector::from(tls::client(files).unwrap()), server, from).await
+}
+
+/// The same by a connector that many share.
+pub(super) async fn shaken_by(
+    connector: &TlsConnector,
+    server: SocketAddr,
+    from: Ipv4Addr,
+) -> io::Result<TlsStream<TcpStream>> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
-    let connector = TlsConnector::from(tls::client(files).unwrap());
     connector.connect("127.0.0.1".try_into().unwrap(), socket.connect(server).await?).await
 }
 
