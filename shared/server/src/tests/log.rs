@@ -1,33 +1,19 @@
 //! What the log says of calls.
 
-use std::{io, sync::Mutex};
-
-use tracing::subscriber::DefaultGuard;
+use std::{cell::RefCell, io, sync::Once};
 
 use super::{connection::raw, *};
 
-/// What this thread logs.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn listen() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
-        (log, tracing::subscriber::set_default(subscriber.finish()))
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let bytes = self.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
-    }
+thread_local! {
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-impl io::Write for Log {
+/// Appends to what this thread has logged.
+struct Here;
+
+impl io::Write for Here {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOGGED.with_borrow_mut(|logged| logged.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -35,9 +21,23 @@ impl io::Write for Log {
     }
 }
 
+/// Keeps what each thread logs from now on. One subscriber for all threads: with one of a thread's own, what another
+/// thread logs for the first time is logged by none.
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing_subscriber::fmt().with_writer(|| Here).with_ansi(false).init());
+}
+
+/// The lines of this thread, and so of this test, that hold some words.
+fn lines(words: &str) -> Vec<String> {
+    let bytes = LOGGED.with_borrow(Clone::clone);
+    let text = String::from_utf8(bytes).unwrap();
+    text.lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
+}
+
 #[tokio::test]
 async fn a_call_that_its_caller_gave_up_has_its_line() {
-    let (log, _listening) = Log::listen();
+    listen();
     let pki = Pki::new();
     let entered = Arc::<Notify>::default();
     let server = start_told(&pki, false, 3_000, Arc::clone(&entered)).await;
@@ -46,8 +46,7 @@ async fn a_call_that_its_caller_gave_up_has_its_line() {
     within(entered.notified()).await;
     drop(open);
     within(entered.notified()).await;
-    let ended: Vec<_> =
-        log.lines().into_iter().filter(|line| line.contains("call ended")).collect();
+    let ended = lines("call ended");
     assert_eq!(ended.len(), 1, "{ended:?}");
     let id = format!("caller=\"spiffe://{DOMAIN}/service/identity\"");
     for part in ["code=Cancelled", "PolicyService/Decide", &id] {
