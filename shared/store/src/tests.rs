@@ -1,7 +1,7 @@
 //! A store keeps what it acknowledged and refuses what it does not know, on both engines.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::{future::Future, pin::pin, task::Poll};
+mod cancel;
 
 use super::*;
 use crate::testing::{ENGINES, TestDatabase};
@@ -164,48 +164,4 @@ async fn a_failed_write_leaves_nothing() {
         assert!(matches!(failed, Err(Error::Database(_))), "{engine:?}");
         assert_eq!(count(&store).await, 1, "{engine:?}");
     }
-}
-
-/// Drops the caller's future after its k-th poll, for every k: each write is whole or absent, and the
-/// writer connection comes back clean.
-#[tokio::test]
-async fn i13_a_cancelled_write_is_whole_or_absent() {
-    for engine in ENGINES {
-        let database = TestDatabase::new(engine).await;
-        let store = Store::open(database.url(), FIRST).await.unwrap();
-        for k in 0..12_i64 {
-            let mut write = pin!(add(&store, k));
-            for _ in 0..k {
-                let ready = std::future::poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await;
-                if ready.is_ready() {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-            // Dropped here, wherever it stands.
-        }
-        // A write that follows is acknowledged and visible to another connection.
-        add(&store, 1_000).await.unwrap();
-        assert!(visible(&store, 1_000).await, "{engine:?}");
-        // The first write was dropped before its first poll: it never began.
-        assert!(!visible(&store, 0).await, "{engine:?}");
-        if engine == Engine::Postgres {
-            let idle = Sql::same(
-                "SELECT COUNT(*) FROM pg_stat_activity \
-                 WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
-            );
-            // Tasks of the dropped writes may still be ending; none may stay.
-            while store.read(&idle, Vec::new()).await.unwrap()[0].try_get_by::<i64, _>(0) != Ok(0) {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        }
-    }
-}
-
-async fn visible(store: &Store, id: i64) -> bool {
-    let ask = Sql {
-        sqlite: "SELECT 1 FROM note WHERE id = ?",
-        postgres: "SELECT 1 FROM note WHERE id = $1",
-    };
-    !store.read(&ask, vec![id.into()]).await.unwrap().is_empty()
 }
