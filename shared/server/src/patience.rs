@@ -73,3 +73,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
         self.or_end(shut, cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_takes_little_is_waited_for_and_one_that_takes_nothing_is_not() {
+        let (near, mut far) = tokio::io::duplex(1);
+        let mut near = Patience::new(near, Duration::from_secs(2));
+        let slow = async {
+            for _ in 0..6 {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                far.read_u8().await.unwrap();
+            }
+        };
+        // Longer than its patience, but never so long for nothing.
+        let (sent, ()) = tokio::join!(near.write_all(&[0; 7]), slow);
+        sent.unwrap();
+        let error = near.write_all(&[0; 7]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(far);
+    }
+}

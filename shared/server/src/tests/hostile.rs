@@ -101,13 +101,10 @@ async fn calls_that_are_reset_at_once_are_no_way_round_the_limits() {
     let offence = async |scene: &Scene| {
         let mut wire = scene.wire().await;
         for stream in streams(MANY) {
-            let [head, body] = call(stream);
-            let reset = Frame::new(RST_STREAM, 0, stream, 8_u32.to_be_bytes());
-            if wire.send(&[head, body, reset]).await.is_err() {
-                break;
-            }
-            // The server reads while they come: most calls reach it before they are reset.
-            tokio::task::yield_now().await;
+            wire.send(&call(stream)).await.unwrap();
+            // It has begun by now.
+            wire.seen().await;
+            wire.send(&[reset(stream)]).await.unwrap();
         }
         wire.seen().await;
     };
@@ -115,6 +112,26 @@ async fn calls_that_are_reset_at_once_are_no_way_round_the_limits() {
     // Each place is taken for a second, so many at once.
     let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
     assert!(persons.entered() <= CALLS * (seconds + 1), "{} in {seconds} s", persons.entered());
+}
+
+/// The same, faster than the server takes them up.
+#[tokio::test]
+async fn whoever_resets_calls_before_they_are_taken_up_is_cut() {
+    let scene = Scene::new(Persons::never()).await;
+    let offence = async |scene: &Scene| {
+        let mut wire = scene.wire().await;
+        let all = streams(MANY).flat_map(|stream| [call(stream)[0].clone(), reset(stream)]);
+        // It may be cut before all of it is sent.
+        let _cut = wire.send(&all.collect::<Vec<_>>()).await;
+        wire.rest().await
+    };
+    let heard = scene.withstands(offence).await;
+    assert_eq!(with_error(&heard, GOAWAY, ENHANCE_YOUR_CALM), 1);
+}
+
+fn reset(stream: u32) -> Frame {
+    const CANCEL: u32 = 8;
+    Frame::new(RST_STREAM, 0, stream, CANCEL.to_be_bytes())
 }
 
 /// CVE-2025-8671: the client makes the server reset what the client has begun.

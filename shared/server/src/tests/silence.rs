@@ -59,12 +59,15 @@ async fn connect(from: u8, to: SocketAddr) -> TcpStream {
 
 /// Whether the other end has closed a connection, without waiting for it.
 pub(super) fn is_closed(stream: TcpStream) -> bool {
-    let stream = stream.into_std().unwrap();
     // Tokio has made it one that does not wait.
-    !matches!(
-        std::io::Read::read(&mut &stream, &mut [0]),
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock
-    )
+    let mut stream = stream.into_std().unwrap();
+    loop {
+        match std::io::Read::read(&mut stream, &mut [0; 64]) {
+            Ok(1..) => {}
+            Ok(0) => return true,
+            Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock,
+        }
+    }
 }
 
 #[tokio::test]

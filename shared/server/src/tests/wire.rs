@@ -128,7 +128,9 @@ pub(super) async fn shaken_by(
 ) -> io::Result<TlsStream<TcpStream>> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
-    connector.connect("127.0.0.1".try_into().unwrap(), socket.connect(server).await?).await
+    let stream = socket.connect(server).await?;
+    stream.set_nodelay(true)?;
+    connector.connect("127.0.0.1".try_into().unwrap(), stream).await
 }
 
 /// A connection on which frames are written one by one. It reads whatever comes and answers nothing by itself.
