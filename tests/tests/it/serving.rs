@@ -8,19 +8,22 @@ use lienthong::{
     demo::{self, Demo},
     process::Runtime,
 };
+use sea_orm::{ConnectionTrait, Database};
 use server::{
     channel::{Peer, to_service},
     health::{
         LIVENESS,
         pb::{
-            HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+            HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
+            health_client::HealthClient,
         },
     },
 };
 use store::Engine;
 use tests::{Options, World, ask, on_both_engines, people, raw::Raw, world::TRUST_DOMAIN};
+use tonic::{Streaming, transport::Channel};
 
-use crate::answered;
+use crate::{answered, refused};
 
 async fn health_is_answered_to_whoever_has_an_identity(engine: Engine) {
     let world = World::new(engine).await;
@@ -38,31 +41,73 @@ async fn health_is_answered_to_whoever_has_an_identity(engine: Engine) {
     world.stop().await;
 }
 
+/// Who watches the health of identity.
+struct Watcher {
+    health: HealthClient<Channel>,
+    watches: Vec<Streaming<HealthCheckResponse>>,
+}
+
+impl Watcher {
+    async fn of(world: &World) -> Self {
+        let peer = Peer { endpoint: world.address().to_string(), service: "identity".to_owned() };
+        let channel = to_service(&peer, TRUST_DOMAIN, &world.files("insurance")).unwrap();
+        let (mut health, mut watches) = (HealthClient::new(channel), Vec::new());
+        for service in ["", identity::PUBLIC] {
+            let watch = HealthCheckRequest { service: service.to_owned() };
+            watches.push(health.watch(watch).await.unwrap().into_inner());
+        }
+        Self { health, watches }
+    }
+
+    /// Waits until the process and its service are told as `expect`; it lives all the while.
+    async fn turns(&mut self, expect: ServingStatus) {
+        for watch in &mut self.watches {
+            while tests::within(watch.message()).await.unwrap().unwrap().status() != expect {}
+        }
+        let liveness = HealthCheckRequest { service: LIVENESS.to_owned() };
+        let lives = self.health.check(liveness).await.unwrap().into_inner().status();
+        assert_eq!(lives, ServingStatus::Serving);
+    }
+}
+
 /// A peer that is away is told as NOT_SERVING, and when it is back as SERVING; the process lives all the while.
 async fn i9_readiness_follows_the_peers_and_liveness_does_not(engine: Engine) {
     let world = World::with(engine, Options { readiness: true, ..Options::default() }).await;
-    let peer = Peer { endpoint: world.address().to_string(), service: "identity".to_owned() };
-    let channel = to_service(&peer, TRUST_DOMAIN, &world.files("insurance")).unwrap();
-    let mut health = HealthClient::new(channel);
-    let named = |service: &str| HealthCheckRequest { service: service.to_owned() };
-    let mut whole = health.watch(named("")).await.unwrap().into_inner();
-    let mut public = health.watch(named(identity::PUBLIC)).await.unwrap().into_inner();
-    let mut turns = async |expect: ServingStatus| {
-        for watch in [&mut whole, &mut public] {
-            while tests::within(watch.message()).await.unwrap().unwrap().status() != expect {}
-        }
-        let lives = health.check(named(LIVENESS)).await.unwrap().into_inner().status();
-        assert_eq!(lives, ServingStatus::Serving);
-    };
-    turns(ServingStatus::Serving).await;
+    let mut health = Watcher::of(&world).await;
+    health.turns(ServingStatus::Serving).await;
     world.to_policy.cut();
-    turns(ServingStatus::NotServing).await;
+    health.turns(ServingStatus::NotServing).await;
     world.open_policy_road();
-    turns(ServingStatus::Serving).await;
+    health.turns(ServingStatus::Serving).await;
     world.to_audit.cut();
-    turns(ServingStatus::NotServing).await;
+    health.turns(ServingStatus::NotServing).await;
     world.open_audit_road();
-    turns(ServingStatus::Serving).await;
+    health.turns(ServingStatus::Serving).await;
+    world.stop().await;
+}
+
+/// The same of the register's database, and what is asked meanwhile is refused as an outage. On PostgreSQL alone: a
+/// file does not go away from whoever has it open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i9_readiness_follows_the_database_and_liveness_does_not() {
+    let readiness = Options { readiness: true, ..Options::default() };
+    let world = World::with(Engine::Postgres, readiness).await;
+    let mut health = Watcher::of(&world).await;
+    health.turns(ServingStatus::Serving).await;
+    let (cluster, name) = world.register_database().rsplit_once('/').unwrap();
+    let admin = Database::connect(format!("{cluster}/postgres")).await.unwrap();
+    let run = async |statement: &str| {
+        admin.execute_unprepared(&statement.replace("{name}", name)).await.unwrap();
+    };
+    run("ALTER DATABASE {name} ALLOW_CONNECTIONS false").await;
+    run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'").await;
+    health.turns(ServingStatus::NotServing).await;
+    let (client, request) = (world.client("insurance"), ask(world.plain(), &["sex"]));
+    assert_eq!(refused(&client, &request).await.reason, "REGISTER_UNAVAILABLE");
+    run("ALTER DATABASE {name} ALLOW_CONNECTIONS true").await;
+    health.turns(ServingStatus::Serving).await;
+    answered(&client, &request).await;
+    admin.close().await.unwrap();
     world.stop().await;
 }
 
