@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use contract::r#type::v1::{ErrorReason, FieldFault};
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::ServiceExt;
 use tracing::Instrument as _;
@@ -24,6 +25,8 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// A watch on health lasts as long as the watcher likes; this only keeps the arithmetic in range.
 const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// Watches on health that a connection may have open: they need no place, and last.
+pub(crate) const WATCHES_MAX: usize = 8;
 /// When a caller over a limit may come again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The name in logs of a method that is not in the table: what a stranger types is not repeated there.
@@ -39,6 +42,8 @@ pub(crate) struct Calls {
     pub(crate) deadline_max: Duration,
     /// How many calls may be under way.
     pub(crate) limits: Arc<Limits>,
+    /// Room for [`WATCHES_MAX`].
+    pub(crate) watches: Arc<Semaphore>,
     /// For ids of calls.
     pub(crate) entropy: Entropy,
 }
@@ -90,7 +95,9 @@ impl Calls {
         let (watch, health) = (path == HEALTH_WATCH, path.starts_with(HEALTH));
         // Health takes no place from anybody, and whoever is busy is not taken for dead.
         let place = if health { None } else { self.limits.enter(caller) };
-        if !health && place.is_none() {
+        let watching =
+            if watch { Arc::clone(&self.watches).try_acquire_owned().ok() } else { None };
+        if (!health && place.is_none()) || (watch && watching.is_none()) {
             return error::overloaded(RETRY_AFTER).into_http();
         }
         let longest = if watch { WATCH_MAX } else { self.deadline_max };
@@ -108,7 +115,8 @@ impl Calls {
         match tokio::time::timeout_at(deadline.at(), handler).await {
             // The place is taken until the answer is sent, which a caller may put off.
             Ok(Ok(response)) => {
-                in_our_words(response).map(|body| Held::until_sent(body, place.done()))
+                let held = (place.done(), watching);
+                in_our_words(response).map(|body| Held::until_sent(body, held))
             }
             Ok(Err(never)) => match never {},
             Err(_) => refused(ErrorReason::DeadlineExceeded),

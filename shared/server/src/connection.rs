@@ -8,14 +8,17 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::CertificateDer;
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{
+    net::TcpStream,
+    sync::{Semaphore, watch},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::{
     Config,
     body::Held,
-    call::Calls,
+    call::{Calls, WATCHES_MAX},
     caller::{Caller, NoCaller},
     handshake::Handshake,
     limits::Limits,
@@ -126,6 +129,7 @@ impl Connection {
             caller,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
             limits: Arc::clone(&self.limits),
+            watches: Arc::new(Semaphore::new(WATCHES_MAX)),
             entropy: self.entropy.clone(),
         }
     }

@@ -4,6 +4,7 @@
 use tokio::io::AsyncWriteExt;
 
 use super::{connection::raw, person::*, wire::*, *};
+use crate::call::WATCHES_MAX;
 
 /// What the offender may have: so few that nothing it leaves behind is overlooked.
 const CALLS: usize = 4;
@@ -246,6 +247,34 @@ async fn more_than_streams_max_on_a_connection_are_refused() {
         let refused = |heard: &[Frame]| with_error(heard, RST_STREAM, REFUSED_STREAM);
         let heard = wire.until(|heard| heads(heard).len() + refused(heard) == 20).await;
         assert_eq!(heads(&heard).len(), STREAMS);
+    };
+    scene.withstands(offence).await;
+}
+
+/// A watch needs no place, and costs memory for as long as it lasts: there are a few of a connection, also of such as
+/// do not say what is to be watched.
+#[tokio::test]
+async fn watches_on_health_are_few_of_a_connection() {
+    let scene = Scene::new(Persons::never()).await;
+    let offence = async |scene: &Scene| {
+        let mut wire = scene.wire().await;
+        for stream in streams(50) {
+            let watch = Frame::call(stream, "/grpc.health.v1.Health/Watch", &[]);
+            wire.send(&[watch]).await.unwrap();
+        }
+        let heard = wire.until(|heard| heads(heard).len() == 50 - WATCHES_MAX).await;
+        assert_eq!(refusals(&heard), 50 - WATCHES_MAX);
+        // Those that were let in watch, once they say what.
+        for stream in streams(u32::try_from(WATCHES_MAX).unwrap()) {
+            wire.send(&[Frame::message(stream, &[])]).await.unwrap();
+        }
+        let heard = wire.until(|heard| heads(heard).len() == WATCHES_MAX).await;
+        assert_eq!(refusals(&heard), 0);
+        // To ask once is another matter.
+        let check = Frame::call(101, "/grpc.health.v1.Health/Check", &[]);
+        wire.send(&[check, Frame::message(101, &[])]).await.unwrap();
+        let heard = wire.until(|heard| !heads(heard).is_empty()).await;
+        assert_eq!((heads(&heard)[0].stream, refusals(&heard)), (101, 0));
     };
     scene.withstands(offence).await;
 }
