@@ -2,7 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{connection::raw, person::*, wire::*, *};
 
@@ -90,4 +93,25 @@ async fn a_caller_that_is_revoked_in_a_drain_is_cut() {
     pki.revoke(&[7], until);
     assert!(within(open).await.is_err(), "its open call is cut");
     within(stopped).await.unwrap();
+}
+
+/// Also without an end of the server: as long as a connection without a call, and then its grace.
+#[tokio::test]
+async fn a_peer_that_never_begins_to_speak_http_is_cut_like_an_idle_one() {
+    let pki = Pki::new();
+    let soon = |config: Config| Config {
+        connection_idle_seconds: 1,
+        connection_grace_seconds: 1,
+        ..config
+    };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), soon).await;
+    let files = pki.service("identity");
+    let cut = async |said: &[u8]| {
+        let mut peer = shaken(server.address(), &files, Ipv4Addr::LOCALHOST).await.unwrap();
+        peer.write_all(said).await.unwrap();
+        // An end by force is an end too.
+        let _ended = within(peer.read_to_end(&mut Vec::new())).await;
+    };
+    tokio::join!(cut(&[]), cut(&PREFACE[..10]), cut(PREFACE));
+    server.stop().await;
 }

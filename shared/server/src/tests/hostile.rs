@@ -322,13 +322,9 @@ async fn more_than_the_window_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_flood_of_pings_whose_answers_nobody_takes_is_cut() {
-    flood(&Frame::new(PING, 0, 0, [0; 8])).await;
-}
-
-#[tokio::test]
-async fn a_flood_of_settings_whose_answers_nobody_takes_is_cut() {
-    flood(&Frame::new(SETTINGS, 0, 0, [])).await;
+async fn a_flood_of_frames_whose_answers_nobody_takes_is_cut() {
+    let (pings, settings) = (Frame::new(PING, 0, 0, [0; 8]), Frame::new(SETTINGS, 0, 0, []));
+    tokio::join!(flood(&pings), flood(&settings));
 }
 
 /// Each frame is answered; whoever does not take the answers is read no further, and then cut.
