@@ -12,8 +12,8 @@ use super::*;
 
 /// Where such a process finds its configuration, and leaves its address and its log.
 const FOLDER: &str = "LIENTHONG_TEST_CHILD";
-/// Its name as a test.
-const NAME: &str = "tests::child::serves";
+/// The test that is the process, when it finds that folder.
+const NAME: &str = "tests::child::a_process_of_its_own_serves";
 
 /// The process; it is ended when this is dropped.
 pub(super) struct Child {
@@ -30,7 +30,7 @@ impl Child {
         let process = Command::new("sh")
             .args(["-c", &format!("ulimit -n {files_max} && exec \"$0\" \"$@\"")])
             .arg(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", NAME])
+            .args(["--exact", NAME])
             .env(FOLDER, folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -58,6 +58,12 @@ impl Child {
         self.address
     }
 
+    /// A channel to it.
+    pub(super) fn channel(&self, files: &tls::Files) -> Channel {
+        let (endpoint, service) = (self.address.to_string(), "policy".to_owned());
+        channel::to_service(&channel::Peer { endpoint, service }, DOMAIN, files).unwrap()
+    }
+
     /// What it has logged.
     pub(super) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
@@ -78,24 +84,28 @@ impl Drop for Child {
     }
 }
 
-#[test]
-#[ignore = "no test: the process that `Child` starts"]
-fn serves() {
-    let folder = std::env::var(FOLDER).unwrap();
-    let folder = Path::new(&folder);
+#[tokio::test]
+async fn a_process_of_its_own_serves() {
+    if let Ok(folder) = std::env::var(FOLDER) {
+        return serve(Path::new(&folder)).await;
+    }
+    let pki = Pki::new();
+    let child = Child::start(&config(&pki, 30), 64).await;
+    decide(child.channel(&pki.service("identity")), None).await.unwrap();
+    assert_eq!(child.log().matches("call ended").count(), 1, "{}", child.log());
+}
+
+async fn serve(folder: &Path) {
     let log = Mutex::new(File::create(folder.join("log")).unwrap());
     tracing_subscriber::fmt().with_writer(log).with_ansi(false).init();
     let config = serde_json::from_slice(&fs::read(folder.join("config")).unwrap()).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let policy = Policy { answers: Answers::AtOnce, entered: Arc::default() };
-        let routes = Routes::new(PolicyServiceServer::new(policy));
-        let server = Server::bind(config).await.unwrap().start(routes).await;
-        fs::write(folder.join("writing"), server.address().to_string()).unwrap();
-        fs::rename(folder.join("writing"), folder.join("address")).unwrap();
-        // Until whoever started it is gone.
-        let gone = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        tokio::task::spawn_blocking(gone).await.unwrap().unwrap();
-        server.stop().await;
-    });
+    let policy = Policy { answers: Answers::AtOnce, entered: Arc::default() };
+    let routes = Routes::new(PolicyServiceServer::new(policy));
+    let server = Server::bind(config).await.unwrap().start(routes).await;
+    fs::write(folder.join("writing"), server.address().to_string()).unwrap();
+    fs::rename(folder.join("writing"), folder.join("address")).unwrap();
+    // Until whoever started it is gone.
+    let gone = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    tokio::task::spawn_blocking(gone).await.unwrap().unwrap();
+    server.stop().await;
 }

@@ -18,11 +18,6 @@ fn crowd() -> usize {
     if std::env::var("LIENTHONG_TEST_SCALE").as_deref() == Ok("full") { 10_000 } else { 500 }
 }
 
-fn to(child: &Child, files: &tls::Files) -> Channel {
-    let peer = channel::Peer { endpoint: child.address().to_string(), service: "policy".into() };
-    channel::to_service(&peer, DOMAIN, files).unwrap()
-}
-
 #[tokio::test]
 async fn a_server_that_has_no_file_left_waits_and_serves_again() {
     let pki = Pki::new();
@@ -36,7 +31,7 @@ async fn a_server_that_has_no_file_left_waits_and_serves_again() {
     let begun = tokio::time::Instant::now();
     let child = Child::start(&config, 64).await;
     let files = pki.service("identity");
-    decide(to(&child, &files), None).await.unwrap();
+    decide(child.channel(&files), None).await.unwrap();
     let mut silent = Vec::new();
     for _ in 0..100 {
         silent.push(TcpStream::connect(child.address()).await.unwrap());
@@ -56,7 +51,7 @@ async fn a_server_that_has_no_file_left_waits_and_serves_again() {
     );
     drop(silent);
     let served = async {
-        while decide(to(&child, &files), None).await.is_err() {
+        while decide(child.channel(&files), None).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -84,7 +79,7 @@ async fn memory_goes_by_the_connections_there_may_be() {
         ..config(&pki, 3_000)
     };
     let child = Child::start(&config, files_needed).await;
-    let honest = to(&child, &pki.service("contribution"));
+    let honest = child.channel(&pki.service("contribution"));
     decide(honest.clone(), None).await.unwrap();
     let before = child.resident();
     let connector = TlsConnector::from(tls::client(&pki.service("identity")).unwrap());
