@@ -21,7 +21,7 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 /// A machine that vanished says nothing: it is asked also while no call is open, so that the next call does
 /// not wait for it. Our server answers every ping.
 const KEEPALIVE: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 30_000 });
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 10_000 });
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 1_000 } else { 10_000 });
 
 /// Another of our services, as configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]

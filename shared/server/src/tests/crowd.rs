@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use futures::{StreamExt as _, stream};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -50,8 +50,13 @@ async fn a_server_that_has_no_file_left_waits_and_serves_again() {
         "{failures} in {passed:?}"
     );
     drop(silent);
+    is_served(&child.channel(&files)).await;
+}
+
+/// Waits until a caller is, whatever became of its connection meanwhile.
+async fn is_served(caller: &Channel) {
     let served = async {
-        while decide(child.channel(&files), None).await.is_err() {
+        while decide(caller.clone(), None).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -80,12 +85,12 @@ async fn memory_goes_by_the_connections_there_may_be() {
     };
     let child = Child::start(&config, files_needed).await;
     let honest = child.channel(&pki.service("contribution"));
-    decide(honest.clone(), None).await.unwrap();
+    is_served(&honest).await;
     let before = child.resident();
     let connector = TlsConnector::from(tls::client(&pki.service("identity")).unwrap());
     let one = |number| member(number, child.address(), &connector);
     let members: Vec<_> = stream::iter(0..crowd).map(one).buffer_unordered(32).collect().await;
-    decide(honest, None).await.unwrap();
+    is_served(&honest).await;
     // The silent ones are cut when their handshakes take too long, so what is there is the others.
     let each = (child.resident() - before) / (crowd - crowd / 4);
     println!("{each} bytes for each of {} connections", crowd - crowd / 4);
@@ -97,7 +102,9 @@ async fn memory_goes_by_the_connections_there_may_be() {
 async fn member(number: usize, server: SocketAddr, connector: &TlsConnector) -> Box<dyn Send> {
     let from = Ipv4Addr::new(127, 0, 1, u8::try_from(number % 200).unwrap() + 1);
     if number.is_multiple_of(4) {
-        return Box::new(TcpStream::connect(server).await.unwrap());
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        return Box::new(within(socket.connect(server)).await.unwrap());
     }
     let shaken = async {
         loop {
