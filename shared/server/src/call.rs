@@ -18,6 +18,7 @@ use crate::{
     limits::{Limits, Place},
     runtime::Entropy,
     trace::Trace,
+    who::Who,
 };
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -33,8 +34,8 @@ const OTHER: &str = "_OTHER";
 pub(crate) struct Calls {
     /// The handlers.
     pub(crate) routes: Routes,
-    /// Who is at the other end.
-    pub(crate) caller: Result<Caller, NoCaller>,
+    /// Who makes them.
+    pub(crate) who: Who,
     /// A call without a deadline gets this one.
     pub(crate) deadline_max: Duration,
     /// How many calls may be under way.
@@ -49,9 +50,10 @@ impl Calls {
         let trace = Trace::from_headers(request.headers(), &self.entropy);
         let begun = tokio::time::Instant::now();
         let health = request.uri().path().starts_with(HEALTH);
-        let admitted = self.admit(request.uri().path());
+        let caller = self.who.makes(request.headers());
+        let admitted = admit(request.uri().path(), caller);
         let method = known(request.uri().path()).unwrap_or(OTHER);
-        let caller = self.caller.as_ref().map(Caller::id).unwrap_or_default();
+        let caller = caller.map(Caller::id).unwrap_or_default();
         let span = tracing::info_span!(
             "call",
             method,
@@ -73,16 +75,6 @@ impl Calls {
             response
         };
         trace.clone().scope(work.instrument(span)).await
-    }
-
-    /// Who calls, if it may call this method.
-    fn admit(&self, method: &str) -> Result<&Caller, ErrorReason> {
-        let caller = self.caller.as_ref().map_err(|_| ErrorReason::UnknownIdentity)?;
-        match admission(method, caller) {
-            Admission::Open => Ok(caller),
-            Admission::Closed => Err(ErrorReason::MethodNotAllowed),
-            Admission::Unknown => Err(ErrorReason::UnknownMethod),
-        }
     }
 
     async fn handle(&self, caller: &Caller, mut request: Request<Incoming>) -> Response<Body> {
@@ -113,6 +105,19 @@ impl Calls {
             Ok(Err(never)) => match never {},
             Err(_) => refused(ErrorReason::DeadlineExceeded),
         }
+    }
+}
+
+/// Who calls, if it may call this method.
+fn admit<'a>(
+    method: &str,
+    caller: Result<&'a Caller, NoCaller>,
+) -> Result<&'a Caller, ErrorReason> {
+    let caller = caller.map_err(|_| ErrorReason::UnknownIdentity)?;
+    match admission(method, caller) {
+        Admission::Open => Ok(caller),
+        Admission::Closed => Err(ErrorReason::MethodNotAllowed),
+        Admission::Unknown => Err(ErrorReason::UnknownMethod),
     }
 }
 

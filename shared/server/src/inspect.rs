@@ -7,7 +7,7 @@ use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 use crate::{
     Config, StartError,
     caller::{Caller, Kind},
-    tls,
+    mesh, tls,
 };
 
 /// One fault: the key it lies in, and what is wrong.
@@ -86,6 +86,7 @@ pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut 
     {
         faults.error("server.crl", &error);
     }
+    mesh::read(&config.mesh, &config.trust_domain, faults);
 }
 
 /// The faults of the identity of a service: certificate and key under `<table>.certificate` and

@@ -310,3 +310,10 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
         assert!(keys.contains(&key), "{key} in {keys:?}");
     }
 }
+
+#[test]
+fn threads_follow_the_processors_and_are_two_at_least() {
+    for (available, expect) in [(0, 2), (1, 2), (2, 2), (3, 3), (64, 64)] {
+        assert_eq!(super::workers(std::num::NonZeroUsize::new(available)), expect, "{available}");
+    }
+}
