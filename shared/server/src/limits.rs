@@ -43,11 +43,6 @@ impl Limits {
         self.enter_or_stranger(Some(caller))
     }
 
-    /// A place for a connection of the mesh's proxy, which brings the calls of our own services.
-    pub(crate) fn enter_proxy(self: &Arc<Self>) -> Option<Place> {
-        self.enter_as(PROXY, self.all, self.all)
-    }
-
     /// The same; all whose certificate names no caller are one.
     pub(crate) fn enter_or_stranger(self: &Arc<Self>, caller: Option<&Caller>) -> Option<Place> {
         let (all, each) = match caller.map(Caller::kind) {
@@ -56,6 +51,11 @@ impl Limits {
             Some(Kind::Service(_) | Kind::Operator(_)) => (self.all, self.all),
         };
         self.enter_as(caller.map(Caller::id).unwrap_or_default(), all, each)
+    }
+
+    /// A place for a connection of the mesh's proxy, which brings the calls of our own services.
+    pub(crate) fn enter_proxy(self: &Arc<Self>) -> Option<Place> {
+        self.enter_as(PROXY, self.all, self.all)
     }
 
     fn enter_as(self: &Arc<Self>, id: &str, all: usize, each: usize) -> Option<Place> {
