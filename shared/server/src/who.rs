@@ -81,7 +81,10 @@ impl Forged {
     }
 
     pub(crate) fn connection(&self, from: IpAddr) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(%from, "a connection from no proxy was ended");
+        let count = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        // Anybody can connect, so that not each one is told: a flood must not fill the log.
+        if count.is_power_of_two() {
+            tracing::warn!(%from, count, "a connection from no proxy was ended");
+        }
     }
 }
