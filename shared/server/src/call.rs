@@ -22,6 +22,7 @@ use crate::{
     shed::Shed,
     telemetry::span::{self, Ended},
     trace::{self, Trace},
+    who::Who,
 };
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -37,8 +38,8 @@ const OTHER: &str = "_OTHER";
 pub(crate) struct Calls {
     /// The handlers.
     pub(crate) routes: Routes,
-    /// Who is at the other end.
-    pub(crate) caller: Result<Caller, NoCaller>,
+    /// Who makes them.
+    pub(crate) who: Who,
     /// A call without a deadline gets this one.
     pub(crate) deadline_max: Duration,
     /// How many calls may be under way.
@@ -53,7 +54,8 @@ impl Calls {
     /// Answers a call, which `counted` is a call of its connection.
     pub(crate) async fn answer(&self, request: Request<Incoming>, counted: Call) -> Response<Body> {
         let path = request.uri().path();
-        let (health, admitted) = (path.starts_with(HEALTH), self.admit(path));
+        let caller = self.who.makes(request.headers());
+        let (health, admitted) = (path.starts_with(HEALTH), admit(path, caller));
         let method = known(path).unwrap_or(OTHER);
         let parent = trace::parent(request.headers());
         let span = span::begin(SpanKind::Server, method, parent.as_ref());
@@ -62,7 +64,7 @@ impl Calls {
         let log = tracing::info_span!(
             "call",
             method,
-            caller = self.caller.as_ref().map(Caller::id).unwrap_or_default(),
+            caller = caller.map(Caller::id).unwrap_or_default(),
             request_id = trace.request_id,
             trace_id = %trace.span.trace_id(),
             span_id = %trace.span.span_id(),
@@ -83,16 +85,6 @@ impl Calls {
             })
         };
         trace.clone().scope(work.instrument(log)).await
-    }
-
-    /// Who calls, if it may call this method.
-    fn admit(&self, method: &str) -> Result<&Caller, ErrorReason> {
-        let caller = self.caller.as_ref().map_err(|_| ErrorReason::UnknownIdentity)?;
-        match admission(method, caller) {
-            Admission::Open => Ok(caller),
-            Admission::Closed => Err(ErrorReason::MethodNotAllowed),
-            Admission::Unknown => Err(ErrorReason::UnknownMethod),
-        }
     }
 
     /// Counts a refused call of an agency. Our own services come again with what they have to do.
@@ -133,6 +125,19 @@ impl Calls {
             Ok(Err(never)) => match never {},
             Err(_) => (refused(ErrorReason::DeadlineExceeded), None),
         }
+    }
+}
+
+/// Who calls, if it may call this method.
+fn admit<'a>(
+    method: &str,
+    caller: Result<&'a Caller, NoCaller>,
+) -> Result<&'a Caller, ErrorReason> {
+    let caller = caller.map_err(|_| ErrorReason::UnknownIdentity)?;
+    match admission(method, caller) {
+        Admission::Open => Ok(caller),
+        Admission::Closed => Err(ErrorReason::MethodNotAllowed),
+        Admission::Unknown => Err(ErrorReason::UnknownMethod),
     }
 }
 
