@@ -209,6 +209,8 @@ def wanted_network(overlay, methods):
                 wanted.add(("out", caller, service, port))
     everyone, servers = "app.kubernetes.io/part-of=lienthong", "app.kubernetes.io/component=server"
     wanted |= {("out", everyone, "kube-system k8s-app=kube-dns", port) for port in ("53/TCP", "53/UDP")}
+    metrics = "app.kubernetes.io/component=server,app.kubernetes.io/part-of=lienthong"
+    wanted.add(("in", "lienthong-monitoring app.kubernetes.io/name=prometheus", metrics, "7441/TCP"))
     for service in SERVICES:
         wanted.add(
             (
@@ -415,6 +417,8 @@ def configuration_faults(overlay, documents, methods):
         yield from (f"configuration of {service}: {fault}" for fault in faults)
         found |= {(service, name) for name, value in settings[service].items() if isinstance(value, dict)}
         transport, port = ("mesh", ("mesh", "kubernetes.io/h2c")) if overlay in VOUCHERS else ("direct", ("grpc", "tls"))
+        # A proxy spreads calls over the replicas itself; our own channels need the address of each.
+        to = "{}".format if overlay in VOUCHERS else "{}-headless".format
         for name, value in settings[service].items():
             if isinstance(value, dict) and value != {
                 "endpoint": value["endpoint"],
@@ -422,13 +426,14 @@ def configuration_faults(overlay, documents, methods):
                 "transport": transport,
             }:
                 yield f"configuration of {service}: {name} is not reached as `{name}` by {transport}"
-            if isinstance(value, dict) and addresses.get(value["endpoint"]) != (name, *port):
+            if isinstance(value, dict) and addresses.get(value["endpoint"]) != (to(name), *port):
                 yield f"configuration of {service}: {value['endpoint']} is no Service that leads to {name} by {transport}"
         mesh = settings["server"].pop("mesh")
         yield from voucher_faults(service, mesh, overlay, methods)
         pod = deployments[service]["spec"]["template"]["spec"]
         server = pod["containers"][0]
-        listens = {"grpc": settings["server"]["listen"], "health": settings["server"]["health_listen"]}
+        own = settings["server"]
+        listens = {"grpc": own["listen"], "health": own["health_listen"], "metrics": own["telemetry"]["listen"]}
         listens |= {"mesh": mesh["listen"]} if mesh["listen"] else {}
         ports = {p["name"]: p["containerPort"] for p in server["ports"]}
         if ports != {name: int(address.rsplit(":", 1)[-1] or 0) for name, address in listens.items()}:
@@ -567,7 +572,9 @@ def blindness(rendered, methods):
         "a restart because a peer is away": lambda r, m: pod(r, "identity")["containers"][0]["livenessProbe"][
             "grpc"
         ].pop("service"),
-        "a probe of another port": lambda r, m: pod(r, "audit")["containers"][0]["ports"].pop(),
+        "metrics for everybody": lambda r, m: one(r, base, "NetworkPolicy", "metrics")["spec"]["ingress"][0].pop("from"),
+        "one address for all replicas": lambda r, m: configured(r, base, "identity", "audit-headless", "audit"),
+        "a probe of another port": lambda r, m: pod(r, "audit")["containers"][0]["ports"].pop(1),
         "root": lambda r, m: pod(r, "policy")["securityContext"].update(runAsUser=0),
         "a value of a secret": lambda r, m: r[base].append(
             {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": NAMESPACE}}
