@@ -35,7 +35,7 @@ pub enum Shape {
 /// One kind of process: how it is started, and the one that runs.
 struct Place {
     config: PathBuf,
-    databases: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     running: Option<Child>,
 }
 
@@ -49,6 +49,7 @@ pub struct Fleet {
     log_key: tlog::LogVerifier,
     signing_key: String,
     said: Arc<Mutex<Vec<String>>>,
+    environment: Vec<(String, String)>,
     _folder: tempfile::TempDir,
 }
 
@@ -59,6 +60,14 @@ impl Fleet {
     /// # Panics
     /// When anything is missing.
     pub async fn start(shape: Shape, engine: Engine) -> Self {
+        Self::start_in(shape, engine, &[]).await
+    }
+
+    /// The same, with more in the environment of every process.
+    ///
+    /// # Panics
+    /// When anything is missing.
+    pub async fn start_in(shape: Shape, engine: Engine, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Runtime::system();
         let pki = Pki::open(&folder.path().join("pki"), runtime.clock.clone()).unwrap();
@@ -75,10 +84,7 @@ impl Fleet {
         all.contribution.repeat_seconds = 1;
         let log_key = std::fs::read_to_string(&all.identity.log_key_file).unwrap();
         let signing_key = all.audit.signing_key_file.clone();
-        let peer = |endpoint: &str, service: &str| Peer {
-            endpoint: endpoint.to_owned(),
-            service: service.to_owned(),
-        };
+        let peer = |endpoint: &str, service: &str| Peer::direct(endpoint, service);
         let mut files = Vec::new();
         let (identity, contribution) = match shape {
             Shape::All => {
@@ -102,6 +108,10 @@ impl Fleet {
             log_key: tlog::LogVerifier::new(&log_key).unwrap(),
             signing_key,
             said: Arc::default(),
+            environment: environment
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
             _folder: folder,
         };
         for (name, text) in files {
@@ -119,8 +129,8 @@ impl Fleet {
             let key = format!("LIENTHONG__{}__DATABASE", service.to_uppercase());
             (key, self.databases[service].url().to_owned())
         });
-        let databases = databases.collect();
-        self.places.insert(name, Place { config, databases, running: None });
+        let environment = databases.chain(self.environment.iter().cloned()).collect();
+        self.places.insert(name, Place { config, environment, running: None });
     }
 
     /// The names of the processes.
@@ -248,7 +258,7 @@ fn start(name: &str, place: &Place, said: &Arc<Mutex<Vec<String>>>) -> Child {
     let mut child = Command::new(binary())
         .args(["serve", name, "--config"])
         .arg(&place.config)
-        .envs(place.databases.iter().cloned())
+        .envs(place.environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

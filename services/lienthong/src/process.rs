@@ -3,17 +3,22 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use server::{
-    Routes, Running, Server,
+    Recording, Routes, Running, Server,
     channel::Peer,
     runtime::{Clock, Entropy},
+    telemetry::Telemetry,
 };
 
 use crate::settings;
 
 /// The name under which a process that runs every service answers its own services.
 pub const ALL: &str = "all";
+
+/// What is said of a mesh in front of such a process.
+pub const NO_MESH: &str =
+    "only our own services come by a mesh, and here they are all in this process; leave it empty";
 
 /// Time and randomness of a process.
 #[derive(Debug, Clone)]
@@ -37,10 +42,12 @@ impl Runtime {
 pub struct All {
     public: Running,
     internal: Running,
+    recording: Recording,
     audit: audit::Service,
     policy: policy::Service,
     identity: identity::Service,
     contribution: contribution::Service,
+    telemetry: Telemetry,
 }
 
 impl All {
@@ -52,11 +59,15 @@ impl All {
         let Runtime { clock, entropy } = runtime;
         let settings::All { server, callers, audit, policy, mut identity, mut contribution } =
             settings;
+        ensure!(server.mesh.listen.is_empty(), "server.mesh.listen: {NO_MESH}");
+        let telemetry = Telemetry::start(&server.telemetry, ALL).await?;
         let public = Server::bind(server.clone()).await?;
         let (listen, health_listen) = ("127.0.0.1:0".to_owned(), String::new());
-        let inside = server::Config { listen, health_listen, ..server.clone() };
+        // They speak to one another over our own TLS, whatever a mesh does outside.
+        let mesh = server::mesh::Config::default();
+        let inside = server::Config { listen, health_listen, mesh, ..server.clone() };
         let internal = Server::bind(inside).await?;
-        let own = Peer { endpoint: internal.address().to_string(), service: ALL.to_owned() };
+        let own = Peer::direct(internal.address().to_string(), ALL);
         (identity.policy, identity.audit) = (own.clone(), own.clone());
         (contribution.policy, contribution.audit) = (own.clone(), own.clone());
         contribution.identity = own;
@@ -79,9 +90,11 @@ impl All {
         contribution.report(public.health());
         let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
         let internal = internal.start(routes).await;
+        // One log behind both: either's way to it will do.
+        let recording = identity.record_shed(public.shed());
         let routes = contribution.public(identity.public(Routes::default()));
         let public = public.start(routes).await;
-        Ok(Self { public, internal, audit, policy, identity, contribution })
+        Ok(Self { public, internal, recording, audit, policy, identity, contribution, telemetry })
     }
 
     /// The address that agencies reach.
@@ -112,11 +125,13 @@ impl All {
     /// the services, and the access log last, so that whatever was released is recorded.
     pub async fn stop(self) {
         self.public.stop().await;
+        self.recording.finish().await;
         self.internal.stop().await;
         self.contribution.close().await;
         self.identity.close().await;
         self.policy.close().await;
         self.audit.close().await;
+        self.telemetry.stop().await;
     }
 }
 
@@ -125,11 +140,13 @@ impl All {
 /// # Errors
 /// Whatever kept it from starting.
 pub async fn audit(settings: settings::Audit, end: impl Future<Output = ()>) -> Result<()> {
+    let telemetry = Telemetry::start(&settings.server.telemetry, "audit").await?;
     let server = Server::bind(settings.server).await?;
     let service = audit::Service::open(&settings.audit).await?;
     service.report(server.health());
     serve(server, service.internal(Routes::default()), end).await;
     service.close().await;
+    telemetry.stop().await;
     Ok(())
 }
 
@@ -142,12 +159,14 @@ pub async fn policy(
     runtime: Runtime,
     end: impl Future<Output = ()>,
 ) -> Result<()> {
+    let telemetry = Telemetry::start(&settings.server.telemetry, "policy").await?;
     let server = Server::bind(settings.server).await?;
     let Runtime { clock, entropy } = runtime;
     let service = policy::Service::open(&settings.policy, clock, entropy).await?;
     service.report(server.health());
     serve(server, service.internal(Routes::default()), end).await;
     service.close().await;
+    telemetry.stop().await;
     Ok(())
 }
 
@@ -160,14 +179,18 @@ pub async fn identity(
     runtime: Runtime,
     end: impl Future<Output = ()>,
 ) -> Result<()> {
+    let telemetry = Telemetry::start(&settings.server.telemetry, "identity").await?;
     let server = Server::bind(settings.server.clone()).await?;
     let Runtime { clock, entropy } = runtime;
     let opened =
         identity::Service::open(&settings.identity, &settings.server, clock, entropy).await;
     let service = opened?;
     service.report(server.health(), &[identity::PUBLIC, identity::INTERNAL]);
+    let recording = service.record_shed(server.shed());
     serve(server, service.internal(service.public(Routes::default())), end).await;
+    recording.finish().await;
     service.close().await;
+    telemetry.stop().await;
     Ok(())
 }
 
@@ -180,13 +203,17 @@ pub async fn contribution(
     runtime: Runtime,
     end: impl Future<Output = ()>,
 ) -> Result<()> {
+    let telemetry = Telemetry::start(&settings.server.telemetry, "contribution").await?;
     let server = Server::bind(settings.server.clone()).await?;
     let Runtime { clock, entropy } = runtime;
     let config = &settings.contribution;
     let service = contribution::Service::open(config, &settings.server, clock, entropy).await?;
     service.report(server.health());
+    let recording = service.record_shed(server.shed());
     serve(server, service.public(Routes::default()), end).await;
+    recording.finish().await;
     service.close().await;
+    telemetry.stop().await;
     Ok(())
 }
 

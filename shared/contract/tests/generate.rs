@@ -17,6 +17,7 @@ use std::{
 };
 
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
+use prost_types::method_options::IdempotencyLevel;
 
 /// Packages of the contract.
 const OURS: &str = "lienthong.";
@@ -156,6 +157,26 @@ fn generate(
     files
 }
 
+/// Every method, and whether its proto says that it may be repeated.
+fn methods(pool: &DescriptorPool) -> String {
+    let mut out = String::from(
+        "// Made by tests/generate.rs from proto/. Do not edit.\n\n\
+         /// Full path of every method, and whether a call of it may be repeated: a read, or a write under a key\n\
+         /// (`idempotency_level`), with one request.\n\
+         pub const METHODS: &[(&str, bool)] = &[\n",
+    );
+    for service in pool.services().filter(|s| s.full_name().starts_with(OURS)) {
+        for method in service.methods() {
+            let options = method.method_descriptor_proto().options.clone().unwrap_or_default();
+            let repeatable = options.idempotency_level() != IdempotencyLevel::IdempotencyUnknown
+                && !method.is_client_streaming();
+            let path = format!("/{}/{}", service.full_name(), method.name());
+            writeln!(out, "    (\"{path}\", {repeatable}),").unwrap();
+        }
+    }
+    out + "];\n"
+}
+
 /// The health protocol, which is not ours and no part of the contract.
 fn health() -> BTreeMap<String, String> {
     let protocols = root().join("proto/third_party");
@@ -209,6 +230,7 @@ fn expected() -> BTreeMap<PathBuf, String> {
         }
     }
     files.insert("shared/contract/src/gen/redacted.rs".into(), debug);
+    files.insert("shared/contract/src/gen/methods.rs".into(), methods(&pool));
     for (name, text) in health() {
         files.insert(PathBuf::from("shared/server/src/gen").join(name), text);
     }

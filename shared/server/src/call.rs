@@ -1,24 +1,29 @@
-//! One call: led past identity, the method table and the deadline to its handler, with its ids in the log
-//! and one line about how it ended.
+//! One call: led past identity, the method table and the deadline to its handler, under its ids.
 
 use std::{sync::Arc, time::Duration};
 
 use contract::r#type::v1::{ErrorReason, FieldFault};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
+use opentelemetry::trace::{Span as _, SpanKind};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::ServiceExt;
 use tracing::Instrument as _;
 
 use crate::{
-    body::Held,
-    caller::{Admission, Caller, NoCaller, admission, known},
+    body::{Held, Holds},
+    caller::{Admission, Caller, Kind, NoCaller, admission, known},
+    connection::Call,
     deadline::Deadline,
     error,
     limits::{Limits, Place},
+    observed::Observed,
     runtime::Entropy,
-    trace::Trace,
+    shed::Shed,
+    telemetry::span::{self, Ended},
+    trace::{self, Trace},
+    who::Who,
 };
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -29,19 +34,24 @@ const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
 pub(crate) const WATCHES_MAX: usize = 8;
 /// When a caller over a limit may come again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The name in logs of a method that is not in the table: what a stranger types is not repeated there.
+/// The name in logs and labels of a method that is not in the table: what a stranger types is not repeated there.
 const OTHER: &str = "_OTHER";
+
+/// What a call has while it is sent: a place among the calls, or among the watches of its connection.
+type Taken = (Option<Place>, Option<OwnedSemaphorePermit>);
 
 /// The calls of one connection.
 pub(crate) struct Calls {
     /// The handlers.
     pub(crate) routes: Routes,
-    /// Who is at the other end.
-    pub(crate) caller: Result<Caller, NoCaller>,
+    /// Who makes them.
+    pub(crate) who: Who,
     /// A call without a deadline gets this one.
     pub(crate) deadline_max: Duration,
     /// How many calls may be under way.
     pub(crate) limits: Arc<Limits>,
+    /// Those that were refused for it.
+    pub(crate) shed: Shed,
     /// Room for [`WATCHES_MAX`].
     pub(crate) watches: Arc<Semaphore>,
     /// For ids of calls.
@@ -49,56 +59,67 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// Answers a call.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let trace = Trace::from_headers(request.headers(), &self.entropy);
-        let begun = tokio::time::Instant::now();
-        let health = request.uri().path().starts_with(HEALTH);
-        let admitted = self.admit(request.uri().path());
-        let method = known(request.uri().path()).unwrap_or(OTHER);
-        let caller = self.caller.as_ref().map(Caller::id).unwrap_or_default();
-        let span = tracing::info_span!(
+    /// Answers a call, which `counted` is a call of its connection.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, counted: Call) -> Response<Body> {
+        let path = request.uri().path();
+        let caller = self.who.makes(request.headers());
+        let (health, admitted) = (path.starts_with(HEALTH), admit(path, caller));
+        let method = known(path).unwrap_or(OTHER);
+        let parent = trace::parent(request.headers());
+        let span = span::begin(SpanKind::Server, method, parent.as_ref());
+        let trace =
+            Trace::new(request.headers(), parent.as_ref(), span.span_context(), &self.entropy);
+        let log = tracing::info_span!(
             "call",
             method,
-            caller,
+            caller = caller.map(Caller::id).unwrap_or_default(),
             request_id = trace.request_id,
-            trace_id = trace.trace_id,
-            span_id = trace.span_id,
+            trace_id = %trace.span.trace_id(),
+            span_id = %trace.span.span_id(),
         );
+        // Each service asks its peers for their health every two seconds: that is no news.
+        let mut observed = Observed::new(method, health, log.clone(), span);
         let work = async {
-            let mut line = Line { begun, health, code: Code::Cancelled };
-            let mut response = match admitted {
+            let (mut response, taken) = match admitted {
                 Ok(caller) => self.handle(caller, request).await,
-                Err(reason) => refused(reason),
+                Err(reason) => (refused(reason), Taken::default()),
             };
-            let code = response.headers().get(Status::GRPC_STATUS);
-            // An answer with a body has its code behind the body: it went well so far.
-            line.code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
             trace.echo(response.headers_mut());
-            response
+            observed.says(response.headers());
+            // A call lasts until its last byte is sent, not until its handler returns; so does its place, which its
+            // caller may put off.
+            response.map(|body| {
+                Held::until_sent(body, Open { observed, _taken: taken, _counted: counted })
+            })
         };
-        trace.clone().scope(work.instrument(span)).await
+        trace.clone().scope(work.instrument(log)).await
     }
 
-    /// Who calls, if it may call this method.
-    fn admit(&self, method: &str) -> Result<&Caller, ErrorReason> {
-        let caller = self.caller.as_ref().map_err(|_| ErrorReason::UnknownIdentity)?;
-        match admission(method, caller) {
-            Admission::Open => Ok(caller),
-            Admission::Closed => Err(ErrorReason::MethodNotAllowed),
-            Admission::Unknown => Err(ErrorReason::UnknownMethod),
+    /// Counts a refused call of an agency. Our own services come again with what they have to do.
+    fn shed(&self, caller: &Caller, path: &str) {
+        if let (Kind::System { .. }, Some(method)) = (caller.kind(), known(path)) {
+            self.shed.count(caller, method);
         }
     }
 
-    async fn handle(&self, caller: &Caller, mut request: Request<Incoming>) -> Response<Body> {
+    /// The answer, and the place that the call has while it is sent.
+    async fn handle(
+        &self,
+        caller: &Caller,
+        mut request: Request<Incoming>,
+    ) -> (Response<Body>, Taken) {
         let path = request.uri().path();
         let (watch, health) = (path == HEALTH_WATCH, path.starts_with(HEALTH));
         // Health takes no place from anybody, and whoever is busy is not taken for dead.
         let place = if health { None } else { self.limits.enter(caller) };
         let watching =
             if watch { Arc::clone(&self.watches).try_acquire_owned().ok() } else { None };
-        if (!health && place.is_none()) || (watch && watching.is_none()) {
-            return error::overloaded(RETRY_AFTER).into_http();
+        if watch && watching.is_none() {
+            return (error::overloaded(RETRY_AFTER).into_http(), Taken::default());
+        }
+        if !health && place.is_none() {
+            self.shed(caller, path);
+            return (error::overloaded(RETRY_AFTER).into_http(), Taken::default());
         }
         let longest = if watch { WATCH_MAX } else { self.deadline_max };
         let now = tokio::time::Instant::now();
@@ -106,41 +127,45 @@ impl Calls {
             let field = "grpc-timeout".to_owned();
             let (vi, en) = ("không đúng dạng".to_owned(), "is not a gRPC timeout".to_owned());
             let fault = error::Violation { field, reason: FieldFault::Malformed, vi, en };
-            return error::invalid(vec![fault]).into_http();
+            return (error::invalid(vec![fault]).into_http(), (place, watching));
         };
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(deadline);
         let handler = self.routes.clone().oneshot(request);
         let place = UntilDone(place);
         match tokio::time::timeout_at(deadline.at(), handler).await {
-            // The place is taken until the answer is sent, which a caller may put off.
             Ok(Ok(response)) => {
-                let held = (place.done(), watching);
-                in_our_words(response).map(|body| Held::until_sent(body, held))
+                (in_time(deadline, in_our_words(response)), (place.done(), watching))
             }
             Ok(Err(never)) => match never {},
-            Err(_) => refused(ErrorReason::DeadlineExceeded),
+            Err(_) => (refused(ErrorReason::DeadlineExceeded), Taken::default()),
         }
     }
 }
 
-/// The line about how a call ended, also when it is given up by its caller or cut.
-struct Line {
-    begun: tokio::time::Instant,
-    health: bool,
-    code: Code,
+/// Who calls, if it may call this method.
+fn admit<'a>(
+    method: &str,
+    caller: Result<&'a Caller, NoCaller>,
+) -> Result<&'a Caller, ErrorReason> {
+    let caller = caller.map_err(|_| ErrorReason::UnknownIdentity)?;
+    match admission(method, caller) {
+        Admission::Open => Ok(caller),
+        Admission::Closed => Err(ErrorReason::MethodNotAllowed),
+        Admission::Unknown => Err(ErrorReason::UnknownMethod),
+    }
 }
 
-impl Drop for Line {
-    fn drop(&mut self) {
-        let (code, ms) = (self.code, self.begun.elapsed().as_millis());
-        let ms = u64::try_from(ms).unwrap_or(u64::MAX);
-        if self.health {
-            // Each service asks its peers every two seconds: that is no news.
-            tracing::debug!(?code, ms, "call ended");
-        } else {
-            tracing::info!(?code, ms, "call ended");
-        }
+/// What a call has until its answer is sent.
+struct Open {
+    observed: Observed,
+    _taken: Taken,
+    _counted: Call,
+}
+
+impl Holds for Open {
+    fn sent(self, trailers: Option<&HeaderMap>) {
+        self.observed.sent(trailers);
     }
 }
 
@@ -163,6 +188,18 @@ impl Drop for UntilDone {
                 drop(place);
             });
         }
+    }
+}
+
+/// What was stopped because the deadline passed, in a database or in the next service, may say so in the same moment
+/// as the deadline does; it is the deadline that the caller is told of.
+fn in_time(deadline: Deadline, response: Response<Body>) -> Response<Body> {
+    let away = Ended::from_headers(response.headers())
+        .is_some_and(|ended| ended.code == Code::Unavailable);
+    if away && deadline.left().is_zero() {
+        refused(ErrorReason::DeadlineExceeded)
+    } else {
+        response
     }
 }
 

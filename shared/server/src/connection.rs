@@ -1,4 +1,4 @@
-//! One connection: its handshake, its calls, and its end — by age, by idleness, by a drain, or by its peer.
+//! One connection: its handshake, where it has one, its calls, and its end — by age, by idleness, by a drain, or by its peer.
 //! However it ends, open calls are told first (GOAWAY) and have a time of grace; then it is cut. (tonic's own
 //! server sends no GOAWAY once a grace is set, and has no jitter.)
 
@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::CertificateDer;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::{Semaphore, watch},
 };
@@ -17,14 +18,17 @@ use tonic::service::Routes;
 
 use crate::{
     Config,
-    body::Held,
     call::{Calls, WATCHES_MAX},
     caller::{Caller, NoCaller},
     handshake::Handshake,
-    limits::Limits,
+    limits::{Limits, Place},
+    mesh::Table,
     patience::Patience,
     reload::Identities,
     runtime::Entropy,
+    shed::Shed,
+    telemetry::metrics::{labelled, metrics},
+    who::{Forged, Who},
 };
 
 /// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
@@ -47,44 +51,69 @@ pub(crate) struct Connection {
     pub(crate) entropy: Entropy,
     /// Of calls.
     pub(crate) limits: Arc<Limits>,
+    /// Calls that were refused for them.
+    pub(crate) shed: Shed,
     /// Of connections.
     pub(crate) connections: Arc<Limits>,
+    pub(crate) forged: Arc<Forged>,
 }
 
 impl Connection {
-    /// Serves it until it ends.
-    pub(crate) async fn serve(mut self, tcp: TcpStream, under_way: Handshake) {
+    /// Serves one of our own TLS until it ends; its caller is its certificate.
+    pub(crate) async fn direct(mut self, tcp: TcpStream, under_way: Handshake) {
         let longest = Duration::from_secs(self.config.handshake_max_seconds);
         let acceptor = self.identities.borrow_and_update().acceptor.clone();
         let handshake = tokio::time::timeout(longest, acceptor.accept(tcp));
         let stream = tokio::select! {
             // Whoever connects and is silent does not hold up the end.
-            () = self.goaway.cancelled() => return,
+            () = self.goaway.cancelled() => return shaken("drain"),
             handshake = handshake => match handshake {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(_)) | Err(_) => return,
+                Ok(Err(_)) => return shaken("failed"),
+                Err(_) => return shaken("too slow"),
             },
         };
+        shaken("done");
         drop(under_way);
         if stream.get_ref().0.set_nodelay(true).is_err() {
             return;
         }
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-        let calls = self.calls(chain.first());
-        let Some(_open) = self.connections.enter_or_stranger(calls.caller.as_ref().ok()) else {
+        let caller = chain.first().map_or(Err(NoCaller::NotACertificate), |der| {
+            Caller::from_certificate(der, &self.config.trust_domain)
+        });
+        let open = self.connections.enter_or_stranger(caller.as_ref().ok());
+        let who = Who::certified(caller, &self.forged);
+        let mut identities = self.identities.clone();
+        let cut = no_longer_admitted(&mut identities, &chain);
+        self.serve(stream, who, open, cut).await;
+    }
+
+    /// Serves one of a proxy until it ends; its callers are whom the proxy vouches for, each with its own limits. That
+    /// one is no longer admitted is for the proxy to see.
+    pub(crate) async fn mesh<T>(self, stream: T, table: Arc<Table>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (who, open) = (Who::vouched(table, &self.forged), self.connections.enter_proxy());
+        self.serve(stream, who, open, std::future::pending()).await;
+    }
+
+    async fn serve<T>(self, stream: T, who: Who, open: Option<Place>, cut: impl Future<Output = ()>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(_open) = open else {
             tracing::warn!("a connection more than its caller may have was ended");
-            return;
+            return over("one too many");
         };
-        let calls = Arc::new(calls);
+        let _counted = Counted::new();
+        let calls = Arc::new(self.calls(who));
         let active = Active::default();
         let counted = active.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let (calls, call) = (Arc::clone(&calls), counted.begin());
-            async move {
-                let response = calls.answer(request).await;
-                // A call lasts until its last byte is sent, not until its handler returns.
-                Ok::<_, Infallible>(response.map(|body| Held::until_sent(body, call)))
-            }
+            async move { Ok::<_, Infallible>(calls.answer(request, call).await) }
         });
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -98,38 +127,37 @@ impl Connection {
                 TokioIo::new(Patience::new(stream, KEEPALIVE + KEEPALIVE_TIMEOUT)),
                 service,
             );
-        let mut identities = self.identities.clone();
-        let cut = no_longer_admitted(&mut identities, &chain);
         let age = Duration::from_secs(self.config.connection_age_seconds);
         let age = jittered(age, &self.entropy);
         tokio::pin!(connection, cut);
-        tokio::select! {
-            ended = &mut connection => return say(ended),
-            () = self.goaway.cancelled() => {}
-            () = tokio::time::sleep(age) => {}
-            () = active.idle_for(Duration::from_secs(self.config.connection_idle_seconds)) => {}
+        let why = tokio::select! {
+            ended = &mut connection => return over(say(ended)),
+            () = self.goaway.cancelled() => "drain",
+            () = tokio::time::sleep(age) => "age",
+            () = active.idle_for(Duration::from_secs(self.config.connection_idle_seconds)) => "idle",
             // Nobody who is let in no longer is told so first.
-            () = &mut cut => return say_cut(),
-        }
+            () = &mut cut => return over(say_cut()),
+        };
         connection.as_mut().graceful_shutdown();
         let grace = Duration::from_secs(self.config.connection_grace_seconds);
         tokio::select! {
-            ended = connection => say(ended),
-            () = cut => say_cut(),
-            () = tokio::time::sleep(grace) => tracing::debug!("connection cut after its grace"),
+            _ended_either_way = connection => over(why),
+            () = cut => over(say_cut()),
+            () = tokio::time::sleep(grace) => {
+                tracing::debug!("connection cut after its grace");
+                over("grace passed");
+            }
         }
     }
 
-    fn calls(&self, certificate: Option<&CertificateDer<'_>>) -> Calls {
-        let caller = certificate.map_or(Err(NoCaller::NotACertificate), |der| {
-            Caller::from_certificate(der, &self.config.trust_domain)
-        });
+    fn calls(&self, who: Who) -> Calls {
         Calls {
             routes: self.routes.clone(),
-            caller,
+            who,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
             limits: Arc::clone(&self.limits),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
+            shed: self.shed.clone(),
             entropy: self.entropy.clone(),
         }
     }
@@ -155,19 +183,48 @@ async fn no_longer_admitted(identities: &mut Identities, chain: &[CertificateDer
     std::future::pending::<()>().await;
 }
 
-fn say_cut() {
+fn say_cut() -> &'static str {
     tracing::warn!("a caller that is no longer admitted was cut");
+    "no longer admitted"
 }
 
-fn say(ended: hyper::Result<()>) {
-    if ended.is_err() {
-        tracing::debug!("connection ended with a protocol or transport error");
+fn say(ended: hyper::Result<()>) -> &'static str {
+    match ended {
+        Ok(()) => "peer",
+        Err(_) => {
+            tracing::debug!("connection ended with a protocol or transport error");
+            "error"
+        }
+    }
+}
+
+fn shaken(outcome: &'static str) {
+    metrics().handshakes.add(1, &labelled(outcome));
+}
+
+fn over(outcome: &'static str) {
+    metrics().connections_ended.add(1, &labelled(outcome));
+}
+
+/// An open connection among those that are measured.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics().connections.add(1, &[]);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics().connections.add(-1, &[]);
     }
 }
 
 /// How many calls of a connection are open.
 #[derive(Clone)]
-struct Active(watch::Sender<usize>);
+pub(crate) struct Active(watch::Sender<usize>);
 
 impl Default for Active {
     fn default() -> Self {
@@ -176,7 +233,7 @@ impl Default for Active {
 }
 
 /// An open call; it ends when this is dropped.
-struct Call(Active);
+pub(crate) struct Call(Active);
 
 impl Active {
     fn begin(&self) -> Call {

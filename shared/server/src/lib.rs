@@ -20,13 +20,18 @@
 //! | `health` | readiness of the process and its services, and liveness apart from it |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `limits` | calls under way and connections open, of one caller and of all |
+//! | `mesh` | from the proxy of a service mesh instead of our own TLS |
+//! | `observed` | what is told of a call: log, measurement, span |
 //! | `patience` | the end of a connection whose peer takes nothing |
 //! | `probe` | health alone, without TLS, for probes of the machine that runs the process |
 //! | `reflection` | the published services, described to whoever asks |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
 //! | `runtime` | time and randomness, injected |
+//! | `shed` | what was refused for want of room, to be recorded |
+//! | `telemetry` | metrics and traces |
 //! | `tls` | rustls configurations from PEM files |
 //! | `trace` | request id and trace context, on every call and what it calls |
+//! | `who` | who makes a call, and who only claims to |
 
 pub mod accept;
 mod body;
@@ -41,23 +46,31 @@ mod handshake;
 pub mod health;
 pub mod inspect;
 mod limits;
+pub mod mesh;
+mod observed;
 mod patience;
 mod probe;
 mod reflection;
 mod reload;
 pub mod runtime;
+mod shed;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod tls;
 pub mod trace;
+mod who;
 
 pub use accept::{Running, Server};
 pub use call::context;
 pub use caller::Caller;
+pub use channel::Channel;
 pub use config::Config;
 pub use deadline::Deadline;
 pub use health::Health;
+pub use shed::{Recording, Shed, ShedCalls};
 pub use tonic::service::Routes;
+pub use who::Forged;
 
 /// What keeps a server from starting.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +112,12 @@ pub enum StartError {
     /// The configuration is not readable or names an unknown key.
     #[error("the configuration is not usable")]
     Configuration(#[source] ::config::ConfigError),
+    /// The `mesh` transport is not configured whole.
+    #[error("the `mesh` transport is not usable: {0}")]
+    Mesh(String),
+    /// Metrics or traces cannot be sent as configured.
+    #[error("telemetry cannot be set up as configured")]
+    Telemetry(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An endpoint of another service is not an address.
     #[error("`{0}` is not `host:port`")]
     Endpoint(String),

@@ -10,16 +10,27 @@ mod health;
 mod hostile;
 mod limits;
 mod log;
+mod measured;
+mod mesh;
 mod network;
 mod person;
 mod probe;
 mod reflection;
 mod reload;
+mod replicas;
 mod road;
 mod silence;
 mod wire;
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use contract::policy::v1::{
     DecideRequest, DecideResponse,
@@ -32,8 +43,9 @@ use rcgen::{
 };
 use time::{Duration as Span, OffsetDateTime};
 use tokio::sync::Notify;
-use tonic::{Code, Request, Response, Status, service::Routes, transport::Channel};
+use tonic::{Code, Request, Response, Status, body::Body, client::GrpcService, service::Routes};
 use tonic_types::StatusExt;
+use tower::BoxError;
 
 use super::{
     health::pb::{HealthCheckRequest, health_client::HealthClient},
@@ -216,15 +228,32 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         connection_grace_seconds: 60,
         lame_duck_seconds: 0,
         drain_max_seconds: 1,
+        mesh: crate::mesh::Config::default(),
+        telemetry: telemetry::Config { otlp_seconds: 1, ..Default::default() },
     }
 }
 
 fn channel(server: &Running, service: &str, files: &tls::Files) -> Channel {
-    let (endpoint, service) = (server.address().to_string(), service.to_owned());
-    channel::to_service(&channel::Peer { endpoint, service }, DOMAIN, files).unwrap()
+    let endpoint = server.address().to_string();
+    channel::to_service(&channel::Peer::direct(endpoint, service), DOMAIN, files).unwrap()
 }
 
-async fn decide(channel: Channel, timeout: Option<&str>) -> Result<DecideResponse, Status> {
+/// What calls go over: a channel of ours, or one of tonic's.
+trait Way:
+    GrpcService<
+        Body,
+        ResponseBody: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError> + Send>
+                          + Send
+                          + 'static,
+        Error: Into<BoxError> + std::fmt::Debug,
+    > + Clone
+{
+}
+
+impl Way for Channel {}
+impl Way for tonic::transport::Channel {}
+
+async fn decide(channel: impl Way, timeout: Option<&str>) -> Result<DecideResponse, Status> {
     let mut request = Request::new(DecideRequest::default());
     if let Some(timeout) = timeout {
         request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());
@@ -355,8 +384,7 @@ async fn a_revoked_service_is_not_called() {
     assert_eq!(reason(&refused).1, "", "no answer of ours, whatever the transport calls it");
     // A list that has passed its date lets us call nobody (I9).
     pki.revoke(&[], until - Span::days(2));
-    let peer =
-        channel::Peer { endpoint: server.address().to_string(), service: "policy".to_owned() };
+    let peer = channel::Peer::direct(server.address().to_string(), "policy");
     assert!(channel::to_service(&peer, DOMAIN, &ours).is_err());
     server.stop().await;
 }

@@ -97,6 +97,9 @@ fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
     let mut faults = Faults::default();
     let server = &settings.server;
     inspect::server(server, process::ALL, now, &mut faults);
+    if !server.mesh.listen.is_empty() {
+        faults.add("server.mesh.listen", process::NO_MESH);
+    }
     for (name, caller) in
         [("identity", &settings.callers.identity), ("contribution", &settings.callers.contribution)]
     {
@@ -193,7 +196,9 @@ fn contribution_peers(config: &contribution::Config) -> [(&'static str, &Peer); 
 
 fn peers(table: &str, peers: &[(&str, &Peer)], faults: &mut Faults) {
     for (name, peer) in peers {
-        inspect::address(&format!("{table}.{name}.endpoint"), &peer.endpoint, faults);
+        for place in peer.endpoint.split(',') {
+            inspect::address(&format!("{table}.{name}.endpoint"), place, faults);
+        }
         faults.required(&format!("{table}.{name}.service"), &peer.service);
     }
 }

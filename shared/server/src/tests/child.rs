@@ -60,8 +60,8 @@ impl Child {
 
     /// A channel to it.
     pub(super) fn channel(&self, files: &tls::Files) -> Channel {
-        let (endpoint, service) = (self.address.to_string(), "policy".to_owned());
-        channel::to_service(&channel::Peer { endpoint, service }, DOMAIN, files).unwrap()
+        let peer = channel::Peer::direct(self.address.to_string(), "policy");
+        channel::to_service(&peer, DOMAIN, files).unwrap()
     }
 
     /// What it has logged.

@@ -43,7 +43,12 @@ impl Raw {
 
     /// Sends a call, if the connection takes one still.
     pub(super) async fn call(&mut self) -> Result<ResponseFuture, h2::Error> {
-        let (response, mut body) = self.begin(DECIDE, None).await?;
+        self.call_of(DECIDE).await
+    }
+
+    /// The same, of the method at `path`.
+    pub(super) async fn call_of(&mut self, path: &str) -> Result<ResponseFuture, h2::Error> {
+        let (response, mut body) = self.begin(path, None).await?;
         body.send_data(Bytes::from_static(&[0, 0, 0, 0, 0]), true)?;
         Ok(response)
     }

@@ -40,7 +40,7 @@ impl Scene {
 
     /// Commits an offence while an honest caller is served without a fault, then sees that nothing is left of it.
     async fn withstands<T>(self, offence: impl AsyncFnOnce(&Self) -> T) -> T {
-        let honest = channel(&self.server, "policy", &self.pki.service("identity"));
+        let honest = single(&self.server, &self.pki.service("identity"));
         decide(honest.clone(), None).await.unwrap();
         let served = async {
             loop {
@@ -53,7 +53,7 @@ impl Scene {
         };
         decide(honest, None).await.unwrap();
         // Its one connection: what is refused for as long as the last one counts is asked for again.
-        let again = channel(&self.server, "policy", &self.offender);
+        let again = single(&self.server, &self.offender);
         let back = async {
             while HealthClient::new(again.clone())
                 .check(HealthCheckRequest::default())

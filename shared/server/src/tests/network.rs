@@ -49,7 +49,7 @@ async fn there_and_back(state: State) {
     };
     within(again).await;
     // Nothing of all that has kept a place.
-    persons.fills(&channel(&server, "policy", &files), 4).await;
+    persons.fills(&single(&server, &files), 4).await;
     server.stop().await;
 }
 

@@ -2,15 +2,18 @@
 
 use std::{
     convert::Infallible,
-    sync::atomic::{AtomicUsize, Ordering},
+    net::Ipv4Addr,
     task::{Context, Poll},
 };
 
 use futures::future::BoxFuture;
 use http::Response as Answer;
-use tonic::{body::Body, client::Grpc, codegen::http::uri::PathAndQuery, server::NamedService};
+use hyper_util::rt::TokioIo;
+use tonic::{
+    body::Body, client::Grpc, codegen::http::uri::PathAndQuery, server::NamedService, transport,
+};
 
-use super::*;
+use super::{wire::shaken, *};
 
 pub(super) const GET_PERSON: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
 /// A call with this header is never answered, whatever else the handler does.
@@ -72,7 +75,7 @@ impl Persons {
 
     /// Holds `count` calls of a caller open, which is as many as it may have: each gets in, if need be after the
     /// while that a place outlives a call that was given up, and one more does not.
-    pub(super) async fn fills(&self, caller: &Channel, count: usize) {
+    pub(super) async fn fills(&self, caller: &transport::Channel, count: usize) {
         let mut open = tokio::task::JoinSet::new();
         while open.len() < count {
             open.spawn(held(caller.clone()));
@@ -121,19 +124,29 @@ pub(super) fn agency(pki: &Pki) -> tls::Files {
 }
 
 /// A call that ends only when it is refused.
-async fn held(caller: Channel) -> Result<Response<DecideResponse>, Status> {
+async fn held(caller: transport::Channel) -> Result<Response<DecideResponse>, Status> {
     let mut request = Request::new(DecideRequest::default());
     request.metadata_mut().insert(HOLD, "1".parse().unwrap());
     get_person(caller, request).await
 }
 
+/// A channel of one connection, which repeats nothing.
+pub(super) fn single(server: &Running, files: &tls::Files) -> transport::Channel {
+    let (address, files) = (server.address(), files.clone());
+    let connect = tower::service_fn(move |_| {
+        let files = files.clone();
+        async move { shaken(address, &files, Ipv4Addr::LOCALHOST).await.map(TokioIo::new) }
+    });
+    transport::Endpoint::from_static("http://127.0.0.1").connect_with_connector_lazy(connect)
+}
+
 /// Calls the method.
 pub(super) async fn get_person(
-    caller: Channel,
+    caller: impl Way,
     request: Request<DecideRequest>,
 ) -> Result<Response<DecideResponse>, Status> {
     let mut client = Grpc::new(caller);
-    client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    client.ready().await.map_err(|error| Status::unavailable(format!("{error:?}")))?;
     let codec = tonic_prost::ProstCodec::default();
     client.unary(request, PathAndQuery::from_static(GET_PERSON), codec).await
 }

@@ -1,6 +1,6 @@
 //! An identity that changes while the server runs.
 
-use super::{connection::raw, *};
+use super::{connection::raw, person::single, *};
 
 #[tokio::test]
 async fn a_caller_that_is_revoked_is_cut_and_others_stay() {
@@ -136,11 +136,11 @@ async fn no_call_fails_while_certificates_are_renewed_and_a_ca_is_added() {
     let server = start(&pki, true, 30).await;
     let ours = pki.service("identity");
     let served = std::cell::Cell::new(0);
-    let old = channel(&server, "policy", &ours);
+    let old = single(&server, &ours);
     let calls = async |_: usize| loop {
         // On a connection that was there before, and on a new one.
         decide(old.clone(), None).await.unwrap();
-        decide(channel(&server, "policy", &ours), None).await.unwrap();
+        decide(single(&server, &ours), None).await.unwrap();
         served.set(served.get() + 1);
     };
     let renewals = async {
@@ -152,9 +152,9 @@ async fn no_call_fails_while_certificates_are_renewed_and_a_ca_is_added() {
         let newcomer = elsewhere.service("identity");
         let bundle = [&ours.ca, &newcomer.ca].map(|path| fs::read_to_string(path).unwrap());
         let newcomer = tls::Files { ca: ours.ca.clone(), ..newcomer };
-        decide(channel(&server, "policy", &newcomer), None).await.unwrap_err();
+        decide(single(&server, &newcomer), None).await.unwrap_err();
         replace(&ours.ca, &bundle.concat());
-        while decide(channel(&server, "policy", &newcomer), None).await.is_err() {
+        while decide(single(&server, &newcomer), None).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

@@ -15,7 +15,7 @@ use super::{
 
 /// A channel over a road.
 pub(super) fn over(road: &Road, files: &tls::Files) -> Channel {
-    let peer = channel::Peer { endpoint: road.address().to_string(), service: "policy".to_owned() };
+    let peer = channel::Peer::direct(road.address().to_string(), "policy");
     channel::to_service(&peer, DOMAIN, files).unwrap()
 }
 
