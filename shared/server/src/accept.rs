@@ -11,6 +11,7 @@ use tonic::service::Routes;
 
 use crate::{
     Config, StartError,
+    caller::Methods,
     connection::Connection,
     handshake::{Handshake, Handshakes},
     health::Health,
@@ -26,6 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A bound listener whose identity is already valid.
 pub struct Server {
     config: Config,
+    methods: Methods,
     identities: Identities,
     following: Pin<Box<dyn Future<Output = ()> + Send>>,
     listener: TcpListener,
@@ -45,6 +47,11 @@ pub struct Running {
 impl Server {
     /// Reads the identity, then binds the addresses: never a port without an identity (I9).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, Methods::LIENTHONG).await
+    }
+
+    /// The same for a server that has other methods than ours.
+    pub async fn bind_with(config: Config, methods: Methods) -> Result<Self, StartError> {
         let (identities, following) = reload::follow(&config)?;
         let listener = listen(&config.listen).await?;
         let address = listener.local_addr().map_err(failed(&config.listen))?;
@@ -54,7 +61,7 @@ impl Server {
         };
         let health = Health::new(Duration::from_secs(config.readiness_seconds.max(1)));
         let following = Box::pin(following);
-        Ok(Self { config, identities, following, listener, address, probes, health })
+        Ok(Self { config, methods, identities, following, listener, address, probes, health })
     }
 
     /// The address that was bound.
@@ -111,6 +118,7 @@ impl Server {
             let Some((tcp, handshake)) = accepted else { continue };
             let connection = Connection {
                 routes: routes.clone(),
+                methods: self.methods,
                 identities: self.identities.clone(),
                 config: Arc::clone(&config),
                 goaway: goaway.clone(),

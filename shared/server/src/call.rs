@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 
 use crate::{
     body::Held,
-    caller::{Admission, Caller, NoCaller, admission, known},
+    caller::{Admission, Caller, Methods, NoCaller},
     deadline::Deadline,
     error,
     limits::{Limits, Place},
@@ -33,6 +33,8 @@ const OTHER: &str = "_OTHER";
 pub(crate) struct Calls {
     /// The handlers.
     pub(crate) routes: Routes,
+    /// The methods there are, and who may call them.
+    pub(crate) methods: Methods,
     /// Who is at the other end.
     pub(crate) caller: Result<Caller, NoCaller>,
     /// A call without a deadline gets this one.
@@ -50,7 +52,7 @@ impl Calls {
         let begun = tokio::time::Instant::now();
         let health = request.uri().path().starts_with(HEALTH);
         let admitted = self.admit(request.uri().path());
-        let method = known(request.uri().path()).unwrap_or(OTHER);
+        let method = self.methods.name(request.uri().path()).unwrap_or(OTHER);
         let caller = self.caller.as_ref().map(Caller::id).unwrap_or_default();
         let span = tracing::info_span!(
             "call",
@@ -78,7 +80,7 @@ impl Calls {
     /// Who calls, if it may call this method.
     fn admit(&self, method: &str) -> Result<&Caller, ErrorReason> {
         let caller = self.caller.as_ref().map_err(|_| ErrorReason::UnknownIdentity)?;
-        match admission(method, caller) {
+        match self.methods.admission(method, caller) {
             Admission::Open => Ok(caller),
             Admission::Closed => Err(ErrorReason::MethodNotAllowed),
             Admission::Unknown => Err(ErrorReason::UnknownMethod),

@@ -16,7 +16,7 @@ use crate::{
     Config,
     body::Held,
     call::Calls,
-    caller::{Caller, NoCaller},
+    caller::{Caller, Methods, NoCaller},
     handshake::Handshake,
     limits::Limits,
     reload::Identities,
@@ -37,6 +37,7 @@ const DATES: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 /// What one connection needs.
 pub(crate) struct Connection {
     pub(crate) routes: Routes,
+    pub(crate) methods: Methods,
     pub(crate) identities: Identities,
     pub(crate) config: Arc<Config>,
     pub(crate) goaway: CancellationToken,
@@ -117,6 +118,7 @@ impl Connection {
         });
         Calls {
             routes: self.routes.clone(),
+            methods: self.methods,
             caller,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
             limits: Arc::clone(&self.limits),
