@@ -17,6 +17,7 @@ use crate::{
     error,
     limits::{Limits, Place},
     runtime::Entropy,
+    tls::KeyExchange,
     trace::Trace,
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Calls {
     pub(crate) methods: Methods,
     /// Who is at the other end.
     pub(crate) caller: Result<Caller, NoCaller>,
+    /// How the connection's keys were made.
+    pub(crate) key_exchange: Option<KeyExchange>,
     /// A call without a deadline gets this one.
     pub(crate) deadline_max: Duration,
     /// How many calls may be under way.
@@ -105,6 +108,9 @@ impl Calls {
         };
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(deadline);
+        if let Some(key_exchange) = self.key_exchange {
+            request.extensions_mut().insert(key_exchange);
+        }
         let handler = self.routes.clone().oneshot(request);
         let place = UntilDone(place);
         match tokio::time::timeout_at(deadline.at(), handler).await {

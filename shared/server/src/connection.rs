@@ -21,6 +21,7 @@ use crate::{
     limits::Limits,
     reload::Identities,
     runtime::Entropy,
+    tls::KeyExchange,
 };
 
 /// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
@@ -67,7 +68,9 @@ impl Connection {
             return;
         }
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-        let calls = self.calls(chain.first());
+        let key_exchange = KeyExchange::of(stream.get_ref().1);
+        tracing::debug!(key_exchange = key_exchange.map(KeyExchange::name), "connection open");
+        let calls = self.calls(chain.first(), key_exchange);
         let Some(_open) = self.connections.enter_or_stranger(calls.caller.as_ref().ok()) else {
             tracing::warn!("a connection more than its caller may have was ended");
             return;
@@ -112,7 +115,11 @@ impl Connection {
         }
     }
 
-    fn calls(&self, certificate: Option<&CertificateDer<'_>>) -> Calls {
+    fn calls(
+        &self,
+        certificate: Option<&CertificateDer<'_>>,
+        key_exchange: Option<KeyExchange>,
+    ) -> Calls {
         let caller = certificate.map_or(Err(NoCaller::NotACertificate), |der| {
             Caller::from_certificate(der, &self.config.trust_domain)
         });
@@ -120,6 +127,7 @@ impl Connection {
             routes: self.routes.clone(),
             methods: self.methods,
             caller,
+            key_exchange,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
             limits: Arc::clone(&self.limits),
             entropy: self.entropy.clone(),
