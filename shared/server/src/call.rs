@@ -25,6 +25,7 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// A watch on health lasts as long as the watcher likes; this only keeps the arithmetic in range.
 const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
+const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 /// When a caller over a limit may come again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The name in logs of a method that is not in the table: what a stranger types is not repeated there.
@@ -180,8 +181,14 @@ fn in_our_words(response: Response<Body>) -> Response<Body> {
         // A message over the method's limit.
         refused(ErrorReason::MessageTooLarge)
     } else if code == Code::Unimplemented {
-        // A method that the table knows and nobody here serves, or a compression we do not take.
-        refused(ErrorReason::UnknownMethod)
+        // A method that the table knows and nobody here serves, or a compression we do not take; gRPC wants it said
+        // which we do.
+        let accepted = headers.get(ACCEPT_ENCODING).cloned();
+        let mut response = refused(ErrorReason::UnknownMethod);
+        if let Some(accepted) = accepted {
+            response.headers_mut().insert(ACCEPT_ENCODING, accepted);
+        }
+        response
     } else if code == Code::Internal {
         // A message that cannot be parsed.
         let (vi, en) = ("không đọc được".to_owned(), "cannot be parsed".to_owned());
