@@ -156,12 +156,16 @@ fn generate(
     files
 }
 
-/// The health protocol, which is not ours and no part of the contract.
-fn health() -> BTreeMap<String, String> {
-    let protocols = root().join("proto/third_party");
-    let mut compiler = protox::Compiler::new([&protocols]).unwrap();
-    compiler.include_source_info(true).open_file("grpc/health/v1/health.proto").unwrap();
-    generate(tonic_prost_build::configure(), &compiler.file_descriptor_set(), "grpc.health.")
+/// A protocol that is not ours and no part of the contract.
+fn foreign(
+    folder: &str,
+    file: &str,
+    package: &str,
+    builder: tonic_prost_build::Builder,
+) -> BTreeMap<String, String> {
+    let mut compiler = protox::Compiler::new([root().join(folder)]).unwrap();
+    compiler.include_imports(true).include_source_info(true).open_file(file).unwrap();
+    generate(builder, &compiler.file_descriptor_set(), package)
 }
 
 /// Everything that is committed, as path from the root and text.
@@ -209,8 +213,20 @@ fn expected() -> BTreeMap<PathBuf, String> {
         }
     }
     files.insert("shared/contract/src/gen/redacted.rs".into(), debug);
-    for (name, text) in health() {
+    let plain = tonic_prost_build::configure;
+    let health =
+        foreign("proto/third_party", "grpc/health/v1/health.proto", "grpc.health.", plain());
+    for (name, text) in health {
         files.insert(PathBuf::from("shared/server/src/gen").join(name), text);
+    }
+    let testing = foreign(
+        "tests/interop/proto",
+        "grpc/testing/test.proto",
+        "grpc.testing.",
+        plain().build_client(false),
+    );
+    for (name, text) in testing {
+        files.insert(PathBuf::from("tests/src/gen").join(name), text);
     }
     files
 }
