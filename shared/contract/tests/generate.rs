@@ -16,7 +16,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
+use prost_types::method_options::IdempotencyLevel;
 
 /// Packages of the contract.
 const OURS: &str = "lienthong.";
@@ -168,6 +170,57 @@ fn foreign(
     generate(builder, &compiler.file_descriptor_set(), package)
 }
 
+/// Whether the contract says that a call of the method may be repeated.
+fn repeatable(method: &MethodDescriptor) -> bool {
+    let options = method.method_descriptor_proto().options.clone().unwrap_or_default();
+    matches!(
+        options.idempotency_level(),
+        IdempotencyLevel::Idempotent | IdempotencyLevel::NoSideEffects
+    )
+}
+
+/// What a client of the published services is configured with (gRFC A6): every instance in turn, and another attempt
+/// where the contract says that a call may be repeated. UNAVAILABLE alone is worth one: every other code is an answer.
+fn service_config(pool: &DescriptorPool) -> String {
+    let released = fs::read(root().join("proto/released.binpb")).unwrap();
+    let released = prost_types::FileDescriptorSet::decode(released.as_slice()).unwrap();
+    let published = released.file.iter().flat_map(|file| {
+        file.service.iter().map(|service| format!("{}.{}", file.package(), service.name()))
+    });
+    let (mut repeatable_ones, mut others) = (Vec::new(), Vec::new());
+    for name in published {
+        let service = pool.get_service_by_name(&name).unwrap();
+        for method in service.methods() {
+            let of = if repeatable(&method) { &mut repeatable_ones } else { &mut others };
+            of.push(serde_json::json!({ "service": name, "method": method.name() }));
+        }
+    }
+    assert!(!repeatable_ones.is_empty(), "nothing is published");
+    // The server cuts a call there, too.
+    let timeout = "30s";
+    let mut methods = vec![serde_json::json!({
+        "name": repeatable_ones,
+        "timeout": timeout,
+        "retryPolicy": {
+            "maxAttempts": 5,
+            "initialBackoff": "0.1s",
+            "maxBackoff": "2s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        },
+    })];
+    if !others.is_empty() {
+        methods.push(serde_json::json!({ "name": others, "timeout": timeout }));
+    }
+    let config = serde_json::json!({
+        "loadBalancingConfig": [{ "round_robin": {} }],
+        "methodConfig": methods,
+        // When more than half of the tokens are gone, nothing is repeated: no storm on top of an outage.
+        "retryThrottling": { "maxTokens": 100, "tokenRatio": 0.1 },
+    });
+    serde_json::to_string_pretty(&config).unwrap() + "\n"
+}
+
 /// Everything that is committed, as path from the root and text.
 fn expected() -> BTreeMap<PathBuf, String> {
     let (set, pool) = compile();
@@ -213,6 +266,7 @@ fn expected() -> BTreeMap<PathBuf, String> {
         }
     }
     files.insert("shared/contract/src/gen/redacted.rs".into(), debug);
+    files.insert("proto/service_config.json".into(), service_config(&pool));
     let plain = tonic_prost_build::configure;
     let health =
         foreign("proto/third_party", "grpc/health/v1/health.proto", "grpc.health.", plain());
