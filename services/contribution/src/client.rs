@@ -12,12 +12,12 @@ use contract::{
 use disclosure::{Recorder, register::v1::register_service_server::SERVICE_NAME as REGISTER};
 use model::CodeLists;
 use server::{
-    Deadline, channel,
+    Channel, Deadline, channel,
     error::name,
     health::Peers,
     runtime::{Clock, Entropy},
 };
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 use tonic_types::StatusExt as _;
 use wire::{
     policy::PolicyClient,

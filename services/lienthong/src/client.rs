@@ -10,8 +10,8 @@ use contract::{
     identity::v1::{GetPersonAnswer, GetPersonRequest, VerifyClaimsAnswer, VerifyClaimsRequest},
 };
 use prost::Message;
-use server::{channel, tls};
-use tonic::{Request, Status, client::Grpc, transport::Channel};
+use server::{Channel, channel, tls};
+use tonic::{Request, Status, client::Grpc};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
@@ -189,7 +189,7 @@ impl Client {
     {
         let mut grpc = Grpc::new(self.channel.clone());
         if let Err(error) = grpc.ready().await {
-            return Ok(Err(Status::from_error(error.into()).into()));
+            return Ok(Err(Status::from_error(error).into()));
         }
         let mut call = Request::new(request.clone());
         if let Some(time) = self.within {

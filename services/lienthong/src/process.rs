@@ -8,6 +8,7 @@ use server::{
     Routes, Running, Server,
     channel::Peer,
     runtime::{Clock, Entropy},
+    telemetry::Telemetry,
 };
 
 use crate::settings;
@@ -41,6 +42,7 @@ pub struct All {
     policy: policy::Service,
     identity: identity::Service,
     contribution: contribution::Service,
+    telemetry: Telemetry,
 }
 
 impl All {
@@ -52,6 +54,7 @@ impl All {
         let Runtime { clock, entropy } = runtime;
         let settings::All { server, callers, audit, policy, mut identity, mut contribution } =
             settings;
+        let telemetry = Telemetry::start(&server.telemetry, ALL).await?;
         let public = Server::bind(server.clone()).await?;
         let (listen, health_listen) = ("127.0.0.1:0".to_owned(), String::new());
         let inside = server::Config { listen, health_listen, ..server.clone() };
@@ -81,7 +84,7 @@ impl All {
         let internal = internal.start(routes).await;
         let routes = contribution.public(identity.public(Routes::default()));
         let public = public.start(routes).await;
-        Ok(Self { public, internal, audit, policy, identity, contribution })
+        Ok(Self { public, internal, audit, policy, identity, contribution, telemetry })
     }
 
     /// The address that agencies reach.
@@ -117,6 +120,7 @@ impl All {
         self.identity.close().await;
         self.policy.close().await;
         self.audit.close().await;
+        self.telemetry.stop().await;
     }
 }
 
@@ -125,11 +129,13 @@ impl All {
 /// # Errors
 /// Whatever kept it from starting.
 pub async fn audit(settings: settings::Audit, end: impl Future<Output = ()>) -> Result<()> {
+    let telemetry = Telemetry::start(&settings.server.telemetry, "audit").await?;
     let server = Server::bind(settings.server).await?;
     let service = audit::Service::open(&settings.audit).await?;
     service.report(server.health());
     serve(server, service.internal(Routes::default()), end).await;
     service.close().await;
+    telemetry.stop().await;
     Ok(())
 }
 
@@ -142,12 +148,14 @@ pub async fn policy(
     runtime: Runtime,
     end: impl Future<Output = ()>,
 ) -> Result<()> {
+    let telemetry = Telemetry::start(&settings.server.telemetry, "policy").await?;
     let server = Server::bind(settings.server).await?;
     let Runtime { clock, entropy } = runtime;
     let service = policy::Service::open(&settings.policy, clock, entropy).await?;
     service.report(server.health());
     serve(server, service.internal(Routes::default()), end).await;
     service.close().await;
+    telemetry.stop().await;
     Ok(())
 }
 
@@ -160,6 +168,7 @@ pub async fn identity(
     runtime: Runtime,
     end: impl Future<Output = ()>,
 ) -> Result<()> {
+    let telemetry = Telemetry::start(&settings.server.telemetry, "identity").await?;
     let server = Server::bind(settings.server.clone()).await?;
     let Runtime { clock, entropy } = runtime;
     let opened =
@@ -168,6 +177,7 @@ pub async fn identity(
     service.report(server.health(), &[identity::PUBLIC, identity::INTERNAL]);
     serve(server, service.internal(service.public(Routes::default())), end).await;
     service.close().await;
+    telemetry.stop().await;
     Ok(())
 }
 
@@ -180,6 +190,7 @@ pub async fn contribution(
     runtime: Runtime,
     end: impl Future<Output = ()>,
 ) -> Result<()> {
+    let telemetry = Telemetry::start(&settings.server.telemetry, "contribution").await?;
     let server = Server::bind(settings.server.clone()).await?;
     let Runtime { clock, entropy } = runtime;
     let config = &settings.contribution;
@@ -187,6 +198,7 @@ pub async fn contribution(
     service.report(server.health());
     serve(server, service.public(Routes::default()), end).await;
     service.close().await;
+    telemetry.stop().await;
     Ok(())
 }
 

@@ -66,6 +66,8 @@ pub mod r#type {
     }
 }
 
+include!("gen/methods.rs");
+
 /// Debug output of messages with personal data.
 mod redacted {
     include!("gen/redacted.rs");

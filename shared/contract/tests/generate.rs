@@ -170,13 +170,29 @@ fn foreign(
     generate(builder, &compiler.file_descriptor_set(), package)
 }
 
-/// Whether the contract says that a call of the method may be repeated.
+/// Whether the contract says that a call of the method may be repeated, with its one request.
 fn repeatable(method: &MethodDescriptor) -> bool {
     let options = method.method_descriptor_proto().options.clone().unwrap_or_default();
-    matches!(
-        options.idempotency_level(),
-        IdempotencyLevel::Idempotent | IdempotencyLevel::NoSideEffects
-    )
+    options.idempotency_level() != IdempotencyLevel::IdempotencyUnknown
+        && !method.is_client_streaming()
+}
+
+/// Every method, and whether its proto says that it may be repeated.
+fn methods(pool: &DescriptorPool) -> String {
+    let mut out = String::from(
+        "// Made by tests/generate.rs from proto/. Do not edit.\n\n\
+         /// Full path of every method, and whether a call of it may be repeated: a read, or a write under a key\n\
+         /// (`idempotency_level`), with one request.\n\
+         pub const METHODS: &[(&str, bool)] = &[\n",
+    );
+    for service in pool.services().filter(|s| s.full_name().starts_with(OURS)) {
+        for method in service.methods() {
+            let repeatable = repeatable(&method);
+            let path = format!("/{}/{}", service.full_name(), method.name());
+            writeln!(out, "    (\"{path}\", {repeatable}),").unwrap();
+        }
+    }
+    out + "];\n"
 }
 
 /// What a client of the published services is configured with (gRFC A6): every instance in turn, and another attempt
@@ -267,6 +283,7 @@ fn expected() -> BTreeMap<PathBuf, String> {
     }
     files.insert("shared/contract/src/gen/redacted.rs".into(), debug);
     files.insert("proto/service_config.json".into(), service_config(&pool));
+    files.insert("shared/contract/src/gen/methods.rs".into(), methods(&pool));
     let plain = tonic_prost_build::configure;
     let health =
         foreign("proto/third_party", "grpc/health/v1/health.proto", "grpc.health.", plain());

@@ -8,10 +8,10 @@ use contract::audit::v1::{
 };
 use prost::Message;
 use server::{
-    Caller, Deadline,
+    Caller, Channel, Deadline,
     runtime::{Clock, Entropy},
 };
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use crate::{Answer, DurableReceipt, Error};
 

@@ -1,24 +1,27 @@
-//! One call: led past identity, the method table and the deadline to its handler, with its ids in the log
-//! and one line about how it ended.
+//! One call: led past identity, the method table and the deadline to its handler, under its ids.
 
 use std::{sync::Arc, time::Duration};
 
 use contract::r#type::v1::{ErrorReason, FieldFault};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
+use opentelemetry::trace::{Span as _, SpanKind};
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::ServiceExt;
 use tracing::Instrument as _;
 
 use crate::{
-    body::Held,
+    body::{Held, Holds},
     caller::{Admission, Caller, Methods, NoCaller},
+    connection::Call,
     deadline::Deadline,
     error,
     limits::{Limits, Place},
+    observed::Observed,
     runtime::Entropy,
+    telemetry::span,
     tls::KeyExchange,
-    trace::Trace,
+    trace::{self, Trace},
 };
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -28,7 +31,7 @@ const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
 const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 /// When a caller over a limit may come again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The name in logs of a method that is not in the table: what a stranger types is not repeated there.
+/// The name in logs and labels of a method that is not in the table: what a stranger types is not repeated there.
 const OTHER: &str = "_OTHER";
 
 /// The calls of one connection.
@@ -50,35 +53,39 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// Answers a call.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let trace = Trace::from_headers(request.headers(), &self.entropy);
-        let begun = tokio::time::Instant::now();
-        let health = request.uri().path().starts_with(HEALTH);
-        let admitted = self.admit(request.uri().path());
-        let method = self.methods.name(request.uri().path()).unwrap_or(OTHER);
-        let caller = self.caller.as_ref().map(Caller::id).unwrap_or_default();
-        let span = tracing::info_span!(
+    /// Answers a call, which `counted` is a call of its connection.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, counted: Call) -> Response<Body> {
+        let path = request.uri().path();
+        let (health, admitted) = (path.starts_with(HEALTH), self.admit(path));
+        let method = self.methods.name(path).unwrap_or(OTHER);
+        let parent = trace::parent(request.headers());
+        let span = span::begin(SpanKind::Server, method, parent.as_ref());
+        let trace =
+            Trace::new(request.headers(), parent.as_ref(), span.span_context(), &self.entropy);
+        let log = tracing::info_span!(
             "call",
             method,
-            caller,
+            caller = self.caller.as_ref().map(Caller::id).unwrap_or_default(),
             request_id = trace.request_id,
-            trace_id = trace.trace_id,
-            span_id = trace.span_id,
+            trace_id = %trace.span.trace_id(),
+            span_id = %trace.span.span_id(),
         );
+        // Each service asks its peers for their health every two seconds: that is no news.
+        let mut observed = Observed::new(method, health, log.clone(), span);
         let work = async {
-            let mut line = Line { begun, health, code: Code::Cancelled };
-            let mut response = match admitted {
+            let (mut response, place) = match admitted {
                 Ok(caller) => self.handle(caller, request).await,
-                Err(reason) => refused(reason),
+                Err(reason) => (refused(reason), None),
             };
-            let code = response.headers().get(Status::GRPC_STATUS);
-            // An answer with a body has its code behind the body: it went well so far.
-            line.code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
             trace.echo(response.headers_mut());
-            response
+            observed.says(response.headers());
+            // A call lasts until its last byte is sent, not until its handler returns; so does its place, which its
+            // caller may put off.
+            response.map(|body| {
+                Held::until_sent(body, Open { observed, _place: place, _counted: counted })
+            })
         };
-        trace.clone().scope(work.instrument(span)).await
+        trace.clone().scope(work.instrument(log)).await
     }
 
     /// Who calls, if it may call this method.
@@ -91,13 +98,18 @@ impl Calls {
         }
     }
 
-    async fn handle(&self, caller: &Caller, mut request: Request<Incoming>) -> Response<Body> {
+    /// The answer, and the place that the call has while it is sent.
+    async fn handle(
+        &self,
+        caller: &Caller,
+        mut request: Request<Incoming>,
+    ) -> (Response<Body>, Option<Place>) {
         let path = request.uri().path();
         let (watch, health) = (path == HEALTH_WATCH, path.starts_with(HEALTH));
         // Health takes no place from anybody, and whoever is busy is not taken for dead.
         let place = if health { None } else { self.limits.enter(caller) };
         if !health && place.is_none() {
-            return error::overloaded(RETRY_AFTER).into_http();
+            return (error::overloaded(RETRY_AFTER).into_http(), None);
         }
         let longest = if watch { WATCH_MAX } else { self.deadline_max };
         let now = tokio::time::Instant::now();
@@ -105,7 +117,7 @@ impl Calls {
             let field = "grpc-timeout".to_owned();
             let (vi, en) = ("không đúng dạng".to_owned(), "is not a gRPC timeout".to_owned());
             let fault = error::Violation { field, reason: FieldFault::Malformed, vi, en };
-            return error::invalid(vec![fault]).into_http();
+            return (error::invalid(vec![fault]).into_http(), place);
         };
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(deadline);
@@ -115,33 +127,23 @@ impl Calls {
         let handler = self.routes.clone().oneshot(request);
         let place = UntilDone(place);
         match tokio::time::timeout_at(deadline.at(), handler).await {
-            // The place is taken until the answer is sent, which a caller may put off.
-            Ok(Ok(response)) => {
-                in_our_words(response).map(|body| Held::until_sent(body, place.done()))
-            }
+            Ok(Ok(response)) => (in_our_words(response), place.done()),
             Ok(Err(never)) => match never {},
-            Err(_) => refused(ErrorReason::DeadlineExceeded),
+            Err(_) => (refused(ErrorReason::DeadlineExceeded), None),
         }
     }
 }
 
-/// The line about how a call ended, also when it is given up by its caller or cut.
-struct Line {
-    begun: tokio::time::Instant,
-    health: bool,
-    code: Code,
+/// What a call has until its answer is sent.
+struct Open {
+    observed: Observed,
+    _place: Option<Place>,
+    _counted: Call,
 }
 
-impl Drop for Line {
-    fn drop(&mut self) {
-        let (code, ms) = (self.code, self.begun.elapsed().as_millis());
-        let ms = u64::try_from(ms).unwrap_or(u64::MAX);
-        if self.health {
-            // Each service asks its peers every two seconds: that is no news.
-            tracing::debug!(?code, ms, "call ended");
-        } else {
-            tracing::info!(?code, ms, "call ended");
-        }
+impl Holds for Open {
+    fn sent(self, trailers: Option<&HeaderMap>) {
+        self.observed.sent(trailers);
     }
 }
 

@@ -1,21 +1,49 @@
-//! Outgoing connections to our other services: mutual TLS, and the peer must be the service it is
-//! meant to be, not just anybody whom the CA knows.
+//! Calls to our other services: over a few connections that are spread over the addresses behind the service's name,
+//! each pursued with a back-off, and repeated, within a budget and the caller's deadline, where the contract says that
+//! a call may be and nothing was answered.
+//!
+//! | module | job |
+//! |---|---|
+//! | `connect` | one connection: address, mutual TLS, whom it must end at, back-off |
+//! | `observed` | what is told of a call |
+//! | `retry` | what is repeated, when, and how often |
 
-use std::{io, sync::Arc, time::Duration};
+mod connect;
+mod observed;
+mod retry;
 
-use hyper_util::rt::TokioIo;
-use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint, Uri};
-
-use crate::{
-    StartError,
-    caller::{Caller, Kind},
-    tls,
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
 };
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use tonic::{
+    body::Body,
+    transport::{self, Endpoint},
+};
+use tower::{BoxError, Service, ServiceExt as _};
+
+use crate::{
+    StartError, body::Held, deadline, runtime::Entropy, telemetry::metrics::metrics, tls, trace,
+};
+use connect::Connector;
+use observed::Observed;
+use retry::{Budget, Repeat, Wait};
+
+/// Connections to one service. More than one, so that the streams of one connection are no limit, and so that calls
+/// are spread over the replicas behind a headless name.
+const CONNECTIONS: usize = 4;
+/// One attempt, with its handshake.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
 const CONNECTION_WINDOW: u32 = 8 << 20;
 /// A machine that vanished says nothing: it is asked also while no call is open, so that the next call does
@@ -27,52 +55,147 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 300 } 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
-    /// Where it listens, `host:port`.
+    /// Where it listens, `host:port`, or several with commas between them. A host that has several addresses is
+    /// all of them.
     pub endpoint: String,
     /// The name its certificate must carry: `/service/<name>`. A process that runs every service
     /// answers under the name `all`.
     pub service: String,
 }
 
+/// The way to a service. Clones share its connections and its budget.
+#[derive(Clone)]
+pub struct Channel(Arc<Shared>);
+
+struct Shared {
+    connections: Vec<Connection>,
+    next: AtomicUsize,
+    budget: Budget,
+    entropy: Entropy,
+}
+
+struct Connection {
+    channel: transport::Channel,
+    connector: Connector,
+}
+
 /// A channel to a service, connected when first used and again after a loss.
+///
+/// # Errors
+/// An address that is none, or an identity that cannot be used.
 pub fn to_service(
     peer: &Peer,
     trust_domain: &str,
     files: &tls::Files,
 ) -> Result<Channel, StartError> {
-    let Peer { endpoint, service } = peer.clone();
-    let bad = || StartError::Endpoint(peer.endpoint.clone());
-    let (host, _) = endpoint.rsplit_once(':').ok_or_else(bad)?;
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| bad())?;
-    // Read once to refuse what cannot be used, and again for each connection: certificates are renewed.
-    tls::client(files)?;
-    let files = Arc::new(files.clone());
-    let trust_domain: Arc<str> = trust_domain.into();
-    let connect = tower::service_fn(move |uri: Uri| {
-        let (files, name, service) = (Arc::clone(&files), name.clone(), service.clone());
-        let trust_domain = Arc::clone(&trust_domain);
-        async move {
-            let address = uri.authority().map(|a| a.as_str().to_owned()).unwrap_or_default();
-            let tcp = TcpStream::connect(address).await?;
-            tcp.set_nodelay(true)?;
-            let config = tls::client(&files).map_err(io::Error::other)?;
-            let stream = TlsConnector::from(config).connect(name, tcp).await?;
-            let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
-            let peer =
-                certificate.and_then(|der| Caller::from_certificate(der, &trust_domain).ok());
-            match peer.as_ref().map(Caller::kind) {
-                Some(Kind::Service(found)) if *found == service => Ok(TokioIo::new(stream)),
-                Some(_) | None => Err(io::Error::other("the peer is another service")),
-            }
-        }
-    });
-    let endpoint = Endpoint::from_shared(format!("http://{endpoint}"))
-        .map_err(|_| bad())?
-        .connect_timeout(CONNECT_TIMEOUT)
+    let entropy = Entropy::system();
+    let first = Connector::new(peer, trust_domain, files, entropy.clone())?;
+    // Every connection asks the connector where it goes; this is the name that calls carry.
+    let authority = peer.endpoint.split(',').next().unwrap_or_default();
+    let endpoint = Endpoint::from_shared(format!("http://{authority}"))
+        .map_err(|_| StartError::Endpoint(peer.endpoint.clone()))?
+        .connect_timeout(CONNECT_MAX)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    Ok(endpoint.connect_with_connector_lazy(connect))
+        .keep_alive_while_idle(true);
+    // Processes that begin together do not begin with the same address.
+    let [begin] = entropy.array::<1>();
+    let connections = (0..CONNECTIONS).map(|number| {
+        let connector = first.another(usize::from(begin) + number);
+        let connect = connector.clone();
+        let connect = tower::service_fn(move |_| {
+            let connect = connect.clone();
+            async move { connect.connect().await }
+        });
+        Connection { channel: endpoint.connect_with_connector_lazy(connect), connector }
+    });
+    let (connections, next) = (connections.collect(), AtomicUsize::new(0));
+    Ok(Channel(Arc::new(Shared { connections, next, budget: Budget::default(), entropy })))
+}
+
+impl Shared {
+    /// The next connection in turn that is not waiting to try again; any, when all are.
+    fn pick(&self) -> Option<transport::Channel> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let in_turn = || {
+            let count = self.connections.len();
+            (0..count).filter_map(move |step| self.connections.get((turn + step) % count))
+        };
+        let found = in_turn().find(|c| !c.connector.waits()).or_else(|| in_turn().next());
+        found.map(|connection| connection.channel.clone())
+    }
+
+    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let (mut head, body) = request.into_parts();
+        let mut observed = Observed::new(head.uri.path());
+        trace::put(&observed.place(&self.entropy), &mut head.headers);
+        let answer = match retry::repeatable(head.uri.path()) {
+            false => self.attempt(Request::from_parts(head, body)).await,
+            true => match whole(body).await {
+                Ok(body) => self.repeated(head, body).await,
+                // What cannot be encoded is not sent.
+                Err(status) => Err(status.into()),
+            },
+        };
+        observed.begun(answer.as_ref().ok().map(Response::headers));
+        Ok(answer?.map(|body| Held::until_sent(body, observed)))
+    }
+
+    async fn attempt(&self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        match self.pick() {
+            Some(channel) => Ok(channel.oneshot(request).await?),
+            None => Err("the channel has no connection".into()),
+        }
+    }
+
+    async fn repeated(
+        &self,
+        head: http::request::Parts,
+        body: Bytes,
+    ) -> Result<Response<Body>, BoxError> {
+        let deadline = deadline::asked(&head.headers);
+        let mut repeat = Repeat::new(&self.budget, &self.entropy, deadline);
+        loop {
+            let mut head = head.clone();
+            if let Some(deadline) = deadline {
+                // What is left now, not what was left before the first attempt.
+                deadline::put(deadline, &mut head.headers);
+            }
+            let body = Body::new(Full::new(body.clone()).map_err(never));
+            let answer = self.attempt(Request::from_parts(head, body)).await;
+            match repeat.after(answer.as_ref().ok().map(Response::headers)) {
+                Wait::Over => return answer,
+                Wait::For(wait) => {
+                    metrics().client_retries.add(1, &[]);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+}
+
+/// The body of a request, to be sent more than once. Messages of ours are small, and limited where they arrive.
+async fn whole(body: Body) -> Result<Bytes, tonic::Status> {
+    Ok(body.collect().await?.to_bytes())
+}
+
+fn never(never: Infallible) -> tonic::Status {
+    match never {}
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // A connection is waited for in the call, which has a deadline.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move { shared.call(request).await })
+    }
 }

@@ -14,13 +14,13 @@ use tonic::service::Routes;
 
 use crate::{
     Config,
-    body::Held,
     call::Calls,
     caller::{Caller, Methods, NoCaller},
     handshake::Handshake,
     limits::Limits,
     reload::Identities,
     runtime::Entropy,
+    telemetry::metrics::{labelled, metrics},
     tls::KeyExchange,
 };
 
@@ -57,12 +57,14 @@ impl Connection {
         let handshake = tokio::time::timeout(longest, acceptor.accept(tcp));
         let stream = tokio::select! {
             // Whoever connects and is silent does not hold up the end.
-            () = self.goaway.cancelled() => return,
+            () = self.goaway.cancelled() => return shaken("drain"),
             handshake = handshake => match handshake {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(_)) | Err(_) => return,
+                Ok(Err(_)) => return shaken("failed"),
+                Err(_) => return shaken("too slow"),
             },
         };
+        shaken("done");
         drop(under_way);
         if stream.get_ref().0.set_nodelay(true).is_err() {
             return;
@@ -73,18 +75,15 @@ impl Connection {
         let calls = self.calls(chain.first(), key_exchange);
         let Some(_open) = self.connections.enter_or_stranger(calls.caller.as_ref().ok()) else {
             tracing::warn!("a connection more than its caller may have was ended");
-            return;
+            return over("one too many");
         };
+        let _counted = Counted::new();
         let calls = Arc::new(calls);
         let active = Active::default();
         let counted = active.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let (calls, call) = (Arc::clone(&calls), counted.begin());
-            async move {
-                let response = calls.answer(request).await;
-                // A call lasts until its last byte is sent, not until its handler returns.
-                Ok::<_, Infallible>(response.map(|body| Held::until_sent(body, call)))
-            }
+            async move { Ok::<_, Infallible>(calls.answer(request, call).await) }
         });
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -98,20 +97,23 @@ impl Connection {
         let mut identities = self.identities.clone();
         let cut = no_longer_admitted(&mut identities, &chain);
         tokio::pin!(connection, cut);
-        tokio::select! {
-            ended = &mut connection => return say(ended),
-            () = self.goaway.cancelled() => {}
-            () = tokio::time::sleep(self.age()) => {}
-            () = active.idle_for(Duration::from_secs(self.config.connection_idle_seconds)) => {}
+        let why = tokio::select! {
+            ended = &mut connection => return over(say(ended)),
+            () = self.goaway.cancelled() => "drain",
+            () = tokio::time::sleep(self.age()) => "age",
+            () = active.idle_for(Duration::from_secs(self.config.connection_idle_seconds)) => "idle",
             // Nobody who is let in no longer is told so first.
-            () = &mut cut => return say_cut(),
-        }
+            () = &mut cut => return over(say_cut()),
+        };
         connection.as_mut().graceful_shutdown();
         let grace = Duration::from_secs(self.config.connection_grace_seconds);
         tokio::select! {
-            ended = connection => say(ended),
-            () = cut => say_cut(),
-            () = tokio::time::sleep(grace) => tracing::debug!("connection cut after its grace"),
+            _ended_either_way = connection => over(why),
+            () = cut => over(say_cut()),
+            () = tokio::time::sleep(grace) => {
+                tracing::debug!("connection cut after its grace");
+                over("grace passed");
+            }
         }
     }
 
@@ -156,19 +158,48 @@ async fn no_longer_admitted(identities: &mut Identities, chain: &[CertificateDer
     std::future::pending::<()>().await;
 }
 
-fn say_cut() {
+fn say_cut() -> &'static str {
     tracing::warn!("a caller that is no longer admitted was cut");
+    "no longer admitted"
 }
 
-fn say(ended: hyper::Result<()>) {
-    if ended.is_err() {
-        tracing::debug!("connection ended with a protocol or transport error");
+fn say(ended: hyper::Result<()>) -> &'static str {
+    match ended {
+        Ok(()) => "peer",
+        Err(_) => {
+            tracing::debug!("connection ended with a protocol or transport error");
+            "error"
+        }
+    }
+}
+
+fn shaken(outcome: &'static str) {
+    metrics().handshakes.add(1, &labelled(outcome));
+}
+
+fn over(outcome: &'static str) {
+    metrics().connections_ended.add(1, &labelled(outcome));
+}
+
+/// An open connection among those that are measured.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics().connections.add(1, &[]);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics().connections.add(-1, &[]);
     }
 }
 
 /// How many calls of a connection are open.
 #[derive(Clone)]
-struct Active(watch::Sender<usize>);
+pub(crate) struct Active(watch::Sender<usize>);
 
 impl Default for Active {
     fn default() -> Self {
@@ -177,7 +208,7 @@ impl Default for Active {
 }
 
 /// An open call; it ends when this is dropped.
-struct Call(Active);
+pub(crate) struct Call(Active);
 
 impl Active {
     fn begin(&self) -> Call {

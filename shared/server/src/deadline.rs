@@ -7,6 +7,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::Instant;
 
+/// The header of a call's time.
+const HEADER: &str = "grpc-timeout";
+
 /// The moment by which a call must be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(Instant);
@@ -15,7 +18,7 @@ impl Deadline {
     /// The deadline that a call's headers ask for, not later than `longest` from now. `None` when the
     /// header cannot be parsed.
     pub fn from_headers(headers: &HeaderMap, now: Instant, longest: Duration) -> Option<Self> {
-        let asked = match headers.get("grpc-timeout") {
+        let asked = match headers.get(HEADER) {
             None => longest,
             Some(value) => parse(value.to_str().ok()?)?,
         };
@@ -48,8 +51,24 @@ impl Deadline {
     pub fn request<T>(self, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
         request.set_timeout(self.left());
-        crate::trace::Trace::continue_in(request.metadata_mut());
+        crate::trace::Trace::continue_in(request.metadata_mut().as_mut());
         request
+    }
+}
+
+/// The moment that a request's own header asks for.
+pub(crate) fn asked(headers: &HeaderMap) -> Option<Instant> {
+    let left = headers.get(HEADER)?.to_str().ok().and_then(parse)?;
+    Instant::now().checked_add(left)
+}
+
+/// Puts what is left until a moment on a request.
+pub(crate) fn put(until: Instant, headers: &mut HeaderMap) {
+    let left = until.saturating_duration_since(Instant::now());
+    let mut request = tonic::Request::new(());
+    request.set_timeout(left);
+    if let Some(value) = request.metadata().as_ref().get(HEADER) {
+        headers.insert(HEADER, value.clone());
     }
 }
 

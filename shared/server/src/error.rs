@@ -139,6 +139,14 @@ pub fn name(reason: ErrorReason) -> &'static str {
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
 
+/// The reason in the headers or trailers of an error, if it is one of ours: no other text gets among the labels of
+/// what is measured.
+pub(crate) fn reason_in(headers: &http::HeaderMap) -> Option<&'static str> {
+    let details = Status::from_header_map(headers)?.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
+    ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason)).map(name)
+}
+
 /// Code and words of a reason.
 fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
     match reason {

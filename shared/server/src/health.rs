@@ -6,10 +6,11 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
 use contract::r#type::v1::ErrorReason;
 use futures::{Stream, stream};
+use opentelemetry::KeyValue;
 use tokio::sync::watch;
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
-use crate::error::refuse;
+use crate::{channel::Channel, error::refuse, telemetry::metrics::metrics};
 
 /// The protocol, made by `shared/contract/tests/generate.rs`.
 #[allow(
@@ -100,6 +101,8 @@ impl Health {
         self.states.send_if_modified(|state| {
             let mut changed = false;
             for service in services {
+                let label = [KeyValue::new("rpc.service", *service)];
+                metrics().ready.record(ready.into(), &label);
                 changed |= state.services.insert(service, ready) != Some(ready);
             }
             if changed {
@@ -116,7 +119,12 @@ impl Health {
 
     /// From now on nothing is ready.
     pub(crate) fn drain(&self) {
-        self.states.send_modify(|state| state.draining = true);
+        self.states.send_modify(|state| {
+            state.draining = true;
+            for service in state.services.keys() {
+                metrics().ready.record(0, &[KeyValue::new("rpc.service", *service)]);
+            }
+        });
     }
 
     /// Whoever watches is told to go.

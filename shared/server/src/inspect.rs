@@ -7,7 +7,7 @@ use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 use crate::{
     Config, StartError,
     caller::{Caller, Kind},
-    tls,
+    telemetry, tls,
 };
 
 /// One fault: the key it lies in, and what is wrong.
@@ -73,6 +73,7 @@ pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut 
             faults.add(key, "must be at least 1");
         }
     }
+    telemetry(&config.telemetry, faults);
     identity("server", &config.files(), service, config, now, faults);
     if faults.required("server.ca", &config.ca) {
         match tls::roots(&config.ca) {
@@ -85,6 +86,24 @@ pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut 
         && let Err(error) = tls::revocations(&config.crl, now)
     {
         faults.error("server.crl", &error);
+    }
+}
+
+fn telemetry(config: &telemetry::Config, faults: &mut Faults) {
+    if !config.listen.is_empty() {
+        address("server.telemetry.listen", &config.listen, faults);
+    }
+    if !config.otlp_endpoint.is_empty() {
+        match config.otlp_endpoint.strip_prefix("http://") {
+            Some(rest) => address("server.telemetry.otlp_endpoint", rest, faults),
+            None => faults.add("server.telemetry.otlp_endpoint", "is not `http://host:port`"),
+        }
+    }
+    if config.otlp_seconds == 0 {
+        faults.add("server.telemetry.otlp_seconds", "must be at least 1");
+    }
+    if !(0.0..=1.0).contains(&config.traces_ratio) {
+        faults.add("server.telemetry.traces_ratio", "must be between 0 and 1");
     }
 }
 

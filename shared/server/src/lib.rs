@@ -20,10 +20,12 @@
 //! | `health` | readiness of the process and its services, and liveness apart from it |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `limits` | calls under way and connections open, of one caller and of all |
+//! | `observed` | what is told of a call: log, measurement, span |
 //! | `probe` | health alone, without TLS, for probes of the machine that runs the process |
 //! | `reflection` | the published services, described to whoever asks |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
 //! | `runtime` | time and randomness, injected |
+//! | `telemetry` | metrics and traces |
 //! | `tls` | rustls configurations from PEM files |
 //! | `trace` | request id and trace context, on every call and what it calls |
 
@@ -40,10 +42,12 @@ mod handshake;
 pub mod health;
 pub mod inspect;
 mod limits;
+mod observed;
 mod probe;
 mod reflection;
 mod reload;
 pub mod runtime;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -52,6 +56,7 @@ pub mod trace;
 pub use accept::{Running, Server};
 pub use call::context;
 pub use caller::Caller;
+pub use channel::Channel;
 pub use config::Config;
 pub use deadline::Deadline;
 pub use health::Health;
@@ -97,6 +102,9 @@ pub enum StartError {
     /// The configuration is not readable or names an unknown key.
     #[error("the configuration is not usable")]
     Configuration(#[source] ::config::ConfigError),
+    /// Metrics or traces cannot be sent as configured.
+    #[error("telemetry cannot be set up as configured")]
+    Telemetry(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An endpoint of another service is not an address.
     #[error("`{0}` is not `host:port`")]
     Endpoint(String),

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     Config, StartError,
+    telemetry::metrics::{labelled, metrics},
     tls::{self, Identity},
 };
 
@@ -41,9 +42,11 @@ pub(crate) fn follow(
                 Ok(identity) => {
                     (seen, unusable) = (now, None);
                     sender.send_replace(Arc::new(identity));
+                    metrics().identity_reads.add(1, &labelled("taken"));
                     tracing::info!("identity read again");
                 }
                 Err(error) if unusable.as_ref() != Some(&now) => {
+                    metrics().identity_reads.add(1, &labelled("not usable"));
                     tracing::error!(%error, "identity cannot be read again; the last one stands");
                     unusable = Some(now);
                 }
@@ -55,7 +58,9 @@ pub(crate) fn follow(
 }
 
 fn read(config: &Config) -> Result<Identity, StartError> {
-    tls::server(&config.files())
+    let identity = tls::server(&config.files())?;
+    metrics().identity_expires.record(identity.expires, &[]);
+    Ok(identity)
 }
 
 fn look(config: &Config) -> Seen {

@@ -4,12 +4,22 @@
 mod connection;
 mod health;
 mod limits;
+mod measured;
 mod probe;
 mod reflection;
 mod reload;
+mod replicas;
 mod silence;
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use contract::policy::v1::{
     DecideRequest, DecideResponse,
@@ -22,8 +32,9 @@ use rcgen::{
 };
 use time::{Duration as Span, OffsetDateTime};
 use tokio::sync::Notify;
-use tonic::{Code, Request, Response, Status, service::Routes, transport::Channel};
+use tonic::{Code, Request, Response, Status, body::Body, client::GrpcService, service::Routes};
 use tonic_types::StatusExt;
+use tower::BoxError;
 
 use super::{
     health::pb::{HealthCheckRequest, health_client::HealthClient},
@@ -206,6 +217,7 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         connection_grace_seconds: 60,
         lame_duck_seconds: 0,
         drain_max_seconds: 1,
+        telemetry: telemetry::Config { otlp_seconds: 1, ..Default::default() },
     }
 }
 
@@ -214,7 +226,12 @@ fn channel(server: &Running, service: &str, files: &tls::Files) -> Channel {
     channel::to_service(&channel::Peer { endpoint, service }, DOMAIN, files).unwrap()
 }
 
-async fn decide(channel: Channel, timeout: Option<&str>) -> Result<DecideResponse, Status> {
+async fn decide<C>(channel: C, timeout: Option<&str>) -> Result<DecideResponse, Status>
+where
+    C: GrpcService<Body, Error: Into<BoxError>>,
+    C::ResponseBody:
+        http_body::Body<Data = bytes::Bytes, Error: Into<BoxError> + Send> + Send + 'static,
+{
     let mut request = Request::new(DecideRequest::default());
     if let Some(timeout) = timeout {
         request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());

@@ -14,7 +14,9 @@ use rustls_pki_types::{
 };
 use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
-use x509_parser::{prelude::FromDer, revocation_list::CertificateRevocationList};
+use x509_parser::{
+    certificate::X509Certificate, prelude::FromDer, revocation_list::CertificateRevocationList,
+};
 
 use crate::{StartError, runtime::Clock};
 
@@ -55,6 +57,8 @@ pub(crate) struct Identity {
     pub(crate) acceptor: TlsAcceptor,
     /// Says of a caller's certificate whether it is let in.
     pub(crate) callers: Arc<dyn ClientCertVerifier>,
+    /// When the certificate or the first of the lists runs out, in seconds since 1970.
+    pub(crate) expires: u64,
 }
 
 impl Identity {
@@ -70,10 +74,14 @@ pub(crate) fn server(files: &Files) -> Result<Identity, StartError> {
     let provider = provider();
     let roots = Arc::new(roots(&files.ca)?);
     let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    let chain = chain(&files.certificate)?;
+    let mut ends: Vec<i64> = chain.first().and_then(|own| not_after(own)).into_iter().collect();
     if !files.crl.is_empty() {
+        let lists = revocations(&files.crl, Clock::system().now())?;
+        ends.extend(lists.iter().filter_map(|list| next_update(list)));
         // Intermediate certificates, of which agencies have none here, are not on these lists.
         verifier = verifier
-            .with_crls(revocations(&files.crl, Clock::system().now())?)
+            .with_crls(lists)
             .only_check_end_entity_revocation()
             .enforce_revocation_expiration();
     }
@@ -81,11 +89,22 @@ pub(crate) fn server(files: &Files) -> Result<Identity, StartError> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::clone(&callers))
-        .with_single_cert(chain(&files.certificate)?, key(&files.key)?)?;
+        .with_single_cert(chain, key(&files.key)?)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(Identity { acceptor: TlsAcceptor::from(Arc::new(config)), callers })
+    let expires = ends.into_iter().min().and_then(|at| u64::try_from(at).ok()).unwrap_or_default();
+    Ok(Identity { acceptor: TlsAcceptor::from(Arc::new(config)), callers, expires })
+}
+
+fn not_after(certificate: &[u8]) -> Option<i64> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    Some(parsed.validity().not_after.timestamp())
+}
+
+fn next_update(list: &[u8]) -> Option<i64> {
+    let (_, parsed) = CertificateRevocationList::from_der(list).ok()?;
+    Some(parsed.next_update()?.timestamp())
 }
 
 /// The configuration of outgoing connections.

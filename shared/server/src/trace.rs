@@ -2,6 +2,7 @@
 //! Both go with every call that is made on behalf of this one, and the request id is echoed.
 
 use http::{HeaderMap, HeaderValue};
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
 use crate::runtime::Entropy;
 
@@ -9,38 +10,42 @@ use crate::runtime::Entropy;
 pub const REQUEST_ID: &str = "x-request-id";
 /// The header of the trace context.
 pub const TRACEPARENT: &str = "traceparent";
+/// The header of what other tracing systems keep beside it.
+pub const TRACESTATE: &str = "tracestate";
 const REQUEST_ID_MAX: usize = 64;
+/// What the standard wants to be passed on at least; more is dropped.
+const TRACESTATE_MAX: usize = 512;
 
 tokio::task_local! {
     static CURRENT: Trace;
 }
 
 /// The ids of one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
     /// The caller's id of the call, or ours where it gave none of the right form.
     pub request_id: String,
-    /// Id of the whole trace, 32 hexadecimal digits.
-    pub trace_id: String,
-    /// Id of this call within the trace, 16 hexadecimal digits.
-    pub span_id: String,
-    flags: String,
+    /// The whole trace, and this call within it.
+    pub span: SpanContext,
 }
 
 impl Trace {
-    /// The ids in a call's headers; new ones where there are none.
-    pub fn from_headers(headers: &HeaderMap, entropy: &Entropy) -> Self {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let request_id = text(REQUEST_ID).filter(|id| is_id(id)).map(str::to_owned);
-        let parent = text(TRACEPARENT).and_then(parse);
-        let (trace_id, flags) = parent.unwrap_or_else(|| (entropy.id(), "00".to_owned()));
-        let mut span_id = hex::encode(entropy.array::<8>());
-        // It may become the request id, which the next service must take.
-        while !is_id(&span_id) {
-            span_id = hex::encode(entropy.array::<8>());
-        }
-        let request_id = request_id.unwrap_or_else(|| span_id.clone());
-        Self { request_id, trace_id, span_id, flags }
+    /// The ids of a call: its request id and state from its headers, its place in the trace from `span`. Where no
+    /// spans are made it is a child of `parent`, or the first of a trace of its own.
+    pub(crate) fn new(
+        headers: &HeaderMap,
+        parent: Option<&SpanContext>,
+        span: &SpanContext,
+        entropy: &Entropy,
+    ) -> Self {
+        let own = span.is_valid() && Some(span.span_id()) != parent.map(SpanContext::span_id);
+        let span = if own { span.clone() } else { child(parent, entropy) };
+        let id = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+        let request_id = match id.filter(|id| is_id(id)) {
+            Some(id) => id.to_owned(),
+            None => request_id(entropy),
+        };
+        Self { request_id, span }
     }
 
     /// Runs a call, so that whatever it calls in turn carries its ids.
@@ -49,15 +54,13 @@ impl Trace {
     }
 
     /// Puts the ids of the call under way, if there is one, on a call that it makes.
-    pub(crate) fn continue_in(metadata: &mut tonic::metadata::MetadataMap) {
-        let headers = CURRENT.try_with(|trace| {
-            let parent = format!("00-{}-{}-{}", trace.trace_id, trace.span_id, trace.flags);
-            (parent.parse(), trace.request_id.parse())
-        });
-        if let Ok((Ok(parent), Ok(request_id))) = headers {
-            metadata.insert(TRACEPARENT, parent);
-            metadata.insert(REQUEST_ID, request_id);
-        }
+    pub(crate) fn continue_in(headers: &mut HeaderMap) {
+        let put = |trace: &Self| {
+            put(&trace.span, headers);
+            trace.echo(headers);
+        };
+        // Work of our own, which no call asked for, has no ids.
+        let _none = CURRENT.try_with(put);
     }
 
     /// Puts the request id on an answer.
@@ -70,6 +73,58 @@ impl Trace {
     /// The request id of the call under way.
     pub fn current_request_id() -> Option<String> {
         CURRENT.try_with(|trace| trace.request_id.clone()).ok()
+    }
+
+    /// The call under way within its trace.
+    pub(crate) fn current_span() -> Option<SpanContext> {
+        CURRENT.try_with(|trace| trace.span.clone()).ok()
+    }
+}
+
+/// Puts a place in a trace on a call.
+pub(crate) fn put(span: &SpanContext, headers: &mut HeaderMap) {
+    let flags = span.trace_flags().to_u8();
+    let parent = format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id());
+    if let Ok(parent) = HeaderValue::from_str(&parent) {
+        headers.insert(TRACEPARENT, parent);
+    }
+    match HeaderValue::from_str(&span.trace_state().header()) {
+        Ok(state) if !state.is_empty() => drop(headers.insert(TRACESTATE, state)),
+        Ok(_) | Err(_) => drop(headers.remove(TRACESTATE)),
+    }
+}
+
+/// The caller's place in a trace, if its headers say one.
+pub(crate) fn parent(headers: &HeaderMap) -> Option<SpanContext> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let (trace, span, flags) = text(TRACEPARENT).and_then(parse)?;
+    let state = text(TRACESTATE).filter(|state| state.len() <= TRACESTATE_MAX);
+    let state = state.and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default();
+    Some(SpanContext::new(trace, span, flags, true, state))
+}
+
+/// A place in the trace of `parent`, or the first of a new one.
+pub(crate) fn child(parent: Option<&SpanContext>, entropy: &Entropy) -> SpanContext {
+    let span = SpanId::from_bytes(entropy.array());
+    match parent {
+        Some(parent) => {
+            let (trace, flags) = (parent.trace_id(), parent.trace_flags());
+            SpanContext::new(trace, span, flags, false, parent.trace_state().clone())
+        }
+        None => {
+            let trace = TraceId::from_bytes(entropy.array());
+            SpanContext::new(trace, span, TraceFlags::NOT_SAMPLED, false, TraceState::NONE)
+        }
+    }
+}
+
+/// A request id of ours, which the next service must take.
+fn request_id(entropy: &Entropy) -> String {
+    loop {
+        let id = hex::encode(entropy.array::<8>());
+        if is_id(&id) {
+            return id;
+        }
     }
 }
 
@@ -84,23 +139,24 @@ fn is_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= REQUEST_ID_MAX && text.bytes().all(allowed) && !number
 }
 
-/// Trace id and flags of a `traceparent` header (W3C Trace Context, version 00).
-fn parse(header: &str) -> Option<(String, String)> {
+/// Ids and flags of a `traceparent` header (W3C Trace Context, version 00).
+fn parse(header: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
     let mut parts = header.split('-');
-    let (version, trace, parent, flags) =
+    let (version, trace, span, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let hex = |text: &str, len: usize| {
         text.len() == len && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
-    let zero = |text: &str| text.bytes().all(|b| b == b'0');
     let good = version == "00"
         && parts.next().is_none()
         && hex(trace, 32)
-        && !zero(trace)
-        && hex(parent, 16)
-        && !zero(parent)
+        && hex(span, 16)
         && hex(flags, 2);
-    good.then(|| (trace.to_owned(), flags.to_owned()))
+    let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
+    // Of the flags only the one that the standard knows is passed on.
+    let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+    let flags = TraceFlags::default().with_sampled(sampled);
+    (good && trace != TraceId::INVALID && span != SpanId::INVALID).then_some((trace, span, flags))
 }
 
 #[cfg(test)]
@@ -108,37 +164,52 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
     fn of(pairs: &[(&'static str, &str)]) -> Trace {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.insert(*name, value.parse().unwrap());
         }
-        Trace::from_headers(&headers, &Entropy::seeded(1))
+        let parent = parent(&headers);
+        Trace::new(&headers, parent.as_ref(), &SpanContext::NONE, &Entropy::seeded(1))
     }
 
     #[test]
-    fn good_ids_are_kept_and_others_replaced() {
-        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let trace = of(&[(TRACEPARENT, parent), (REQUEST_ID, "case-7")]);
-        assert_eq!(trace.trace_id, "0af7651916cd43dd8448eb211c80319c");
-        assert_ne!(trace.span_id, "b7ad6b7169203331");
-        assert_eq!(trace.request_id, "case-7");
-        for good in ["2026-11-24:00012345", "12345678", "A.b_c"] {
+    fn a_trace_is_continued_and_what_is_none_begins_a_new_one() {
+        let trace = of(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1,b=2")]);
+        assert_eq!(trace.span.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
+        assert_ne!(trace.span.span_id().to_string(), "b7ad6b7169203331");
+        assert!(trace.span.is_sampled());
+        assert_eq!(trace.span.trace_state().header(), "a=1,b=2");
+        let zero = format!("00-{}-b7ad6b7169203331-01", "0".repeat(32));
+        for bad in [
+            zero.as_str(),
+            "01-x",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        ] {
+            let trace = of(&[(TRACEPARENT, bad)]);
+            assert_ne!(trace.span.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
+            assert!(trace.span.is_valid() && !trace.span.is_sampled(), "{bad}");
+        }
+        // Too long, or none: the trace goes on without.
+        for bad in [format!("a={}", "x".repeat(600)), "no list".to_owned()] {
+            let trace = of(&[(TRACEPARENT, PARENT), (TRACESTATE, &bad)]);
+            assert_eq!(trace.span.trace_state().header(), "", "{bad}");
+        }
+    }
+
+    #[test]
+    fn i8_a_request_id_that_could_be_a_number_is_replaced() {
+        for good in ["case-7", "2026-11-24:00012345", "12345678", "A.b_c"] {
             assert_eq!(of(&[(REQUEST_ID, good)]).request_id, good);
         }
         let bad = ["990204000001", "999000001", "cccd-990204000001", "a999000001b", "1234567890"];
-        for bad in bad.into_iter().chain(["a b", "", "x\u{7f}", &"a".repeat(65)]) {
-            if let Ok(value) = bad.parse::<HeaderValue>() {
-                let mut headers = HeaderMap::new();
-                headers.insert(REQUEST_ID, value);
-                let trace = Trace::from_headers(&headers, &Entropy::seeded(1));
-                assert_eq!(trace.request_id, trace.span_id, "{bad}");
-            }
-        }
-        let zero = format!("00-{}-b7ad6b7169203331-01", "0".repeat(32));
-        for bad in [zero.as_str(), "01-x", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"] {
-            assert_ne!(of(&[(TRACEPARENT, bad)]).trace_id, "0".repeat(32), "{bad}");
-            assert_eq!(of(&[(TRACEPARENT, bad)]).trace_id.len(), 32);
+        for bad in bad.into_iter().chain(["a b", "", &"a".repeat(65)]) {
+            let replaced = of(&[(REQUEST_ID, bad)]).request_id;
+            assert!(is_id(&replaced) && replaced.len() == 16, "{bad}: {replaced}");
         }
     }
 
@@ -146,24 +217,25 @@ mod tests {
     fn ids_of_ours_are_ids_for_the_next_service() {
         let entropy = Entropy::seeded(1);
         for _ in 0..1_000 {
-            assert!(is_id(&Trace::from_headers(&HeaderMap::new(), &entropy).request_id));
+            assert!(is_id(&request_id(&entropy)));
         }
     }
 
     #[tokio::test]
     async fn what_a_call_calls_carries_its_ids() {
-        let trace = of(&[(REQUEST_ID, "case-7")]);
-        let (id, span) = (trace.trace_id.clone(), trace.span_id.clone());
-        let metadata = trace
+        let trace = of(&[(REQUEST_ID, "case-7"), (TRACEPARENT, PARENT), (TRACESTATE, "a=1")]);
+        let (id, span) = (trace.span.trace_id(), trace.span.span_id());
+        let headers = trace
             .scope(async {
-                let mut metadata = tonic::metadata::MetadataMap::new();
-                Trace::continue_in(&mut metadata);
-                metadata
+                let mut headers = HeaderMap::new();
+                Trace::continue_in(&mut headers);
+                headers
             })
             .await;
-        assert_eq!(metadata.get(REQUEST_ID).unwrap(), "case-7");
-        assert_eq!(metadata.get(TRACEPARENT).unwrap(), &format!("00-{id}-{span}-00"));
-        let mut outside = tonic::metadata::MetadataMap::new();
+        assert_eq!(headers.get(REQUEST_ID).unwrap(), "case-7");
+        assert_eq!(headers.get(TRACEPARENT).unwrap(), &format!("00-{id}-{span}-01"));
+        assert_eq!(headers.get(TRACESTATE).unwrap(), "a=1");
+        let mut outside = HeaderMap::new();
         Trace::continue_in(&mut outside);
         assert!(outside.is_empty());
     }

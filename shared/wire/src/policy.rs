@@ -8,8 +8,7 @@ use contract::{
     r#type::v1::{AccessBasis, ErrorReason},
 };
 use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
-use server::{Caller, Deadline, error::refuse};
-use tonic::transport::Channel;
+use server::{Caller, Channel, Deadline, error::refuse};
 
 /// What the caller wants to do with the items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Bad days: a service behind identity is away, full or stalled, or a caller's time is up. Nothing leaks, and
 //! when the day is over the service goes on without a restart.
 
+use std::time::Duration;
+
 use contract::{audit::v1::SealedResponse, identity::v1::GetPersonRequest};
 use lienthong::client::GET_PERSON;
 use prost::Message as _;
@@ -49,6 +51,21 @@ async fn all_is_well(world: &World) {
     assert_eq!(world.records().await, before + 4);
 }
 
+/// A service that was away is tried again at intervals that grew while it was: until one of them has passed, calls are
+/// refused as before.
+async fn until_answered(world: &World, expected: (&str, &str)) {
+    let client = world.client("insurance");
+    let request = ask(world.plain(), &["sex"]);
+    let answered = async {
+        while let Err(refused) = client.get_person(&request).await.unwrap() {
+            assert_eq!(why(&refused), expected);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // Only ends a hang.
+    tokio::time::timeout(Duration::from_secs(60), answered).await.unwrap();
+}
+
 async fn i1_without_the_access_log_nothing_leaves_and_then_it_goes_on(engine: Engine) {
     let mut world = World::new(engine).await;
     all_is_well(&world).await;
@@ -61,6 +78,7 @@ async fn i1_without_the_access_log_nothing_leaves_and_then_it_goes_on(engine: En
     assert_eq!(refused(&client, &request).await.reason, "INVALID_REQUEST");
     world.start_audit().await;
     assert_eq!(world.records().await, records);
+    until_answered(&world, AUDIT_AWAY).await;
     all_is_well(&world).await;
     request.items = vec!["sex".to_owned()];
     answered(&client, &request).await.verify(&world.log).unwrap();
@@ -109,6 +127,7 @@ async fn i2_without_policy_nothing_is_read_and_then_it_goes_on(engine: Engine) {
     nothing_is_given(&world, POLICY_AWAY).await;
     assert_eq!(world.records().await, records);
     world.start_policy().await;
+    until_answered(&world, POLICY_AWAY).await;
     all_is_well(&world).await;
     world.stop().await;
 }

@@ -193,7 +193,9 @@ fn contribution_peers(config: &contribution::Config) -> [(&'static str, &Peer); 
 
 fn peers(table: &str, peers: &[(&str, &Peer)], faults: &mut Faults) {
     for (name, peer) in peers {
-        inspect::address(&format!("{table}.{name}.endpoint"), &peer.endpoint, faults);
+        for place in peer.endpoint.split(',') {
+            inspect::address(&format!("{table}.{name}.endpoint"), place, faults);
+        }
         faults.required(&format!("{table}.{name}.service"), &peer.service);
     }
 }

@@ -36,8 +36,13 @@ async fn raw_with(server: &Running, files: &tls::Files, client: &h2::client::Bui
 impl Raw {
     /// Sends a call, if the connection takes one still.
     pub(super) async fn call(&mut self) -> Result<ResponseFuture, h2::Error> {
+        self.call_of(DECIDE).await
+    }
+
+    /// The same, of the method at `path`.
+    pub(super) async fn call_of(&mut self, path: &str) -> Result<ResponseFuture, h2::Error> {
         let mut send = self.send.clone().ready().await?;
-        let request = http::Request::post(format!("https://127.0.0.1{DECIDE}"))
+        let request = http::Request::post(format!("https://127.0.0.1{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .body(())

@@ -1,0 +1,12 @@
+// Made by tests/generate.rs from proto/. Do not edit.
+
+/// Full path of every method, and whether a call of it may be repeated: a read, or a write under a key
+/// (`idempotency_level`), with one request.
+pub const METHODS: &[(&str, bool)] = &[
+    ("/lienthong.audit.v1.AuditService/Append", true),
+    ("/lienthong.contribution.v1.ContributionService/SubmitContribution", true),
+    ("/lienthong.identity.v1.IdentityService/GetPerson", true),
+    ("/lienthong.identity.v1.IdentityService/VerifyClaims", true),
+    ("/lienthong.policy.v1.PolicyService/Decide", true),
+    ("/lienthong.register.v1.RegisterService/Apply", true),
+];

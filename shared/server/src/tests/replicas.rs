@@ -1,0 +1,115 @@
+//! Channels to a service that has replicas, some of which go.
+
+use super::*;
+
+/// A service at several addresses.
+fn to(servers: &[&Running], files: &tls::Files) -> Channel {
+    let addresses: Vec<_> = servers.iter().map(|server| server.address().to_string()).collect();
+    let peer = channel::Peer { endpoint: addresses.join(","), service: "policy".to_owned() };
+    channel::to_service(&peer, DOMAIN, files).unwrap()
+}
+
+/// A server, and how often its handler was entered.
+async fn counted(pki: &Pki) -> (Running, Arc<AtomicUsize>) {
+    let entered = Arc::<Notify>::default();
+    let server = start_with(pki, Answers::AtOnce, Arc::clone(&entered), |config| config).await;
+    let count = Arc::<AtomicUsize>::default();
+    let counts = Arc::clone(&count);
+    tokio::spawn(async move {
+        loop {
+            entered.notified().await;
+            counts.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (server, count)
+}
+
+#[tokio::test]
+async fn calls_are_spread_over_the_replicas_and_none_fails_when_one_goes() {
+    let pki = Pki::new();
+    let ours = pki.service("identity");
+    let ((one, at_one), (other, at_other)) = (counted(&pki).await, counted(&pki).await);
+    let channel = to(&[&one, &other], &ours);
+    for _ in 0..40 {
+        decide(channel.clone(), None).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let counts = [&at_one, &at_other].map(|count| count.load(Ordering::Relaxed));
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    let calling = tokio::spawn(async move {
+        for _ in 0..200 {
+            decide(channel.clone(), None).await.unwrap();
+        }
+        channel
+    });
+    within(one.stop()).await;
+    let channel = calling.await.unwrap();
+    // It is gone altogether, and the other has it all.
+    let before = at_other.load(Ordering::Relaxed);
+    for _ in 0..20 {
+        decide(channel.clone(), None).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert!(at_other.load(Ordering::Relaxed) > before);
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_away_is_said_to_be_and_is_found_when_it_is_back() {
+    let pki = Pki::new();
+    let ours = pki.service("identity");
+    let server = start(&pki, true, 30).await;
+    let (channel, address) = (to(&[&server], &ours), server.address());
+    decide(channel.clone(), None).await.unwrap();
+    within(server.stop()).await;
+    let away = decide(channel.clone(), None).await.unwrap_err();
+    assert_eq!((away.code(), reason(&away).1), (Code::Unavailable, String::new()));
+    let routes = Routes::new(PolicyServiceServer::new(Policy {
+        answers: Answers::AtOnce,
+        entered: Arc::default(),
+    }));
+    let listen = address.to_string();
+    let again = Server::bind(Config { listen, ..config(&pki, 30) }).await.unwrap();
+    let again = again.start(routes).await;
+    let found = async { while decide(channel.clone(), None).await.is_err() {} };
+    within(found).await;
+    again.stop().await;
+}
+
+/// What is left of the deadline ends the attempts, not their number.
+#[tokio::test]
+async fn attempts_end_with_the_deadline() {
+    let pki = Pki::new();
+    let few = |config: Config| Config { calls_per_caller_max: 1, calls_max: 1, ..config };
+    let entered = Arc::<Notify>::default();
+    let server = start_with(&pki, Answers::Never, Arc::clone(&entered), few).await;
+    let ours = pki.service("identity");
+    let open = tokio::spawn(decide(channel(&server, "policy", &ours), None));
+    within(entered.notified()).await;
+    // The server pushes back by a second, which is more than there is.
+    let refused = decide(channel(&server, "policy", &ours), Some("500m")).await.unwrap_err();
+    assert_eq!(reason(&refused), (Code::Unavailable, "OVERLOADED".to_owned()));
+    open.abort();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_overloaded_service_is_asked_again_when_it_says() {
+    let pki = Pki::new();
+    let few = |config: Config| Config { calls_per_caller_max: 1, calls_max: 1, ..config };
+    let (entered, release) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    let answers = Answers::When(Arc::clone(&release));
+    let server = start_with(&pki, answers, Arc::clone(&entered), few).await;
+    let ours = pki.service("identity");
+    let first = tokio::spawn(decide(channel(&server, "policy", &ours), None));
+    within(entered.notified()).await;
+    let second = tokio::spawn(decide(channel(&server, "policy", &ours), None));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!second.is_finished(), "it waits for as long as it was told");
+    release.notify_one();
+    first.await.unwrap().unwrap();
+    within(entered.notified()).await;
+    release.notify_one();
+    second.await.unwrap().unwrap();
+    server.stop().await;
+}
