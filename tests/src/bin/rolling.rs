@@ -1,9 +1,16 @@
 //! A rolling restart under load: `rolling small|full PYTHON NODE ROOT`, which `tests/rolling/run` calls. Three
-//! instances of the identity service are ended (SIGTERM) and started again, one after the other, while clients in Rust,
-//! Python and Node look a person up without a pause. No client may see an error, each must be answered in every phase,
-//! and what was restarted must be called again.
+//! instances of the identity service are ended and started again, one after the other, while clients in Rust, Python
+//! and Node look a person up without a pause: first by SIGTERM, as in a roll-out, then by SIGKILL, which only attempts
+//! of the clients' own make up for. No client may see an error, each must be answered in every phase, and what was
+//! restarted must be called again.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -80,33 +87,38 @@ async fn main() {
     let begun = Instant::now();
     grown(&mut clients, &[0; 3], "before the first restart").await;
     for round in 1..=rounds {
-        for name in REPLICAS {
-            restart(&mut fleet, &mut clients, name, &files, round).await;
+        for end in [End::Terminate, End::Kill] {
+            for name in REPLICAS {
+                restart(&mut fleet, &mut clients, name, end, &files, round).await;
+            }
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
     let mut failed = false;
     for client in clients {
         let (name, did) = client.end().await;
-        say(&format!(
+        println!(
             "{name:<8} {:>7} calls, {} errors, {:.0} calls/s, the slowest took {} ms",
             did.calls,
             did.errors.len(),
             did.calls as f64 / seconds,
             did.slowest_ms
-        ));
+        );
         for error in did.errors.iter().take(5) {
-            say(&format!("{name:<8} {error}"));
+            println!("{name:<8} {error}");
         }
         failed |= !did.errors.is_empty();
     }
-    say(&format!("{} restarts in {seconds:.0} s", rounds * REPLICAS.len()));
+    println!("{} restarts in {seconds:.0} s", rounds * 2 * REPLICAS.len());
     fleet.terminate();
     assert!(!failed, "a client saw an error");
 }
 
-fn say(text: &str) {
-    writeln!(std::io::stdout(), "{text}").unwrap();
+/// How an instance is ended.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Terminate,
+    Kill,
 }
 
 /// One instance: ended, started again, ready, and called again by those who keep a connection to every instance.
@@ -114,14 +126,18 @@ async fn restart(
     fleet: &mut Fleet,
     clients: &mut [AnyClient],
     name: &'static str,
+    end: End,
     files: &tls::Files,
     round: usize,
 ) {
     let (id, begun) = (fleet.id(name).unwrap(), Instant::now());
     let before = counts(clients);
-    fleet.terminate_one(name);
+    match end {
+        End::Terminate => fleet.terminate_one(name),
+        End::Kill => fleet.kill(name),
+    }
     let ended = begun.elapsed();
-    let down = grown(clients, &before, &format!("while {name} drained")).await;
+    let down = grown(clients, &before, &format!("while {name} ended")).await;
     let said = fleet.said_by(name).len();
     fleet.start_missing();
     assert_ne!(fleet.id(name).unwrap(), id, "{name} was not started again");
@@ -144,16 +160,16 @@ async fn restart(
     let of = |from: &[u64], to: &[u64]| -> Vec<u64> {
         from.iter().zip(to).map(|(from, to)| to - from).collect()
     };
-    say(&format!(
-        "round {round}, {name}: ended after {:.1} s, ready after {:.1} s, called again after {:.1} s; \
-         calls [Rust, Python, Node] while it drained {:?}, away {:?}, back {:?}",
+    println!(
+        "round {round}, {end:?} {name}: ended after {:.1} s, ready after {:.1} s, called again after {:.1} s; \
+         calls [Rust, Python, Node] while it ended {:?}, away {:?}, back {:?}",
         ended.as_secs_f64(),
         up.as_secs_f64(),
         begun.elapsed().as_secs_f64(),
         of(&before, &down),
         of(&down, &after),
         of(&after, &again),
-    ));
+    );
 }
 
 /// A child whose birth is registered, and a lookup of it.
