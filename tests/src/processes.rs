@@ -49,7 +49,7 @@ fn service(name: &str) -> &str {
 /// One kind of process: how it is started, and the one that runs.
 struct Place {
     config: PathBuf,
-    databases: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     running: Option<Child>,
 }
 
@@ -66,6 +66,7 @@ pub struct Fleet {
     log_key: tlog::LogVerifier,
     signing_key: String,
     said: Said,
+    environment: Vec<(String, String)>,
     _folder: tempfile::TempDir,
 }
 
@@ -76,6 +77,14 @@ impl Fleet {
     /// # Panics
     /// When anything is missing.
     pub async fn start(shape: Shape, engine: Engine) -> Self {
+        Self::start_in(shape, engine, &[]).await
+    }
+
+    /// The same, with more in the environment of every process.
+    ///
+    /// # Panics
+    /// When anything is missing.
+    pub async fn start_in(shape: Shape, engine: Engine, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Runtime::system();
         let pki = Pki::open(&folder.path().join("pki"), runtime.clock.clone()).unwrap();
@@ -125,6 +134,10 @@ impl Fleet {
             log_key: tlog::LogVerifier::new(&log_key).unwrap(),
             signing_key,
             said: Arc::default(),
+            environment: environment
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
             _folder: folder,
         };
         for (name, text) in files {
@@ -142,8 +155,8 @@ impl Fleet {
             let key = format!("LIENTHONG__{}__DATABASE", service.to_uppercase());
             (key, self.databases[service].url().to_owned())
         });
-        let databases = databases.collect();
-        self.places.insert(name, Place { config, databases, running: None });
+        let environment = databases.chain(self.environment.iter().cloned()).collect();
+        self.places.insert(name, Place { config, environment, running: None });
     }
 
     /// The names of the processes.
@@ -317,7 +330,7 @@ fn start(name: &'static str, place: &Place, said: &Said) -> Child {
     let mut child = Command::new(binary())
         .args(["serve", service(name), "--config"])
         .arg(&place.config)
-        .envs(place.databases.iter().cloned())
+        .envs(place.environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -123,7 +123,8 @@ impl Call<'_> {
     ) -> Result<Result<Submitted, Status>, NoOutcome> {
         let (app, items) = (&self.shared.app, application.items());
         let key = &receipt.idempotency_key;
-        let submission = app.receive(&decision.connection, key, digest, application).await?;
+        let submission =
+            app.receive(self.deadline, &decision.connection, key, digest, application).await?;
         match app.finish(self.deadline, &submission).await? {
             Outcome::Applied { version, number, known_at_us } => {
                 let answer = ContributionReceipt {

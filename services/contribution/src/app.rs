@@ -73,12 +73,14 @@ impl App {
     /// Stores a contribution, or finds the one that was stored under its key.
     pub(crate) async fn receive(
         &self,
+        deadline: Deadline,
         connection: &str,
         key: &str,
         digest: [u8; 32],
         application: Application,
     ) -> Result<Submission, NoOutcome> {
-        let known = self.store.by_key(connection, key).await.map_err(|error| away(&error))?;
+        let store = self.store.until(deadline.at());
+        let known = store.by_key(connection, key).await.map_err(|error| away(&error))?;
         let stored = match known {
             Some(known) => known,
             None => {
@@ -90,7 +92,7 @@ impl App {
                     outcome: None,
                     kept: None,
                 };
-                let received = self.store.receive(connection.to_owned(), key.to_owned(), new);
+                let received = store.receive(connection.to_owned(), key.to_owned(), new);
                 received.await.map_err(|error| away(&error))?
             }
         };

@@ -1,6 +1,7 @@
 //! The only place with SQL: submissions, by connection and key.
 
 use store::{Migration, QueryResult, Sql, Store, TryGetable, Value};
+use tokio::time::Instant;
 
 use crate::{
     Error,
@@ -85,6 +86,11 @@ pub(crate) struct Submissions(Store);
 impl Submissions {
     pub(crate) fn new(store: Store) -> Self {
         Self(store)
+    }
+
+    /// The same submissions, for work that is worth nothing after a moment.
+    pub(crate) fn until(&self, at: Instant) -> Self {
+        Self(self.0.until(at))
     }
 
     /// Stores a submission unless its key was used before, and gives what is stored under the key.

@@ -16,6 +16,7 @@ pub(crate) use lookup::{Looked, Lookup, NoAnswer};
 use model::GoldenRecord;
 use server::runtime::{Clock, Entropy};
 use time::{Date, UtcOffset, macros::offset};
+use tokio::time::Instant;
 
 use crate::{Config, domain::lookup::relatives, store::RegisterStore};
 
@@ -51,6 +52,8 @@ struct Question {
     min_version: u64,
     /// Whether relations to other persons are asked for.
     relations: bool,
+    /// When the answer is worth nothing any more.
+    until: Instant,
 }
 
 /// What is charged to a budget.
@@ -93,7 +96,9 @@ impl App {
         let batch = config.batch_max.max(1);
         let reading = store.clone();
         let reads = Coalescer::start(batch, Gone::Dropped, move |asked: Arc<[Question]>| {
-            let store = reading.clone();
+            // As long as anybody of the batch waits.
+            let until = asked.iter().map(|q| q.until).max();
+            let store = until.map_or_else(|| reading.clone(), |until| reading.until(until));
             async move { read(&store, &asked).await }
         });
         let charging = store.clone();

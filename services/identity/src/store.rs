@@ -9,6 +9,7 @@ pub(crate) mod population;
 
 use model::{Assertion, GoldenRecord, fold};
 use store::{Migration, Sql, Store, Value};
+use tokio::time::Instant;
 
 use crate::Error;
 
@@ -70,6 +71,11 @@ impl RegisterStore {
             return Err(Error::OtherSide(side));
         }
         Ok(Self { store, synthetic })
+    }
+
+    /// The same register, for work that is worth nothing after a moment.
+    pub(crate) fn until(&self, at: Instant) -> Self {
+        Self { store: self.store.until(at), ..self.clone() }
     }
 
     /// Whether it holds synthetic persons only.

@@ -7,7 +7,7 @@ use contract::{
     policy::v1::{self as proto, decide_response, policy_service_server::PolicyService as Rpc},
     r#type::v1::ErrorReason,
 };
-use server::error::refuse;
+use server::{context, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults, basis};
 
@@ -30,8 +30,10 @@ impl Rpc for Api {
         &self,
         request: Request<proto::DecideRequest>,
     ) -> Result<Response<proto::DecideResponse>, Status> {
+        let (_, deadline) = context(&request)?;
         let request = checked(request.into_inner())?;
-        let (id, decision) = self.0.decide(&request).await.map_err(|error| status(&error))?;
+        let (id, decision) =
+            self.0.decide(deadline, &request).await.map_err(|error| status(&error))?;
         Ok(Response::new(response(id, decision)))
     }
 }

@@ -1,7 +1,10 @@
 //! The use cases: decide about a request, and put a registry in force.
 
 use ::store::Store;
-use server::runtime::{Clock, Entropy};
+use server::{
+    Deadline,
+    runtime::{Clock, Entropy},
+};
 use sha2::{Digest, Sha256};
 use time::Duration;
 
@@ -52,8 +55,12 @@ impl App {
     }
 
     /// Decides about a request, and gives the decision an id.
-    pub(crate) async fn decide(&self, request: &Request) -> Result<(String, Decision), Error> {
-        let standing = store::standing(&self.store, request).await?;
+    pub(crate) async fn decide(
+        &self,
+        deadline: Deadline,
+        request: &Request,
+    ) -> Result<(String, Decision), Error> {
+        let standing = store::standing(&self.store.until(deadline.at()), request).await?;
         let decision = self.profile.decide(request, &standing, self.clock.now(), self.longest);
         Ok((self.entropy.id(), decision))
     }

@@ -2,6 +2,8 @@
 //! stored and about starting.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use std::time::Duration;
+
 use ::store::{
     Engine, Sql,
     testing::{ENGINES, TestDatabase},
@@ -13,8 +15,9 @@ use contract::{
     },
     r#type::v1::{AccessBasis, ErrorReason},
 };
+use server::{Caller, Deadline};
 use time::{OffsetDateTime, macros::datetime};
-use tonic::{Code, Status, service::Routes};
+use tonic::{Code, Request, Status, service::Routes};
 use tonic_types::StatusExt;
 
 use super::*;
@@ -110,8 +113,12 @@ fn with_basis(mut request: DecideRequest, change: impl FnOnce(&mut AccessBasis))
     request
 }
 
-/// Over the routes that the binary serves.
+/// Over the routes that the binary serves, with what its server puts on every call.
 async fn ask(service: &Service, request: DecideRequest) -> Result<DecideResponse, Status> {
+    let identity = "spiffe://lienthong.test/service/identity";
+    let mut request = Request::new(request);
+    request.extensions_mut().insert(Caller::parse(identity, "lienthong.test").unwrap());
+    request.extensions_mut().insert(Deadline::after(Duration::from_secs(60)));
     let mut client = PolicyServiceClient::new(service.internal(Routes::default()));
     Ok(client.decide(request).await?.into_inner())
 }

@@ -19,7 +19,7 @@ use crate::{
     limits::{Limits, Place},
     observed::Observed,
     runtime::Entropy,
-    telemetry::span,
+    telemetry::span::{self, Ended},
     tls::KeyExchange,
     trace::{self, Trace},
 };
@@ -127,7 +127,7 @@ impl Calls {
         let handler = self.routes.clone().oneshot(request);
         let place = UntilDone(place);
         match tokio::time::timeout_at(deadline.at(), handler).await {
-            Ok(Ok(response)) => (in_our_words(response), place.done()),
+            Ok(Ok(response)) => (in_time(deadline, in_our_words(response)), place.done()),
             Ok(Err(never)) => match never {},
             Err(_) => (refused(ErrorReason::DeadlineExceeded), None),
         }
@@ -166,6 +166,18 @@ impl Drop for UntilDone {
                 drop(place);
             });
         }
+    }
+}
+
+/// What was stopped because the deadline passed, in a database or in the next service, may say so in the same moment
+/// as the deadline does; it is the deadline that the caller is told of.
+fn in_time(deadline: Deadline, response: Response<Body>) -> Response<Body> {
+    let away = Ended::from_headers(response.headers())
+        .is_some_and(|ended| ended.code == Code::Unavailable);
+    if away && deadline.left().is_zero() {
+        refused(ErrorReason::DeadlineExceeded)
+    } else {
+        response
     }
 }
 

@@ -129,7 +129,9 @@ impl Shared {
     async fn call(&self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let (mut head, body) = request.into_parts();
         let mut observed = Observed::new(head.uri.path());
-        trace::put(&observed.place(&self.entropy), &mut head.headers);
+        if let Some(place) = observed.place() {
+            trace::put(place, &mut head.headers);
+        }
         let answer = match retry::repeatable(head.uri.path()) {
             false => self.attempt(Request::from_parts(head, body)).await,
             true => match whole(body).await {

@@ -104,7 +104,7 @@ pub(crate) fn parent(headers: &HeaderMap) -> Option<SpanContext> {
 }
 
 /// A place in the trace of `parent`, or the first of a new one.
-pub(crate) fn child(parent: Option<&SpanContext>, entropy: &Entropy) -> SpanContext {
+fn child(parent: Option<&SpanContext>, entropy: &Entropy) -> SpanContext {
     let span = SpanId::from_bytes(entropy.array());
     match parent {
         Some(parent) => {

@@ -23,6 +23,8 @@ const OWNERS_FOLDER: u32 = 0o700;
 const OWNERS_FILE: u32 = 0o600;
 /// PostgreSQL connections of each of the two pools.
 const POSTGRES_CONNECTIONS: u32 = 8;
+/// PostgreSQL ends a statement that takes longer.
+pub(crate) const STATEMENT_MAX: Duration = Duration::from_secs(30);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle this long is tried before it is used again.
@@ -126,6 +128,7 @@ pub(crate) async fn open_read_only(url: &str) -> Result<Store, Error> {
         writer: reader,
         lock: None,
         statements: Statements::default(),
+        until: None,
     })
 }
 
@@ -154,6 +157,7 @@ async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
         writer,
         lock: Some(Arc::new(lock)),
         statements: Statements::default(),
+        until: None,
     })
 }
 
@@ -194,6 +198,7 @@ async fn open_postgres(url: &str) -> Result<Store, Error> {
         writer,
         lock: None,
         statements: Statements::default(),
+        until: None,
     })
 }
 
@@ -212,7 +217,9 @@ fn postgres(url: &str) -> ConnectOptions {
             postgres.options([
                 ("idle_in_transaction_session_timeout", "10s"),
                 ("lock_timeout", "5s"),
-                ("statement_timeout", "30s"),
+                ("statement_timeout", &format!("{}s", STATEMENT_MAX.as_secs())),
+                // A statement whose connection was given up is ended, not left to run.
+                ("client_connection_check_interval", "100ms"),
             ])
         });
     options

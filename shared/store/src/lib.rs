@@ -14,11 +14,13 @@
 //! |---|---|
 //! | `engine` | how each engine is opened, and a statement in the words of both |
 //! | `migrate` | schema versions |
+//! | `read` | one statement that reads, and what becomes of it when nobody waits |
 //! | `testing` | throw-away databases (feature `testing`) |
 //! | `transaction` | what a write can do |
 
 mod engine;
 mod migrate;
+mod read;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -38,6 +40,7 @@ use futures::future::BoxFuture;
 pub use migrate::Migration;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
 pub use sea_orm::{QueryResult, TryGetable, Value};
+use tokio::time::Instant;
 pub use transaction::Transaction;
 
 /// What can go wrong with a store, whatever is in it.
@@ -96,6 +99,9 @@ pub enum Error {
     /// The task that wrote ended without an answer; whether it committed is unknown.
     #[error("the write ended without an answer")]
     Aborted,
+    /// The time that was given for it had passed. A write has left nothing behind.
+    #[error("the time for it had passed")]
+    Late,
     /// The commit was not acknowledged; whether it took place is unknown.
     #[error("the commit was not acknowledged")]
     CommitUnknown(#[source] DbErr),
@@ -105,6 +111,9 @@ impl Error {
     /// What kind of failure it was, in words that never hold data: fit for a log line.
     #[must_use]
     pub fn driver_kind(&self) -> &'static str {
+        if matches!(self, Self::Late) {
+            return "late";
+        }
         let (Self::Database(error) | Self::CommitUnknown(error)) = self else { return "store" };
         // The kinds that an operator acts on; of the rest it is enough to know that the engine refused.
         if matches!(error, DbErr::ConnectionAcquire(_)) {
@@ -125,6 +134,7 @@ pub struct Store {
     writer: DatabaseConnection,
     lock: Option<Arc<File>>,
     statements: Statements,
+    until: Option<Instant>,
 }
 
 /// How many statements were sent; a figure for operators, and what a test of invariant I7 compares.
@@ -196,13 +206,36 @@ impl Store {
         self.engine
     }
 
-    /// Reads rows, outside any transaction.
+    /// The same database, for work that is worth nothing after a moment, because whoever asked waits no longer:
+    /// PostgreSQL ends a statement then, and what it wrote is rolled back. SQLite, which is here in the process,
+    /// lets one that has begun go on to its end, and begins no other.
+    #[must_use]
+    pub fn until(&self, at: Instant) -> Self {
+        Self { until: Some(at), ..self.clone() }
+    }
+
+    /// Reads rows, outside any transaction. When the caller stops waiting, PostgreSQL ends the statement.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Database`]; [`Error::Late`].
     pub async fn read(&self, sql: &Sql, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
         self.statements.count();
-        Ok(self.readers.query_all_raw(sql.statement(self.engine, values)).await?)
+        let statement = sql.statement(self.engine, values);
+        let rows = async {
+            match self.engine {
+                Engine::Sqlite => self.readers.query_all_raw(statement).await,
+                Engine::Postgres => {
+                    read::rows(self.readers.get_postgres_connection_pool(), &statement).await
+                }
+            }
+        };
+        match self.until {
+            None => Ok(rows.await?),
+            Some(until) => match tokio::time::timeout_at(until, rows).await {
+                Ok(rows) => Ok(rows?),
+                Err(_) => Err(Error::Late),
+            },
+        }
     }
 
     /// Whether the database answers. It is asked for nothing, and not counted among the statements.
@@ -224,7 +257,7 @@ impl Store {
     /// idempotent by a key of its own.
     ///
     /// # Errors
-    /// Whatever `work` returns, after a rollback; [`Error::CommitUnknown`]; [`Error::Aborted`].
+    /// Whatever `work` returns, after a rollback; [`Error::Late`]; [`Error::CommitUnknown`]; [`Error::Aborted`].
     pub async fn write<T, E, F>(&self, name: &'static str, work: F) -> Result<T, E>
     where
         F: for<'a> FnOnce(&'a Transaction) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
@@ -232,11 +265,15 @@ impl Store {
         E: From<Error> + Send + 'static,
     {
         let (engine, writer) = (self.engine, self.writer.clone());
-        let statements = self.statements.clone();
+        let (statements, until) = (self.statements.clone(), self.until);
         let task = tokio::spawn(async move {
             let begun = writer.begin_with_options(engine.transaction_options()).await;
-            let tx = Transaction::new(engine, begun.map_err(Error::from)?, statements);
-            match work(&tx).await {
+            let tx = Transaction::new(engine, begun.map_err(Error::from)?, statements, until);
+            let done = match tx.limit().await {
+                Ok(()) => work(&tx).await,
+                Err(error) => Err(error.into()),
+            };
+            match done {
                 Ok(value) => {
                     tx.commit().await.map_err(Error::CommitUnknown)?;
                     Ok(value)

@@ -1,6 +1,8 @@
 //! A store keeps what it acknowledged and refuses what it does not know, on both engines.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod late;
+
 use std::{future::Future, pin::pin, task::Poll};
 
 use super::*;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use contract::{audit::v1::SealedResponse, identity::v1::GetPersonRequest};
 use lienthong::client::GET_PERSON;
 use prost::Message as _;
-use sea_orm::{ConnectionTrait as _, Database};
+use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 use store::Engine;
-use tests::{World, ask, on_both_engines, people};
+use tests::{World, ask, on_both_engines, people, within};
 
 use crate::{answered, refused, why};
 
@@ -62,8 +62,7 @@ async fn until_answered(world: &World, expected: (&str, &str)) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    // Only ends a hang.
-    tokio::time::timeout(Duration::from_secs(60), answered).await.unwrap();
+    within(answered).await;
 }
 
 async fn i1_without_the_access_log_nothing_leaves_and_then_it_goes_on(engine: Engine) {
@@ -176,6 +175,44 @@ async fn i9_a_deadline_that_passes_is_said_by_the_server(engine: Engine) {
     world.open_audit_road();
     let reply = raw.call(GET_PERSON, &request, &[("grpc-timeout", "60S")]).await.unwrap();
     assert_eq!(reply.status.code(), tonic::Code::Ok);
+    world.stop().await;
+}
+
+/// A query that takes an hour, asked for with a deadline of 50 ms: it is over then, in the database too, and whoever comes
+/// next finds a connection.
+#[tokio::test]
+async fn i13_a_query_ends_with_the_deadline() {
+    let world = World::new(Engine::Postgres).await;
+    let database = Database::connect(world.register_database()).await.unwrap();
+    for statement in [
+        "ALTER TABLE person RENAME TO away",
+        "CREATE VIEW person AS SELECT away.* FROM away, LATERAL pg_sleep(3600)",
+    ] {
+        database.execute_unprepared(statement).await.unwrap();
+    }
+    let sleeping = async |expected: bool| {
+        let asked = "SELECT 1 FROM pg_stat_activity \
+                     WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        let asked = || Statement::from_string(DbBackend::Postgres, asked);
+        let seen = async {
+            while database.query_one_raw(asked()).await.unwrap().is_some() != expected {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        within(seen).await;
+    };
+    let request = ask(world.plain(), &["sex"]);
+    let raw = world.raw("insurance").await;
+    // More than the pool has connections, one after the other: statements are coalesced.
+    for _ in 0..12 {
+        let reply = raw.call(GET_PERSON, &request, &[("grpc-timeout", "50m")]).await.unwrap();
+        assert_eq!(why(&reply.refused()), TOO_LATE);
+    }
+    sleeping(false).await;
+    database.execute_unprepared("DROP VIEW person").await.unwrap();
+    database.execute_unprepared("ALTER TABLE away RENAME TO person").await.unwrap();
+    database.close().await.unwrap();
+    all_is_well(&world).await;
     world.stop().await;
 }
 

@@ -19,6 +19,7 @@ mod kill;
 mod lookup;
 mod receipt;
 mod serving;
+mod telemetry;
 mod tidy;
 mod verify;
 

@@ -98,7 +98,7 @@ impl Call<'_> {
             Ok(table) => table,
             Err(denial) => return Err(self.refuse(&decision, denial, &[]).await),
         };
-        let looked = match self.shared.app.look_up(lookup, &decision, table).await {
+        let looked = match self.shared.app.look_up(self.deadline, lookup, &decision, table).await {
             Ok(looked) => looked,
             Err(reason) => return Err(self.no_answer(&decision, reason).await),
         };

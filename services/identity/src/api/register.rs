@@ -48,16 +48,17 @@ impl RegisterService for Register {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let application = checked(exact.message(), &self.0.lists)?;
-        let outcome = self.0.app.apply(application).await.map_err(|error| match error {
-            NotApplied::KeyReused(first) => {
-                refuse_with(ErrorReason::KeyReused, &[("first_digest", hex::encode(first))])
-            }
-            NotApplied::BudgetSpent { retry_after_seconds } => {
-                let after = ("retry_after_seconds", retry_after_seconds.to_string());
-                refuse_with(ErrorReason::GuessingBudgetSpent, &[after])
-            }
-            NotApplied::Away => refuse(ErrorReason::RegisterUnavailable),
-        })?;
+        let outcome =
+            self.0.app.apply(deadline, application).await.map_err(|error| match error {
+                NotApplied::KeyReused(first) => {
+                    refuse_with(ErrorReason::KeyReused, &[("first_digest", hex::encode(first))])
+                }
+                NotApplied::BudgetSpent { retry_after_seconds } => {
+                    let after = ("retry_after_seconds", retry_after_seconds.to_string());
+                    refuse_with(ErrorReason::GuessingBudgetSpent, &[after])
+                }
+                NotApplied::Away => refuse(ErrorReason::RegisterUnavailable),
+            })?;
         let decision = record(&outcome, &exact.message().connection);
         let answer = Answer::new(&answer(outcome));
         let access = Access { method: APPLY, caller: &caller, request: exact.bytes() };

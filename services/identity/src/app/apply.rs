@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use server::Deadline;
+
 use super::{App, contributions_of};
 use crate::{
     domain::apply::{Application, Outcome, Target},
-    store::apply::ApplyError,
+    store::{RegisterStore, apply::ApplyError},
 };
 
 /// Why a contribution was neither applied nor rejected.
@@ -28,26 +30,32 @@ impl App {
     /// no way to try out who is there.
     pub(crate) async fn apply(
         self: &Arc<Self>,
+        deadline: Deadline,
         application: Application,
     ) -> Result<Outcome, NotApplied> {
         let app = Arc::clone(self);
-        let task = tokio::spawn(async move { app.apply_charged(application).await });
+        let task = tokio::spawn(async move { app.apply_charged(deadline, application).await });
         task.await.unwrap_or(Err(NotApplied::Away))
     }
 
-    async fn apply_charged(&self, application: Application) -> Result<Outcome, NotApplied> {
+    async fn apply_charged(
+        &self,
+        deadline: Deadline,
+        application: Application,
+    ) -> Result<Outcome, NotApplied> {
+        let store = self.store.until(deadline.at());
         let guesses = matches!(application.target, Target::Known { .. });
         let budget = contributions_of(&application.connection);
         let window_start_ms = self.window_start_ms();
         let max = i64::from(self.budget.misses_max);
         if guesses {
-            let spent = self.store.spent(window_start_ms, std::slice::from_ref(&budget)).await;
+            let spent = store.spent(window_start_ms, std::slice::from_ref(&budget)).await;
             let spent = spent.map_err(|error| away(&error))?;
             if spent.get(&budget).copied().unwrap_or_default() >= max {
                 return Err(self.not_applied());
             }
         }
-        let (outcome, now) = self.apply_once(application).await?;
+        let (outcome, now) = self.apply_once(&store, application).await?;
         // What was said before costs nothing to say again.
         if now && outcome.is_miss() {
             let spent = self.charge(window_start_ms, budget, 1).await.ok_or(NotApplied::Away)?;
@@ -62,11 +70,15 @@ impl App {
         NotApplied::BudgetSpent { retry_after_seconds: self.seconds_to_next_window() }
     }
 
-    async fn apply_once(&self, application: Application) -> Result<(Outcome, bool), NotApplied> {
+    async fn apply_once(
+        &self,
+        store: &RegisterStore,
+        application: Application,
+    ) -> Result<(Outcome, bool), NotApplied> {
         let now = self.clock.now().unix_timestamp_nanos() / 1_000;
         let now_us = i64::try_from(now).unwrap_or(i64::MAX);
         let entropy = self.entropy.clone();
-        let applied = self.store.apply(application, self.today(), now_us, entropy).await;
+        let applied = store.apply(application, self.today(), now_us, entropy).await;
         applied.map_err(|error| match error {
             ApplyError::KeyReused(first) => NotApplied::KeyReused(first),
             ApplyError::Register(error) => away(&error),

@@ -3,6 +3,7 @@
 
 use decide::DecisionTable;
 use model::{Claims, GoldenRecord, Subject};
+use server::Deadline;
 use time::OffsetDateTime;
 use wire::policy::{ClaimsRule, Decision};
 
@@ -57,6 +58,7 @@ impl App {
     /// Reads the person under a decision that allows something.
     pub(crate) async fn look_up(
         &self,
+        deadline: Deadline,
         lookup: &Lookup,
         decision: &Decision,
         table: &DecisionTable,
@@ -75,6 +77,7 @@ impl App {
             window_start_ms,
             min_version: lookup.min_version,
             relations: lookup.relations,
+            until: deadline.at(),
         };
         let mut read = self.reads.ask(question).await.flatten().ok_or(NoAnswer::Away)?;
         if lookup.min_version > 0 && read.version < lookup.min_version {

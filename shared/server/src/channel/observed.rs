@@ -9,12 +9,11 @@ use tonic::Code;
 
 use crate::{
     body::Holds,
-    runtime::Entropy,
     telemetry::{
         metrics::metrics,
         span::{self, Ended},
     },
-    trace::{self, Trace},
+    trace::Trace,
 };
 
 /// Other methods than the contract's.
@@ -39,16 +38,11 @@ impl Observed {
         Self { begun: tokio::time::Instant::now(), method, ended, span, around }
     }
 
-    /// Where the call stands in its trace, for whoever is called.
-    pub(super) fn place(&self, entropy: &Entropy) -> SpanContext {
+    /// Where the call stands in its trace, for whoever is called: nowhere, when none is under way and no spans are
+    /// made. The next service then begins one, and says itself whether it is kept.
+    pub(super) fn place(&self) -> Option<&SpanContext> {
         let own = self.span.span_context();
-        match &self.around {
-            // Without spans of our own, the next service is a child of the call that is under way.
-            Some(around) if !own.is_valid() || own.span_id() == around.span_id() => around.clone(),
-            Some(_) => own.clone(),
-            None if own.is_valid() => own.clone(),
-            None => trace::child(None, entropy),
-        }
+        if own.is_valid() { Some(own) } else { self.around.as_ref() }
     }
 
     /// The head of the answer has come, or none did.
