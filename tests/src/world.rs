@@ -11,6 +11,7 @@ use std::{
 use lienthong::{client::Client, pki::Pki};
 use parts::Part;
 use server::{
+    Recording,
     runtime::{Clock, Entropy},
     tls,
 };
@@ -76,11 +77,13 @@ pub struct Options {
     /// Whether the services look whether what they stand on is there. It uses the roads too, so whoever waits for
     /// a call on one goes without.
     pub readiness: bool,
+    /// Calls under way at identity, of one caller.
+    pub calls_per_caller_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { misses_max: 100, drain_max_seconds: 60, readiness: false }
+        Self { misses_max: 100, drain_max_seconds: 60, readiness: false, calls_per_caller_max: 512 }
     }
 }
 
@@ -103,6 +106,7 @@ pub struct World {
     audit: Option<Part<audit::Service>>,
     policy: Option<Part<policy::Service>>,
     identity: Option<Part<identity::Service>>,
+    recording: Option<Recording>,
     _permit: SemaphorePermit<'static>,
 }
 
@@ -154,6 +158,7 @@ impl World {
             audit: None,
             policy: None,
             identity: None,
+            recording: None,
             _permit: permit,
         };
         world.populate().await;

@@ -24,7 +24,7 @@ pub use app::Repeated;
 use disclosure::contribution::v1::contribution_service_server::SERVICE_NAME;
 use serde::{Deserialize, Serialize};
 use server::{
-    Health, Routes, StartError,
+    Health, Recording, Routes, Shed, StartError,
     channel::Peer,
     config::Secret,
     runtime::{Clock, Entropy},
@@ -140,6 +140,16 @@ impl Service {
             let shared = Arc::clone(&shared);
             async move { shared.app.answers().await && shared.clients.peers.serve().await }
         });
+    }
+
+    /// Has the calls that a server refused because there was too much to do recorded, until that is finished.
+    #[must_use]
+    pub fn record_shed(&self, shed: &Shed) -> Recording {
+        let shared = Arc::clone(&self.shared);
+        shed.record(move |calls| {
+            let shared = Arc::clone(&shared);
+            async move { shared.clients.recorder.record_shed(&calls).await }
+        })
     }
 
     /// Sends every submission that the register has not answered to it again. The worker does this by

@@ -33,7 +33,7 @@ pub use disclosure::{
 };
 use serde::{Deserialize, Serialize};
 use server::{
-    Health, Routes, StartError,
+    Health, Recording, Routes, Shed, StartError,
     channel::Peer,
     config::Secret,
     runtime::{Clock, Entropy},
@@ -195,6 +195,16 @@ impl Service {
     #[must_use]
     pub fn store(&self) -> &store::RegisterStore {
         &self.store
+    }
+
+    /// Has the calls that a server refused because there was too much to do recorded, until that is finished.
+    #[must_use]
+    pub fn record_shed(&self, shed: &Shed) -> Recording {
+        let shared = Arc::clone(&self.shared);
+        shed.record(move |calls| {
+            let shared = Arc::clone(&shared);
+            async move { shared.clients.recorder.record_shed(&calls).await }
+        })
     }
 
     /// Closes the register.

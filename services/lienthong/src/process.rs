@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
 use server::{
-    Routes, Running, Server,
+    Recording, Routes, Running, Server,
     channel::Peer,
     runtime::{Clock, Entropy},
     telemetry::Telemetry,
@@ -38,6 +38,7 @@ impl Runtime {
 pub struct All {
     public: Running,
     internal: Running,
+    recording: Recording,
     audit: audit::Service,
     policy: policy::Service,
     identity: identity::Service,
@@ -82,9 +83,11 @@ impl All {
         contribution.report(public.health());
         let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
         let internal = internal.start(routes).await;
+        // One log behind both: either's way to it will do.
+        let recording = identity.record_shed(public.shed());
         let routes = contribution.public(identity.public(Routes::default()));
         let public = public.start(routes).await;
-        Ok(Self { public, internal, audit, policy, identity, contribution, telemetry })
+        Ok(Self { public, internal, recording, audit, policy, identity, contribution, telemetry })
     }
 
     /// The address that agencies reach.
@@ -115,6 +118,7 @@ impl All {
     /// the services, and the access log last, so that whatever was released is recorded.
     pub async fn stop(self) {
         self.public.stop().await;
+        self.recording.finish().await;
         self.internal.stop().await;
         self.contribution.close().await;
         self.identity.close().await;
@@ -175,7 +179,9 @@ pub async fn identity(
         identity::Service::open(&settings.identity, &settings.server, clock, entropy).await;
     let service = opened?;
     service.report(server.health(), &[identity::PUBLIC, identity::INTERNAL]);
+    let recording = service.record_shed(server.shed());
     serve(server, service.internal(service.public(Routes::default())), end).await;
+    recording.finish().await;
     service.close().await;
     telemetry.stop().await;
     Ok(())
@@ -196,7 +202,9 @@ pub async fn contribution(
     let config = &settings.contribution;
     let service = contribution::Service::open(config, &settings.server, clock, entropy).await?;
     service.report(server.health());
+    let recording = service.record_shed(server.shed());
     serve(server, service.public(Routes::default()), end).await;
+    recording.finish().await;
     service.close().await;
     telemetry.stop().await;
     Ok(())

@@ -1,19 +1,26 @@
 //! Records an access and checks the log's proof: the only maker of `DurableReceipt`.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use contract::audit::v1::{
-    AppendRequest, AppendResponse, DecisionRecord, Receipt,
+    self as wire, AccessOutcome, AppendRequest, AppendResponse, DecisionRecord, Receipt, Refusal,
     audit_service_client::AuditServiceClient,
 };
+use contract::r#type::v1::ErrorReason;
 use prost::Message;
 use server::{
-    Caller, Channel, Deadline,
+    Caller, Channel, Deadline, ShedCalls,
     runtime::{Clock, Entropy},
 };
 use tonic::Code;
 
 use crate::{Answer, DurableReceipt, Error};
+
+/// How long a record of refused calls may take; what does not stand then is counted on.
+const SHED_MAX: Duration = Duration::from_secs(10);
 
 /// One access to record.
 pub struct Access<'a> {
@@ -90,6 +97,29 @@ impl Recorder {
             opening: tlog::opening(&outer_key, &context),
         };
         Ok(DurableReceipt { receipt, answer: answer_digest })
+    }
+
+    /// Records calls that were refused because there was too much to do, and says whether the record stands. Of what
+    /// they asked nothing was read, so there is no request, and the answer is the refusal.
+    pub async fn record_shed(&self, shed: &ShedCalls) -> bool {
+        let reason = ErrorReason::Overloaded.into();
+        let from = prost_types::Timestamp { seconds: shed.from.unix_timestamp(), nanos: 0 };
+        let decision = DecisionRecord {
+            outcome: AccessOutcome::Refused.into(),
+            reason,
+            shed: Some(wire::ShedCalls { calls: shed.calls, from_time: Some(from) }),
+            ..DecisionRecord::default()
+        };
+        let answer = Answer::new(&Refusal { reason, ..Refusal::default() });
+        let access = Access { method: shed.method, caller: &shed.caller, request: &[] };
+        let deadline = Deadline::after(SHED_MAX);
+        match self.record(deadline, &access, &decision, &answer).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(%error, "refused calls are not recorded yet");
+                false
+            }
+        }
     }
 
     /// Appends, and once more when it is unknown whether the first time counted: the record's id makes the

@@ -18,7 +18,8 @@ use crate::{
     limits::Limits,
     probe, reflection,
     reload::{self, Identities},
-    runtime::Entropy,
+    runtime::{Clock, Entropy},
+    shed::Shed,
 };
 
 /// After accept fails, for example for want of file descriptors.
@@ -34,6 +35,7 @@ pub struct Server {
     address: SocketAddr,
     probes: Option<TcpListener>,
     health: Health,
+    shed: Shed,
 }
 
 /// A server that is accepting.
@@ -61,7 +63,8 @@ impl Server {
         };
         let health = Health::new(Duration::from_secs(config.readiness_seconds.max(1)));
         let following = Box::pin(following);
-        Ok(Self { config, methods, identities, following, listener, address, probes, health })
+        let shed = Shed::new(Clock::system());
+        Ok(Self { config, methods, identities, following, listener, address, probes, health, shed })
     }
 
     /// The address that was bound.
@@ -72,6 +75,11 @@ impl Server {
     /// What it will say of itself; services tell it when they are ready.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// The calls that it will refuse because there is too much to do; a service records them.
+    pub fn shed(&self) -> &Shed {
+        &self.shed
     }
 
     /// Starts to accept. Health (`grpc.health.v1`) is answered beside `routes`, and reflection of those that
@@ -124,6 +132,7 @@ impl Server {
                 goaway: goaway.clone(),
                 entropy: entropy.clone(),
                 limits: Arc::clone(&limits),
+                shed: self.shed.clone(),
                 connections: Arc::clone(&open),
             };
             connections.spawn(connection.serve(tcp, handshake));

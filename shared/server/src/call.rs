@@ -12,13 +12,14 @@ use tracing::Instrument as _;
 
 use crate::{
     body::{Held, Holds},
-    caller::{Admission, Caller, Methods, NoCaller},
+    caller::{Admission, Caller, Kind, Methods, NoCaller},
     connection::Call,
     deadline::Deadline,
     error,
     limits::{Limits, Place},
     observed::Observed,
     runtime::Entropy,
+    shed::Shed,
     telemetry::span::{self, Ended},
     tls::KeyExchange,
     trace::{self, Trace},
@@ -48,6 +49,8 @@ pub(crate) struct Calls {
     pub(crate) deadline_max: Duration,
     /// How many calls may be under way.
     pub(crate) limits: Arc<Limits>,
+    /// Those that were refused for it.
+    pub(crate) shed: Shed,
     /// For ids of calls.
     pub(crate) entropy: Entropy,
 }
@@ -98,6 +101,13 @@ impl Calls {
         }
     }
 
+    /// Counts a refused call of an agency. Our own services come again with what they have to do.
+    fn shed(&self, caller: &Caller, path: &str) {
+        if let (Kind::System { .. }, Some(method)) = (caller.kind(), self.methods.name(path)) {
+            self.shed.count(caller, method);
+        }
+    }
+
     /// The answer, and the place that the call has while it is sent.
     async fn handle(
         &self,
@@ -109,6 +119,7 @@ impl Calls {
         // Health takes no place from anybody, and whoever is busy is not taken for dead.
         let place = if health { None } else { self.limits.enter(caller) };
         if !health && place.is_none() {
+            self.shed(caller, path);
             return (error::overloaded(RETRY_AFTER).into_http(), None);
         }
         let longest = if watch { WATCH_MAX } else { self.deadline_max };

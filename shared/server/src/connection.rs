@@ -20,6 +20,7 @@ use crate::{
     limits::Limits,
     reload::Identities,
     runtime::Entropy,
+    shed::Shed,
     telemetry::metrics::{labelled, metrics},
     tls::KeyExchange,
 };
@@ -45,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) entropy: Entropy,
     /// Of calls.
     pub(crate) limits: Arc<Limits>,
+    /// Calls that were refused for them.
+    pub(crate) shed: Shed,
     /// Of connections.
     pub(crate) connections: Arc<Limits>,
 }
@@ -132,6 +135,7 @@ impl Connection {
             key_exchange,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
             limits: Arc::clone(&self.limits),
+            shed: self.shed.clone(),
             entropy: self.entropy.clone(),
         }
     }

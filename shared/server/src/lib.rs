@@ -25,6 +25,7 @@
 //! | `reflection` | the published services, described to whoever asks |
 //! | `reload` | certificate, key, CA and revocation lists, read again when they change |
 //! | `runtime` | time and randomness, injected |
+//! | `shed` | what was refused for want of room, to be recorded |
 //! | `telemetry` | metrics and traces |
 //! | `tls` | rustls configurations from PEM files |
 //! | `trace` | request id and trace context, on every call and what it calls |
@@ -47,6 +48,7 @@ mod probe;
 mod reflection;
 mod reload;
 pub mod runtime;
+mod shed;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -60,6 +62,7 @@ pub use channel::Channel;
 pub use config::Config;
 pub use deadline::Deadline;
 pub use health::Health;
+pub use shed::{Recording, Shed, ShedCalls};
 pub use tonic::service::Routes;
 
 /// What keeps a server from starting.

@@ -36,10 +36,12 @@ pub(crate) async fn rows(pool: &PgPool, statement: &Statement) -> Result<Vec<Que
 }
 
 fn no_connection(error: sqlx::Error) -> DbErr {
-    match error {
-        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
-        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
-        other => DbErr::Conn(RuntimeErr::SqlxError(Arc::new(other))),
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
+    } else if matches!(error, sqlx::Error::PoolClosed) {
+        DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
+    } else {
+        DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
     }
 }
 

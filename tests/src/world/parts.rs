@@ -109,6 +109,7 @@ impl World {
         settings.identity.policy = peer(&self.to_policy, "policy");
         settings.identity.audit = peer(&self.to_audit, "audit");
         settings.server.drain_max_seconds = self.options.drain_max_seconds;
+        settings.server.calls_per_caller_max = self.options.calls_per_caller_max;
         settings
     }
 
@@ -126,6 +127,7 @@ impl World {
         if self.options.readiness {
             service.report(server.health(), &[identity::PUBLIC, identity::INTERNAL]);
         }
+        self.recording = Some(service.record_shed(server.shed()));
         let routes = service.internal(service.public(Routes::default()));
         let running = server.start(routes).await;
         self.identity = Some(Part { running, service });
@@ -138,6 +140,9 @@ impl World {
     pub async fn stop_identity(&mut self) {
         let (running, service) = self.take_identity();
         running.stop().await;
+        if let Some(recording) = self.recording.take() {
+            recording.finish().await;
+        }
         service.close().await;
     }
 

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use contract::identity::v1::{GetPersonRequest, LookupOutcome};
+use contract::{
+    audit::v1::DecisionRecord,
+    identity::v1::{GetPersonRequest, LookupOutcome},
+    r#type::v1::ErrorReason,
+};
 use lienthong::{
     client::GET_PERSON,
     demo::{self, Demo},
     process::Runtime,
 };
+use prost::Message as _;
 use server::{
     channel::{Peer, to_service},
     health::{
@@ -17,7 +22,7 @@ use server::{
         },
     },
 };
-use store::Engine;
+use store::{Engine, Sql, Store};
 use tests::{Options, World, ask, on_both_engines, people, raw::Raw, world::TRUST_DOMAIN};
 
 use crate::answered;
@@ -144,7 +149,38 @@ async fn a_call_that_hangs_does_not_keep_the_service(engine: Engine) {
     world.stop().await;
 }
 
+/// Calls over a caller's share are refused and told when to come again; one record counts them.
+async fn i9_calls_that_are_refused_for_overload_are_one_counted_record(engine: Engine) {
+    let options = Options { calls_per_caller_max: 1, ..Options::default() };
+    let mut world = World::with(engine, options).await;
+    let before = world.records().await;
+    let request = ask(world.plain(), &["sex"]);
+    let raw = world.raw("insurance").await;
+    world.to_audit.stall();
+    let (first, asked) = (world.raw("insurance").await, request.clone());
+    let open = tokio::spawn(async move { first.call(GET_PERSON, &asked, &[]).await });
+    world.to_audit.holds().await;
+    for _ in 0..5 {
+        let refused = raw.call(GET_PERSON, &request, &[]).await.unwrap().refused();
+        assert_eq!(refused.reason, "OVERLOADED");
+    }
+    world.open_audit_road();
+    assert_eq!(open.await.unwrap().unwrap().status.code(), tonic::Code::Ok);
+    world.stop_identity().await;
+    assert_eq!(world.records().await, before + 2, "the call that was answered, and the count");
+    let newest = Sql::same("SELECT decision FROM opening ORDER BY position DESC LIMIT 1");
+    let log = Store::open_read_only(world.audit_database(), audit::migrations()).await.unwrap();
+    let decision: Vec<u8> = log.read(&newest, vec![]).await.unwrap()[0].try_get_by(0).unwrap();
+    log.close().await;
+    let decision = DecisionRecord::decode(decision.as_slice()).unwrap();
+    assert_eq!(decision.shed.unwrap().calls, 5);
+    assert_eq!(decision.reason(), ErrorReason::Overloaded);
+    world.start_identity().await;
+    world.stop().await;
+}
+
 on_both_engines!(
+    i9_calls_that_are_refused_for_overload_are_one_counted_record,
     health_is_answered_to_whoever_has_an_identity,
     i9_readiness_follows_the_peers_and_liveness_does_not,
     i1_each_of_many_calls_at_once_has_one_record,

@@ -74,6 +74,20 @@ pub struct DecisionRecord {
     /// Why the request was refused, where it was.
     #[prost(enumeration = "super::super::r#type::v1::ErrorReason", tag = "9")]
     pub reason: i32,
+    /// The calls that the record stands for, where it is not one: refused as OVERLOADED before they were read, they are
+    /// counted per caller, method and minute.
+    #[prost(message, optional, tag = "10")]
+    pub shed: ::core::option::Option<ShedCalls>,
+}
+/// Calls of one caller that were refused because there was too much to do, and of which nothing was read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShedCalls {
+    /// How many.
+    #[prost(uint64, tag = "1")]
+    pub calls: u64,
+    /// When counting began: a minute before the record, or longer while nothing could be recorded.
+    #[prost(message, optional, tag = "2")]
+    pub from_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// What became of one requested item.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -26,6 +26,7 @@ impl ::core::fmt::Debug for crate::audit::v1::DecisionRecord {
             .field("facts", &::core::format_args!("[personal]"))
             .field("items", &self.items)
             .field("reason", &self.reason)
+            .field("shed", &self.shed)
             .finish()
     }
 }
