@@ -198,6 +198,23 @@ def status_code_and_message(c: Context) -> None:
 
 
 @case
+def every_status(c: Context) -> str:
+    """Of ours: every code passes untouched behind a stream; of a unary call all but the three that the stack below us
+    makes of its own, which the core puts into our words."""
+    ours = {"INTERNAL": "INVALID_ARGUMENT", "OUT_OF_RANGE": "RESOURCE_EXHAUSTED", "UNIMPLEMENTED": "UNIMPLEMENTED"}
+    message = "bare"
+    for code in filter(lambda code: code.value[0], grpc.StatusCode):
+        status = {"code": code.value[0], "message": message}
+        call = c.stub.FullDuplexCall(iter([Output(response_status=status)]), timeout=HANG_SECONDS)
+        streamed = refused(lambda: next(call))
+        equal((streamed.code(), streamed.details()), (code, message))
+        unary = refused(lambda: c.stub.UnaryCall(Simple(response_status=status), timeout=HANG_SECONDS))
+        equal(unary.code().name, ours.get(code.name, code.name))
+        equal(unary.details() == message, code.name not in ours)
+    return f"{', '.join(ours)} of a unary call are put into our words"
+
+
+@case
 def special_status_message(c: Context) -> None:
     has_status(c, "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n")
 
