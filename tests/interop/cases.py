@@ -275,7 +275,8 @@ def key_exchange_grpcio(c: Context) -> str:
 
 
 def node(c: Context, version: int) -> str:
-    program = [c.node_modules / f"node{version}/bin/node", Path(__file__).parent.parent / "node/key_exchange.cjs", PROTO]
+    script = Path(__file__).parent.parent / "node/key_exchange.cjs"
+    program = [c.node_modules / f"node{version}/bin/node", script, PROTO]
     environment = {"NODE_PATH": str(c.node_modules)}
     done = subprocess.run(
         program, input=c.server.said, env=environment, capture_output=True, text=True, timeout=2 * HANG_SECONDS
