@@ -84,7 +84,7 @@ struct Call<'a> {
 
 impl Call<'_> {
     async fn submit(&self, request: &SubmitContributionRequest) -> Result<Submitted, Status> {
-        let form = form::read(request, &self.shared.lists, self.shared.app.today())?;
+        let form = form::read(request, &self.shared.lists, self.shared.app.clock.today())?;
         // Which database it comes from, policy knows; what the event says does not depend on it.
         let Form { event, mut application, basis, key } = form;
         let (items, act) = (application.items(), Act::Contribute(event));
@@ -162,7 +162,7 @@ impl Call<'_> {
             Outcome::Applied { .. } => {
                 let answer = Answer::new(&ContributionReceipt {
                     state: ContributionState::Validated.into(),
-                    received_time: Some(timestamp_us(self.shared.app.now_us())),
+                    received_time: Some(timestamp_us(self.shared.app.clock.now_us())),
                     ..receipt
                 });
                 let record = record::contributed(decision, AccessOutcome::Contributed, "", &items);

@@ -6,7 +6,6 @@ use server::{
     Deadline,
     runtime::{Clock, Entropy},
 };
-use time::{Date, macros::offset};
 
 use crate::{
     Error,
@@ -46,7 +45,7 @@ pub struct Repeated {
 pub(crate) struct App {
     store: Submissions,
     register: RegisterClient,
-    clock: Clock,
+    pub(crate) clock: Clock,
     entropy: Entropy,
 }
 
@@ -58,16 +57,6 @@ impl App {
         entropy: Entropy,
     ) -> Self {
         Self { store, register, clock, entropy }
-    }
-
-    /// Today in Viet Nam: UTC+7, without summer time.
-    pub(crate) fn today(&self) -> Date {
-        self.clock.now().to_offset(offset!(+7)).date()
-    }
-
-    /// Now, in microseconds since 1970.
-    pub(crate) fn now_us(&self) -> i64 {
-        i64::try_from(self.clock.now().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
     }
 
     /// Stores a contribution, or finds the one that was stored under its key.
@@ -88,7 +77,7 @@ impl App {
                     contribution_id: self.entropy.id(),
                     digest,
                     application,
-                    received_at_us: self.now_us(),
+                    received_at_us: self.clock.now_us(),
                     outcome: None,
                     kept: None,
                 };
@@ -139,7 +128,7 @@ impl App {
     /// more. A connection whose budget is spent is left alone until the next time.
     pub(crate) async fn repeat_unfinished(&self, older: Duration) -> Result<Repeated, Error> {
         let older = i64::try_from(older.as_micros()).unwrap_or(i64::MAX);
-        let until_us = self.now_us().saturating_sub(older);
+        let until_us = self.clock.now_us().saturating_sub(older);
         let (mut from_us, mut repeated) = (i64::MIN, Repeated::default());
         let mut spent = HashSet::new();
         loop {

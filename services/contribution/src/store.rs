@@ -205,3 +205,53 @@ fn submission(row: &QueryResult) -> Result<Submission, Error> {
         kept: answer.zip(receipt).map(|(answer, receipt)| Kept { answer, receipt }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use store::testing::{ENGINES, TestDatabase};
+
+    use super::*;
+
+    const PAGE: usize = 100;
+
+    /// A row that no version of this program has written.
+    async fn damage(store: &Store, at_us: i64) {
+        let key = format!("key-{at_us}");
+        let values: Vec<Value> = vec![
+            "connection".into(),
+            key.clone().into(),
+            key.into(),
+            vec![0_u8; 32].into(),
+            "no application".into(),
+            at_us.into(),
+        ];
+        let written: Result<(), Error> = store
+            .write("damage", |tx| {
+                Box::pin(async move {
+                    tx.execute(&RECEIVE, values).await?;
+                    Ok(())
+                })
+            })
+            .await;
+        written.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_page_of_what_cannot_be_read_does_not_hide_what_comes_after_it() {
+        for engine in ENGINES {
+            let database = TestDatabase::new(engine).await;
+            let store = Store::open(database.url(), MIGRATIONS).await.unwrap();
+            for at_us in 1..=101 {
+                damage(&store, at_us).await;
+            }
+            let submissions = Submissions::new(store);
+            let (mut from, mut pages) = (i64::MIN, Vec::new());
+            while let Some((last, read)) = submissions.unfinished(from, 1_000).await.unwrap() {
+                pages.push((last, read.len()));
+                from = last + 1;
+            }
+            assert_eq!(pages, [(PAGE as i64, 0), (101, 0)], "{engine:?}");
+        }
+    }
+}

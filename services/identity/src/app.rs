@@ -15,13 +15,9 @@ use coalesce::{Coalescer, Gone};
 pub(crate) use lookup::{Looked, Lookup, NoAnswer};
 use model::GoldenRecord;
 use server::runtime::{Clock, Entropy};
-use time::{Date, UtcOffset, macros::offset};
 use tokio::time::Instant;
 
 use crate::{Config, domain::lookup::relatives, store::RegisterStore};
-
-/// Viet Nam's time of day: UTC+7, without summer time.
-const VIET_NAM: UtcOffset = offset!(+7);
 
 /// How much a connection may find out by trying, in a window of time.
 #[derive(Clone, Copy)]
@@ -79,7 +75,7 @@ pub(crate) struct App {
     store: RegisterStore,
     budget: Budget,
     answer_valid: Duration,
-    clock: Clock,
+    pub(crate) clock: Clock,
     entropy: Entropy,
     reads: Coalescer<Question, Option<Read>>,
     charges: Arc<Coalescer<Charge, Option<i64>>>,
@@ -109,11 +105,6 @@ impl App {
         let answer_valid = Duration::from_secs(config.answer_valid_seconds.into());
         let charges = Arc::new(charges);
         Self { store, budget, answer_valid, clock, entropy, reads, charges }
-    }
-
-    /// Today in Viet Nam.
-    pub(crate) fn today(&self) -> Date {
-        self.clock.now().to_offset(VIET_NAM).date()
     }
 
     /// Start of the budget's window.

@@ -42,7 +42,8 @@ use tracing_subscriber::{filter::LevelFilter, prelude::*};
 /// Joins the National Population Database with the other databases (Decision 1911/QD-TTg).
 ///
 /// A command ends with 0 when it did what it was asked, with 1 when it could not, with 2 when it was asked
-/// wrongly, and with 130 when it was interrupted. Results go to standard output, all else to standard error.
+/// wrongly, with 130 when it was interrupted, and with 141 when nobody reads its output any more. Results go to
+/// standard output, all else to standard error.
 #[derive(Parser)]
 #[command(name = "lienthong", version)]
 pub(crate) struct Cli {

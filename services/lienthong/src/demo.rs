@@ -12,7 +12,6 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use server::{config::Secret, tls};
-use time::macros::offset;
 
 use crate::{
     client::Client,
@@ -98,11 +97,6 @@ impl Demo {
     #[must_use]
     pub fn log(&self) -> &tlog::LogVerifier {
         &self.log
-    }
-
-    /// Today in Viet Nam.
-    fn today(&self) -> time::Date {
-        self.runtime.clock.now().to_offset(offset!(+7)).date()
     }
 
     /// A connection as one of the demonstration's callers: `civil-status`, `social-insurance`, `portal`

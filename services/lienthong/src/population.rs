@@ -3,7 +3,6 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
-use time::macros::offset;
 
 use crate::{
     demo,
@@ -40,9 +39,7 @@ pub async fn load(
     runtime: &Runtime,
     mut loaded: impl FnMut(usize) -> bool,
 ) -> Result<usize> {
-    let now = runtime.clock.now();
-    let today = now.to_offset(offset!(+7)).date();
-    let known_at_us = i64::try_from(now.unix_timestamp_nanos() / 1_000).unwrap_or_default();
+    let (today, known_at_us) = (runtime.clock.today(), runtime.clock.now_us());
     let mut people = synth::generate(wanted.seed, wanted.persons, today);
     let first: Vec<_> = people.by_ref().take(CHOSEN_FROM).collect();
     if let Some(file) = wanted.subjects {

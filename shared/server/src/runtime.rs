@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::{RngCore, SeedableRng};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime, macros::offset};
 
 /// What time it is.
 #[derive(Clone)]
@@ -30,6 +30,16 @@ impl Clock {
     /// The time now, in UTC.
     pub fn now(&self) -> OffsetDateTime {
         (self.0)()
+    }
+
+    /// Today in Viet Nam: UTC+7, without summer time.
+    pub fn today(&self) -> Date {
+        self.now().to_offset(offset!(+7)).date()
+    }
+
+    /// Microseconds since 1970.
+    pub fn now_us(&self) -> i64 {
+        i64::try_from(self.now().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
     }
 
     /// Milliseconds since 1970; 0 for a clock before that.

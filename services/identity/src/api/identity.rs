@@ -45,7 +45,7 @@ impl IdentityService for Identity {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let (message, lists) = (exact.message(), &self.0.lists);
-        let (lookup, basis) = get_person::checked(message, lists, self.0.app.today())?;
+        let (lookup, basis) = get_person::checked(message, lists, self.0.app.clock.today())?;
         let method = "/lienthong.identity.v1.IdentityService/GetPerson";
         let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method };
         let items = message.items.as_slice();
@@ -63,7 +63,7 @@ impl IdentityService for Identity {
         let exact = request.into_inner();
         let message = exact.message();
         let verify_claims::Checked { lookup, basis, items, values } =
-            verify_claims::checked(message, &self.0.lists, self.0.app.today())?;
+            verify_claims::checked(message, &self.0.lists, self.0.app.clock.today())?;
         let method = "/lienthong.identity.v1.IdentityService/VerifyClaims";
         let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method };
         let build = |decision: &Decision, looked: &Looked| {

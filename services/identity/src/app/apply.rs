@@ -75,10 +75,9 @@ impl App {
         store: &RegisterStore,
         application: Application,
     ) -> Result<(Outcome, bool), NotApplied> {
-        let now = self.clock.now().unix_timestamp_nanos() / 1_000;
-        let now_us = i64::try_from(now).unwrap_or(i64::MAX);
         let entropy = self.entropy.clone();
-        let applied = store.apply(application, self.today(), now_us, entropy).await;
+        let applied =
+            store.apply(application, self.clock.today(), self.clock.now_us(), entropy).await;
         applied.map_err(|error| match error {
             ApplyError::KeyReused(first) => NotApplied::KeyReused(first),
             ApplyError::Register(error) => away(&error),

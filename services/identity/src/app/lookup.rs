@@ -91,7 +91,7 @@ impl App {
         }
         // Claims that are given are held against the record even where they are waived.
         let claims = lookup.claims.as_ref();
-        let finding = find(read.record.as_ref(), claims, year_suffices, table, self.today());
+        let finding = find(read.record.as_ref(), claims, year_suffices, table, self.clock.today());
         // Absent, otherwise claimed and hidden persons cost the same (I7); a lookup that found its person
         // costs nothing, a comparison always does.
         let misses = u32::from(finding.ending != Ending::Shown);

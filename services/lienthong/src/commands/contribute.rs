@@ -19,7 +19,6 @@ use lienthong::{
     process::Runtime,
 };
 use serde_json::json;
-use time::macros::offset;
 
 use self::document::{Document, Kind};
 use super::{
@@ -83,7 +82,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let runtime = Runtime::system();
     if let Some(kind) = arguments.example {
-        let today = runtime.clock.now().to_offset(offset!(+7)).date();
+        let today = runtime.clock.today();
         let example = Document::example(kind, &runtime.entropy.id(), today)?;
         return print_json(&serde_json::to_value(&example)?, out);
     }
@@ -179,8 +178,8 @@ fn print(
             "state": state,
             "personal_number": answer.personal_number,
             "version": answer.version,
-            "received_time": moment(answer.received_time.map(|at| (at.seconds, at.nanos))),
-            "known_time": moment(answer.known_time.map(|at| (at.seconds, at.nanos))),
+            "received_time": moment(answer.received_time),
+            "known_time": moment(answer.known_time),
             "decision_id": answer.decision_id,
             "policy_revision": answer.policy_revision,
             "request_id": answer.request_id,

@@ -19,7 +19,6 @@ use lienthong::{
 use model::CodeLists;
 use serde_json::json;
 use server::config::Secret;
-use time::macros::offset;
 
 use super::{
     output::{Ending, Format, Output, print},
@@ -144,7 +143,7 @@ fn progress(persons: usize) -> ProgressBar {
 }
 
 fn print_persons(count: usize, seed: u64, out: &mut impl Write) -> Result<()> {
-    let today = Runtime::system().clock.now().to_offset(offset!(+7)).date();
+    let today = Runtime::system().clock.today();
     let lists = CodeLists::shipped()?;
     let mut out = BufWriter::new(out);
     for person in generate(seed, count, today) {

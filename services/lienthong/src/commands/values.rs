@@ -2,6 +2,7 @@
 //! those of the contract; a date is `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
 
 use contract::r#type::v1::{self as types, item_value::Value};
+use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -309,9 +310,9 @@ impl std::fmt::Display for CodedValue {
     }
 }
 
-/// A moment of seconds and nanoseconds since 1970, in the words of RFC 3339.
-pub(crate) fn moment(at: Option<(i64, i32)>) -> Option<String> {
-    let (seconds, nanos) = at?;
+/// A moment in the words of RFC 3339.
+pub(crate) fn moment(at: Option<Timestamp>) -> Option<String> {
+    let Timestamp { seconds, nanos } = at?;
     let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
     (at + time::Duration::nanoseconds(nanos.into())).format(&Rfc3339).ok()
 }

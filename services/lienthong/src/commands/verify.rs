@@ -143,8 +143,8 @@ fn object(answer: &VerifyClaimsAnswer, checked: &Checked) -> Value {
     json!({
         "outcome": super::lookup::outcome(answer.outcome()),
         "results": answer.results.iter().map(one).collect::<Vec<_>>(),
-        "answer_time": moment(answer.answer_time.map(|at| (at.seconds, at.nanos))),
-        "valid_until": moment(answer.valid_until.map(|at| (at.seconds, at.nanos))),
+        "answer_time": moment(answer.answer_time),
+        "valid_until": moment(answer.valid_until),
         "decision_id": answer.decision_id,
         "policy_revision": answer.policy_revision,
         "request_id": answer.request_id,

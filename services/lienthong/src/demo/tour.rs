@@ -43,7 +43,7 @@ impl Demo {
             out,
             "\n1. Civil status registers a birth; the register issues the personal number."
         )?;
-        let today = self.today();
+        let today = self.runtime.clock.today();
         let request = birth_registration(&self.runtime.entropy.id(), today);
         let answered = self.client("civil-status")?.submit_contribution(&request).await??;
         let receipt = &answered.answer;

@@ -53,7 +53,7 @@ fn text(answer: GetPersonAnswer, checked: &Checked, out: &mut impl Write) -> Res
             }
         }
         writeln!(out, "\n{:<width$}  {}", "version", answer.version)?;
-        let until = moment(answer.valid_until.map(|at| (at.seconds, at.nanos)));
+        let until = moment(answer.valid_until);
         writeln!(out, "{:<width$}  {}", "valid until", until.unwrap_or_default())?;
         writeln!(out, "{:<width$}  {}", "decision", answer.decision_id)?;
         writeln!(out, "{:<width$}  {}", "record", checked.text())?;
@@ -94,8 +94,8 @@ fn json(answer: GetPersonAnswer, checked: &Checked) -> Value {
         "items": answer.items.into_iter().map(item).collect::<Vec<_>>(),
         "version": answer.version,
         "etag": answer.etag,
-        "answer_time": moment(answer.answer_time.map(|at| (at.seconds, at.nanos))),
-        "valid_until": moment(answer.valid_until.map(|at| (at.seconds, at.nanos))),
+        "answer_time": moment(answer.answer_time),
+        "valid_until": moment(answer.valid_until),
         "decision_id": answer.decision_id,
         "policy_revision": answer.policy_revision,
         "request_id": answer.request_id,
@@ -132,6 +132,6 @@ fn value(held: HeldValue) -> Value {
         "source": provenance.source,
         "contribution_id": provenance.contribution_id,
         "valid_from": provenance.valid_from.map(Date),
-        "known_time": moment(provenance.known_time.map(|at| (at.seconds, at.nanos))),
+        "known_time": moment(provenance.known_time),
     })
 }
