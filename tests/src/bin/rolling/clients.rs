@@ -25,6 +25,8 @@ use crate::HANG;
 
 /// Calls at once of each client.
 const WORKERS: usize = 4;
+/// What our client says of an answer of which the headers came, and no more.
+const BROKEN_OFF: &str = "error reading a body from connection";
 /// Of one lookup, with all its attempts.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -33,6 +35,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Did {
     pub(crate) calls: u64,
     pub(crate) errors: Vec<String>,
+    /// Calls whose connection was lost after the headers of their answer: no client attempts them again (gRFC A6).
+    pub(crate) broken_off: u64,
     pub(crate) slowest_ms: u64,
 }
 
@@ -191,8 +195,10 @@ async fn look_up(
         };
         let took = u64::try_from(begun.elapsed().as_millis()).unwrap();
         let mut did = did.lock().unwrap();
+        let broken_off = error.as_ref().is_some_and(|error| error.contains(BROKEN_OFF));
+        did.broken_off += u64::from(broken_off);
         did.calls += 1;
         did.slowest_ms = did.slowest_ms.max(took);
-        did.errors.extend(error);
+        did.errors.extend(error.filter(|_| !broken_off));
     }
 }

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clients::{AnyClient, Here, Settings};
+use clients::{AnyClient, Did, Here, Settings};
 use contract::identity::v1::GetPersonRequest;
 use lienthong::demo::{self, BirthDate, Subject};
 use server::{
@@ -101,28 +101,31 @@ impl Load {
         ];
         let begun = Instant::now();
         grown(&mut clients, &[0; 3], "before the first restart").await;
+        let mut killed = 0;
         println!("Service config {title}. Calls of [Rust, Python, Node]:");
         for _ in 0..self.rounds {
             for (end, name) in ends.iter().flat_map(|end| REPLICAS.map(|name| (*end, name))) {
-                restart(&mut self.fleet, &mut clients, name, end, &files).await;
+                killed += restart(&mut self.fleet, &mut clients, name, end, &files).await;
             }
         }
         let seconds = begun.elapsed().as_secs_f64();
-        let mut errors = 0;
+        let (mut errors, mut broken_off) = (0, 0);
         for client in clients {
             let (name, did) = client.end().await;
             errors += did.errors.len();
+            broken_off += did.broken_off;
             println!(
-                "  {name:<7} {:>6} calls, {} errors, {:.0} calls/s, the slowest took {} ms",
+                "  {name:<7} {:>6} calls, {} errors, {} broken off, {:.0} calls/s, the slowest took {} ms",
                 did.calls,
                 did.errors.len(),
+                did.broken_off,
                 did.calls as f64 / seconds,
                 did.slowest_ms
             );
-            did.errors.iter().take(5).for_each(|error| println!("    {error}"));
         }
         println!("  {} restarts in {seconds:.0} s", self.rounds * ends.len() * REPLICAS.len());
-        errors
+        // A kill between headers and answer is nobody's fault; a drain lets every answer out whole.
+        errors + usize::try_from(broken_off - killed).unwrap()
     }
 }
 
@@ -133,15 +136,17 @@ enum End {
     Kill,
 }
 
-/// One instance: ended, started again, ready, and called again by those who keep a connection to every instance.
+/// One instance: ended, started again, ready, and called again by those who keep a connection to every instance. How
+/// many calls broke off because it was killed.
 async fn restart(
     fleet: &mut Fleet,
     clients: &mut [AnyClient],
     name: &'static str,
     end: End,
     files: &tls::Files,
-) {
+) -> u64 {
     let (id, begun) = (fleet.id(name).unwrap(), Instant::now());
+    let did = all_did(clients);
     let before = counts(clients);
     match end {
         End::Terminate => fleet.terminate_one(name),
@@ -181,6 +186,15 @@ async fn restart(
         of(&down, &after),
         of(&after, &again),
     );
+    let mut broken_off = 0;
+    for (before, now) in did.iter().zip(all_did(clients)) {
+        now.errors.iter().skip(before.errors.len()).for_each(|e| println!("    ERROR {e}"));
+        broken_off += now.broken_off - before.broken_off;
+    }
+    match end {
+        End::Terminate => 0,
+        End::Kill => broken_off,
+    }
 }
 
 /// A child whose birth is registered, and a lookup of it.
@@ -222,6 +236,10 @@ async fn ready(fleet: &Fleet, name: &str, files: &tls::Files) {
 
 fn counts(clients: &mut [AnyClient]) -> Vec<u64> {
     clients.iter_mut().map(|client| client.did().calls).collect()
+}
+
+fn all_did(clients: &mut [AnyClient]) -> Vec<Did> {
+    clients.iter_mut().map(AnyClient::did).collect()
 }
 
 /// The counts, once every client has ended at least one call more than `before`.
