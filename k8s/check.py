@@ -23,6 +23,19 @@ VERSIONS = ("1.30", "1.37")
 RENDERINGS = ("base", "overlays/linkerd", "overlays/istio")
 # Which service answers a package of the contract, where it is not the service of that name.
 ANSWERS = {"register": "identity"}
+# What a mesh calls a ServiceAccount of ours, in which header it says so, and from where its proxies speak.
+VOUCHERS = {
+    "overlays/linkerd": (
+        "l5d-client-id",
+        "{}.lienthong.serviceaccount.identity.linkerd.cluster.local",
+        ["self"],
+    ),
+    "overlays/istio": (
+        "x-forwarded-client-cert",
+        "spiffe://cluster.local/ns/lienthong/sa/{}",
+        ["127.0.0.6", "::6"],
+    ),
+}
 # Kinds that kubernetes-validate knows are core; all others need a file in overlays/schemas.
 CORE = re.compile(r"^(v1|apps/v1|batch/v1|policy/v1|networking\.k8s\.io/v1)$")
 
@@ -71,8 +84,10 @@ def title(one):
 
 
 def without_digests(documents):
-    """The digest in a ConfigMap's name differs between versions of kustomize; nothing else may."""
+    """The digest in a ConfigMap's name differs between versions of kustomize, and so does whether no labels are
+    written as none; nothing else may."""
     text = json.dumps(sorted(documents, key=key), sort_keys=True)
+    text = re.sub(r'"(annotations|labels)": \{\}, ', "", text)
     return re.sub(r"(-config)-[a-z0-9]{10}\b", r"\1", text)
 
 
@@ -187,14 +202,16 @@ def network(documents):
 
 def wanted_network(overlay, methods):
     wanted = set()
-    ports = ["7443/TCP"] + (["4143/TCP"] if overlay.endswith("linkerd") else [])
     for caller, service in edges(methods):
-        for port in ports:
+        ports = ["7444/TCP" if overlay in VOUCHERS and caller != "agencies" else "7443/TCP"]
+        for port in ports + (["4143/TCP"] if overlay.endswith("linkerd") else []):
             wanted.add(("in", caller, service, port))
             if caller != "agencies":
                 wanted.add(("out", caller, service, port))
     everyone, servers = "app.kubernetes.io/part-of=lienthong", "app.kubernetes.io/component=server"
     wanted |= {("out", everyone, "kube-system k8s-app=kube-dns", port) for port in ("53/TCP", "53/UDP")}
+    metrics = "app.kubernetes.io/component=server,app.kubernetes.io/part-of=lienthong"
+    wanted.add(("in", "lienthong-monitoring app.kubernetes.io/name=prometheus", metrics, "7441/TCP"))
     for service in SERVICES:
         wanted.add(
             (
@@ -257,16 +274,27 @@ def istio(documents):
                             yield principal(caller), who(one["selector"]), port, method
 
 
-def mesh_faults(overlay, documents, waiting, methods):
-    """What is applied, by connection, and what waits (methods.yaml), by method."""
+def called(methods):
+    """Who is called by another service, and so listens for the mesh: {service: its callers}."""
+    between = {(caller, service) for caller, service in edges(methods) if caller != "agencies"}
+    return {service: {c for c, s in between if s == service} for _, service in between}
+
+
+def mesh_faults(overlay, documents, methods):
+    """Agencies by connection, our own services by method."""
     reader, port, mesh = (linkerd, "grpc", "mesh") if overlay.endswith("linkerd") else (istio, "7443", "7444")
-    wanted = {(caller, service, port, None) for caller, service in edges(methods)}
-    yield from compare(f"{overlay}, connections", set(reader(documents)), wanted)
-    wanted = {(caller, service, mesh, method) for caller, service, method in method_edges(methods)}
-    yield from compare(f"{overlay}/methods.yaml", set(reader(waiting)), wanted)
-    servers = {who(d["spec"]["podSelector"]) for d in documents if d["kind"] == "Server"}
-    if reader is linkerd and servers != set(SERVICES):
-        yield f"{overlay}: not every service has a Server, so its port is open to the mesh"
+    wanted = {(caller, service, port, None) for caller, service in edges(methods) if caller == "agencies"}
+    wanted |= {(caller, service, mesh, method) for caller, service, method in method_edges(methods)}
+    yield from compare(f"{overlay}, policies", set(reader(documents)), wanted)
+    servers = {
+        (who(d["spec"]["podSelector"]), d["spec"]["port"], d["spec"]["accessPolicy"], d["spec"]["proxyProtocol"])
+        for d in documents
+        if d["kind"] == "Server"
+    }
+    every = {(service, "grpc", "deny", "opaque") for service in SERVICES}
+    every |= {(service, "mesh", "deny", "gRPC") for service in called(methods)}
+    if reader is linkerd and servers != every:
+        yield f"{overlay}: not every port has a Server, so it is open to the mesh"
     if reader is istio and not any(d["kind"] == "AuthorizationPolicy" and d["spec"] == {} for d in documents):
         yield f"{overlay}: the policy that allows nothing is missing"
 
@@ -363,10 +391,23 @@ def configurations(documents):
             yield one["metadata"]["name"], name.removesuffix(".toml"), tomllib.loads(text), text
 
 
-def configuration_faults(documents, methods):
+def voucher_faults(service, mesh, overlay, methods):
+    """Whom a service believes, and whom it takes for whom, is what the mesh says and what METHODS has."""
+    callers = called(methods).get(service, set()) if overlay in VOUCHERS else set()
+    header, name, proxies = VOUCHERS.get(overlay, ("", "", []))
+    wanted = {"listen": "", "header": "", "proxies": [], "identities": set()}
+    if callers:
+        identities = {(name.format(caller), f"/service/{caller}") for caller in callers}
+        wanted = {"listen": "0.0.0.0:7444", "header": header, "proxies": proxies, "identities": identities}
+    found = mesh | {"identities": {(row["vouched"], row["caller"]) for row in mesh["identities"]}}
+    if found != wanted:
+        yield f"configuration of {service}: of the mesh it says {found}, not {wanted}"
+
+
+def configuration_faults(overlay, documents, methods):
     deployments = {d["metadata"]["name"]: d for d in documents if d["kind"] == "Deployment"}
     addresses = {
-        f"{d['metadata']['name']}.{NAMESPACE}.svc:{p['port']}": d["metadata"]["name"]
+        f"{d['metadata']['name']}.{NAMESPACE}.svc:{p['port']}": (d["metadata"]["name"], p["name"], p["appProtocol"])
         for d in documents
         if d["kind"] == "Service"
         for p in d["spec"]["ports"]
@@ -376,12 +417,25 @@ def configuration_faults(documents, methods):
         settings, faults = laid_over(defaults(service), over)
         yield from (f"configuration of {service}: {fault}" for fault in faults)
         found |= {(service, name) for name, value in settings[service].items() if isinstance(value, dict)}
+        transport, port = ("mesh", ("mesh", "kubernetes.io/h2c")) if overlay in VOUCHERS else ("direct", ("grpc", "tls"))
+        # A proxy spreads calls over the replicas itself; our own channels need the address of each.
+        to = "{}".format if overlay in VOUCHERS else "{}-headless".format
         for name, value in settings[service].items():
-            if isinstance(value, dict) and (addresses.get(value["endpoint"]), value["service"]) != (name, name):
-                yield f"configuration of {service}: {value['endpoint']} is no Service that leads to {name}"
+            if isinstance(value, dict) and value != {
+                "endpoint": value["endpoint"],
+                "service": name,
+                "transport": transport,
+            }:
+                yield f"configuration of {service}: {name} is not reached as `{name}` by {transport}"
+            if isinstance(value, dict) and addresses.get(value["endpoint"]) != (to(name), *port):
+                yield f"configuration of {service}: {value['endpoint']} is no Service that leads to {name} by {transport}"
+        mesh = settings["server"].pop("mesh")
+        yield from voucher_faults(service, mesh, overlay, methods)
         pod = deployments[service]["spec"]["template"]["spec"]
         server = pod["containers"][0]
-        listens = {"grpc": settings["server"]["listen"], "health": settings["server"]["health_listen"]}
+        own = settings["server"]
+        listens = {"grpc": own["listen"], "health": own["health_listen"], "metrics": own["telemetry"]["listen"]}
+        listens |= {"mesh": mesh["listen"]} if mesh["listen"] else {}
         ports = {p["name"]: p["containerPort"] for p in server["ports"]}
         if ports != {name: int(address.rsplit(":", 1)[-1] or 0) for name, address in listens.items()}:
             yield f"configuration of {service}: it listens on other ports than the pod says"
@@ -437,20 +491,18 @@ def reference_faults(documents):
             yield f"{kind}: {found}"
 
 
-def faults(rendered, waiting, methods):
+def faults(rendered, methods):
     """All faults of all renderings."""
-    yield from schema_faults(
-        [d for documents in list(rendered.values()) + list(waiting.values()) for d in documents]
-    )
+    yield from schema_faults([d for documents in rendered.values() for d in documents])
     for folder, documents in rendered.items():
         inner = [
             compare(f"{folder}, NetworkPolicy", set(network(documents)), wanted_network(folder, methods)),
             pod_faults(documents),
-            configuration_faults(documents, methods),
+            configuration_faults(folder, documents, methods),
             reference_faults(documents),
         ]
-        if folder in waiting:
-            inner.append(mesh_faults(folder, documents, waiting[folder], methods))
+        if folder in VOUCHERS:
+            inner.append(mesh_faults(folder, documents, methods))
         yield from (f"{folder}: {fault}" for part in inner for fault in part)
 
 
@@ -461,11 +513,11 @@ def one(rendered, folder, kind, name):
     return next(d for d in rendered[folder] if (d["kind"], d["metadata"]["name"]) == (kind, name))
 
 
-def blindness(rendered, waiting, methods):
+def blindness(rendered, methods):
     """Each of these faults, made on purpose, must be found; what is not found is told."""
 
     def edit(what, change):
-        mine = copy.deepcopy((rendered, waiting, methods))
+        mine = copy.deepcopy((rendered, methods))
         change(*mine)
         if not any(True for _ in faults(*mine)):
             yield f"a fault made on purpose was not found: {what}"
@@ -473,42 +525,62 @@ def blindness(rendered, waiting, methods):
     def pod(r, name):
         return one(r, "base", "Deployment", name)["spec"]["template"]["spec"]
 
+    def configured(r, folder, service, old, new):
+        data = next(d for d in r[folder] if f"{service}.toml" in d.get("data", {}))["data"]
+        assert old in data[f"{service}.toml"]
+        data[f"{service}.toml"] = data[f"{service}.toml"].replace(old, new)
+
     base, link, ist = RENDERINGS
     changes = {
-        "a kind without schema": lambda r, w, m: r[link].append(
+        "a kind without schema": lambda r, m: r[link].append(
             {"apiVersion": "x.test/v1", "kind": "X", "metadata": {"name": "x", "namespace": NAMESPACE}}
         ),
-        "an unknown version of a core kind": lambda r, w, m: one(r, base, "PodDisruptionBudget", "audit").update(
+        "an unknown version of a core kind": lambda r, m: one(r, base, "PodDisruptionBudget", "audit").update(
             apiVersion="policy/v1beta1"
         ),
-        "an unknown key": lambda r, w, m: pod(r, "audit").update(restart="Always"),
-        "an unknown key of a mesh": lambda r, w, m: one(r, ist, "PeerAuthentication", "strict")["spec"].update(
+        "an unknown key": lambda r, m: pod(r, "audit").update(restart="Always"),
+        "an unknown key of a mesh": lambda r, m: one(r, ist, "PeerAuthentication", "strict")["spec"].update(
             mode="STRICT"
         ),
-        "an edge less": lambda r, w, m: one(r, base, "NetworkPolicy", "policy")["spec"]["ingress"][0]["from"].pop(),
-        "an edge more": lambda r, w, m: one(r, base, "NetworkPolicy", "contribution")["spec"]["ingress"][0].pop(
+        "an edge less": lambda r, m: one(r, base, "NetworkPolicy", "policy")["spec"]["ingress"][0]["from"].pop(),
+        "an edge more": lambda r, m: one(r, base, "NetworkPolicy", "contribution")["spec"]["ingress"][0].pop(
             "from"
         ),
-        "a method more": lambda r, w, m: m.update({"/lienthong.audit.v1.AuditService/Prove": {"policy"}}),
-        "a method with a caller less": lambda r, w, m: m["/lienthong.policy.v1.PolicyService/Decide"].pop(),
-        "a service open to everyone more": lambda r, w, m: m.update({"/x.v1.XService/Get": {"everyone"}}),
-        "a caller more in Istio": lambda r, w, m: one(r, ist, "AuthorizationPolicy", "callers-of-audit")["spec"][
+        "a method more": lambda r, m: m.update({"/lienthong.audit.v1.AuditService/Prove": {"policy"}}),
+        "a method with a caller less": lambda r, m: m["/lienthong.policy.v1.PolicyService/Decide"].pop(),
+        "a service open to everyone more": lambda r, m: m.update({"/x.v1.XService/Get": {"everyone"}}),
+        "a caller more in Istio": lambda r, m: one(r, ist, "AuthorizationPolicy", "methods-of-audit")["spec"][
             "rules"
         ][0]["from"][0]["source"]["principals"].append("cluster.local/ns/lienthong/sa/policy"),
-        "a caller less in Linkerd": lambda r, w, m: one(r, link, "MeshTLSAuthentication", "callers-of-identity")[
-            "spec"
-        ]["identityRefs"].pop(),
-        "a method less in what waits": lambda r, w, m: w[link][1]["spec"]["rules"][0]["matches"].pop(),
-        "a short end": lambda r, w, m: pod(r, "identity").update(terminationGracePeriodSeconds=30),
-        "a restart because a peer is away": lambda r, w, m: pod(r, "identity")["containers"][0]["livenessProbe"][
+        "a caller less in Linkerd": lambda r, m: one(
+            r, link, "MeshTLSAuthentication", "callers-of-methods-of-audit"
+        )["spec"]["identityRefs"].pop(),
+        "a method less in Linkerd": lambda r, m: one(r, link, "GRPCRoute", "methods-of-audit")["spec"]["rules"][0][
+            "matches"
+        ].pop(),
+        "a method less in Istio": lambda r, m: one(r, ist, "AuthorizationPolicy", "methods-of-audit")["spec"]["rules"][
+            0
+        ]["to"][0]["operation"]["paths"].pop(),
+        "a port open to the mesh": lambda r, m: one(r, link, "Server", "policy-mesh")["spec"].update(
+            accessPolicy="all-authenticated"
+        ),
+        "a service reached round the proxies": lambda r, m: configured(r, ist, "identity", ".svc:7444", ".svc:7443"),
+        "a caller taken for another": lambda r, m: configured(
+            r, link, "audit", 'caller = "/service/contribution"', 'caller = "/service/identity"'
+        ),
+        "a header believed from elsewhere": lambda r, m: configured(r, ist, "policy", "127.0.0.6", "10.0.0.0/8"),
+        "a short end": lambda r, m: pod(r, "identity").update(terminationGracePeriodSeconds=30),
+        "a restart because a peer is away": lambda r, m: pod(r, "identity")["containers"][0]["livenessProbe"][
             "grpc"
         ].pop("service"),
-        "a probe of another port": lambda r, w, m: pod(r, "audit")["containers"][0]["ports"].pop(),
-        "root": lambda r, w, m: pod(r, "policy")["securityContext"].update(runAsUser=0),
-        "a value of a secret": lambda r, w, m: r[base].append(
+        "metrics for everybody": lambda r, m: one(r, base, "NetworkPolicy", "metrics")["spec"]["ingress"][0].pop("from"),
+        "one address for all replicas": lambda r, m: configured(r, base, "identity", "audit-headless", "audit"),
+        "a probe of another port": lambda r, m: pod(r, "audit")["containers"][0]["ports"].pop(1),
+        "root": lambda r, m: pod(r, "policy")["securityContext"].update(runAsUser=0),
+        "a value of a secret": lambda r, m: r[base].append(
             {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": NAMESPACE}}
         ),
-        "a key that the service does not know": lambda r, w, m: (
+        "a key that the service does not know": lambda r, m: (
             lambda data: data.update({"audit.toml": "nothing = 1\n" + data["audit.toml"]})
         )(next(d for d in r[base] if "audit.toml" in d.get("data", {}))["data"]),
     }
@@ -569,19 +641,17 @@ def check(kubectl, binary=None):
 
     methods = table((ROOT / "shared/server/src/caller.rs").read_text())
     rendered = {folder: render(f"{kubectl}/new", folder) for folder in RENDERINGS}
-    waiting = {
-        folder: list(yaml.safe_load_all((HERE / folder / "methods.yaml").read_text())) for folder in RENDERINGS[1:]
-    }
     found = [
         f"{folder}: an old kubectl renders something else"
         for folder, documents in rendered.items()
         if without_digests(render(f"{kubectl}/old", folder)) != without_digests(documents)
     ]
-    found += faults(rendered, waiting, methods)
+    found += faults(rendered, methods)
     # Faults made on purpose say nothing while there are others.
-    found = found or list(blindness(rendered, waiting, methods))
+    found = found or list(blindness(rendered, methods))
     if binary:
-        found += read_by_the_services(rendered["base"], binary)
+        for folder, documents in rendered.items():
+            found += (f"{folder}: {fault}" for fault in read_by_the_services(documents, binary))
     for fault in found:
         print(f"k8s/check: {fault}", file=sys.stderr)
     if found:

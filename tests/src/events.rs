@@ -160,7 +160,7 @@ pub fn birth(entry: &str, child: &str) -> SubmitContributionRequest {
 /// The configuration of a register that is only opened, never served.
 #[must_use]
 pub fn register_config() -> identity::Config {
-    let peer = || server::channel::Peer { endpoint: String::new(), service: String::new() };
+    let peer = || server::channel::Peer::direct("", "");
     identity::Config {
         database: server::config::Secret::new(""),
         synthetic: true,

@@ -101,10 +101,7 @@ impl Fleet {
         all.contribution.repeat_seconds = 1;
         let log_key = std::fs::read_to_string(&all.identity.log_key_file).unwrap();
         let signing_key = all.audit.signing_key_file.clone();
-        let peer = |endpoint: &str, service: &str| Peer {
-            endpoint: endpoint.to_owned(),
-            service: service.to_owned(),
-        };
+        let peer = |endpoint: &str, service: &str| Peer::direct(endpoint, service);
         let (mut files, mut replicas) = (Vec::new(), Vec::new());
         let (identity, contribution) = match shape {
             Shape::All => {

@@ -133,7 +133,7 @@ impl Client {
         trust_domain: &str,
         files: &tls::Files,
     ) -> Result<Self> {
-        let peer = channel::Peer { endpoint: endpoint.to_owned(), service: service.to_owned() };
+        let peer = channel::Peer::direct(endpoint, service);
         let channel = channel::to_service(&peer, trust_domain, files)?;
         Ok(Self { channel, within: None })
     }

@@ -32,7 +32,7 @@ mod values;
 mod verify;
 mod verify_receipt;
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -137,5 +137,15 @@ fn log(level: LevelFilter) {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")
+    let workers = workers(std::thread::available_parallelism().ok());
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(workers).enable_all().build().context("no runtime")
+}
+
+/// How many threads run tasks: as many as there are processors to run on. On Linux that counts the affinity and the
+/// quota of the control group, versions 1 and 2, in whole processors rounded down (std's documentation of
+/// `available_parallelism`): the CPU limit of a container. Two at least, so that one long computation does not keep
+/// health from being answered (I11).
+fn workers(available: Option<NonZeroUsize>) -> usize {
+    available.map_or(1, NonZeroUsize::get).max(2)
 }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use server::{
     Recording, Routes, Running, Server,
     channel::Peer,
@@ -15,6 +15,10 @@ use crate::settings;
 
 /// The name under which a process that runs every service answers its own services.
 pub const ALL: &str = "all";
+
+/// What is said of a mesh in front of such a process.
+pub const NO_MESH: &str =
+    "only our own services come by a mesh, and here they are all in this process; leave it empty";
 
 /// Time and randomness of a process.
 #[derive(Debug, Clone)]
@@ -55,12 +59,15 @@ impl All {
         let Runtime { clock, entropy } = runtime;
         let settings::All { server, callers, audit, policy, mut identity, mut contribution } =
             settings;
+        ensure!(server.mesh.listen.is_empty(), "server.mesh.listen: {NO_MESH}");
         let telemetry = Telemetry::start(&server.telemetry, ALL).await?;
         let public = Server::bind(server.clone()).await?;
         let (listen, health_listen) = ("127.0.0.1:0".to_owned(), String::new());
-        let inside = server::Config { listen, health_listen, ..server.clone() };
+        // They speak to one another over our own TLS, whatever a mesh does outside.
+        let mesh = server::mesh::Config::default();
+        let inside = server::Config { listen, health_listen, mesh, ..server.clone() };
         let internal = Server::bind(inside).await?;
-        let own = Peer { endpoint: internal.address().to_string(), service: ALL.to_owned() };
+        let own = Peer::direct(internal.address().to_string(), ALL);
         (identity.policy, identity.audit) = (own.clone(), own.clone());
         (contribution.policy, contribution.audit) = (own.clone(), own.clone());
         contribution.identity = own;

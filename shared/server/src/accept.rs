@@ -1,6 +1,6 @@
 //! The listener: handshakes under a limit, one task per connection, and a drain that ends.
 
-use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -15,11 +15,14 @@ use crate::{
     connection::Connection,
     handshake::{Handshake, Handshakes},
     health::Health,
+    inspect::Faults,
     limits::Limits,
+    mesh::{self, listener::Stream},
     probe, reflection,
     reload::{self, Identities},
     runtime::{Clock, Entropy},
     shed::Shed,
+    who::Forged,
 };
 
 /// After accept fails, for example for want of file descriptors.
@@ -34,6 +37,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     probes: Option<TcpListener>,
+    mesh: Option<mesh::listener::Listener>,
+    forged: Arc<Forged>,
     health: Health,
     shed: Shed,
 }
@@ -42,6 +47,8 @@ pub struct Server {
 pub struct Running {
     address: SocketAddr,
     health_address: Option<SocketAddr>,
+    mesh_address: Option<SocketAddr>,
+    forged: Arc<Forged>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -61,10 +68,26 @@ impl Server {
             "" => None,
             address => Some(listen(address).await?),
         };
+        let mesh = match mesh(&config)? {
+            None => None,
+            Some(mesh) => Some(mesh::listener::Listener::bind(mesh).await?),
+        };
         let health = Health::new(Duration::from_secs(config.readiness_seconds.max(1)));
         let following = Box::pin(following);
-        let shed = Shed::new(Clock::system());
-        Ok(Self { config, methods, identities, following, listener, address, probes, health, shed })
+        let (forged, shed) = (Arc::default(), Shed::new(Clock::system()));
+        Ok(Self {
+            config,
+            methods,
+            identities,
+            following,
+            listener,
+            address,
+            probes,
+            mesh,
+            forged,
+            health,
+            shed,
+        })
     }
 
     /// The address that was bound.
@@ -93,8 +116,10 @@ impl Server {
         let stop = CancellationToken::new();
         let address = self.address;
         let health_address = self.probes.as_ref().and_then(|probes| probes.local_addr().ok());
+        let mesh_address = self.mesh.as_ref().and_then(mesh::listener::Listener::address);
+        let forged = Arc::clone(&self.forged);
         let task = tokio::spawn(self.run(routes, stop.clone()));
-        Running { address, health_address, stop, task }
+        Running { address, health_address, mesh_address, forged, stop, task }
     }
 
     async fn run(mut self, routes: Routes, stop: CancellationToken) {
@@ -120,10 +145,11 @@ impl Server {
                 () = &mut lame_duck => break,
                 () = &mut self.following => break,
                 accepted = accept(&self.listener, &handshakes) => accepted,
+                accepted = accept_mesh(self.mesh.as_ref(), &self.forged) => accepted,
                 // Finished connections are taken off the set as they end.
                 Some(_) = connections.join_next() => continue,
             };
-            let Some((tcp, handshake)) = accepted else { continue };
+            let Some(accepted) = accepted else { continue };
             let connection = Connection {
                 routes: routes.clone(),
                 methods: self.methods,
@@ -134,10 +160,11 @@ impl Server {
                 limits: Arc::clone(&limits),
                 shed: self.shed.clone(),
                 connections: Arc::clone(&open),
+                forged: Arc::clone(&self.forged),
             };
-            connections.spawn(connection.serve(tcp, handshake));
+            connections.spawn(serve(connection, accepted));
         }
-        drop(self.listener);
+        drop((self.listener, self.mesh));
         goaway.cancel();
         self.health.end();
         let drained = async {
@@ -163,17 +190,56 @@ async fn listen(address: &str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(failed(address))
 }
 
-async fn accept(listener: &TcpListener, handshakes: &Handshakes) -> Option<(TcpStream, Handshake)> {
+/// The `mesh` transport as configured, with every fault in it at once.
+fn mesh(config: &Config) -> Result<Option<mesh::Mesh>, StartError> {
+    let mut faults = Faults::default();
+    let mesh = mesh::read(&config.mesh, &config.trust_domain, &mut faults);
+    let found = faults.found();
+    if found.is_empty() {
+        return Ok(mesh);
+    }
+    let told: Vec<_> = found.iter().map(|one| format!("{} {}", one.key, one.fault)).collect();
+    Err(StartError::Mesh(told.join("; ")))
+}
+
+/// A connection that was accepted.
+enum Accepted {
+    Direct(TcpStream, Handshake),
+    Mesh(Stream, Arc<mesh::Table>),
+}
+
+async fn serve(connection: Connection, accepted: Accepted) {
+    match accepted {
+        Accepted::Direct(tcp, handshake) => connection.direct(tcp, handshake).await,
+        Accepted::Mesh(Stream::Tcp(tcp), table) => connection.mesh(tcp, table).await,
+        Accepted::Mesh(Stream::Unix(unix), table) => connection.mesh(unix, table).await,
+    }
+}
+
+async fn accept(listener: &TcpListener, handshakes: &Handshakes) -> Option<Accepted> {
     let permit = handshakes.permit().await?;
     match listener.accept().await {
         // Whoever has its share is told so by the end of the connection.
-        Ok((tcp, from)) => Some((tcp, handshakes.begin(permit, from.ip())?)),
-        Err(error) => {
-            tracing::warn!(kind = ?error.kind(), "accept failed");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
-        }
+        Ok((tcp, from)) => Some(Accepted::Direct(tcp, handshakes.begin(permit, from.ip())?)),
+        Err(error) => paused(&error).await,
     }
+}
+
+async fn accept_mesh(
+    listener: Option<&mesh::listener::Listener>,
+    forged: &Forged,
+) -> Option<Accepted> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    match listener.accept(forged).await {
+        Ok(stream) => Some(Accepted::Mesh(stream?, listener.table())),
+        Err(error) => paused(&error).await,
+    }
+}
+
+async fn paused(error: &io::Error) -> Option<Accepted> {
+    tracing::warn!(kind = ?error.kind(), "accept failed");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+    None
 }
 
 impl Running {
@@ -185,6 +251,16 @@ impl Running {
     /// The address at which health is asked without TLS, if there is one.
     pub fn health_address(&self) -> Option<SocketAddr> {
         self.health_address
+    }
+
+    /// The address at which the proxy of a mesh is served, if it is one.
+    pub fn mesh_address(&self) -> Option<SocketAddr> {
+        self.mesh_address
+    }
+
+    /// Who claimed to be vouched for by a proxy, and was refused.
+    pub fn forged(&self) -> &Arc<Forged> {
+        &self.forged
     }
 
     /// Drains: health says NOT_SERVING, connections are still accepted for a while, open calls end,

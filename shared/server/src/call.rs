@@ -23,6 +23,7 @@ use crate::{
     telemetry::span::{self, Ended},
     tls::KeyExchange,
     trace::{self, Trace},
+    who::Who,
 };
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -41,9 +42,9 @@ pub(crate) struct Calls {
     pub(crate) routes: Routes,
     /// The methods there are, and who may call them.
     pub(crate) methods: Methods,
-    /// Who is at the other end.
-    pub(crate) caller: Result<Caller, NoCaller>,
-    /// How the connection's keys were made.
+    /// Who makes them.
+    pub(crate) who: Who,
+    /// How the connection's keys were made, where they were made here.
     pub(crate) key_exchange: Option<KeyExchange>,
     /// A call without a deadline gets this one.
     pub(crate) deadline_max: Duration,
@@ -59,7 +60,8 @@ impl Calls {
     /// Answers a call, which `counted` is a call of its connection.
     pub(crate) async fn answer(&self, request: Request<Incoming>, counted: Call) -> Response<Body> {
         let path = request.uri().path();
-        let (health, admitted) = (path.starts_with(HEALTH), self.admit(path));
+        let caller = self.who.makes(request.headers());
+        let (health, admitted) = (path.starts_with(HEALTH), self.admit(path, caller));
         let method = self.methods.name(path).unwrap_or(OTHER);
         let parent = trace::parent(request.headers());
         let span = span::begin(SpanKind::Server, method, parent.as_ref());
@@ -68,7 +70,7 @@ impl Calls {
         let log = tracing::info_span!(
             "call",
             method,
-            caller = self.caller.as_ref().map(Caller::id).unwrap_or_default(),
+            caller = caller.map(Caller::id).unwrap_or_default(),
             request_id = trace.request_id,
             trace_id = %trace.span.trace_id(),
             span_id = %trace.span.span_id(),
@@ -92,8 +94,12 @@ impl Calls {
     }
 
     /// Who calls, if it may call this method.
-    fn admit(&self, method: &str) -> Result<&Caller, ErrorReason> {
-        let caller = self.caller.as_ref().map_err(|_| ErrorReason::UnknownIdentity)?;
+    fn admit<'a>(
+        &self,
+        method: &str,
+        caller: Result<&'a Caller, NoCaller>,
+    ) -> Result<&'a Caller, ErrorReason> {
+        let caller = caller.map_err(|_| ErrorReason::UnknownIdentity)?;
         match self.methods.admission(method, caller) {
             Admission::Open => Ok(caller),
             Admission::Closed => Err(ErrorReason::MethodNotAllowed),

@@ -1,9 +1,11 @@
-//! Who calls: the SPIFFE URI in the verified client certificate, and nothing else. What one kind of
+//! Who calls: the SPIFFE URI in the verified client certificate, or the one that the configuration has for whom the
+//! proxy of a mesh vouches for (`mesh`), and nothing else. What one kind of
 //! caller may call is one static table of each server, never a question to the policy service.
 
 use x509_parser::{extensions::GeneralName, prelude::FromDer};
 
-/// A verified caller. It exists only for a certificate that the TLS layer has verified.
+/// A verified caller. It comes of a certificate that the TLS layer has verified, or of the configured table for
+/// whom a proxy of the mesh has verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     id: String,
@@ -26,7 +28,7 @@ pub enum Kind {
     Operator(String),
 }
 
-/// Why a certificate names no caller.
+/// Why there is no caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoCaller {
     /// It is not a certificate.
@@ -38,6 +40,12 @@ pub enum NoCaller {
     /// The URI is not an identity of the trust domain.
     #[error("the URI names no identity of the trust domain")]
     NotOurs,
+    /// The proxy says of nobody, or not of exactly one, who it is.
+    #[error("the proxy does not vouch for exactly one caller")]
+    NotVouched,
+    /// The call claims to be vouched for where nobody can vouch.
+    #[error("the call carries a header of a proxy where it is not believed")]
+    Forged,
 }
 
 impl Caller {
@@ -151,6 +159,12 @@ pub enum Admission {
     Closed,
     /// There is no such method.
     Unknown,
+}
+
+/// Whether any method of ours is open to a service of this name.
+pub(crate) fn calls(service: &str) -> bool {
+    let mut open = METHODS.iter().flat_map(|(_, open)| *open);
+    open.any(|open| matches!(open, OpenTo::Service(name) if *name == service))
 }
 
 impl Methods {

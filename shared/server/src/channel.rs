@@ -4,7 +4,7 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | `connect` | one connection: address, mutual TLS, whom it must end at, back-off |
+//! | `connect` | one connection: address, transport, whom it must end at, back-off |
 //! | `observed` | what is told of a call |
 //! | `retry` | what is repeated, when, and how often |
 
@@ -61,6 +61,27 @@ pub struct Peer {
     /// The name its certificate must carry: `/service/<name>`. A process that runs every service
     /// answers under the name `all`.
     pub service: String,
+    /// Who makes the connection secret and knows its ends.
+    pub transport: Transport,
+}
+
+/// How a connection comes about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Our own mutual TLS: the peer must be the service it is meant to be, not just anybody whom the CA knows.
+    Direct,
+    /// HTTP/2 without TLS, to the port of the peer's `mesh` transport, which the proxy beside this process takes and
+    /// makes mutual TLS of; that the peer is the right one is then for the proxy to see, and nothing here can.
+    Mesh,
+}
+
+impl Peer {
+    /// A service that is reached over our own TLS.
+    pub fn direct(endpoint: impl Into<String>, service: impl Into<String>) -> Self {
+        let (endpoint, service) = (endpoint.into(), service.into());
+        Self { endpoint, service, transport: Transport::Direct }
+    }
 }
 
 /// The way to a service. Clones share its connections and its budget.

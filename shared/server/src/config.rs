@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{StartError, telemetry, tls};
+use crate::{StartError, mesh, telemetry, tls};
 
 /// The commented defaults of every key of `[server]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -59,6 +59,8 @@ pub struct Config {
     pub lame_duck_seconds: u64,
     /// After that: how long open calls may take before their connections are cut.
     pub drain_max_seconds: u64,
+    /// How our own services come through the proxy of a mesh.
+    pub mesh: mesh::Config,
     /// Metrics and traces of the process.
     pub telemetry: telemetry::Config,
 }

@@ -1,4 +1,4 @@
-//! One connection: its handshake, its calls, and its end — by age, by idleness, by a drain, or by its peer.
+//! One connection: its handshake, where it has one, its calls, and its end — by age, by idleness, by a drain, or by its peer.
 //! However it ends, open calls are told first (GOAWAY) and have a time of grace; then it is cut. (tonic's own
 //! server sends no GOAWAY once a grace is set, and has no jitter.)
 
@@ -8,7 +8,11 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::CertificateDer;
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -17,12 +21,14 @@ use crate::{
     call::Calls,
     caller::{Caller, Methods, NoCaller},
     handshake::Handshake,
-    limits::Limits,
+    limits::{Limits, Place},
+    mesh::Table,
     reload::Identities,
     runtime::Entropy,
     shed::Shed,
     telemetry::metrics::{labelled, metrics},
     tls::KeyExchange,
+    who::{Forged, Who},
 };
 
 /// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
@@ -50,11 +56,12 @@ pub(crate) struct Connection {
     pub(crate) shed: Shed,
     /// Of connections.
     pub(crate) connections: Arc<Limits>,
+    pub(crate) forged: Arc<Forged>,
 }
 
 impl Connection {
-    /// Serves it until it ends.
-    pub(crate) async fn serve(mut self, tcp: TcpStream, under_way: Handshake) {
+    /// Serves one of our own TLS until it ends; its caller is its certificate.
+    pub(crate) async fn direct(mut self, tcp: TcpStream, under_way: Handshake) {
         let longest = Duration::from_secs(self.config.handshake_max_seconds);
         let acceptor = self.identities.borrow_and_update().acceptor.clone();
         let handshake = tokio::time::timeout(longest, acceptor.accept(tcp));
@@ -73,15 +80,44 @@ impl Connection {
             return;
         }
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+        let caller = chain.first().map_or(Err(NoCaller::NotACertificate), |der| {
+            Caller::from_certificate(der, &self.config.trust_domain)
+        });
         let key_exchange = KeyExchange::of(stream.get_ref().1);
-        tracing::debug!(key_exchange = key_exchange.map(KeyExchange::name), "connection open");
-        let calls = self.calls(chain.first(), key_exchange);
-        let Some(_open) = self.connections.enter_or_stranger(calls.caller.as_ref().ok()) else {
+        let open = self.connections.enter_or_stranger(caller.as_ref().ok());
+        let who = Who::certified(caller, &self.forged);
+        let mut identities = self.identities.clone();
+        let cut = no_longer_admitted(&mut identities, &chain);
+        self.serve(stream, who, key_exchange, open, cut).await;
+    }
+
+    /// Serves one of a proxy until it ends; its callers are whom the proxy vouches for, each with its own limits. That
+    /// one is no longer admitted is for the proxy to see.
+    pub(crate) async fn mesh<T>(self, stream: T, table: Arc<Table>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (who, open) = (Who::vouched(table, &self.forged), self.connections.enter_proxy());
+        self.serve(stream, who, None, open, std::future::pending()).await;
+    }
+
+    async fn serve<T>(
+        self,
+        stream: T,
+        who: Who,
+        key_exchange: Option<KeyExchange>,
+        open: Option<Place>,
+        cut: impl Future<Output = ()>,
+    ) where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(_open) = open else {
             tracing::warn!("a connection more than its caller may have was ended");
             return over("one too many");
         };
         let _counted = Counted::new();
-        let calls = Arc::new(calls);
+        tracing::debug!(key_exchange = key_exchange.map(KeyExchange::name), "connection open");
+        let calls = Arc::new(self.calls(who, key_exchange));
         let active = Active::default();
         let counted = active.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -97,8 +133,6 @@ impl Connection {
             .keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .serve_connection(TokioIo::new(stream), service);
-        let mut identities = self.identities.clone();
-        let cut = no_longer_admitted(&mut identities, &chain);
         tokio::pin!(connection, cut);
         let why = tokio::select! {
             ended = &mut connection => return over(say(ended)),
@@ -120,18 +154,11 @@ impl Connection {
         }
     }
 
-    fn calls(
-        &self,
-        certificate: Option<&CertificateDer<'_>>,
-        key_exchange: Option<KeyExchange>,
-    ) -> Calls {
-        let caller = certificate.map_or(Err(NoCaller::NotACertificate), |der| {
-            Caller::from_certificate(der, &self.config.trust_domain)
-        });
+    fn calls(&self, who: Who, key_exchange: Option<KeyExchange>) -> Calls {
         Calls {
             routes: self.routes.clone(),
             methods: self.methods,
-            caller,
+            who,
             key_exchange,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
             limits: Arc::clone(&self.limits),

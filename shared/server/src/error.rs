@@ -160,8 +160,10 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ),
         ErrorReason::UnknownIdentity => (
             Code::Unauthenticated,
-            "Chứng thư số không mang định danh được công nhận.",
-            "The certificate carries no recognised identity.",
+            "Chứng thư số không mang định danh được công nhận, hoặc yêu cầu mang \
+             tiêu đề mà chỉ proxy của hệ thống được đặt.",
+            "The certificate carries no recognised identity, or the call a header \
+             that only a proxy of the system may set.",
         ),
         ErrorReason::MethodNotAllowed => (
             Code::PermissionDenied,

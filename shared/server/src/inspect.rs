@@ -7,7 +7,7 @@ use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 use crate::{
     Config, StartError,
     caller::{Caller, Kind},
-    telemetry, tls,
+    mesh, telemetry, tls,
 };
 
 /// One fault: the key it lies in, and what is wrong.
@@ -87,6 +87,7 @@ pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut 
     {
         faults.error("server.crl", &error);
     }
+    mesh::read(&config.mesh, &config.trust_domain, faults);
 }
 
 fn telemetry(config: &telemetry::Config, faults: &mut Faults) {

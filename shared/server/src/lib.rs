@@ -20,6 +20,7 @@
 //! | `health` | readiness of the process and its services, and liveness apart from it |
 //! | `inspect` | what keeps an identity from being used, every fault at once |
 //! | `limits` | calls under way and connections open, of one caller and of all |
+//! | `mesh` | from the proxy of a service mesh instead of our own TLS |
 //! | `observed` | what is told of a call: log, measurement, span |
 //! | `probe` | health alone, without TLS, for probes of the machine that runs the process |
 //! | `reflection` | the published services, described to whoever asks |
@@ -29,6 +30,7 @@
 //! | `telemetry` | metrics and traces |
 //! | `tls` | rustls configurations from PEM files |
 //! | `trace` | request id and trace context, on every call and what it calls |
+//! | `who` | who makes a call, and who only claims to |
 
 pub mod accept;
 mod body;
@@ -43,6 +45,7 @@ mod handshake;
 pub mod health;
 pub mod inspect;
 mod limits;
+pub mod mesh;
 mod observed;
 mod probe;
 mod reflection;
@@ -54,6 +57,7 @@ pub mod telemetry;
 mod tests;
 pub mod tls;
 pub mod trace;
+mod who;
 
 pub use accept::{Running, Server};
 pub use call::context;
@@ -64,6 +68,7 @@ pub use deadline::Deadline;
 pub use health::Health;
 pub use shed::{Recording, Shed, ShedCalls};
 pub use tonic::service::Routes;
+pub use who::Forged;
 
 /// What keeps a server from starting.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +110,9 @@ pub enum StartError {
     /// The configuration is not readable or names an unknown key.
     #[error("the configuration is not usable")]
     Configuration(#[source] ::config::ConfigError),
+    /// The `mesh` transport is not configured whole.
+    #[error("the `mesh` transport is not usable: {0}")]
+    Mesh(String),
     /// Metrics or traces cannot be sent as configured.
     #[error("telemetry cannot be set up as configured")]
     Telemetry(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -1,5 +1,5 @@
-//! How many calls are under way, or connections open: of one caller, and of all. What is over a limit is refused at once and told when
-//! to come again; nothing queues. Our own services and the operator keep a share of their own, so that what agencies
+//! How many calls are under way, or connections open: of one caller, and of all. What is over a limit is refused at
+//! once and told when to come again; nothing queues. Our own services and the operator keep a share of their own, so that what agencies
 //! ask for in bulk never keeps a record from being made.
 
 use std::{
@@ -11,6 +11,8 @@ use crate::caller::{Caller, Kind};
 
 /// The part of all calls that is kept for our own services and the operator.
 const KEPT: usize = 8;
+/// Under what name the connections of proxies are counted; no SPIFFE id is that.
+const PROXY: &str = "proxy";
 
 /// The limits of a server.
 pub(crate) struct Limits {
@@ -48,7 +50,15 @@ impl Limits {
             // A service calls for many callers, each of whom has its own limit where it comes in.
             Some(Kind::Service(_) | Kind::Operator(_)) => (self.all, self.all),
         };
-        let id = caller.map(Caller::id).unwrap_or_default();
+        self.enter_as(caller.map(Caller::id).unwrap_or_default(), all, each)
+    }
+
+    /// A place for a connection of the mesh's proxy, which brings the calls of our own services.
+    pub(crate) fn enter_proxy(self: &Arc<Self>) -> Option<Place> {
+        self.enter_as(PROXY, self.all, self.all)
+    }
+
+    fn enter_as(self: &Arc<Self>, id: &str, all: usize, each: usize) -> Option<Place> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let of_caller = under_way.by_caller.get(id).copied().unwrap_or_default();
         if under_way.all >= all || of_caller >= each {

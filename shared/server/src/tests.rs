@@ -5,6 +5,7 @@ mod connection;
 mod health;
 mod limits;
 mod measured;
+mod mesh;
 mod probe;
 mod reflection;
 mod reload;
@@ -217,21 +218,32 @@ fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         connection_grace_seconds: 60,
         lame_duck_seconds: 0,
         drain_max_seconds: 1,
+        mesh: crate::mesh::Config::default(),
         telemetry: telemetry::Config { otlp_seconds: 1, ..Default::default() },
     }
 }
 
 fn channel(server: &Running, service: &str, files: &tls::Files) -> Channel {
-    let (endpoint, service) = (server.address().to_string(), service.to_owned());
-    channel::to_service(&channel::Peer { endpoint, service }, DOMAIN, files).unwrap()
+    let endpoint = server.address().to_string();
+    channel::to_service(&channel::Peer::direct(endpoint, service), DOMAIN, files).unwrap()
 }
 
-async fn decide<C>(channel: C, timeout: Option<&str>) -> Result<DecideResponse, Status>
-where
-    C: GrpcService<Body, Error: Into<BoxError>>,
-    C::ResponseBody:
-        http_body::Body<Data = bytes::Bytes, Error: Into<BoxError> + Send> + Send + 'static,
+/// What calls go over: a channel of ours, or one of tonic's.
+trait Way:
+    GrpcService<
+        Body,
+        ResponseBody: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError> + Send>
+                          + Send
+                          + 'static,
+        Error: Into<BoxError> + std::fmt::Debug,
+    > + Clone
 {
+}
+
+impl Way for Channel {}
+impl Way for tonic::transport::Channel {}
+
+async fn decide(channel: impl Way, timeout: Option<&str>) -> Result<DecideResponse, Status> {
     let mut request = Request::new(DecideRequest::default());
     if let Some(timeout) = timeout {
         request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());
@@ -375,8 +387,7 @@ async fn a_revoked_service_is_not_called() {
     assert_eq!(reason(&refused).1, "", "no answer of ours, whatever the transport calls it");
     // A list that has passed its date lets us call nobody (I9).
     pki.revoke(&[], until - Span::days(2));
-    let peer =
-        channel::Peer { endpoint: server.address().to_string(), service: "policy".to_owned() };
+    let peer = channel::Peer::direct(server.address().to_string(), "policy");
     assert!(channel::to_service(&peer, DOMAIN, &ours).is_err());
     server.stop().await;
 }

@@ -97,10 +97,8 @@ impl World {
     pub(super) fn identity_settings(&self) -> settings::Identity {
         let mut settings = settings::Identity::load(None).expect("settings");
         let [_, _, database] = &self.databases;
-        let peer = |relay: &Relay, service: &str| Peer {
-            endpoint: relay.address().to_string(),
-            service: service.to_owned(),
-        };
+        let peer =
+            |relay: &Relay, service: &str| Peer::direct(relay.address().to_string(), service);
         settings.identity.database = Secret::new(database.url());
         settings.identity.synthetic = true;
         settings.identity.log_key_file = self.file("log.vkey");

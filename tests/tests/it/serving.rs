@@ -34,7 +34,7 @@ async fn health_is_answered_to_whoever_has_an_identity(engine: Engine) {
         world.files("revoked"),
         world.issue("probe", "spiffe://lienthong.test/operator/probe"),
     ] {
-        let peer = Peer { endpoint: world.address().to_string(), service: "identity".to_owned() };
+        let peer = Peer::direct(world.address().to_string(), "identity");
         let channel = to_service(&peer, TRUST_DOMAIN, &files).unwrap();
         let request = HealthCheckRequest { service: String::new() };
         let answer = HealthClient::new(channel).check(request).await.unwrap().into_inner();
@@ -46,7 +46,7 @@ async fn health_is_answered_to_whoever_has_an_identity(engine: Engine) {
 /// A peer that is away is told as NOT_SERVING, and when it is back as SERVING; the process lives all the while.
 async fn i9_readiness_follows_the_peers_and_liveness_does_not(engine: Engine) {
     let world = World::with(engine, Options { readiness: true, ..Options::default() }).await;
-    let peer = Peer { endpoint: world.address().to_string(), service: "identity".to_owned() };
+    let peer = Peer::direct(world.address().to_string(), "identity");
     let channel = to_service(&peer, TRUST_DOMAIN, &world.files("insurance")).unwrap();
     let mut health = HealthClient::new(channel);
     let named = |service: &str| HealthCheckRequest { service: service.to_owned() };

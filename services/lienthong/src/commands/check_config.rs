@@ -97,6 +97,9 @@ fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
     let mut faults = Faults::default();
     let server = &settings.server;
     inspect::server(server, process::ALL, now, &mut faults);
+    if !server.mesh.listen.is_empty() {
+        faults.add("server.mesh.listen", process::NO_MESH);
+    }
     for (name, caller) in
         [("identity", &settings.callers.identity), ("contribution", &settings.callers.contribution)]
     {

@@ -273,6 +273,8 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
     let bad = configuration(folder.path(), "nowhere");
     std::fs::write(folder.path().join("log.vkey"), log.verifier_key()).unwrap();
     let text = std::fs::read_to_string(&bad).unwrap().replace("sqlite://", "mysql://");
+    // A mesh in front of every service in one process, of which nothing is said.
+    let text = text.replace("[server.mesh]\nlisten = \"\"", "[server.mesh]\nlisten = \"x:1\"");
     std::fs::write(&bad, text).unwrap();
     let Command::CheckConfig(arguments) = Cli::try_parse_from([
         "lienthong",
@@ -301,6 +303,10 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
         "server.listen",
         "server.certificate",
         "server.key",
+        "server.mesh.listen",
+        "server.mesh.proxies",
+        "server.mesh.header",
+        "server.mesh.identities",
         "policy.registry_file",
         "audit.database",
         "identity.database",
@@ -308,5 +314,12 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
         "contribution.log_key_file",
     ] {
         assert!(keys.contains(&key), "{key} in {keys:?}");
+    }
+}
+
+#[test]
+fn threads_follow_the_processors_and_are_two_at_least() {
+    for (available, expect) in [(0, 2), (1, 2), (2, 2), (3, 3), (64, 64)] {
+        assert_eq!(super::workers(std::num::NonZeroUsize::new(available)), expect, "{available}");
     }
 }

@@ -1,5 +1,5 @@
-//! One connection to another service: mutual TLS, and the peer must be the service it is meant to be, not just anybody
-//! whom the CA knows. Every attempt asks anew for the addresses behind the name, because replicas come and go.
+//! One connection to another service, and that it ends there. Every attempt asks anew for the addresses behind the
+//! name, because replicas come and go.
 
 use std::{
     io,
@@ -15,8 +15,9 @@ use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_util::either::Either;
 
-use super::Peer;
+use super::{Peer, Transport};
 use crate::{
     StartError,
     caller::{Caller, Kind},
@@ -32,6 +33,9 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 const BACK_OFF_GROWS: f64 = 1.6;
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 
+/// A connection of either transport.
+type Stream = Either<TlsStream<TcpStream>, TcpStream>;
+
 /// Makes a connection, again and again.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -43,6 +47,7 @@ pub(super) struct Connector {
 /// Whom it connects to, and as whom.
 struct To {
     places: Vec<(String, ServerName<'static>)>,
+    transport: Transport,
     service: String,
     trust_domain: String,
     files: tls::Files,
@@ -73,6 +78,7 @@ impl Connector {
         tls::client(files)?;
         let to = To {
             places,
+            transport: peer.transport,
             service: peer.service.clone(),
             trust_domain: trust_domain.to_owned(),
             files: files.clone(),
@@ -94,7 +100,7 @@ impl Connector {
 
     /// Connects to one of the addresses. While it waits after a failure it fails at once, so that calls are refused
     /// and not held up.
-    pub(super) async fn connect(&self) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
+    pub(super) async fn connect(&self) -> io::Result<TokioIo<Stream>> {
         if self.waits() {
             return Err(io::Error::other("the service was not reached and is tried again soon"));
         }
@@ -106,12 +112,12 @@ impl Connector {
         Ok(TokioIo::new(connected?))
     }
 
-    async fn reach(&self) -> io::Result<TlsStream<TcpStream>> {
+    async fn reach(&self) -> io::Result<Stream> {
         let (mut addresses, mut failed) = self.to.addresses().await;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % addresses.len().max(1);
         addresses.rotate_left(turn);
         for (address, name) in addresses {
-            match tokio::time::timeout(ADDRESS_MAX, self.to.shake(address, name)).await {
+            match tokio::time::timeout(ADDRESS_MAX, self.to.connect(address, name)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => failed = error,
                 Err(_) => failed = io::ErrorKind::TimedOut.into(),
@@ -164,20 +170,19 @@ impl To {
         (found, failed)
     }
 
-    async fn shake(
-        &self,
-        address: SocketAddr,
-        name: &ServerName<'static>,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    async fn connect(&self, address: SocketAddr, name: &ServerName<'static>) -> io::Result<Stream> {
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
+        if self.transport == Transport::Mesh {
+            return Ok(Either::Right(tcp));
+        }
         let config = tls::client(&self.files).map_err(io::Error::other)?;
         let stream = TlsConnector::from(config).connect(name.clone(), tcp).await?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
         let peer =
             certificate.and_then(|der| Caller::from_certificate(der, &self.trust_domain).ok());
         match peer.as_ref().map(Caller::kind) {
-            Some(Kind::Service(found)) if *found == self.service => Ok(stream),
+            Some(Kind::Service(found)) if *found == self.service => Ok(Either::Left(stream)),
             Some(_) | None => Err(io::Error::other("the peer is another service")),
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Metrics {
     pub(crate) connections_ended: Counter<u64>,
     /// Handshakes, by how they ended.
     pub(crate) handshakes: Counter<u64>,
+    /// Who claimed to be vouched for by a proxy and was refused, by what it was.
+    pub(crate) forged: Counter<u64>,
     /// Attempts to read the identity again, by how they ended.
     pub(crate) identity_reads: Counter<u64>,
     /// When what the identity rests on runs out, in seconds since 1970: the certificate, or the first list.
@@ -75,6 +77,11 @@ impl Metrics {
                 "lienthong.server.handshakes",
                 "{handshake}",
                 "Handshakes, by how they ended",
+            ),
+            forged: counter(
+                "lienthong.server.forged",
+                "{attempt}",
+                "Calls and connections that claimed a proxy's word and were refused",
             ),
             identity_reads: counter(
                 "lienthong.server.identity.reads",

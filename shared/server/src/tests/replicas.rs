@@ -5,7 +5,7 @@ use super::*;
 /// A service at several addresses.
 fn to(servers: &[&Running], files: &tls::Files) -> Channel {
     let addresses: Vec<_> = servers.iter().map(|server| server.address().to_string()).collect();
-    let peer = channel::Peer { endpoint: addresses.join(","), service: "policy".to_owned() };
+    let peer = channel::Peer::direct(addresses.join(","), "policy");
     channel::to_service(&peer, DOMAIN, files).unwrap()
 }
 

@@ -36,7 +36,7 @@ async fn a_server_that_vanished_is_noticed_while_a_call_is_open() {
     let server = start_told(&pki, false, 3_000, Arc::clone(&entered)).await;
     let (vanish, vanished) = watch::channel(false);
     let endpoint = road(server.address(), vanished).await.to_string();
-    let peer = channel::Peer { endpoint, service: "policy".to_owned() };
+    let peer = channel::Peer::direct(endpoint, "policy");
     let ours = channel::to_service(&peer, DOMAIN, &pki.service("identity")).unwrap();
     let open = tokio::spawn(decide(ours, None));
     within(entered.notified()).await;

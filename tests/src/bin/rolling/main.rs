@@ -219,7 +219,7 @@ async fn lookup(fleet: &Fleet) -> GetPersonRequest {
 async fn ready(fleet: &Fleet, name: &str, files: &tls::Files) {
     let at = REPLICAS.iter().position(|replica| *replica == name).unwrap();
     let endpoint = fleet.identity().split(',').nth(at).unwrap().to_owned();
-    let peer = server::channel::Peer { endpoint, service: "identity".to_owned() };
+    let peer = server::channel::Peer::direct(&endpoint, "identity");
     let channel = server::channel::to_service(&peer, demo::TRUST_DOMAIN, files).unwrap();
     let mut health = HealthClient::new(channel);
     let serves = async {
