@@ -208,22 +208,23 @@ fn service_config(pool: &DescriptorPool) -> String {
         let service = pool.get_service_by_name(&name).unwrap();
         for method in service.methods() {
             let of = if repeatable(&method) { &mut repeatable_ones } else { &mut others };
-            of.push(serde_json::json!({ "service": name, "method": method.name() }));
+            of.push(serde_json::json!({ "method": method.name(), "service": name }));
         }
     }
     assert!(!repeatable_ones.is_empty(), "nothing is published");
     // The server cuts a call there, too.
     let timeout = "30s";
+    // Keys stand sorted: features of serde_json that other crates ask for must not change the file.
     let mut methods = vec![serde_json::json!({
         "name": repeatable_ones,
-        "timeout": timeout,
         "retryPolicy": {
-            "maxAttempts": 5,
-            "initialBackoff": "0.1s",
-            "maxBackoff": "2s",
             "backoffMultiplier": 2,
+            "initialBackoff": "0.1s",
+            "maxAttempts": 5,
+            "maxBackoff": "2s",
             "retryableStatusCodes": ["UNAVAILABLE"],
         },
+        "timeout": timeout,
     })];
     if !others.is_empty() {
         methods.push(serde_json::json!({ "name": others, "timeout": timeout }));
