@@ -95,11 +95,12 @@ def without_digests(documents):
 
 
 def table(source):
-    """METHODS of caller.rs: {method: set of callers}, callers being `agencies`, `everyone` and services."""
-    found = re.search(r"const METHODS: [^=]*= &\[(.*?)\n\];", source, re.S)
-    if not found:
+    """METHODS and EVERYWHERE of caller.rs: {method: set of callers}, callers being `agencies`, `everyone` and
+    services."""
+    found = re.findall(r"const (?:METHODS|EVERYWHERE): [^=]*= &\[(.*?)\n\];", source, re.S)
+    if len(found) != 2:
         raise SystemExit("k8s/check: METHODS is not where it was in shared/server/src/caller.rs")
-    body = re.sub(r"//[^\n]*", "", found[1])
+    body = re.sub(r"//[^\n]*", "", "".join(found))
     methods = {}
     for method, callers in re.findall(r'\(\s*"(/[^"]+)",\s*&\[(.*?)\],?\s*\)', body, re.S):
         methods[method] = set()

@@ -4,6 +4,7 @@
 //! | module | job |
 //! |---|---|
 //! | `events` | events to submit: births, deaths, moves, corrections |
+//! | `interop` | gRPC's own test service on our server core |
 //! | `people` | synthetic persons, and lookups of them |
 //! | `processes` | real processes, to be killed and started again |
 //! | `raw` | a call as bytes over HTTP/2, where a gRPC client would get in the way |
@@ -23,6 +24,7 @@
 )]
 
 pub mod events;
+pub mod interop;
 pub mod people;
 pub mod processes;
 pub mod raw;

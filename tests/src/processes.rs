@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
 };
@@ -17,8 +17,11 @@ use lienthong::{
     process::{ALL, Runtime},
     settings,
 };
-use server::{channel::Peer, config::Secret};
+use server::{channel::Peer, config::Secret, tls};
 use store::{Engine, testing::TestDatabase};
+
+/// What `[server]` has by default, and the demonstration, whose settings these are, has not.
+const LAME_DUCK_SECONDS: u64 = 2;
 
 /// The four services.
 pub const SERVICES: [&str; 4] = ["audit", "policy", "identity", "contribution"];
@@ -30,6 +33,17 @@ pub enum Shape {
     All,
     /// One process each.
     Each,
+    /// One process each, but of the identity service as many as [`REPLICAS`], on one database, with the time that a
+    /// process that ends leaves its callers by default.
+    Replicas,
+}
+
+/// The processes of the identity service in [`Shape::Replicas`].
+pub const REPLICAS: [&str; 3] = ["identity-1", "identity-2", "identity-3"];
+
+/// The service of a process.
+fn service(name: &str) -> &str {
+    name.split('-').next().unwrap()
 }
 
 /// One kind of process: how it is started, and the one that runs.
@@ -38,6 +52,9 @@ struct Place {
     environment: Vec<(String, String)>,
     running: Option<Child>,
 }
+
+/// Which process wrote what to its log, line by line.
+type Said = Arc<Mutex<Vec<(&'static str, String)>>>;
 
 /// All processes of a system.
 pub struct Fleet {
@@ -48,7 +65,7 @@ pub struct Fleet {
     pki: Pki,
     log_key: tlog::LogVerifier,
     signing_key: String,
-    said: Arc<Mutex<Vec<String>>>,
+    said: Said,
     environment: Vec<(String, String)>,
     _folder: tempfile::TempDir,
 }
@@ -85,17 +102,23 @@ impl Fleet {
         let log_key = std::fs::read_to_string(&all.identity.log_key_file).unwrap();
         let signing_key = all.audit.signing_key_file.clone();
         let peer = |endpoint: &str, service: &str| Peer::direct(endpoint, service);
-        let mut files = Vec::new();
+        let (mut files, mut replicas) = (Vec::new(), Vec::new());
         let (identity, contribution) = match shape {
             Shape::All => {
                 files.push((ALL, toml::to_string(&all).unwrap()));
                 let own = peer(&all.server.listen, ALL);
                 (own.clone(), own)
             }
-            Shape::Each => {
-                let peers: BTreeMap<_, _> =
+            Shape::Each | Shape::Replicas => {
+                let mut peers: BTreeMap<_, _> =
                     SERVICES.iter().map(|name| (*name, peer(&free(), name))).collect();
-                files = each(&all, &pki, &peers);
+                if shape == Shape::Replicas {
+                    replicas = REPLICAS.map(|name| (name, free())).to_vec();
+                    let addresses: Vec<_> = replicas.iter().map(|(_, at)| at.as_str()).collect();
+                    peers.insert("identity", peer(&addresses.join(","), "identity"));
+                    all.server.lame_duck_seconds = LAME_DUCK_SECONDS;
+                }
+                files = each(&all, &pki, &peers, &replicas);
                 (peers["identity"].clone(), peers["contribution"].clone())
             }
         };
@@ -124,7 +147,7 @@ impl Fleet {
     fn add(&mut self, name: &'static str, text: &str) {
         let config = self._folder.path().join(format!("{name}.toml"));
         std::fs::write(&config, text).unwrap();
-        let own = |service: &&&'static str| name == ALL || name == **service;
+        let own = |of: &&&'static str| name == ALL || service(name) == **of;
         let databases = SERVICES.iter().filter(own).map(|service| {
             let key = format!("LIENTHONG__{}__DATABASE", service.to_uppercase());
             (key, self.databases[service].url().to_owned())
@@ -161,28 +184,66 @@ impl Fleet {
     /// # Panics
     /// When one does not end with status 0.
     pub fn terminate(&mut self) {
-        for name in [ALL, "contribution", "identity", "policy", "audit"] {
-            let Some(mut child) = self.places.get_mut(name).and_then(|p| p.running.take()) else {
-                continue;
-            };
-            let id = child.id().to_string();
-            assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-            let ended = child.wait().unwrap();
-            assert!(ended.success(), "{name}: {ended}; it said: {:?}", self.said());
+        for of in [ALL, "contribution", "identity", "policy", "audit"] {
+            for name in self.names().into_iter().filter(|name| service(name) == of) {
+                self.terminate_one(name);
+            }
         }
+    }
+
+    /// Ends one process, if it runs, in the same way.
+    ///
+    /// # Panics
+    /// When it does not end with status 0.
+    pub fn terminate_one(&mut self, name: &str) {
+        let Some(mut child) = self.places.get_mut(name).and_then(|p| p.running.take()) else {
+            return;
+        };
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let ended = child.wait().unwrap();
+        assert!(ended.success(), "{name}: {ended}; it said: {:?}", self.said_by(name));
+    }
+
+    /// The id of a process that runs.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<u32> {
+        self.places[name].running.as_ref().map(Child::id)
     }
 
     /// What the processes wrote to their logs.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
-        self.said.lock().unwrap().clone()
+        self.said.lock().unwrap().iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// What one of them wrote.
+    #[must_use]
+    pub fn said_by(&self, name: &str) -> Vec<String> {
+        let said = self.said.lock().unwrap();
+        said.iter().filter(|(by, _)| *by == name).map(|(_, line)| line.clone()).collect()
+    }
+
+    /// Where the identity service is: `host:port`, or several with commas between them.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        &self.identity.endpoint
+    }
+
+    /// The certificate of a system of an agency.
+    ///
+    /// # Panics
+    /// When it cannot be issued.
+    #[must_use]
+    pub fn issue(&self, name: &str, agency: &str, system: &str) -> tls::Files {
+        let id = format!("spiffe://{}/agency/{agency}/system/{system}", demo::TRUST_DOMAIN);
+        self.pki.issue(name, &id).unwrap()
     }
 
     /// A caller of the contribution service, and one of the identity service.
     #[must_use]
     pub fn clients(&self, name: &str, agency: &str, system: &str) -> (Client, Client) {
-        let id = format!("spiffe://{}/agency/{agency}/system/{system}", demo::TRUST_DOMAIN);
-        let files = self.pki.issue(name, &id).unwrap();
+        let files = self.issue(name, agency, system);
         let to = |peer: &Peer| {
             Client::new(&peer.endpoint, &peer.service, demo::TRUST_DOMAIN, &files).unwrap()
         };
@@ -224,6 +285,7 @@ fn each(
     all: &settings::All,
     pki: &Pki,
     peers: &BTreeMap<&'static str, Peer>,
+    replicas: &[(&'static str, String)],
 ) -> Vec<(&'static str, String)> {
     let server = |name: &str| {
         let id = format!("spiffe://{}/service/{name}", demo::TRUST_DOMAIN);
@@ -242,21 +304,28 @@ fn each(
     contribution.identity = peers["identity"].clone();
     let audit = settings::Audit { server: server("audit"), audit: all.audit.clone() };
     let policy = settings::Policy { server: server("policy"), policy: all.policy.clone() };
-    let identity = settings::Identity { server: server("identity"), identity };
+    let mut identity = settings::Identity { server: server("identity"), identity };
     let contribution = settings::Contribution { server: server("contribution"), contribution };
-    vec![
+    let mut files = vec![
         ("audit", toml::to_string(&audit).unwrap()),
         ("policy", toml::to_string(&policy).unwrap()),
-        ("identity", toml::to_string(&identity).unwrap()),
         ("contribution", toml::to_string(&contribution).unwrap()),
-    ]
+    ];
+    if replicas.is_empty() {
+        files.push(("identity", toml::to_string(&identity).unwrap()));
+    }
+    for (name, listen) in replicas {
+        identity.server.listen.clone_from(listen);
+        files.push((name, toml::to_string(&identity).unwrap()));
+    }
+    files
 }
 
 /// Starts a process and reads its log until it says that it serves.
 #[expect(clippy::zombie_processes, reason = "the fleet waits for what it kills")]
-fn start(name: &str, place: &Place, said: &Arc<Mutex<Vec<String>>>) -> Child {
+fn start(name: &'static str, place: &Place, said: &Said) -> Child {
     let mut child = Command::new(binary())
-        .args(["serve", name, "--config"])
+        .args(["serve", service(name), "--config"])
         .arg(&place.config)
         .envs(place.environment.iter().cloned())
         .stdin(Stdio::null())
@@ -268,12 +337,12 @@ fn start(name: &str, place: &Place, said: &Arc<Mutex<Vec<String>>>) -> Child {
     for line in lines.by_ref() {
         let line = line.unwrap();
         let serves = line.contains("\"serving\"");
-        said.lock().unwrap().push(line);
+        said.lock().unwrap().push((name, line));
         if serves {
             let said = Arc::clone(said);
             std::thread::spawn(move || {
                 for line in lines.map_while(Result::ok) {
-                    said.lock().unwrap().push(line);
+                    said.lock().unwrap().push((name, line));
                 }
             });
             return child;
@@ -282,10 +351,11 @@ fn start(name: &str, place: &Place, said: &Arc<Mutex<Vec<String>>>) -> Child {
     panic!("{name} does not start: {:?}", said.lock().unwrap())
 }
 
-/// The binary beside the tests, which `tests/run` builds first.
+/// The binary beside this program, or beside the folder of this test, which `tests/run` builds first.
 fn binary() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let profile = tests.parent().and_then(Path::parent).unwrap();
+    let own = std::env::current_exe().unwrap();
+    let folder = own.parent().unwrap();
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
     let binary = profile.join("lienthong");
     assert!(binary.exists(), "{} is not built: run ./tests/run", binary.display());
     binary

@@ -10,7 +10,9 @@ use contract::{
     identity::v1::{GetPersonAnswer, GetPersonRequest, VerifyClaimsAnswer, VerifyClaimsRequest},
 };
 use prost::Message;
+use prost_types::Timestamp;
 use server::{Channel, channel, tls};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::{Request, Status, client::Grpc};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
@@ -95,6 +97,14 @@ impl From<Status> for Refused {
             metadata,
         }
     }
+}
+
+/// A moment in the words of RFC 3339.
+#[must_use]
+pub fn moment(at: Option<Timestamp>) -> Option<String> {
+    let Timestamp { seconds, nanos } = at?;
+    let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+    (at + time::Duration::nanoseconds(nanos.into())).format(&Rfc3339).ok()
 }
 
 /// What an error says, and what lies below it.

@@ -16,7 +16,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use prost_types::method_options::IdempotencyLevel;
 
 /// Packages of the contract.
@@ -157,6 +158,25 @@ fn generate(
     files
 }
 
+/// A protocol that is not ours and no part of the contract.
+fn foreign(
+    folder: &str,
+    file: &str,
+    package: &str,
+    builder: tonic_prost_build::Builder,
+) -> BTreeMap<String, String> {
+    let mut compiler = protox::Compiler::new([root().join(folder)]).unwrap();
+    compiler.include_imports(true).include_source_info(true).open_file(file).unwrap();
+    generate(builder, &compiler.file_descriptor_set(), package)
+}
+
+/// Whether the contract says that a call of the method may be repeated, with its one request.
+fn repeatable(method: &MethodDescriptor) -> bool {
+    let options = method.method_descriptor_proto().options.clone().unwrap_or_default();
+    options.idempotency_level() != IdempotencyLevel::IdempotencyUnknown
+        && !method.is_client_streaming()
+}
+
 /// Every method, and whether its proto says that it may be repeated.
 fn methods(pool: &DescriptorPool) -> String {
     let mut out = String::from(
@@ -167,9 +187,7 @@ fn methods(pool: &DescriptorPool) -> String {
     );
     for service in pool.services().filter(|s| s.full_name().starts_with(OURS)) {
         for method in service.methods() {
-            let options = method.method_descriptor_proto().options.clone().unwrap_or_default();
-            let repeatable = options.idempotency_level() != IdempotencyLevel::IdempotencyUnknown
-                && !method.is_client_streaming();
+            let repeatable = repeatable(&method);
             let path = format!("/{}/{}", service.full_name(), method.name());
             writeln!(out, "    (\"{path}\", {repeatable}),").unwrap();
         }
@@ -177,12 +195,47 @@ fn methods(pool: &DescriptorPool) -> String {
     out + "];\n"
 }
 
-/// The health protocol, which is not ours and no part of the contract.
-fn health() -> BTreeMap<String, String> {
-    let protocols = root().join("proto/third_party");
-    let mut compiler = protox::Compiler::new([&protocols]).unwrap();
-    compiler.include_source_info(true).open_file("grpc/health/v1/health.proto").unwrap();
-    generate(tonic_prost_build::configure(), &compiler.file_descriptor_set(), "grpc.health.")
+/// What a client of the published services is configured with (gRFC A6): every instance in turn, and another attempt
+/// where the contract says that a call may be repeated. UNAVAILABLE alone is worth one: every other code is an answer.
+fn service_config(pool: &DescriptorPool) -> String {
+    let released = fs::read(root().join("proto/released.binpb")).unwrap();
+    let released = prost_types::FileDescriptorSet::decode(released.as_slice()).unwrap();
+    let published = released.file.iter().flat_map(|file| {
+        file.service.iter().map(|service| format!("{}.{}", file.package(), service.name()))
+    });
+    let (mut repeatable_ones, mut others) = (Vec::new(), Vec::new());
+    for name in published {
+        let service = pool.get_service_by_name(&name).unwrap();
+        for method in service.methods() {
+            let of = if repeatable(&method) { &mut repeatable_ones } else { &mut others };
+            of.push(serde_json::json!({ "method": method.name(), "service": name }));
+        }
+    }
+    assert!(!repeatable_ones.is_empty(), "nothing is published");
+    // The server cuts a call there, too.
+    let timeout = "30s";
+    // Keys stand sorted: features of serde_json that other crates ask for must not change the file.
+    let mut methods = vec![serde_json::json!({
+        "name": repeatable_ones,
+        "retryPolicy": {
+            "backoffMultiplier": 2,
+            "initialBackoff": "0.1s",
+            "maxAttempts": 5,
+            "maxBackoff": "2s",
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        },
+        "timeout": timeout,
+    })];
+    if !others.is_empty() {
+        methods.push(serde_json::json!({ "name": others, "timeout": timeout }));
+    }
+    let config = serde_json::json!({
+        "loadBalancingConfig": [{ "round_robin": {} }],
+        "methodConfig": methods,
+        // When more than half of the tokens are gone, nothing is repeated: no storm on top of an outage.
+        "retryThrottling": { "maxTokens": 100, "tokenRatio": 0.1 },
+    });
+    serde_json::to_string_pretty(&config).unwrap() + "\n"
 }
 
 /// Everything that is committed, as path from the root and text.
@@ -230,9 +283,22 @@ fn expected() -> BTreeMap<PathBuf, String> {
         }
     }
     files.insert("shared/contract/src/gen/redacted.rs".into(), debug);
+    files.insert("proto/service_config.json".into(), service_config(&pool));
     files.insert("shared/contract/src/gen/methods.rs".into(), methods(&pool));
-    for (name, text) in health() {
+    let plain = tonic_prost_build::configure;
+    let health =
+        foreign("proto/third_party", "grpc/health/v1/health.proto", "grpc.health.", plain());
+    for (name, text) in health {
         files.insert(PathBuf::from("shared/server/src/gen").join(name), text);
+    }
+    let testing = foreign(
+        "tests/interop/proto",
+        "grpc/testing/test.proto",
+        "grpc.testing.",
+        plain().build_client(false),
+    );
+    for (name, text) in testing {
+        files.insert(PathBuf::from("tests/src/gen").join(name), text);
     }
     files
 }

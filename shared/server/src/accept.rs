@@ -11,6 +11,7 @@ use tonic::service::Routes;
 
 use crate::{
     Config, StartError,
+    caller::Methods,
     connection::Connection,
     handshake::{Handshake, Handshakes},
     health::Health,
@@ -30,6 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A bound listener whose identity is already valid.
 pub struct Server {
     config: Config,
+    methods: Methods,
     identities: Identities,
     following: Pin<Box<dyn Future<Output = ()> + Send>>,
     listener: TcpListener,
@@ -54,6 +56,11 @@ pub struct Running {
 impl Server {
     /// Reads the identity, then binds the addresses: never a port without an identity (I9).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, Methods::LIENTHONG).await
+    }
+
+    /// The same for a server that has other methods than ours.
+    pub async fn bind_with(config: Config, methods: Methods) -> Result<Self, StartError> {
         let (identities, following) = reload::follow(&config)?;
         let listener = listen(&config.listen).await?;
         let address = listener.local_addr().map_err(failed(&config.listen))?;
@@ -70,6 +77,7 @@ impl Server {
         let (forged, shed) = (Arc::default(), Shed::new(Clock::system()));
         Ok(Self {
             config,
+            methods,
             identities,
             following,
             listener,
@@ -144,6 +152,7 @@ impl Server {
             let Some(accepted) = accepted else { continue };
             let connection = Connection {
                 routes: routes.clone(),
+                methods: self.methods,
                 identities: self.identities.clone(),
                 config: Arc::clone(&config),
                 goaway: goaway.clone(),

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use crate::{
     body::{Held, Holds},
-    caller::{Admission, Caller, Kind, NoCaller, admission, known},
+    caller::{Admission, Caller, Kind, Methods, NoCaller},
     connection::Call,
     deadline::Deadline,
     error,
@@ -22,6 +22,7 @@ use crate::{
     runtime::Entropy,
     shed::Shed,
     telemetry::span::{self, Ended},
+    tls::KeyExchange,
     trace::{self, Trace},
     who::Who,
 };
@@ -32,6 +33,7 @@ const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 const WATCH_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// Watches on health that a connection may have open: they need no place, and last.
 pub(crate) const WATCHES_MAX: usize = 8;
+const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 /// When a caller over a limit may come again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The name in logs and labels of a method that is not in the table: what a stranger types is not repeated there.
@@ -44,8 +46,12 @@ type Taken = (Option<Place>, Option<OwnedSemaphorePermit>);
 pub(crate) struct Calls {
     /// The handlers.
     pub(crate) routes: Routes,
+    /// The methods there are, and who may call them.
+    pub(crate) methods: Methods,
     /// Who makes them.
     pub(crate) who: Who,
+    /// How the connection's keys were made, where they were made here.
+    pub(crate) key_exchange: Option<KeyExchange>,
     /// A call without a deadline gets this one.
     pub(crate) deadline_max: Duration,
     /// How many calls may be under way.
@@ -63,8 +69,8 @@ impl Calls {
     pub(crate) async fn answer(&self, request: Request<Incoming>, counted: Call) -> Response<Body> {
         let path = request.uri().path();
         let caller = self.who.makes(request.headers());
-        let (health, admitted) = (path.starts_with(HEALTH), admit(path, caller));
-        let method = known(path).unwrap_or(OTHER);
+        let (health, admitted) = (path.starts_with(HEALTH), self.admit(path, caller));
+        let method = self.methods.name(path).unwrap_or(OTHER);
         let parent = trace::parent(request.headers());
         let span = span::begin(SpanKind::Server, method, parent.as_ref());
         let trace =
@@ -95,9 +101,23 @@ impl Calls {
         trace.clone().scope(work.instrument(log)).await
     }
 
+    /// Who calls, if it may call this method.
+    fn admit<'a>(
+        &self,
+        method: &str,
+        caller: Result<&'a Caller, NoCaller>,
+    ) -> Result<&'a Caller, ErrorReason> {
+        let caller = caller.map_err(|_| ErrorReason::UnknownIdentity)?;
+        match self.methods.admission(method, caller) {
+            Admission::Open => Ok(caller),
+            Admission::Closed => Err(ErrorReason::MethodNotAllowed),
+            Admission::Unknown => Err(ErrorReason::UnknownMethod),
+        }
+    }
+
     /// Counts a refused call of an agency. Our own services come again with what they have to do.
     fn shed(&self, caller: &Caller, path: &str) {
-        if let (Kind::System { .. }, Some(method)) = (caller.kind(), known(path)) {
+        if let (Kind::System { .. }, Some(method)) = (caller.kind(), self.methods.name(path)) {
             self.shed.count(caller, method);
         }
     }
@@ -131,6 +151,9 @@ impl Calls {
         };
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(deadline);
+        if let Some(key_exchange) = self.key_exchange {
+            request.extensions_mut().insert(key_exchange);
+        }
         let handler = self.routes.clone().oneshot(request);
         let place = UntilDone(place);
         match tokio::time::timeout_at(deadline.at(), handler).await {
@@ -140,19 +163,6 @@ impl Calls {
             Ok(Err(never)) => match never {},
             Err(_) => (refused(ErrorReason::DeadlineExceeded), Taken::default()),
         }
-    }
-}
-
-/// Who calls, if it may call this method.
-fn admit<'a>(
-    method: &str,
-    caller: Result<&'a Caller, NoCaller>,
-) -> Result<&'a Caller, ErrorReason> {
-    let caller = caller.map_err(|_| ErrorReason::UnknownIdentity)?;
-    match admission(method, caller) {
-        Admission::Open => Ok(caller),
-        Admission::Closed => Err(ErrorReason::MethodNotAllowed),
-        Admission::Unknown => Err(ErrorReason::UnknownMethod),
     }
 }
 
@@ -217,8 +227,14 @@ fn in_our_words(response: Response<Body>) -> Response<Body> {
         // A message over the method's limit.
         refused(ErrorReason::MessageTooLarge)
     } else if code == Code::Unimplemented {
-        // A method that the table knows and nobody here serves, or a compression we do not take.
-        refused(ErrorReason::UnknownMethod)
+        // A method that the table knows and nobody here serves, or a compression we do not take; gRPC wants it said
+        // which we do.
+        let accepted = headers.get(ACCEPT_ENCODING).cloned();
+        let mut response = refused(ErrorReason::UnknownMethod);
+        if let Some(accepted) = accepted {
+            response.headers_mut().insert(ACCEPT_ENCODING, accepted);
+        }
+        response
     } else if code == Code::Internal {
         // A message that cannot be parsed.
         let (vi, en) = ("không đọc được".to_owned(), "cannot be parsed".to_owned());

@@ -1,6 +1,6 @@
 //! Who calls: the SPIFFE URI in the verified client certificate, or the one that the configuration has for whom the
 //! proxy of a mesh vouches for (`mesh`), and nothing else. What one kind of
-//! caller may call is one static table, never a question to the policy service.
+//! caller may call is one static table of each server, never a question to the policy service.
 
 use x509_parser::{extensions::GeneralName, prelude::FromDer};
 
@@ -108,14 +108,25 @@ fn is_segment(part: &str) -> bool {
 
 /// To whom a method is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OpenTo {
+pub enum OpenTo {
+    /// Systems of agencies.
     Systems,
+    /// One of our own services.
     Service(&'static str),
+    /// Whoever has a certificate that names a caller.
     Everyone,
 }
 
-/// Every method there is, and who may call it. A method that is not here does not exist.
-const METHODS: &[(&str, &[OpenTo])] = &[
+/// What one row of a table of methods is: the full path, and to whom it is open.
+pub type Method = (&'static str, &'static [OpenTo]);
+
+/// The methods of a server, and who may call each. What is not among them does not exist; health and reflection
+/// are among those of every server.
+#[derive(Debug, Clone, Copy)]
+pub struct Methods(&'static [Method]);
+
+/// Every method of our own services.
+const METHODS: &[Method] = &[
     ("/lienthong.identity.v1.IdentityService/GetPerson", &[OpenTo::Systems]),
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", &[OpenTo::Systems]),
     ("/lienthong.register.v1.RegisterService/Apply", &[OpenTo::Service("contribution")]),
@@ -128,6 +139,10 @@ const METHODS: &[(&str, &[OpenTo])] = &[
         "/lienthong.audit.v1.AuditService/Append",
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
     ),
+];
+
+/// What every server answers.
+const EVERYWHERE: &[Method] = &[
     ("/grpc.health.v1.Health/Check", &[OpenTo::Everyone]),
     ("/grpc.health.v1.Health/List", &[OpenTo::Everyone]),
     ("/grpc.health.v1.Health/Watch", &[OpenTo::Everyone]),
@@ -146,33 +161,48 @@ pub enum Admission {
     Unknown,
 }
 
-/// The name of a method as the table has it, for logs: what a stranger types is not repeated there (I8).
-pub(crate) fn known(method: &str) -> Option<&'static str> {
-    METHODS.iter().map(|(name, _)| *name).find(|name| *name == method)
-}
-
-/// Whether any method is open to a service of this name.
+/// Whether any method of ours is open to a service of this name.
 pub(crate) fn calls(service: &str) -> bool {
     let mut open = METHODS.iter().flat_map(|(_, open)| *open);
     open.any(|open| matches!(open, OpenTo::Service(name) if *name == service))
 }
 
-/// Whether `caller` may call `method`, given as its full path.
-pub fn admission(method: &str, caller: &Caller) -> Admission {
-    let Some((_, open)) = METHODS.iter().find(|(name, _)| *name == method) else {
-        return Admission::Unknown;
-    };
-    let allowed = open.iter().any(|open| match (open, &caller.kind) {
-        (OpenTo::Everyone, _) | (OpenTo::Systems, Kind::System { .. }) => true,
-        (OpenTo::Service(name), Kind::Service(service)) => name == service,
-        (OpenTo::Systems, Kind::Service(_) | Kind::Operator(_))
-        | (OpenTo::Service(_), Kind::System { .. } | Kind::Operator(_)) => false,
-    });
-    if allowed { Admission::Open } else { Admission::Closed }
+impl Methods {
+    /// Those of our own services.
+    pub const LIENTHONG: Self = Self(METHODS);
+
+    /// Those of another server on this core.
+    #[must_use]
+    pub const fn new(methods: &'static [Method]) -> Self {
+        Self(methods)
+    }
+
+    fn find(self, method: &str) -> Option<&'static Method> {
+        self.0.iter().chain(EVERYWHERE).find(|(name, _)| *name == method)
+    }
+
+    /// The name of a method as the table has it, for logs: what a stranger types is not repeated there (I8).
+    pub(crate) fn name(self, method: &str) -> Option<&'static str> {
+        self.find(method).map(|(name, _)| *name)
+    }
+
+    /// Whether `caller` may call `method`, given as its full path.
+    #[must_use]
+    pub fn admission(self, method: &str, caller: &Caller) -> Admission {
+        let Some((_, open)) = self.find(method) else { return Admission::Unknown };
+        let allowed = open.iter().any(|open| match (open, &caller.kind) {
+            (OpenTo::Everyone, _) | (OpenTo::Systems, Kind::System { .. }) => true,
+            (OpenTo::Service(name), Kind::Service(service)) => name == service,
+            (OpenTo::Systems, Kind::Service(_) | Kind::Operator(_))
+            | (OpenTo::Service(_), Kind::System { .. } | Kind::Operator(_)) => false,
+        });
+        if allowed { Admission::Open } else { Admission::Closed }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn check(uri: &str, expect: Result<Kind, NoCaller>) {
@@ -205,6 +235,7 @@ mod tests {
 
     #[test]
     fn i8_what_a_stranger_types_is_no_name_of_a_method() {
+        let known = |typed| Methods::LIENTHONG.name(typed);
         assert_eq!(known("/grpc.health.v1.Health/Check"), Some("/grpc.health.v1.Health/Check"));
         for typed in ["/990204000001/x", "/grpc.health.v1.Health/Check/990204000001", ""] {
             assert_eq!(known(typed), None, "{typed}");
@@ -220,7 +251,8 @@ mod tests {
         let get = "/lienthong.identity.v1.IdentityService/GetPerson";
         let append = "/lienthong.audit.v1.AuditService/Append";
         fn ask(method: &str, caller: &Result<Caller, NoCaller>) -> Result<Admission, NoCaller> {
-            caller.as_ref().map(|caller| admission(method, caller)).map_err(|error| *error)
+            let admission = |caller| Methods::LIENTHONG.admission(method, caller);
+            caller.as_ref().map(admission).map_err(|error| *error)
         }
         assert_eq!(ask(get, &system), Ok(Admission::Open));
         assert_eq!(ask(get, &identity), Ok(Admission::Closed));
@@ -231,5 +263,18 @@ mod tests {
             ask("/lienthong.audit.v1.AuditService/Erase", &identity),
             Ok(Admission::Unknown)
         );
+    }
+
+    #[test]
+    fn i2_another_server_has_its_own_methods_and_health() {
+        let other = Methods::new(&[("/a.B/C", &[OpenTo::Systems])]);
+        let system = Caller::parse("spiffe://t/agency/G24/system/hi", "t").unwrap();
+        let service = Caller::parse("spiffe://t/service/identity", "t").unwrap();
+        assert_eq!(other.admission("/a.B/C", &system), Admission::Open);
+        assert_eq!(other.admission("/a.B/C", &service), Admission::Closed);
+        assert_eq!(other.admission("/grpc.health.v1.Health/Check", &service), Admission::Open);
+        for (method, _) in METHODS {
+            assert_eq!(other.admission(method, &system), Admission::Unknown, "{method}");
+        }
     }
 }

@@ -19,7 +19,7 @@ use tonic::service::Routes;
 use crate::{
     Config,
     call::{Calls, WATCHES_MAX},
-    caller::{Caller, NoCaller},
+    caller::{Caller, Methods, NoCaller},
     handshake::Handshake,
     limits::{Limits, Place},
     mesh::Table,
@@ -28,6 +28,7 @@ use crate::{
     runtime::Entropy,
     shed::Shed,
     telemetry::metrics::{labelled, metrics},
+    tls::KeyExchange,
     who::{Forged, Who},
 };
 
@@ -45,6 +46,7 @@ const DATES: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 /// What one connection needs.
 pub(crate) struct Connection {
     pub(crate) routes: Routes,
+    pub(crate) methods: Methods,
     pub(crate) identities: Identities,
     pub(crate) config: Arc<Config>,
     pub(crate) goaway: CancellationToken,
@@ -82,11 +84,12 @@ impl Connection {
         let caller = chain.first().map_or(Err(NoCaller::NotACertificate), |der| {
             Caller::from_certificate(der, &self.config.trust_domain)
         });
+        let key_exchange = KeyExchange::of(stream.get_ref().1);
         let open = self.connections.enter_or_stranger(caller.as_ref().ok());
         let who = Who::certified(caller, &self.forged);
         let mut identities = self.identities.clone();
         let cut = no_longer_admitted(&mut identities, &chain);
-        self.serve(stream, who, open, cut).await;
+        self.serve(stream, who, key_exchange, open, cut).await;
     }
 
     /// Serves one of a proxy until it ends; its callers are whom the proxy vouches for, each with its own limits. That
@@ -96,11 +99,17 @@ impl Connection {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (who, open) = (Who::vouched(table, &self.forged), self.connections.enter_proxy());
-        self.serve(stream, who, open, std::future::pending()).await;
+        self.serve(stream, who, None, open, std::future::pending()).await;
     }
 
-    async fn serve<T>(self, stream: T, who: Who, open: Option<Place>, cut: impl Future<Output = ()>)
-    where
+    async fn serve<T>(
+        self,
+        stream: T,
+        who: Who,
+        key_exchange: Option<KeyExchange>,
+        open: Option<Place>,
+        cut: impl Future<Output = ()>,
+    ) where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Some(_open) = open else {
@@ -108,7 +117,8 @@ impl Connection {
             return over("one too many");
         };
         let _counted = Counted::new();
-        let calls = Arc::new(self.calls(who));
+        tracing::debug!(key_exchange = key_exchange.map(KeyExchange::name), "connection open");
+        let calls = Arc::new(self.calls(who, key_exchange));
         let active = Active::default();
         let counted = active.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -150,10 +160,12 @@ impl Connection {
         }
     }
 
-    fn calls(&self, who: Who) -> Calls {
+    fn calls(&self, who: Who, key_exchange: Option<KeyExchange>) -> Calls {
         Calls {
             routes: self.routes.clone(),
+            methods: self.methods,
             who,
+            key_exchange,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
             limits: Arc::clone(&self.limits),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),

@@ -308,6 +308,19 @@ async fn a_connection_is_tls_1_3_with_a_key_exchange_that_outlives_quantum_compu
 }
 
 #[tokio::test]
+async fn a_compression_that_is_not_taken_is_refused_with_those_that_are() {
+    let pki = Pki::new();
+    let server = start(&pki, true, 30).await;
+    let mut client = PolicyServiceClient::new(channel(&server, "policy", &pki.service("identity")));
+    let mut request = Request::new(DecideRequest::default());
+    request.metadata_mut().insert("grpc-encoding", "gzip".parse().unwrap());
+    let refused = within(client.decide(request)).await.unwrap_err();
+    assert_eq!(reason(&refused), (Code::Unimplemented, "UNKNOWN_METHOD".to_owned()));
+    assert_eq!(refused.metadata().get("grpc-accept-encoding").unwrap(), "identity");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn strangers_on_either_side_get_no_connection() {
     let pki = Pki::new();
     let server = start(&pki, true, 30).await;

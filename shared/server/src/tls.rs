@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    ClientConfig, NamedGroup, RootCertStore, ServerConfig, ServerConnection,
     client::WebPkiServerVerifier,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
@@ -32,6 +32,23 @@ pub struct Files {
     /// PEM file of the revocation lists of those CAs; empty when nothing is revoked. A peer whose certificate
     /// is on one, or on whose certificate they say nothing, gets no connection.
     pub crl: String,
+}
+
+/// The group in which both ends of a connection made their keys; a handler finds it among the extensions of its
+/// request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyExchange(NamedGroup);
+
+impl KeyExchange {
+    pub(crate) fn of(connection: &ServerConnection) -> Option<Self> {
+        connection.negotiated_key_exchange_group().map(|group| Self(group.name()))
+    }
+
+    /// As TLS calls it, for example `X25519MLKEM768`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.as_str().unwrap_or("unknown")
+    }
 }
 
 /// Who a listener is, and whom it lets in.

@@ -15,7 +15,7 @@ use contract::contribution::v1::{
     ContributionReceipt, ContributionState, SubmitContributionRequest,
 };
 use lienthong::{
-    client::{Answered, Refused},
+    client::{Answered, Refused, moment},
     process::Runtime,
 };
 use serde_json::json;
@@ -26,7 +26,6 @@ use super::{
     evidence::{self, Checked, Folder},
     ground::Ground,
     output::{Format, Output, print as print_json, refuse, say},
-    values::moment,
 };
 
 /// Whom the contribution is made as, in a demonstration.

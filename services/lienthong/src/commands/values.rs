@@ -2,9 +2,7 @@
 //! those of the contract; a date is `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
 
 use contract::r#type::v1::{self as types, item_value::Value};
-use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A date of which day, or day and month, may be unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -308,13 +306,6 @@ impl std::fmt::Display for CodedValue {
             display => write!(f, "{display} ({})", self.code),
         }
     }
-}
-
-/// A moment in the words of RFC 3339.
-pub(crate) fn moment(at: Option<Timestamp>) -> Option<String> {
-    let Timestamp { seconds, nanos } = at?;
-    let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
-    (at + time::Duration::nanoseconds(nanos.into())).format(&Rfc3339).ok()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use anyhow::Result;
 use contract::identity::v1::{
     ClaimOutcome, ClaimResult, ClaimedValue, LookupOutcome, VerifyClaimsAnswer, VerifyClaimsRequest,
 };
+use lienthong::client::moment;
 use serde_json::{Value, json};
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     lookup::Whom,
     output::{Format, print as print_json, refuse},
     question::Question,
-    values::{ItemValue, moment},
+    values::ItemValue,
 };
 
 /// Whom the question is asked as, in a demonstration.

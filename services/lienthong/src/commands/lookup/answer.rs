@@ -8,12 +8,13 @@ use contract::{
     identity::v1::{GetPersonAnswer, LookupOutcome},
     r#type::v1::{HeldValue, HeldValues, ItemOutcome, item_outcome::Outcome},
 };
+use lienthong::client::moment;
 use serde_json::{Value, json};
 
 use crate::commands::{
     evidence::Checked,
     output::{Format, print as print_json},
-    values::{Date, ItemValue, moment},
+    values::{Date, ItemValue},
 };
 
 /// What a person is told when nobody was found.
