@@ -219,7 +219,7 @@ pub async fn contribution(
 
 async fn serve(server: Server, routes: Routes, end: impl Future<Output = ()>) {
     let running = server.start(routes).await;
-    tracing::info!(address = %running.address(), "serving");
+    tracing::info!(address = %running.address(), mesh = ?running.mesh_address(), "serving");
     end.await;
     tracing::info!("draining");
     running.stop().await;

@@ -182,12 +182,12 @@ fn methods(pool: &DescriptorPool) -> String {
     let mut out = String::from(
         "// Made by tests/generate.rs from proto/. Do not edit.\n\n\
          /// Full path of every method, and whether a call of it may be repeated: a read, or a write under a key\n\
-         /// (`idempotency_level`), with one request.\n\
+         /// (`idempotency_level`), of one request and one answer.\n\
          pub const METHODS: &[(&str, bool)] = &[\n",
     );
     for service in pool.services().filter(|s| s.full_name().starts_with(OURS)) {
         for method in service.methods() {
-            let repeatable = repeatable(&method);
+            let repeatable = repeatable(&method) && !method.is_server_streaming();
             let path = format!("/{}/{}", service.full_name(), method.name());
             writeln!(out, "    (\"{path}\", {repeatable}),").unwrap();
         }

@@ -25,7 +25,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use tonic::{
     body::Body,
     transport::{self, Endpoint},
@@ -44,6 +44,8 @@ use retry::{Budget, Repeat, Wait};
 const CONNECTIONS: usize = 4;
 /// One attempt, with its handshake.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Bytes of one answer; the messages of ours are far smaller.
+const ANSWER_MAX: usize = 8 << 20;
 /// Small messages must not exhaust the window of the whole connection (hyperium/h2#935).
 const CONNECTION_WINDOW: u32 = 8 << 20;
 /// A machine that vanished says nothing: it is asked also while no call is open, so that the next call does
@@ -186,7 +188,10 @@ impl Shared {
                 deadline::put(deadline, &mut head.headers);
             }
             let body = Body::new(Full::new(body.clone()).map_err(never));
-            let answer = self.attempt(Request::from_parts(head, body)).await;
+            let answer = match self.attempt(Request::from_parts(head, body)).await {
+                Ok(answer) => taken(answer).await,
+                Err(error) => Err(error),
+            };
             match repeat.after(answer.as_ref().ok().map(Response::headers)) {
                 Wait::Over => return answer,
                 Wait::For(wait) => {
@@ -196,6 +201,14 @@ impl Shared {
             }
         }
     }
+}
+
+/// An answer with its message and its end. One whose end did not come was not given: its connection broke, also where
+/// its head had arrived (gRPC's own clients leave such a call to their caller, who knows less of what may be repeated).
+async fn taken(answer: Response<Body>) -> Result<Response<Body>, BoxError> {
+    let (head, body) = answer.into_parts();
+    let body = Limited::new(body, ANSWER_MAX).collect().await?;
+    Ok(Response::from_parts(head, Body::new(body.map_err(never))))
 }
 
 /// The body of a request, to be sent more than once. Messages of ours are small, and limited where they arrive.

@@ -14,8 +14,8 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT. One or more fields are faulty; google.rpc.BadRequest names every one, with a reason of
     /// FieldFault. Nothing changed. Do not repeat unchanged.
     InvalidRequest = 1,
-    /// UNAUTHENTICATED. The client certificate names no identity of the trust domain. Do not repeat with this
-    /// certificate.
+    /// UNAUTHENTICATED. The client certificate names no identity of the trust domain, or the call carries a header that
+    /// only a proxy of the system may set. Do not repeat with this certificate or header.
     UnknownIdentity = 2,
     /// PERMISSION_DENIED. The method is not open to this kind of caller. Do not repeat.
     MethodNotAllowed = 3,

@@ -1,7 +1,7 @@
 // Made by tests/generate.rs from proto/. Do not edit.
 
 /// Full path of every method, and whether a call of it may be repeated: a read, or a write under a key
-/// (`idempotency_level`), with one request.
+/// (`idempotency_level`), of one request and one answer.
 pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.audit.v1.AuditService/Append", true),
     ("/lienthong.contribution.v1.ContributionService/SubmitContribution", true),

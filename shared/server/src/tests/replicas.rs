@@ -1,5 +1,7 @@
 //! Channels to a service that has replicas, some of which go.
 
+use tokio::net::TcpListener;
+
 use super::*;
 
 /// A service at several addresses.
@@ -112,4 +114,41 @@ async fn an_overloaded_service_is_asked_again_when_it_says() {
     release.notify_one();
     second.await.unwrap().unwrap();
     server.stop().await;
+}
+
+/// A service without TLS whose first answer breaks off behind its head; those after it are whole.
+async fn breaks_off(listener: TcpListener) {
+    for broken in [true, false] {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(tcp).await.unwrap();
+        while let Some(Ok((_request, mut respond))) = connection.accept().await {
+            let head = http::Response::builder().header("content-type", "application/grpc");
+            let mut send = respond.send_response(head.body(()).unwrap(), false).unwrap();
+            if broken {
+                // The head goes out, and then the machine is gone.
+                let gone = std::future::poll_fn(|cx| connection.poll_closed(cx));
+                let _sent = tokio::time::timeout(Duration::from_millis(100), gone).await;
+                break;
+            }
+            let message = bytes::Bytes::from_static(&[0, 0, 0, 0, 0]);
+            send.send_data(message, false).unwrap();
+            let mut trailers = http::HeaderMap::new();
+            trailers.insert("grpc-status", "0".parse().unwrap());
+            send.send_trailers(trailers).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_behind_its_head_is_none() {
+    let pki = Pki::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = channel::Peer {
+        transport: channel::Transport::Mesh,
+        ..channel::Peer::direct(listener.local_addr().unwrap().to_string(), "policy")
+    };
+    let serving = tokio::spawn(breaks_off(listener));
+    let ours = channel::to_service(&peer, DOMAIN, &pki.service("identity")).unwrap();
+    decide(ours, None).await.unwrap();
+    serving.abort();
 }
