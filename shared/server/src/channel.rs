@@ -4,10 +4,12 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | `admitted` | a connection, for as long as the service may be called |
 //! | `connect` | one connection: address, transport, whom it must end at, back-off |
 //! | `observed` | what is told of a call |
 //! | `retry` | what is repeated, when, and how often |
 
+mod admitted;
 mod connect;
 mod observed;
 mod retry;

@@ -41,7 +41,7 @@ const KEEPALIVE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 60 })
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 20 });
 
 /// How often it is looked whether a certificate or a list has passed its date.
-const DATES: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
+pub(crate) const DATES: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 
 /// What one connection needs.
 pub(crate) struct Connection {

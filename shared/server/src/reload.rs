@@ -12,21 +12,21 @@ use crate::{
 };
 
 /// How often the files are looked at: a revocation has to reach open connections within a second.
-const EVERY: Duration = Duration::from_millis(250);
+pub(crate) const EVERY: Duration = Duration::from_millis(250);
 
 /// The identity in force, as it changes.
 pub(crate) type Identities = watch::Receiver<Arc<Identity>>;
 
 /// What can be seen of a file without reading it.
-type Seen = Vec<Option<(std::time::SystemTime, u64)>>;
+pub(crate) type Seen = Vec<Option<(std::time::SystemTime, u64)>>;
 
 /// The identity that the files hold now, and a task that follows them.
 pub(crate) fn follow(
     config: &Config,
 ) -> Result<(Identities, impl Future<Output = ()> + use<>), StartError> {
-    let config = config.clone();
+    let (config, files) = (config.clone(), config.files());
     // Looked at before they are read: what changes in between is read again.
-    let mut seen = look(&config);
+    let mut seen = look(&files);
     let (sender, identities) = watch::channel(Arc::new(read(&config)?));
     let following = async move {
         // What could not be used is tried again until it can: an owner or mode that is mended shows in none of
@@ -34,7 +34,7 @@ pub(crate) fn follow(
         let mut unusable = None;
         loop {
             tokio::time::sleep(EVERY).await;
-            let now = look(&config);
+            let now = look(&files);
             if now == seen {
                 continue;
             }
@@ -63,8 +63,9 @@ fn read(config: &Config) -> Result<Identity, StartError> {
     Ok(identity)
 }
 
-fn look(config: &Config) -> Seen {
-    let files = [&config.certificate, &config.key, &config.ca, &config.crl];
+/// What can be seen of the files of an identity.
+pub(crate) fn look(files: &tls::Files) -> Seen {
+    let files = [&files.certificate, &files.key, &files.ca, &files.crl];
     files
         .into_iter()
         .map(|path| {

@@ -391,8 +391,12 @@ async fn a_revoked_service_is_not_called() {
     };
     let server = start_with(&pki, Answers::AtOnce, Arc::default(), shows).await;
     let ours = tls::Files { crl: pki.revoke(&[], until), ..pki.service("identity") };
-    decide(channel(&server, "policy", &ours), None).await.unwrap();
+    let open = channel(&server, "policy", &ours);
+    decide(open.clone(), None).await.unwrap();
     pki.revoke(&[9], until);
+    // Also not over a connection that is open.
+    let cut = async { while decide(open.clone(), None).await.is_ok() {} };
+    within(cut).await;
     let refused = decide(channel(&server, "policy", &ours), None).await.unwrap_err();
     assert_eq!(reason(&refused).1, "", "no answer of ours, whatever the transport calls it");
     // A list that has passed its date lets us call nobody (I9).

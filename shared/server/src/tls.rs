@@ -107,20 +107,24 @@ fn next_update(list: &[u8]) -> Option<i64> {
     Some(parsed.next_update()?.timestamp())
 }
 
-/// The configuration of outgoing connections.
-pub fn client(files: &Files) -> Result<Arc<ClientConfig>, StartError> {
-    let provider = provider();
+/// What says of a service's certificate whether it may be called.
+pub(crate) fn services(files: &Files) -> Result<Arc<WebPkiServerVerifier>, StartError> {
     let roots = Arc::new(roots(&files.ca)?);
-    let mut verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    let mut verifier = WebPkiServerVerifier::builder_with_provider(roots, provider());
     if !files.crl.is_empty() {
         verifier = verifier
             .with_crls(revocations(&files.crl, Clock::system().now())?)
             .only_check_end_entity_revocation()
             .enforce_revocation_expiration();
     }
-    let mut config = ClientConfig::builder_with_provider(provider)
+    Ok(verifier.build()?)
+}
+
+/// The configuration of outgoing connections.
+pub fn client(files: &Files) -> Result<Arc<ClientConfig>, StartError> {
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_webpki_verifier(verifier.build()?)
+        .with_webpki_verifier(services(files)?)
         .with_client_auth_cert(chain(&files.certificate)?, key(&files.key)?)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();

@@ -14,10 +14,10 @@ use std::{
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, time::Instant};
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::TlsConnector;
 use tokio_util::either::Either;
 
-use super::{Peer, Transport};
+use super::{Peer, Transport, admitted::Admitted};
 use crate::{
     StartError,
     caller::{Caller, Kind},
@@ -34,7 +34,7 @@ const BACK_OFF_GROWS: f64 = 1.6;
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 
 /// A connection of either transport.
-type Stream = Either<TlsStream<TcpStream>, TcpStream>;
+type Stream = Either<Admitted, TcpStream>;
 
 /// Makes a connection, again and again.
 #[derive(Clone)]
@@ -182,7 +182,9 @@ impl To {
         let peer =
             certificate.and_then(|der| Caller::from_certificate(der, &self.trust_domain).ok());
         match peer.as_ref().map(Caller::kind) {
-            Some(Kind::Service(found)) if *found == self.service => Ok(Either::Left(stream)),
+            Some(Kind::Service(found)) if *found == self.service => {
+                Ok(Either::Left(Admitted::new(stream, self.files.clone(), name.clone())))
+            }
             Some(_) | None => Err(io::Error::other("the peer is another service")),
         }
     }
