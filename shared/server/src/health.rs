@@ -102,7 +102,7 @@ impl Health {
             let mut changed = false;
             for service in services {
                 let label = [KeyValue::new("rpc.service", *service)];
-                metrics().ready.record(ready.into(), &label);
+                metrics().ready.record((ready && !state.draining).into(), &label);
                 changed |= state.services.insert(service, ready) != Some(ready);
             }
             if changed {

@@ -98,7 +98,8 @@ pub(crate) fn put(span: &SpanContext, headers: &mut HeaderMap) {
 pub(crate) fn parent(headers: &HeaderMap) -> Option<SpanContext> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let (trace, span, flags) = text(TRACEPARENT).and_then(parse)?;
-    let state = text(TRACESTATE).filter(|state| state.len() <= TRACESTATE_MAX);
+    // It goes to the collector, too, so it holds nothing that could be a number either.
+    let state = text(TRACESTATE).filter(|s| s.len() <= TRACESTATE_MAX && !holds_a_number(s));
     let state = state.and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default();
     Some(SpanContext::new(trace, span, flags, true, state))
 }
@@ -135,8 +136,12 @@ const DIGITS_REFUSED: usize = 9;
 /// personal number (I8).
 fn is_id(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
-    let number = text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= DIGITS_REFUSED);
-    !text.is_empty() && text.len() <= REQUEST_ID_MAX && text.bytes().all(allowed) && !number
+    let length = (1..=REQUEST_ID_MAX).contains(&text.len());
+    length && text.bytes().all(allowed) && !holds_a_number(text)
+}
+
+fn holds_a_number(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= DIGITS_REFUSED)
 }
 
 /// Ids and flags of a `traceparent` header (W3C Trace Context, version 00).
@@ -194,8 +199,9 @@ mod tests {
             assert_ne!(trace.span.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
             assert!(trace.span.is_valid() && !trace.span.is_sampled(), "{bad}");
         }
-        // Too long, or none: the trace goes on without.
-        for bad in [format!("a={}", "x".repeat(600)), "no list".to_owned()] {
+        // Too long, or none, or perhaps a number: the trace goes on without.
+        let bad = [format!("a={}", "x".repeat(600)), "no list".into(), "a=990204000001".into()];
+        for bad in bad {
             let trace = of(&[(TRACEPARENT, PARENT), (TRACESTATE, &bad)]);
             assert_eq!(trace.span.trace_state().header(), "", "{bad}");
         }
