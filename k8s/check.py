@@ -36,6 +36,13 @@ VOUCHERS = {
         ["127.0.0.6", "::6"],
     ),
 }
+# How each mesh is asked for proxies that end after the pod's own containers.
+NATIVE_SIDECARS = {
+    "overlays/linkerd": ("Namespace", "config.beta.linkerd.io/proxy-enable-native-sidecar"),
+    "overlays/istio": ("Deployment", "sidecar.istio.io/nativeSidecar"),
+}
+# How long CoreDNS lets a resolver keep the addresses behind a name.
+RESOLVED_SECONDS = 30
 # Kinds that kubernetes-validate knows are core; all others need a file in overlays/schemas.
 CORE = re.compile(r"^(v1|apps/v1|batch/v1|policy/v1|networking\.k8s\.io/v1)$")
 
@@ -286,6 +293,11 @@ def mesh_faults(overlay, documents, methods):
     wanted = {(caller, service, port, None) for caller, service in edges(methods) if caller == "agencies"}
     wanted |= {(caller, service, mesh, method) for caller, service, method in method_edges(methods)}
     yield from compare(f"{overlay}, policies", set(reader(documents)), wanted)
+    kind, annotation = NATIVE_SIDECARS[overlay]
+    for one in (d for d in documents if d["kind"] == kind):
+        metadata = one["metadata"] if kind == "Namespace" else one["spec"]["template"]["metadata"]
+        if metadata["annotations"].get(annotation) != "true":
+            yield f"{title(one)}: its proxy would end before the drain does"
     servers = {
         (who(d["spec"]["podSelector"]), d["spec"]["port"], d["spec"]["accessPolicy"], d["spec"]["proxyProtocol"])
         for d in documents
@@ -448,6 +460,9 @@ def configuration_faults(overlay, documents, methods):
         )
         if pod["terminationGracePeriodSeconds"] < longest + 10:
             yield f"{service}: its end takes up to {longest} s, and the pod is killed with less than 10 s to spare"
+        kept = deployments[service]["spec"]["minReadySeconds"] + longest - settings["server"]["drain_max_seconds"]
+        if deployments[service]["spec"]["replicas"] == 1 and kept <= RESOLVED_SECONDS:
+            yield f"{service}: its only pod goes {kept} s after the next is ready, and names are kept {RESOLVED_SECONDS} s"
         folders = {m["mountPath"] for m in server["volumeMounts"]}
         for path in re.findall(r"'(/[^']+)'", repr(settings)):
             if os.path.dirname(path) not in folders:
@@ -491,6 +506,42 @@ def reference_faults(documents):
             yield f"{kind}: {found}"
 
 
+def steps():
+    """The selectors with which README.md applies what this folder renders, in their order."""
+    found = re.findall(r"^\s*kubectl apply -k k8s/base -l '?([^'\n]+?)'?$", (HERE / "README.md").read_text(), re.M)
+    if len(found) != 3:
+        raise SystemExit("k8s/check: README.md applies the base in other steps than those known here")
+    return found
+
+
+def selected(selector, labels):
+    """Whether kubectl's `-l` takes an object with these labels; `$service` stands for any."""
+    for part in re.split(r",(?![^(]*\))", selector):
+        few = re.fullmatch(r"(\S+) (notin|in) \((.*)\)", part)
+        if few:
+            if (labels.get(few[1]) in few[3].replace(" ", "").split(",")) != (few[2] == "in"):
+                return False
+        else:
+            name, value = part.split("=")
+            if name not in labels or value not in (labels[name], "$service"):
+                return False
+    return True
+
+
+def step_faults(documents):
+    """Each object comes in exactly one step, and what a pod mounts before the pod."""
+    step = {}
+    for one in documents:
+        taken = [i for i, selector in enumerate(steps()) if selected(selector, one["metadata"].get("labels") or {})]
+        if len(taken) != 1:
+            yield f"{title(one)}: README.md applies it in {len(taken)} steps"
+        step[title(one)] = min(taken, default=0)
+    for one, pod in pods(documents):
+        for name in (v["configMap"]["name"] for v in pod["volumes"] if "configMap" in v):
+            if step.get(f"ConfigMap {name}", -1) >= step[title(one)]:
+                yield f"{title(one)}: it is applied before {name}, which it mounts"
+
+
 def faults(rendered, methods):
     """All faults of all renderings."""
     yield from schema_faults([d for documents in rendered.values() for d in documents])
@@ -500,6 +551,7 @@ def faults(rendered, methods):
             pod_faults(documents),
             configuration_faults(folder, documents, methods),
             reference_faults(documents),
+            step_faults(documents),
         ]
         if folder in VOUCHERS:
             inner.append(mesh_faults(folder, documents, methods))
@@ -570,6 +622,20 @@ def blindness(rendered, methods):
         ),
         "a header believed from elsewhere": lambda r, m: configured(r, ist, "policy", "127.0.0.6", "10.0.0.0/8"),
         "a short end": lambda r, m: pod(r, "identity").update(terminationGracePeriodSeconds=30),
+        "a lone pod that goes before its name is known": lambda r, m: one(r, base, "Deployment", "audit")["spec"].update(
+            minReadySeconds=10
+        ),
+        "a configuration that comes after its pod": lambda r, m: next(
+            d for d in r[base] if "audit.toml" in d.get("data", {})
+        )["metadata"].update(
+            labels={"app.kubernetes.io/component": "server", "app.kubernetes.io/name": "audit"}
+        ),
+        "an object of no step": lambda r, m: one(r, base, "Deployment", "policy")["metadata"]["labels"].pop(
+            "app.kubernetes.io/name"
+        ),
+        "a proxy that ends first": lambda r, m: one(r, ist, "Deployment", "audit")["spec"]["template"]["metadata"][
+            "annotations"
+        ].pop("sidecar.istio.io/nativeSidecar"),
         "a restart because a peer is away": lambda r, m: pod(r, "identity")["containers"][0]["livenessProbe"][
             "grpc"
         ].pop("service"),
