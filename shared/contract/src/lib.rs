@@ -30,6 +30,14 @@ pub mod contribution {
         include!("gen/lienthong.contribution.v1.rs");
     }
 }
+/// Packages under `lienthong.database`.
+pub mod database {
+    /// Package `lienthong.database.v1`.
+    pub mod v1 {
+        include!("gen/lienthong.database.v1.rs");
+        include!("gen/rules.rs");
+    }
+}
 /// Packages under `lienthong.identity`.
 pub mod identity {
     /// Package `lienthong.identity.v1`.

@@ -9,6 +9,9 @@
     reason = "a test"
 )]
 
+#[path = "generate/reference.rs"]
+mod reference;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -285,6 +288,8 @@ fn expected() -> BTreeMap<PathBuf, String> {
     files.insert("shared/contract/src/gen/redacted.rs".into(), debug);
     files.insert("proto/service_config.json".into(), service_config(&pool));
     files.insert("shared/contract/src/gen/methods.rs".into(), methods(&pool));
+    files.insert("shared/contract/src/gen/rules.rs".into(), reference::rules(&set));
+    files.extend(reference::pages(&set).into_iter().map(|(path, text)| (path.into(), text)));
     let plain = tonic_prost_build::configure;
     let health =
         foreign("proto/third_party", "grpc/health/v1/health.proto", "grpc.health.", plain());

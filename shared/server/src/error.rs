@@ -247,6 +247,16 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ErrorReason::UnknownService => {
             (Code::NotFound, "Không có dịch vụ này.", "There is no such service.")
         }
+        ErrorReason::UnknownCursor => (
+            Code::InvalidArgument,
+            "Con trỏ không do cơ sở dữ liệu này cấp.",
+            "The cursor is none that this database gave.",
+        ),
+        ErrorReason::CursorExpired => (
+            Code::FailedPrecondition,
+            "Các thay đổi sau con trỏ này không còn được lưu.",
+            "The changes after this cursor are not kept any more.",
+        ),
     }
 }
 

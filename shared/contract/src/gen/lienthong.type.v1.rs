@@ -66,6 +66,12 @@ pub enum ErrorReason {
     ItemNotAllowed = 20,
     /// NOT_FOUND. Health was asked about a service that is not here. Do not repeat.
     UnknownService = 21,
+    /// INVALID_ARGUMENT. The cursor is none that the database gave. Do not repeat: start from one
+    /// that was kept, or anew.
+    UnknownCursor = 22,
+    /// FAILED_PRECONDITION. The changes after the cursor are not kept any more, so some may be missing. Do not
+    /// repeat: start anew from the oldest that are kept, and tell the owner of the gap.
+    CursorExpired = 23,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -96,6 +102,8 @@ impl ErrorReason {
             Self::RegisterBehind => "ERROR_REASON_REGISTER_BEHIND",
             Self::ItemNotAllowed => "ERROR_REASON_ITEM_NOT_ALLOWED",
             Self::UnknownService => "ERROR_REASON_UNKNOWN_SERVICE",
+            Self::UnknownCursor => "ERROR_REASON_UNKNOWN_CURSOR",
+            Self::CursorExpired => "ERROR_REASON_CURSOR_EXPIRED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -123,6 +131,8 @@ impl ErrorReason {
             "ERROR_REASON_REGISTER_BEHIND" => Some(Self::RegisterBehind),
             "ERROR_REASON_ITEM_NOT_ALLOWED" => Some(Self::ItemNotAllowed),
             "ERROR_REASON_UNKNOWN_SERVICE" => Some(Self::UnknownService),
+            "ERROR_REASON_UNKNOWN_CURSOR" => Some(Self::UnknownCursor),
+            "ERROR_REASON_CURSOR_EXPIRED" => Some(Self::CursorExpired),
             _ => None,
         }
     }

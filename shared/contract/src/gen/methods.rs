@@ -5,6 +5,13 @@
 pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.audit.v1.AuditService/Append", true),
     ("/lienthong.contribution.v1.ContributionService/SubmitContribution", true),
+    ("/lienthong.database.v1.DatabaseService/DescribeDatabase", true),
+    ("/lienthong.database.v1.LookupService/GetRecord", true),
+    ("/lienthong.database.v1.LookupService/VerifyRecord", true),
+    ("/lienthong.database.v1.LookupService/StreamRecords", false),
+    ("/lienthong.database.v1.SinkService/DeliverEvents", true),
+    ("/lienthong.database.v1.SourceService/ListChanges", true),
+    ("/lienthong.database.v1.SourceService/StreamChanges", false),
     ("/lienthong.identity.v1.IdentityService/GetPerson", true),
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", true),
     ("/lienthong.policy.v1.PolicyService/Decide", true),

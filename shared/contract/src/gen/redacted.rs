@@ -292,6 +292,85 @@ impl ::core::fmt::Debug for crate::r#type::v1::ItemOutcome {
     }
 }
 
+impl ::core::fmt::Debug for crate::database::v1::GetRecordRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("GetRecordRequest")
+            .field("subject", &self.subject)
+            .field("claims", &self.claims)
+            .field("items", &self.items)
+            .field("basis", &self.basis)
+            .field("request_id", &self.request_id)
+            .field("warrant", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::database::v1::GetRecordResponse {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("GetRecordResponse")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("items", &self.items)
+            .field("subject", &self.subject)
+            .field("request_id", &self.request_id)
+            .field("answer_time", &self.answer_time)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::database::v1::VerifyRecordRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("VerifyRecordRequest")
+            .field("subject", &self.subject)
+            .field("claims", &self.claims)
+            .field("claimed_values", &self.claimed_values)
+            .field("basis", &self.basis)
+            .field("request_id", &self.request_id)
+            .field("warrant", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::database::v1::VerifyRecordResponse {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("VerifyRecordResponse")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("results", &self.results)
+            .field("subject", &self.subject)
+            .field("request_id", &self.request_id)
+            .field("answer_time", &self.answer_time)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::database::v1::RecordClaimResult {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RecordClaimResult")
+            .field("item", &self.item)
+            .field("outcome", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::database::v1::PersonChanged {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("PersonChanged")
+            .field("token", &::core::format_args!("[personal]"))
+            .field("version", &::core::format_args!("[personal]"))
+            .field("items", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::database::v1::ChangeApplied {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ChangeApplied")
+            .field("contribution_id", &self.contribution_id)
+            .field("version", &self.version)
+            .field("personal_number", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("GetPersonAnswer")

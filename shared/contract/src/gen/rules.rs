@@ -1,0 +1,77 @@
+// Made by tests/generate.rs from proto/. Do not edit.
+
+/// One numbered rule of the contract that databases implement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its number, for example `SRC-1`.
+    pub id: &'static str,
+    /// Whether it is a MUST; a SHOULD otherwise.
+    pub must: bool,
+    /// The service, or service and method, that it is a rule of.
+    pub of: &'static str,
+    /// The rule.
+    pub text: &'static str,
+}
+
+/// Every rule of `lienthong.database.v1`, in the order of the contract.
+pub const RULES: &[Rule] = &[
+    Rule { id: "DB-1", must: true, of: "DatabaseService", text: "TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`)." },
+    Rule { id: "DB-2", must: true, of: "DatabaseService", text: "A client without a certificate, or with one that the configured authority did not issue, gets no answer to any call." },
+    Rule { id: "DB-3", must: true, of: "DatabaseService", text: "A client whose certificate is good and whose identity is not on the allow list gets PERMISSION_DENIED with METHOD_NOT_ALLOWED from every method of this package but DescribeDatabase." },
+    Rule { id: "DB-4", must: true, of: "DatabaseService", text: "grpc.health.v1.Health/Check answers SERVING for the empty service name and for each service of this package that the database implements, and NOT_FOUND for a service that it does not." },
+    Rule { id: "DB-5", must: true, of: "DatabaseService", text: "A method that is not implemented answers UNIMPLEMENTED; so does every method of a role that the description does not name." },
+    Rule { id: "DB-6", must: true, of: "DatabaseService", text: "Every error of a method of this package carries a google.rpc.ErrorInfo of the domain `lienthong.gov.vn` with a reason of lienthong.type.v1.ErrorReason, in the trailer `grpc-status-details-bin`. Errors that the gRPC library itself makes (a message that cannot be parsed or is too large, an unknown method, a deadline) need none." },
+    Rule { id: "DB-7", must: true, of: "DatabaseService", text: "INVALID_REQUEST carries a google.rpc.BadRequest that names every faulty field at once, with a reason of lienthong.type.v1.FieldFault." },
+    Rule { id: "DB-8", must: true, of: "DatabaseService", text: "A message that cannot be parsed ends its call with an error and nothing else: calls after it, on the same connection, are answered." },
+    Rule { id: "DB-9", must: true, of: "DatabaseService", text: "A request of more than 4 MiB ends its call with an error (RESOURCE_EXHAUSTED) and nothing else." },
+    Rule { id: "DB-10", must: true, of: "DatabaseService", text: "A call ends when its deadline (`grpc-timeout`) has passed, within one second." },
+    Rule { id: "DB-11", must: true, of: "DatabaseService", text: "A call that its caller cancels gives back what it held: after a hundred of them a call is answered as before." },
+    Rule { id: "DB-12", must: true, of: "DatabaseService", text: "Sixteen calls at once on one connection are all answered." },
+    Rule { id: "DB-13", must: true, of: "DatabaseService", text: "A field that the database does not know changes nothing: a newer client is answered as an older one is." },
+    Rule { id: "DB-14", must: true, of: "DatabaseService", text: "A caller that takes no answers delays nobody else." },
+    Rule { id: "DB-15", must: false, of: "DatabaseService", text: "grpc.reflection.v1 is served, so that a person can look at what is there." },
+    Rule { id: "DB-20", must: true, of: "DatabaseService/DescribeDatabase", text: "The description is whole: `database_id`, `owner_unit`, a name, `lienthong.database.v1` among the contract versions, at least one role, each once, and of the form that their fields say." },
+    Rule { id: "DB-21", must: true, of: "DatabaseService/DescribeDatabase", text: "A database of the role source or lookup names the items it holds, each once." },
+    Rule { id: "DB-22", must: true, of: "DatabaseService/DescribeDatabase", text: "Every limit of a role that the database has is stated and greater than zero." },
+    Rule { id: "LKP-1", must: true, of: "LookupService", text: "A person who is known and whose claims agree is answered with MATCH and exactly one outcome for each requested item, in the order of the request." },
+    Rule { id: "LKP-2", must: true, of: "LookupService", text: "An answer repeats the request's `subject` and `request_id`, and the values are of that person." },
+    Rule { id: "LKP-3", must: true, of: "LookupService", text: "A person who is not known is an OK answer with NO_MATCH and nothing else." },
+    Rule { id: "LKP-4", must: true, of: "LookupService", text: "Claims that do not agree give the same answer as a person who is not known." },
+    Rule { id: "LKP-5", must: true, of: "LookupService", text: "An item that the database does not hold as such has the outcome `unknown_item`; one of which it has no value for this person `not_held`. Neither is an error, and an empty text stands for neither." },
+    Rule { id: "LKP-6", must: true, of: "LookupService", text: "Every value has the type that the item catalogue gives its item; a code names its list and version." },
+    Rule { id: "LKP-7", must: true, of: "LookupService", text: "A question may be repeated: as long as the record does not change, the outcomes are the same." },
+    Rule { id: "LKP-8", must: true, of: "LookupService", text: "A faulty question is refused with INVALID_REQUEST: no subject, no item, more than 64, one twice or a wildcard, no basis or one without its required fields, no `request_id`, a warrant of more than 4096 bytes." },
+    Rule { id: "LKP-9", must: true, of: "LookupService", text: "In an environment of synthetic records every personal number of an answer is a synthetic one." },
+    Rule { id: "LKP-20", must: true, of: "LookupService/VerifyRecord", text: "There is one result for each claimed value, in the order of the request: MATCH for a value that is held, MISMATCH where others are, NOT_HELD where none is, UNKNOWN_ITEM for an item that the database does not hold as such." },
+    Rule { id: "LKP-21", must: true, of: "LookupService/VerifyRecord", text: "No result holds a value of the database: the answer's size does not depend on what is held." },
+    Rule { id: "LKP-30", must: true, of: "LookupService/StreamRecords", text: "There is one answer for each query, in the order of the request, and it is what GetRecord answers." },
+    Rule { id: "LKP-31", must: true, of: "LookupService/StreamRecords", text: "A faulty query, or more than `queries_max` of the description, is refused with INVALID_REQUEST before the first answer." },
+    Rule { id: "SNK-1", must: true, of: "SinkService", text: "Every event has one result, in the order of the delivery; STORED is said only of what is durable." },
+    Rule { id: "SNK-2", must: true, of: "SinkService", text: "An event that was stored is answered DUPLICATE when it comes again, in the same delivery or a later one, and takes effect once." },
+    Rule { id: "SNK-3", must: true, of: "SinkService", text: "An event under an id that was stored with other bytes is answered CONFLICT and changes nothing." },
+    Rule { id: "SNK-4", must: true, of: "SinkService", text: "An event about a person with a version that is not above the last one stored for that person is answered OBSOLETE, unless it is a duplicate, and changes nothing." },
+    Rule { id: "SNK-5", must: true, of: "SinkService", text: "An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the delivery are taken as if it were not there." },
+    Rule { id: "SNK-6", must: true, of: "SinkService", text: "A delivery without events, with more than `events_max` of the description, or with an event without id, sequence or time, is refused with INVALID_REQUEST and changes nothing." },
+    Rule { id: "SNK-7", must: true, of: "SinkService", text: "What was stored is known after a restart of the database." },
+    Rule { id: "SRC-1", must: true, of: "SourceService", text: "Changes stand in commit order, and `sequence` rises with every change. A change is listed only when no other with a lower sequence can still appear." },
+    Rule { id: "SRC-2", must: true, of: "SourceService", text: "The same cursor gives the same changes in the same order, with the same bytes, as long as they are kept; later ones may follow." },
+    Rule { id: "SRC-3", must: true, of: "SourceService", text: "Every change is listed once: no id stands twice, whatever the sizes of the pages." },
+    Rule { id: "SRC-4", must: true, of: "SourceService", text: "A change says what it is: `change_id`, `sequence`, `commit_time`, `cursor`, `basis` and exactly one event are there, and of the form that their fields say." },
+    Rule { id: "SRC-5", must: true, of: "SourceService", text: "A cursor is 1 to 256 printable characters of ASCII and holds no personal data." },
+    Rule { id: "SRC-6", must: true, of: "SourceService", text: "Reading on from a change's own `cursor` gives the change after it." },
+    Rule { id: "SRC-7", must: true, of: "SourceService", text: "A cursor that the database did not give is refused with UNKNOWN_CURSOR, never read as the beginning or the end; so is one of more than 256 characters." },
+    Rule { id: "SRC-8", must: true, of: "SourceService", text: "A cursor whose changes are not kept any more is refused with CURSOR_EXPIRED, never answered with the oldest that are kept: a gap must be seen." },
+    Rule { id: "SRC-9", must: true, of: "SourceService", text: "Changes survive a restart of the database, with their ids, sequences and cursors." },
+    Rule { id: "SRC-10", must: true, of: "SourceService", text: "In an environment of synthetic records every personal number of a change is a synthetic one." },
+    Rule { id: "SRC-11", must: false, of: "SourceService", text: "`commit_time` does not go back from one change to the next, and does not lie in the future." },
+    Rule { id: "SRC-20", must: true, of: "SourceService/ListChanges", text: "The empty cursor means the oldest change that is kept." },
+    Rule { id: "SRC-21", must: true, of: "SourceService/ListChanges", text: "A page has at most `page_size` changes, and at most `page_size_max` of the description; a larger `page_size` is no error. 0 leaves the size to the database." },
+    Rule { id: "SRC-22", must: true, of: "SourceService/ListChanges", text: "A negative `page_size` is refused with INVALID_REQUEST." },
+    Rule { id: "SRC-23", must: true, of: "SourceService/ListChanges", text: "A page has at most 4 MiB." },
+    Rule { id: "SRC-24", must: true, of: "SourceService/ListChanges", text: "`next_cursor` is never empty, not at the end either: asked again with it, what was committed since is found, and nothing twice." },
+    Rule { id: "SRC-25", must: true, of: "SourceService/ListChanges", text: "A page is empty only at the end of the list, and `end_reached` says whether it was reached." },
+    Rule { id: "SRC-30", must: true, of: "SourceService/StreamChanges", text: "The stream gives what ListChanges gives from the same cursor, in the same order." },
+    Rule { id: "SRC-31", must: true, of: "SourceService/StreamChanges", text: "Without `follow` the stream ends with OK at the end of the list." },
+    Rule { id: "SRC-32", must: true, of: "SourceService/StreamChanges", text: "With `follow` the stream stays open at the end, and ends with the caller's deadline." },
+    Rule { id: "SRC-33", must: true, of: "SourceService/StreamChanges", text: "A stream that broke off is continued from the last `next_cursor` that was received, without loss." },
+];
