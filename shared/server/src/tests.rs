@@ -52,18 +52,18 @@ use super::{
     *,
 };
 
-const DOMAIN: &str = "lienthong.test";
+pub(crate) const DOMAIN: &str = "lienthong.test";
 /// Only ends a hang.
 const HANG: Duration = Duration::from_secs(60);
 
 /// A CA and its folder.
-struct Pki {
+pub(crate) struct Pki {
     folder: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Pki {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -76,7 +76,7 @@ impl Pki {
         self.issue_as(uri, None)
     }
 
-    fn issue_as(&self, uri: &str, serial: Option<SerialNumber>) -> tls::Files {
+    pub(crate) fn issue_as(&self, uri: &str, serial: Option<SerialNumber>) -> tls::Files {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
@@ -99,7 +99,7 @@ impl Pki {
     }
 
     /// The list of what is revoked, until `until`.
-    fn revoke(&self, serials: &[u64], until: OffsetDateTime) -> String {
+    pub(crate) fn revoke(&self, serials: &[u64], until: OffsetDateTime) -> String {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: (*serial).into(),
             revocation_time: OffsetDateTime::UNIX_EPOCH,
@@ -119,7 +119,7 @@ impl Pki {
         text_of(&path)
     }
 
-    fn service(&self, name: &str) -> tls::Files {
+    pub(crate) fn service(&self, name: &str) -> tls::Files {
         self.issue(&format!("spiffe://{DOMAIN}/service/{name}"))
     }
 }

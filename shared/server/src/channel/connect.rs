@@ -17,7 +17,10 @@ use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::TlsConnector;
 use tokio_util::either::Either;
 
-use super::{Peer, Transport, admitted::Admitted};
+use super::{
+    Peer, Transport,
+    admitted::{Admission, Admitted},
+};
 use crate::{
     StartError,
     caller::{Caller, Kind},
@@ -176,14 +179,15 @@ impl To {
         if self.transport == Transport::Mesh {
             return Ok(Either::Right(tcp));
         }
-        let config = tls::client(&self.files).map_err(io::Error::other)?;
+        let admission = Admission::now(&self.files).map_err(io::Error::other)?;
+        let config = admission.client().map_err(io::Error::other)?;
         let stream = TlsConnector::from(config).connect(name.clone(), tcp).await?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
         let peer =
             certificate.and_then(|der| Caller::from_certificate(der, &self.trust_domain).ok());
         match peer.as_ref().map(Caller::kind) {
             Some(Kind::Service(found)) if *found == self.service => {
-                Ok(Either::Left(Admitted::new(stream, self.files.clone(), name.clone())))
+                Ok(Either::Left(Admitted::new(stream, admission, name.clone())))
             }
             Some(_) | None => Err(io::Error::other("the peer is another service")),
         }
@@ -199,7 +203,15 @@ fn back_off(failures: i32, byte: u8) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
+
     use super::*;
+    use crate::{
+        connection::DATES,
+        runtime::Clock,
+        tests::{DOMAIN, Pki},
+    };
 
     #[test]
     fn the_back_off_grows_to_its_limit_and_is_spread() {
@@ -209,6 +221,36 @@ mod tests {
         for failures in [8, 20, i32::MAX] {
             assert_eq!(back_off(failures, 0), Duration::from_millis(800), "{failures}");
             assert_eq!(back_off(failures, 255), Duration::from_millis(1_200), "{failures}");
+        }
+    }
+
+    /// The handshake knows nothing of a list that comes while it is under way.
+    #[tokio::test]
+    async fn a_service_that_is_revoked_during_its_handshake_is_cut_at_the_next_look() {
+        let pki = Pki::new();
+        let until = Clock::system().now() + time::Duration::DAY;
+        let its = pki.issue_as(&format!("spiffe://{DOMAIN}/service/policy"), Some(9.into()));
+        let ours = tls::Files { crl: pki.revoke(&[], until), ..pki.service("identity") };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let peer = Peer::direct(address.to_string(), "policy");
+        let connector = Connector::new(&peer, DOMAIN, &ours, Entropy::seeded(1)).unwrap();
+        let served = async {
+            let (tcp, _) = listener.accept().await.unwrap();
+            // Our first words are there, so our files were read.
+            assert_eq!(tcp.peek(&mut [0]).await.unwrap(), 1);
+            pki.revoke(&[9], until);
+            tls::server(&its).unwrap().acceptor.accept(tcp).await.unwrap()
+        };
+        let connected = connector.to.connect(address, &connector.to.places[0].1);
+        let (connected, _open) = tokio::join!(connected, served);
+        let mut connected = connected.unwrap();
+        tokio::select! {
+            biased;
+            read = connected.read_u8() => {
+                assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+            }
+            () = tokio::time::sleep(DATES / 2) => panic!("it was not seen"),
         }
     }
 }
