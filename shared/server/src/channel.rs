@@ -27,8 +27,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tonic::{
+    Status,
     body::Body,
     transport::{self, Endpoint},
 };
@@ -207,18 +208,25 @@ impl Shared {
 
 /// An answer with its message and its end. One whose end did not come was not given: its connection broke, also where
 /// its head had arrived (gRPC's own clients leave such a call to their caller, who knows less of what may be repeated).
+/// One that is too large was given, and would be again; it has no reason, because MESSAGE_TOO_LARGE says that a request
+/// was refused, and this one may have been carried out.
 async fn taken(answer: Response<Body>) -> Result<Response<Body>, BoxError> {
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, ANSWER_MAX).collect().await?;
-    Ok(Response::from_parts(head, Body::new(body.map_err(never))))
+    match Limited::new(body, ANSWER_MAX).collect().await {
+        Ok(body) => Ok(Response::from_parts(head, Body::new(body.map_err(never)))),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Ok(Status::resource_exhausted("the answer is too large").into_http())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The body of a request, to be sent more than once. Messages of ours are small, and limited where they arrive.
-async fn whole(body: Body) -> Result<Bytes, tonic::Status> {
+async fn whole(body: Body) -> Result<Bytes, Status> {
     Ok(body.collect().await?.to_bytes())
 }
 
-fn never(never: Infallible) -> tonic::Status {
+fn never(never: Infallible) -> Status {
     match never {}
 }
 

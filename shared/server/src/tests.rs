@@ -1,6 +1,7 @@
 //! The listener and the channels together, over real connections with certificates of a throw-away CA.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod answers;
 mod child;
 mod connection;
 mod crowd;
