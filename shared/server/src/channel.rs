@@ -16,6 +16,7 @@ mod retry;
 
 use std::{
     convert::Infallible,
+    error::Error,
     pin::Pin,
     sync::{
         Arc,
@@ -26,17 +27,20 @@ use std::{
 };
 
 use bytes::Bytes;
+use contract::r#type::v1::ErrorReason;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use tokio::time::Instant;
 use tonic::{
-    Status,
+    Status, TimeoutExpired,
     body::Body,
     transport::{self, Endpoint},
 };
 use tower::{BoxError, Service, ServiceExt as _};
 
 use crate::{
-    StartError, body::Held, deadline, runtime::Entropy, telemetry::metrics::metrics, tls, trace,
+    StartError, body::Held, deadline, error, runtime::Entropy, telemetry::metrics::metrics, tls,
+    trace,
 };
 use connect::Connector;
 use observed::Observed;
@@ -159,7 +163,10 @@ impl Shared {
             trace::put(place, &mut head.headers);
         }
         let answer = match retry::repeatable(head.uri.path()) {
-            false => self.attempt(Request::from_parts(head, body)).await,
+            false => {
+                let deadline = deadline::asked(&head.headers);
+                by(deadline, self.attempt(Request::from_parts(head, body))).await
+            }
             true => match whole(body).await {
                 Ok(body) => self.repeated(head, body).await,
                 // What cannot be encoded is not sent.
@@ -191,10 +198,8 @@ impl Shared {
                 deadline::put(deadline, &mut head.headers);
             }
             let body = Body::new(Full::new(body.clone()).map_err(never));
-            let answer = match self.attempt(Request::from_parts(head, body)).await {
-                Ok(answer) => taken(answer).await,
-                Err(error) => Err(error),
-            };
+            let request = Request::from_parts(head, body);
+            let answer = by(deadline, async { taken(self.attempt(request).await?).await }).await;
             match repeat.after(answer.as_ref().ok().map(Response::headers)) {
                 Wait::Over => return answer,
                 Wait::For(wait) => {
@@ -204,6 +209,25 @@ impl Shared {
             }
         }
     }
+}
+
+/// An attempt up to the deadline of its call. Below, the time of a call is kept from when there is a connection until
+/// the head of the answer, and has the code CANCELLED.
+async fn by(
+    deadline: Option<Instant>,
+    attempt: impl Future<Output = Result<Response<Body>, BoxError>>,
+) -> Result<Response<Body>, BoxError> {
+    let Some(deadline) = deadline else { return attempt.await };
+    match tokio::time::timeout_at(deadline, attempt).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if Instant::now() < deadline && !timed_out(&*error) => Err(error),
+        Ok(Err(_)) | Err(_) => Ok(error::refuse(ErrorReason::DeadlineExceeded).into_http()),
+    }
+}
+
+fn timed_out(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |cause| (*cause).source());
+    causes.any(|cause| cause.is::<TimeoutExpired>())
 }
 
 /// An answer with its message and its end. One whose end did not come was not given: its connection broke, also where
