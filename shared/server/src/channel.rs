@@ -43,6 +43,7 @@ use crate::{
     trace,
 };
 use connect::Connector;
+pub(crate) use connect::Resolver;
 use observed::Observed;
 use retry::{Budget, Repeat, Wait};
 
@@ -118,8 +119,18 @@ pub fn to_service(
     trust_domain: &str,
     files: &tls::Files,
 ) -> Result<Channel, StartError> {
+    to_service_by(Resolver::system(), peer, trust_domain, files)
+}
+
+/// The same, whose addresses are asked of `resolver`.
+pub(crate) fn to_service_by(
+    resolver: Resolver,
+    peer: &Peer,
+    trust_domain: &str,
+    files: &tls::Files,
+) -> Result<Channel, StartError> {
     let entropy = Entropy::system();
-    let first = Connector::new(peer, trust_domain, files, entropy.clone())?;
+    let first = Connector::new(resolver, peer, trust_domain, files, entropy.clone())?;
     // Every connection asks the connector where it goes; this is the name that calls carry.
     let authority = peer.endpoint.split(',').next().unwrap_or_default();
     let endpoint = Endpoint::from_shared(format!("http://{authority}"))

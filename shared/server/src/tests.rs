@@ -54,6 +54,8 @@ use super::{
 };
 
 pub(crate) const DOMAIN: &str = "lienthong.test";
+/// The name of every service, beside its address.
+const NAME: &str = "service.test";
 /// Only ends a hang.
 const HANG: Duration = Duration::from_secs(60);
 
@@ -79,7 +81,7 @@ impl Pki {
 
     pub(crate) fn issue_as(&self, uri: &str, serial: Option<SerialNumber>) -> tls::Files {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(["127.0.0.1", NAME].map(str::to_owned)).unwrap();
         params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
         params.serial_number = serial;
         params.extended_key_usages =

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, time::Instant};
@@ -39,6 +40,27 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 /// A connection of either transport.
 type Stream = Either<Admitted, TcpStream>;
 
+/// Says which addresses stand behind a `host:port`.
+#[derive(Clone)]
+pub(crate) struct Resolver(Arc<dyn Fn(String) -> Resolving + Send + Sync>);
+
+type Resolving = BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
+
+impl Resolver {
+    /// As the machine says.
+    pub(super) fn system() -> Self {
+        Self::from_fn(|place| async { Ok(tokio::net::lookup_host(place).await?.collect()) })
+    }
+
+    /// As `resolve` says.
+    pub(crate) fn from_fn<F>(resolve: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+    {
+        Self(Arc::new(move |place| Box::pin(resolve(place))))
+    }
+}
+
 /// Makes a connection, again and again.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -50,6 +72,7 @@ pub(super) struct Connector {
 /// Whom it connects to, and as whom.
 struct To {
     places: Vec<(String, ServerName<'static>)>,
+    resolver: Resolver,
     transport: Transport,
     service: String,
     trust_domain: String,
@@ -66,6 +89,7 @@ struct Failed {
 
 impl Connector {
     pub(super) fn new(
+        resolver: Resolver,
         peer: &Peer,
         trust_domain: &str,
         files: &tls::Files,
@@ -81,6 +105,7 @@ impl Connector {
         tls::client(files)?;
         let to = To {
             places,
+            resolver,
             transport: peer.transport,
             service: peer.service.clone(),
             trust_domain: trust_domain.to_owned(),
@@ -163,8 +188,8 @@ impl To {
     async fn addresses(&self) -> (Vec<(SocketAddr, &ServerName<'static>)>, io::Error) {
         let (mut found, mut failed) = (Vec::new(), io::Error::other("the name has no address"));
         for (place, name) in &self.places {
-            match tokio::net::lookup_host(place).await {
-                Ok(addresses) => found.extend(addresses.map(|address| (address, name))),
+            match (self.resolver.0)(place.clone()).await {
+                Ok(addresses) => found.extend(addresses.into_iter().map(|a| (a, name))),
                 Err(error) => failed = error,
             }
         }
@@ -234,7 +259,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let peer = Peer::direct(address.to_string(), "policy");
-        let connector = Connector::new(&peer, DOMAIN, &ours, Entropy::seeded(1)).unwrap();
+        let (system, entropy) = (Resolver::system(), Entropy::seeded(1));
+        let connector = Connector::new(system, &peer, DOMAIN, &ours, entropy).unwrap();
         let served = async {
             let (tcp, _) = listener.accept().await.unwrap();
             // Our first words are there, so our files were read.
