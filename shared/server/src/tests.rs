@@ -205,7 +205,7 @@ async fn start_with(
     Server::bind(change(config(pki, 30))).await.unwrap().start(routes).await
 }
 
-fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
+pub(crate) fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
     let files = pki.service("policy");
     Config {
         listen: "127.0.0.1:0".to_owned(),
