@@ -16,6 +16,7 @@ mod retry;
 
 use std::{
     convert::Infallible,
+    error::Error,
     pin::Pin,
     sync::{
         Arc,
@@ -26,18 +27,23 @@ use std::{
 };
 
 use bytes::Bytes;
+use contract::r#type::v1::ErrorReason;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use tokio::time::Instant;
 use tonic::{
+    Status, TimeoutExpired,
     body::Body,
     transport::{self, Endpoint},
 };
 use tower::{BoxError, Service, ServiceExt as _};
 
 use crate::{
-    StartError, body::Held, deadline, runtime::Entropy, telemetry::metrics::metrics, tls, trace,
+    StartError, body::Held, deadline, error, runtime::Entropy, telemetry::metrics::metrics, tls,
+    trace,
 };
 use connect::Connector;
+pub(crate) use connect::Resolver;
 use observed::Observed;
 use retry::{Budget, Repeat, Wait};
 
@@ -113,8 +119,18 @@ pub fn to_service(
     trust_domain: &str,
     files: &tls::Files,
 ) -> Result<Channel, StartError> {
+    to_service_by(Resolver::system(), peer, trust_domain, files)
+}
+
+/// The same, whose addresses are asked of `resolver`.
+pub(crate) fn to_service_by(
+    resolver: Resolver,
+    peer: &Peer,
+    trust_domain: &str,
+    files: &tls::Files,
+) -> Result<Channel, StartError> {
     let entropy = Entropy::system();
-    let first = Connector::new(peer, trust_domain, files, entropy.clone())?;
+    let first = Connector::new(resolver, peer, trust_domain, files, entropy.clone())?;
     // Every connection asks the connector where it goes; this is the name that calls carry.
     let authority = peer.endpoint.split(',').next().unwrap_or_default();
     let endpoint = Endpoint::from_shared(format!("http://{authority}"))
@@ -158,7 +174,10 @@ impl Shared {
             trace::put(place, &mut head.headers);
         }
         let answer = match retry::repeatable(head.uri.path()) {
-            false => self.attempt(Request::from_parts(head, body)).await,
+            false => {
+                let deadline = deadline::asked(&head.headers);
+                by(deadline, self.attempt(Request::from_parts(head, body))).await
+            }
             true => match whole(body).await {
                 Ok(body) => self.repeated(head, body).await,
                 // What cannot be encoded is not sent.
@@ -190,10 +209,8 @@ impl Shared {
                 deadline::put(deadline, &mut head.headers);
             }
             let body = Body::new(Full::new(body.clone()).map_err(never));
-            let answer = match self.attempt(Request::from_parts(head, body)).await {
-                Ok(answer) => taken(answer).await,
-                Err(error) => Err(error),
-            };
+            let request = Request::from_parts(head, body);
+            let answer = by(deadline, async { taken(self.attempt(request).await?).await }).await;
             match repeat.after(answer.as_ref().ok().map(Response::headers)) {
                 Wait::Over => return answer,
                 Wait::For(wait) => {
@@ -205,20 +222,46 @@ impl Shared {
     }
 }
 
+/// An attempt up to the deadline of its call. Below, the time of a call is kept from when there is a connection until
+/// the head of the answer, and has the code CANCELLED.
+async fn by(
+    deadline: Option<Instant>,
+    attempt: impl Future<Output = Result<Response<Body>, BoxError>>,
+) -> Result<Response<Body>, BoxError> {
+    let Some(deadline) = deadline else { return attempt.await };
+    match tokio::time::timeout_at(deadline, attempt).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if Instant::now() < deadline && !timed_out(&*error) => Err(error),
+        Ok(Err(_)) | Err(_) => Ok(error::refuse(ErrorReason::DeadlineExceeded).into_http()),
+    }
+}
+
+fn timed_out(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |cause| (*cause).source());
+    causes.any(|cause| cause.is::<TimeoutExpired>())
+}
+
 /// An answer with its message and its end. One whose end did not come was not given: its connection broke, also where
 /// its head had arrived (gRPC's own clients leave such a call to their caller, who knows less of what may be repeated).
+/// One that is too large was given, and would be again; it has no reason, because MESSAGE_TOO_LARGE says that a request
+/// was refused, and this one may have been carried out.
 async fn taken(answer: Response<Body>) -> Result<Response<Body>, BoxError> {
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, ANSWER_MAX).collect().await?;
-    Ok(Response::from_parts(head, Body::new(body.map_err(never))))
+    match Limited::new(body, ANSWER_MAX).collect().await {
+        Ok(body) => Ok(Response::from_parts(head, Body::new(body.map_err(never)))),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Ok(Status::resource_exhausted("the answer is too large").into_http())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The body of a request, to be sent more than once. Messages of ours are small, and limited where they arrive.
-async fn whole(body: Body) -> Result<Bytes, tonic::Status> {
+async fn whole(body: Body) -> Result<Bytes, Status> {
     Ok(body.collect().await?.to_bytes())
 }
 
-fn never(never: Infallible) -> tonic::Status {
+fn never(never: Infallible) -> Status {
     match never {}
 }
 

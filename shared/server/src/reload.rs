@@ -74,3 +74,38 @@ pub(crate) fn look(files: &tls::Files) -> Seen {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::{
+        runtime::Clock,
+        tests::{Pki, config},
+    };
+
+    /// Of callers by `follow`, of services by `channel::admitted`; what is left of a second is for cutting.
+    #[test]
+    fn files_are_looked_at_four_times_a_second() {
+        assert!(EVERY <= Duration::from_millis(250));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_comes_is_in_force_from_the_next_look_on() {
+        let pki = Pki::new();
+        let until = Clock::system().now() + time::Duration::DAY;
+        let crl = pki.revoke(&[], until);
+        let (mut identities, following) = follow(&Config { crl, ..config(&pki, 30) }).unwrap();
+        let caller = pki.issue_as("spiffe://lienthong.test/service/identity", Some(7.into()));
+        let chain = tls::chain(&caller.certificate).unwrap();
+        assert!(identities.borrow().admits(&chain));
+        pki.revoke(&[7], until);
+        tokio::select! {
+            biased;
+            () = following => panic!("it does not end"),
+            changed = identities.changed() => changed.unwrap(),
+            () = tokio::time::sleep(EVERY * 2) => panic!("it was not seen"),
+        }
+        assert!(!identities.borrow().admits(&chain));
+    }
+}

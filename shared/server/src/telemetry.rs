@@ -26,7 +26,7 @@ use prometheus::Registry;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::{StartError, runtime::Entropy};
+use crate::{StartError, runtime::Entropy, trace::Ids};
 
 /// An exporter that hears nothing from its collector for so long gives up what it would have sent.
 const EXPORT_MAX: Duration = Duration::from_secs(5);
@@ -88,6 +88,7 @@ impl Telemetry {
             let tracers = SdkTracerProvider::builder()
                 .with_resource(resource)
                 .with_sampler(Sampler::ParentBased(Box::new(here)))
+                .with_id_generator(Ids(Entropy::system()))
                 .with_batch_exporter(spans.build()?)
                 .build();
             global::set_tracer_provider(tracers.clone());

@@ -1,6 +1,7 @@
 //! The listener and the channels together, over real connections with certificates of a throw-away CA.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod answers;
 mod child;
 mod connection;
 mod crowd;
@@ -52,18 +53,20 @@ use super::{
     *,
 };
 
-const DOMAIN: &str = "lienthong.test";
+pub(crate) const DOMAIN: &str = "lienthong.test";
+/// The name of every service, beside its address.
+const NAME: &str = "service.test";
 /// Only ends a hang.
 const HANG: Duration = Duration::from_secs(60);
 
 /// A CA and its folder.
-struct Pki {
+pub(crate) struct Pki {
     folder: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Pki {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -76,9 +79,9 @@ impl Pki {
         self.issue_as(uri, None)
     }
 
-    fn issue_as(&self, uri: &str, serial: Option<SerialNumber>) -> tls::Files {
+    pub(crate) fn issue_as(&self, uri: &str, serial: Option<SerialNumber>) -> tls::Files {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(["127.0.0.1", NAME].map(str::to_owned)).unwrap();
         params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
         params.serial_number = serial;
         params.extended_key_usages =
@@ -99,7 +102,7 @@ impl Pki {
     }
 
     /// The list of what is revoked, until `until`.
-    fn revoke(&self, serials: &[u64], until: OffsetDateTime) -> String {
+    pub(crate) fn revoke(&self, serials: &[u64], until: OffsetDateTime) -> String {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: (*serial).into(),
             revocation_time: OffsetDateTime::UNIX_EPOCH,
@@ -119,7 +122,7 @@ impl Pki {
         text_of(&path)
     }
 
-    fn service(&self, name: &str) -> tls::Files {
+    pub(crate) fn service(&self, name: &str) -> tls::Files {
         self.issue(&format!("spiffe://{DOMAIN}/service/{name}"))
     }
 }
@@ -202,7 +205,7 @@ async fn start_with(
     Server::bind(change(config(pki, 30))).await.unwrap().start(routes).await
 }
 
-fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
+pub(crate) fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
     let files = pki.service("policy");
     Config {
         listen: "127.0.0.1:0".to_owned(),

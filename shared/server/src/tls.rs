@@ -122,9 +122,17 @@ pub(crate) fn services(files: &Files) -> Result<Arc<WebPkiServerVerifier>, Start
 
 /// The configuration of outgoing connections.
 pub fn client(files: &Files) -> Result<Arc<ClientConfig>, StartError> {
+    client_that_calls(services(files)?, files)
+}
+
+/// The same to services of which `services` says whether they may be called.
+pub(crate) fn client_that_calls(
+    services: Arc<WebPkiServerVerifier>,
+    files: &Files,
+) -> Result<Arc<ClientConfig>, StartError> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_webpki_verifier(services(files)?)
+        .with_webpki_verifier(services)
         .with_client_auth_cert(chain(&files.certificate)?, key(&files.key)?)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();

@@ -3,6 +3,7 @@
 
 use http::{HeaderMap, HeaderValue};
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::trace::IdGenerator;
 
 use crate::runtime::Entropy;
 
@@ -106,14 +107,14 @@ pub(crate) fn parent(headers: &HeaderMap) -> Option<SpanContext> {
 
 /// A place in the trace of `parent`, or the first of a new one.
 fn child(parent: Option<&SpanContext>, entropy: &Entropy) -> SpanContext {
-    let span = SpanId::from_bytes(entropy.array());
+    let span = SpanId::from_bytes(place(entropy));
     match parent {
         Some(parent) => {
             let (trace, flags) = (parent.trace_id(), parent.trace_flags());
             SpanContext::new(trace, span, flags, false, parent.trace_state().clone())
         }
         None => {
-            let trace = TraceId::from_bytes(entropy.array());
+            let trace = TraceId::from_bytes(place(entropy));
             SpanContext::new(trace, span, TraceFlags::NOT_SAMPLED, false, TraceState::NONE)
         }
     }
@@ -129,22 +130,67 @@ fn request_id(entropy: &Entropy) -> String {
     }
 }
 
-/// A run of so many digits may be a personal number, or an old one.
+/// Ids of spans that are sent, which the next service must take.
+#[derive(Debug)]
+pub(crate) struct Ids(pub(crate) Entropy);
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        TraceId::from_bytes(place(&self.0))
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        SpanId::from_bytes(place(&self.0))
+    }
+}
+
+/// The id of a trace or of a span, which the next service must take.
+fn place<const N: usize>(entropy: &Entropy) -> [u8; N] {
+    loop {
+        let id = entropy.array();
+        if !ends_in_a_number(&hex::encode(id)) {
+            return id;
+        }
+    }
+}
+
+/// So many digits may be a personal number, or an old one.
 const DIGITS_REFUSED: usize = 9;
+/// Digits of a personal number.
+const DIGITS: usize = 12;
 
 /// A request id goes into logs as it is, so it holds nothing but ids' characters, and nothing that could be a
 /// personal number (I8).
 fn is_id(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
     let length = (1..=REQUEST_ID_MAX).contains(&text.len());
-    length && text.bytes().all(allowed) && !holds_a_number(text)
+    length && text.bytes().all(allowed) && !holds_a_number(last_of_uuid(text).unwrap_or(text))
 }
 
+/// Whether nine digits stand together, also with separators in between, as people write numbers: only letters part
+/// them.
 fn holds_a_number(text: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= DIGITS_REFUSED)
+    let digits = |piece: &str| piece.bytes().filter(u8::is_ascii_digit).count();
+    text.split(|c: char| c.is_alphabetic()).any(|piece| digits(piece) >= DIGITS_REFUSED)
 }
 
-/// Ids and flags of a `traceparent` header (W3C Trace Context, version 00).
+/// The last group of a UUID, the only one with room for nine digits. Across its groups, which mean nothing together,
+/// every seventh UUID has nine, in the last group three of a hundred.
+fn last_of_uuid(text: &str) -> Option<&str> {
+    let hex = |group: &str| group.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_one = text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(hex);
+    text.rsplit('-').next().filter(|_| is_one)
+}
+
+/// Whether an id in a trace could be a number with something before it, or with zeros behind it: its last twelve
+/// characters are decimal digits. Of honest headers seven in a thousand have such an id (twice 0.625 to the twelfth);
+/// four in a hundred have twelve digits somewhere.
+fn ends_in_a_number(id: &str) -> bool {
+    id.bytes().rev().take_while(u8::is_ascii_digit).count() >= DIGITS
+}
+
+/// Ids and flags of a `traceparent` header (W3C Trace Context, version 00); none where an id could be a personal
+/// number, because ids go to the log and the collector (I8).
 fn parse(header: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
     let mut parts = header.split('-');
     let (version, trace, span, flags) =
@@ -156,7 +202,8 @@ fn parse(header: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
         && parts.next().is_none()
         && hex(trace, 32)
         && hex(span, 16)
-        && hex(flags, 2);
+        && hex(flags, 2)
+        && ![trace, span].into_iter().any(ends_in_a_number);
     let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
     // Of the flags only the one that the standard knows is passed on.
     let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
@@ -180,6 +227,12 @@ mod tests {
         Trace::new(&headers, parent.as_ref(), &SpanContext::NONE, &Entropy::seeded(1))
     }
 
+    fn parent_of(traceparent: &str) -> Option<SpanContext> {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, traceparent.parse().unwrap());
+        parent(&headers)
+    }
+
     #[test]
     fn a_trace_is_continued_and_what_is_none_begins_a_new_one() {
         let trace = of(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1,b=2")]);
@@ -201,6 +254,7 @@ mod tests {
         }
         // Too long, or none, or perhaps a number: the trace goes on without.
         let bad = [format!("a={}", "x".repeat(600)), "no list".into(), "a=990204000001".into()];
+        let bad = bad.into_iter().chain(["a=990204-000001".into()]);
         for bad in bad {
             let trace = of(&[(TRACEPARENT, PARENT), (TRACESTATE, &bad)]);
             assert_eq!(trace.span.trace_state().header(), "", "{bad}");
@@ -209,14 +263,67 @@ mod tests {
 
     #[test]
     fn i8_a_request_id_that_could_be_a_number_is_replaced() {
-        for good in ["case-7", "2026-11-24:00012345", "12345678", "A.b_c"] {
+        let uuid = "550e8400-e29b-41d4-a716-446655a40000";
+        for good in ["case-7", "2026-11-24:a00012345", "12345678", "1234-5678", "A.b_c", uuid] {
             assert_eq!(of(&[(REQUEST_ID, good)]).request_id, good);
         }
         let bad = ["990204000001", "999000001", "cccd-990204000001", "a999000001b", "1234567890"];
-        for bad in bad.into_iter().chain(["a b", "", &"a".repeat(65)]) {
+        let parted = ["990204-000001", "0012 0100 0001", "0012.0100:0001", "cccd:999_000-001"];
+        let shaped = "00000000-0000-0000-0000-990204000001";
+        let none = ["a b", "", &"a".repeat(65)];
+        for bad in bad.into_iter().chain(parted).chain([shaped]).chain(none) {
             let replaced = of(&[(REQUEST_ID, bad)]).request_id;
             assert!(is_id(&replaced) && replaced.len() == 16, "{bad}: {replaced}");
         }
+    }
+
+    #[test]
+    fn uuids_are_request_ids_but_for_three_in_a_hundred() {
+        let entropy = Entropy::seeded(1);
+        let uuid = || {
+            let id = entropy.id();
+            format!("{}-{}-4{}-a{}-{}", &id[..8], &id[8..12], &id[13..16], &id[17..20], &id[20..])
+        };
+        let taken = (0..10_000).filter(|_| is_id(&uuid())).count();
+        assert!((9_600..9_800).contains(&taken), "{taken}");
+    }
+
+    #[test]
+    fn i8_a_trace_whose_ids_could_be_a_number_begins_anew() {
+        let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        let with = |trace: &str, span: &str| {
+            let parent = format!("00-{trace}-{span}-01");
+            parent_of(&parent).map(|parent| parent.trace_id().to_string())
+        };
+        // Of 64 bits, as some systems write them; and with a timestamp before it.
+        for good in [trace, "0000000000000000b7ad6b7169203331", "6ac5f3b2000000001234567890abcdef"]
+        {
+            assert_eq!(with(good, span).as_deref(), Some(good));
+        }
+        for bad in [
+            "00000000000000000000990204000001",
+            "99020400000100000000000000000000",
+            "00000000009902040000010000000000",
+            "00000000000000000000000999000001",
+            "aaaaaaaaaaaaaaaaaaaa001201000001",
+            "99020400000199020400000199020400",
+        ] {
+            assert_eq!(with(bad, span), None, "{bad}");
+        }
+        for bad in ["0000990204000001", "9902040000010000", "abcd990204000001"] {
+            assert_eq!(with(trace, bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn of_honest_traces_less_than_one_in_a_hundred_begins_anew() {
+        let entropy = Entropy::seeded(1);
+        let honest = || {
+            let (trace, span) = (entropy.array::<16>(), entropy.array::<8>());
+            format!("00-{}-{}-01", hex::encode(trace), hex::encode(span))
+        };
+        let anew = (0..20_000).filter(|_| parent_of(&honest()).is_none()).count();
+        assert!((100..200).contains(&anew), "{anew}");
     }
 
     #[test]
@@ -224,6 +331,17 @@ mod tests {
         let entropy = Entropy::seeded(1);
         for _ in 0..1_000 {
             assert!(is_id(&request_id(&entropy)));
+        }
+        let mut place = child(None, &entropy);
+        for _ in 0..1_000 {
+            let mut headers = HeaderMap::new();
+            put(&place, &mut headers);
+            assert!(parent(&headers).is_some(), "{headers:?}");
+            place = child(Some(&place), &entropy);
+        }
+        let ids = Ids(entropy);
+        for _ in 0..1_000 {
+            assert!(!ends_in_a_number(&ids.new_span_id().to_string()));
         }
     }
 

@@ -4,10 +4,14 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use rustls::client::danger::ServerCertVerifier as _;
+use rustls::{
+    ClientConfig,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
+};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -17,10 +21,59 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use crate::{
+    StartError,
     connection::DATES,
-    reload::{self, EVERY},
+    reload::{self, EVERY, Seen},
     tls,
 };
+
+/// What says whether a service may be called.
+pub(super) struct Admission {
+    files: tls::Files,
+    seen: Seen,
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl Admission {
+    /// As the files say now, which is before the handshake: what changes in them while it is under way is read
+    /// again, because they are looked at before they are read.
+    pub(super) fn now(files: &tls::Files) -> Result<Self, StartError> {
+        let seen = reload::look(files);
+        Ok(Self { files: files.clone(), seen, verifier: tls::services(files)? })
+    }
+
+    /// Makes handshakes with the service that may be called.
+    pub(super) fn client(&self) -> Result<Arc<ClientConfig>, StartError> {
+        tls::client_that_calls(Arc::clone(&self.verifier), &self.files)
+    }
+
+    /// Ends when the service of this name and certificate may not be called any more: at once when the files change,
+    /// in time when a date passes.
+    async fn over(mut self, name: ServerName<'static>, chain: Vec<CertificateDer<'static>>) {
+        let Some((own, others)) = chain.split_first() else { return };
+        let mut asked = Instant::now();
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let now = reload::look(&self.files);
+            if now == self.seen && asked.elapsed() < DATES {
+                continue;
+            }
+            // What cannot be used is not taken, and tried again until it can be.
+            if now != self.seen
+                && let Ok(read) = tls::services(&self.files)
+            {
+                (self.seen, self.verifier) = (now, read);
+            }
+            asked = Instant::now();
+            let admitted =
+                self.verifier.verify_server_cert(own, others, &name, &[], UnixTime::now());
+            if admitted.is_err() {
+                tracing::warn!("a service that may not be called any more was cut");
+                return;
+            }
+        }
+    }
+}
 
 /// The connection.
 pub(super) struct Admitted {
@@ -30,46 +83,14 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// `stream`, which was just made with these files to the service of this name.
+    /// `stream`, which was just made as `admission` says to the service of this name.
     pub(super) fn new(
         stream: TlsStream<TcpStream>,
-        files: tls::Files,
+        admission: Admission,
         name: ServerName<'static>,
     ) -> Self {
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-        Self { stream, over: Some(Box::pin(no_longer_admitted(files, name, chain))) }
-    }
-}
-
-/// Ends when the service may not be called any more: at once when the files change, in time when a date passes.
-async fn no_longer_admitted(
-    files: tls::Files,
-    name: ServerName<'static>,
-    chain: Vec<CertificateDer<'static>>,
-) {
-    let Some((own, others)) = chain.split_first() else { return };
-    let (mut seen, mut asked) = (reload::look(&files), Instant::now());
-    let mut verifier = tls::services(&files).ok();
-    loop {
-        tokio::time::sleep(EVERY).await;
-        let now = reload::look(&files);
-        if now == seen && asked.elapsed() < DATES {
-            continue;
-        }
-        // What cannot be used is not taken, and tried again until it can be.
-        if now != seen
-            && let Ok(read) = tls::services(&files)
-        {
-            (seen, verifier) = (now, Some(read));
-        }
-        asked = Instant::now();
-        let admitted = verifier.as_ref().is_some_and(|verifier| {
-            verifier.verify_server_cert(own, others, &name, &[], UnixTime::now()).is_ok()
-        });
-        if !admitted {
-            tracing::warn!("a service that may not be called any more was cut");
-            return;
-        }
+        Self { stream, over: Some(Box::pin(admission.over(name, chain))) }
     }
 }
 

@@ -11,13 +11,17 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::TlsConnector;
 use tokio_util::either::Either;
 
-use super::{Peer, Transport, admitted::Admitted};
+use super::{
+    Peer, Transport,
+    admitted::{Admission, Admitted},
+};
 use crate::{
     StartError,
     caller::{Caller, Kind},
@@ -36,6 +40,27 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 /// A connection of either transport.
 type Stream = Either<Admitted, TcpStream>;
 
+/// Says which addresses stand behind a `host:port`.
+#[derive(Clone)]
+pub(crate) struct Resolver(Arc<dyn Fn(String) -> Resolving + Send + Sync>);
+
+type Resolving = BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
+
+impl Resolver {
+    /// As the machine says.
+    pub(super) fn system() -> Self {
+        Self::from_fn(|place| async { Ok(tokio::net::lookup_host(place).await?.collect()) })
+    }
+
+    /// As `resolve` says.
+    pub(crate) fn from_fn<F>(resolve: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+    {
+        Self(Arc::new(move |place| Box::pin(resolve(place))))
+    }
+}
+
 /// Makes a connection, again and again.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -47,6 +72,7 @@ pub(super) struct Connector {
 /// Whom it connects to, and as whom.
 struct To {
     places: Vec<(String, ServerName<'static>)>,
+    resolver: Resolver,
     transport: Transport,
     service: String,
     trust_domain: String,
@@ -63,6 +89,7 @@ struct Failed {
 
 impl Connector {
     pub(super) fn new(
+        resolver: Resolver,
         peer: &Peer,
         trust_domain: &str,
         files: &tls::Files,
@@ -78,6 +105,7 @@ impl Connector {
         tls::client(files)?;
         let to = To {
             places,
+            resolver,
             transport: peer.transport,
             service: peer.service.clone(),
             trust_domain: trust_domain.to_owned(),
@@ -160,8 +188,8 @@ impl To {
     async fn addresses(&self) -> (Vec<(SocketAddr, &ServerName<'static>)>, io::Error) {
         let (mut found, mut failed) = (Vec::new(), io::Error::other("the name has no address"));
         for (place, name) in &self.places {
-            match tokio::net::lookup_host(place).await {
-                Ok(addresses) => found.extend(addresses.map(|address| (address, name))),
+            match (self.resolver.0)(place.clone()).await {
+                Ok(addresses) => found.extend(addresses.into_iter().map(|a| (a, name))),
                 Err(error) => failed = error,
             }
         }
@@ -176,14 +204,15 @@ impl To {
         if self.transport == Transport::Mesh {
             return Ok(Either::Right(tcp));
         }
-        let config = tls::client(&self.files).map_err(io::Error::other)?;
+        let admission = Admission::now(&self.files).map_err(io::Error::other)?;
+        let config = admission.client().map_err(io::Error::other)?;
         let stream = TlsConnector::from(config).connect(name.clone(), tcp).await?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
         let peer =
             certificate.and_then(|der| Caller::from_certificate(der, &self.trust_domain).ok());
         match peer.as_ref().map(Caller::kind) {
             Some(Kind::Service(found)) if *found == self.service => {
-                Ok(Either::Left(Admitted::new(stream, self.files.clone(), name.clone())))
+                Ok(Either::Left(Admitted::new(stream, admission, name.clone())))
             }
             Some(_) | None => Err(io::Error::other("the peer is another service")),
         }
@@ -199,7 +228,15 @@ fn back_off(failures: i32, byte: u8) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
+
     use super::*;
+    use crate::{
+        connection::DATES,
+        runtime::Clock,
+        tests::{DOMAIN, Pki},
+    };
 
     #[test]
     fn the_back_off_grows_to_its_limit_and_is_spread() {
@@ -209,6 +246,37 @@ mod tests {
         for failures in [8, 20, i32::MAX] {
             assert_eq!(back_off(failures, 0), Duration::from_millis(800), "{failures}");
             assert_eq!(back_off(failures, 255), Duration::from_millis(1_200), "{failures}");
+        }
+    }
+
+    /// The handshake knows nothing of a list that comes while it is under way.
+    #[tokio::test]
+    async fn a_service_that_is_revoked_during_its_handshake_is_cut_at_the_next_look() {
+        let pki = Pki::new();
+        let until = Clock::system().now() + time::Duration::DAY;
+        let its = pki.issue_as(&format!("spiffe://{DOMAIN}/service/policy"), Some(9.into()));
+        let ours = tls::Files { crl: pki.revoke(&[], until), ..pki.service("identity") };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let peer = Peer::direct(address.to_string(), "policy");
+        let (system, entropy) = (Resolver::system(), Entropy::seeded(1));
+        let connector = Connector::new(system, &peer, DOMAIN, &ours, entropy).unwrap();
+        let served = async {
+            let (tcp, _) = listener.accept().await.unwrap();
+            // Our first words are there, so our files were read.
+            assert_eq!(tcp.peek(&mut [0]).await.unwrap(), 1);
+            pki.revoke(&[9], until);
+            tls::server(&its).unwrap().acceptor.accept(tcp).await.unwrap()
+        };
+        let connected = connector.to.connect(address, &connector.to.places[0].1);
+        let (connected, _open) = tokio::join!(connected, served);
+        let mut connected = connected.unwrap();
+        tokio::select! {
+            biased;
+            read = connected.read_u8() => {
+                assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+            }
+            () = tokio::time::sleep(DATES / 2) => panic!("it was not seen"),
         }
     }
 }

@@ -19,6 +19,9 @@ const ATTEMPTS: u32 = 4;
 /// Before the second attempt, and how it grows; half to one and a half times of it.
 const WAIT: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_secs(1);
+/// The longest push-back that is obeyed: as long as our services give a call (`deadline_max_seconds`). Who is told to
+/// come again later than that, or than its deadline, is answered at once; coming again sooner would be no obeying.
+const PUSH_BACK_MAX_MS: u64 = 30_000;
 /// Thousandths: as many failures in a row, and what one success gives back. With less than half left nothing is
 /// repeated, so that a service in trouble is not called the more for it.
 const TOKENS: i64 = 20_000;
@@ -79,9 +82,9 @@ impl<'a> Repeat<'a> {
         let left = self.budget.change(-FAILURE);
         let pushed_back = head.and_then(|head| head.get("grpc-retry-pushback-ms"));
         let wait = match pushed_back.map(|ms| ms.to_str().ok().and_then(|ms| ms.parse().ok())) {
-            Some(Some(ms)) => Duration::from_millis(ms),
+            Some(Some(ms @ ..=PUSH_BACK_MAX_MS)) => Duration::from_millis(ms),
             // Anything else there means: not again.
-            Some(None) => return Wait::Over,
+            Some(_) => return Wait::Over,
             None => self.backing_off(),
         };
         let in_time = self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline);
@@ -158,6 +161,12 @@ mod tests {
         assert_eq!(after("250", None), Wait::For(Duration::from_millis(250)));
         for never in ["-1", "soon", "99999999999999999999"] {
             assert_eq!(after(never, None), Wait::Over, "{never}");
+        }
+        assert_eq!(after("30000", None), Wait::For(Duration::from_secs(30)));
+        for absurd in ["30001", "86400000", "18446744073709551615"] {
+            let far = Some(Instant::now() + Duration::from_secs(1_000_000));
+            assert_eq!(after(absurd, None), Wait::Over, "{absurd}");
+            assert_eq!(after(absurd, far), Wait::Over, "{absurd}");
         }
         let soon = Some(Instant::now() + Duration::from_millis(100));
         assert_eq!(after("250", soon), Wait::Over, "the deadline comes first");

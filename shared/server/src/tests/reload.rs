@@ -28,6 +28,28 @@ async fn a_caller_that_is_revoked_is_cut_and_others_stay() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_revoked_is_cut_with_a_call_open() {
+    let pki = Pki::new();
+    let until = runtime::Clock::system().now() + Span::DAY;
+    let shows = |config: Config| {
+        let own = pki.issue_as(&format!("spiffe://{DOMAIN}/service/policy"), Some(9.into()));
+        let (certificate, key) = (own.certificate, own.key);
+        Config { certificate, key, deadline_max_seconds: 3_000, ..config }
+    };
+    let entered = Arc::<Notify>::default();
+    let server = start_with(&pki, Answers::Never, Arc::clone(&entered), shows).await;
+    let ours = tls::Files { crl: pki.revoke(&[], until), ..pki.service("identity") };
+    let open = tokio::spawn(decide(channel(&server, "policy", &ours), None));
+    within(entered.notified()).await;
+    pki.revoke(&[9], until);
+    // The service hears of it by the end of the connection, and of no other call.
+    within(entered.notified()).await;
+    let ended = within(open).await.unwrap().unwrap_err();
+    assert_eq!(reason(&ended).1, "", "no answer of ours, whatever the transport calls it");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_caller_that_is_revoked_in_its_grace_is_cut() {
     let pki = Pki::new();
     let until = runtime::Clock::system().now() + Span::DAY;

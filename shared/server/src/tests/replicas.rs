@@ -1,8 +1,11 @@
 //! Channels to a service that has replicas, some of which go.
 
+use std::sync::Mutex;
+
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::channel::Resolver;
 
 /// A service at several addresses.
 fn to(servers: &[&Running], files: &tls::Files) -> Channel {
@@ -54,6 +57,41 @@ async fn calls_are_spread_over_the_replicas_and_none_fails_when_one_goes() {
     }
     assert!(at_other.load(Ordering::Relaxed) > before);
     other.stop().await;
+}
+
+/// As behind a headless Service: one name, whose addresses change.
+#[tokio::test]
+async fn calls_go_on_when_an_address_behind_a_name_goes_and_when_another_comes() {
+    let pki = Pki::new();
+    let ((one, at_one), (other, at_other)) = (counted(&pki).await, counted(&pki).await);
+    let behind = Arc::new(Mutex::new(vec![one.address(), other.address()]));
+    let now = Arc::clone(&behind);
+    let resolver = Resolver::from_fn(move |place| {
+        assert_eq!(place, format!("{NAME}:443"));
+        std::future::ready(Ok(now.lock().unwrap().clone()))
+    });
+    let peer = channel::Peer::direct(format!("{NAME}:443"), "policy");
+    let ours = pki.service("identity");
+    let channel = channel::to_service_by(resolver, &peer, DOMAIN, &ours).unwrap();
+    let calls = async || {
+        for _ in 0..20 {
+            decide(channel.clone(), None).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    calls().await;
+    let counts = [&at_one, &at_other].map(|count| count.load(Ordering::Relaxed));
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    // It is gone, and the name does not say so yet.
+    within(one.stop()).await;
+    calls().await;
+    // It is somewhere else now, and the other goes.
+    let (third, at_third) = counted(&pki).await;
+    *behind.lock().unwrap() = vec![third.address()];
+    within(other.stop()).await;
+    calls().await;
+    assert!(at_third.load(Ordering::Relaxed) > 0);
+    third.stop().await;
 }
 
 #[tokio::test]
