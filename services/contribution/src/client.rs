@@ -20,6 +20,7 @@ use server::{
 use tonic::Status;
 use tonic_types::StatusExt as _;
 use wire::{
+    event::Target,
     policy::PolicyClient,
     subject::{write as write_subject, write_claims},
     value::{write, write_date},
@@ -27,7 +28,7 @@ use wire::{
 
 use crate::{
     Config, Error,
-    domain::{Application, Outcome, Rejection, Target},
+    domain::{Application, Outcome, Rejection},
 };
 
 /// The ways to the other services.

@@ -4,6 +4,7 @@
 //! | module | job |
 //! |---|---|
 //! | `basis` | the ground of a request, checked |
+//! | `event` | events in persons' lives, and what they say |
 //! | `faults` | every faulty field of a request, gathered and named at once |
 //! | `policy` | asking the policy service, and what it decided |
 //! | `record` | what inspectors will read of an access |
@@ -11,6 +12,7 @@
 //! | `value` | the typed values of items, both ways |
 
 pub mod basis;
+pub mod event;
 pub mod faults;
 pub mod policy;
 pub mod record;

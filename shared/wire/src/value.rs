@@ -7,6 +7,8 @@ use contract::r#type::v1::{self as wire, item_value};
 use model::{CodeLists, Value};
 pub use read::Reader;
 
+use crate::timestamp_us;
+
 /// A value as the contract writes it, with the name of its code where a list has one.
 #[must_use]
 pub fn write(value: &Value, lists: &CodeLists) -> wire::ItemValue {
@@ -21,6 +23,21 @@ pub fn write(value: &Value, lists: &CodeLists) -> wire::ItemValue {
         Value::Document(document) => item_value::Value::Document(write_document(document, lists)),
     };
     wire::ItemValue { value: Some(value) }
+}
+
+/// A value with its origin as the contract writes it.
+#[must_use]
+pub fn write_held(held: &model::HeldValue, lists: &CodeLists) -> wire::HeldValue {
+    let origin = &held.provenance;
+    wire::HeldValue {
+        value: Some(write(&held.value, lists)),
+        provenance: Some(wire::Provenance {
+            source: origin.source.clone(),
+            contribution_id: origin.contribution_id.clone(),
+            valid_from: origin.valid_from.as_ref().map(write_date),
+            known_time: Some(timestamp_us(origin.known_at_us)),
+        }),
+    }
 }
 
 /// A date as the contract writes it.

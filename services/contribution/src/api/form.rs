@@ -1,16 +1,14 @@
 //! The form of a contribution: every faulty field is named at once, and what was read is whole.
 
-mod events;
-
 use contract::{
-    contribution::v1::{SubmitContributionRequest, submit_contribution_request::Event},
+    contribution::v1::SubmitContributionRequest,
     r#type::v1::{AccessBasis, ErrorReason},
 };
 use model::CodeLists;
 use server::error::refuse;
 use time::Date;
 use tonic::Status;
-use wire::{Fault, Faults, basis};
+use wire::{Fault, Faults, basis, event};
 
 use crate::domain::Application;
 
@@ -44,20 +42,19 @@ pub(super) fn read<'a>(
     }
     faults.text("request_id", &request.request_id, REQUEST_ID_MAX);
     let basis = basis::check(request.basis.as_ref(), &mut faults);
-    let mut reading = events::Reading { lists, today, faults: &mut faults };
-    let (event, application) = match &request.event {
+    let event = match &request.event {
         None => {
             faults.add("event", Fault::Missing);
-            ("", None)
+            None
         }
-        Some(Event::Birth(birth)) => ("birth", reading.birth(birth)),
-        Some(Event::Death(death)) => ("death", reading.death(death)),
-        Some(Event::Residence(residence)) => ("residence", reading.residence(residence)),
-        Some(Event::Correction(correction)) => ("correction", reading.correction(correction)),
+        Some(event) => event::read(event.into(), lists, today, &mut faults),
     };
     faults.finish()?;
-    match (application, basis) {
-        (Some(application), Some(basis)) => Ok(Form { event, application, basis, key }),
+    match (event, basis) {
+        (Some(event), Some(basis)) => {
+            let kind = event.kind;
+            Ok(Form { event: kind, application: Application::of(event), basis, key })
+        }
         // Whatever is not there was named above.
         _ => Err(refuse(ErrorReason::Internal)),
     }

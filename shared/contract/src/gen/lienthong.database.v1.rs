@@ -720,6 +720,8 @@ pub enum RecordClaimOutcome {
     NotHeld = 3,
     /// The database does not hold such an item.
     UnknownItem = 4,
+    /// What is held neither agrees nor disagrees, such as a year of birth with a whole date.
+    Indeterminate = 5,
 }
 impl RecordClaimOutcome {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -733,6 +735,7 @@ impl RecordClaimOutcome {
             Self::Mismatch => "RECORD_CLAIM_OUTCOME_MISMATCH",
             Self::NotHeld => "RECORD_CLAIM_OUTCOME_NOT_HELD",
             Self::UnknownItem => "RECORD_CLAIM_OUTCOME_UNKNOWN_ITEM",
+            Self::Indeterminate => "RECORD_CLAIM_OUTCOME_INDETERMINATE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -743,6 +746,7 @@ impl RecordClaimOutcome {
             "RECORD_CLAIM_OUTCOME_MISMATCH" => Some(Self::Mismatch),
             "RECORD_CLAIM_OUTCOME_NOT_HELD" => Some(Self::NotHeld),
             "RECORD_CLAIM_OUTCOME_UNKNOWN_ITEM" => Some(Self::UnknownItem),
+            "RECORD_CLAIM_OUTCOME_INDETERMINATE" => Some(Self::Indeterminate),
             _ => None,
         }
     }
@@ -884,8 +888,8 @@ pub mod lookup_service_client {
         /// Says of each claimed value whether the database agrees with it.
         ///
         /// MUST LKP-20: There is one result for each claimed value, in the order of the request: MATCH for a value that is
-        /// held, MISMATCH where others are, NOT_HELD where none is, UNKNOWN_ITEM for an item that the database does not hold
-        /// as such.
+        /// held, MISMATCH where others are, INDETERMINATE where what is held neither agrees nor disagrees (a year of birth
+        /// with a whole date), NOT_HELD where none is, UNKNOWN_ITEM for an item that the database does not hold as such.
         ///
         /// MUST LKP-21: No result holds a value of the database: the answer's size does not depend on what is held.
         ///
@@ -985,8 +989,8 @@ pub mod lookup_service_server {
         /// Says of each claimed value whether the database agrees with it.
         ///
         /// MUST LKP-20: There is one result for each claimed value, in the order of the request: MATCH for a value that is
-        /// held, MISMATCH where others are, NOT_HELD where none is, UNKNOWN_ITEM for an item that the database does not hold
-        /// as such.
+        /// held, MISMATCH where others are, INDETERMINATE where what is held neither agrees nor disagrees (a year of birth
+        /// with a whole date), NOT_HELD where none is, UNKNOWN_ITEM for an item that the database does not hold as such.
         ///
         /// MUST LKP-21: No result holds a value of the database: the answer's size does not depend on what is held.
         ///

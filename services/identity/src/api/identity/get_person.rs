@@ -8,12 +8,7 @@ use model::{CodeLists, GoldenRecord};
 use server::error::refuse;
 use time::Date;
 use tonic::Status;
-use wire::{
-    Faults, basis,
-    policy::Decision,
-    subject, timestamp, timestamp_us,
-    value::{write, write_date},
-};
+use wire::{Faults, basis, policy::Decision, subject, timestamp, value::write_held};
 
 use crate::{
     app::{Looked, Lookup},
@@ -86,7 +81,7 @@ pub(super) fn answer(
 
 fn item_outcome(item: &str, outcome: &ItemOutcome, lists: &CodeLists) -> types::ItemOutcome {
     let held = |values: &[model::HeldValue]| types::HeldValues {
-        values: values.iter().map(|value| held_value(value, lists)).collect(),
+        values: values.iter().map(|value| write_held(value, lists)).collect(),
     };
     let outcome = match outcome {
         ItemOutcome::Value(values) => item_outcome::Outcome::Value(held(values)),
@@ -102,17 +97,4 @@ fn item_outcome(item: &str, outcome: &ItemOutcome, lists: &CodeLists) -> types::
         }
     };
     types::ItemOutcome { item: item.to_owned(), outcome: Some(outcome) }
-}
-
-fn held_value(held: &model::HeldValue, lists: &CodeLists) -> types::HeldValue {
-    let origin = &held.provenance;
-    types::HeldValue {
-        value: Some(write(&held.value, lists)),
-        provenance: Some(types::Provenance {
-            source: origin.source.clone(),
-            contribution_id: origin.contribution_id.clone(),
-            valid_from: origin.valid_from.as_ref().map(write_date),
-            known_time: Some(timestamp_us(origin.known_at_us)),
-        }),
-    }
 }

@@ -3,35 +3,36 @@
 use model::{Address, CodedValue, PartialDate, PersonName, Relation, RelationKind, Value};
 use time::Date;
 
-use super::{Application, EventFault, EventFaults, Said, Target, check_day, check_order, entry};
+use super::{Event, EventFaults, Said, Target, check_day, check_order, entry::entry};
+use crate::Fault;
 
 /// A birth entry (Law on Civil Status 60/2014/QH13, Art. 14).
-pub(crate) struct Birth {
-    pub(crate) entry_number: String,
-    pub(crate) registration_date: PartialDate,
-    pub(crate) registration_place_code: String,
-    pub(crate) registration_place: Address,
-    pub(crate) full_name: PersonName,
-    pub(crate) date_of_birth: PartialDate,
-    pub(crate) sex: CodedValue,
-    pub(crate) place_of_birth: Address,
-    pub(crate) native_place: Address,
-    pub(crate) ethnic_group: CodedValue,
-    pub(crate) nationality: CodedValue,
-    pub(crate) parents: Vec<Relation>,
+pub(super) struct Birth {
+    pub(super) entry_number: String,
+    pub(super) registration_date: PartialDate,
+    pub(super) registration_place_code: String,
+    pub(super) registration_place: Address,
+    pub(super) full_name: PersonName,
+    pub(super) date_of_birth: PartialDate,
+    pub(super) sex: CodedValue,
+    pub(super) place_of_birth: Address,
+    pub(super) native_place: Address,
+    pub(super) ethnic_group: CodedValue,
+    pub(super) nationality: CodedValue,
+    pub(super) parents: Vec<Relation>,
 }
 
 /// What can be read of a birth entry so far, as far as fields are held against one another.
-pub(crate) struct Draft<'a> {
-    pub(crate) registration_date: Option<PartialDate>,
-    pub(crate) date_of_birth: Option<PartialDate>,
-    pub(crate) sex: Option<&'a CodedValue>,
-    pub(crate) parents: &'a [Option<Relation>],
+pub(super) struct Draft<'a> {
+    pub(super) registration_date: Option<PartialDate>,
+    pub(super) date_of_birth: Option<PartialDate>,
+    pub(super) sex: Option<&'a CodedValue>,
+    pub(super) parents: &'a [Option<Relation>],
 }
 
 impl Draft<'_> {
     /// Everything that is wrong between the fields that could be read, by field.
-    pub(crate) fn faults(&self, today: Date) -> EventFaults {
+    pub(super) fn faults(&self, today: Date) -> EventFaults {
         let mut faults = EventFaults::new();
         check_day("birth.registration_date", self.registration_date, today, &mut faults);
         check_day("birth.date_of_birth", self.date_of_birth, today, &mut faults);
@@ -39,19 +40,19 @@ impl Draft<'_> {
         check_order(born, "birth.registration_date", registered, &mut faults);
         // A personal number has no digit for an earlier century.
         if born.is_some_and(|born| born.year() < 1900) {
-            faults.push(("birth.date_of_birth".to_owned(), EventFault::NotAllowed));
+            faults.push(("birth.date_of_birth".to_owned(), Fault::NotAllowed));
         }
         // A personal number says male or female: an entry without either cannot get one.
         if self.sex.is_some_and(|sex| sex.code != "1" && sex.code != "2") {
-            faults.push(("birth.sex".to_owned(), EventFault::NotAllowed));
+            faults.push(("birth.sex".to_owned(), Fault::NotAllowed));
         }
         for (place, parent) in self.parents.iter().enumerate() {
             let Some(kind) = parent.as_ref().map(|parent| parent.kind) else { continue };
             let mut earlier = self.parents.iter().take(place).flatten();
             if !matches!(kind, RelationKind::Father | RelationKind::Mother) {
-                faults.push((format!("birth.parents[{place}].kind"), EventFault::NotAllowed));
+                faults.push((format!("birth.parents[{place}].kind"), Fault::NotAllowed));
             } else if earlier.any(|other| other.kind == kind) {
-                faults.push((format!("birth.parents[{place}].kind"), EventFault::Repeated));
+                faults.push((format!("birth.parents[{place}].kind"), Fault::Repeated));
             }
         }
         faults
@@ -60,7 +61,7 @@ impl Draft<'_> {
 
 impl Birth {
     /// What the entry says of the child, as the register takes it.
-    pub(crate) fn application(self) -> Application {
+    pub(super) fn event(self) -> Event {
         let (born, registered) = (self.date_of_birth, self.registration_date);
         let entry = entry("birth", &self.registration_place, registered, &self.entry_number);
         let items = [
@@ -80,9 +81,8 @@ impl Birth {
             value,
             valid_from: Some(from),
         };
-        Application {
-            source: String::new(),
-            connection: String::new(),
+        Event {
+            kind: "birth",
             target: Target::New { prefix: self.registration_place_code },
             entry,
             said: items.into_iter().chain(parents).map(said).collect(),
@@ -135,8 +135,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("birth.date_of_birth".to_owned(), EventFault::InTheFuture),
-                ("birth.sex".to_owned(), EventFault::NotAllowed),
+                ("birth.date_of_birth".to_owned(), Fault::InTheFuture),
+                ("birth.sex".to_owned(), Fault::NotAllowed),
             ]
         );
     }
@@ -152,10 +152,10 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("birth.date_of_birth".to_owned(), EventFault::NotWhole),
-                ("birth.registration_date".to_owned(), EventFault::TooEarly),
-                ("birth.parents[1].kind".to_owned(), EventFault::NotAllowed),
-                ("birth.parents[2].kind".to_owned(), EventFault::Repeated),
+                ("birth.date_of_birth".to_owned(), Fault::NotWhole),
+                ("birth.registration_date".to_owned(), Fault::TooEarly),
+                ("birth.parents[1].kind".to_owned(), Fault::NotAllowed),
+                ("birth.parents[2].kind".to_owned(), Fault::Repeated),
             ]
         );
     }

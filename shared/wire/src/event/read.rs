@@ -7,12 +7,14 @@ use contract::contribution::v1::{
 use contract::r#type::v1::{Claims as WireClaims, SubjectRef};
 use model::{Claims, CodeLists, Subject, Value};
 use time::Date;
-use wire::{Fault, Faults, basis, subject, value::Reader};
 
-use crate::domain::{
-    Application, Birth, Correction, Death, Draft, EventFault, EventFaults, Residence, Said,
+use super::{
+    Event, EventFaults, Said,
+    birth::{Birth, Draft},
     check_day, check_order, check_past,
+    entry::{Correction, Death, Residence},
 };
+use crate::{Fault, Faults, basis, subject, value::Reader};
 
 const ENTRY_MAX: usize = 64;
 const CORRECTIONS_MAX: usize = 16;
@@ -32,7 +34,7 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     /// A birth.
-    pub(super) fn birth(&mut self, birth: &BirthRegistration) -> Option<Application> {
+    pub(super) fn birth(&mut self, birth: &BirthRegistration) -> Option<Event> {
         self.faults.text("birth.entry_number", &birth.entry_number, ENTRY_MAX);
         let code = &birth.registration_place_code;
         if code.is_empty() {
@@ -81,11 +83,11 @@ impl Reading<'_> {
             nationality: nationality?,
             parents: parents.into_iter().collect::<Option<_>>()?,
         };
-        Some(birth.application())
+        Some(birth.event())
     }
 
     /// A death.
-    pub(super) fn death(&mut self, death: &DeathRegistration) -> Option<Application> {
+    pub(super) fn death(&mut self, death: &DeathRegistration) -> Option<Event> {
         let person = self.person("death", death.subject.as_ref(), death.claims.as_ref());
         self.faults.text("death.entry_number", &death.entry_number, ENTRY_MAX);
         let mut reader = Reader::new(self.lists, self.faults);
@@ -108,11 +110,11 @@ impl Reading<'_> {
             registration_place: registration_place?,
             date_of_death: date_of_death?,
         };
-        Some(death.application())
+        Some(death.event())
     }
 
     /// A residence.
-    pub(super) fn residence(&mut self, change: &ResidenceChange) -> Option<Application> {
+    pub(super) fn residence(&mut self, change: &ResidenceChange) -> Option<Event> {
         let person = self.person("residence", change.subject.as_ref(), change.claims.as_ref());
         let item = match ResidenceKind::try_from(change.kind) {
             Ok(ResidenceKind::Permanent) => Some("permanent_residence"),
@@ -147,11 +149,11 @@ impl Reading<'_> {
             effective_date: effective_date?,
             file_number: file_number.clone(),
         };
-        Some(residence.application())
+        Some(residence.event())
     }
 
     /// A correction.
-    pub(super) fn correction(&mut self, correction: &WireCorrection) -> Option<Application> {
+    pub(super) fn correction(&mut self, correction: &WireCorrection) -> Option<Event> {
         let (subject, claims) = (correction.subject.as_ref(), correction.claims.as_ref());
         let person = self.person("correction", subject, claims);
         self.faults.text("correction.entry_number", &correction.entry_number, ENTRY_MAX);
@@ -181,7 +183,7 @@ impl Reading<'_> {
             // A relation is one of a set, and a number is cancelled and set anew (Decree
             // 70/2024/ND-CP, Art. 11): neither is corrected by another value.
             if matches!(value, Some(Value::Relation(_) | Value::Identifier(_))) {
-                found.push((field("value"), EventFault::NotAllowed));
+                found.push((field("value"), Fault::NotAllowed));
             }
             if let (Some(value), Some(_)) = (value, from) {
                 said.push(Said { item: corrected.item.clone(), value, valid_from: from });
@@ -197,7 +199,7 @@ impl Reading<'_> {
             registration_place: registration_place?,
             said,
         };
-        Some(correction.application())
+        Some(correction.event())
     }
 
     /// The person that an event is about, with what the source knows of it.
@@ -222,13 +224,6 @@ impl Reading<'_> {
 
     fn name(&mut self, found: EventFaults) {
         for (field, fault) in found {
-            let fault = match fault {
-                EventFault::NotWhole => Fault::NotWhole,
-                EventFault::InTheFuture => Fault::InTheFuture,
-                EventFault::TooEarly => Fault::TooEarly,
-                EventFault::NotAllowed => Fault::NotAllowed,
-                EventFault::Repeated => Fault::Repeated,
-            };
             self.faults.add(field, fault);
         }
     }

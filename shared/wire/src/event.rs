@@ -1,0 +1,154 @@
+//! Events in persons' lives, as the contract writes them: read, held against themselves, and turned into what they say
+//! of whom. Every faulty field is named by its path.
+//!
+//! | module | job |
+//! |---|---|
+//! | `birth` | a birth entry |
+//! | `entry` | the other events |
+//! | `read` | from the contract's messages, field by field |
+
+mod birth;
+mod entry;
+mod read;
+
+use contract::{
+    contribution::v1::{
+        BirthRegistration, Correction, DeathRegistration, ResidenceChange,
+        submit_contribution_request::Event as Submitted,
+    },
+    database::v1::change::Event as Listed,
+};
+use model::{Claims, CodeLists, PartialDate, Precision, Subject, Value};
+use serde::{Deserialize, Serialize};
+use time::Date;
+
+use crate::{Fault, Faults};
+
+/// One value that an event says.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The item.
+    pub item: String,
+    /// Its value.
+    pub value: Value,
+    /// From when it is true.
+    pub valid_from: Option<PartialDate>,
+}
+
+/// Whom an event is about.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A person the register does not hold yet.
+    New {
+        /// First three digits of the number to issue.
+        prefix: String,
+    },
+    /// A person of the register.
+    Known {
+        /// How the person is named.
+        subject: Subject,
+        /// What the source knows of the person.
+        claims: Claims,
+        /// Whether the values correct what the source said before.
+        corrects: bool,
+    },
+}
+
+/// What an event says.
+pub struct Event {
+    /// Its kind, as policy names it: `birth`, `death`, `residence` or `correction`.
+    pub kind: &'static str,
+    /// Whom it is about.
+    pub target: Target,
+    /// The source's own entry, unique at the source; empty when it has none.
+    pub entry: String,
+    /// What it says.
+    pub said: Vec<Said>,
+}
+
+/// An event of the contract, not looked at yet.
+#[derive(Clone, Copy)]
+pub enum Given<'a> {
+    /// A birth.
+    Birth(&'a BirthRegistration),
+    /// A death.
+    Death(&'a DeathRegistration),
+    /// A residence.
+    Residence(&'a ResidenceChange),
+    /// A correction.
+    Correction(&'a Correction),
+}
+
+impl<'a> From<&'a Submitted> for Given<'a> {
+    fn from(event: &'a Submitted) -> Self {
+        match event {
+            Submitted::Birth(birth) => Self::Birth(birth),
+            Submitted::Death(death) => Self::Death(death),
+            Submitted::Residence(residence) => Self::Residence(residence),
+            Submitted::Correction(correction) => Self::Correction(correction),
+        }
+    }
+}
+
+impl<'a> From<&'a Listed> for Given<'a> {
+    fn from(event: &'a Listed) -> Self {
+        match event {
+            Listed::Birth(birth) => Self::Birth(birth),
+            Listed::Death(death) => Self::Death(death),
+            Listed::Residence(residence) => Self::Residence(residence),
+            Listed::Correction(correction) => Self::Correction(correction),
+        }
+    }
+}
+
+/// Reads an event. What is wrong is noted; an event is given only when nothing is.
+#[must_use]
+pub fn read(
+    given: Given<'_>,
+    lists: &CodeLists,
+    today: Date,
+    faults: &mut Faults,
+) -> Option<Event> {
+    let mut reading = read::Reading { lists, today, faults };
+    match given {
+        Given::Birth(birth) => reading.birth(birth),
+        Given::Death(death) => reading.death(death),
+        Given::Residence(residence) => reading.residence(residence),
+        Given::Correction(correction) => reading.correction(correction),
+    }
+}
+
+/// Faults of fields, by path.
+type EventFaults = Vec<(String, Fault)>;
+
+/// What is wrong with a date on which something was done: it is whole, and not in the future.
+fn check_day(field: &str, date: Option<PartialDate>, today: Date, faults: &mut EventFaults) {
+    let Some(date) = date else { return };
+    if date.precision() != Precision::Day {
+        faults.push((field.to_owned(), Fault::NotWhole));
+    } else if date.is_after(&today) {
+        faults.push((field.to_owned(), Fault::InTheFuture));
+    }
+}
+
+/// What is wrong with a date from which something is true: it may be partial, and is not in the future.
+fn check_past(field: &str, date: Option<PartialDate>, today: Date, faults: &mut EventFaults) {
+    if date.is_some_and(|date| date.is_after(&today)) {
+        faults.push((field.to_owned(), Fault::InTheFuture));
+    }
+}
+
+/// What is wrong with two dates of which the second cannot precede the first.
+fn check_order(
+    first: Option<PartialDate>,
+    field: &str,
+    second: Option<PartialDate>,
+    faults: &mut EventFaults,
+) {
+    if let (Some(first), Some(second)) = (first, second)
+        && second.latest() < first.earliest()
+    {
+        faults.push((field.to_owned(), Fault::TooEarly));
+    }
+}
