@@ -269,11 +269,12 @@ impl Store {
         let task = tokio::spawn(async move {
             let begun = writer.begin_with_options(engine.transaction_options()).await;
             let tx = Transaction::new(engine, begun.map_err(Error::from)?, statements, until);
-            let done = match tx.limit().await {
-                Ok(()) => work(&tx).await,
+            let done = match tx.left() {
+                Ok(_) => work(&tx).await,
                 Err(error) => Err(error.into()),
             };
-            match done {
+            // Nobody waits for what is not committed by now.
+            match done.and_then(|value| tx.left().map(|_| value).map_err(E::from)) {
                 Ok(value) => {
                     tx.commit().await.map_err(Error::CommitUnknown)?;
                     Ok(value)

@@ -1,6 +1,9 @@
 //! What a write can do.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, RuntimeErr, Value};
 use tokio::time::Instant;
@@ -10,12 +13,17 @@ use crate::{Engine, Error, Sql, Statements, engine::STATEMENT_MAX};
 /// PostgreSQL's `query_canceled`.
 const CANCELLED: &str = "57014";
 
+/// What a statement may have too much of the time, so that not each of many quick ones costs a limit of its own.
+const STALE_MS: u64 = 50;
+
 /// An open transaction of [`crate::Store::write`].
 pub struct Transaction {
     engine: Engine,
     inner: DatabaseTransaction,
     statements: Statements,
     until: Option<Instant>,
+    /// The limit of a statement that the server was last told, in milliseconds.
+    limit_ms: AtomicU64,
 }
 
 impl std::fmt::Debug for Transaction {
@@ -31,23 +39,28 @@ impl Transaction {
         statements: Statements,
         until: Option<Instant>,
     ) -> Self {
-        Self { engine, inner, statements, until }
+        // Before anything is said, the server has no limit that a time needs.
+        Self { engine, inner, statements, until, limit_ms: AtomicU64::new(u64::MAX) }
     }
 
-    /// Has PostgreSQL end any statement that is under way when the time has passed.
-    pub(crate) async fn limit(&self) -> Result<(), Error> {
+    /// Has PostgreSQL end the next statement when the time has passed: it counts a limit anew for each statement.
+    async fn limit(&self) -> Result<(), Error> {
         let left = self.left()?;
         if let (Engine::Postgres, Some(left)) = (self.engine, left) {
             // 0 would be no limit at all; and never more than what every session has.
-            let ms = left.as_millis().clamp(1, STATEMENT_MAX.as_millis());
-            let limit = format!("SET LOCAL statement_timeout = {ms}");
-            self.inner.execute_unprepared(&limit).await?;
+            let ms = left.min(STATEMENT_MAX).as_millis().max(1);
+            let ms = u64::try_from(ms).unwrap_or(u64::MAX);
+            if self.limit_ms.load(Ordering::Relaxed) > ms.saturating_add(STALE_MS) {
+                let limit = format!("SET LOCAL statement_timeout = {ms}");
+                self.inner.execute_unprepared(&limit).await?;
+                self.limit_ms.store(ms, Ordering::Relaxed);
+            }
         }
         Ok(())
     }
 
     /// What is left of the time, if there is a limit.
-    fn left(&self) -> Result<Option<Duration>, Error> {
+    pub(crate) fn left(&self) -> Result<Option<Duration>, Error> {
         let Some(until) = self.until else { return Ok(None) };
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(Error::Late) } else { Ok(Some(left)) }
@@ -64,7 +77,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::Database`].
     pub async fn execute(&self, sql: &Sql, values: Vec<Value>) -> Result<u64, Error> {
-        self.left()?;
+        self.limit().await?;
         self.statements.count();
         let done = self.inner.execute_raw(sql.statement(self.engine, values)).await;
         Ok(done.map_err(|error| self.failed(error))?.rows_affected())
@@ -75,7 +88,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::Database`].
     pub async fn query(&self, sql: &Sql, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
-        self.left()?;
+        self.limit().await?;
         self.statements.count();
         let rows = self.inner.query_all_raw(sql.statement(self.engine, values)).await;
         rows.map_err(|error| self.failed(error))
