@@ -33,6 +33,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 pub use engine::{Engine, Sql};
@@ -244,7 +245,14 @@ impl Store {
     /// Whether the database answers. It is asked for nothing, and not counted among the statements.
     pub async fn answers(&self) -> bool {
         let nothing = Sql::same("SELECT 1").statement(self.engine, Vec::new());
-        self.readers.query_one_raw(nothing).await.is_ok()
+        match self.engine {
+            Engine::Sqlite => self.readers.query_one_raw(nothing).await.is_ok(),
+            // Whoever asks may stop waiting: the connection must not go back with the answer still to come.
+            Engine::Postgres => {
+                let pool = self.readers.get_postgres_connection_pool();
+                postgres::rows(pool, self.bounds, Duration::ZERO, &nothing).await.is_ok()
+            }
+        }
     }
 
     /// How many statements were sent since it was opened.

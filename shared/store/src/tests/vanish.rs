@@ -151,6 +151,21 @@ async fn a_read_ends_when_the_database_vanishes_and_the_pool_is_whole() {
     assert_eq!(count(&store).await, 0);
 }
 
+/// Whoever asks whether the database answers waits for a moment only.
+#[tokio::test]
+async fn i9_asking_a_database_that_vanished_whether_it_answers_takes_no_connection_away() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let (store, road) = store(&database).await;
+    assert!(store.answers().await);
+    for _ in 0..2 * POOL {
+        road.vanish();
+        let asked = tokio::time::timeout(Duration::from_millis(50), store.answers()).await;
+        assert!(asked.is_err() || asked == Ok(true), "{asked:?}");
+    }
+    assert!(store.answers().await);
+    assert_eq!(count(&store).await, 0);
+}
+
 /// A write that never ends, whatever keeps it.
 #[tokio::test]
 async fn closing_ends_although_a_write_does_not() {
