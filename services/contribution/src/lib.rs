@@ -16,6 +16,8 @@ mod app;
 mod client;
 mod domain;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
