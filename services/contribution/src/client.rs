@@ -62,10 +62,7 @@ impl Clients {
         Ok(Self {
             peers: Peers::new(peers),
             policy: PolicyClient::new(policy),
-            register: RegisterClient {
-                register: RegisterServiceClient::new(register),
-                lists: CodeLists::shipped()?,
-            },
+            register: RegisterClient::new(register)?,
             recorder: Recorder::new(audit, verifier, clock, entropy),
         })
     }
@@ -94,6 +91,11 @@ pub(crate) struct RegisterClient {
 }
 
 impl RegisterClient {
+    pub(crate) fn new(channel: Channel) -> Result<Self, Error> {
+        let lists = CodeLists::shipped()?;
+        Ok(Self { register: RegisterServiceClient::new(channel), lists })
+    }
+
     /// Applies a contribution; the same id may be sent any number of times (I4).
     pub(crate) async fn apply(
         &self,

@@ -200,11 +200,14 @@ impl Service {
     /// Has the calls that a server refused because there was too much to do recorded, until that is finished.
     #[must_use]
     pub fn record_shed(&self, shed: &Shed) -> Recording {
-        let shared = Arc::clone(&self.shared);
-        shed.record(move |calls| {
-            let shared = Arc::clone(&shared);
-            async move { shared.clients.recorder.record_shed(&calls).await }
-        })
+        let (making, sending) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
+        shed.record(
+            move |calls| making.clients.recorder.shed(calls),
+            move |record| {
+                let shared = Arc::clone(&sending);
+                async move { shared.clients.recorder.record_shed(&record).await }
+            },
+        )
     }
 
     /// Closes the register.

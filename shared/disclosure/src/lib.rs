@@ -49,7 +49,7 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use prost::Message;
-pub use recorder::{Access, Recorder};
+pub use recorder::{Access, Record, Recorder};
 use server::Deadline;
 
 /// Servers of the personal services of `lienthong.contribution.v1`.

@@ -19,7 +19,7 @@ use tonic::Code;
 
 use crate::{Answer, DurableReceipt, Error};
 
-/// How long a record of refused calls may take; what does not stand then is counted on.
+/// How long a record of refused calls may take; one that is not known to stand then is sent again.
 const SHED_MAX: Duration = Duration::from_secs(10);
 
 /// One access to record.
@@ -30,6 +30,13 @@ pub struct Access<'a> {
     pub caller: &'a Caller,
     /// The exact bytes of the request.
     pub request: &'a [u8],
+}
+
+/// A record that is made and may have been sent: the log takes it once, however often it is sent.
+pub struct Record {
+    append: AppendRequest,
+    answer_digest: [u8; 32],
+    opening: Vec<u8>,
 }
 
 /// The way to the access log.
@@ -64,6 +71,15 @@ impl Recorder {
         decision: &DecisionRecord,
         answer: &Answer<T>,
     ) -> Result<DurableReceipt, Error> {
+        self.send(deadline, &self.make(access, decision, answer)).await
+    }
+
+    fn make<T: Message>(
+        &self,
+        access: &Access<'_>,
+        decision: &DecisionRecord,
+        answer: &Answer<T>,
+    ) -> Record {
         let context = tlog::context(access.method, access.caller.id());
         let request_digest = tlog::digest(access.request);
         let answer_digest = tlog::digest(answer.bytes());
@@ -78,30 +94,36 @@ impl Recorder {
             inner: tlog::inner_commitment(&inner_key, &decision),
         }
         .to_bytes();
+        let opening = tlog::opening(&outer_key, &context);
         let append = AppendRequest {
             leaf: leaf.to_vec(),
             outer_key: outer_key.to_vec(),
             inner_key: inner_key.to_vec(),
-            context: context.clone(),
+            context,
             request_digest: request_digest.to_vec(),
             answer_digest: answer_digest.to_vec(),
             decision,
         };
+        Record { append, answer_digest, opening }
+    }
+
+    async fn send(&self, deadline: Deadline, record: &Record) -> Result<DurableReceipt, Error> {
+        let Record { append, answer_digest, opening } = record;
         let appended = self.append(deadline, append).await.map_err(Error::NotRecorded)?;
-        self.check(&leaf, &appended)?;
+        self.check(&append.leaf, &appended)?;
         let receipt = Receipt {
-            leaf: leaf.to_vec(),
+            leaf: append.leaf.clone(),
             index: appended.index,
             proof: appended.proof,
             checkpoint: appended.checkpoint,
-            opening: tlog::opening(&outer_key, &context),
+            opening: opening.clone(),
         };
-        Ok(DurableReceipt { receipt, answer: answer_digest })
+        Ok(DurableReceipt { receipt, answer: *answer_digest })
     }
 
-    /// Records calls that were refused because there was too much to do, and says whether the record stands. Of what
-    /// they asked nothing was read, so there is no request, and the answer is the refusal.
-    pub async fn record_shed(&self, shed: &ShedCalls) -> bool {
+    /// A record of calls that were refused because there was too much to do. Of what they asked nothing was read, so
+    /// there is no request, and the answer is the refusal.
+    pub fn shed(&self, shed: &ShedCalls) -> Record {
         let reason = ErrorReason::Overloaded.into();
         let from = prost_types::Timestamp { seconds: shed.from.unix_timestamp(), nanos: 0 };
         let decision = DecisionRecord {
@@ -112,11 +134,15 @@ impl Recorder {
         };
         let answer = Answer::new(&Refusal { reason, ..Refusal::default() });
         let access = Access { method: shed.method, caller: &shed.caller, request: &[] };
-        let deadline = Deadline::after(SHED_MAX);
-        match self.record(deadline, &access, &decision, &answer).await {
+        self.make(&access, &decision, &answer)
+    }
+
+    /// Sends a record of refused calls, and says whether it stands. It may stand also when this does not know so.
+    pub async fn record_shed(&self, record: &Record) -> bool {
+        match self.send(Deadline::after(SHED_MAX), record).await {
             Ok(_) => true,
             Err(error) => {
-                tracing::warn!(%error, "refused calls are not recorded yet");
+                tracing::warn!(%error, "refused calls are not known to be recorded yet");
                 false
             }
         }
@@ -127,14 +153,14 @@ impl Recorder {
     async fn append(
         &self,
         deadline: Deadline,
-        append: AppendRequest,
+        append: &AppendRequest,
     ) -> Result<AppendResponse, tonic::Status> {
         let mut log = self.log.clone();
         let first = deadline.bounds(log.append(deadline.request(append.clone()))).await;
         match first {
             // A broken connection has the code UNKNOWN.
             Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
-                let again = deadline.bounds(log.append(deadline.request(append))).await;
+                let again = deadline.bounds(log.append(deadline.request(append.clone()))).await;
                 again.map(tonic::Response::into_inner)
             }
             first => first.map(tonic::Response::into_inner),

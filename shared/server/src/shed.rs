@@ -3,11 +3,12 @@
 
 use std::{
     collections::HashMap,
-    mem,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use futures::FutureExt as _;
 use time::OffsetDateTime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,13 +17,26 @@ use crate::{Caller, runtime::Clock};
 
 /// Between two records of one caller and method.
 const EVERY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
+/// For the last records, when the process ends: it is killed when all of its end takes too long.
+const FINISH_MAX: Duration = Duration::from_millis(if cfg!(test) { 500 } else { 5_000 });
 
 /// The calls that a server refused and has not recorded yet. Clones share them.
 #[derive(Clone)]
 pub struct Shed {
-    counts: Arc<Mutex<HashMap<(String, &'static str), ShedCalls>>>,
+    unrecorded: Arc<Mutex<Unrecorded>>,
     clock: Clock,
 }
+
+#[derive(Default)]
+struct Unrecorded {
+    /// What no record was made of.
+    counts: HashMap<Key, ShedCalls>,
+    /// The calls of a record that was made and is not known to stand.
+    in_doubt: u64,
+}
+
+/// Caller and method.
+type Key = (String, &'static str);
 
 /// Calls of one method by one caller.
 #[derive(Debug, Clone)]
@@ -39,113 +53,116 @@ pub struct ShedCalls {
 
 /// The records of what was refused, made once a minute until it is finished.
 pub struct Recording {
+    shed: Shed,
     finish: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Shed {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { counts: Arc::default(), clock }
+        Self { unrecorded: Arc::default(), clock }
     }
 
     /// Counts a call that is refused.
     pub(crate) fn count(&self, caller: &Caller, method: &'static str) {
-        let (caller, from) = (caller.clone(), self.clock.now());
-        self.add(ShedCalls { caller, method, from, calls: 1 });
+        let now = self.clock.now();
+        let mut unrecorded = self.unrecorded();
+        let counted = unrecorded.counts.entry((caller.id().to_owned(), method));
+        let counted = counted.or_insert_with(|| {
+            let caller = caller.clone();
+            ShedCalls { caller, method, from: now, calls: 0 }
+        });
+        counted.calls = counted.calls.saturating_add(1);
     }
 
-    fn add(&self, more: ShedCalls) {
-        let mut counts = self.counts();
-        let counted = counts.entry((more.caller.id().to_owned(), more.method));
-        let counted = counted.or_insert_with(|| ShedCalls { calls: 0, ..more.clone() });
-        counted.calls = counted.calls.saturating_add(more.calls);
-        counted.from = counted.from.min(more.from);
-    }
-
-    /// Has `record` make a record of each count, once a minute, and say whether it stands. What does not stand is
-    /// counted on.
+    /// Makes a record of each count once a minute, and sends it, which says whether it stands. One of which that is
+    /// unknown is sent again as it is, before any other is made, so that it can be known as the same one; meanwhile
+    /// calls are counted on.
     #[must_use]
-    pub fn record<R, F>(&self, record: R) -> Recording
+    pub fn record<R, F>(
+        &self,
+        make: impl Fn(&ShedCalls) -> R + Send + Sync + 'static,
+        send: impl Fn(Arc<R>) -> F + Send + Sync + 'static,
+    ) -> Recording
     where
-        R: Fn(ShedCalls) -> F + Send + Sync + 'static,
+        R: Send + Sync + 'static,
         F: Future<Output = bool> + Send,
     {
         let (shed, finish) = (self.clone(), CancellationToken::new());
         let finishing = finish.clone();
         let task = tokio::spawn(async move {
+            let mut sent = None;
             loop {
                 let last = tokio::time::timeout(EVERY, finishing.cancelled()).await.is_ok();
-                let counts = mem::take(&mut *shed.counts());
-                for counted in counts.into_values() {
-                    if !record(counted.clone()).await {
-                        shed.add(counted);
-                    }
+                let pass = AssertUnwindSafe(shed.pass(&mut sent, &make, &send));
+                if pass.catch_unwind().await.is_err() {
+                    tracing::error!("recording refused calls ended in a panic");
                 }
                 if last {
-                    let left: u64 = shed.counts().values().map(|counted| counted.calls).sum();
-                    if left > 0 {
-                        tracing::error!(left, "calls that were refused could not be recorded");
-                    }
                     return;
                 }
             }
         });
-        Recording { finish, task }
+        Recording { shed: self.clone(), finish, task }
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<(String, &'static str), ShedCalls>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Records what is counted now, until a record does not stand: the next would fare no better, and take as long.
+    async fn pass<R, F: Future<Output = bool>>(
+        &self,
+        sent: &mut Option<Arc<R>>,
+        make: &impl Fn(&ShedCalls) -> R,
+        send: &impl Fn(Arc<R>) -> F,
+    ) {
+        let counted: Vec<Key> = self.unrecorded().counts.keys().cloned().collect();
+        let mut counted = counted.iter();
+        loop {
+            if let Some(record) = sent {
+                if !send(Arc::clone(record)).await {
+                    return;
+                }
+                *sent = None;
+                self.unrecorded().in_doubt = 0;
+            }
+            let Some(key) = counted.next() else { return };
+            *sent = self.take(key, make);
+        }
+    }
+
+    /// Makes a record of a count, which begins anew.
+    fn take<R>(&self, key: &Key, make: &impl Fn(&ShedCalls) -> R) -> Option<Arc<R>> {
+        let mut unrecorded = self.unrecorded();
+        let counted = unrecorded.counts.get(key)?;
+        let (record, calls) = (make(counted), counted.calls);
+        unrecorded.counts.remove(key);
+        unrecorded.in_doubt = calls;
+        Some(Arc::new(record))
+    }
+
+    /// Calls that are not known to be recorded.
+    fn left(&self) -> u64 {
+        let unrecorded = self.unrecorded();
+        let counted: u64 = unrecorded.counts.values().map(|counted| counted.calls).sum();
+        counted.saturating_add(unrecorded.in_doubt)
+    }
+
+    fn unrecorded(&self) -> MutexGuard<'_, Unrecorded> {
+        self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Recording {
-    /// Records what is left, after the server that counts has ended.
-    pub async fn finish(self) {
+    /// Records what is left, after the server that counts has ended; soon, or not at all.
+    pub async fn finish(mut self) {
         self.finish.cancel();
-        if self.task.await.is_err() {
-            tracing::error!("the recording of refused calls ended in a panic");
+        if tokio::time::timeout(FINISH_MAX, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+        let left = self.shed.left();
+        if left > 0 {
+            tracing::error!(left, "calls that were refused are not known to be recorded");
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    fn caller(system: &str) -> Caller {
-        Caller::parse(&format!("spiffe://t/agency/A/system/{system}"), "t").unwrap()
-    }
-
-    #[tokio::test]
-    async fn i9_refused_calls_are_counted_per_caller_and_method_until_they_are_recorded() {
-        let shed = Shed::new(Clock::fixed(OffsetDateTime::UNIX_EPOCH));
-        let told = Arc::<Mutex<Vec<(String, &str, u64)>>>::default();
-        for _ in 0..3 {
-            shed.count(&caller("a"), "/s/Get");
-        }
-        shed.count(&caller("a"), "/s/Put");
-        shed.count(&caller("b"), "/s/Get");
-        let (telling, away) = (Arc::clone(&told), Mutex::new(true));
-        let recording = shed.record(move |counted: ShedCalls| {
-            // At first it cannot be recorded; nothing is lost by that.
-            let stands = !mem::replace(&mut *away.lock().unwrap(), false);
-            if stands {
-                let ShedCalls { caller, method, calls, .. } = counted;
-                telling.lock().unwrap().push((caller.id().to_owned(), method, calls));
-            }
-            std::future::ready(stands)
-        });
-        while told.lock().unwrap().len() < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        shed.count(&caller("b"), "/s/Get");
-        recording.finish().await;
-        assert!(shed.counts().is_empty());
-        let mut told: Vec<_> = mem::take(&mut *told.lock().unwrap());
-        let all: u64 = told.iter().map(|(_, _, calls)| calls).sum();
-        assert_eq!(all, 6);
-        told.retain(|(caller, method, _)| caller.ends_with("/a") && *method == "/s/Get");
-        assert_eq!(told, [("spiffe://t/agency/A/system/a".to_owned(), "/s/Get", 3)]);
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
-use crate::{Error, Statements, Store};
+use crate::{Error, Statements, Store, postgres::Bounds};
 
 /// SQLite readers beside the one writer.
 const SQLITE_READERS: u32 = 4;
@@ -128,6 +128,7 @@ pub(crate) async fn open_read_only(url: &str) -> Result<Store, Error> {
         writer: reader,
         lock: None,
         statements: Statements::default(),
+        bounds: Bounds::DEFAULT,
         until: None,
     })
 }
@@ -157,6 +158,7 @@ async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
         writer,
         lock: Some(Arc::new(lock)),
         statements: Statements::default(),
+        bounds: Bounds::DEFAULT,
         until: None,
     })
 }
@@ -198,6 +200,7 @@ async fn open_postgres(url: &str) -> Result<Store, Error> {
         writer,
         lock: None,
         statements: Statements::default(),
+        bounds: Bounds::DEFAULT,
         until: None,
     })
 }

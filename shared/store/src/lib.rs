@@ -14,13 +14,13 @@
 //! |---|---|
 //! | `engine` | how each engine is opened, and a statement in the words of both |
 //! | `migrate` | schema versions |
-//! | `read` | one statement that reads, and what becomes of it when nobody waits |
+//! | `postgres` | a connection to PostgreSQL, and what becomes of it when nobody waits, or nobody answers |
 //! | `testing` | throw-away databases (feature `testing`) |
 //! | `transaction` | what a write can do |
 
 mod engine;
 mod migrate;
-mod read;
+mod postgres;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -33,12 +33,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 pub use engine::{Engine, Sql};
 use futures::future::BoxFuture;
 pub use migrate::Migration;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
+use postgres::Bounds;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 pub use sea_orm::{QueryResult, TryGetable, Value};
 use tokio::time::Instant;
 pub use transaction::Transaction;
@@ -134,6 +136,7 @@ pub struct Store {
     writer: DatabaseConnection,
     lock: Option<Arc<File>>,
     statements: Statements,
+    bounds: Bounds,
     until: Option<Instant>,
 }
 
@@ -225,7 +228,8 @@ impl Store {
             match self.engine {
                 Engine::Sqlite => self.readers.query_all_raw(statement).await,
                 Engine::Postgres => {
-                    read::rows(self.readers.get_postgres_connection_pool(), &statement).await
+                    let pool = self.readers.get_postgres_connection_pool();
+                    postgres::rows(pool, self.bounds, self.bounds.statement, &statement).await
                 }
             }
         };
@@ -241,7 +245,14 @@ impl Store {
     /// Whether the database answers. It is asked for nothing, and not counted among the statements.
     pub async fn answers(&self) -> bool {
         let nothing = Sql::same("SELECT 1").statement(self.engine, Vec::new());
-        self.readers.query_one_raw(nothing).await.is_ok()
+        match self.engine {
+            Engine::Sqlite => self.readers.query_one_raw(nothing).await.is_ok(),
+            // Whoever asks may stop waiting: the connection must not go back with the answer still to come.
+            Engine::Postgres => {
+                let pool = self.readers.get_postgres_connection_pool();
+                postgres::rows(pool, self.bounds, Duration::ZERO, &nothing).await.is_ok()
+            }
+        }
     }
 
     /// How many statements were sent since it was opened.
@@ -264,17 +275,11 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (engine, writer) = (self.engine, self.writer.clone());
-        let (statements, until) = (self.statements.clone(), self.until);
+        let store = self.clone();
         let task = tokio::spawn(async move {
-            let begun = writer.begin_with_options(engine.transaction_options()).await;
-            let tx = Transaction::new(engine, begun.map_err(Error::from)?, statements, until);
-            let done = match tx.limit().await {
-                Ok(()) => work(&tx).await,
-                Err(error) => Err(error.into()),
-            };
-            match done {
-                Ok(value) => {
+            let mut tx = store.begin().await?;
+            match work(&tx).await.and_then(|value| Ok((value, tx.may_commit()?))) {
+                Ok((value, ())) => {
                     tx.commit().await.map_err(Error::CommitUnknown)?;
                     Ok(value)
                 }
@@ -292,10 +297,19 @@ impl Store {
         })
     }
 
+    async fn begin(&self) -> Result<Transaction, Error> {
+        let (statements, bounds) = (self.statements.clone(), self.bounds);
+        Transaction::begin(self.engine, &self.writer, statements, bounds, self.until).await
+    }
+
     /// Closes all connections, also of clones, and lets another process open the database. Writes under
-    /// way end first.
+    /// way end first, if they do so soon: one that waits for a database that has vanished would keep the process.
     pub async fn close(self) {
-        let (writer, readers) = (self.writer.close().await, self.readers.close().await);
+        let closing = async { futures::join!(self.writer.close(), self.readers.close()) };
+        let Ok((writer, readers)) = tokio::time::timeout(self.bounds.close, closing).await else {
+            tracing::warn!("the database is left without its writes and reads having ended");
+            return;
+        };
         // A clone somewhere may keep the file open for longer than the connections.
         let unlocked = self.lock.as_deref().map_or(Ok(()), File::unlock);
         if writer.is_err() || readers.is_err() || unlocked.is_err() {

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod late;
+mod vanish;
 
 use super::*;
 use crate::testing::{ENGINES, TestDatabase};
@@ -164,5 +165,26 @@ async fn a_failed_write_leaves_nothing() {
             .await;
         assert!(matches!(failed, Err(Error::Database(_))), "{engine:?}");
         assert_eq!(count(&store).await, 1, "{engine:?}");
+    }
+}
+
+/// PostgreSQL answers COMMIT after a failed statement as if it had committed.
+#[tokio::test]
+async fn a_write_that_goes_on_after_a_failed_statement_is_not_acknowledged_without_being_kept() {
+    for engine in ENGINES {
+        let database = TestDatabase::new(engine).await;
+        let store = Store::open(database.url(), FIRST).await.unwrap();
+        let written: Result<(), Error> = store
+            .write("go on", |tx| {
+                Box::pin(async move {
+                    tx.execute(&INSERT, vec![1_i64.into()]).await?;
+                    assert!(tx.execute(&INSERT, vec![1_i64.into()]).await.is_err());
+                    Ok(())
+                })
+            })
+            .await;
+        assert_eq!(count(&store).await, i64::from(written.is_ok()), "{engine:?}: {written:?}");
+        // And the connection takes the next one.
+        add(&store, 2).await.unwrap();
     }
 }

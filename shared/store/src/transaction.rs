@@ -2,52 +2,83 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, RuntimeErr, Value};
-use tokio::time::Instant;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, TransactionTrait,
+    Value,
+};
+use tokio::{sync::Mutex, time::Instant};
 
-use crate::{Engine, Error, Sql, Statements, engine::STATEMENT_MAX};
+use crate::{
+    Engine, Error, Sql, Statements,
+    postgres::{self, Bounds, Session},
+};
 
-/// PostgreSQL's `query_canceled`.
-const CANCELLED: &str = "57014";
+/// What a statement may have too much of the time, so that not each of many quick ones costs a limit of its own.
+const STALE: Duration = Duration::from_millis(50);
 
 /// An open transaction of [`crate::Store::write`].
 pub struct Transaction {
-    engine: Engine,
-    inner: DatabaseTransaction,
+    inner: Inner,
     statements: Statements,
+    bounds: Bounds,
     until: Option<Instant>,
+}
+
+enum Inner {
+    Sqlite(DatabaseTransaction),
+    Postgres(Mutex<Limited>),
+}
+
+/// A transaction of PostgreSQL, and the limit of a statement that the server was told.
+struct Limited {
+    session: Session,
+    told: Option<Duration>,
 }
 
 impl std::fmt::Debug for Transaction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transaction").field("engine", &self.engine).finish_non_exhaustive()
+        f.debug_struct("Transaction").field("engine", &self.engine()).finish_non_exhaustive()
+    }
+}
+
+impl Limited {
+    /// Has the server end the next statement when the time has passed: it counts a limit anew for each. Gives the
+    /// limit.
+    async fn limit(&mut self, left: Option<Duration>, most: Duration) -> Result<Duration, DbErr> {
+        let Some(left) = left else { return Ok(most) };
+        let limit = left.min(most);
+        if self.told.is_none_or(|told| told > limit + STALE) {
+            self.session.limit(limit).await?;
+            self.told = Some(limit);
+        }
+        Ok(limit)
     }
 }
 
 impl Transaction {
-    pub(crate) fn new(
+    pub(crate) async fn begin(
         engine: Engine,
-        inner: DatabaseTransaction,
+        writer: &DatabaseConnection,
         statements: Statements,
+        bounds: Bounds,
         until: Option<Instant>,
-    ) -> Self {
-        Self { engine, inner, statements, until }
-    }
-
-    /// Has PostgreSQL end any statement that is under way when the time has passed.
-    pub(crate) async fn limit(&self) -> Result<(), Error> {
-        let left = self.left()?;
-        if let (Engine::Postgres, Some(left)) = (self.engine, left) {
-            // 0 would be no limit at all; and never more than what every session has.
-            let ms = left.as_millis().clamp(1, STATEMENT_MAX.as_millis());
-            let limit = format!("SET LOCAL statement_timeout = {ms}");
-            self.inner.execute_unprepared(&limit).await?;
-        }
-        Ok(())
+    ) -> Result<Self, Error> {
+        let inner = match engine {
+            Engine::Sqlite => {
+                Inner::Sqlite(writer.begin_with_options(engine.transaction_options()).await?)
+            }
+            Engine::Postgres => {
+                let pool = writer.get_postgres_connection_pool();
+                let mut session = Session::take(pool, bounds).await?;
+                session.begin().await?;
+                Inner::Postgres(Mutex::new(Limited { session, told: None }))
+            }
+        };
+        Ok(Self { inner, statements, bounds, until })
     }
 
     /// What is left of the time, if there is a limit.
-    fn left(&self) -> Result<Option<Duration>, Error> {
+    pub(crate) fn left(&self) -> Result<Option<Duration>, Error> {
         let Some(until) = self.until else { return Ok(None) };
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(Error::Late) } else { Ok(Some(left)) }
@@ -56,51 +87,81 @@ impl Transaction {
     /// The engine.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        self.engine
+        match self.inner {
+            Inner::Sqlite(_) => Engine::Sqlite,
+            Inner::Postgres(_) => Engine::Postgres,
+        }
     }
 
     /// Runs a statement and says how many rows it touched.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Database`]; [`Error::Late`].
     pub async fn execute(&self, sql: &Sql, values: Vec<Value>) -> Result<u64, Error> {
-        self.left()?;
+        let left = self.left()?;
         self.statements.count();
-        let done = self.inner.execute_raw(sql.statement(self.engine, values)).await;
-        Ok(done.map_err(|error| self.failed(error))?.rows_affected())
+        let statement = sql.statement(self.engine(), values);
+        match &self.inner {
+            Inner::Sqlite(inner) => Ok(inner.execute_raw(statement).await?.rows_affected()),
+            Inner::Postgres(inner) => {
+                let mut inner = inner.lock().await;
+                let limit = inner.limit(left, self.bounds.statement).await;
+                let limit = limit.map_err(|error| self.failed(error))?;
+                let done = inner.session.execute(limit, &statement).await;
+                done.map_err(|error| self.failed(error))
+            }
+        }
     }
 
     /// Runs a statement that gives rows.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Database`]; [`Error::Late`].
     pub async fn query(&self, sql: &Sql, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
-        self.left()?;
+        let left = self.left()?;
         self.statements.count();
-        let rows = self.inner.query_all_raw(sql.statement(self.engine, values)).await;
-        rows.map_err(|error| self.failed(error))
-    }
-
-    /// A statement that PostgreSQL ended because the time had passed is late, and nothing worse.
-    fn failed(&self, error: DbErr) -> Error {
-        if is_cancelled(&error) && self.until.is_some() {
-            Error::Late
-        } else {
-            Error::Database(error)
+        let statement = sql.statement(self.engine(), values);
+        match &self.inner {
+            Inner::Sqlite(inner) => Ok(inner.query_all_raw(statement).await?),
+            Inner::Postgres(inner) => {
+                let mut inner = inner.lock().await;
+                let limit = inner.limit(left, self.bounds.statement).await;
+                let limit = limit.map_err(|error| self.failed(error))?;
+                let rows = inner.session.rows(limit, &statement).await;
+                rows.map_err(|error| self.failed(error))
+            }
         }
     }
 
+    /// A statement that PostgreSQL ended because the time had passed is late, and nothing worse; also one that it
+    /// never answered.
+    fn failed(&self, error: DbErr) -> Error {
+        let late = self.until.is_some() && postgres::is_cancelled(&error);
+        if late || self.left().is_err() { Error::Late } else { Error::Database(error) }
+    }
+
+    /// Refuses what nobody waits for any more, and what cannot be committed.
+    pub(crate) fn may_commit(&mut self) -> Result<(), Error> {
+        self.left()?;
+        if let Inner::Postgres(inner) = &mut self.inner {
+            inner.get_mut().session.may_commit()?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        self.inner.commit().await
+        let most = self.bounds.statement;
+        let limit = self.left().ok().flatten().map_or(most, |left| left.min(most));
+        match self.inner {
+            Inner::Sqlite(inner) => inner.commit().await,
+            Inner::Postgres(inner) => inner.into_inner().session.commit(limit).await,
+        }
     }
 
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
-        self.inner.rollback().await
+        match self.inner {
+            Inner::Sqlite(inner) => inner.rollback().await,
+            Inner::Postgres(inner) => inner.into_inner().session.rollback().await,
+        }
     }
-}
-
-fn is_cancelled(error: &DbErr) -> bool {
-    let (DbErr::Exec(error) | DbErr::Query(error)) = error else { return false };
-    let RuntimeErr::SqlxError(error) = error else { return false };
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == CANCELLED)
 }

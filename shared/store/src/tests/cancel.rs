@@ -11,6 +11,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 
 use super::*;
@@ -63,23 +64,30 @@ async fn settled(store: &Store) {
     }
 }
 
-/// Drops the caller's future after its k-th poll, for every k: each write is whole or absent, and the
-/// writer connection comes back clean.
+/// Drops the caller's future after its k-th poll, for every k, while another connection looks: each write is whole or
+/// absent, also in between, and the writer connection comes back clean.
 #[tokio::test]
-async fn i13_a_cancelled_write_is_whole_or_absent() {
+async fn i13_a_cancelled_write_is_whole_or_absent_and_nobody_sees_half_of_it() {
     for engine in ENGINES {
         let database = TestDatabase::new(engine).await;
         let store = Store::open(database.url(), FIRST).await.unwrap();
-        for k in 0..40_i64 {
-            let mut write = pin!(add_both(&store, k + 1));
-            for _ in 0..k {
-                let ready = std::future::poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await;
-                if ready.is_ready() {
-                    break;
-                }
-                tokio::task::yield_now().await;
+        let (looked, mut looks) = watch::channel(());
+        let look = async {
+            loop {
+                assert_eq!(number(&store, &HALVES).await, 0, "{engine:?}: half a write was seen");
+                looked.send_replace(());
             }
-            // Dropped here, wherever it stands.
+        };
+        let sweep = async {
+            for k in 0..40_i64 {
+                drop_after(k, add_both(&store, k + 1)).await;
+                // One look has ended since, another goes on beside the next write.
+                looks.changed().await.unwrap();
+            }
+        };
+        tokio::select! {
+            () = look => {}
+            () = sweep => {}
         }
         // A write that follows is acknowledged and visible to another connection.
         add_both(&store, 1_000).await.unwrap();
@@ -133,6 +141,18 @@ async fn i13_writes_dropped_on_a_slow_road_leave_no_transaction_open_and_lose_no
         done.unwrap();
     }
     assert!(visible(&direct, 1_001).await && visible(&direct, 1_016).await);
+}
+
+/// Polls a call `k` times, and drops it wherever it stands then.
+async fn drop_after<T>(k: i64, call: impl Future<Output = T>) {
+    let mut call = pin!(call);
+    for _ in 0..k {
+        let ready = std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
+        if ready.is_ready() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A road to the database on which everything takes 4 ms each way.

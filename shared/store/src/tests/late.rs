@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::*;
 
 /// Longer than any test: that it ends shows that it was ended.
-const HOUR: Sql = Sql { sqlite: "", postgres: "SELECT pg_sleep(3600)" };
-const SLEEPING: Sql = Sql {
+pub(super) const HOUR: Sql = Sql { sqlite: "", postgres: "SELECT pg_sleep(3600)" };
+pub(super) const SLEEPING: Sql = Sql {
     sqlite: "",
     postgres: "SELECT COUNT(*) FROM pg_stat_activity \
                WHERE datname = current_database() AND wait_event = 'PgSleep'",
@@ -18,6 +18,13 @@ const IN_TRANSACTION: Sql = Sql {
     postgres: "SELECT COUNT(*) FROM pg_stat_activity \
                WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
 };
+/// What PostgreSQL lets the next statement take, in milliseconds.
+const LIMIT: Sql = Sql {
+    sqlite: "",
+    postgres: "SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'",
+};
+/// A statement that takes a while, and nothing else.
+const WHILE: Sql = Sql { sqlite: "", postgres: "SELECT pg_sleep(0.2)" };
 /// More than any pool has connections.
 const MANY: usize = 24;
 
@@ -26,7 +33,7 @@ fn soon() -> Instant {
 }
 
 /// Waits until a count is `expected`; only a hang ends it otherwise.
-async fn until(store: &Store, sql: &Sql, expected: i64) {
+pub(super) async fn until(store: &Store, sql: &Sql, expected: i64) {
     let counted = async {
         while store.read(sql, Vec::new()).await.unwrap()[0].try_get_by::<i64, _>(0) != Ok(expected)
         {
@@ -91,6 +98,48 @@ async fn i13_a_write_whose_time_has_passed_is_ended_and_leaves_nothing() {
     // The limit was that transaction's own.
     add(&store, 7).await.unwrap();
     assert_eq!(count(&store).await, 1);
+}
+
+#[tokio::test]
+async fn i13_each_statement_of_a_write_has_what_is_left_when_it_begins() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let store = Store::open(database.url(), FIRST).await.unwrap();
+    let store = store.until(Instant::now() + Duration::from_secs(20));
+    let limits = store.write("limits", |tx| {
+        Box::pin(async move {
+            let mut limits = Vec::new();
+            for _ in 0..3 {
+                let limit: i64 = tx.query(&LIMIT, Vec::new()).await?[0].try_get_by(0)?;
+                limits.push(limit);
+                tx.query(&WHILE, Vec::new()).await?;
+            }
+            Ok::<_, Error>(limits)
+        })
+    });
+    let limits = limits.await.unwrap();
+    assert!(limits[0] <= 20_000, "{limits:?}");
+    assert!(limits.windows(2).all(|pair| pair[0] - pair[1] >= 200), "{limits:?}");
+}
+
+#[tokio::test]
+async fn a_write_whose_time_passes_before_its_commit_leaves_nothing() {
+    for engine in ENGINES {
+        let database = TestDatabase::new(engine).await;
+        let store = Store::open(database.url(), FIRST).await.unwrap();
+        let at = Instant::now() + Duration::from_secs(1);
+        let late: Result<(), Error> = store
+            .until(at)
+            .write("late", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&INSERT, vec![1_i64.into()]).await?;
+                    tokio::time::sleep_until(at).await;
+                    Ok(())
+                })
+            })
+            .await;
+        assert!(matches!(late, Err(Error::Late)), "{engine:?}: {late:?}");
+        assert_eq!(count(&store).await, 0, "{engine:?}");
+    }
 }
 
 #[tokio::test]
