@@ -107,6 +107,15 @@ pub fn moment(at: Option<Timestamp>) -> Option<String> {
     (at + time::Duration::nanoseconds(nanos.into())).format(&Rfc3339).ok()
 }
 
+/// The answer to a lookup, of bytes that were kept.
+///
+/// # Errors
+/// When they are none.
+pub fn kept_answer(bytes: &[u8]) -> Result<GetPersonAnswer> {
+    // Words of the decoder would say nothing to whoever named the file.
+    GetPersonAnswer::decode(bytes).map_err(|_| anyhow::anyhow!("the bytes are no answer"))
+}
+
 /// What an error says, and what lies below it.
 fn causes(status: &Status) -> String {
     let mut words = vec![status.message().to_owned()];

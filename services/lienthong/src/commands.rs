@@ -7,8 +7,10 @@
 //! | `audit`, `verify_receipt` | the access log |
 //! | `pki` | a development certificate authority |
 //! | `migrate`, `check_config`, `synth` | an operator's preparations |
+//! | `qcvn` | the names of today's platform, both ways |
 //! | `completions` | for shells |
 //! | `connection`, `ground`, `evidence`, `values` | what calls have in common |
+//! | `input` | what commands read |
 //! | `output` | formats, and how a command ends |
 
 mod audit;
@@ -19,10 +21,12 @@ mod contribute;
 mod demo;
 mod evidence;
 mod ground;
+mod input;
 mod lookup;
 mod migrate;
 mod output;
 mod pki;
+mod qcvn;
 mod question;
 mod serve;
 mod synth;
@@ -83,6 +87,11 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Loads a seeded population of synthetic persons into a register.
     Synth(synth::Arguments),
+    /// The message and the inputs of today's platform (QCVN 109), converted both ways.
+    ///
+    /// Results go to standard output; what was left out and notes go to standard error. Nothing is sent.
+    #[command(subcommand)]
+    Qcvn(qcvn::Command),
     /// Prints completions for a shell.
     Completions(completions::Arguments),
 }
@@ -126,6 +135,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),
         Command::CheckConfig(arguments) => check_config::run(&arguments, out),
         Command::Synth(arguments) => runtime()?.block_on(synth::run(&arguments, out)),
+        Command::Qcvn(command) => qcvn::run(command, out),
         Command::Completions(arguments) => completions::run(&arguments, out),
     }
 }

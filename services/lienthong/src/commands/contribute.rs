@@ -3,14 +3,9 @@
 mod document;
 mod events;
 
-use std::{
-    fs,
-    io::{self, Read as _, Write},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io::Write, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use contract::contribution::v1::{
     ContributionReceipt, ContributionState, SubmitContributionRequest,
 };
@@ -25,6 +20,7 @@ use super::{
     connection::{Connected, Connection},
     evidence::{self, Checked, Folder},
     ground::Ground,
+    input,
     output::{Format, Output, print as print_json, refuse, say},
 };
 
@@ -85,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         let example = Document::example(kind, &runtime.entropy.id(), today)?;
         return print_json(&serde_json::to_value(&example)?, out);
     }
-    let document = Document::parse(&read(&arguments.file.unwrap_or_default())?)?;
+    let document = Document::parse(&input::text(&arguments.file.unwrap_or_default())?)?;
     let connected = arguments.connection.open(CALLER)?;
     let key = arguments.idempotency_key.or(document.idempotency_key);
     let key = key.unwrap_or_else(|| runtime.entropy.id());
@@ -118,17 +114,6 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
             refuse(&refused, format, out)
         }
     }
-}
-
-fn read(file: &Path) -> Result<String> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-    } else {
-        let shown = file.display();
-        text = fs::read_to_string(file).with_context(|| format!("cannot read `{shown}`"))?;
-    }
-    Ok(text)
 }
 
 /// Sends the same bytes until there is an answer that says what became of them.

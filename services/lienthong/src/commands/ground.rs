@@ -36,6 +36,20 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
+    /// A ground of which others say the rest.
+    pub(crate) fn of(
+        procedure: Option<String>,
+        acting_unit: Option<String>,
+        officer: Option<String>,
+    ) -> Self {
+        Self { procedure, acting_unit, officer, ..Self::default() }
+    }
+
+    /// Whether it names the officer.
+    pub(crate) fn names_officer(&self) -> bool {
+        self.officer.is_some()
+    }
+
     /// This ground, with what it does not say taken from another.
     pub(crate) fn or(self, other: Self) -> Self {
         Self {

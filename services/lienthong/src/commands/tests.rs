@@ -34,6 +34,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Synth(arguments) => synth::run(&arguments, &mut out).await,
         Command::CheckConfig(arguments) => check_config::run(&arguments, &mut out),
         Command::Pki(command) => pki::run(&command, &mut out),
+        Command::Qcvn(command) => qcvn::run(command, &mut out),
         Command::Completions(arguments) => completions::run(&arguments, &mut out),
         Command::Demo(_) | Command::Serve(_) => unreachable!("they serve"),
     }
@@ -86,6 +87,12 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     // What was saved holds, and is not written over.
     assert!(run(&["audit", "verify", &save]).await.unwrap().contains("holds"));
     assert!(run(&[&looked[..], &["--item", "sex", "--save", &save]].concat()).await.is_err());
+    // As bytes and as JSON it is one message of QCVN 109.
+    let printed = format!("{at}/answer.json");
+    std::fs::write(&printed, answer.to_string()).unwrap();
+    let xml = run(&["qcvn", "to-xml", &format!("{save}/answer.bin")]).await.unwrap();
+    assert!(xml.contains("<dc:HoVaTen>") && xml.contains("withheld=ethnic_group"), "{xml}");
+    assert_eq!(run(&["qcvn", "to-xml", &printed]).await.unwrap(), xml);
 
     let text = run(&[&looked[..], &["--item", "sex,ethnic_group"]].concat()).await.unwrap();
     assert!(text.contains("withheld by rule agreement-scope, Decision 1911/QD-TTg"), "{text}");

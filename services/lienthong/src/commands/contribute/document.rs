@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::events::Event;
-use crate::commands::ground::Ground;
+use crate::commands::{ground::Ground, input::without_values};
 
 /// A contribution.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,16 +75,6 @@ impl Document {
             }
         }
         Ok(example)
-    }
-}
-
-/// What is wrong with a document, and where; without the value that stands there, which may be of a person.
-fn without_values(error: &serde_json::Error) -> String {
-    let words = error.to_string();
-    let found = words.starts_with("invalid type") || words.starts_with("invalid value");
-    match words.split_once(", expected ") {
-        Some((_, expected)) if found => format!("expected {expected}"),
-        _ => words,
     }
 }
 
