@@ -26,11 +26,12 @@ use server::{
 };
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
+use wire::event::Target;
 
 use crate::{
     app::{App, Repeated},
     client::RegisterClient,
-    domain::{Application, Outcome, Target},
+    domain::{Application, Outcome},
     store::{MIGRATIONS, Submission, Submissions},
 };
 
