@@ -115,6 +115,19 @@ impl Faults {
         false
     }
 
+    /// Notes those of a part that stands at `path`, for example `queries[3].`.
+    pub fn extend(&mut self, path: &str, part: Self) {
+        let room = FAULTS_MAX.saturating_sub(self.0.len());
+        let placed =
+            |fault: Violation| Violation { field: format!("{path}{}", fault.field), ..fault };
+        self.0.extend(part.0.into_iter().take(room).map(placed));
+    }
+
+    /// The faulty fields, by path.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|violation| violation.field.as_str())
+    }
+
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {

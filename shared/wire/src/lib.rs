@@ -34,3 +34,9 @@ pub fn timestamp_us(at_us: i64) -> prost_types::Timestamp {
     let nanos = i32::try_from(at_us.rem_euclid(1_000_000) * 1_000).unwrap_or_default();
     prost_types::Timestamp { seconds: at_us.div_euclid(1_000_000), nanos }
 }
+
+/// A span of whole seconds as the contract writes it.
+#[must_use]
+pub fn duration(seconds: i64) -> prost_types::Duration {
+    prost_types::Duration { seconds, nanos: 0 }
+}

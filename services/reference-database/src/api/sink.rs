@@ -1,0 +1,69 @@
+//! `SinkService`.
+
+use contract::database::v1::{
+    DeliverEventsRequest, DeliverEventsResponse, EventResult, EventStatus,
+    sink_service_server::SinkService,
+};
+use tonic::{Request, Response, Status};
+use wire::{Fault, Faults};
+
+use super::{Api, away};
+use crate::{profile::EVENTS_MAX, store};
+
+const ID_MAX: usize = 64;
+
+#[tonic::async_trait]
+impl SinkService for Api {
+    async fn deliver_events(
+        &self,
+        request: Request<DeliverEventsRequest>,
+    ) -> Result<Response<DeliverEventsResponse>, Status> {
+        self.admit(&request)?;
+        let shared = &self.0;
+        let events = request.into_inner().events;
+        check(&events)?;
+        let ids: Vec<String> = events.iter().map(|event| event.event_id.clone()).collect();
+        let stored = shared.database.deliver(&shared.profile, events, shared.clock.now_us()).await;
+        let stored = stored.map_err(|error| away(&error))?;
+        let one = |(event_id, status)| EventResult { event_id, status: written(status).into() };
+        let results = ids.into_iter().zip(stored).map(one).collect();
+        Ok(Response::new(DeliverEventsResponse { results }))
+    }
+}
+
+/// The form of a delivery (rule SNK-6). Of what kind an event is, is no question of form (rule SNK-5).
+fn check(events: &[contract::database::v1::Event]) -> Result<(), Status> {
+    let mut faults = Faults::default();
+    if events.is_empty() {
+        faults.add("events", Fault::Missing);
+    }
+    if events.len() > EVENTS_MAX.into() {
+        faults.add("events", Fault::TooMany(EVENTS_MAX.into()));
+    }
+    for (place, event) in events.iter().take(EVENTS_MAX.into()).enumerate() {
+        let field = |name: &str| format!("events[{place}].{name}");
+        let in_ids = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
+        if faults.text(&field("event_id"), &event.event_id, ID_MAX)
+            && !event.event_id.chars().all(in_ids)
+        {
+            faults.add(field("event_id"), Fault::Malformed);
+        }
+        if event.sequence == 0 {
+            faults.add(field("sequence"), Fault::Missing);
+        }
+        if event.event_time.is_none() {
+            faults.add(field("event_time"), Fault::Missing);
+        }
+    }
+    faults.finish()
+}
+
+fn written(status: store::Status) -> EventStatus {
+    match status {
+        store::Status::Stored => EventStatus::Stored,
+        store::Status::Duplicate => EventStatus::Duplicate,
+        store::Status::Conflict => EventStatus::Conflict,
+        store::Status::Obsolete => EventStatus::Obsolete,
+        store::Status::Unsupported => EventStatus::Unsupported,
+    }
+}

@@ -1,0 +1,154 @@
+//! What an event does to a record, and what is said of one. Pure: no I/O, no async; time is an argument.
+
+use contract::{database::v1::change, r#type::v1::AccessBasis};
+use model::{
+    Agreement, Assertion, GoldenRecord, HeldValue, Identifier, PersonalNumber, Provenance, Subject,
+    Value, fold,
+};
+use wire::event::{Event, Said, Target};
+
+use crate::profile::Profile;
+
+const NUMBER: &str = "personal_id_number";
+
+/// An event that was registered here.
+pub(crate) struct Registration {
+    /// Id of the change that lists it.
+    pub(crate) change_id: String,
+    /// The ground on which it is provided to others.
+    pub(crate) basis: AccessBasis,
+    /// The event, as it is listed.
+    pub(crate) event: change::Event,
+    /// What it says.
+    pub(crate) read: Event,
+}
+
+/// Where a value of this database comes from.
+pub(crate) struct Origin<'a> {
+    /// The database.
+    pub(crate) source: &'a str,
+    /// The change or load that brought it.
+    pub(crate) contribution_id: &'a str,
+    /// When it was learnt, microseconds since 1970.
+    pub(crate) known_at_us: i64,
+}
+
+/// Whether every number of the event is a synthetic one.
+pub(crate) fn is_synthetic(event: &Event) -> bool {
+    let known = match &event.target {
+        Target::New { prefix } => is_fictional(prefix),
+        Target::Known { subject: Subject::Personal(number), .. } => number.is_synthetic(),
+        Target::Known { subject: Subject::Old(number), .. } => number.as_str().starts_with("999"),
+    };
+    let numbers = event.said.iter().filter_map(|said| match &said.value {
+        Value::Relation(relation) => relation.identifier.as_ref(),
+        Value::Identifier(number) => Some(number),
+        Value::Text(_)
+        | Value::Date(_)
+        | Value::Name(_)
+        | Value::Address(_)
+        | Value::Coded(_)
+        | Value::Document(_) => None,
+    });
+    known && numbers.into_iter().all(|number| number.as_str().starts_with("99"))
+}
+
+fn is_fictional(prefix: &str) -> bool {
+    prefix.parse().is_ok_and(|prefix: u16| model::SYNTHETIC_PREFIXES.contains(&prefix))
+}
+
+/// A record with nothing in it.
+pub(crate) fn empty(record_id: &str) -> GoldenRecord {
+    fold(record_id, false, &[])
+}
+
+/// What of a population or an event this database keeps: the items of its profile.
+pub(crate) fn take(
+    record: &GoldenRecord,
+    profile: &Profile,
+    said: &[Said],
+    origin: &Origin<'_>,
+) -> GoldenRecord {
+    let held = record.items.iter().flat_map(|(item, held)| held.iter().map(move |one| (item, one)));
+    let mut all: Vec<Assertion> = held
+        .map(|(item, held)| assertion(record, item, held.value.clone(), held.provenance.clone()))
+        .collect();
+    for said in said.iter().filter(|said| profile.holds(&said.item)) {
+        let provenance = Provenance {
+            source: origin.source.to_owned(),
+            contribution_id: origin.contribution_id.to_owned(),
+            valid_from: said.valid_from,
+            known_at_us: origin.known_at_us,
+        };
+        all.push(assertion(record, &said.item, said.value.clone(), provenance));
+    }
+    fold(&record.person_id, false, &all)
+}
+
+/// The number of a person, as a statement.
+pub(crate) fn numbered(number: &PersonalNumber) -> Said {
+    let value = Value::Identifier(Identifier::PersonalNumber(number.clone()));
+    Said { item: NUMBER.to_owned(), value, valid_from: None }
+}
+
+fn assertion(record: &GoldenRecord, item: &str, value: Value, provenance: Provenance) -> Assertion {
+    Assertion {
+        person_id: record.person_id.clone(),
+        item: item.to_owned(),
+        value,
+        provenance,
+        version: 0,
+    }
+}
+
+/// What became of a requested item (rule LKP-5).
+pub(crate) enum ItemOutcome<'a> {
+    /// The current values.
+    Value(&'a [HeldValue]),
+    /// The current values, of which something is missing.
+    Partial(&'a [HeldValue]),
+    /// There is none of this person.
+    NotHeld,
+    /// The database does not hold such an item.
+    Unknown,
+}
+
+/// What is said of an item of a record.
+pub(crate) fn outcome<'a>(
+    profile: &Profile,
+    record: &'a GoldenRecord,
+    item: &str,
+) -> ItemOutcome<'a> {
+    if !profile.holds(item) {
+        return ItemOutcome::Unknown;
+    }
+    match record.values(item) {
+        [] => ItemOutcome::NotHeld,
+        held if held.iter().any(|held| held.value.is_partial()) => ItemOutcome::Partial(held),
+        held => ItemOutcome::Value(held),
+    }
+}
+
+/// What is said of a claimed value (rule LKP-20).
+pub(crate) enum ClaimOutcome {
+    /// Something is held.
+    Held(Agreement),
+    /// Nothing is.
+    NotHeld,
+    /// The database does not hold such an item.
+    Unknown,
+}
+
+/// What a record says of a claimed value.
+pub(crate) fn verdict(
+    profile: &Profile,
+    record: &GoldenRecord,
+    item: &str,
+    claim: &Value,
+) -> ClaimOutcome {
+    if !profile.holds(item) {
+        return ClaimOutcome::Unknown;
+    }
+    let agreement = Agreement::of(claim, record.values(item), false);
+    agreement.map_or(ClaimOutcome::NotHeld, ClaimOutcome::Held)
+}

@@ -1,0 +1,257 @@
+//! A reference database: what `lienthong.database.v1` asks of a database, carried out on the server core and a real
+//! store. A profile says which database it is; civil status, residence and the others differ in nothing else.
+//!
+//! ```text
+//! api  ->  domain   what an event does to a record, what is said of a record: pure
+//!     \->  store    the only place with SQL: records, changes, events
+//! ```
+//!
+//! It is a peer of the register in demonstrations and tests, and an example for whoever writes one. The persons in it
+//! are synthetic: it takes no other number.
+
+mod api;
+mod cursor;
+mod domain;
+mod profile;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ::store::Store;
+use contract::database::v1::change::Event;
+use model::{CodeLists, PersonalNumber};
+pub use profile::{Profile, ProfileError};
+use serde::{Deserialize, Serialize};
+use server::{
+    Health, Routes,
+    caller::{Methods, OpenTo},
+    config::Secret,
+    runtime::{Clock, Entropy},
+};
+use tokio::{sync::watch, task::AbortHandle};
+use wire::{Faults, event::Said};
+
+use crate::store::Database;
+
+/// The commented defaults of every key of `[reference_database]`.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// Its methods. Whom each is open to the allow list says (rule DB-3); which of them it has, its roles.
+pub const METHODS: Methods = Methods::new(&[
+    ("/lienthong.database.v1.DatabaseService/DescribeDatabase", &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.SourceService/ListChanges", &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.SourceService/StreamChanges", &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.LookupService/GetRecord", &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.LookupService/VerifyRecord", &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.LookupService/StreamRecords", &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.SinkService/DeliverEvents", &[OpenTo::Everyone]),
+]);
+
+/// How often changes past their time are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// Keys of the `[reference_database]` table.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of a shipped profile.
+    pub profile: String,
+    /// Where records, changes and events are kept.
+    pub database: Secret,
+    /// The identities that may call the methods of its roles.
+    pub allow: Vec<String>,
+    /// How long a change is kept.
+    pub retention_days: u32,
+}
+
+/// What keeps the database from starting, or from taking something.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store cannot be opened, read or written.
+    #[error("the database cannot be used")]
+    Store(#[from] ::store::Error),
+    /// What is stored does not have the form it was written in.
+    #[error("a stored record cannot be read")]
+    Stored(#[from] serde_json::Error),
+    /// A stored message does not have the form it was written in.
+    #[error("a stored message cannot be read")]
+    Message(#[from] prost::DecodeError),
+    /// No database is named.
+    #[error("`reference_database.database` is not set")]
+    NoDatabase,
+    /// The profile cannot be used.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The shipped code lists are damaged.
+    #[error("the code lists cannot be used")]
+    CodeLists(#[from] model::CodeListError),
+    /// Changes must be kept for a day at least.
+    #[error("`reference_database.retention_days` must be at least 1")]
+    Retention,
+    /// The database does not register events of this kind.
+    #[error("the database registers no {0}")]
+    NotItsEvent(&'static str),
+    /// The event's fields are faulty.
+    #[error("the event has faulty fields: {0}")]
+    Faulty(String),
+    /// A number is not a synthetic one, and this database takes no other.
+    #[error("the number is not a synthetic one")]
+    NotSynthetic,
+}
+
+/// One person as a population brings it.
+pub struct Newcomer {
+    /// Opaque id of the record.
+    pub record_id: String,
+    /// The personal number.
+    pub number: PersonalNumber,
+    /// What is said of the person, by whomever; what the profile does not hold is passed over.
+    pub said: Vec<Said>,
+}
+
+/// A running reference database. Clones share it.
+#[derive(Clone)]
+pub struct Service(Arc<Shared>);
+
+struct Shared {
+    profile: Profile,
+    allow: Vec<String>,
+    retention: time::Duration,
+    database: Database,
+    lists: CodeLists,
+    clock: Clock,
+    entropy: Entropy,
+    /// Says when the streams that follow must end.
+    ending: watch::Sender<bool>,
+    pruning: Mutex<Option<AbortHandle>>,
+}
+
+impl Service {
+    /// Opens the database, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn open(config: &Config, clock: Clock, entropy: Entropy) -> Result<Self, Error> {
+        if config.database.reveal().is_empty() {
+            return Err(Error::NoDatabase);
+        }
+        if config.retention_days == 0 {
+            return Err(Error::Retention);
+        }
+        let profile = Profile::shipped(&config.profile)?;
+        let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
+        let database = Database::open(store, entropy.array()).await?;
+        let service = Self(Arc::new(Shared {
+            profile,
+            allow: config.allow.clone(),
+            retention: time::Duration::days(config.retention_days.into()),
+            database,
+            lists: CodeLists::shipped()?,
+            clock,
+            entropy,
+            ending: watch::Sender::new(false),
+            pruning: Mutex::new(None),
+        }));
+        let pruning = tokio::spawn(prune(service.clone())).abort_handle();
+        *service.0.pruning.lock().unwrap_or_else(PoisonError::into_inner) = Some(pruning);
+        Ok(service)
+    }
+
+    /// Adds the services of its roles.
+    #[must_use]
+    pub fn public(&self, routes: Routes) -> Routes {
+        api::add(routes, &self.0)
+    }
+
+    /// Tells `health` that it serves while its store answers.
+    pub fn report(&self, health: &Health) {
+        let shared = Arc::clone(&self.0);
+        health.serves(&api::services(&self.0.profile), move || {
+            let shared = Arc::clone(&shared);
+            async move { shared.database.answers().await }
+        });
+    }
+
+    /// Registers an event, as an officer of this database would, and gives the id of the change that lists it.
+    ///
+    /// # Errors
+    /// [`Error::Faulty`], [`Error::NotItsEvent`], [`Error::NotSynthetic`], and whatever the store says. Nothing
+    /// changed then.
+    pub async fn register(&self, event: Event) -> Result<String, Error> {
+        let shared = &self.0;
+        let mut faults = Faults::default();
+        let today = shared.clock.today();
+        let read = wire::event::read((&event).into(), &shared.lists, today, &mut faults);
+        let Some(read) = read.filter(|_| faults.is_empty()) else {
+            return Err(Error::Faulty(faults.fields().collect::<Vec<_>>().join(", ")));
+        };
+        let basis = shared.profile.basis(read.kind).ok_or(Error::NotItsEvent(read.kind))?;
+        if !domain::is_synthetic(&read) {
+            return Err(Error::NotSynthetic);
+        }
+        let id = shared.entropy.id();
+        let known = shared.clock.now_us();
+        let said = domain::Registration { change_id: id.clone(), basis, event, read };
+        shared.database.register(&shared.profile, said, known).await?;
+        Ok(id)
+    }
+
+    /// Takes a population: its records, and no changes, for the register holds it already.
+    ///
+    /// # Errors
+    /// [`Error::NotSynthetic`], and whatever the store says.
+    pub async fn load(&self, newcomers: Vec<Newcomer>) -> Result<(), Error> {
+        if newcomers.iter().any(|newcomer| !newcomer.number.is_synthetic()) {
+            return Err(Error::NotSynthetic);
+        }
+        let known = self.0.clock.now_us();
+        self.0.database.load(&self.0.profile, newcomers, known).await
+    }
+
+    /// How many persons it knows.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn size(&self) -> Result<u64, Error> {
+        self.0.database.size().await
+    }
+
+    /// Takes away the changes that are past their time. It does this by itself every hour; a test need not wait.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn prune(&self) -> Result<(), Error> {
+        let before = self.0.clock.now() - self.0.retention;
+        let before_us = before.unix_timestamp_nanos() / 1_000;
+        self.0.database.prune(i64::try_from(before_us).unwrap_or(i64::MIN)).await
+    }
+
+    /// Ends the streams that follow its changes, so that a drain need not wait for them.
+    pub fn end_streams(&self) {
+        self.0.ending.send_replace(true);
+    }
+
+    /// Closes the store.
+    pub async fn close(self) {
+        self.end_streams();
+        if let Some(pruning) = self.0.pruning.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            pruning.abort();
+        }
+        self.0.database.close().await;
+    }
+}
+
+async fn prune(service: Service) {
+    loop {
+        if service.prune().await.is_err() {
+            tracing::error!("changes past their time could not be taken away");
+        }
+        tokio::time::sleep(PRUNE_EVERY).await;
+    }
+}

@@ -1,0 +1,108 @@
+//! Changes, page by page.
+
+use contract::database::v1::Change;
+use prost::Message as _;
+use store::Sql;
+
+use super::{Database, field};
+use crate::Error;
+
+const STATE: Sql = Sql {
+    sqlite: "SELECT sequence, kept_from FROM state WHERE id = 1",
+    postgres: "SELECT sequence, kept_from FROM state WHERE id = 1",
+};
+const AFTER: Sql = Sql {
+    sqlite: "SELECT sequence, change FROM change WHERE sequence > ? ORDER BY sequence LIMIT ?",
+    postgres: "SELECT sequence, change FROM change WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+};
+const FORGET: Sql = Sql {
+    sqlite: "UPDATE state SET kept_from = coalesce((SELECT max(sequence) + 1 FROM change WHERE committed_at_us < ?1), \
+             kept_from) WHERE id = 1",
+    postgres: "UPDATE state SET kept_from = coalesce((SELECT max(sequence) + 1 FROM change \
+               WHERE committed_at_us < $1), kept_from) WHERE id = 1",
+};
+const TAKE_AWAY: Sql = Sql {
+    sqlite: "DELETE FROM change WHERE sequence < (SELECT kept_from FROM state WHERE id = 1)",
+    postgres: "DELETE FROM change WHERE sequence < (SELECT kept_from FROM state WHERE id = 1)",
+};
+
+/// Bytes of the changes of one page, at most: under the 4 MiB of rule SRC-23, with room for what is around them.
+const BYTES_MAX: usize = 3 << 20;
+
+/// A page of changes.
+pub(crate) struct Page {
+    /// The changes.
+    pub(crate) changes: Vec<Change>,
+    /// Where to go on.
+    pub(crate) next_cursor: String,
+    /// Whether there was no further change.
+    pub(crate) end_reached: bool,
+}
+
+/// Why there is no page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// The cursor is none that this database gave (rule SRC-7).
+    Unknown,
+    /// What comes after it is not kept any more (rule SRC-8).
+    Expired,
+}
+
+impl Database {
+    /// The changes after a cursor, at most `size`; of the empty cursor, the oldest that are kept (rule SRC-20).
+    pub(crate) async fn changes(
+        &self,
+        cursor: &str,
+        size: u16,
+    ) -> Result<Result<Page, Gone>, Error> {
+        let from = match cursor {
+            "" => None,
+            cursor => match self.cursors.read(cursor).and_then(|from| i64::try_from(from).ok()) {
+                Some(from) => Some(from),
+                None => return Ok(Err(Gone::Unknown)),
+            },
+        };
+        let rows = self.store.read(&STATE, Vec::new()).await?;
+        let state = rows.first().ok_or(store::Error::NoRow)?;
+        let (last, kept_from): (i64, i64) = (field(state, 0)?, field(state, 1)?);
+        let from = match from {
+            None => kept_from - 1,
+            // It was made here, and this state of the database never gave it: one that was set back.
+            Some(from) if from > last => return Ok(Err(Gone::Unknown)),
+            Some(from) if from < kept_from - 1 => return Ok(Err(Gone::Expired)),
+            Some(from) => from,
+        };
+        self.page(from, size, last).await.map(Ok)
+    }
+
+    async fn page(&self, from: i64, size: u16, last: i64) -> Result<Page, Error> {
+        let rows = self.store.read(&AFTER, vec![from.into(), i64::from(size).into()]).await?;
+        let (mut changes, mut at, mut bytes) = (Vec::new(), from, 0);
+        for row in &rows {
+            let (sequence, stored): (i64, Vec<u8>) = (field(row, 0)?, field(row, 1)?);
+            bytes += stored.len();
+            if bytes > BYTES_MAX && !changes.is_empty() {
+                break;
+            }
+            let change = Change::decode(stored.as_slice())?;
+            changes.push(Change { cursor: self.cursors.after(sequence.unsigned_abs()), ..change });
+            at = sequence;
+        }
+        let next_cursor = self.cursors.after(at.unsigned_abs());
+        // What was committed since `last` was read may be on the page, too.
+        Ok(Page { changes, next_cursor, end_reached: at >= last })
+    }
+
+    /// Takes away the changes that were committed before a moment.
+    pub(crate) async fn prune(&self, before_us: i64) -> Result<(), Error> {
+        self.store
+            .write("take away old changes", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&FORGET, vec![before_us.into()]).await?;
+                    tx.execute(&TAKE_AWAY, Vec::new()).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
