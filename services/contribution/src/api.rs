@@ -7,26 +7,30 @@ use std::sync::Arc;
 use contract::{
     audit::v1::{AccessOutcome, Refusal},
     contribution::v1::{
-        ContributionReceipt, ContributionState, SubmitContributionRequest,
-        SubmitContributionResponse,
+        ContributionReceipt, ContributionState, IngestRequest, IngestResponse,
+        SubmitContributionRequest, SubmitContributionResponse,
     },
     r#type::v1::ErrorReason,
 };
 use decide::{Fact, ItemEffect, TableAnswer};
 use disclosure::{
     Access, Answer, Disclosed, DurableReceipt, Exact, Released,
-    contribution::v1::contribution_service_server::{
-        ContributionService, ContributionServiceServer,
+    contribution::v1::{
+        contribution_service_server::{ContributionService, ContributionServiceServer},
+        ingest_service_server::{IngestService, IngestServiceServer},
     },
 };
 use form::Form;
 use model::CodeLists;
 use server::{
-    Caller, Deadline, Routes, context,
+    Caller, Deadline, Routes,
+    caller::Kind,
+    context,
     error::{Precondition, refuse, refuse_with, unmet},
 };
 use tonic::{Request, Response, Status};
 use wire::{
+    Fault, Faults,
     policy::{Act, Decision, Denial},
     record, timestamp_us,
 };
@@ -39,6 +43,7 @@ use crate::{
 };
 
 const SUBMIT: &str = "/lienthong.contribution.v1.ContributionService/SubmitContribution";
+const INGEST: &str = "/lienthong.contribution.v1.IngestService/Ingest";
 /// A request of more bytes is refused before it is read.
 const MESSAGE_MAX: usize = 256 << 10;
 /// The ground of a refusal that the register or the agreement gives (Art. 2(2)).
@@ -49,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) clients: Clients,
     pub(crate) lists: CodeLists,
+    pub(crate) trust_domain: String,
 }
 
 /// Adds what agencies call.
@@ -57,27 +63,67 @@ pub(crate) fn add(routes: Routes, shared: Arc<Shared>) -> Routes {
     routes.add_service(service.max_decoding_message_size(MESSAGE_MAX))
 }
 
+/// Adds what our own services call.
+pub(crate) fn add_internal(routes: Routes, shared: Arc<Shared>) -> Routes {
+    let service = IngestServiceServer::new(Contribution(shared));
+    routes.add_service(service.max_decoding_message_size(MESSAGE_MAX))
+}
+
 struct Contribution(Arc<Shared>);
 
-type Submitted = Response<Released<SubmitContributionResponse>>;
+/// What is released to whoever contributed.
+type Submitted = Disclosed<ContributionReceipt>;
 
 #[tonic::async_trait]
 impl ContributionService for Contribution {
     async fn submit_contribution(
         &self,
         request: Request<Exact<SubmitContributionRequest>>,
-    ) -> Result<Submitted, Status> {
+    ) -> Result<Response<Released<SubmitContributionResponse>>, Status> {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
-        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes() };
-        call.submit(exact.message()).await
+        let (source, bytes) = (caller.clone(), exact.bytes());
+        let call = Call { shared: &self.0, method: SUBMIT, caller, source, deadline, bytes };
+        Ok(Response::new(call.submit(exact.message()).await?.into()))
+    }
+}
+
+#[tonic::async_trait]
+impl IngestService for Contribution {
+    async fn ingest(
+        &self,
+        request: Request<Exact<IngestRequest>>,
+    ) -> Result<Response<Released<IngestResponse>>, Status> {
+        let (caller, deadline) = context(&request)?;
+        let exact = request.into_inner();
+        let IngestRequest { source, contribution } = exact.message();
+        let mut faults = Faults::default();
+        let source = Caller::parse(source, &self.0.trust_domain).ok();
+        let source = source.filter(|source| matches!(source.kind(), Kind::System { .. }));
+        if source.is_none() {
+            faults.add("source", Fault::Malformed);
+        }
+        if contribution.is_none() {
+            faults.add("contribution", Fault::Missing);
+        }
+        faults.finish()?;
+        let (Some(source), Some(contribution)) = (source, contribution) else {
+            return Err(refuse(ErrorReason::Internal));
+        };
+        let bytes = exact.bytes();
+        let call = Call { shared: &self.0, method: INGEST, caller, source, deadline, bytes };
+        Ok(Response::new(call.submit(contribution).await?.into()))
     }
 }
 
 /// One call under way.
 struct Call<'a> {
     shared: &'a Shared,
+    method: &'static str,
+    /// Who called, as the record has it.
     caller: Caller,
+    /// Whose contribution it is; the caller itself, unless it carries what it pulled.
+    source: Caller,
     deadline: Deadline,
     bytes: &'a [u8],
 }
@@ -89,7 +135,7 @@ impl Call<'_> {
         let Form { event, mut application, basis, key } = form;
         let (items, act) = (application.items(), Act::Contribute(event));
         let policy = &self.shared.clients.policy;
-        let decided = policy.decide(self.deadline, &self.caller, act, basis, &items).await;
+        let decided = policy.decide(self.deadline, &self.source, act, basis, &items).await;
         let decision = decided.map_err(|error| error.refusal(self.deadline))?;
         self.allowed(&decision).await?;
         application.source.clone_from(&decision.database);
@@ -211,7 +257,7 @@ impl Call<'_> {
     }
 
     fn access(&self) -> Access<'_> {
-        Access { method: SUBMIT, caller: &self.caller, request: self.bytes }
+        Access { method: self.method, caller: &self.caller, request: self.bytes }
     }
 
     async fn record<T: prost::Message>(
@@ -252,9 +298,7 @@ impl Call<'_> {
         answer: Answer<ContributionReceipt>,
         receipt: DurableReceipt,
     ) -> Result<Submitted, Status> {
-        let disclosed =
-            Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))?;
-        Ok(Response::new(disclosed.into()))
+        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
     }
 
     /// Records a refusal, and gives the error with the record's index.

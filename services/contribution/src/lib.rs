@@ -23,7 +23,9 @@ use std::{sync::Arc, time::Duration};
 
 use ::store::{Migration, Store};
 pub use app::Repeated;
-use disclosure::contribution::v1::contribution_service_server::SERVICE_NAME;
+use disclosure::contribution::v1::{
+    contribution_service_server::SERVICE_NAME, ingest_service_server::SERVICE_NAME as INGEST,
+};
 use serde::{Deserialize, Serialize};
 use server::{
     Health, Recording, Routes, Shed, StartError,
@@ -86,6 +88,11 @@ pub enum Error {
     Peer(#[from] StartError),
 }
 
+/// What agencies call.
+pub const PUBLIC: &str = SERVICE_NAME;
+/// What our own services call.
+pub const INTERNAL: &str = INGEST;
+
 /// The schema of the submissions.
 #[must_use]
 pub fn migrations() -> &'static [Migration] {
@@ -122,7 +129,8 @@ impl Service {
         let clients = client::Clients::new(config, own, &key, clock.clone(), entropy.clone())?;
         let app = app::App::new(store, clients.register.clone(), clock, entropy);
         let lists = model::CodeLists::shipped()?;
-        let shared = Arc::new(api::Shared { app, clients, lists });
+        let trust_domain = own.trust_domain.clone();
+        let shared = Arc::new(api::Shared { app, clients, lists, trust_domain });
         let every = Duration::from_secs(config.repeat_seconds.max(1));
         let worker = tokio::spawn(repeat(Arc::clone(&shared), every)).abort_handle();
         Ok(Self { shared, worker })
@@ -134,11 +142,17 @@ impl Service {
         api::add(routes, Arc::clone(&self.shared))
     }
 
-    /// Tells `health` whether contributions can be taken: while the database, policy, the register and the access
+    /// Adds what our own services call.
+    #[must_use]
+    pub fn internal(&self, routes: Routes) -> Routes {
+        api::add_internal(routes, Arc::clone(&self.shared))
+    }
+
+    /// Tells `health` of these services whether contributions can be taken: while the database, policy, the register and the access
     /// log answer.
-    pub fn report(&self, health: &Health) {
+    pub fn report(&self, health: &Health, services: &[&'static str]) {
         let shared = Arc::clone(&self.shared);
-        health.serves(&[SERVICE_NAME], move || {
+        health.serves(services, move || {
             let shared = Arc::clone(&shared);
             async move { shared.app.answers().await && shared.clients.peers.serve().await }
         });

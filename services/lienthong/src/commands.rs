@@ -114,6 +114,7 @@ enum ServiceName {
     Contribution,
     Policy,
     Audit,
+    Exchange,
 }
 
 pub(crate) fn run(cli: Cli) -> Result<()> {

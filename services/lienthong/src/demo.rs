@@ -1,6 +1,7 @@
 //! A demonstration in one folder: identities, agreements, synthetic persons, all services in one process,
 //! and a tour. A second start on the same folder keeps what is there.
 
+mod databases;
 mod subjects;
 mod tour;
 
@@ -20,6 +21,7 @@ use crate::{
     process::{self, Runtime},
     settings::{self, Settings as _},
 };
+use databases::Database;
 pub use subjects::{BirthDate, Subject, choose};
 pub use tour::{basis, lookup};
 
@@ -52,6 +54,7 @@ pub struct Options {
 pub struct Demo {
     folder: PathBuf,
     process: process::All,
+    databases: Vec<Database>,
     callers: BTreeMap<&'static str, tls::Files>,
     subjects: Vec<Subject>,
     log: tlog::LogVerifier,
@@ -72,11 +75,19 @@ impl Demo {
             let id = format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}");
             callers.insert(name, pki.issue(name, &id)?);
         }
-        let settings = settings(&folder, &options.listen, &pki, &runtime)?;
+        let mut settings = settings(&folder, &options.listen, &pki, &runtime)?;
         let subjects = populate(options, &settings, &runtime).await?;
         let log = tlog::LogVerifier::new(&fs::read_to_string(&settings.identity.log_key_file)?)?;
+        let mut databases = Vec::new();
+        for name in databases::CONNECTED {
+            let files = callers.get(name).with_context(|| format!("no caller `{name}`"))?;
+            let (persons, seed) = (options.persons, options.seed);
+            let wanted = databases::Wanted { folder: &folder, files, persons, seed };
+            databases.push(Database::start(name, &wanted, &runtime).await?);
+        }
+        settings.exchange.routes_file = databases::routes(&databases, &folder)?;
         let process = process::All::start(settings, runtime.clone()).await?;
-        let demo = Self { folder, process, callers, subjects, log, runtime };
+        let demo = Self { folder, process, databases, callers, subjects, log, runtime };
         demo.describe()?;
         Ok(demo)
     }
@@ -151,6 +162,10 @@ impl Demo {
             "ca": ca,
             "log_key": absolute(&shown(&self.folder.join("log.vkey")))?,
             "callers": callers,
+            "databases": self.databases.iter().map(|database| serde_json::json!({
+                "name": database.name,
+                "endpoint": database.endpoint(),
+            })).collect::<Vec<_>>(),
             "subjects": self.subjects,
         });
         let path = self.folder.join("demo.json");
@@ -161,6 +176,9 @@ impl Demo {
     /// Drains and stops every service.
     pub async fn stop(self) {
         self.process.stop().await;
+        for database in self.databases {
+            database.stop().await;
+        }
     }
 }
 
@@ -193,12 +211,15 @@ pub fn settings(
     };
     settings.callers.identity = caller("identity")?;
     settings.callers.contribution = caller("contribution")?;
+    settings.callers.exchange = caller("exchange")?;
     let database = |name: &str| Secret::new(format!("sqlite://{}", shown(&folder.join(name))));
     settings.audit.database = database("audit.db");
     settings.policy.database = database("policy.db");
     settings.identity.database = database("identity.db");
     settings.identity.synthetic = true;
     settings.contribution.database = database("contribution.db");
+    settings.exchange.database = database("exchange.db");
+    settings.exchange.poll_milliseconds = 200;
 
     let registry = folder.join("registry.toml");
     if !registry.exists() {

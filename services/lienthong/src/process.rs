@@ -47,6 +47,7 @@ pub struct All {
     policy: policy::Service,
     identity: identity::Service,
     contribution: contribution::Service,
+    exchange: Option<exchange::Service>,
     telemetry: Telemetry,
 }
 
@@ -57,8 +58,15 @@ impl All {
     /// Whatever kept a service from starting.
     pub async fn start(settings: settings::All, runtime: Runtime) -> Result<Self> {
         let Runtime { clock, entropy } = runtime;
-        let settings::All { server, callers, audit, policy, mut identity, mut contribution } =
-            settings;
+        let settings::All {
+            server,
+            callers,
+            audit,
+            policy,
+            mut identity,
+            mut contribution,
+            mut exchange,
+        } = settings;
         ensure!(server.mesh.listen.is_empty(), "server.mesh.listen: {NO_MESH}");
         let telemetry = Telemetry::start(&server.telemetry, ALL).await?;
         let public = Server::bind(server.clone()).await?;
@@ -70,7 +78,7 @@ impl All {
         let own = Peer::direct(internal.address().to_string(), ALL);
         (identity.policy, identity.audit) = (own.clone(), own.clone());
         (contribution.policy, contribution.audit) = (own.clone(), own.clone());
-        contribution.identity = own;
+        (contribution.identity, exchange.contribution) = (own.clone(), own);
 
         let audit = audit::Service::open(&audit).await.context("audit")?;
         let policy = policy::Service::open(&policy, clock.clone(), entropy.clone()).await;
@@ -80,21 +88,42 @@ impl All {
         let identity = identity::Service::open(&identity, &caller, now, random).await;
         let identity = identity.context("identity")?;
         let caller = callers.contribution.of(&server);
-        let opened = contribution::Service::open(&contribution, &caller, clock, entropy).await;
+        let (now, random) = (clock.clone(), entropy.clone());
+        let opened = contribution::Service::open(&contribution, &caller, now, random).await;
         let contribution = opened.context("contribution")?;
 
         audit.report(internal.health());
         policy.report(internal.health());
         identity.report(internal.health(), &[identity::INTERNAL]);
         identity.report(public.health(), &[identity::PUBLIC]);
-        contribution.report(public.health());
+        contribution.report(internal.health(), &[contribution::INTERNAL]);
+        contribution.report(public.health(), &[contribution::PUBLIC]);
         let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
-        let internal = internal.start(routes).await;
+        let internal = internal.start(contribution.internal(routes)).await;
         // One log behind both: either's way to it will do.
         let recording = identity.record_shed(public.shed());
         let routes = contribution.public(identity.public(Routes::default()));
         let public = public.start(routes).await;
-        Ok(Self { public, internal, recording, audit, policy, identity, contribution, telemetry })
+        // Last, because it calls the others.
+        let exchange = match exchange.routes_file.as_str() {
+            "" => None,
+            _ => {
+                let caller = callers.exchange.of(&server);
+                let opened = exchange::Service::open(&exchange, &caller, clock, entropy).await;
+                Some(opened.context("exchange")?)
+            }
+        };
+        Ok(Self {
+            public,
+            internal,
+            recording,
+            audit,
+            policy,
+            identity,
+            contribution,
+            exchange,
+            telemetry,
+        })
     }
 
     /// The address that agencies reach.
@@ -115,6 +144,12 @@ impl All {
         &self.contribution
     }
 
+    /// The databases of others; none where no routes are configured.
+    #[must_use]
+    pub fn exchange(&self) -> Option<&exchange::Service> {
+        self.exchange.as_ref()
+    }
+
     /// The access log.
     #[must_use]
     pub fn audit(&self) -> &audit::Service {
@@ -124,6 +159,9 @@ impl All {
     /// Drains: first what agencies reach, so that their open calls still find the services behind; then
     /// the services, and the access log last, so that whatever was released is recorded.
     pub async fn stop(self) {
+        if let Some(exchange) = self.exchange {
+            exchange.close().await;
+        }
         self.public.stop().await;
         self.recording.finish().await;
         self.internal.stop().await;
@@ -208,10 +246,31 @@ pub async fn contribution(
     let Runtime { clock, entropy } = runtime;
     let config = &settings.contribution;
     let service = contribution::Service::open(config, &settings.server, clock, entropy).await?;
-    service.report(server.health());
+    service.report(server.health(), &[contribution::PUBLIC, contribution::INTERNAL]);
     let recording = service.record_shed(server.shed());
-    serve(server, service.public(Routes::default()), end).await;
+    serve(server, service.internal(service.public(Routes::default())), end).await;
     recording.finish().await;
+    service.close().await;
+    telemetry.stop().await;
+    Ok(())
+}
+
+/// Runs the exchange service until `end`. It answers nothing but health and metrics.
+///
+/// # Errors
+/// Whatever kept it from starting.
+pub async fn exchange(
+    settings: settings::Exchange,
+    runtime: Runtime,
+    end: impl Future<Output = ()>,
+) -> Result<()> {
+    let telemetry = Telemetry::start(&settings.server.telemetry, "exchange").await?;
+    let server = Server::bind(settings.server.clone()).await?;
+    let Runtime { clock, entropy } = runtime;
+    let service =
+        exchange::Service::open(&settings.exchange, &settings.server, clock, entropy).await?;
+    service.report(server.health());
+    serve(server, Routes::default(), end).await;
     service.close().await;
     telemetry.stop().await;
     Ok(())

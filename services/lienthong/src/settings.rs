@@ -38,6 +38,8 @@ pub struct All {
     pub identity: identity::Config,
     /// Contributions to it.
     pub contribution: contribution::Config,
+    /// The databases of others; none are connected where it names no routes.
+    pub exchange: exchange::Config,
 }
 
 /// Identities of the services that call others.
@@ -48,6 +50,8 @@ pub struct Callers {
     pub identity: Caller,
     /// The contribution service.
     pub contribution: Caller,
+    /// The exchange service.
+    pub exchange: Caller,
 }
 
 /// Files of an identity.
@@ -109,6 +113,20 @@ pub struct Contribution {
     pub contribution: contribution::Config,
 }
 
+/// The databases of others alone.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// How the process listens and who it is.
+    pub server: server::Config,
+    /// The databases of others.
+    pub exchange: exchange::Config,
+}
+
+impl Settings for Exchange {
+    const DEFAULTS: &'static [&'static str] = &[server::config::DEFAULTS, exchange::DEFAULTS];
+}
+
 impl Settings for All {
     const DEFAULTS: &'static [&'static str] = &[
         server::config::DEFAULTS,
@@ -117,6 +135,7 @@ impl Settings for All {
         policy::DEFAULTS,
         identity::DEFAULTS,
         contribution::DEFAULTS,
+        exchange::DEFAULTS,
     ];
 }
 

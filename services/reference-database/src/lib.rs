@@ -213,6 +213,14 @@ impl Service {
         self.0.database.load(&self.0.profile, newcomers, known).await
     }
 
+    /// The personal number of the person a change is about: of a birth, what the register gave it; none before.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn number(&self, change_id: &str) -> Result<Option<PersonalNumber>, Error> {
+        self.0.database.number(change_id).await
+    }
+
     /// How many persons it knows.
     ///
     /// # Errors

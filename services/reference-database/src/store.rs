@@ -64,6 +64,10 @@ const KEEP: Sql = Sql {
                ON CONFLICT (record_id) DO UPDATE SET number = coalesce(excluded.number, record.number), \
                golden = excluded.golden",
 };
+const NUMBER: Sql = Sql {
+    sqlite: "SELECT r.number FROM change c JOIN record r ON r.record_id = c.record_id WHERE c.change_id = ?",
+    postgres: "SELECT r.number FROM change c JOIN record r ON r.record_id = c.record_id WHERE c.change_id = $1",
+};
 const SIZE: Sql =
     Sql { sqlite: "SELECT count(*) FROM record", postgres: "SELECT count(*) FROM record" };
 
@@ -160,6 +164,14 @@ impl Database {
     ) -> Result<Option<GoldenRecord>, Error> {
         let rows = self.store.read(&BY_NUMBER, vec![number.as_str().to_owned().into()]).await?;
         rows.first().map(golden).transpose()
+    }
+
+    /// The number of the person a change is about; none where there is none yet.
+    pub(crate) async fn number(&self, change_id: &str) -> Result<Option<PersonalNumber>, Error> {
+        let rows = self.store.read(&NUMBER, vec![change_id.to_owned().into()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let number: Option<String> = field(row, 0)?;
+        Ok(number.and_then(|number| PersonalNumber::parse(&number).ok()))
     }
 
     /// How many persons it knows.

@@ -43,7 +43,7 @@ use std::marker::PhantomData;
 use bytes::{BufMut, Bytes, BytesMut};
 use contract::{
     audit::v1::Receipt,
-    contribution::v1::{ContributionReceipt, SubmitContributionResponse},
+    contribution::v1::{ContributionReceipt, IngestResponse, SubmitContributionResponse},
     identity::v1::{GetPersonAnswer, GetPersonResponse, VerifyClaimsAnswer, VerifyClaimsResponse},
     register::v1::{ApplyAnswer, ApplyResponse},
     r#type::v1::ErrorReason,
@@ -237,6 +237,10 @@ impl Proven for VerifyClaimsResponse {
 
 impl Proven for ApplyResponse {
     type Answer = ApplyAnswer;
+}
+
+impl Proven for IngestResponse {
+    type Answer = ContributionReceipt;
 }
 
 impl Proven for SubmitContributionResponse {

@@ -131,6 +131,7 @@ const METHODS: &[Method] = &[
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", &[OpenTo::Systems]),
     ("/lienthong.register.v1.RegisterService/Apply", &[OpenTo::Service("contribution")]),
     ("/lienthong.contribution.v1.ContributionService/SubmitContribution", &[OpenTo::Systems]),
+    ("/lienthong.contribution.v1.IngestService/Ingest", &[OpenTo::Service("exchange")]),
     (
         "/lienthong.policy.v1.PolicyService/Decide",
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],

@@ -122,6 +122,25 @@ pub fn to_service(
     to_service_by(Resolver::system(), peer, trust_domain, files)
 }
 
+/// A channel to a database of an agency, over our own TLS: it must be the one of this SPIFFE id, not just anybody whom
+/// the CA knows.
+///
+/// # Errors
+/// As [`to_service`].
+pub fn to_database(
+    endpoint: &str,
+    id: &str,
+    trust_domain: &str,
+    files: &tls::Files,
+) -> Result<Channel, StartError> {
+    let peer = Peer::direct(endpoint, String::new());
+    to(Resolver::system(), &peer, id, trust_domain, files)
+}
+
+fn service_id(trust_domain: &str, service: &str) -> String {
+    format!("spiffe://{trust_domain}/service/{service}")
+}
+
 /// The same, whose addresses are asked of `resolver`.
 pub(crate) fn to_service_by(
     resolver: Resolver,
@@ -129,8 +148,18 @@ pub(crate) fn to_service_by(
     trust_domain: &str,
     files: &tls::Files,
 ) -> Result<Channel, StartError> {
+    to(resolver, peer, &service_id(trust_domain, &peer.service), trust_domain, files)
+}
+
+fn to(
+    resolver: Resolver,
+    peer: &Peer,
+    id: &str,
+    trust_domain: &str,
+    files: &tls::Files,
+) -> Result<Channel, StartError> {
     let entropy = Entropy::system();
-    let first = Connector::new(resolver, peer, trust_domain, files, entropy.clone())?;
+    let first = Connector::new(resolver, peer, id, trust_domain, files, entropy.clone())?;
     // Every connection asks the connector where it goes; this is the name that calls carry.
     let authority = peer.endpoint.split(',').next().unwrap_or_default();
     let endpoint = Endpoint::from_shared(format!("http://{authority}"))

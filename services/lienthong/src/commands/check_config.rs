@@ -54,6 +54,14 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             });
             tell(&settings, faults, format, out)
         }
+        ServiceName::Exchange => {
+            let settings = settings::Exchange::load(file)?;
+            let faults = one("exchange", &settings.server, now, |faults| {
+                exchange(&settings.exchange, &settings.server, faults);
+                peers("exchange", &[("contribution", &settings.exchange.contribution)], faults);
+            });
+            tell(&settings, faults, format, out)
+        }
         ServiceName::Policy => {
             let settings = settings::Policy::load(file)?;
             let check = |faults: &mut Faults| policy(&settings.policy, faults);
@@ -110,6 +118,11 @@ fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
     policy(&settings.policy, &mut faults);
     identity(&settings.identity, &mut faults);
     contribution(&settings.contribution, &mut faults);
+    if !settings.exchange.routes_file.is_empty() {
+        let files = settings.callers.exchange.of(server).files();
+        inspect::identity("callers.exchange", &files, "exchange", server, now, &mut faults);
+        exchange(&settings.exchange, server, &mut faults);
+    }
     if let Some(signs) = signs {
         for (key, file) in [
             ("identity.log_key_file", &settings.identity.log_key_file),
@@ -184,6 +197,17 @@ fn contribution(config: &contribution::Config, faults: &mut Faults) {
     database("contribution.database", &config.database, faults);
     log_key("contribution.log_key_file", &config.log_key_file, faults);
     at_least_one("contribution.repeat_seconds", config.repeat_seconds, faults);
+}
+
+fn exchange(config: &exchange::Config, server: &server::Config, faults: &mut Faults) {
+    database("exchange.database", &config.database, faults);
+    at_least_one("exchange.page_size", config.page_size.into(), faults);
+    let key = "exchange.routes_file";
+    if faults.required(key, &config.routes_file)
+        && let Err(error) = exchange::routes(&config.routes_file, &server.trust_domain)
+    {
+        faults.error(key, &error);
+    }
 }
 
 fn identity_peers(config: &identity::Config) -> [(&'static str, &Peer); 2] {

@@ -101,6 +101,7 @@ fn databases(service: ServiceName, file: Option<&Path>) -> Result<Vec<Database>>
     let identity = |url: &Secret| Database::new("identity", url, identity::migrations());
     let contribution =
         |url: &Secret| Database::new("contribution", url, contribution::migrations());
+    let exchange = |url: &Secret| Database::new("exchange", url, exchange::migrations());
     Ok(match service {
         ServiceName::Audit => vec![audit(&settings::Audit::load(file)?.audit.database)],
         ServiceName::Policy => vec![policy(&settings::Policy::load(file)?.policy.database)],
@@ -108,14 +109,21 @@ fn databases(service: ServiceName, file: Option<&Path>) -> Result<Vec<Database>>
         ServiceName::Contribution => {
             vec![contribution(&settings::Contribution::load(file)?.contribution.database)]
         }
+        ServiceName::Exchange => {
+            vec![exchange(&settings::Exchange::load(file)?.exchange.database)]
+        }
         ServiceName::All => {
             let all = settings::All::load(file)?;
-            vec![
+            // Where no database is connected it has none.
+            let connected = !all.exchange.routes_file.is_empty();
+            let mut databases = vec![
                 audit(&all.audit.database),
                 policy(&all.policy.database),
                 identity(&all.identity.database),
                 contribution(&all.contribution.database),
-            ]
+            ];
+            databases.extend(connected.then(|| exchange(&all.exchange.database)));
+            databases
         }
     })
 }

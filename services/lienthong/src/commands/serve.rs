@@ -28,6 +28,9 @@ pub(crate) async fn run(arguments: &ServiceArguments) -> Result<()> {
         ServiceName::Contribution => {
             process::contribution(settings::Contribution::load(file)?, runtime, end).await
         }
+        ServiceName::Exchange => {
+            process::exchange(settings::Exchange::load(file)?, runtime, end).await
+        }
         ServiceName::Policy => process::policy(settings::Policy::load(file)?, runtime, end).await,
         ServiceName::Audit => process::audit(settings::Audit::load(file)?, end).await,
     }

@@ -1,12 +1,13 @@
 //! The tour: what the demonstration shows, step by step, with the files that any verifier can check.
 
-use std::{fs, io::Write};
+use std::{fs, io::Write, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use contract::{
     contribution::v1::{
         BirthRegistration, SubmitContributionRequest, submit_contribution_request::Event,
     },
+    database::v1::change,
     identity::v1::{
         ClaimOutcome, ClaimedValue, GetPersonAnswer, GetPersonRequest, LookupOutcome,
         VerifyClaimsRequest,
@@ -22,6 +23,9 @@ use time::Date;
 use super::{BirthDate, Demo, Subject};
 use crate::{client::Answered, pki::shown};
 
+/// How long a birth may take by way of the exchange, and how often it is looked for.
+const EXCHANGED_MAX: Duration = Duration::from_secs(60);
+const EXCHANGED_EVERY: Duration = Duration::from_millis(20);
 /// The child of the tour; synthetic, as everybody here.
 const CHILD: &str = "Nguyễn Giả Định Ánh Dương";
 
@@ -32,6 +36,7 @@ impl Demo {
     /// When a step does not end as it must: the tour is also a test.
     pub async fn tour(&self, out: &mut impl Write) -> Result<()> {
         let (child, version) = self.birth(out).await?;
+        self.exchanged(out).await?;
         let looked = self.look_up(out, &child, version).await?;
         self.verified(out, &child).await?;
         self.refused(out, &child).await?;
@@ -71,6 +76,37 @@ impl Demo {
         Ok((child, receipt.version))
     }
 
+    async fn exchanged(&self, out: &mut impl Write) -> Result<()> {
+        writeln!(
+            out,
+            "\n2. The civil-status database lists another birth; it is fetched, and its number goes back."
+        )?;
+        let database = self.databases.iter().find(|database| database.name == "civil-status");
+        let database = database.context("no civil-status database")?;
+        let entry = self.runtime.entropy.id();
+        let request = birth_registration(&entry, self.runtime.clock.today());
+        let Some(Event::Birth(birth)) = request.event else { bail!("it is a birth") };
+        let change = database.service().register(change::Event::Birth(birth)).await?;
+        let number = tokio::time::timeout(EXCHANGED_MAX, async {
+            loop {
+                if let Some(number) = database.service().number(&change).await? {
+                    return Ok::<_, anyhow::Error>(number);
+                }
+                tokio::time::sleep(EXCHANGED_EVERY).await;
+            }
+        });
+        let number = number.await.context("no number came back")??;
+        let exchange = self.process.exchange().context("no exchange")?;
+        let progress = exchange.progress().await?;
+        let route = progress.iter().find(|route| route.database == database.name);
+        let route = route.context("no route")?;
+        writeln!(out, "   change               {change}")?;
+        writeln!(out, "   personal number      {}", number.as_str())?;
+        writeln!(out, "   changes so far       {}", route.changes)?;
+        writeln!(out, "   dead letters         {}", exchange.dead_letters().await?.len())?;
+        Ok(())
+    }
+
     async fn look_up(
         &self,
         out: &mut impl Write,
@@ -79,7 +115,7 @@ impl Demo {
     ) -> Result<Answered<GetPersonAnswer>> {
         writeln!(
             out,
-            "\n2. Social insurance looks the child up to grant a health insurance card."
+            "\n3. Social insurance looks the child up to grant a health insurance card."
         )?;
         let items = [
             "birth_full_name",
@@ -109,7 +145,7 @@ impl Demo {
     async fn verified(&self, out: &mut impl Write, child: &Subject) -> Result<()> {
         writeln!(
             out,
-            "\n3. A portal holds what a form says against the register; it sees no value."
+            "\n4. A portal holds what a form says against the register; it sees no value."
         )?;
         let claimed = |item: &str, value| ClaimedValue {
             item: item.to_owned(),
@@ -153,7 +189,7 @@ impl Demo {
     }
 
     async fn refused(&self, out: &mut impl Write, child: &Subject) -> Result<()> {
-        writeln!(out, "\n4. A system whose connection was ended asks the same.")?;
+        writeln!(out, "\n5. A system whose connection was ended asks the same.")?;
         let basis = basis("child-health-insurance-card", "1911-2021-art-2-1", "Z04.DEMO.CU");
         let request = lookup(child, &["birth_full_name"], basis);
         match self.client("former")?.get_person(&request).await? {
@@ -174,7 +210,7 @@ impl Demo {
         out: &mut impl Write,
         looked: &Answered<GetPersonAnswer>,
     ) -> Result<()> {
-        writeln!(out, "\n5. The receipt of the lookup is checked offline, against the log's key.")?;
+        writeln!(out, "\n6. The receipt of the lookup is checked offline, against the log's key.")?;
         let verified = looked.verify(self.log()).context("the receipt does not hold")?;
         writeln!(out, "   record               {} of {}", looked.receipt.index, verified.size)?;
         writeln!(out, "   caller               {}", verified.caller)?;
@@ -203,7 +239,7 @@ impl Demo {
         fs::copy(self.folder.join("log.vkey"), folder.join("log.vkey"))?;
         writeln!(out, "   files                {}", shown(&folder))?;
 
-        writeln!(out, "\n6. The log's newest checkpoint.")?;
+        writeln!(out, "\n7. The log's newest checkpoint.")?;
         for line in self.process.audit().checkpoint().await?.lines() {
             writeln!(out, "   {line}")?;
         }

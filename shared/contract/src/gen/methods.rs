@@ -5,6 +5,7 @@
 pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.audit.v1.AuditService/Append", true),
     ("/lienthong.contribution.v1.ContributionService/SubmitContribution", true),
+    ("/lienthong.contribution.v1.IngestService/Ingest", true),
     ("/lienthong.database.v1.DatabaseService/DescribeDatabase", true),
     ("/lienthong.database.v1.LookupService/GetRecord", true),
     ("/lienthong.database.v1.LookupService/VerifyRecord", true),

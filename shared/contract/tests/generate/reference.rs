@@ -8,8 +8,9 @@ use prost_types::{
 };
 
 /// Files that only our own services speak.
-const INTERNAL: [&str; 3] = [
+const INTERNAL: [&str; 4] = [
     "lienthong/audit/v1/audit_service.proto",
+    "lienthong/contribution/v1/ingest_service.proto",
     "lienthong/policy/v1/policy_service.proto",
     "lienthong/register/v1/register_service.proto",
 ];

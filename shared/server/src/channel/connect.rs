@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     StartError,
-    caller::{Caller, Kind},
+    caller::Caller,
     runtime::Entropy,
     telemetry::metrics::{labelled, metrics},
     tls,
@@ -74,7 +74,8 @@ struct To {
     places: Vec<(String, ServerName<'static>)>,
     resolver: Resolver,
     transport: Transport,
-    service: String,
+    /// Whom its certificate must name.
+    id: String,
     trust_domain: String,
     files: tls::Files,
     entropy: Entropy,
@@ -91,6 +92,7 @@ impl Connector {
     pub(super) fn new(
         resolver: Resolver,
         peer: &Peer,
+        id: &str,
         trust_domain: &str,
         files: &tls::Files,
         entropy: Entropy,
@@ -107,7 +109,7 @@ impl Connector {
             places,
             resolver,
             transport: peer.transport,
-            service: peer.service.clone(),
+            id: id.to_owned(),
             trust_domain: trust_domain.to_owned(),
             files: files.clone(),
             entropy,
@@ -210,11 +212,10 @@ impl To {
         let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
         let peer =
             certificate.and_then(|der| Caller::from_certificate(der, &self.trust_domain).ok());
-        match peer.as_ref().map(Caller::kind) {
-            Some(Kind::Service(found)) if *found == self.service => {
-                Ok(Either::Left(Admitted::new(stream, admission, name.clone())))
-            }
-            Some(_) | None => Err(io::Error::other("the peer is another service")),
+        if peer.is_some_and(|peer| peer.id() == self.id) {
+            Ok(Either::Left(Admitted::new(stream, admission, name.clone())))
+        } else {
+            Err(io::Error::other("the peer is another one than was meant"))
         }
     }
 }
@@ -233,6 +234,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        channel::service_id,
         connection::DATES,
         runtime::Clock,
         tests::{DOMAIN, Pki},
@@ -260,7 +262,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let peer = Peer::direct(address.to_string(), "policy");
         let (system, entropy) = (Resolver::system(), Entropy::seeded(1));
-        let connector = Connector::new(system, &peer, DOMAIN, &ours, entropy).unwrap();
+        let id = service_id(DOMAIN, "policy");
+        let connector = Connector::new(system, &peer, &id, DOMAIN, &ours, entropy).unwrap();
         let served = async {
             let (tcp, _) = listener.accept().await.unwrap();
             // Our first words are there, so our files were read.

@@ -1,0 +1,89 @@
+//! One route at work.
+
+mod deliver;
+mod pull;
+
+use std::time::Duration;
+
+use contract::contribution::v1::ingest_service_client::IngestServiceClient;
+use server::{
+    Channel,
+    runtime::{Clock, Entropy},
+};
+use tokio::sync::watch;
+
+use crate::{
+    domain::{OPEN_AFTER, back_off},
+    metrics::{ended, metrics, of},
+    routes::Route,
+    store::{DeadLetter, ExchangeStore},
+};
+
+/// What a route works with.
+pub(crate) struct Work {
+    pub(crate) route: Route,
+    pub(crate) store: ExchangeStore,
+    pub(crate) database: Channel,
+    pub(crate) contribution: IngestServiceClient<Channel>,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) page_size: u16,
+    pub(crate) poll: Duration,
+    pub(crate) answer_max: Duration,
+}
+
+/// How one step of a route ended.
+pub(crate) enum Step {
+    /// There may be more at once.
+    More,
+    /// There is nothing more now.
+    Idle,
+    /// It failed, for a stable reason, and is tried again later.
+    Failed(&'static str),
+}
+
+impl Work {
+    /// Waits as a step's end asks; no more steps when the process ends. `failures` are those in a row.
+    async fn rest(
+        &self,
+        step: &Step,
+        failures: &mut u32,
+        ending: &mut watch::Receiver<bool>,
+    ) -> bool {
+        let database = &self.route.database;
+        let wait = match step {
+            Step::More | Step::Idle => {
+                if *failures >= OPEN_AFTER {
+                    tracing::info!(%database, "the database answers again");
+                }
+                *failures = 0;
+                if matches!(step, Step::More) { Duration::ZERO } else { self.poll }
+            }
+            Step::Failed(reason) => {
+                *failures = failures.saturating_add(1);
+                metrics().failures.add(1, &ended(database, reason));
+                if *failures == OPEN_AFTER {
+                    tracing::warn!(%database, reason, "the route failed again and again");
+                }
+                let [byte] = self.entropy.array::<1>();
+                back_off(*failures, byte)
+            }
+        };
+        metrics().open.record((*failures >= OPEN_AFTER).into(), &[of(database)]);
+        tokio::select! {
+            biased;
+            _ = ending.wait_for(|ending| *ending) => false,
+            () = tokio::time::sleep(wait) => true,
+        }
+    }
+
+    fn letter(&self, reason: &str, about: &str) -> DeadLetter {
+        DeadLetter {
+            database: self.route.database.clone(),
+            owner: self.route.owner.clone(),
+            reason: reason.to_owned(),
+            about: about.to_owned(),
+            noted_us: self.clock.now_us(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Reading a source's changes and handing them on.
+
+use std::sync::Arc;
+
+use contract::{
+    database::v1::{
+        Change, ChangeDecided, Discrepancy, DiscrepancyKind, change_decided::Outcome, event::Kind,
+    },
+    r#type::v1::ErrorReason,
+};
+use server::error::name;
+use tokio::sync::watch;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+
+use super::{Step, Work};
+use crate::{
+    Error,
+    client::{self, Ingested},
+    domain::{PageFault, check},
+    metrics::{ended, metrics, of},
+    store::Settled,
+};
+
+/// So often a change is tried before its owner is told that it holds up what comes after it.
+const HELD_AFTER: u32 = 5;
+
+impl Work {
+    /// Reads and hands on until the process ends.
+    pub(crate) async fn pull(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
+        let mut failures = 0;
+        loop {
+            let step = match self.pull_page(failures, &ending).await {
+                Ok(step) => step,
+                Err(error) => {
+                    tracing::error!(database = %self.route.database, %error, "the exchange's store");
+                    Step::Failed("STORE")
+                }
+            };
+            if !self.rest(&step, &mut failures, &mut ending).await {
+                return;
+            }
+        }
+    }
+
+    /// One page. The cursor moves with every change, so a page that is broken off is not read again from its start.
+    async fn pull_page(
+        &self,
+        failures: u32,
+        ending: &watch::Receiver<bool>,
+    ) -> Result<Step, Error> {
+        let database = &self.route.database;
+        let progress = self.store.progress(database).await?;
+        let size = self.page_size;
+        let page = client::changes(&self.database, &progress.cursor, size, self.answer_max).await;
+        let page = match page {
+            Ok(page) => page,
+            Err(status) => return self.no_page(&status).await,
+        };
+        if let Err(fault) = check(&page, &progress.cursor, size, progress.sequence) {
+            return self.faulty_page(fault).await;
+        }
+        let (end_reached, mut from) = (page.end_reached, progress.cursor);
+        for change in page.changes {
+            if *ending.borrow() {
+                return Ok(Step::Idle);
+            }
+            let next = change.cursor.clone();
+            if let Some(step) = self.hand_on(change, from, failures).await? {
+                return Ok(step);
+            }
+            from = next;
+        }
+        if end_reached {
+            metrics().lag.record(0.0, &[of(database)]);
+        }
+        Ok(if end_reached { Step::Idle } else { Step::More })
+    }
+
+    /// Hands one change on and stores what became of it; gives how the step ends when it must.
+    async fn hand_on(
+        &self,
+        change: Change,
+        from: String,
+        failures: u32,
+    ) -> Result<Option<Step>, Error> {
+        let database = &self.route.database;
+        let (id, cursor, sequence) =
+            (change.change_id.clone(), change.cursor.clone(), change.sequence);
+        let committed = change.commit_time.unwrap_or_default();
+        let committed_us =
+            committed.seconds.saturating_mul(1_000_000) + i64::from(committed.nanos) / 1_000;
+        let ingested = client::ingest(&self.contribution, &self.route.identity, change).await;
+        let (outcome, letter, ended_as) = match ingested {
+            Ingested::NotNow(reason) => {
+                if failures >= HELD_AFTER {
+                    self.store.note(self.letter(reason, &id)).await?;
+                }
+                return Ok(Some(Step::Failed(reason)));
+            }
+            Ingested::Applied(applied) => (Outcome::Applied(applied), None, "applied"),
+            Ingested::Rejected(rejected) => {
+                let letter = self.letter(&rejected.reason, &id);
+                (Outcome::Rejected(rejected), Some(letter), "rejected")
+            }
+        };
+        let events = events(&id, outcome);
+        let settled = Settled { from, cursor, sequence, committed_us, events, letter };
+        let now_us = self.clock.now_us();
+        if !self.store.settle(database, settled, now_us).await? {
+            return Ok(Some(Step::More));
+        }
+        metrics().changes.add(1, &ended(database, ended_as));
+        let behind = now_us.saturating_sub(committed_us).max(0);
+        metrics().lag.record(behind as f64 / 1e6, &[of(database)]);
+        Ok(None)
+    }
+
+    /// A source that answers with an error. A cursor that it does not take any more is a gap: all is read anew, which
+    /// changes nothing that was taken before (I4), and its owner is told.
+    async fn no_page(&self, status: &Status) -> Result<Step, Error> {
+        let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+        let is = |known: ErrorReason| reason.as_deref() == Some(name(known));
+        let lost = if is(ErrorReason::CursorExpired) {
+            "CURSOR_EXPIRED"
+        } else if is(ErrorReason::UnknownCursor) {
+            "UNKNOWN_CURSOR"
+        } else {
+            return Ok(Step::Failed("NOT_ANSWERED"));
+        };
+        let now_us = self.clock.now_us();
+        let event = discrepancy(&format!("gap:{now_us}"), "", DiscrepancyKind::Gap);
+        let letter = self.letter(lost, &now_us.to_string());
+        self.store.restart(&self.route.database, vec![event], letter, now_us).await?;
+        metrics().dead_letters.add(1, &ended(&self.route.database, lost));
+        Ok(Step::Failed(lost))
+    }
+
+    /// A page that breaks the contract is not taken, and its owner is told once.
+    async fn faulty_page(&self, fault: PageFault) -> Result<Step, Error> {
+        let reason = fault.reason();
+        tracing::warn!(database = %self.route.database, reason, "a page that breaks the contract");
+        self.store.note(self.letter(reason, "")).await?;
+        metrics().dead_letters.add(1, &ended(&self.route.database, reason));
+        Ok(Step::Failed(reason))
+    }
+}
+
+/// What a source is told of a change of its own.
+fn events(change_id: &str, outcome: Outcome) -> Vec<(String, Kind)> {
+    let changed = matches!(&outcome, Outcome::Rejected(rejected)
+        if rejected.reason == name(ErrorReason::KeyReused));
+    let decided = ChangeDecided { change_id: change_id.to_owned(), outcome: Some(outcome) };
+    let mut events = vec![(event_id("decided", change_id), Kind::ChangeDecided(decided))];
+    if changed {
+        events.push(discrepancy(change_id, change_id, DiscrepancyKind::ChangedChange));
+    }
+    events
+}
+
+fn discrepancy(key: &str, change_id: &str, kind: DiscrepancyKind) -> (String, Kind) {
+    let discrepancy = Discrepancy {
+        change_id: change_id.to_owned(),
+        item: String::new(),
+        discrepancy: kind.into(),
+    };
+    (event_id("discrepancy", key), Kind::Discrepancy(discrepancy))
+}
+
+/// An id that is the same whenever the same is told, and no longer than one may be.
+fn event_id(what: &str, key: &str) -> String {
+    let digest = tlog::digest(key.as_bytes());
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("{what}:{hex}")
+}

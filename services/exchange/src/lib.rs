@@ -1,0 +1,191 @@
+//! The exchange service: every connection that we open to the databases of others (Decision 1911/QD-TTg, Art. 2).
+//!
+//! ```text
+//! app  ->  domain   what a page of changes may be, when to try again: pure
+//!     \->  store    the only place with SQL: how far each database was read and told
+//!     \->  client   the databases, and the contribution service
+//! ```
+//!
+//! It reads the changes of sources and hands each to contribution as the source whose certificate it verified, and it
+//! tells databases what became of them. Each route is two tasks of its own, so that a database that hangs delays nobody
+//! else (I11). A change is handed on at least once and is one contribution (I4); the cursor moves when what became of
+//! the change is stored.
+
+mod app;
+mod client;
+mod domain;
+mod metrics;
+mod routes;
+mod store;
+
+use std::{sync::Arc, time::Duration};
+
+use ::store::{Migration, Store};
+use contract::contribution::v1::ingest_service_client::IngestServiceClient;
+pub use routes::{Role, Route, RoutesError, read as routes};
+use serde::{Deserialize, Serialize};
+use server::{
+    Health, StartError,
+    channel::{self, Peer},
+    config::Secret,
+    health::Peers,
+    runtime::{Clock, Entropy},
+};
+pub use store::{DeadLetter, Progress};
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{app::Work, store::ExchangeStore};
+
+/// What it is called where health is asked; it has no methods of its own.
+const NAME: &str = "lienthong.exchange";
+/// What it needs of contribution.
+const INGEST: &str = "lienthong.contribution.v1.IngestService";
+
+/// The commented defaults of every key of `[exchange]`.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// Keys of the `[exchange]` table.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where cursors, events and dead letters are kept.
+    pub database: Secret,
+    /// File of the routes.
+    pub routes_file: String,
+    /// How long to wait at the end of a source's changes.
+    pub poll_milliseconds: u64,
+    /// The most changes asked for at once.
+    pub page_size: u16,
+    /// How long a database may take for one answer.
+    pub answer_max_seconds: u64,
+    /// The contribution service.
+    pub contribution: Peer,
+}
+
+/// What keeps the service from starting, or from going on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store cannot be opened, read or written.
+    #[error("the exchange's database cannot be used")]
+    Store(#[from] ::store::Error),
+    /// A stored event does not have the form it was written in.
+    #[error("a stored event cannot be read")]
+    Event(#[from] prost::DecodeError),
+    /// No database is named.
+    #[error("`exchange.database` is not set")]
+    NoDatabase,
+    /// A limit must be at least one.
+    #[error("`exchange.{0}` must be at least 1")]
+    Limit(&'static str),
+    /// The routes cannot be used.
+    #[error(transparent)]
+    Routes(#[from] RoutesError),
+    /// A database's address or our own identity cannot be used.
+    #[error("a database cannot be reached as configured")]
+    Peer(#[from] StartError),
+}
+
+/// The schema of the exchange.
+#[must_use]
+pub fn migrations() -> &'static [Migration] {
+    store::MIGRATIONS
+}
+
+/// The running service.
+pub struct Service {
+    store: ExchangeStore,
+    routes: Vec<Route>,
+    peers: Peers,
+    ending: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Service {
+    /// Opens the store, reads the routes, and begins to read and tell the databases, none of which needs to be there.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn open(
+        config: &Config,
+        own: &server::Config,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
+        if config.database.reveal().is_empty() {
+            return Err(Error::NoDatabase);
+        }
+        if config.page_size == 0 {
+            return Err(Error::Limit("page_size"));
+        }
+        let routes = routes(&config.routes_file, &own.trust_domain)?;
+        let store =
+            ExchangeStore::new(Store::open(config.database.reveal(), store::MIGRATIONS).await?);
+        let files = own.files();
+        let contribution = channel::to_service(&config.contribution, &own.trust_domain, &files)?;
+        let peers = Peers::new([(contribution.clone(), INGEST)]);
+        let ending = watch::Sender::new(false);
+        let mut tasks = JoinSet::new();
+        for route in &routes {
+            let database =
+                channel::to_database(&route.endpoint, &route.identity, &own.trust_domain, &files)?;
+            let work = Arc::new(Work {
+                route: route.clone(),
+                store: store.clone(),
+                database,
+                contribution: IngestServiceClient::new(contribution.clone()),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                page_size: config.page_size,
+                poll: Duration::from_millis(config.poll_milliseconds.max(1)),
+                answer_max: Duration::from_secs(config.answer_max_seconds.max(1)),
+            });
+            if route.is(Role::Source) {
+                tasks.spawn(Arc::clone(&work).pull(ending.subscribe()));
+            }
+            if route.is(Role::Sink) {
+                tasks.spawn(work.deliver(ending.subscribe()));
+            }
+        }
+        Ok(Self { store, routes, peers, ending, tasks })
+    }
+
+    /// Tells `health` that it works while its store and contribution answer.
+    pub fn report(&self, health: &Health) {
+        let (store, peers) = (self.store.clone(), self.peers.clone());
+        health.serves(&[NAME], move || {
+            let (store, peers) = (store.clone(), peers.clone());
+            async move { store.answers().await && peers.serve().await }
+        });
+    }
+
+    /// How far each database was read and told, in the order of the routes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn progress(&self) -> Result<Vec<Progress>, Error> {
+        let mut all = Vec::with_capacity(self.routes.len());
+        for route in &self.routes {
+            all.push(self.store.progress(&route.database).await?);
+        }
+        Ok(all)
+    }
+
+    /// What does not go on by itself, the oldest first, each with its owner; at most a thousand.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
+        self.store.dead_letters().await
+    }
+
+    /// Ends after the change or delivery under way, and closes the store.
+    pub async fn close(mut self) {
+        self.ending.send_replace(true);
+        while let Some(ended) = self.tasks.join_next().await {
+            if ended.is_err() {
+                tracing::error!("a route ended in a panic");
+            }
+        }
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,327 @@
+//! The only place with SQL: how far each database was read and told, and what does not go on by itself.
+
+use contract::database::v1::{Event, event::Kind};
+use prost::Message as _;
+use store::{Migration, QueryResult, Sql, Store, Transaction, TryGetable, Value};
+use wire::timestamp_us;
+
+use crate::Error;
+
+pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "exchange",
+    sqlite: include_str!("../migrations/sqlite/0001_exchange.sql"),
+    postgres: include_str!("../migrations/postgres/0001_exchange.sql"),
+}];
+
+const BEGIN: Sql = Sql {
+    sqlite: "INSERT INTO route (database_id, cursor, sequence, changes, committed_us, told) \
+             VALUES (?, '', 0, 0, 0, 0) ON CONFLICT (database_id) DO NOTHING",
+    postgres: "INSERT INTO route (database_id, cursor, sequence, changes, committed_us, told) \
+               VALUES ($1, '', 0, 0, 0, 0) ON CONFLICT (database_id) DO NOTHING",
+};
+const ROUTE: Sql = Sql {
+    sqlite: "SELECT cursor, sequence, changes, committed_us, \
+             (SELECT count(*) FROM delivery d WHERE d.database_id = route.database_id AND d.event IS NOT NULL), \
+             (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id) \
+             FROM route WHERE database_id = ?",
+    postgres: "SELECT cursor, sequence, changes, committed_us, \
+               (SELECT count(*) FROM delivery d WHERE d.database_id = route.database_id AND d.event IS NOT NULL), \
+               (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id) \
+               FROM route WHERE database_id = $1",
+};
+// Only from where it was read: of two processes on one database, one goes on.
+const MOVE: Sql = Sql {
+    sqlite: "UPDATE route SET cursor = ?, sequence = ?, committed_us = ?, changes = changes + 1 \
+             WHERE database_id = ? AND cursor = ?",
+    postgres: "UPDATE route SET cursor = $1, sequence = $2, committed_us = $3, changes = changes + 1 \
+               WHERE database_id = $4 AND cursor = $5",
+};
+const RESTART: Sql = Sql {
+    sqlite: "UPDATE route SET cursor = '', sequence = 0 WHERE database_id = ?",
+    postgres: "UPDATE route SET cursor = '', sequence = 0 WHERE database_id = $1",
+};
+const TURN: Sql = Sql {
+    sqlite: "UPDATE route SET told = told + 1 WHERE database_id = ? RETURNING told",
+    postgres: "UPDATE route SET told = told + 1 WHERE database_id = $1 RETURNING told",
+};
+const TELL: Sql = Sql {
+    sqlite: "INSERT INTO delivery (database_id, sequence, event_id, event) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (database_id, event_id) DO NOTHING",
+    postgres: "INSERT INTO delivery (database_id, sequence, event_id, event) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (database_id, event_id) DO NOTHING",
+};
+const WAITING: Sql = Sql {
+    sqlite: "SELECT sequence, event FROM delivery WHERE database_id = ? AND event IS NOT NULL ORDER BY sequence LIMIT ?",
+    postgres: "SELECT sequence, event FROM delivery WHERE database_id = $1 AND event IS NOT NULL ORDER BY sequence LIMIT $2",
+};
+const TOLD: Sql = Sql {
+    sqlite: "UPDATE delivery SET event = NULL WHERE database_id = ? AND sequence = ?",
+    postgres: "UPDATE delivery SET event = NULL WHERE database_id = $1 AND sequence = $2",
+};
+const NOTE: Sql = Sql {
+    sqlite: "INSERT INTO dead_letter (id, database_id, owner, reason, about, noted_us) VALUES (?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (id) DO NOTHING",
+    postgres: "INSERT INTO dead_letter (id, database_id, owner, reason, about, noted_us) \
+               VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+};
+const NOTED: Sql = Sql {
+    sqlite: "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us LIMIT 1000",
+    postgres: "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us LIMIT 1000",
+};
+
+/// How far a database was read and told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The database.
+    pub database: String,
+    /// Where its changes are read on; empty before the first page.
+    pub cursor: String,
+    /// Sequence of the last change that was handed on.
+    pub sequence: u64,
+    /// How many changes were.
+    pub changes: u64,
+    /// When that change was committed at its source, microseconds since 1970; 0 before the first.
+    pub committed_us: i64,
+    /// Events that it has not yet taken.
+    pub waiting: u64,
+    /// Dead letters about it.
+    pub dead_letters: u64,
+}
+
+/// What does not go on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The database.
+    pub database: String,
+    /// Who must see to it.
+    pub owner: String,
+    /// Stable reason.
+    pub reason: String,
+    /// Id of the change or event; empty when it is the route.
+    pub about: String,
+    /// When it was first noted, microseconds since 1970.
+    pub noted_us: i64,
+}
+
+impl DeadLetter {
+    /// The same thing is noted once.
+    fn id(&self) -> String {
+        format!("{}/{}/{}", self.database, self.reason, self.about)
+    }
+}
+
+/// What became of one change, to be stored.
+pub(crate) struct Settled {
+    /// Where it was read.
+    pub(crate) from: String,
+    /// Where to read on.
+    pub(crate) cursor: String,
+    /// Its sequence.
+    pub(crate) sequence: u64,
+    /// When it was committed at its source.
+    pub(crate) committed_us: i64,
+    /// What its source is told.
+    pub(crate) events: Vec<(String, Kind)>,
+    /// What its owner must see to.
+    pub(crate) letter: Option<DeadLetter>,
+}
+
+/// The store.
+#[derive(Clone)]
+pub(crate) struct ExchangeStore(Store);
+
+impl ExchangeStore {
+    pub(crate) fn new(store: Store) -> Self {
+        Self(store)
+    }
+
+    /// How far a database was read and told.
+    pub(crate) async fn progress(&self, database: &str) -> Result<Progress, Error> {
+        let rows = self.0.read(&ROUTE, vec![database.to_owned().into()]).await?;
+        let of = |place| -> Result<u64, Error> {
+            let Some(row) = rows.first() else { return Ok(0) };
+            Ok(field::<i64>(row, place)?.unsigned_abs())
+        };
+        let cursor = rows.first().map(|row| field(row, 0)).transpose()?.unwrap_or_default();
+        let committed_us = rows.first().map(|row| field(row, 3)).transpose()?.unwrap_or_default();
+        Ok(Progress {
+            database: database.to_owned(),
+            cursor,
+            sequence: of(1)?,
+            changes: of(2)?,
+            committed_us,
+            waiting: of(4)?,
+            dead_letters: of(5)?,
+        })
+    }
+
+    /// Stores what became of a change, and moves the cursor past it, in one transaction. Nothing, when another process
+    /// has moved it.
+    pub(crate) async fn settle(
+        &self,
+        database: &str,
+        done: Settled,
+        now_us: i64,
+    ) -> Result<bool, Error> {
+        let database = database.to_owned();
+        self.0
+            .write("settle change", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&BEGIN, vec![database.clone().into()]).await?;
+                    let values: Vec<Value> = vec![
+                        done.cursor.into(),
+                        number(done.sequence).into(),
+                        done.committed_us.into(),
+                        database.clone().into(),
+                        done.from.into(),
+                    ];
+                    if tx.execute(&MOVE, values).await? == 0 {
+                        return Ok(false);
+                    }
+                    tell(tx, &database, done.events, now_us).await?;
+                    note(tx, done.letter).await?;
+                    Ok::<_, Error>(true)
+                })
+            })
+            .await
+    }
+
+    /// Begins a database's changes anew, and notes why.
+    pub(crate) async fn restart(
+        &self,
+        database: &str,
+        events: Vec<(String, Kind)>,
+        letter: DeadLetter,
+        now_us: i64,
+    ) -> Result<(), Error> {
+        let database = database.to_owned();
+        self.0
+            .write("restart route", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&BEGIN, vec![database.clone().into()]).await?;
+                    tx.execute(&RESTART, vec![database.clone().into()]).await?;
+                    tell(tx, &database, events, now_us).await?;
+                    note(tx, Some(letter)).await
+                })
+            })
+            .await
+    }
+
+    /// Notes what does not go on by itself, once.
+    pub(crate) async fn note(&self, letter: DeadLetter) -> Result<(), Error> {
+        self.0
+            .write("note dead letter", move |tx| {
+                Box::pin(async move { note(tx, Some(letter)).await })
+            })
+            .await
+    }
+
+    /// What a database has not yet been told, in order, at most `size`.
+    pub(crate) async fn waiting(&self, database: &str, size: u16) -> Result<Vec<Event>, Error> {
+        let rows =
+            self.0.read(&WAITING, vec![database.to_owned().into(), i64::from(size).into()]).await?;
+        rows.iter()
+            .map(|row| {
+                let (sequence, bytes): (i64, Vec<u8>) = (field(row, 0)?, field(row, 1)?);
+                let event = Event::decode(bytes.as_slice())?;
+                Ok(Event { sequence: sequence.unsigned_abs(), ..event })
+            })
+            .collect()
+    }
+
+    /// Takes away what a database has taken, and notes what it did not.
+    pub(crate) async fn told(
+        &self,
+        database: &str,
+        sequences: Vec<u64>,
+        letters: Vec<DeadLetter>,
+    ) -> Result<(), Error> {
+        let database = database.to_owned();
+        self.0
+            .write("note delivery", move |tx| {
+                Box::pin(async move {
+                    for sequence in sequences {
+                        let values = vec![database.clone().into(), number(sequence).into()];
+                        tx.execute(&TOLD, values).await?;
+                    }
+                    for letter in letters {
+                        note(tx, Some(letter)).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// What does not go on by itself, the oldest first.
+    pub(crate) async fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
+        let rows = self.0.read(&NOTED, Vec::new()).await?;
+        rows.iter().map(letter).collect()
+    }
+
+    /// Whether the store answers.
+    pub(crate) async fn answers(&self) -> bool {
+        self.0.answers().await
+    }
+
+    /// Closes the store.
+    pub(crate) async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+async fn tell(
+    tx: &Transaction,
+    database: &str,
+    events: Vec<(String, Kind)>,
+    now_us: i64,
+) -> Result<(), Error> {
+    for (event_id, kind) in events {
+        let rows = tx.query(&TURN, vec![database.to_owned().into()]).await?;
+        let sequence: i64 = field(rows.first().ok_or(store::Error::NoRow)?, 0)?;
+        let event = Event {
+            event_id: event_id.clone(),
+            sequence: sequence.unsigned_abs(),
+            event_time: Some(timestamp_us(now_us)),
+            kind: Some(kind),
+        };
+        let bytes = event.encode_to_vec();
+        let values =
+            vec![database.to_owned().into(), sequence.into(), event_id.into(), bytes.into()];
+        tx.execute(&TELL, values).await?;
+    }
+    Ok(())
+}
+
+async fn note(tx: &Transaction, letter: Option<DeadLetter>) -> Result<(), Error> {
+    let Some(letter) = letter else { return Ok(()) };
+    let values = vec![
+        letter.id().into(),
+        letter.database.into(),
+        letter.owner.into(),
+        letter.reason.into(),
+        letter.about.into(),
+        letter.noted_us.into(),
+    ];
+    tx.execute(&NOTE, values).await?;
+    Ok(())
+}
+
+fn letter(row: &QueryResult) -> Result<DeadLetter, Error> {
+    Ok(DeadLetter {
+        database: field(row, 0)?,
+        owner: field(row, 1)?,
+        reason: field(row, 2)?,
+        about: field(row, 3)?,
+        noted_us: field(row, 4)?,
+    })
+}
+
+fn field<T: TryGetable>(row: &QueryResult, place: usize) -> Result<T, store::Error> {
+    Ok(row.try_get_by(place)?)
+}
+
+fn number(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}
