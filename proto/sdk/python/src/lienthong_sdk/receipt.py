@@ -92,7 +92,7 @@ def _checkpoint(note: str, log_key: str) -> tuple[int, bytes]:
     _need(text, "the checkpoint is malformed")
     (name, key_id, encoded), (body, origin, size, root, signatures) = parts.groups(), text.groups()
     key = _unbase64(encoded)
-    of_its_id = key[0] == 1 and _sha256(name.encode() + b"\n" + key)[:4].hex() == key_id
+    of_its_id = len(key) == 33 and key[0] == 1 and _sha256(name.encode() + b"\n" + key)[:4].hex() == key_id
     _need(of_its_id, "the log's key is not of its id")
     lines = (line.split(" ")[1:] for line in signatures.removesuffix("\n").split("\n"))
     signed = [_unbase64(signature) for signer, signature in lines if signer == name]
