@@ -90,6 +90,12 @@ const (
 	ErrorReason_ERROR_REASON_ITEM_NOT_ALLOWED ErrorReason = 20
 	// NOT_FOUND. Health was asked about a service that is not here. Do not repeat.
 	ErrorReason_ERROR_REASON_UNKNOWN_SERVICE ErrorReason = 21
+	// INVALID_ARGUMENT. The cursor is none that the database gave. Do not repeat: start from one
+	// that was kept, or anew.
+	ErrorReason_ERROR_REASON_UNKNOWN_CURSOR ErrorReason = 22
+	// FAILED_PRECONDITION. The changes after the cursor are not kept any more, so some may be missing. Do not
+	// repeat: start anew from the oldest that are kept, and tell the owner of the gap.
+	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 23
 )
 
 // Enum value maps for ErrorReason.
@@ -117,6 +123,8 @@ var (
 		19: "ERROR_REASON_REGISTER_BEHIND",
 		20: "ERROR_REASON_ITEM_NOT_ALLOWED",
 		21: "ERROR_REASON_UNKNOWN_SERVICE",
+		22: "ERROR_REASON_UNKNOWN_CURSOR",
+		23: "ERROR_REASON_CURSOR_EXPIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":           0,
@@ -141,6 +149,8 @@ var (
 		"ERROR_REASON_REGISTER_BEHIND":       19,
 		"ERROR_REASON_ITEM_NOT_ALLOWED":      20,
 		"ERROR_REASON_UNKNOWN_SERVICE":       21,
+		"ERROR_REASON_UNKNOWN_CURSOR":        22,
+		"ERROR_REASON_CURSOR_EXPIRED":        23,
 	}
 )
 
@@ -175,7 +185,7 @@ var File_lienthong_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\x88\x06\n" +
+	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\xca\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12!\n" +
@@ -199,7 +209,9 @@ const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\"ERROR_REASON_CONTRIBUTION_REJECTED\x10\x12\x12 \n" +
 	"\x1cERROR_REASON_REGISTER_BEHIND\x10\x13\x12!\n" +
 	"\x1dERROR_REASON_ITEM_NOT_ALLOWED\x10\x14\x12 \n" +
-	"\x1cERROR_REASON_UNKNOWN_SERVICE\x10\x15Bb\n" +
+	"\x1cERROR_REASON_UNKNOWN_SERVICE\x10\x15\x12\x1f\n" +
+	"\x1bERROR_REASON_UNKNOWN_CURSOR\x10\x16\x12\x1f\n" +
+	"\x1bERROR_REASON_CURSOR_EXPIRED\x10\x17Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
