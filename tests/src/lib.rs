@@ -3,6 +3,7 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | `databases` | databases that are connected: reference ones, and bad ones |
 //! | `events` | events to submit: births, deaths, moves, corrections |
 //! | `interop` | gRPC's own test service on our server core |
 //! | `people` | synthetic persons, and lookups of them |
@@ -23,6 +24,7 @@
     reason = "tests"
 )]
 
+pub mod databases;
 pub mod events;
 pub mod interop;
 pub mod people;

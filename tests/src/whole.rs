@@ -43,12 +43,37 @@ pub struct Whole {
     _folder: tempfile::TempDir,
 }
 
+/// Everything, about to be started: a test can change what it starts with.
+pub struct Prepared {
+    /// The settings.
+    pub settings: settings::All,
+    /// Whoever has a certificate.
+    pub pki: Pki,
+    /// The time and randomness of all services.
+    pub runtime: Runtime,
+    hands: Hands,
+    people: Vec<SyntheticPerson>,
+    files: BTreeMap<&'static str, tls::Files>,
+    databases: BTreeMap<&'static str, TestDatabase>,
+    folder: tempfile::TempDir,
+}
+
 impl Whole {
     /// Starts everything on an engine.
     ///
     /// # Panics
     /// When something does not start.
     pub async fn start(engine: Engine) -> Self {
+        Prepared::new(engine).await.start().await
+    }
+}
+
+impl Prepared {
+    /// Makes certificates, databases and persons.
+    ///
+    /// # Panics
+    /// When something cannot be made.
+    pub async fn new(engine: Engine) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Certificates are checked by the machine's clock; everything else goes by the test's.
         let machine = Runtime::system();
@@ -57,7 +82,7 @@ impl Whole {
         let runtime = Runtime { clock: hands.clock(), entropy: Entropy::seeded(SEED) };
         let mut settings = demo::settings(folder.path(), "127.0.0.1:0", &pki, &runtime).unwrap();
         let mut databases = BTreeMap::new();
-        for service in ["audit", "policy", "identity", "contribution"] {
+        for service in ["audit", "policy", "identity", "contribution", "exchange"] {
             databases.insert(service, TestDatabase::new(engine).await);
         }
         let url = |service: &str| Secret::new(databases[service].url());
@@ -65,6 +90,7 @@ impl Whole {
         settings.policy.database = url("policy");
         settings.identity.database = url("identity");
         settings.contribution.database = url("contribution");
+        settings.exchange.database = url("exchange");
         settings.server.drain_max_seconds = 60;
         // The worker does nothing by itself here: a test says when.
         settings.contribution.repeat_seconds = 86_400;
@@ -83,12 +109,35 @@ impl Whole {
         for (name, agency, system) in CALLERS {
             files.insert(name, pki.issue(name, &spiffe_id(agency, system)).unwrap());
         }
+        Self { settings, pki, runtime, hands, people, files, databases, folder }
+    }
+
+    /// The files of a caller.
+    #[must_use]
+    pub fn files(&self, name: &str) -> &tls::Files {
+        &self.files[name]
+    }
+
+    /// The folder of everything that is a file.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Starts everything.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub async fn start(self) -> Whole {
+        let Self { settings, runtime, hands, people, files, databases, folder, .. } = self;
         let log = std::fs::read_to_string(&settings.identity.log_key_file).unwrap();
         let log = tlog::LogVerifier::new(&log).unwrap();
         let all = All::start(settings.clone(), runtime).await.unwrap();
-        Self { all, hands, log, people, files, databases, settings, _folder: folder }
+        Whole { all, hands, log, people, files, databases, settings, _folder: folder }
     }
+}
 
+impl Whole {
     /// The settings it runs with.
     #[must_use]
     pub fn settings(&self) -> &settings::All {
@@ -124,6 +173,7 @@ impl Whole {
         let migrations = match service {
             "identity" => identity::migrations(),
             "contribution" => contribution::migrations(),
+            "exchange" => exchange::migrations(),
             _ => audit::migrations(),
         };
         let url = self.databases[service].url();

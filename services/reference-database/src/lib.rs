@@ -221,6 +221,14 @@ impl Service {
         self.0.database.number(change_id).await
     }
 
+    /// Whether the register has taken a change, as far as this database was told.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn told(&self, change_id: &str) -> Result<Option<bool>, Error> {
+        self.0.database.told(change_id).await
+    }
+
     /// How many persons it knows.
     ///
     /// # Errors

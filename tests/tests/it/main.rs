@@ -14,6 +14,7 @@ mod bad_input;
 mod budget;
 mod canary;
 mod contribution;
+mod exchange;
 mod hidden;
 mod kill;
 mod lookup;

@@ -55,7 +55,7 @@ impl Work {
         let page = client::changes(&self.database, &progress.cursor, size, self.answer_max).await;
         let page = match page {
             Ok(page) => page,
-            Err(status) => return self.no_page(&status).await,
+            Err(status) => return self.no_page(&progress.cursor, &status).await,
         };
         if let Err(fault) = check(&page, &progress.cursor, size, progress.sequence) {
             return self.faulty_page(fault).await;
@@ -117,8 +117,8 @@ impl Work {
     }
 
     /// A source that answers with an error. A cursor that it does not take any more is a gap: all is read anew, which
-    /// changes nothing that was taken before (I4), and its owner is told.
-    async fn no_page(&self, status: &Status) -> Result<Step, Error> {
+    /// changes nothing that was taken before (I4), and its owner is told, once for each cursor.
+    async fn no_page(&self, cursor: &str, status: &Status) -> Result<Step, Error> {
         let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
         let is = |known: ErrorReason| reason.as_deref() == Some(name(known));
         let lost = if is(ErrorReason::CursorExpired) {
@@ -128,11 +128,15 @@ impl Work {
         } else {
             return Ok(Step::Failed("NOT_ANSWERED"));
         };
-        let now_us = self.clock.now_us();
-        let event = discrepancy(&format!("gap:{now_us}"), "", DiscrepancyKind::Gap);
-        let letter = self.letter(lost, &now_us.to_string());
-        self.store.restart(&self.route.database, vec![event], letter, now_us).await?;
-        metrics().dead_letters.add(1, &ended(&self.route.database, lost));
+        let (database, letter) = (&self.route.database, self.letter(lost, cursor));
+        // The beginning is no cursor that could be lost (rule SRC-20).
+        if cursor.is_empty() {
+            self.store.note(letter).await?;
+        } else {
+            let event = discrepancy(cursor, "", DiscrepancyKind::Gap);
+            self.store.restart(database, vec![event], letter, self.clock.now_us()).await?;
+        }
+        metrics().dead_letters.add(1, &ended(database, lost));
         Ok(Step::Failed(lost))
     }
 

@@ -22,6 +22,10 @@ const STORE: Sql = Sql {
     postgres: "INSERT INTO event (event_id, digest, sequence, stored_at_us, event) VALUES ($1, $2, $3, $4, $5) \
                ON CONFLICT (event_id) DO NOTHING",
 };
+const EVENTS: Sql = Sql {
+    sqlite: "SELECT event FROM event ORDER BY sequence",
+    postgres: "SELECT event FROM event ORDER BY sequence",
+};
 // Only forward (rule SNK-4).
 const FOLLOW: Sql = Sql {
     sqlite: "INSERT INTO followed (token, version) VALUES (?, ?) ON CONFLICT (token) \
@@ -53,6 +57,17 @@ pub(crate) enum Status {
 }
 
 impl Database {
+    /// What it was told became of a change of its own.
+    pub(crate) async fn told(&self, change_id: &str) -> Result<Option<bool>, Error> {
+        for row in &self.store.read(&EVENTS, Vec::new()).await? {
+            let event = Event::decode(field::<Vec<u8>>(row, 0)?.as_slice())?;
+            if let Some(told) = decided(&event, change_id) {
+                return Ok(Some(told));
+            }
+        }
+        Ok(None)
+    }
+
     /// Stores a delivery in one transaction, and says what became of each event, in order.
     pub(crate) async fn deliver(
         &self,
@@ -109,6 +124,13 @@ async fn store(
         vec![id.into(), digest.into(), sequence.into(), now_us.into(), bytes.into()];
     tx.execute(&STORE, values).await?;
     Ok(Status::Stored)
+}
+
+/// Whether an event says that a change was taken; none when it is about another.
+fn decided(event: &Event, change_id: &str) -> Option<bool> {
+    let Some(Kind::ChangeDecided(decided)) = &event.kind else { return None };
+    let applied = matches!(decided.outcome, Some(change_decided::Outcome::Applied(_)));
+    (decided.change_id == change_id).then_some(applied)
 }
 
 /// The number that the register gave to a birth of ours (Decree 70/2024/ND-CP, Art. 11).

@@ -1,0 +1,200 @@
+//! Databases that are connected: reference ones, and one for each way of being bad.
+
+use contract::{
+    database::v1::{
+        Change, ListChangesRequest, ListChangesResponse, StreamChangesRequest,
+        StreamChangesResponse,
+        change::Event,
+        source_service_server::{SourceService, SourceServiceServer},
+    },
+    r#type::v1::{AccessBasis, ErrorReason},
+};
+use lienthong::{demo::TRUST_DOMAIN, process::Runtime};
+use reference_database::{Config, METHODS, Service};
+use server::{Routes, Running, Server, config::Secret, error::refuse, tls};
+use store::{Engine, testing::TestDatabase};
+use tonic::{Request, Response, Status};
+
+use crate::whole::Prepared;
+
+/// A reference database that runs.
+pub struct Reference {
+    /// The database.
+    pub service: Service,
+    running: Running,
+    _store: TestDatabase,
+}
+
+impl Reference {
+    /// An empty one of a profile, which the exchange service may call.
+    pub async fn start(prepared: &Prepared, profile: &str, engine: Engine) -> Self {
+        let store = TestDatabase::new(engine).await;
+        let config = Config {
+            profile: profile.to_owned(),
+            database: Secret::new(store.url()),
+            allow: vec![format!("spiffe://{TRUST_DOMAIN}/service/exchange")],
+            retention_days: 30,
+        };
+        let Runtime { clock, entropy } = prepared.runtime.clone();
+        let service = Service::open(&config, clock, entropy).await.unwrap();
+        let server = listening(prepared, prepared.files(profile)).await;
+        let running = server.start(service.public(Routes::default())).await;
+        Self { service, running, _store: store }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.running.address().to_string()
+    }
+}
+
+/// A database's own way of breaking the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bad {
+    /// It never answers.
+    Hangs,
+    /// It sends ten times what was asked.
+    TooMany,
+    /// The order of its changes goes back.
+    OutOfOrder,
+    /// It says that there is more, and never gives any: it pages for ever.
+    Stuck,
+    /// It does not say where to go on.
+    NoCursor,
+    /// A change without an event.
+    Malformed,
+    /// The first cursor that it gives is older than its retention when it comes back.
+    Expired,
+    /// It knows no cursor that it gave: it was set back.
+    Unknown,
+}
+
+/// All of them.
+pub const BAD: [Bad; 8] = [
+    Bad::Hangs,
+    Bad::TooMany,
+    Bad::OutOfOrder,
+    Bad::Stuck,
+    Bad::NoCursor,
+    Bad::Malformed,
+    Bad::Expired,
+    Bad::Unknown,
+];
+
+impl Bad {
+    /// The reason under which its owner is told; none for one that does not answer.
+    #[must_use]
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Hangs => None,
+            Self::TooMany => Some("TOO_MANY_CHANGES"),
+            Self::OutOfOrder => Some("OUT_OF_ORDER"),
+            Self::Stuck => Some("STUCK"),
+            Self::NoCursor => Some("NO_CURSOR"),
+            Self::Malformed => Some("MALFORMED_CHANGE"),
+            Self::Expired => Some("CURSOR_EXPIRED"),
+            Self::Unknown => Some("UNKNOWN_CURSOR"),
+        }
+    }
+
+    /// Its name, agency and system.
+    #[must_use]
+    pub fn identity(self) -> (String, String) {
+        let name = format!("{self:?}").to_lowercase();
+        let id = format!("spiffe://{TRUST_DOMAIN}/agency/Z09.{}/system/bad", name.to_uppercase());
+        (name, id)
+    }
+
+    /// Starts it.
+    pub async fn start(self, prepared: &Prepared) -> Running {
+        let (name, id) = self.identity();
+        let files = prepared.pki.issue(&name, &id).unwrap();
+        let server = listening(prepared, &files).await;
+        server.start(Routes::default().add_service(SourceServiceServer::new(self))).await
+    }
+}
+
+async fn listening(prepared: &Prepared, files: &tls::Files) -> Server {
+    let tls::Files { certificate, key, ca, .. } = files.clone();
+    let config = server::Config {
+        listen: "127.0.0.1:0".to_owned(),
+        certificate,
+        key,
+        ca,
+        drain_max_seconds: 1,
+        ..prepared.settings.server.clone()
+    };
+    Server::bind_with(config, METHODS).await.unwrap()
+}
+
+fn change(sequence: u64) -> Change {
+    Change {
+        change_id: format!("bad-{sequence}"),
+        sequence,
+        commit_time: Some(wire::timestamp_us(1)),
+        cursor: format!("after-{sequence}"),
+        basis: Some(AccessBasis::default()),
+        event: Some(Event::Birth(Default::default())),
+    }
+}
+
+fn page(changes: Vec<Change>, next_cursor: &str, end_reached: bool) -> ListChangesResponse {
+    ListChangesResponse { changes, next_cursor: next_cursor.to_owned(), end_reached }
+}
+
+#[tonic::async_trait]
+impl SourceService for Bad {
+    async fn list_changes(
+        &self,
+        request: Request<ListChangesRequest>,
+    ) -> Result<Response<ListChangesResponse>, Status> {
+        let asked = request.into_inner();
+        let page = match self {
+            Self::Hangs => std::future::pending().await,
+            Self::TooMany => {
+                let ten_times = u64::from(asked.page_size.unsigned_abs()) * 10;
+                page((1..=ten_times).map(change).collect(), "next", false)
+            }
+            Self::OutOfOrder => page(vec![change(2), change(1)], "next", true),
+            Self::Stuck => page(Vec::new(), "next", false),
+            Self::NoCursor => page(vec![change(1)], "", true),
+            Self::Malformed => page(vec![Change { event: None, ..change(1) }], "next", true),
+            // What it gives first is refused by contribution: nobody has an agreement with it.
+            Self::Expired | Self::Unknown if asked.cursor.is_empty() => {
+                page(vec![change(1)], "after-1", false)
+            }
+            Self::Expired => return Err(refuse(ErrorReason::CursorExpired)),
+            Self::Unknown => return Err(refuse(ErrorReason::UnknownCursor)),
+        };
+        Ok(Response::new(page))
+    }
+
+    type StreamChangesStream = futures::stream::Empty<Result<StreamChangesResponse, Status>>;
+
+    async fn stream_changes(
+        &self,
+        _request: Request<StreamChangesRequest>,
+    ) -> Result<Response<Self::StreamChangesStream>, Status> {
+        Err(refuse(ErrorReason::UnknownMethod))
+    }
+}
+
+/// One route, as a file of the exchange service has it.
+#[must_use]
+pub fn route(name: &str, identity: &str, endpoint: &str, roles: &str) -> String {
+    format!(
+        "\n[[route]]\ndatabase = \"{name}\"\nidentity = \"{identity}\"\nendpoint = \"{endpoint}\"\n\
+         owner = \"Z09.{}\"\nroles = [{roles}]\n",
+        name.to_uppercase()
+    )
+}
+
+/// Has everything connected by these routes when it is started.
+pub fn connect(prepared: &mut Prepared, routes: &[String]) {
+    let path = prepared.folder().join("routes.toml");
+    std::fs::write(&path, routes.concat()).unwrap();
+    prepared.settings.exchange.routes_file = path.display().to_string();
+    prepared.settings.exchange.poll_milliseconds = 5;
+    prepared.settings.exchange.answer_max_seconds = 1;
+}

@@ -1,0 +1,193 @@
+//! The exchange service: sources are read and told, and no database delays another.
+
+use std::time::Duration;
+
+use contract::{
+    contribution::v1::submit_contribution_request::Event as Submitted, database::v1::change::Event,
+};
+use exchange::{DeadLetter, Progress};
+use lienthong::demo::TRUST_DOMAIN;
+use model::PersonalNumber;
+use store::Engine;
+use tests::{
+    databases::{BAD, Bad, Reference, connect, route},
+    events::{about, birth, death},
+    on_both_engines,
+    whole::{Prepared, Whole},
+};
+
+on_both_engines!(
+    a_birth_that_is_fetched_gets_its_number_back,
+    i4_what_is_fetched_again_is_one_contribution,
+    a_change_that_is_rejected_is_told_and_has_an_owner,
+    i11_no_database_delays_another,
+    a_database_with_another_certificate_is_not_read,
+);
+
+const CHILD: &str = "Trần Giả Định Bảo An";
+
+fn civil_status() -> String {
+    format!("spiffe://{TRUST_DOMAIN}/agency/Z01.DEMO.HOTICH/system/ho-tich")
+}
+
+fn source(database: &Reference) -> String {
+    route("civil-status", &civil_status(), &database.endpoint(), "\"source\", \"sink\"")
+}
+
+/// Everything with a civil-status database, and whatever else is connected.
+async fn connected(engine: Engine, others: &[String], prepared: Prepared) -> (Whole, Reference) {
+    let mut prepared = prepared;
+    let database = Reference::start(&prepared, "civil-status", engine).await;
+    connect(&mut prepared, &[&[source(&database)], others].concat());
+    (prepared.start().await, database)
+}
+
+fn listed(request: contract::contribution::v1::SubmitContributionRequest) -> Event {
+    match request.event.unwrap() {
+        Submitted::Birth(birth) => Event::Birth(birth),
+        Submitted::Death(death) => Event::Death(death),
+        Submitted::Residence(residence) => Event::Residence(residence),
+        Submitted::Correction(correction) => Event::Correction(correction),
+    }
+}
+
+/// What `look` gives, as soon as it gives something: how far the work of others is, nobody says.
+async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn numbered(database: &Reference, change: &str) -> PersonalNumber {
+    until(async || database.service.number(change).await.unwrap()).await
+}
+
+async fn progress(whole: &Whole, database: &str) -> Progress {
+    let all = whole.all.exchange().unwrap().progress().await.unwrap();
+    all.into_iter().find(|route| route.database == database).unwrap()
+}
+
+async fn letters(whole: &Whole) -> Vec<DeadLetter> {
+    whole.all.exchange().unwrap().dead_letters().await.unwrap()
+}
+
+async fn a_birth_that_is_fetched_gets_its_number_back(engine: Engine) {
+    let (whole, database) = connected(engine, &[], Prepared::new(engine).await).await;
+    let before = (whole.persons().await, whole.records().await);
+    let change = database.service.register(listed(birth("1/2026", CHILD))).await.unwrap();
+    let number = numbered(&database, &change).await;
+    assert!(number.is_synthetic());
+    assert_eq!(whole.persons().await, before.0 + 1);
+    // The register recorded that it applied it, and contribution that it answered.
+    assert_eq!(whole.records().await, before.1 + 2);
+    let now = progress(&whole, "civil-status").await;
+    assert_eq!((now.changes, now.sequence, now.dead_letters), (1, 1, 0));
+    until(async || (progress(&whole, "civil-status").await.waiting == 0).then_some(())).await;
+    whole.all.stop().await;
+}
+
+async fn i4_what_is_fetched_again_is_one_contribution(engine: Engine) {
+    let (whole, database) = connected(engine, &[], Prepared::new(engine).await).await;
+    let mut numbers = Vec::new();
+    let mut changes = Vec::new();
+    for entry in ["1/2026", "2/2026", "3/2026"] {
+        let change = database.service.register(listed(birth(entry, CHILD))).await.unwrap();
+        numbers.push(numbered(&database, &change).await);
+        changes.push(change);
+    }
+    let persons = whole.persons().await;
+    // The database is set back to nothing read, as when a backup of the exchange is restored.
+    let settings = whole.settings().clone();
+    whole.all.stop().await;
+    let store = store::Store::open(settings.exchange.database.reveal(), exchange::migrations())
+        .await
+        .unwrap();
+    let back = store::Sql::same("UPDATE route SET cursor = '', sequence = 0, changes = 0");
+    store
+        .write("set back", move |tx| {
+            Box::pin(async move { tx.execute(&back, Vec::new()).await.map(|_| ()) })
+        })
+        .await
+        .unwrap();
+    store.close().await;
+    let runtime = lienthong::process::Runtime::system();
+    let again = lienthong::process::All::start(settings, runtime).await.unwrap();
+    let exchange = again.exchange().unwrap();
+    until(async || (exchange.progress().await.unwrap()[0].changes == 3).then_some(())).await;
+    let recomputed = again.identity().store().recompute().await.unwrap();
+    assert_eq!((recomputed.persons, recomputed.different), (persons, 0));
+    assert!(exchange.dead_letters().await.unwrap().is_empty());
+    for (change, number) in changes.iter().zip(&numbers) {
+        assert!(database.service.number(change).await.unwrap().as_ref() == Some(number));
+    }
+    again.stop().await;
+}
+
+async fn a_change_that_is_rejected_is_told_and_has_an_owner(engine: Engine) {
+    let (whole, database) = connected(engine, &[], Prepared::new(engine).await).await;
+    let nobody = PersonalNumber::compose(990, model::Sex::Male, 1990, 1).unwrap();
+    let event = death("7/2026", about(nobody.as_str(), CHILD, (1990, 1, 1)));
+    let rejected = database.service.register(listed(event)).await.unwrap();
+    // What comes after it is not held up.
+    let change = database.service.register(listed(birth("1/2026", CHILD))).await.unwrap();
+    numbered(&database, &change).await;
+    let letters = letters(&whole).await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(
+        (letters[0].reason.as_str(), &letters[0].about),
+        ("CONTRIBUTION_REJECTED", &rejected)
+    );
+    assert_eq!(letters[0].owner, "Z09.CIVIL-STATUS");
+    until(async || (database.service.told(&rejected).await.unwrap() == Some(false)).then_some(()))
+        .await;
+    assert_eq!(database.service.told(&change).await.unwrap(), Some(true));
+    whole.all.stop().await;
+}
+
+async fn i11_no_database_delays_another(engine: Engine) {
+    let prepared = Prepared::new(engine).await;
+    let (mut running, mut routes) = (Vec::new(), Vec::new());
+    for bad in BAD {
+        let started = bad.start(&prepared).await;
+        let (name, id) = bad.identity();
+        routes.push(route(&name, &id, &started.address().to_string(), "\"source\", \"sink\""));
+        running.push(started);
+    }
+    let (whole, database) = connected(engine, &routes, prepared).await;
+    let before = whole.persons().await;
+    let change = database.service.register(listed(birth("1/2026", CHILD))).await.unwrap();
+    numbered(&database, &change).await;
+    // Each is caught, and its owner told.
+    for (bad, reason) in BAD.iter().filter_map(|bad| Some((bad, bad.reason()?))) {
+        let (name, _) = bad.identity();
+        let told = async || {
+            let letters = letters(&whole).await;
+            letters.into_iter().find(|l| l.database == name && l.reason == reason)
+        };
+        assert_eq!(until(told).await.owner, format!("Z09.{}", name.to_uppercase()), "{bad:?}");
+        // What it sent is not in the register.
+        if !matches!(bad, Bad::Expired | Bad::Unknown) {
+            assert_eq!(progress(&whole, &name).await.changes, 0, "{bad:?}");
+        }
+    }
+    assert_eq!(whole.persons().await, before + 1);
+    let second = database.service.register(listed(birth("2/2026", CHILD))).await.unwrap();
+    numbered(&database, &second).await;
+    whole.all.stop().await;
+}
+
+async fn a_database_with_another_certificate_is_not_read(engine: Engine) {
+    let prepared = Prepared::new(engine).await;
+    // What the residence database lists is not read under the name of another.
+    let other = Reference::start(&prepared, "residence", engine).await;
+    let id = format!("spiffe://{TRUST_DOMAIN}/agency/Z09.OTHER/system/other");
+    let routes = [route("other", &id, &other.endpoint(), "\"source\"")];
+    let (whole, database) = connected(engine, &routes, prepared).await;
+    let change = database.service.register(listed(birth("1/2026", CHILD))).await.unwrap();
+    numbered(&database, &change).await;
+    assert_eq!(progress(&whole, "other").await.cursor, "");
+    whole.all.stop().await;
+}
