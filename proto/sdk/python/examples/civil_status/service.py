@@ -1,0 +1,277 @@
+"""The contract: who is let in, what is a good question, what is answered, and how a refusal is said. Everything runs on
+one event loop, where a call that waits for its caller holds nothing but its own page (DB-11, DB-12, DB-14)."""
+import asyncio
+import logging
+import re
+import traceback
+import unicodedata
+from contextlib import asynccontextmanager
+from datetime import date
+
+import grpc
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, LocalizedMessage
+from google.rpc.status_pb2 import Status
+from lienthong.database.v1 import database_service_pb2 as describe, database_service_pb2_grpc as describe_rpc
+from lienthong.database.v1 import lookup_service_pb2 as lookup, lookup_service_pb2_grpc as lookup_rpc
+from lienthong.database.v1 import source_service_pb2 as source, source_service_pb2_grpc as source_rpc
+from lienthong.type.v1.outcome_pb2 import HeldValue, ItemOutcome
+
+from store import DATABASE_ID, Refused, Store
+
+PAGE_SIZE_MAX, QUERIES_MAX, ITEMS_MAX, WARRANT_BYTES_MAX = 500, 1000, 64, 4096
+FOLLOW_SECONDS = 0.2  # how soon a stream that follows sees what another process committed
+FAULTS_MAX, FAULTS_BYTES_MAX = 64, 4500  # they travel in headers, of which common clients take 8 KiB
+
+# What is held, with the list and version of codes (LKP-6).
+CODES = {"sex": ("sex", "1"), "ethnic_group": ("ethnic-group", "gso-15172"),
+         "nationality": ("nationality", "iso-3166-1")}
+ITEMS = ["birth_full_name", "date_of_birth", "sex", "place_of_birth", "birth_registration_place", "native_place",
+         "ethnic_group", "nationality", "family_relations", "death_or_missing_date"]
+
+BASIS = {"procedure": 64, "legal_basis": 64, "case_reference": 64, "acting_unit": 35, "officer": 35,
+         "consent_reference": 64, "direction_reference": 64}  # its fields, and how long each may be
+
+ERRORS = {  # the reasons that this database gives, of proto/README.md
+    "INVALID_REQUEST": ("INVALID_ARGUMENT", "Yêu cầu có trường không hợp lệ.", "The request has faulty fields."),
+    "METHOD_NOT_ALLOWED": ("PERMISSION_DENIED", "Bên gọi không được dùng phương thức này.", "The method is not open."),
+    "UNKNOWN_CURSOR": ("INVALID_ARGUMENT", "Con trỏ không do cơ sở dữ liệu này cấp.", "The cursor is unknown."),
+    "CURSOR_EXPIRED": ("FAILED_PRECONDITION", "Các thay đổi sau con trỏ này không còn được lưu.", "Changes are gone."),
+    "OVERLOADED": ("UNAVAILABLE", "Hệ thống đang quá tải hoặc đang dừng.", "The server is overloaded or stopping."),
+    "INTERNAL": ("INTERNAL", "Lỗi của hệ thống.", "A fault of the system."),
+}
+
+
+async def refuse(context: grpc.aio.ServicerContext, refused: Refused) -> None:
+    """DB-6: an error says its reason, to programs and to persons; DB-7: and every faulty field at once."""
+    name, vi, en = ERRORS[refused.reason]
+    code = grpc.StatusCode[name]
+    bad, info = BadRequest(), ErrorInfo(reason=refused.reason, domain="lienthong.gov.vn")
+    for path, fault in refused.faults[:FAULTS_MAX]:
+        if bad.ByteSize() < FAULTS_BYTES_MAX:
+            bad.field_violations.add(field=path, reason=fault, description=fault)
+    status = Status(code=code.value[0], message=en)
+    for detail in [info, LocalizedMessage(locale="vi-VN", message=vi)] + [bad] * bool(refused.faults):
+        status.details.add().Pack(detail)
+    await context.abort(code, en, (("grpc-status-details-bin", status.SerializeToString()),))
+
+
+class Faults(list):
+    """The faulty fields of a request, each with a reason of FieldFault."""
+
+    def add(self, path: str, fault: str, is_faulty: object = True) -> None:
+        if is_faulty:
+            self.append((path, fault))
+
+    def text(self, path: str, text: str, longest: int, required: bool = True) -> None:
+        if not text.strip():
+            self.add(path, "MISSING", required)
+        elif any(unicodedata.category(letter) == "Cc" for letter in text):
+            self.add(path, "MALFORMED")
+        else:
+            self.add(path, "TOO_LONG", len(unicodedata.normalize("NFC", text)) > longest)
+
+    def items(self, path: str, field: str, items: list[str]) -> None:
+        self.add(path, "MISSING", not items)
+        self.add(path, "TOO_MANY", len(items) > ITEMS_MAX)
+        for place, item in enumerate(items[:ITEMS_MAX]):
+            if "*" in item:
+                self.add(f"{path}[{place}]{field}", "WILDCARD")
+            elif item in items[:place]:
+                self.add(f"{path}[{place}]{field}", "REPEATED")
+            else:
+                self.text(f"{path}[{place}]{field}", item, 64)
+
+    def question(self, path: str, asked) -> None:
+        """LKP-8: what every question about a person must have."""
+        kind = asked.subject.WhichOneof("subject")
+        if kind == "personal_number":
+            good = re.fullmatch("[0-9]{12}", asked.subject.personal_number)
+            self.add(path + "subject.personal_number", "MALFORMED", not good)
+        else:
+            self.add(path + ("subject.old_number" if kind else "subject"), "NOT_ALLOWED" if kind else "MISSING")
+        self.text(path + "claims.full_name", asked.claims.full_name, 100, required=False)
+        claimed = asked.claims.HasField("date_of_birth")
+        self.add(path + "claims.date_of_birth", "MALFORMED", claimed and not is_date(asked.claims.date_of_birth))
+        if asked.HasField("basis"):
+            for name, longest in BASIS.items():
+                required = name not in ("consent_reference", "direction_reference")
+                self.text(f"{path}basis.{name}", getattr(asked.basis, name), longest, required)
+            self.add(path + "basis.officer", "PERSONAL_NUMBER", re.fullmatch("[0-9]{12}", asked.basis.officer))
+        else:
+            self.add(path + "basis", "MISSING")
+        self.text(path + "request_id", asked.request_id, 40)
+        self.add(path + "warrant", "TOO_LONG", len(asked.warrant) > WARRANT_BYTES_MAX)
+
+    def finish(self) -> None:
+        if self:
+            raise Refused("INVALID_REQUEST", self)
+
+
+def is_date(day) -> bool:
+    try:
+        return 1800 <= date(day.year, day.month or 1, day.day or 1).year <= 2399 and bool(day.month or not day.day)
+    except ValueError:
+        return False
+
+
+def folded(text: str) -> str:
+    """The form in which names are compared: case, spacing and the place of the tone folded, marks kept. Hoà is HÒA and
+    neither Hoa nor Hoá. The u of qu and the i of gi are of the consonant: quý has one place for its tone."""
+    tone, mark = "[\u0300\u0301\u0303\u0309\u0323]", "[\u0300-\u036f]"
+    text = re.sub("[\u200b-\u200f\u2060\ufeff\u00ad]", "", text).translate({0xD0: 0x110, 0xF0: 0x111})
+    text = unicodedata.normalize("NFD", " ".join(text.split()).lower())
+    text = re.sub(f"({tone})((?:(?!{tone}){mark})+)", r"\2\1", text)  # the tone last, however it was typed
+    text = re.sub(f"(?<!q)(?<!gi)(o(?={tone}[ae])|u(?={tone}y))({tone})([aey])(?!{mark})", r"\1\3\2", text)
+    return unicodedata.normalize("NFC", text)
+
+
+def meaning(value) -> object:
+    """What two values of one item have in common when they are the same. Nothing here is of another type than these."""
+    kind = value.WhichOneof("value")
+    it = getattr(value, kind)
+    if kind == "name":
+        return folded(it.full_name)
+    if kind == "date":
+        return it.year, it.month, it.day  # a year alone is no day of that year
+    if kind == "coded":
+        return it.code_system, it.code_system_version, it.code
+    if kind == "relation":
+        return it.kind, folded(it.name.full_name), it.identifier.value
+    if kind == "address":
+        codes = it.province_code, it.district_code, it.commune_code, it.country_code, it.units_version
+        return folded(it.text), *codes
+    return None
+
+
+def agree(claims, held: dict[str, list[HeldValue]]) -> bool:
+    """Whether what is claimed agrees with the record; what is not claimed does. Both are looked at in any case."""
+    names = [meaning(it.value) for it in held.get("birth_full_name", ())]
+    dates = [meaning(it.value) for it in held.get("date_of_birth", ())]
+    name = not claims.full_name or folded(claims.full_name) in names
+    born = claims.date_of_birth  # by its parts: a message is another one, too, for a field we do not know (DB-13)
+    return name & (not claims.HasField("date_of_birth") or (born.year, born.month, born.day) in dates)
+
+
+def outcome(item: str, held: dict[str, list[HeldValue]]) -> ItemOutcome:
+    if item not in ITEMS:
+        return ItemOutcome(item=item, unknown_item={})  # LKP-5
+    if item not in held:
+        return ItemOutcome(item=item, not_held={})
+    partial = any(it.value.HasField("date") and not it.value.date.day for it in held[item])
+    return ItemOutcome(item=item, **{"partial" if partial else "value": {"values": held[item]}})
+
+
+class CivilStatus(describe_rpc.DatabaseServiceServicer, source_rpc.SourceServiceServicer,
+                  lookup_rpc.LookupServiceServicer):
+    """DB-5: the role sink is not here, and the library answers for it."""
+
+    SERVICES = [f"lienthong.database.v1.{name}Service" for name in ("Database", "Source", "Lookup")]
+
+    def __init__(self, store: Store, allowed: set[str]):
+        self.store, self.allowed, self.stopping = store, allowed, False
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        describe_rpc.add_DatabaseServiceServicer_to_server(self, server)
+        source_rpc.add_SourceServiceServicer_to_server(self, server)
+        lookup_rpc.add_LookupServiceServicer_to_server(self, server)
+
+    @asynccontextmanager
+    async def _admitted(self, context: grpc.aio.ServicerContext):
+        try:
+            names = context.auth_context().get("x509_subject_alternative_name", ())
+            if self.allowed.isdisjoint(name.decode() for name in names):
+                raise Refused("METHOD_NOT_ALLOWED")  # DB-3
+            yield
+        except Refused as refused:
+            await refuse(context, refused)
+        except Exception as error:  # its text may hold what it failed on, so only its kind and place are kept
+            logging.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            await refuse(context, Refused("INTERNAL"))
+
+    async def DescribeDatabase(self, request, context):  # DB-20 to DB-22; open to every good certificate
+        environment = "SYNTHETIC" if self.store.synthetic else "PRODUCTION"
+        answer = describe.DescribeDatabaseResponse(
+            database_id=DATABASE_ID, owner_unit="Z01.DEMO.HOTICH", name="Cơ sở dữ liệu hộ tịch điện tử",
+            contract_versions=["lienthong.database.v1"], roles=["DATABASE_ROLE_SOURCE", "DATABASE_ROLE_LOOKUP"],
+            limits={"page_size_max": PAGE_SIZE_MAX, "retention": self.store.retention, "queries_max": QUERIES_MAX},
+            contact={"email": "ho-tich@example.test", "telephone": "0000000000"},
+            environment=f"DATABASE_ENVIRONMENT_{environment}", software="civil-status example 1")
+        for item in ITEMS:
+            system, *versions = CODES.get(item, [""])
+            answer.items.add(item=item, code_system=system, code_system_versions=versions)
+        return answer
+
+    async def ListChanges(self, request, context):
+        async with self._admitted(context):
+            if request.page_size < 0:
+                raise Refused("INVALID_REQUEST", [("page_size", "NOT_ALLOWED")])  # SRC-22
+            size = min(request.page_size or PAGE_SIZE_MAX, PAGE_SIZE_MAX)  # SRC-21
+            changes, cursor, end = self.store.page(request.cursor, size)
+            return source.ListChangesResponse(changes=changes, next_cursor=cursor, end_reached=end)
+
+    async def StreamChanges(self, request, context):
+        async with self._admitted(context):
+            cursor, end = request.cursor, False
+            while not end or request.follow:  # SRC-31
+                changes, cursor, end = self.store.page(cursor, PAGE_SIZE_MAX)
+                if changes:
+                    # DB-14: goes on when the caller has taken it. SRC-32, DB-10: the library ends this coroutine here
+                    # or in its sleep when the deadline passes or the caller is gone.
+                    yield source.StreamChangesResponse(changes=changes, next_cursor=cursor)
+                if self.stopping:
+                    raise Refused("OVERLOADED")
+                if end and request.follow:
+                    await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def GetRecord(self, request, context):
+        async with self._admitted(context):
+            faults = Faults()
+            faults.question("", request)
+            faults.items("items", "", request.items)
+            faults.finish()
+            return self._record(request)
+
+    async def VerifyRecord(self, request, context):
+        async with self._admitted(context):
+            faults = Faults()
+            faults.question("", request)
+            faults.items("claimed_values", ".item", [claimed.item for claimed in request.claimed_values])
+            for place, claimed in enumerate(request.claimed_values[:ITEMS_MAX]):
+                faults.add(f"claimed_values[{place}].value", "MISSING", not claimed.value.WhichOneof("value"))
+            faults.finish()
+            held, answer = self._about(request, lookup.VerifyRecordResponse())
+            for claimed in request.claimed_values if held else ():
+                values = [meaning(it.value) for it in held.get(claimed.item, ())]
+                said = "UNKNOWN_ITEM" if claimed.item not in ITEMS else "NOT_HELD" if not values else \
+                    "MATCH" if meaning(claimed.value) in values else "MISMATCH"  # LKP-20
+                answer.results.add(item=claimed.item, outcome=f"RECORD_CLAIM_OUTCOME_{said}")
+            return answer
+
+    async def StreamRecords(self, request, context):
+        async with self._admitted(context):
+            faults = Faults()
+            faults.add("queries", "MISSING", not request.queries)
+            faults.add("queries", "TOO_MANY", len(request.queries) > QUERIES_MAX)
+            for place, query in enumerate(request.queries[:QUERIES_MAX]):
+                faults.question(f"queries[{place}].", query)
+                faults.items(f"queries[{place}].items", "", query.items)
+            faults.finish()  # LKP-31
+            for query in request.queries:
+                yield lookup.StreamRecordsResponse(record=self._record(query))  # LKP-30
+
+    def _record(self, request):
+        held, answer = self._about(request, lookup.GetRecordResponse())
+        if held:
+            answer.items.extend(outcome(item, held) for item in request.items)  # LKP-1
+        return answer
+
+    def _about(self, request, answer):
+        """What is held of the person, and the answer's head. LKP-3, LKP-4: who is not known and whose claims differ are
+        one; nothing is held of either."""
+        held = self.store.held(request.subject.personal_number)
+        held = held if agree(request.claims, held) else {}
+        answer.outcome = lookup.RECORD_OUTCOME_MATCH if held else lookup.RECORD_OUTCOME_NO_MATCH
+        answer.subject.personal_number = request.subject.personal_number  # LKP-2
+        answer.request_id = request.request_id
+        answer.answer_time.GetCurrentTime()
+        return held, answer
