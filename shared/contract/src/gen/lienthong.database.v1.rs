@@ -57,7 +57,7 @@ pub struct DatabaseLimits {
     /// Source: the most changes in one page.
     #[prost(int32, tag = "1")]
     pub page_size_max: i32,
-    /// Source: how long a change is kept. A cursor older than that has expired.
+    /// Source: how long a change is kept.
     #[prost(message, optional, tag = "2")]
     pub retention: ::core::option::Option<::prost_types::Duration>,
     /// Lookup: the most queries in one StreamRecords.
@@ -163,7 +163,8 @@ pub mod database_service_client {
     /// The rules below hold for every method of every role. Each MUST is one case of the conformance kit, under the same
     /// number; a failing MUST keeps a database from being admitted, a failing SHOULD is told.
     ///
-    /// MUST DB-1: TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`).
+    /// MUST DB-1: TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`); a client
+    /// that offers neither gets no answer.
     ///
     /// MUST DB-2: A client without a certificate, or with one that the configured authority did not issue, gets no answer
     /// to any call.
@@ -182,15 +183,16 @@ pub mod database_service_client {
     /// Errors that the gRPC library itself makes (a message that cannot be parsed or is too large, an unknown method, a
     /// deadline) need none.
     ///
-    /// MUST DB-7: INVALID_REQUEST carries a google.rpc.BadRequest that names every faulty field at once, with a reason of
-    /// lienthong.type.v1.FieldFault.
+    /// MUST DB-7: INVALID_REQUEST carries a google.rpc.BadRequest that names every faulty field at once, as far as they fit
+    /// into the 8 KiB of headers that clients take, with a reason of lienthong.type.v1.FieldFault.
     ///
     /// MUST DB-8: A message that cannot be parsed ends its call with an error and nothing else: calls after it, on the same
     /// connection, are answered.
     ///
     /// MUST DB-9: A request of more than 4 MiB ends its call with an error (RESOURCE_EXHAUSTED) and nothing else.
     ///
-    /// MUST DB-10: A call ends when its deadline (`grpc-timeout`) has passed, within one second.
+    /// MUST DB-10: A call ends when its deadline (`grpc-timeout`) has passed, within one second. A call without one may be
+    /// ended after 30 seconds.
     ///
     /// MUST DB-11: A call that its caller cancels gives back what it held: after a hundred of them a call is answered as
     /// before.
@@ -350,7 +352,8 @@ pub mod database_service_server {
     /// The rules below hold for every method of every role. Each MUST is one case of the conformance kit, under the same
     /// number; a failing MUST keeps a database from being admitted, a failing SHOULD is told.
     ///
-    /// MUST DB-1: TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`).
+    /// MUST DB-1: TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`); a client
+    /// that offers neither gets no answer.
     ///
     /// MUST DB-2: A client without a certificate, or with one that the configured authority did not issue, gets no answer
     /// to any call.
@@ -369,15 +372,16 @@ pub mod database_service_server {
     /// Errors that the gRPC library itself makes (a message that cannot be parsed or is too large, an unknown method, a
     /// deadline) need none.
     ///
-    /// MUST DB-7: INVALID_REQUEST carries a google.rpc.BadRequest that names every faulty field at once, with a reason of
-    /// lienthong.type.v1.FieldFault.
+    /// MUST DB-7: INVALID_REQUEST carries a google.rpc.BadRequest that names every faulty field at once, as far as they fit
+    /// into the 8 KiB of headers that clients take, with a reason of lienthong.type.v1.FieldFault.
     ///
     /// MUST DB-8: A message that cannot be parsed ends its call with an error and nothing else: calls after it, on the same
     /// connection, are answered.
     ///
     /// MUST DB-9: A request of more than 4 MiB ends its call with an error (RESOURCE_EXHAUSTED) and nothing else.
     ///
-    /// MUST DB-10: A call ends when its deadline (`grpc-timeout`) has passed, within one second.
+    /// MUST DB-10: A call ends when its deadline (`grpc-timeout`) has passed, within one second. A call without one may be
+    /// ended after 30 seconds.
     ///
     /// MUST DB-11: A call that its caller cancels gives back what it held: after a hundred of them a call is answered as
     /// before.
@@ -555,10 +559,11 @@ pub mod database_service_server {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct GetRecordRequest {
-    /// Who is asked about, by personal number. Required.
+    /// Who is asked about, by personal number. Required; another kind of number is refused.
     #[prost(message, optional, tag = "1")]
     pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
-    /// What the asking side knows of the person; what is given must agree with the record.
+    /// What the asking side knows of the person, both claims or none; what is given must agree with the record: the name
+    /// with case, spacing and tone placement folded and marks kept, the date as it stands.
     #[prost(message, optional, tag = "2")]
     pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
     /// Ids of the wanted items: at least one, none twice, no wildcard, at most 64.
@@ -599,10 +604,10 @@ pub struct GetRecordResponse {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct VerifyRecordRequest {
-    /// Who they are about, by personal number. Required.
+    /// Who they are about, by personal number. Required; another kind of number is refused.
     #[prost(message, optional, tag = "1")]
     pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
-    /// What the asking side knows of the person; what is given must agree with the record.
+    /// As in GetRecordRequest.
     #[prost(message, optional, tag = "2")]
     pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
     /// The claimed values: at least one, at most 64, each item once.
@@ -771,7 +776,7 @@ pub mod lookup_service_client {
     ///
     /// MUST LKP-2: An answer repeats the request's `subject` and `request_id`, and the values are of that person.
     ///
-    /// MUST LKP-3: A person who is not known is an OK answer with NO_MATCH and nothing else.
+    /// MUST LKP-3: A person who is not known is an OK answer with NO_MATCH and without items or results.
     ///
     /// MUST LKP-4: Claims that do not agree give the same answer as a person who is not known.
     ///
@@ -889,7 +894,8 @@ pub mod lookup_service_client {
         ///
         /// MUST LKP-20: There is one result for each claimed value, in the order of the request: MATCH for a value that is
         /// held, MISMATCH where others are, INDETERMINATE where what is held neither agrees nor disagrees (a year of birth
-        /// with a whole date), NOT_HELD where none is, UNKNOWN_ITEM for an item that the database does not hold as such.
+        /// with a whole date, a code of another list or version), NOT_HELD where none is, UNKNOWN_ITEM for an item that the
+        /// database does not hold as such.
         ///
         /// MUST LKP-21: No result holds a value of the database: the answer's size does not depend on what is held.
         ///
@@ -990,7 +996,8 @@ pub mod lookup_service_server {
         ///
         /// MUST LKP-20: There is one result for each claimed value, in the order of the request: MATCH for a value that is
         /// held, MISMATCH where others are, INDETERMINATE where what is held neither agrees nor disagrees (a year of birth
-        /// with a whole date), NOT_HELD where none is, UNKNOWN_ITEM for an item that the database does not hold as such.
+        /// with a whole date, a code of another list or version), NOT_HELD where none is, UNKNOWN_ITEM for an item that the
+        /// database does not hold as such.
         ///
         /// MUST LKP-21: No result holds a value of the database: the answer's size does not depend on what is held.
         ///
@@ -1033,7 +1040,7 @@ pub mod lookup_service_server {
     ///
     /// MUST LKP-2: An answer repeats the request's `subject` and `request_id`, and the values are of that person.
     ///
-    /// MUST LKP-3: A person who is not known is an OK answer with NO_MATCH and nothing else.
+    /// MUST LKP-3: A person who is not known is an OK answer with NO_MATCH and without items or results.
     ///
     /// MUST LKP-4: Claims that do not agree give the same answer as a person who is not known.
     ///
@@ -1552,8 +1559,8 @@ pub mod sink_service_client {
     /// MUST SNK-4: An event about a person with a version that is not above the last one stored for that person is answered
     /// OBSOLETE, unless it is a duplicate, and changes nothing.
     ///
-    /// MUST SNK-5: An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the delivery
-    /// are taken as if it were not there.
+    /// MUST SNK-5: An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the
+    /// delivery are taken as if it were not there.
     ///
     /// MUST SNK-6: A delivery without events, with more than `events_max` of the description, or with an event without id,
     /// sequence or time, is refused with INVALID_REQUEST and changes nothing.
@@ -1699,8 +1706,8 @@ pub mod sink_service_server {
     /// MUST SNK-4: An event about a person with a version that is not above the last one stored for that person is answered
     /// OBSOLETE, unless it is a duplicate, and changes nothing.
     ///
-    /// MUST SNK-5: An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the delivery
-    /// are taken as if it were not there.
+    /// MUST SNK-5: An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the
+    /// delivery are taken as if it were not there.
     ///
     /// MUST SNK-6: A delivery without events, with more than `events_max` of the description, or with an event without id,
     /// sequence or time, is refused with INVALID_REQUEST and changes nothing.
@@ -1966,6 +1973,9 @@ pub mod source_service_client {
     /// The changes of a database, in the order in which they were committed (Decision 1911/QD-TTg, Art. 2(2)). The reader
     /// keeps a cursor and nothing is pushed: a source needs no memory of who has read what.
     ///
+    /// A source that is restored from a backup must not give a sequence or a cursor a second meaning: it makes all its
+    /// cursors unknown, and its readers read anew, which changes nothing that they had.
+    ///
     /// MUST SRC-1: Changes stand in commit order, and `sequence` rises with every change. A change is listed only when no
     /// other with a lower sequence can still appear.
     ///
@@ -1981,11 +1991,11 @@ pub mod source_service_client {
     ///
     /// MUST SRC-6: Reading on from a change's own `cursor` gives the change after it.
     ///
-    /// MUST SRC-7: A cursor that the database did not give is refused with UNKNOWN_CURSOR, never read as the beginning or the
-    /// end; so is one of more than 256 characters.
+    /// MUST SRC-7: A cursor that the database did not give is refused with UNKNOWN_CURSOR, never read as the beginning or
+    /// the end; so is one of more than 256 characters.
     ///
-    /// MUST SRC-8: A cursor whose changes are not kept any more is refused with CURSOR_EXPIRED, never answered with the
-    /// oldest that are kept: a gap must be seen.
+    /// MUST SRC-8: A cursor after which a change was listed that is not kept any more is refused with CURSOR_EXPIRED, never
+    /// answered with the oldest that are kept: a gap must be seen. One after which nothing is lost does not expire.
     ///
     /// MUST SRC-9: Changes survive a restart of the database, with their ids, sequences and cursors.
     ///
@@ -2115,7 +2125,8 @@ pub mod source_service_client {
         ///
         /// MUST SRC-33: A stream that broke off is continued from the last `next_cursor` that was received, without loss.
         ///
-        /// Errors: as ListChanges, before the first message.
+        /// Errors: as ListChanges, before the first message. Later, CURSOR_EXPIRED for a reader who fell behind what is kept,
+        /// and OVERLOADED when the database stops.
         pub async fn stream_changes(
             &mut self,
             request: impl tonic::IntoRequest<super::StreamChangesRequest>,
@@ -2201,7 +2212,8 @@ pub mod source_service_server {
         ///
         /// MUST SRC-33: A stream that broke off is continued from the last `next_cursor` that was received, without loss.
         ///
-        /// Errors: as ListChanges, before the first message.
+        /// Errors: as ListChanges, before the first message. Later, CURSOR_EXPIRED for a reader who fell behind what is kept,
+        /// and OVERLOADED when the database stops.
         async fn stream_changes(
             &self,
             request: tonic::Request<super::StreamChangesRequest>,
@@ -2212,6 +2224,9 @@ pub mod source_service_server {
     }
     /// The changes of a database, in the order in which they were committed (Decision 1911/QD-TTg, Art. 2(2)). The reader
     /// keeps a cursor and nothing is pushed: a source needs no memory of who has read what.
+    ///
+    /// A source that is restored from a backup must not give a sequence or a cursor a second meaning: it makes all its
+    /// cursors unknown, and its readers read anew, which changes nothing that they had.
     ///
     /// MUST SRC-1: Changes stand in commit order, and `sequence` rises with every change. A change is listed only when no
     /// other with a lower sequence can still appear.
@@ -2228,11 +2243,11 @@ pub mod source_service_server {
     ///
     /// MUST SRC-6: Reading on from a change's own `cursor` gives the change after it.
     ///
-    /// MUST SRC-7: A cursor that the database did not give is refused with UNKNOWN_CURSOR, never read as the beginning or the
-    /// end; so is one of more than 256 characters.
+    /// MUST SRC-7: A cursor that the database did not give is refused with UNKNOWN_CURSOR, never read as the beginning or
+    /// the end; so is one of more than 256 characters.
     ///
-    /// MUST SRC-8: A cursor whose changes are not kept any more is refused with CURSOR_EXPIRED, never answered with the
-    /// oldest that are kept: a gap must be seen.
+    /// MUST SRC-8: A cursor after which a change was listed that is not kept any more is refused with CURSOR_EXPIRED, never
+    /// answered with the oldest that are kept: a gap must be seen. One after which nothing is lost does not expire.
     ///
     /// MUST SRC-9: Changes survive a restart of the database, with their ids, sequences and cursors.
     ///

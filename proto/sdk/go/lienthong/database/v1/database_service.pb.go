@@ -369,7 +369,7 @@ type DatabaseLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Source: the most changes in one page.
 	PageSizeMax int32 `protobuf:"varint,1,opt,name=page_size_max,json=pageSizeMax,proto3" json:"page_size_max,omitempty"`
-	// Source: how long a change is kept. A cursor older than that has expired.
+	// Source: how long a change is kept.
 	Retention *durationpb.Duration `protobuf:"bytes,2,opt,name=retention,proto3" json:"retention,omitempty"`
 	// Lookup: the most queries in one StreamRecords.
 	QueriesMax int32 `protobuf:"varint,3,opt,name=queries_max,json=queriesMax,proto3" json:"queries_max,omitempty"`

@@ -33,7 +33,8 @@ const (
 // The rules below hold for every method of every role. Each MUST is one case of the conformance kit, under the same
 // number; a failing MUST keeps a database from being admitted, a failing SHOULD is told.
 //
-// MUST DB-1: TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`).
+// MUST DB-1: TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`); a client
+// that offers neither gets no answer.
 //
 // MUST DB-2: A client without a certificate, or with one that the configured authority did not issue, gets no answer
 // to any call.
@@ -52,15 +53,16 @@ const (
 // Errors that the gRPC library itself makes (a message that cannot be parsed or is too large, an unknown method, a
 // deadline) need none.
 //
-// MUST DB-7: INVALID_REQUEST carries a google.rpc.BadRequest that names every faulty field at once, with a reason of
-// lienthong.type.v1.FieldFault.
+// MUST DB-7: INVALID_REQUEST carries a google.rpc.BadRequest that names every faulty field at once, as far as they fit
+// into the 8 KiB of headers that clients take, with a reason of lienthong.type.v1.FieldFault.
 //
 // MUST DB-8: A message that cannot be parsed ends its call with an error and nothing else: calls after it, on the same
 // connection, are answered.
 //
 // MUST DB-9: A request of more than 4 MiB ends its call with an error (RESOURCE_EXHAUSTED) and nothing else.
 //
-// MUST DB-10: A call ends when its deadline (`grpc-timeout`) has passed, within one second.
+// MUST DB-10: A call ends when its deadline (`grpc-timeout`) has passed, within one second. A call without one may be
+// ended after 30 seconds.
 //
 // MUST DB-11: A call that its caller cancels gives back what it held: after a hundred of them a call is answered as
 // before.
@@ -114,7 +116,8 @@ func (c *databaseServiceClient) DescribeDatabase(ctx context.Context, in *Descri
 // The rules below hold for every method of every role. Each MUST is one case of the conformance kit, under the same
 // number; a failing MUST keeps a database from being admitted, a failing SHOULD is told.
 //
-// MUST DB-1: TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`).
+// MUST DB-1: TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`); a client
+// that offers neither gets no answer.
 //
 // MUST DB-2: A client without a certificate, or with one that the configured authority did not issue, gets no answer
 // to any call.
@@ -133,15 +136,16 @@ func (c *databaseServiceClient) DescribeDatabase(ctx context.Context, in *Descri
 // Errors that the gRPC library itself makes (a message that cannot be parsed or is too large, an unknown method, a
 // deadline) need none.
 //
-// MUST DB-7: INVALID_REQUEST carries a google.rpc.BadRequest that names every faulty field at once, with a reason of
-// lienthong.type.v1.FieldFault.
+// MUST DB-7: INVALID_REQUEST carries a google.rpc.BadRequest that names every faulty field at once, as far as they fit
+// into the 8 KiB of headers that clients take, with a reason of lienthong.type.v1.FieldFault.
 //
 // MUST DB-8: A message that cannot be parsed ends its call with an error and nothing else: calls after it, on the same
 // connection, are answered.
 //
 // MUST DB-9: A request of more than 4 MiB ends its call with an error (RESOURCE_EXHAUSTED) and nothing else.
 //
-// MUST DB-10: A call ends when its deadline (`grpc-timeout`) has passed, within one second.
+// MUST DB-10: A call ends when its deadline (`grpc-timeout`) has passed, within one second. A call without one may be
+// ended after 30 seconds.
 //
 // MUST DB-11: A call that its caller cancels gives back what it held: after a hundred of them a call is answered as
 // before.

@@ -147,9 +147,10 @@ func (RecordClaimOutcome) EnumDescriptor() ([]byte, []int) {
 // A question about one person.
 type GetRecordRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who is asked about, by personal number. Required.
+	// Who is asked about, by personal number. Required; another kind of number is refused.
 	Subject *v1.SubjectRef `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
-	// What the asking side knows of the person; what is given must agree with the record.
+	// What the asking side knows of the person, both claims or none; what is given must agree with the record: the name
+	// with case, spacing and tone placement folded and marks kept, the date as it stands.
 	Claims *v1.Claims `protobuf:"bytes,2,opt,name=claims,proto3" json:"claims,omitempty"`
 	// Ids of the wanted items: at least one, none twice, no wildcard, at most 64.
 	Items []string `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
@@ -321,9 +322,9 @@ func (x *GetRecordResponse) GetAnswerTime() *timestamppb.Timestamp {
 // Claimed values to hold against the record of one person.
 type VerifyRecordRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who they are about, by personal number. Required.
+	// Who they are about, by personal number. Required; another kind of number is refused.
 	Subject *v1.SubjectRef `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
-	// What the asking side knows of the person; what is given must agree with the record.
+	// As in GetRecordRequest.
 	Claims *v1.Claims `protobuf:"bytes,2,opt,name=claims,proto3" json:"claims,omitempty"`
 	// The claimed values: at least one, at most 64, each item once.
 	ClaimedValues []*ClaimedRecordValue `protobuf:"bytes,3,rep,name=claimed_values,json=claimedValues,proto3" json:"claimed_values,omitempty"`

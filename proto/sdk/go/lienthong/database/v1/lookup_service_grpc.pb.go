@@ -39,7 +39,7 @@ const (
 //
 // MUST LKP-2: An answer repeats the request's `subject` and `request_id`, and the values are of that person.
 //
-// MUST LKP-3: A person who is not known is an OK answer with NO_MATCH and nothing else.
+// MUST LKP-3: A person who is not known is an OK answer with NO_MATCH and without items or results.
 //
 // MUST LKP-4: Claims that do not agree give the same answer as a person who is not known.
 //
@@ -64,7 +64,8 @@ type LookupServiceClient interface {
 	//
 	// MUST LKP-20: There is one result for each claimed value, in the order of the request: MATCH for a value that is
 	// held, MISMATCH where others are, INDETERMINATE where what is held neither agrees nor disagrees (a year of birth
-	// with a whole date), NOT_HELD where none is, UNKNOWN_ITEM for an item that the database does not hold as such.
+	// with a whole date, a code of another list or version), NOT_HELD where none is, UNKNOWN_ITEM for an item that the
+	// database does not hold as such.
 	//
 	// MUST LKP-21: No result holds a value of the database: the answer's size does not depend on what is held.
 	//
@@ -141,7 +142,7 @@ type LookupService_StreamRecordsClient = grpc.ServerStreamingClient[StreamRecord
 //
 // MUST LKP-2: An answer repeats the request's `subject` and `request_id`, and the values are of that person.
 //
-// MUST LKP-3: A person who is not known is an OK answer with NO_MATCH and nothing else.
+// MUST LKP-3: A person who is not known is an OK answer with NO_MATCH and without items or results.
 //
 // MUST LKP-4: Claims that do not agree give the same answer as a person who is not known.
 //
@@ -166,7 +167,8 @@ type LookupServiceServer interface {
 	//
 	// MUST LKP-20: There is one result for each claimed value, in the order of the request: MATCH for a value that is
 	// held, MISMATCH where others are, INDETERMINATE where what is held neither agrees nor disagrees (a year of birth
-	// with a whole date), NOT_HELD where none is, UNKNOWN_ITEM for an item that the database does not hold as such.
+	// with a whole date, a code of another list or version), NOT_HELD where none is, UNKNOWN_ITEM for an item that the
+	// database does not hold as such.
 	//
 	// MUST LKP-21: No result holds a value of the database: the answer's size does not depend on what is held.
 	//

@@ -42,8 +42,8 @@ const (
 // MUST SNK-4: An event about a person with a version that is not above the last one stored for that person is answered
 // OBSOLETE, unless it is a duplicate, and changes nothing.
 //
-// MUST SNK-5: An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the delivery
-// are taken as if it were not there.
+// MUST SNK-5: An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the
+// delivery are taken as if it were not there.
 //
 // MUST SNK-6: A delivery without events, with more than `events_max` of the description, or with an event without id,
 // sequence or time, is refused with INVALID_REQUEST and changes nothing.
@@ -93,8 +93,8 @@ func (c *sinkServiceClient) DeliverEvents(ctx context.Context, in *DeliverEvents
 // MUST SNK-4: An event about a person with a version that is not above the last one stored for that person is answered
 // OBSOLETE, unless it is a duplicate, and changes nothing.
 //
-// MUST SNK-5: An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the delivery
-// are taken as if it were not there.
+// MUST SNK-5: An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the
+// delivery are taken as if it were not there.
 //
 // MUST SNK-6: A delivery without events, with more than `events_max` of the description, or with an event without id,
 // sequence or time, is refused with INVALID_REQUEST and changes nothing.

@@ -32,6 +32,9 @@ const (
 // The changes of a database, in the order in which they were committed (Decision 1911/QD-TTg, Art. 2(2)). The reader
 // keeps a cursor and nothing is pushed: a source needs no memory of who has read what.
 //
+// A source that is restored from a backup must not give a sequence or a cursor a second meaning: it makes all its
+// cursors unknown, and its readers read anew, which changes nothing that they had.
+//
 // MUST SRC-1: Changes stand in commit order, and `sequence` rises with every change. A change is listed only when no
 // other with a lower sequence can still appear.
 //
@@ -47,11 +50,11 @@ const (
 //
 // MUST SRC-6: Reading on from a change's own `cursor` gives the change after it.
 //
-// MUST SRC-7: A cursor that the database did not give is refused with UNKNOWN_CURSOR, never read as the beginning or the
-// end; so is one of more than 256 characters.
+// MUST SRC-7: A cursor that the database did not give is refused with UNKNOWN_CURSOR, never read as the beginning or
+// the end; so is one of more than 256 characters.
 //
-// MUST SRC-8: A cursor whose changes are not kept any more is refused with CURSOR_EXPIRED, never answered with the
-// oldest that are kept: a gap must be seen.
+// MUST SRC-8: A cursor after which a change was listed that is not kept any more is refused with CURSOR_EXPIRED, never
+// answered with the oldest that are kept: a gap must be seen. One after which nothing is lost does not expire.
 //
 // MUST SRC-9: Changes survive a restart of the database, with their ids, sequences and cursors.
 //
@@ -88,7 +91,8 @@ type SourceServiceClient interface {
 	//
 	// MUST SRC-33: A stream that broke off is continued from the last `next_cursor` that was received, without loss.
 	//
-	// Errors: as ListChanges, before the first message.
+	// Errors: as ListChanges, before the first message. Later, CURSOR_EXPIRED for a reader who fell behind what is kept,
+	// and OVERLOADED when the database stops.
 	StreamChanges(ctx context.Context, in *StreamChangesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamChangesResponse], error)
 }
 
@@ -136,6 +140,9 @@ type SourceService_StreamChangesClient = grpc.ServerStreamingClient[StreamChange
 // The changes of a database, in the order in which they were committed (Decision 1911/QD-TTg, Art. 2(2)). The reader
 // keeps a cursor and nothing is pushed: a source needs no memory of who has read what.
 //
+// A source that is restored from a backup must not give a sequence or a cursor a second meaning: it makes all its
+// cursors unknown, and its readers read anew, which changes nothing that they had.
+//
 // MUST SRC-1: Changes stand in commit order, and `sequence` rises with every change. A change is listed only when no
 // other with a lower sequence can still appear.
 //
@@ -151,11 +158,11 @@ type SourceService_StreamChangesClient = grpc.ServerStreamingClient[StreamChange
 //
 // MUST SRC-6: Reading on from a change's own `cursor` gives the change after it.
 //
-// MUST SRC-7: A cursor that the database did not give is refused with UNKNOWN_CURSOR, never read as the beginning or the
-// end; so is one of more than 256 characters.
+// MUST SRC-7: A cursor that the database did not give is refused with UNKNOWN_CURSOR, never read as the beginning or
+// the end; so is one of more than 256 characters.
 //
-// MUST SRC-8: A cursor whose changes are not kept any more is refused with CURSOR_EXPIRED, never answered with the
-// oldest that are kept: a gap must be seen.
+// MUST SRC-8: A cursor after which a change was listed that is not kept any more is refused with CURSOR_EXPIRED, never
+// answered with the oldest that are kept: a gap must be seen. One after which nothing is lost does not expire.
 //
 // MUST SRC-9: Changes survive a restart of the database, with their ids, sequences and cursors.
 //
@@ -192,7 +199,8 @@ type SourceServiceServer interface {
 	//
 	// MUST SRC-33: A stream that broke off is continued from the last `next_cursor` that was received, without loss.
 	//
-	// Errors: as ListChanges, before the first message.
+	// Errors: as ListChanges, before the first message. Later, CURSOR_EXPIRED for a reader who fell behind what is kept,
+	// and OVERLOADED when the database stops.
 	StreamChanges(*StreamChangesRequest, grpc.ServerStreamingServer[StreamChangesResponse]) error
 	mustEmbedUnimplementedSourceServiceServer()
 }
