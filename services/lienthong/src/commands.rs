@@ -2,7 +2,7 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | `demo`, `serve` | running services |
+//! | `demo`, `serve`, `reference_database` | running services |
 //! | `lookup`, `verify`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `pki` | a development certificate authority |
@@ -28,6 +28,7 @@ mod output;
 mod pki;
 mod qcvn;
 mod question;
+mod reference_database;
 mod serve;
 mod synth;
 #[cfg(test)]
@@ -87,6 +88,8 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Loads a seeded population of synthetic persons into a register.
     Synth(synth::Arguments),
+    /// Runs a reference database: a peer with synthetic persons that implements the contract of databases.
+    ReferenceDatabase(reference_database::Arguments),
     /// The message and the inputs of today's platform (QCVN 109), converted both ways.
     ///
     /// Results go to standard output; what was left out and notes go to standard error. Nothing is sent.
@@ -127,6 +130,10 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Serve(arguments) => {
             log(LevelFilter::INFO);
             runtime()?.block_on(serve::run(&arguments))
+        }
+        Command::ReferenceDatabase(arguments) => {
+            log(LevelFilter::INFO);
+            runtime()?.block_on(reference_database::run(arguments, out))
         }
         Command::Lookup(arguments) => runtime()?.block_on(lookup::run(*arguments, out)),
         Command::Verify(arguments) => runtime()?.block_on(verify::run(*arguments, out)),

@@ -1,7 +1,6 @@
 //! A demonstration in one folder: identities, agreements, synthetic persons, all services in one process,
 //! and a tour. A second start on the same folder keeps what is there.
 
-mod databases;
 mod subjects;
 mod tour;
 
@@ -16,12 +15,12 @@ use server::{config::Secret, tls};
 
 use crate::{
     client::Client,
+    databases::{Database, Wanted},
     pki::{Pki, shown, write_secret},
     population,
     process::{self, Runtime},
     settings::{self, Settings as _},
 };
-use databases::Database;
 pub use subjects::{BirthDate, Subject, choose};
 pub use tour::{basis, lookup};
 
@@ -35,6 +34,8 @@ const CALLERS: [(&str, &str, &str); 5] = [
     ("portal", "Z03.DEMO.CONGDVC", "dvc"),
     ("former", "Z04.DEMO.CU", "cu"),
 ];
+/// Of these, the databases that run in the same process and are connected.
+const CONNECTED: [&str; 2] = ["civil-status", "residence"];
 const REGISTRY: &str = include_str!("../data/demo-registry.toml");
 
 /// What a demonstration is started with.
@@ -79,13 +80,25 @@ impl Demo {
         let subjects = populate(options, &settings, &runtime).await?;
         let log = tlog::LogVerifier::new(&fs::read_to_string(&settings.identity.log_key_file)?)?;
         let mut databases = Vec::new();
-        for name in databases::CONNECTED {
+        for name in CONNECTED {
             let files = callers.get(name).with_context(|| format!("no caller `{name}`"))?;
-            let (persons, seed) = (options.persons, options.seed);
-            let wanted = databases::Wanted { folder: &folder, files, persons, seed };
-            databases.push(Database::start(name, &wanted, &runtime).await?);
+            let wanted = Wanted {
+                profile: name,
+                folder: &folder,
+                server: server::Config {
+                    listen: "127.0.0.1:0".to_owned(),
+                    certificate: files.certificate.clone(),
+                    key: files.key.clone(),
+                    ..settings.server.clone()
+                },
+                allow: vec![format!("spiffe://{TRUST_DOMAIN}/service/exchange")],
+                persons: options.persons,
+                changes: 0,
+                seed: options.seed,
+            };
+            databases.push(Database::start(wanted, &runtime).await?);
         }
-        settings.exchange.routes_file = databases::routes(&databases, &folder)?;
+        settings.exchange.routes_file = routes(&databases, &folder)?;
         let process = process::All::start(settings, runtime.clone()).await?;
         let demo = Self { folder, process, databases, callers, subjects, log, runtime };
         demo.describe()?;
@@ -163,7 +176,7 @@ impl Demo {
             "log_key": absolute(&shown(&self.folder.join("log.vkey")))?,
             "callers": callers,
             "databases": self.databases.iter().map(|database| serde_json::json!({
-                "name": database.name,
+                "name": database.profile(),
                 "endpoint": database.endpoint(),
             })).collect::<Vec<_>>(),
             "subjects": self.subjects,
@@ -239,6 +252,25 @@ pub fn settings(
     settings.identity.log_key_file = shown(&public);
     settings.contribution.log_key_file = shown(&public);
     Ok(settings)
+}
+
+/// The routes to the databases, as a file of the exchange service.
+fn routes(databases: &[Database], folder: &Path) -> Result<String> {
+    let mut text =
+        String::from("# Made at each start of the demonstration: the addresses are new ones.\n");
+    for database in databases {
+        let caller = CALLERS.iter().find(|(name, ..)| *name == database.profile());
+        let (name, agency, system) = caller.context("a database is also a caller")?;
+        let endpoint = database.endpoint();
+        text += &format!(
+            "\n[[route]]\ndatabase = \"{name}\"\n\
+             identity = \"spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}\"\n\
+             endpoint = \"{endpoint}\"\nowner = \"{agency}\"\nroles = [\"source\", \"sink\"]\n"
+        );
+    }
+    let path = folder.join("routes.toml");
+    fs::write(&path, text).with_context(|| format!("cannot write {}", shown(&path)))?;
+    Ok(shown(&path))
 }
 
 /// Loads synthetic persons into a new register, and keeps a few of them to be looked up by hand.

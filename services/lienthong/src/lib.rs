@@ -3,6 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | `client` | calling the published services, keeping the exact bytes |
+//! | `databases` | reference databases, with their part of the synthetic population |
 //! | `demo` | a demonstration in one folder: identities, agreements, synthetic persons, the tour |
 //! | `pki` | a development certificate authority |
 //! | `population` | synthetic persons, straight into a register |
@@ -11,6 +12,7 @@
 //! | `synth` | synthetic persons |
 
 pub mod client;
+pub mod databases;
 pub mod demo;
 pub mod pki;
 pub mod population;

@@ -5,11 +5,13 @@
 //! ends in `.test`, telephones start with 0000, and every person says so in `other_information`.
 //! The same seed, count and day give the same persons with the same version of the random generator.
 
+mod events;
 mod household;
 mod tables;
 
 use std::collections::{HashSet, VecDeque};
 
+pub use events::{birth, residence};
 use model::{OldNumber, PartialDate, PersonalNumber, Value};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

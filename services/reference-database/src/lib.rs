@@ -229,6 +229,23 @@ impl Service {
         self.0.database.told(change_id).await
     }
 
+    /// A cursor whose changes are not kept any more, and the id of the oldest change that is; none where everything is
+    /// kept, or nothing.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn expired(&self) -> Result<Option<(String, String)>, Error> {
+        self.0.database.expired().await
+    }
+
+    /// Takes away every change so far, as if its time had passed.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn forget(&self) -> Result<(), Error> {
+        self.0.database.prune(i64::MAX).await
+    }
+
     /// How many persons it knows.
     ///
     /// # Errors

@@ -4,24 +4,22 @@ use std::{fs, io::Write, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use contract::{
-    contribution::v1::{
-        BirthRegistration, SubmitContributionRequest, submit_contribution_request::Event,
-    },
+    contribution::v1::{SubmitContributionRequest, submit_contribution_request::Event},
     database::v1::change,
     identity::v1::{
         ClaimOutcome, ClaimedValue, GetPersonAnswer, GetPersonRequest, LookupOutcome,
         VerifyClaimsRequest,
     },
     r#type::v1::{
-        AccessBasis, Address, Claims, CodedValue, ItemOutcome, ItemValue, PartialDate, PersonName,
-        Relation, RelationKind, SubjectRef, item_outcome, item_value, subject_ref,
+        AccessBasis, Claims, CodedValue, ItemOutcome, ItemValue, PartialDate, RelationKind,
+        SubjectRef, item_outcome, item_value, subject_ref,
     },
 };
 
 use time::Date;
 
 use super::{BirthDate, Demo, Subject};
-use crate::{client::Answered, pki::shown};
+use crate::{client::Answered, pki::shown, synth};
 
 /// How long a birth may take by way of the exchange, and how often it is looked for.
 const EXCHANGED_MAX: Duration = Duration::from_secs(60);
@@ -81,7 +79,7 @@ impl Demo {
             out,
             "\n2. The civil-status database lists another birth; it is fetched, and its number goes back."
         )?;
-        let database = self.databases.iter().find(|database| database.name == "civil-status");
+        let database = self.databases.iter().find(|database| database.profile() == "civil-status");
         let database = database.context("no civil-status database")?;
         let entry = self.runtime.entropy.id();
         let request = birth_registration(&entry, self.runtime.clock.today());
@@ -98,7 +96,7 @@ impl Demo {
         let number = number.await.context("no number came back")??;
         let exchange = self.process.exchange().context("no exchange")?;
         let progress = exchange.progress().await?;
-        let route = progress.iter().find(|route| route.database == database.name);
+        let route = progress.iter().find(|route| route.database == database.profile());
         let route = route.context("no route")?;
         writeln!(out, "   change               {change}")?;
         writeln!(out, "   personal number      {}", number.as_str())?;
@@ -269,54 +267,7 @@ pub fn lookup(subject: &Subject, items: &[&str], basis: AccessBasis) -> GetPerso
 /// The registration of the tour's birth, on the day it happened. The entry is a new one at every start:
 /// one entry is one person.
 fn birth_registration(entry: &str, today: Date) -> SubmitContributionRequest {
-    let day = PartialDate {
-        year: today.year(),
-        month: u8::from(today.month()).into(),
-        day: today.day().into(),
-    };
-    let place = Address {
-        text: "Phường Giả Định, Hà Nội".to_owned(),
-        province_code: "01".to_owned(),
-        commune_code: "00001".to_owned(),
-        units_version: "2025".to_owned(),
-        ..Address::default()
-    };
-    let code = |system: &str, version: &str, code: &str| {
-        let (code_system, code_system_version) = (system.to_owned(), version.to_owned());
-        Some(CodedValue {
-            code_system,
-            code_system_version,
-            code: code.to_owned(),
-            ..CodedValue::default()
-        })
-    };
-    let name =
-        |text: &str| Some(PersonName { full_name: text.to_owned(), ..PersonName::default() });
-    let parent = |kind: RelationKind, text, year| Relation {
-        kind: kind.into(),
-        name: name(text),
-        // A birth entry holds a parent's year of birth alone (Law 60/2014/QH13, Art. 14).
-        date_of_birth: Some(PartialDate { year, month: 0, day: 0 }),
-        nationality: code("nationality", "iso-3166-1", "VN"),
-        ..Relation::default()
-    };
-    let birth = BirthRegistration {
-        entry_number: entry.to_owned(),
-        registration_date: Some(day),
-        registration_place_code: "990".to_owned(),
-        registration_place: Some(place.clone()),
-        full_name: name(CHILD),
-        date_of_birth: Some(day),
-        sex: code("sex", "1", "2"),
-        place_of_birth: Some(place.clone()),
-        native_place: Some(place),
-        ethnic_group: code("ethnic-group", "gso-15172", "01"),
-        nationality: code("nationality", "iso-3166-1", "VN"),
-        parents: vec![
-            parent(RelationKind::Mother, "Trần Giả Định Thu Hà", 1998),
-            parent(RelationKind::Father, "Nguyễn Giả Định Văn Bình", 1996),
-        ],
-    };
+    let birth = synth::birth(entry, CHILD, today);
     SubmitContributionRequest {
         idempotency_key: format!("tour:{entry}"),
         basis: Some(basis("birth-registration", "1911-2021-art-2-2", "Z01.DEMO.HOTICH")),
@@ -392,6 +343,8 @@ fn shown_date(date: &PartialDate) -> String {
 
 #[cfg(test)]
 mod tests {
+    use contract::r#type::v1::{PersonName, Relation};
+
     use super::*;
 
     #[test]

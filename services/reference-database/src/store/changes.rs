@@ -75,6 +75,15 @@ impl Database {
         self.page(from, size, last).await.map(Ok)
     }
 
+    /// A cursor whose changes are not kept any more, and the id of the oldest change that is.
+    pub(crate) async fn expired(&self) -> Result<Option<(String, String)>, Error> {
+        let rows = self.store.read(&STATE, Vec::new()).await?;
+        let kept_from: i64 = field(rows.first().ok_or(store::Error::NoRow)?, 1)?;
+        let Ok(before) = u64::try_from(kept_from - 2) else { return Ok(None) };
+        let oldest = self.page(kept_from - 1, 1, 0).await?.changes.into_iter().next();
+        Ok(oldest.map(|change| (self.cursors.after(before), change.change_id)))
+    }
+
     async fn page(&self, from: i64, size: u16, last: i64) -> Result<Page, Error> {
         let rows = self.store.read(&AFTER, vec![from.into(), i64::from(size).into()]).await?;
         let (mut changes, mut at, mut bytes) = (Vec::new(), from, 0);

@@ -1,0 +1,92 @@
+//! `lienthong reference-database`: a database that is connected, simulated, as a process of its own.
+
+use std::{fs, io::Write, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use lienthong::{
+    databases::{Database, Wanted},
+    process::{Runtime, ended},
+};
+use serde::Deserialize;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Which database: civil-status, residence, citizen-id, medical, social-insurance or one-stop.
+    profile: String,
+    /// Where it keeps its file. A second start keeps what is there.
+    #[arg(long, value_name = "DIR", default_value = ".lienthong")]
+    data_dir: PathBuf,
+    /// Address and port to listen on; port 0 lets the system choose.
+    #[arg(long, default_value = "127.0.0.1:8443")]
+    listen: String,
+    /// The CA that callers are verified against (PEM).
+    #[arg(long, value_name = "FILE")]
+    ca: String,
+    /// The database's certificate chain (PEM).
+    #[arg(long, value_name = "FILE")]
+    certificate: String,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE")]
+    key: String,
+    /// The trust domain of every identity.
+    #[arg(long, default_value = "lienthong.test")]
+    trust_domain: String,
+    /// A SPIFFE id that may call it; may be given several times.
+    #[arg(long, value_name = "SPIFFE_ID")]
+    allow: Vec<String>,
+    /// Synthetic persons in a new database.
+    #[arg(long, default_value_t = 200)]
+    persons: usize,
+    /// Changes that a new source has registered, besides one that is not kept any more.
+    #[arg(long, default_value_t = 20)]
+    changes: usize,
+    /// Seed of the persons.
+    #[arg(long, default_value_t = 1911)]
+    seed: u64,
+    /// Writes what the conformance kit must be told of it.
+    #[arg(long, value_name = "FILE")]
+    fixtures: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Defaults {
+    server: server::Config,
+}
+
+pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
+    let end = ended()?;
+    let runtime = Runtime::system();
+    let Defaults { server } = server::config::load(&[server::config::DEFAULTS], None)?;
+    let Arguments { profile, data_dir, listen, ca, certificate, key, trust_domain, .. } = arguments;
+    fs::create_dir_all(&data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
+    let (persons, seed) = (arguments.persons, arguments.seed);
+    let wanted = Wanted {
+        profile: &profile,
+        folder: &data_dir,
+        // Whoever runs it here waits for nobody to notice that it ends.
+        server: server::Config {
+            listen,
+            trust_domain,
+            certificate,
+            key,
+            ca,
+            lame_duck_seconds: 0,
+            ..server
+        },
+        allow: arguments.allow,
+        persons,
+        changes: arguments.changes,
+        seed,
+    };
+    let database = Database::start(wanted, &runtime).await?;
+    if let Some(file) = arguments.fixtures {
+        let text = database.fixtures(seed, persons, runtime.clock.now()).await?;
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    // One line for whoever started it and does not know the port.
+    writeln!(out, "{}", serde_json::json!({ "database": profile, "listen": database.endpoint() }))?;
+    out.flush()?;
+    end.await;
+    database.stop().await;
+    Ok(())
+}
