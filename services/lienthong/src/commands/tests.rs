@@ -36,7 +36,9 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Pki(command) => pki::run(&command, &mut out),
         Command::Qcvn(command) => qcvn::run(command, &mut out),
         Command::Completions(arguments) => completions::run(&arguments, &mut out),
-        Command::Demo(_) | Command::Serve(_) => unreachable!("they serve"),
+        Command::Demo(_) | Command::Serve(_) | Command::ReferenceDatabase(_) => {
+            unreachable!("they serve")
+        }
     }
     .map(|()| String::from_utf8(out).unwrap())
 }
