@@ -17,7 +17,9 @@ import zipfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 NAMESPACE = "lienthong"
-SERVICES = ("identity", "contribution", "policy", "audit")
+SERVICES = ("identity", "contribution", "policy", "audit", "exchange")
+# Who opens connections to databases of agencies, by way of their gateway.
+CONNECTS = "exchange"
 # The oldest Kubernetes that README.md promises (preStop sleep), and the newest there are schemas of.
 VERSIONS = ("1.30", "1.37")
 RENDERINGS = ("base", "overlays/linkerd", "overlays/istio")
@@ -43,6 +45,8 @@ NATIVE_SIDECARS = {
 }
 # How long CoreDNS lets a resolver keep the addresses behind a name.
 RESOLVED_SECONDS = 30
+# How long a service may still take after its drain: INGEST_MAX in services/exchange/src/client.rs.
+UNDER_WAY_SECONDS = {"exchange": 30}
 # Kinds that kubernetes-validate knows are core; all others need a file in overlays/schemas.
 CORE = re.compile(r"^(v1|apps/v1|batch/v1|policy/v1|networking\.k8s\.io/v1)$")
 
@@ -145,6 +149,11 @@ def edges(methods):
     }
 
 
+def reached(methods):
+    """The services that somebody calls."""
+    return {service for _, service in edges(methods)}
+
+
 def method_edges(methods):
     """(caller, service, method) between services, and with each, whole, the services that are open to everyone."""
     between = {(caller, service) for caller, service in edges(methods) if caller != "agencies"}
@@ -188,7 +197,8 @@ def peer(one):
     text = f"{words(one['namespaceSelector'])} {words(one['podSelector'])}".replace(
         "kubernetes.io/metadata.name=", ""
     )
-    return "agencies" if text == "lienthong-gateway app.kubernetes.io/name=agency-gateway" else text
+    gateways = {"agency-gateway": "agencies", "database-gateway": "databases"}
+    return gateways.get(text.removeprefix("lienthong-gateway app.kubernetes.io/name="), text)
 
 
 def network(documents):
@@ -215,6 +225,8 @@ def wanted_network(overlay, methods):
             wanted.add(("in", caller, service, port))
             if caller != "agencies":
                 wanted.add(("out", caller, service, port))
+    for port in ["7443/TCP"] + (["4143/TCP"] if overlay.endswith("linkerd") else []):
+        wanted.add(("out", CONNECTS, "databases", port))
     everyone, servers = "app.kubernetes.io/part-of=lienthong", "app.kubernetes.io/component=server"
     wanted |= {("out", everyone, "kube-system k8s-app=kube-dns", port) for port in ("53/TCP", "53/UDP")}
     metrics = "app.kubernetes.io/component=server,app.kubernetes.io/part-of=lienthong"
@@ -307,6 +319,11 @@ def mesh_faults(overlay, documents, methods):
     every |= {(service, "mesh", "deny", "gRPC") for service in called(methods)}
     if reader is linkerd and servers != every:
         yield f"{overlay}: not every port has a Server, so it is open to the mesh"
+    for one in (d for d in documents if reader is istio and d["kind"] == "Deployment"):
+        annotations = one["spec"]["template"]["metadata"]["annotations"]
+        told = one["metadata"]["name"] in called(methods)
+        if told and "forwardedClientCert: SANITIZE_SET" not in annotations.get("proxy.istio.io/config", ""):
+            yield f"{title(one)}: its proxy would keep what a caller says of itself"
     if reader is istio and not any(d["kind"] == "AuthorizationPolicy" and d["spec"] == {} for d in documents):
         yield f"{overlay}: the policy that allows nothing is missing"
 
@@ -458,10 +475,12 @@ def configuration_faults(overlay, documents, methods):
         longest = server["lifecycle"]["preStop"]["sleep"]["seconds"] + sum(
             settings["server"][k] for k in ("lame_duck_seconds", "drain_max_seconds")
         )
-        if pod["terminationGracePeriodSeconds"] < longest + 10:
-            yield f"{service}: its end takes up to {longest} s, and the pod is killed with less than 10 s to spare"
+        end = longest + UNDER_WAY_SECONDS.get(service, 0)
+        if pod["terminationGracePeriodSeconds"] < end + 10:
+            yield f"{service}: its end takes up to {end} s, and the pod is killed with less than 10 s to spare"
         kept = deployments[service]["spec"]["minReadySeconds"] + longest - settings["server"]["drain_max_seconds"]
-        if deployments[service]["spec"]["replicas"] == 1 and kept <= RESOLVED_SECONDS:
+        lone = deployments[service]["spec"]["replicas"] == 1 and service in reached(methods)
+        if lone and kept <= RESOLVED_SECONDS:
             yield f"{service}: its only pod goes {kept} s after the next is ready, and names are kept {RESOLVED_SECONDS} s"
         folders = {m["mountPath"] for m in server["volumeMounts"]}
         for path in re.findall(r"'(/[^']+)'", repr(settings)):
@@ -470,7 +489,7 @@ def configuration_faults(overlay, documents, methods):
     yield from compare("configurations", found, {edge for edge in edges(methods) if edge[0] != "agencies"})
 
 
-def reference_faults(documents):
+def reference_faults(documents, methods):
     """What is not in this folder is named in README.md; values of secrets are in neither."""
     readme, named = (HERE / "README.md").read_text(), set()
     generated = {("configMap", d["metadata"]["name"]) for d in documents if d["kind"] == "ConfigMap"}
@@ -502,7 +521,9 @@ def reference_faults(documents):
     for kind in ("Deployment", "Job", "PodDisruptionBudget", "Service"):
         found = sorted(d["metadata"]["name"] for d in documents if d["kind"] == kind)
         names = {"Job": "{}-migrate", "Service": "{},{}-headless"}.get(kind, "{}")
-        if found != sorted(",".join(names.replace("{}", s) for s in SERVICES).split(",")):
+        # No Service leads to whom nobody calls.
+        wanted = reached(methods) if kind == "Service" else SERVICES
+        if found != sorted(",".join(names.replace("{}", s) for s in wanted).split(",")):
             yield f"{kind}: {found}"
 
 
@@ -550,7 +571,7 @@ def faults(rendered, methods):
             compare(f"{folder}, NetworkPolicy", set(network(documents)), wanted_network(folder, methods)),
             pod_faults(documents),
             configuration_faults(folder, documents, methods),
-            reference_faults(documents),
+            reference_faults(documents, methods),
             step_faults(documents),
         ]
         if folder in VOUCHERS:
@@ -598,6 +619,16 @@ def blindness(rendered, methods):
         "an edge more": lambda r, m: one(r, base, "NetworkPolicy", "contribution")["spec"]["ingress"][0].pop(
             "from"
         ),
+        "a way to databases round their gateway": lambda r, m: one(r, base, "NetworkPolicy", "exchange")["spec"]["egress"][
+            0
+        ]["to"][1].pop("podSelector"),
+        "no way to databases in a mesh": lambda r, m: one(r, ist, "NetworkPolicy", "exchange")["spec"]["egress"].pop(),
+        "a way to databases for another": lambda r, m: one(r, base, "NetworkPolicy", "contribution")["spec"]["egress"][
+            0
+        ]["to"].append(one(r, base, "NetworkPolicy", "exchange")["spec"]["egress"][0]["to"][1]),
+        "a way to whom nobody calls": lambda r, m: r[base].append(
+            json.loads(json.dumps(one(r, base, "Service", "audit")).replace("audit", "exchange"))
+        ),
         "a method more": lambda r, m: m.update({"/lienthong.audit.v1.AuditService/Prove": {"policy"}}),
         "a method with a caller less": lambda r, m: m["/lienthong.policy.v1.PolicyService/Decide"].pop(),
         "a service open to everyone more": lambda r, m: m.update({"/x.v1.XService/Get": {"everyone"}}),
@@ -621,6 +652,10 @@ def blindness(rendered, methods):
             r, link, "audit", 'caller = "/service/contribution"', 'caller = "/service/identity"'
         ),
         "a header believed from elsewhere": lambda r, m: configured(r, ist, "policy", "127.0.0.6", "10.0.0.0/8"),
+        "a header that a caller writes": lambda r, m: one(r, ist, "Deployment", "contribution")["spec"]["template"][
+            "metadata"
+        ]["annotations"].pop("proxy.istio.io/config"),
+        "a change cut off under way": lambda r, m: pod(r, "exchange").update(terminationGracePeriodSeconds=45),
         "a short end": lambda r, m: pod(r, "identity").update(terminationGracePeriodSeconds=30),
         "a lone pod that goes before its name is known": lambda r, m: one(r, base, "Deployment", "audit")["spec"].update(
             minReadySeconds=10
@@ -665,7 +700,7 @@ def read_by_the_services(documents, binary):
         )
         run("pki", "init", "--dir", folder / "ca", check=True)
         mounted, kept = folder / "etc", folder / "run"
-        for part in ("config", "tls", "crl", "log", "registry"):
+        for part in ("config", "tls", "crl", "log", "registry", "routes"):
             (mounted / part).mkdir(parents=True)
         kept.mkdir()
         log_key.make("lienthong.test/lienthong-access/2026", kept)
@@ -673,6 +708,7 @@ def read_by_the_services(documents, binary):
         (mounted / "registry/registry.toml").write_text(
             (ROOT / "services/policy/testdata/registry.toml").read_text()
         )
+        (mounted / "routes/routes.toml").write_text((ROOT / "services/exchange/testdata/routes.toml").read_text())
         (mounted / "crl/crl.pem").write_text((folder / "ca/crl.pem").read_text())
         for _, service, _, text in configurations(documents):
             run(
