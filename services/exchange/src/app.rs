@@ -6,6 +6,7 @@ mod pull;
 use std::time::Duration;
 
 use contract::contribution::v1::ingest_service_client::IngestServiceClient;
+use opentelemetry::KeyValue;
 use server::{
     Channel,
     runtime::{Clock, Entropy},
@@ -43,9 +44,10 @@ pub(crate) enum Step {
 }
 
 impl Work {
-    /// Waits as a step's end asks; no more steps when the process ends. `failures` are those in a row.
+    /// Waits as the end of a step of a role asks; no more steps when the process ends. `failures` are those in a row.
     async fn rest(
         &self,
+        role: &'static str,
         step: &Step,
         failures: &mut u32,
         ending: &mut watch::Receiver<bool>,
@@ -69,7 +71,8 @@ impl Work {
                 back_off(*failures, byte)
             }
         };
-        metrics().open.record((*failures >= OPEN_AFTER).into(), &[of(database)]);
+        let labels = [of(database), KeyValue::new("role", role)];
+        metrics().open.record((*failures >= OPEN_AFTER).into(), &labels);
         tokio::select! {
             biased;
             _ = ending.wait_for(|ending| *ending) => false,

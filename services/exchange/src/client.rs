@@ -134,7 +134,11 @@ fn refused(status: &Status) -> Ingested {
     };
     if !for_good || reason.is_empty() {
         let connection = is(ErrorReason::ConnectionNotActive);
-        return Ingested::NotNow(if connection { "CONNECTION_NOT_ACTIVE" } else { "NOT_ANSWERED" });
+        return Ingested::NotNow(if connection {
+            "CONNECTION_NOT_ACTIVE"
+        } else {
+            "CONTRIBUTION_AWAY"
+        });
     }
     let violations = details.precondition_failure().map(|failure| failure.violations.clone());
     let rejection = |violation: tonic_types::PreconditionViolation| {

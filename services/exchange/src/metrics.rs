@@ -74,3 +74,10 @@ pub(crate) fn of(database: &str) -> KeyValue {
 pub(crate) fn ended(database: &str, outcome: &'static str) -> [KeyValue; 2] {
     [of(database), KeyValue::new("outcome", outcome)]
 }
+
+/// Counts dead letters that are new.
+pub(crate) fn noted(database: &str, reason: &'static str, new: u64) {
+    if new > 0 {
+        metrics().dead_letters.add(new, &ended(database, reason));
+    }
+}

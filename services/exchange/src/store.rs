@@ -156,14 +156,14 @@ impl ExchangeStore {
         })
     }
 
-    /// Stores what became of a change, and moves the cursor past it, in one transaction. Nothing, when another process
-    /// has moved it.
+    /// Stores what became of a change, and moves the cursor past it, in one transaction; gives how many letters are new.
+    /// Nothing, when another process has moved it.
     pub(crate) async fn settle(
         &self,
         database: &str,
         done: Settled,
         now_us: i64,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<u64>, Error> {
         let database = database.to_owned();
         self.0
             .write("settle change", move |tx| {
@@ -177,24 +177,23 @@ impl ExchangeStore {
                         done.from.into(),
                     ];
                     if tx.execute(&MOVE, values).await? == 0 {
-                        return Ok(false);
+                        return Ok(None);
                     }
                     tell(tx, &database, done.events, now_us).await?;
-                    note(tx, done.letter).await?;
-                    Ok::<_, Error>(true)
+                    note(tx, done.letter).await.map(Some)
                 })
             })
             .await
     }
 
-    /// Begins a database's changes anew, and notes why.
+    /// Begins a database's changes anew, and notes why; gives how many letters are new.
     pub(crate) async fn restart(
         &self,
         database: &str,
         events: Vec<(String, Kind)>,
         letter: DeadLetter,
         now_us: i64,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let database = database.to_owned();
         self.0
             .write("restart route", move |tx| {
@@ -208,8 +207,8 @@ impl ExchangeStore {
             .await
     }
 
-    /// Notes what does not go on by itself, once.
-    pub(crate) async fn note(&self, letter: DeadLetter) -> Result<(), Error> {
+    /// Notes what does not go on by itself, once; gives how many letters are new.
+    pub(crate) async fn note(&self, letter: DeadLetter) -> Result<u64, Error> {
         self.0
             .write("note dead letter", move |tx| {
                 Box::pin(async move { note(tx, Some(letter)).await })
@@ -230,13 +229,13 @@ impl ExchangeStore {
             .collect()
     }
 
-    /// Takes away what a database has taken, and notes what it did not.
+    /// Takes away what a database has taken, and notes what it did not; gives how many letters are new.
     pub(crate) async fn told(
         &self,
         database: &str,
         sequences: Vec<u64>,
         letters: Vec<DeadLetter>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let database = database.to_owned();
         self.0
             .write("note delivery", move |tx| {
@@ -245,10 +244,11 @@ impl ExchangeStore {
                         let values = vec![database.clone().into(), number(sequence).into()];
                         tx.execute(&TOLD, values).await?;
                     }
+                    let mut new = 0;
                     for letter in letters {
-                        note(tx, Some(letter)).await?;
+                        new += note(tx, Some(letter)).await?;
                     }
-                    Ok(())
+                    Ok(new)
                 })
             })
             .await
@@ -294,8 +294,8 @@ async fn tell(
     Ok(())
 }
 
-async fn note(tx: &Transaction, letter: Option<DeadLetter>) -> Result<(), Error> {
-    let Some(letter) = letter else { return Ok(()) };
+async fn note(tx: &Transaction, letter: Option<DeadLetter>) -> Result<u64, Error> {
+    let Some(letter) = letter else { return Ok(0) };
     let values = vec![
         letter.id().into(),
         letter.database.into(),
@@ -304,8 +304,7 @@ async fn note(tx: &Transaction, letter: Option<DeadLetter>) -> Result<(), Error>
         letter.about.into(),
         letter.noted_us.into(),
     ];
-    tx.execute(&NOTE, values).await?;
-    Ok(())
+    Ok(tx.execute(&NOTE, values).await?)
 }
 
 fn letter(row: &QueryResult) -> Result<DeadLetter, Error> {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Step, Work};
 use crate::{
     Error, client,
-    metrics::{ended, metrics},
+    metrics::{ended, metrics, noted},
 };
 
 /// The most events in one delivery; fewer than any database must take is not known, so it is small.
@@ -26,7 +26,7 @@ impl Work {
                     Step::Failed("STORE")
                 }
             };
-            if !self.rest(&step, &mut failures, &mut ending).await {
+            if !self.rest("sink", &step, &mut failures, &mut ending).await {
                 return;
             }
         }
@@ -41,10 +41,11 @@ impl Work {
         let statuses = match client::deliver(&self.database, &events, self.answer_max).await {
             Ok(Some(statuses)) => statuses,
             Ok(None) => {
-                self.store.note(self.letter("OTHER_RESULTS", "")).await?;
+                let new = self.store.note(self.letter("OTHER_RESULTS", "")).await?;
+                noted(database, "OTHER_RESULTS", new);
                 return Ok(Step::Failed("OTHER_RESULTS"));
             }
-            Err(_) => return Ok(Step::Failed("NOT_ANSWERED")),
+            Err(_) => return Ok(Step::Failed("DATABASE_AWAY")),
         };
         let mut letters = Vec::new();
         for (event, status) in events.iter().zip(&statuses) {
@@ -59,11 +60,10 @@ impl Work {
             metrics().events.add(1, &ended(database, outcome));
             if matches!(status, EventStatus::Conflict | EventStatus::Unsupported) {
                 letters.push(self.letter(outcome, &event.event_id));
-                metrics().dead_letters.add(1, &ended(database, outcome));
             }
         }
         let sequences = events.iter().map(|event| event.sequence).collect();
-        self.store.told(database, sequences, letters).await?;
+        noted(database, "NOT_TAKEN", self.store.told(database, sequences, letters).await?);
         Ok(Step::More)
     }
 }

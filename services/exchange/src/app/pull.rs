@@ -18,7 +18,7 @@ use crate::{
     Error,
     client::{self, Ingested},
     domain::{PageFault, check},
-    metrics::{ended, metrics, of},
+    metrics::{ended, metrics, noted, of},
     store::Settled,
 };
 
@@ -37,7 +37,7 @@ impl Work {
                     Step::Failed("STORE")
                 }
             };
-            if !self.rest(&step, &mut failures, &mut ending).await {
+            if !self.rest("source", &step, &mut failures, &mut ending).await {
                 return;
             }
         }
@@ -94,7 +94,7 @@ impl Work {
         let (outcome, letter, ended_as) = match ingested {
             Ingested::NotNow(reason) => {
                 if failures >= HELD_AFTER {
-                    self.store.note(self.letter(reason, &id)).await?;
+                    noted(database, reason, self.store.note(self.letter(reason, &id)).await?);
                 }
                 return Ok(Some(Step::Failed(reason)));
             }
@@ -107,9 +107,10 @@ impl Work {
         let events = events(&id, outcome);
         let settled = Settled { from, cursor, sequence, committed_us, events, letter };
         let now_us = self.clock.now_us();
-        if !self.store.settle(database, settled, now_us).await? {
+        let Some(new) = self.store.settle(database, settled, now_us).await? else {
             return Ok(Some(Step::More));
-        }
+        };
+        noted(database, "REJECTED", new);
         metrics().changes.add(1, &ended(database, ended_as));
         let behind = now_us.saturating_sub(committed_us).max(0);
         metrics().lag.record(behind as f64 / 1e6, &[of(database)]);
@@ -126,17 +127,17 @@ impl Work {
         } else if is(ErrorReason::UnknownCursor) {
             "UNKNOWN_CURSOR"
         } else {
-            return Ok(Step::Failed("NOT_ANSWERED"));
+            return Ok(Step::Failed("DATABASE_AWAY"));
         };
         let (database, letter) = (&self.route.database, self.letter(lost, cursor));
         // The beginning is no cursor that could be lost (rule SRC-20).
-        if cursor.is_empty() {
-            self.store.note(letter).await?;
+        let new = if cursor.is_empty() {
+            self.store.note(letter).await?
         } else {
             let event = discrepancy(cursor, "", DiscrepancyKind::Gap);
-            self.store.restart(database, vec![event], letter, self.clock.now_us()).await?;
-        }
-        metrics().dead_letters.add(1, &ended(database, lost));
+            self.store.restart(database, vec![event], letter, self.clock.now_us()).await?
+        };
+        noted(database, lost, new);
         Ok(Step::Failed(lost))
     }
 
@@ -144,8 +145,7 @@ impl Work {
     async fn faulty_page(&self, fault: PageFault) -> Result<Step, Error> {
         let reason = fault.reason();
         tracing::warn!(database = %self.route.database, reason, "a page that breaks the contract");
-        self.store.note(self.letter(reason, "")).await?;
-        metrics().dead_letters.add(1, &ended(&self.route.database, reason));
+        noted(&self.route.database, reason, self.store.note(self.letter(reason, "")).await?);
         Ok(Step::Failed(reason))
     }
 }

@@ -169,7 +169,7 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
 
 /// What stands in a line of the tour whoever runs it: the headings whole, elsewhere what stands before the value.
 fn labels(account: &str) -> Vec<String> {
-    let (steps, _) = account.split_once("6. The log's newest checkpoint.").unwrap();
+    let (steps, _) = account.split_once("7. The log's newest checkpoint.").unwrap();
     let label =
         |line: &str| line.chars().take(if line.starts_with(' ') { 24 } else { 100 }).collect();
     steps.lines().filter(|line| !line.is_empty()).map(label).collect()
