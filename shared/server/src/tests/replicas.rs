@@ -127,7 +127,7 @@ async fn attempts_end_with_the_deadline() {
     let open = tokio::spawn(decide(channel(&server, "policy", &ours), None));
     within(entered.notified()).await;
     // The server pushes back by a second, which is more than there is.
-    let refused = decide(channel(&server, "policy", &ours), Some("500m")).await.unwrap_err();
+    let refused = decide(channel(&server, "policy", &ours), Some("900m")).await.unwrap_err();
     assert_eq!(reason(&refused), (Code::Unavailable, "OVERLOADED".to_owned()));
     open.abort();
     server.stop().await;
