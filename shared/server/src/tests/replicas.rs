@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::channel::Resolver;
+use crate::{channel::Resolver, telemetry::metrics::testing::value};
 
 /// A service at several addresses.
 fn to(servers: &[&Running], files: &tls::Files) -> Channel {
@@ -143,14 +143,18 @@ async fn an_overloaded_service_is_asked_again_when_it_says() {
     let ours = pki.service("identity");
     let first = tokio::spawn(decide(channel(&server, "policy", &ours), None));
     within(entered.notified()).await;
+    let retries = || value("lienthong_client_retries_total", &[]);
+    let (before, begun) = (retries(), tokio::time::Instant::now());
     let second = tokio::spawn(decide(channel(&server, "policy", &ours), None));
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!second.is_finished(), "it waits for as long as it was told");
+    assert!(!second.is_finished(), "it waits");
     release.notify_one();
     first.await.unwrap().unwrap();
     within(entered.notified()).await;
     release.notify_one();
     second.await.unwrap().unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1), "it waits for as long as it was told");
+    assert!(retries() > before, "it was asked again");
     server.stop().await;
 }
 
