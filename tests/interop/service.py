@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import grpc
@@ -15,7 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_tools import protoc
 
 PROTO = Path(__file__).resolve().parent / "proto"
-STOP_SECONDS = 30
+START_SECONDS, STOP_SECONDS = 60, 30
 
 
 def _pool() -> descriptor_pool.DescriptorPool:
@@ -59,9 +60,15 @@ class Server:
 
     def __enter__(self) -> Server:
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        # The reading ends when the process does.
+        hang = threading.Timer(START_SECONDS, self.process.kill)
+        hang.start()
         self.said = self.process.stdout.readline()
+        hang.cancel()
         if not self.said:
-            raise SystemExit(f"the interop server does not start; it ended with {self.process.wait(STOP_SECONDS)}")
+            status = self.process.wait(STOP_SECONDS)
+            why = f"said nothing for {START_SECONDS} s and was killed" if status == -9 else f"ended with {status}"
+            raise SystemExit(f"the interop server does not start; it {why}")
         self.json = json.loads(self.said)
         return self
 

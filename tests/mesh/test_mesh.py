@@ -11,6 +11,7 @@ import json
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -146,7 +147,12 @@ database = "sqlite://{self.folder}/{service}.db"
         for process in self.processes:
             process.terminate()
         for process in self.processes:
-            process.wait(WAIT_SECONDS)
+            try:
+                process.wait(WAIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                print(f"{process.args[0]} does not end {WAIT_SECONDS} s after SIGTERM", file=sys.stderr)
+                process.kill()
+                process.wait()
         shutil.rmtree(self.folder)
 
     def ports(self):
@@ -259,4 +265,5 @@ class Mesh(unittest.TestCase):
 
 if __name__ == "__main__":
     BINARY, ENVOY = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what it started is ended
     unittest.main(argv=[sys.argv[0], "-v"])

@@ -14,8 +14,7 @@ const { IdentityService } = grpc.loadPackageDefinition(
   loader.loadSync("lienthong/identity/v1/identity_service.proto", { includeDirs: [proto], keepCase: true }),
 ).lienthong.identity.v1;
 
-const BROKEN_OFF = "broken off";
-const said = { calls: 0, errors: [], broken_off: 0, slowest_ms: 0 };
+const said = { calls: 0, errors: [], broken_off: [], slowest_ms: 0 };
 const say = () => console.log(JSON.stringify(said));
 let over = false;
 
@@ -27,8 +26,8 @@ function lookUp(client, request, seconds) {
   return new Promise((done) => {
     const call = client.GetPerson(request, metadata, { deadline: Date.now() + seconds * 1000 }, (error, response) => {
       const items = response?.answer.items.map(({ item }) => item);
-      if (error) done(headers ? BROKEN_OFF : `${error}`);
-      else done(`${items}` === `${request.items}` ? null : "the answer has other items");
+      if (error) done([`${grpc.status[error.code]}: ${error.details}`, headers]);
+      else done(`${items}` === `${request.items}` ? [null] : ["the answer has other items", false]);
     });
     call.on("metadata", () => (headers = true));
   });
@@ -37,11 +36,10 @@ function lookUp(client, request, seconds) {
 async function work(client, request, seconds) {
   while (!over) {
     const begun = performance.now();
-    const error = await lookUp(client, request, seconds);
+    const [error, broken_off] = await lookUp(client, request, seconds);
     said.calls += 1;
     said.slowest_ms = Math.max(said.slowest_ms, Math.round(performance.now() - begun));
-    if (error === BROKEN_OFF) said.broken_off += 1;
-    else if (error) said.errors.push(error);
+    if (error) (broken_off ? said.broken_off : said.errors).push(error);
   }
 }
 

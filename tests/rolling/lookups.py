@@ -28,7 +28,7 @@ class Lookups:
         self.stub = rpc.IdentityServiceStub(self.channel)
         self.request = pb.GetPersonRequest.FromString(base64.b64decode(settings["request"]))
         self.timeout, self.over, self.lock = settings["timeout_seconds"], threading.Event(), threading.Lock()
-        self.calls, self.errors, self.broken_off, self.slowest_ms = 0, [], 0, 0
+        self.calls, self.errors, self.broken_off, self.slowest_ms = 0, [], [], 0
         self.workers = [threading.Thread(target=self.work) for _ in range(settings["workers"])]
         for worker in self.workers:
             worker.start()
@@ -50,9 +50,8 @@ class Lookups:
             with self.lock:
                 self.calls += 1
                 self.slowest_ms = max(self.slowest_ms, took)
-                self.broken_off += broken_off
-                if error and not broken_off:
-                    self.errors.append(error)
+                if error:
+                    (self.broken_off if broken_off else self.errors).append(error)
 
     def say(self) -> None:
         with self.lock:

@@ -7,6 +7,7 @@
 //! | `events` | events to submit: births, deaths, moves, corrections |
 //! | `interop` | gRPC's own test service on our server core |
 //! | `people` | synthetic persons, and lookups of them |
+//! | `ports` | ports that have to be known beforehand |
 //! | `processes` | real processes, to be killed and started again |
 //! | `raw` | a call as bytes over HTTP/2, where a gRPC client would get in the way |
 //! | `relay` | the road between two services: open, cut, or stalled |
@@ -28,6 +29,7 @@ pub mod databases;
 pub mod events;
 pub mod interop;
 pub mod people;
+pub mod ports;
 pub mod processes;
 pub mod raw;
 pub mod relay;

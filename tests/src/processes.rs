@@ -4,10 +4,10 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
-    net::TcpListener,
     path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    time::{Duration, Instant},
 };
 
 use lienthong::{
@@ -20,8 +20,12 @@ use lienthong::{
 use server::{channel::Peer, config::Secret, tls};
 use store::{Engine, testing::TestDatabase};
 
+use crate::ports;
+
 /// What `[server]` has by default, and the demonstration, whose settings these are, has not.
 const LAME_DUCK_SECONDS: u64 = 2;
+/// Of a start, and of an end: only a hang lasts this long.
+const HANG: Duration = Duration::from_secs(60);
 
 /// The four services.
 pub const SERVICES: [&str; 4] = ["audit", "policy", "identity", "contribution"];
@@ -88,7 +92,8 @@ impl Fleet {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Runtime::system();
         let pki = Pki::open(&folder.path().join("pki"), runtime.clock.clone()).unwrap();
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        // Callers keep the addresses over restarts, and processes know each other's before they start.
+        let free = ports::free;
         let mut all = demo::settings(folder.path(), &free(), &pki, &runtime).unwrap();
         let mut databases = BTreeMap::new();
         for service in SERVICES {
@@ -171,6 +176,9 @@ impl Fleet {
     }
 
     /// Starts every process that does not run, and waits until it serves.
+    ///
+    /// # Panics
+    /// When one ends instead, or does not serve after a minute.
     pub fn start_missing(&mut self) {
         for (name, place) in &mut self.places {
             if place.running.is_none() {
@@ -182,7 +190,7 @@ impl Fleet {
     /// Ends every process as an operator does (SIGTERM): what agencies reach first, the log last.
     ///
     /// # Panics
-    /// When one does not end with status 0.
+    /// When one does not end with status 0 within a minute.
     pub fn terminate(&mut self) {
         for of in [ALL, "contribution", "identity", "policy", "audit"] {
             for name in self.names().into_iter().filter(|name| service(name) == of) {
@@ -194,15 +202,18 @@ impl Fleet {
     /// Ends one process, if it runs, in the same way.
     ///
     /// # Panics
-    /// When it does not end with status 0.
+    /// When it does not end with status 0 within a minute.
     pub fn terminate_one(&mut self, name: &str) {
         let Some(mut child) = self.places.get_mut(name).and_then(|p| p.running.take()) else {
             return;
         };
         let id = child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let ended = child.wait().unwrap();
-        assert!(ended.success(), "{name}: {ended}; it said: {:?}", self.said_by(name));
+        let said = || self.said_by(name);
+        let Some(ended) = ended(&mut child) else {
+            panic!("{name} did not end {HANG:?} after SIGTERM; it said: {:?}", said())
+        };
+        assert!(ended.success(), "{name}: {ended}; it said: {:?}", said());
     }
 
     /// The id of a process that runs.
@@ -321,8 +332,26 @@ fn each(
     files
 }
 
+/// How a process ends that was told to; nothing when it has not after a minute and was killed.
+///
+/// # Panics
+/// When it cannot be waited for.
+pub fn ended(child: &mut Child) -> Option<ExitStatus> {
+    let told = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        if told.elapsed() > HANG {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Starts a process and reads its log until it says that it serves.
-#[expect(clippy::zombie_processes, reason = "the fleet waits for what it kills")]
 fn start(name: &'static str, place: &Place, said: &Said) -> Child {
     let mut child = Command::new(binary())
         .args(["serve", service(name), "--config"])
@@ -333,22 +362,32 @@ fn start(name: &'static str, place: &Place, said: &Said) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    for line in lines.by_ref() {
-        let line = line.unwrap();
-        let serves = line.contains("\"serving\"");
-        said.lock().unwrap().push((name, line));
-        if serves {
-            let said = Arc::clone(said);
-            std::thread::spawn(move || {
-                for line in lines.map_while(Result::ok) {
-                    said.lock().unwrap().push((name, line));
-                }
-            });
-            return child;
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let (serves, served) = mpsc::channel();
+    let log = Arc::clone(said);
+    std::thread::spawn(move || {
+        // Gone when it was told, and when the process closes its log.
+        let mut serves = Some(serves);
+        for line in lines.map_while(Result::ok) {
+            let serving = line.contains("\"serving\"");
+            log.lock().unwrap().push((name, line));
+            if let Some(serves) = serves.take_if(|_| serving) {
+                serves.send(()).ok();
+            }
+        }
+    });
+    let Err(why) = served.recv_timeout(HANG) else { return child };
+    child.kill().unwrap();
+    let ended = child.wait().unwrap();
+    let said: Vec<_> = said.lock().unwrap().iter().filter(|(by, _)| *by == name).cloned().collect();
+    match why {
+        mpsc::RecvTimeoutError::Timeout => {
+            panic!("{name} does not serve after {HANG:?} and was killed; it said: {said:?}")
+        }
+        mpsc::RecvTimeoutError::Disconnected => {
+            panic!("{name} does not start: {ended}; it said: {said:?}")
         }
     }
-    panic!("{name} does not start: {:?}", said.lock().unwrap())
 }
 
 /// The binary beside this program, or beside the folder of this test, which `tests/run` builds first.

@@ -21,7 +21,7 @@ const STREAMS_MAX: u32 = 8;
 const HEADERS_MAX: u32 = 4 << 10;
 const WINDOW: u32 = 64 << 10;
 /// How long a connection lasts, also one that watches or says nothing; a prober makes a new one each time.
-const AGE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 60 });
+const AGE: Duration = Duration::from_secs(if cfg!(test) { 5 } else { 60 });
 /// After accept fails, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{SocketAddr, TcpListener as Bound},
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
@@ -28,6 +28,7 @@ use server::Routes;
 use store::Engine;
 use tests::{
     events::birth,
+    ports,
     processes::{Fleet, Shape},
     within,
 };
@@ -122,7 +123,7 @@ fn below(spans: &[Span], parent: &[u8]) -> BTreeSet<String> {
 async fn i8_metrics_and_traces_tell_of_calls_and_of_no_person() {
     let collector = Collector::default();
     let otlp = format!("http://{}", collector.start().await);
-    let scraped = Bound::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let scraped = ports::free();
     let environment = [
         ("LIENTHONG__SERVER__TELEMETRY__LISTEN", scraped.as_str()),
         ("LIENTHONG__SERVER__TELEMETRY__OTLP_ENDPOINT", otlp.as_str()),

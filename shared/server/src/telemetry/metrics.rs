@@ -139,11 +139,16 @@ pub(crate) mod testing {
 
     /// The value of the one series of this name whose labels hold all of `labels`; 0 when there is none.
     pub(crate) fn value(name: &str, labels: &[&str]) -> f64 {
+        values(name, labels).iter().sum()
+    }
+
+    /// The values of every series of this name whose labels hold all of `labels`.
+    pub(crate) fn values(name: &str, labels: &[&str]) -> Vec<f64> {
         let text = TextEncoder::new().encode_to_string(&REGISTRY.gather()).unwrap();
         let found = text.lines().filter(|line| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
                 && labels.iter().all(|label| line.contains(label))
         });
-        found.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        found.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect()
     }
 }

@@ -42,11 +42,11 @@ async fn a_call_that_is_given_up_keeps_its_place_for_a_while() {
     within(entered.notified()).await;
     drop(open);
     within(entered.notified()).await;
-    let refused = decide(ours.clone(), Some("100m")).await.unwrap_err();
+    let refused = decide(ours.clone(), Some("900m")).await.unwrap_err();
     assert_eq!(reason(&refused).1, "OVERLOADED");
     // Then there is room again: a call gets as far as its deadline.
     let room = async {
-        while reason(&decide(ours.clone(), Some("100m")).await.unwrap_err()).1 == "OVERLOADED" {
+        while reason(&decide(ours.clone(), Some("900m")).await.unwrap_err()).1 == "OVERLOADED" {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

@@ -54,16 +54,15 @@ async fn the_port_for_probes_holds_so_many_connections_and_the_next_waits() {
         let check = HealthCheckRequest { service: LIVENESS.to_owned() };
         within(HealthClient::new(plain).check(check)).await.unwrap()
     };
-    let mut silent = Vec::new();
-    for _ in 0..63 {
-        silent.push(TcpStream::connect(address).await.unwrap());
-    }
+    let connect = || std::net::TcpStream::connect(address).unwrap();
+    let mut silent: Vec<_> = (0..63).map(|_| connect()).collect();
     // There is room for one more; its answer comes while all the others are there.
     check().await;
-    silent.push(TcpStream::connect(address).await.unwrap());
+    assert!(!silent.iter().any(is_closed));
+    silent.push(connect());
     // And now for none, until one of them is cut for its age.
     check().await;
-    assert!(silent.into_iter().any(is_closed));
+    assert!(silent.iter().any(is_closed));
     server.stop().await;
 }
 

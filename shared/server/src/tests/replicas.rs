@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::channel::Resolver;
+use crate::{channel::Resolver, telemetry::metrics::testing::value};
 
 /// A service at several addresses.
 fn to(servers: &[&Running], files: &tls::Files) -> Channel {
@@ -127,7 +127,7 @@ async fn attempts_end_with_the_deadline() {
     let open = tokio::spawn(decide(channel(&server, "policy", &ours), None));
     within(entered.notified()).await;
     // The server pushes back by a second, which is more than there is.
-    let refused = decide(channel(&server, "policy", &ours), Some("500m")).await.unwrap_err();
+    let refused = decide(channel(&server, "policy", &ours), Some("900m")).await.unwrap_err();
     assert_eq!(reason(&refused), (Code::Unavailable, "OVERLOADED".to_owned()));
     open.abort();
     server.stop().await;
@@ -143,14 +143,18 @@ async fn an_overloaded_service_is_asked_again_when_it_says() {
     let ours = pki.service("identity");
     let first = tokio::spawn(decide(channel(&server, "policy", &ours), None));
     within(entered.notified()).await;
+    let retries = || value("lienthong_client_retries_total", &[]);
+    let (before, begun) = (retries(), tokio::time::Instant::now());
     let second = tokio::spawn(decide(channel(&server, "policy", &ours), None));
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!second.is_finished(), "it waits for as long as it was told");
+    assert!(!second.is_finished(), "it waits");
     release.notify_one();
     first.await.unwrap().unwrap();
     within(entered.notified()).await;
     release.notify_one();
     second.await.unwrap().unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1), "it waits for as long as it was told");
+    assert!(retries() > before, "it was asked again");
     server.stop().await;
 }
 

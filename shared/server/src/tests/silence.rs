@@ -19,6 +19,15 @@ pub(super) fn over(road: &Road, files: &tls::Files) -> Channel {
     channel::to_service(&peer, DOMAIN, files).unwrap()
 }
 
+/// A ping and its time, and for our channel three attempts more, each of two seconds; the time that hyper gives a ping
+/// by itself, which is 20 s, is longer.
+const NOTICED: Duration = Duration::from_secs(16);
+
+fn road_vanishes(road: &Road) -> tokio::time::Instant {
+    road.turns(State::Vanished);
+    tokio::time::Instant::now()
+}
+
 #[tokio::test]
 async fn a_server_that_vanished_is_noticed_while_a_call_is_open() {
     let pki = Pki::new();
@@ -30,8 +39,9 @@ async fn a_server_that_vanished_is_noticed_while_a_call_is_open() {
     // Longer than it takes to notice: a server that is there answers.
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!open.is_finished());
-    road.turns(State::Vanished);
+    let vanished = road_vanishes(&road);
     assert_eq!(reason(&within(open).await.unwrap().unwrap_err()).1, "");
+    assert!(vanished.elapsed() < NOTICED, "noticed after {:?}", vanished.elapsed());
     server.stop().await;
 }
 
@@ -43,10 +53,11 @@ async fn a_client_that_vanished_is_noticed_and_its_call_given_up() {
     let road = Road::to(server.address()).await;
     let open = tokio::spawn(decide(over(&road, &pki.service("identity")), None));
     within(entered.notified()).await;
-    road.turns(State::Vanished);
+    let vanished = road_vanishes(&road);
     // The client is gone long before, and nobody has told the server.
     within(open).await.unwrap().unwrap_err();
     within(entered.notified()).await;
+    assert!(vanished.elapsed() < NOTICED, "noticed after {:?}", vanished.elapsed());
     server.stop().await;
 }
 
@@ -58,9 +69,8 @@ async fn connect(from: u8, to: SocketAddr) -> TcpStream {
 }
 
 /// Whether the other end has closed a connection, without waiting for it.
-pub(super) fn is_closed(stream: TcpStream) -> bool {
-    // Tokio has made it one that does not wait.
-    let mut stream = stream.into_std().unwrap();
+pub(super) fn is_closed(mut stream: &std::net::TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
     loop {
         match std::io::Read::read(&mut stream, &mut [0; 64]) {
             Ok(1..) => {}
@@ -132,7 +142,7 @@ async fn no_more_handshakes_than_there_may_be_are_under_way() {
     let honest = shaken(server.address(), &ours, Ipv4Addr::LOCALHOST);
     within(honest).await.unwrap();
     // It had to wait until another was cut.
-    assert!(silent.into_iter().any(is_closed));
+    assert!(silent.into_iter().any(|silent| is_closed(&silent.into_std().unwrap())));
     server.stop().await;
 }
 
