@@ -8,15 +8,22 @@ use contract::{
         submit_contribution_request::Event as Submitted,
     },
     database::v1::{
-        Change, ChangeApplied, ChangeRejected, ChangeRejection, DeliverEventsRequest, Event,
-        EventStatus, ListChangesRequest, ListChangesResponse, change::Event as Listed,
+        Change, ChangeApplied, ChangeRejected, ChangeRejection, DeliverEventsRequest,
+        Event as Told, EventStatus, ListChangesRequest, change::Event, event::Kind,
         sink_service_client::SinkServiceClient, source_service_client::SourceServiceClient,
     },
-    r#type::v1::{ErrorReason, RejectionReason},
+    r#type::v1::{AccessBasis, ErrorReason, RejectionReason},
 };
+use prost::Message as _;
 use server::{Channel, Deadline, error::name};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
+use wire::timestamp_us;
+
+use crate::{
+    domain::{Listed, Page},
+    store::Waiting,
+};
 
 /// How long contribution may take for one change.
 const INGEST_MAX: Duration = Duration::from_secs(30);
@@ -33,50 +40,121 @@ pub(crate) enum Ingested {
     NotNow(&'static str),
 }
 
+/// Why a source gave no page.
+pub(crate) enum NoPage {
+    /// It does not take the cursor any more, for this stable reason.
+    Lost(&'static str),
+    /// It did not answer.
+    Away,
+}
+
 /// A page of a source's changes.
 pub(crate) async fn changes(
     database: &Channel,
     cursor: &str,
     size: u16,
     answer_max: Duration,
-) -> Result<ListChangesResponse, Status> {
+) -> Result<Page<Content>, NoPage> {
     let deadline = Deadline::after(answer_max);
     let request = ListChangesRequest { cursor: cursor.to_owned(), page_size: size.into() };
     let client = SourceServiceClient::new(database.clone());
     let mut client = client.max_decoding_message_size(PAGE_MAX);
-    deadline
-        .bounds(client.list_changes(deadline.request(request)))
-        .await
-        .map(|page| page.into_inner())
+    let page = deadline.bounds(client.list_changes(deadline.request(request))).await;
+    let page = page.map_err(|status| no_page(&status))?.into_inner();
+    Ok(Page {
+        changes: page.changes.into_iter().map(listed).collect(),
+        next_cursor: page.next_cursor,
+        end_reached: page.end_reached,
+    })
 }
 
-/// What a database said of each event of a delivery; none when its answer is not about these.
+/// What is handed on of a change.
+pub(crate) struct Content {
+    basis: AccessBasis,
+    event: Event,
+}
+
+fn listed(change: Change) -> Listed<Content> {
+    let micros = |time: prost_types::Timestamp| {
+        time.seconds.saturating_mul(1_000_000).saturating_add(i64::from(time.nanos) / 1_000)
+    };
+    let content = change.basis.zip(change.event);
+    Listed {
+        id: change.change_id,
+        sequence: change.sequence,
+        cursor: change.cursor,
+        committed_us: change.commit_time.map(micros),
+        content: content.map(|(basis, event)| Content { basis, event }),
+    }
+}
+
+fn no_page(status: &Status) -> NoPage {
+    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+    let is = |known: ErrorReason| reason.as_deref() == Some(name(known));
+    if is(ErrorReason::CursorExpired) {
+        NoPage::Lost("CURSOR_EXPIRED")
+    } else if is(ErrorReason::UnknownCursor) {
+        NoPage::Lost("UNKNOWN_CURSOR")
+    } else {
+        NoPage::Away
+    }
+}
+
+/// An event as it is kept until it is delivered.
+pub(crate) fn kept(event_id: &str, kind: Kind, now_us: i64) -> Vec<u8> {
+    let (event_id, event_time) = (event_id.to_owned(), Some(timestamp_us(now_us)));
+    Told { event_id, sequence: 0, event_time, kind: Some(kind) }.encode_to_vec()
+}
+
+/// Why a delivery was not taken.
+pub(crate) enum NoDelivery {
+    /// The database did not answer.
+    Away,
+    /// Its answer is not about these events.
+    OtherResults,
+    /// What was kept is no event.
+    Unreadable,
+}
+
+/// What became of each event of a delivery, with the event's id.
 pub(crate) async fn deliver(
     database: &Channel,
-    events: &[Event],
+    waiting: &[Waiting],
     answer_max: Duration,
-) -> Result<Option<Vec<EventStatus>>, Status> {
+) -> Result<Vec<(String, EventStatus)>, NoDelivery> {
+    let event = |waiting: &Waiting| -> Option<Told> {
+        let event = Told::decode(waiting.event.as_slice()).ok()?;
+        Some(Told { sequence: waiting.sequence, ..event })
+    };
+    let events = waiting.iter().map(event).collect::<Option<Vec<_>>>();
+    let events = events.ok_or(NoDelivery::Unreadable)?;
+    let ids: Vec<String> = events.iter().map(|event| event.event_id.clone()).collect();
     let deadline = Deadline::after(answer_max);
-    let request = DeliverEventsRequest { events: events.to_vec() };
     let mut client = SinkServiceClient::new(database.clone());
-    let answer = deadline.bounds(client.deliver_events(deadline.request(request))).await?;
+    let call = client.deliver_events(deadline.request(DeliverEventsRequest { events }));
+    let answer = deadline.bounds(call).await.map_err(|_| NoDelivery::Away)?;
     let results = answer.into_inner().results;
-    let matching = results.len() == events.len()
-        && results.iter().zip(events).all(|(result, event)| result.event_id == event.event_id);
-    let statuses: Vec<_> = results.iter().map(|result| result.status()).collect();
-    Ok((matching && !statuses.contains(&EventStatus::Unspecified)).then_some(statuses))
+    let about_these = results.len() == ids.len()
+        && results.iter().zip(&ids).all(|(result, id)| {
+            result.event_id == *id && result.status() != EventStatus::Unspecified
+        });
+    if !about_these {
+        return Err(NoDelivery::OtherResults);
+    }
+    Ok(ids.into_iter().zip(results.iter().map(|result| result.status())).collect())
 }
 
 /// Hands a change on as its source's contribution: the same change is the same bytes (I4).
 pub(crate) async fn ingest(
-    contribution: &IngestServiceClient<Channel>,
+    service: &IngestServiceClient<Channel>,
     source: &str,
-    change: Change,
+    id: &str,
+    content: Content,
 ) -> Ingested {
-    let request =
-        IngestRequest { source: source.to_owned(), contribution: Some(submitted(change)) };
+    let contribution = Some(submitted(id, content));
+    let request = IngestRequest { source: source.to_owned(), contribution };
     let deadline = Deadline::after(INGEST_MAX);
-    let mut client = contribution.clone();
+    let mut client = service.clone();
     match deadline.bounds(client.ingest(deadline.request(request))).await {
         Ok(answer) => {
             let receipt = answer.into_inner().answer.unwrap_or_default();
@@ -90,20 +168,19 @@ pub(crate) async fn ingest(
     }
 }
 
-fn submitted(change: Change) -> SubmitContributionRequest {
-    // A change's id may be longer than a request's; its beginning will do to find it by.
-    let request_id = change.change_id.chars().take(40).collect();
+fn submitted(id: &str, Content { basis, event }: Content) -> SubmitContributionRequest {
     SubmitContributionRequest {
-        idempotency_key: change.change_id,
-        basis: change.basis,
-        event: change.event.map(|event| match event {
-            Listed::Birth(birth) => Submitted::Birth(birth),
-            Listed::Death(death) => Submitted::Death(death),
-            Listed::Residence(residence) => Submitted::Residence(residence),
-            Listed::Correction(correction) => Submitted::Correction(correction),
+        idempotency_key: id.to_owned(),
+        basis: Some(basis),
+        event: Some(match event {
+            Event::Birth(birth) => Submitted::Birth(birth),
+            Event::Death(death) => Submitted::Death(death),
+            Event::Residence(residence) => Submitted::Residence(residence),
+            Event::Correction(correction) => Submitted::Correction(correction),
         }),
         validate_only: false,
-        request_id,
+        // A change's id may be longer than a request's; its beginning will do to find it by.
+        request_id: id.chars().take(40).collect(),
     }
 }
 

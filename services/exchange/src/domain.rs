@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use contract::database::v1::{Change, ListChangesResponse};
-
 /// The longest cursor (rule SRC-5).
 const CURSOR_MAX: usize = 256;
 const ID_MAX: usize = 64;
@@ -12,6 +10,30 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 /// So many failures in a row are an open circuit: a person should look.
 pub(crate) const OPEN_AFTER: u32 = 5;
+
+/// A page of changes, each with what is handed on of it.
+pub(crate) struct Page<C> {
+    /// The changes, as the source lists them.
+    pub(crate) changes: Vec<Listed<C>>,
+    /// Where to go on.
+    pub(crate) next_cursor: String,
+    /// Whether there was no further change.
+    pub(crate) end_reached: bool,
+}
+
+/// A change as it is listed.
+pub(crate) struct Listed<C> {
+    /// Its id at its source.
+    pub(crate) id: String,
+    /// Its place in the order.
+    pub(crate) sequence: u64,
+    /// Where to go on after it.
+    pub(crate) cursor: String,
+    /// When it was committed at its source, microseconds since 1970.
+    pub(crate) committed_us: Option<i64>,
+    /// What it says; none when it says nothing, or on no ground.
+    pub(crate) content: Option<C>,
+}
 
 /// Why a page is not taken. Nothing of it is: what breaks one rule may have broken others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +64,8 @@ impl PageFault {
 }
 
 /// Whether a page may be taken, that was asked for with `cursor` and `size` after the change of `sequence`.
-pub(crate) fn check(
-    page: &ListChangesResponse,
+pub(crate) fn check<C>(
+    page: &Page<C>,
     cursor: &str,
     size: u16,
     sequence: u64,
@@ -77,14 +99,13 @@ fn is_cursor(cursor: &str) -> bool {
 }
 
 /// Whether a change says what it must for being handed on. The fields of its event are for contribution to check.
-fn is_whole(change: &Change) -> bool {
+fn is_whole<C>(change: &Listed<C>) -> bool {
     let in_ids = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
-    (1..=ID_MAX).contains(&change.change_id.len())
-        && change.change_id.bytes().all(in_ids)
+    (1..=ID_MAX).contains(&change.id.len())
+        && change.id.bytes().all(in_ids)
         && is_cursor(&change.cursor)
-        && change.commit_time.is_some()
-        && change.basis.is_some()
-        && change.event.is_some()
+        && change.committed_us.is_some()
+        && change.content.is_some()
 }
 
 /// How long to wait after so many failures in a row, give or take a fifth.
@@ -95,27 +116,21 @@ pub(crate) fn back_off(failures: u32, byte: u8) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use contract::{database::v1::change::Event, r#type::v1::AccessBasis};
-
     use super::*;
 
-    fn change(sequence: u64) -> Change {
-        Change {
-            change_id: format!("c-{sequence}"),
-            sequence,
-            commit_time: Some(wire::timestamp_us(1)),
+    fn page(sequences: &[u64], next: &str, end_reached: bool) -> Page<()> {
+        let listed = |sequence: &u64| Listed {
+            id: format!("c-{sequence}"),
+            sequence: *sequence,
             cursor: format!("after {sequence}"),
-            basis: Some(AccessBasis::default()),
-            event: Some(Event::Birth(Default::default())),
-        }
+            committed_us: Some(1),
+            content: Some(()),
+        };
+        let changes = sequences.iter().map(listed).collect();
+        Page { changes, next_cursor: next.to_owned(), end_reached }
     }
 
-    fn page(sequences: &[u64], next: &str, end_reached: bool) -> ListChangesResponse {
-        let changes = sequences.iter().map(|sequence| change(*sequence)).collect();
-        ListChangesResponse { changes, next_cursor: next.to_owned(), end_reached }
-    }
-
-    fn checked(page: &ListChangesResponse) -> Result<(), PageFault> {
+    fn checked(page: &Page<()>) -> Result<(), PageFault> {
         check(page, "here", 3, 10)
     }
 
@@ -140,14 +155,13 @@ mod tests {
 
     #[test]
     fn a_change_that_is_not_whole_is_seen() {
-        let broken: [fn(&mut Change); 7] = [
-            |change| change.change_id.clear(),
-            |change| change.change_id = "x".repeat(65),
-            |change| change.change_id = "a b".to_owned(),
+        let broken: [fn(&mut Listed<()>); 6] = [
+            |change| change.id.clear(),
+            |change| change.id = "x".repeat(65),
+            |change| change.id = "a b".to_owned(),
             |change| change.cursor.clear(),
-            |change| change.commit_time = None,
-            |change| change.basis = None,
-            |change| change.event = None,
+            |change| change.committed_us = None,
+            |change| change.content = None,
         ];
         for breaks in broken {
             let mut page = page(&[11], "next", true);

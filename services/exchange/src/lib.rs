@@ -68,9 +68,6 @@ pub enum Error {
     /// The store cannot be opened, read or written.
     #[error("the exchange's database cannot be used")]
     Store(#[from] ::store::Error),
-    /// A stored event does not have the form it was written in.
-    #[error("a stored event cannot be read")]
-    Event(#[from] prost::DecodeError),
     /// No database is named.
     #[error("`exchange.database` is not set")]
     NoDatabase,

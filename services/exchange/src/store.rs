@@ -1,9 +1,6 @@
 //! The only place with SQL: how far each database was read and told, and what does not go on by itself.
 
-use contract::database::v1::{Event, event::Kind};
-use prost::Message as _;
 use store::{Migration, QueryResult, Sql, Store, Transaction, TryGetable, Value};
-use wire::timestamp_us;
 
 use crate::Error;
 
@@ -121,10 +118,18 @@ pub(crate) struct Settled {
     pub(crate) sequence: u64,
     /// When it was committed at its source.
     pub(crate) committed_us: i64,
-    /// What its source is told.
-    pub(crate) events: Vec<(String, Kind)>,
+    /// What its source is told: the ids of the events, and the events.
+    pub(crate) events: Vec<(String, Vec<u8>)>,
     /// What its owner must see to.
     pub(crate) letter: Option<DeadLetter>,
+}
+
+/// An event that a database has not yet taken.
+pub(crate) struct Waiting {
+    /// Its place among those for this database.
+    pub(crate) sequence: u64,
+    /// The event, but for that.
+    pub(crate) event: Vec<u8>,
 }
 
 /// The store.
@@ -158,12 +163,7 @@ impl ExchangeStore {
 
     /// Stores what became of a change, and moves the cursor past it, in one transaction; gives how many letters are new.
     /// Nothing, when another process has moved it.
-    pub(crate) async fn settle(
-        &self,
-        database: &str,
-        done: Settled,
-        now_us: i64,
-    ) -> Result<Option<u64>, Error> {
+    pub(crate) async fn settle(&self, database: &str, done: Settled) -> Result<Option<u64>, Error> {
         let database = database.to_owned();
         self.0
             .write("settle change", move |tx| {
@@ -179,7 +179,7 @@ impl ExchangeStore {
                     if tx.execute(&MOVE, values).await? == 0 {
                         return Ok(None);
                     }
-                    tell(tx, &database, done.events, now_us).await?;
+                    tell(tx, &database, done.events).await?;
                     note(tx, done.letter).await.map(Some)
                 })
             })
@@ -190,9 +190,8 @@ impl ExchangeStore {
     pub(crate) async fn restart(
         &self,
         database: &str,
-        events: Vec<(String, Kind)>,
+        events: Vec<(String, Vec<u8>)>,
         letter: DeadLetter,
-        now_us: i64,
     ) -> Result<u64, Error> {
         let database = database.to_owned();
         self.0
@@ -200,7 +199,7 @@ impl ExchangeStore {
                 Box::pin(async move {
                     tx.execute(&BEGIN, vec![database.clone().into()]).await?;
                     tx.execute(&RESTART, vec![database.clone().into()]).await?;
-                    tell(tx, &database, events, now_us).await?;
+                    tell(tx, &database, events).await?;
                     note(tx, Some(letter)).await
                 })
             })
@@ -217,16 +216,14 @@ impl ExchangeStore {
     }
 
     /// What a database has not yet been told, in order, at most `size`.
-    pub(crate) async fn waiting(&self, database: &str, size: u16) -> Result<Vec<Event>, Error> {
-        let rows =
-            self.0.read(&WAITING, vec![database.to_owned().into(), i64::from(size).into()]).await?;
-        rows.iter()
-            .map(|row| {
-                let (sequence, bytes): (i64, Vec<u8>) = (field(row, 0)?, field(row, 1)?);
-                let event = Event::decode(bytes.as_slice())?;
-                Ok(Event { sequence: sequence.unsigned_abs(), ..event })
-            })
-            .collect()
+    pub(crate) async fn waiting(&self, database: &str, size: u16) -> Result<Vec<Waiting>, Error> {
+        let values = vec![database.to_owned().into(), i64::from(size).into()];
+        let rows = self.0.read(&WAITING, values).await?;
+        let one = |row: &QueryResult| {
+            let (sequence, event): (i64, Vec<u8>) = (field(row, 0)?, field(row, 1)?);
+            Ok(Waiting { sequence: sequence.unsigned_abs(), event })
+        };
+        rows.iter().map(one).collect()
     }
 
     /// Takes away what a database has taken, and notes what it did not; gives how many letters are new.
@@ -274,21 +271,13 @@ impl ExchangeStore {
 async fn tell(
     tx: &Transaction,
     database: &str,
-    events: Vec<(String, Kind)>,
-    now_us: i64,
+    events: Vec<(String, Vec<u8>)>,
 ) -> Result<(), Error> {
-    for (event_id, kind) in events {
+    for (event_id, event) in events {
         let rows = tx.query(&TURN, vec![database.to_owned().into()]).await?;
         let sequence: i64 = field(rows.first().ok_or(store::Error::NoRow)?, 0)?;
-        let event = Event {
-            event_id: event_id.clone(),
-            sequence: sequence.unsigned_abs(),
-            event_time: Some(timestamp_us(now_us)),
-            kind: Some(kind),
-        };
-        let bytes = event.encode_to_vec();
         let values =
-            vec![database.to_owned().into(), sequence.into(), event_id.into(), bytes.into()];
+            vec![database.to_owned().into(), sequence.into(), event_id.into(), event.into()];
         tx.execute(&TELL, values).await?;
     }
     Ok(())

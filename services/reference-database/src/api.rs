@@ -8,22 +8,26 @@ use std::sync::Arc;
 
 use contract::{
     database::v1::{
-        DescribeDatabaseRequest, DescribeDatabaseResponse,
+        Change, DescribeDatabaseRequest, DescribeDatabaseResponse, Event, change, change_decided,
         database_service_server::{
             DatabaseService, DatabaseServiceServer, SERVICE_NAME as DATABASE,
         },
+        event::Kind,
         lookup_service_server::{LookupServiceServer, SERVICE_NAME as LOOKUP},
         sink_service_server::{SERVICE_NAME as SINK, SinkServiceServer},
         source_service_server::{SERVICE_NAME as SOURCE, SourceServiceServer},
     },
-    r#type::v1::ErrorReason,
+    r#type::v1::{AccessBasis, ErrorReason},
 };
+use prost::Message as _;
 use server::{Deadline, Routes, context, error::refuse};
 use tonic::{Request, Response, Status};
+use wire::timestamp_us;
 
 use crate::{
     Error, Shared,
     profile::{Profile, Role},
+    store::Stored,
 };
 
 /// Adds the services of its roles.
@@ -71,6 +75,27 @@ impl DatabaseService for Api {
     ) -> Result<Response<DescribeDatabaseResponse>, Status> {
         Ok(Response::new(self.0.profile.description(self.0.retention)))
     }
+}
+
+/// What is listed of an event, but for its place in the order.
+pub(crate) fn listed(change_id: &str, basis: AccessBasis, event: change::Event) -> Vec<u8> {
+    let change_id = change_id.to_owned();
+    let (basis, event) = (Some(basis), Some(event));
+    Change { change_id, basis, event, ..Change::default() }.encode_to_vec()
+}
+
+/// A stored change as it is listed: always the same bytes (rule SRC-2).
+pub(crate) fn change(stored: Stored) -> Result<Change, Error> {
+    let Stored { sequence, committed_at_us, cursor, listed } = stored;
+    let change = Change::decode(listed.as_slice()).map_err(|_| Error::Message)?;
+    Ok(Change { sequence, commit_time: Some(timestamp_us(committed_at_us)), cursor, ..change })
+}
+
+/// Whether a stored event says that a change was taken; none when it is about another.
+pub(crate) fn decided(event: &[u8], change_id: &str) -> Option<bool> {
+    let Some(Kind::ChangeDecided(decided)) = Event::decode(event).ok()?.kind else { return None };
+    let applied = matches!(decided.outcome, Some(change_decided::Outcome::Applied(_)));
+    (decided.change_id == change_id).then_some(applied)
 }
 
 /// What the store could not do, as a caller is told of it.

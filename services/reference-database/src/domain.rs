@@ -1,6 +1,5 @@
 //! What an event does to a record, and what is said of one. Pure: no I/O, no async; time is an argument.
 
-use contract::{database::v1::change, r#type::v1::AccessBasis};
 use model::{
     Agreement, Assertion, GoldenRecord, HeldValue, Identifier, PersonalNumber, Provenance, Subject,
     Value, fold,
@@ -15,12 +14,44 @@ const NUMBER: &str = "personal_id_number";
 pub(crate) struct Registration {
     /// Id of the change that lists it.
     pub(crate) change_id: String,
-    /// The ground on which it is provided to others.
-    pub(crate) basis: AccessBasis,
-    /// The event, as it is listed.
-    pub(crate) event: change::Event,
+    /// What is listed, but for its place in the order.
+    pub(crate) listed: Vec<u8>,
     /// What it says.
     pub(crate) read: Event,
+}
+
+/// An event that was delivered.
+pub(crate) struct Delivered {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its place among those for this database.
+    pub(crate) sequence: u64,
+    /// The event as it came.
+    pub(crate) bytes: Vec<u8>,
+    /// What it is about; none when it is of a kind that is not known here.
+    pub(crate) about: Option<About>,
+}
+
+/// What an event is about, as far as it changes something here.
+pub(crate) enum About {
+    /// A person that is followed, at a version of the register.
+    Person {
+        /// The person's token.
+        token: String,
+        /// The version.
+        version: u64,
+    },
+    /// A change of ours that is in the register.
+    Applied {
+        /// The change.
+        change_id: String,
+        /// Id of the contribution.
+        contribution_id: String,
+        /// The number that was issued; none when none was.
+        number: Option<PersonalNumber>,
+    },
+    /// Something that changes nothing.
+    Other,
 }
 
 /// Where a value of this database comes from.

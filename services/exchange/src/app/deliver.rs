@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use super::{Step, Work};
 use crate::{
-    Error, client,
+    Error,
+    client::{self, NoDelivery},
     metrics::{ended, metrics, noted},
 };
 
@@ -34,21 +35,18 @@ impl Work {
 
     async fn deliver_some(&self) -> Result<Step, Error> {
         let database = &self.route.database;
-        let events = self.store.waiting(database, EVENTS_MAX).await?;
-        if events.is_empty() {
+        let waiting = self.store.waiting(database, EVENTS_MAX).await?;
+        if waiting.is_empty() {
             return Ok(Step::Idle);
         }
-        let statuses = match client::deliver(&self.database, &events, self.answer_max).await {
-            Ok(Some(statuses)) => statuses,
-            Ok(None) => {
-                let new = self.store.note(self.letter("OTHER_RESULTS", "")).await?;
-                noted(database, "OTHER_RESULTS", new);
-                return Ok(Step::Failed("OTHER_RESULTS"));
-            }
-            Err(_) => return Ok(Step::Failed("DATABASE_AWAY")),
+        let results = match client::deliver(&self.database, &waiting, self.answer_max).await {
+            Ok(results) => results,
+            Err(NoDelivery::Away) => return Ok(Step::Failed("DATABASE_AWAY")),
+            Err(NoDelivery::OtherResults) => return self.held("OTHER_RESULTS").await,
+            Err(NoDelivery::Unreadable) => return self.held("UNREADABLE_EVENT").await,
         };
         let mut letters = Vec::new();
-        for (event, status) in events.iter().zip(&statuses) {
+        for (event_id, status) in &results {
             let outcome = match status {
                 EventStatus::Conflict => "CONFLICT",
                 EventStatus::Unsupported => "UNSUPPORTED",
@@ -59,11 +57,18 @@ impl Work {
             };
             metrics().events.add(1, &ended(database, outcome));
             if matches!(status, EventStatus::Conflict | EventStatus::Unsupported) {
-                letters.push(self.letter(outcome, &event.event_id));
+                letters.push(self.letter(outcome, event_id));
             }
         }
-        let sequences = events.iter().map(|event| event.sequence).collect();
+        let sequences = waiting.iter().map(|event| event.sequence).collect();
         noted(database, "NOT_TAKEN", self.store.told(database, sequences, letters).await?);
         Ok(Step::More)
+    }
+
+    /// What holds up everything behind it has an owner.
+    async fn held(&self, reason: &'static str) -> Result<Step, Error> {
+        let new = self.store.note(self.letter(reason, "")).await?;
+        noted(&self.route.database, reason, new);
+        Ok(Step::Failed(reason))
     }
 }

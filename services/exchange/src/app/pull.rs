@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use contract::{
     database::v1::{
-        Change, ChangeDecided, Discrepancy, DiscrepancyKind, change_decided::Outcome, event::Kind,
+        ChangeDecided, Discrepancy, DiscrepancyKind, change_decided::Outcome, event::Kind,
     },
     r#type::v1::ErrorReason,
 };
 use server::error::name;
 use tokio::sync::watch;
-use tonic::Status;
-use tonic_types::StatusExt as _;
 
 use super::{Step, Work};
 use crate::{
     Error,
-    client::{self, Ingested},
-    domain::{PageFault, check},
+    client::{self, Content, Ingested, NoPage},
+    domain::{Listed, PageFault, check},
     metrics::{ended, metrics, noted, of},
     store::Settled,
 };
@@ -55,7 +53,8 @@ impl Work {
         let page = client::changes(&self.database, &progress.cursor, size, self.answer_max).await;
         let page = match page {
             Ok(page) => page,
-            Err(status) => return self.no_page(&progress.cursor, &status).await,
+            Err(NoPage::Away) => return Ok(Step::Failed("DATABASE_AWAY")),
+            Err(NoPage::Lost(reason)) => return self.lost(&progress.cursor, reason).await,
         };
         if let Err(fault) = check(&page, &progress.cursor, size, progress.sequence) {
             return self.faulty_page(fault).await;
@@ -80,17 +79,18 @@ impl Work {
     /// Hands one change on and stores what became of it; gives how the step ends when it must.
     async fn hand_on(
         &self,
-        change: Change,
+        change: Listed<Content>,
         from: String,
         failures: u32,
     ) -> Result<Option<Step>, Error> {
         let database = &self.route.database;
-        let (id, cursor, sequence) =
-            (change.change_id.clone(), change.cursor.clone(), change.sequence);
-        let committed = change.commit_time.unwrap_or_default();
-        let committed_us =
-            committed.seconds.saturating_mul(1_000_000) + i64::from(committed.nanos) / 1_000;
-        let ingested = client::ingest(&self.contribution, &self.route.identity, change).await;
+        let Listed { id, sequence, cursor, committed_us, content } = change;
+        // Whatever is not there was a fault of the page.
+        let (Some(committed_us), Some(content)) = (committed_us, content) else {
+            return Ok(Some(Step::Failed(PageFault::MalformedChange.reason())));
+        };
+        let source = &self.route.identity;
+        let ingested = client::ingest(&self.contribution, source, &id, content).await;
         let (outcome, letter, ended_as) = match ingested {
             Ingested::NotNow(reason) => {
                 if failures >= HELD_AFTER {
@@ -104,41 +104,42 @@ impl Work {
                 (Outcome::Rejected(rejected), Some(letter), "rejected")
             }
         };
-        let events = events(&id, outcome);
+        let events = self.told(events(&id, outcome));
         let settled = Settled { from, cursor, sequence, committed_us, events, letter };
-        let now_us = self.clock.now_us();
-        let Some(new) = self.store.settle(database, settled, now_us).await? else {
+        let Some(new) = self.store.settle(database, settled).await? else {
             return Ok(Some(Step::More));
         };
         noted(database, "REJECTED", new);
         metrics().changes.add(1, &ended(database, ended_as));
-        let behind = now_us.saturating_sub(committed_us).max(0);
+        let behind = self.clock.now_us().saturating_sub(committed_us).max(0);
         metrics().lag.record(behind as f64 / 1e6, &[of(database)]);
         Ok(None)
     }
 
-    /// A source that answers with an error. A cursor that it does not take any more is a gap: all is read anew, which
-    /// changes nothing that was taken before (I4), and its owner is told, once for each cursor.
-    async fn no_page(&self, cursor: &str, status: &Status) -> Result<Step, Error> {
-        let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
-        let is = |known: ErrorReason| reason.as_deref() == Some(name(known));
-        let lost = if is(ErrorReason::CursorExpired) {
-            "CURSOR_EXPIRED"
-        } else if is(ErrorReason::UnknownCursor) {
-            "UNKNOWN_CURSOR"
-        } else {
-            return Ok(Step::Failed("DATABASE_AWAY"));
-        };
+    /// A cursor that a source does not take any more is a gap: all is read anew, which changes nothing that was taken
+    /// before (I4), and its owner is told, once for each cursor.
+    async fn lost(&self, cursor: &str, lost: &'static str) -> Result<Step, Error> {
         let (database, letter) = (&self.route.database, self.letter(lost, cursor));
         // The beginning is no cursor that could be lost (rule SRC-20).
         let new = if cursor.is_empty() {
             self.store.note(letter).await?
         } else {
             let event = discrepancy(cursor, "", DiscrepancyKind::Gap);
-            self.store.restart(database, vec![event], letter, self.clock.now_us()).await?
+            let event = self.told(vec![event]);
+            self.store.restart(database, event, letter).await?
         };
         noted(database, lost, new);
         Ok(Step::Failed(lost))
+    }
+
+    /// Events as they are kept.
+    fn told(&self, events: Vec<(String, Kind)>) -> Vec<(String, Vec<u8>)> {
+        let now_us = self.clock.now_us();
+        let kept = |(id, kind): (String, Kind)| {
+            let event = client::kept(&id, kind, now_us);
+            (id, event)
+        };
+        events.into_iter().map(kept).collect()
     }
 
     /// A page that breaks the contract is not taken, and its owner is told once.

@@ -1,14 +1,20 @@
 //! `SinkService`.
 
 use contract::database::v1::{
-    DeliverEventsRequest, DeliverEventsResponse, EventResult, EventStatus,
-    sink_service_server::SinkService,
+    DeliverEventsRequest, DeliverEventsResponse, Event, EventResult, EventStatus, change_decided,
+    event::Kind, sink_service_server::SinkService,
 };
+use model::PersonalNumber;
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults};
 
 use super::{Api, away};
-use crate::{profile::EVENTS_MAX, store};
+use crate::{
+    domain::{About, Delivered},
+    profile::EVENTS_MAX,
+    store,
+};
 
 const ID_MAX: usize = 64;
 
@@ -23,6 +29,7 @@ impl SinkService for Api {
         let events = request.into_inner().events;
         check(&events)?;
         let ids: Vec<String> = events.iter().map(|event| event.event_id.clone()).collect();
+        let events = events.into_iter().map(delivered).collect();
         let stored = shared.database.deliver(&shared.profile, events, shared.clock.now_us()).await;
         let stored = stored.map_err(|error| away(&error))?;
         let one = |(event_id, status)| EventResult { event_id, status: written(status).into() };
@@ -31,8 +38,28 @@ impl SinkService for Api {
     }
 }
 
+/// An event as the store takes it. Of a kind that is not known here nothing was read (rule SNK-5).
+fn delivered(event: Event) -> Delivered {
+    let bytes = event.encode_to_vec();
+    let about = event.kind.map(|kind| match kind {
+        Kind::PersonChanged(changed) => {
+            About::Person { token: changed.token, version: changed.version }
+        }
+        Kind::ChangeDecided(decided) => match decided.outcome {
+            Some(change_decided::Outcome::Applied(applied)) => About::Applied {
+                change_id: decided.change_id,
+                contribution_id: applied.contribution_id,
+                number: PersonalNumber::parse(&applied.personal_number).ok(),
+            },
+            Some(change_decided::Outcome::Rejected(_)) | None => About::Other,
+        },
+        Kind::Discrepancy(_) => About::Other,
+    });
+    Delivered { id: event.event_id, sequence: event.sequence, bytes, about }
+}
+
 /// The form of a delivery (rule SNK-6). Of what kind an event is, is no question of form (rule SNK-5).
-fn check(events: &[contract::database::v1::Event]) -> Result<(), Status> {
+fn check(events: &[Event]) -> Result<(), Status> {
     let mut faults = Faults::default();
     if events.is_empty() {
         faults.add("events", Fault::Missing);

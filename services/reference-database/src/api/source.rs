@@ -4,8 +4,8 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use contract::{
     database::v1::{
-        ListChangesRequest, ListChangesResponse, StreamChangesRequest, StreamChangesResponse,
-        source_service_server::SourceService,
+        Change, ListChangesRequest, ListChangesResponse, StreamChangesRequest,
+        StreamChangesResponse, source_service_server::SourceService,
     },
     r#type::v1::ErrorReason,
 };
@@ -14,11 +14,11 @@ use server::{Deadline, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults};
 
-use super::{Api, away};
+use super::{Api, away, change};
 use crate::{
     Shared,
     profile::PAGE_MAX,
-    store::{Gone, Page},
+    store::{Gone, Page, Stored},
 };
 
 /// How often a stream that follows looks for what another process has committed.
@@ -34,6 +34,7 @@ impl SourceService for Api {
         let ListChangesRequest { cursor, page_size } = request.into_inner();
         let Page { changes, next_cursor, end_reached } =
             page(&self.0, &cursor, size(page_size)?).await?;
+        let changes = written(changes)?;
         Ok(Response::new(ListChangesResponse { changes, next_cursor, end_reached }))
     }
 
@@ -78,6 +79,10 @@ async fn page(shared: &Shared, cursor: &str, size: u16) -> Result<Page, Status> 
     }
 }
 
+fn written(changes: Vec<Stored>) -> Result<Vec<Change>, Status> {
+    changes.into_iter().map(change).collect::<Result<_, _>>().map_err(|error| away(&error))
+}
+
 /// A stream under way. It holds one page at most: whoever takes nothing keeps nothing else waiting (rule DB-14).
 struct Reading {
     shared: Arc<Shared>,
@@ -113,7 +118,9 @@ impl Reading {
                 self.next = Next::After(next_cursor.clone());
             }
             if !changes.is_empty() {
-                return Some((Ok(StreamChangesResponse { changes, next_cursor }), self));
+                let part =
+                    written(changes).map(|changes| StreamChangesResponse { changes, next_cursor });
+                return Some((part, self));
             }
             if end_reached && let Err(end) = self.wait().await {
                 self.next = Next::End;

@@ -1,7 +1,5 @@
 //! Changes, page by page.
 
-use contract::database::v1::Change;
-use prost::Message as _;
 use store::Sql;
 
 use super::{Database, field};
@@ -12,8 +10,8 @@ const STATE: Sql = Sql {
     postgres: "SELECT sequence, kept_from FROM state WHERE id = 1",
 };
 const AFTER: Sql = Sql {
-    sqlite: "SELECT sequence, change FROM change WHERE sequence > ? ORDER BY sequence LIMIT ?",
-    postgres: "SELECT sequence, change FROM change WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+    sqlite: "SELECT sequence, committed_at_us, change FROM change WHERE sequence > ? ORDER BY sequence LIMIT ?",
+    postgres: "SELECT sequence, committed_at_us, change FROM change WHERE sequence > $1 ORDER BY sequence LIMIT $2",
 };
 const FORGET: Sql = Sql {
     sqlite: "UPDATE state SET kept_from = coalesce((SELECT max(sequence) + 1 FROM change WHERE committed_at_us < ?1), \
@@ -29,10 +27,22 @@ const TAKE_AWAY: Sql = Sql {
 /// Bytes of the changes of one page, at most: under the 4 MiB of rule SRC-23, with room for what is around them.
 const BYTES_MAX: usize = 3 << 20;
 
+/// A change as it is stored.
+pub(crate) struct Stored {
+    /// Its place in the order.
+    pub(crate) sequence: u64,
+    /// When it was committed, microseconds since 1970.
+    pub(crate) committed_at_us: i64,
+    /// Where to go on after it.
+    pub(crate) cursor: String,
+    /// What is listed, but for these.
+    pub(crate) listed: Vec<u8>,
+}
+
 /// A page of changes.
 pub(crate) struct Page {
     /// The changes.
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<Stored>,
     /// Where to go on.
     pub(crate) next_cursor: String,
     /// Whether there was no further change.
@@ -75,26 +85,30 @@ impl Database {
         self.page(from, size, last).await.map(Ok)
     }
 
-    /// A cursor whose changes are not kept any more, and the id of the oldest change that is.
-    pub(crate) async fn expired(&self) -> Result<Option<(String, String)>, Error> {
+    /// A cursor whose changes are not kept any more, and the oldest change that is.
+    pub(crate) async fn expired(&self) -> Result<Option<(String, Stored)>, Error> {
         let rows = self.store.read(&STATE, Vec::new()).await?;
         let kept_from: i64 = field(rows.first().ok_or(store::Error::NoRow)?, 1)?;
         let Ok(before) = u64::try_from(kept_from - 2) else { return Ok(None) };
         let oldest = self.page(kept_from - 1, 1, 0).await?.changes.into_iter().next();
-        Ok(oldest.map(|change| (self.cursors.after(before), change.change_id)))
+        Ok(oldest.map(|change| (self.cursors.after(before), change)))
     }
 
     async fn page(&self, from: i64, size: u16, last: i64) -> Result<Page, Error> {
         let rows = self.store.read(&AFTER, vec![from.into(), i64::from(size).into()]).await?;
         let (mut changes, mut at, mut bytes) = (Vec::new(), from, 0);
         for row in &rows {
-            let (sequence, stored): (i64, Vec<u8>) = (field(row, 0)?, field(row, 1)?);
-            bytes += stored.len();
+            let (sequence, listed): (i64, Vec<u8>) = (field(row, 0)?, field(row, 2)?);
+            bytes += listed.len();
             if bytes > BYTES_MAX && !changes.is_empty() {
                 break;
             }
-            let change = Change::decode(stored.as_slice())?;
-            changes.push(Change { cursor: self.cursors.after(sequence.unsigned_abs()), ..change });
+            changes.push(Stored {
+                sequence: sequence.unsigned_abs(),
+                committed_at_us: field(row, 1)?,
+                cursor: self.cursors.after(sequence.unsigned_abs()),
+                listed,
+            });
             at = sequence;
         }
         let next_cursor = self.cursors.after(at.unsigned_abs());

@@ -1,14 +1,12 @@
 //! Events, each stored once, with what they change here.
 
-use contract::database::v1::{ChangeApplied, Event, change_decided, event::Kind};
 use model::PersonalNumber;
-use prost::Message as _;
 use store::{Sql, Transaction, Value};
 
 use super::{Database, field, golden, keep};
 use crate::{
     Error,
-    domain::{Origin, numbered, take},
+    domain::{About, Delivered, Origin, numbered, take},
     profile::Profile,
 };
 
@@ -57,22 +55,17 @@ pub(crate) enum Status {
 }
 
 impl Database {
-    /// What it was told became of a change of its own.
-    pub(crate) async fn told(&self, change_id: &str) -> Result<Option<bool>, Error> {
-        for row in &self.store.read(&EVENTS, Vec::new()).await? {
-            let event = Event::decode(field::<Vec<u8>>(row, 0)?.as_slice())?;
-            if let Some(told) = decided(&event, change_id) {
-                return Ok(Some(told));
-            }
-        }
-        Ok(None)
+    /// Every event that was stored, as it came, in their order.
+    pub(crate) async fn events(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let rows = self.store.read(&EVENTS, Vec::new()).await?;
+        rows.iter().map(|row| Ok(field(row, 0)?)).collect()
     }
 
     /// Stores a delivery in one transaction, and says what became of each event, in order.
     pub(crate) async fn deliver(
         &self,
         profile: &Profile,
-        events: Vec<Event>,
+        events: Vec<Delivered>,
         now_us: i64,
     ) -> Result<Vec<Status>, Error> {
         let profile = profile.clone();
@@ -93,59 +86,55 @@ impl Database {
 async fn store(
     tx: &Transaction,
     profile: &Profile,
-    event: &Event,
+    event: &Delivered,
     now_us: i64,
 ) -> Result<Status, Error> {
-    let (bytes, id) = (event.encode_to_vec(), event.event_id.clone());
-    let digest = tlog::digest(&bytes).to_vec();
+    let Delivered { id, sequence, bytes, about } = event;
+    let digest = tlog::digest(bytes).to_vec();
     let known = tx.query(&KNOWN, vec![id.clone().into()]).await?;
     if let Some(row) = known.first() {
         let same = field::<Vec<u8>>(row, 0)? == digest;
         return Ok(if same { Status::Duplicate } else { Status::Conflict });
     }
-    let Some(kind) = &event.kind else { return Ok(Status::Unsupported) };
-    match kind {
-        Kind::PersonChanged(changed) => {
-            let version = i64::try_from(changed.version).unwrap_or(i64::MAX);
-            let values = vec![changed.token.clone().into(), version.into()];
-            if tx.execute(&FOLLOW, values).await? == 0 {
+    match about {
+        None => return Ok(Status::Unsupported),
+        Some(About::Person { token, version }) => {
+            let version = i64::try_from(*version).unwrap_or(i64::MAX);
+            if tx.execute(&FOLLOW, vec![token.clone().into(), version.into()]).await? == 0 {
                 return Ok(Status::Obsolete);
             }
         }
-        Kind::ChangeDecided(decided) => {
-            if let Some(change_decided::Outcome::Applied(applied)) = &decided.outcome {
-                number(tx, profile, &decided.change_id, applied, now_us).await?;
+        Some(About::Applied { change_id, contribution_id, number }) => {
+            if let Some(number) = number {
+                keep_number(tx, profile, change_id, contribution_id, number, now_us).await?;
             }
         }
-        Kind::Discrepancy(_) => {}
+        Some(About::Other) => {}
     }
-    let sequence = i64::try_from(event.sequence).unwrap_or(i64::MAX);
-    let values: Vec<Value> =
-        vec![id.into(), digest.into(), sequence.into(), now_us.into(), bytes.into()];
+    let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
+    let values: Vec<Value> = vec![
+        id.clone().into(),
+        digest.into(),
+        sequence.into(),
+        now_us.into(),
+        bytes.clone().into(),
+    ];
     tx.execute(&STORE, values).await?;
     Ok(Status::Stored)
 }
 
-/// Whether an event says that a change was taken; none when it is about another.
-fn decided(event: &Event, change_id: &str) -> Option<bool> {
-    let Some(Kind::ChangeDecided(decided)) = &event.kind else { return None };
-    let applied = matches!(decided.outcome, Some(change_decided::Outcome::Applied(_)));
-    (decided.change_id == change_id).then_some(applied)
-}
-
 /// The number that the register gave to a birth of ours (Decree 70/2024/ND-CP, Art. 11).
-async fn number(
+async fn keep_number(
     tx: &Transaction,
     profile: &Profile,
     change_id: &str,
-    applied: &ChangeApplied,
+    contribution_id: &str,
+    number: &PersonalNumber,
     now_us: i64,
 ) -> Result<(), Error> {
-    let Ok(number) = PersonalNumber::parse(&applied.personal_number) else { return Ok(()) };
     let rows = tx.query(&OF_CHANGE, vec![change_id.to_owned().into()]).await?;
     let Some(row) = rows.first() else { return Ok(()) };
-    let contribution_id = applied.contribution_id.as_str();
     let origin = Origin { source: REGISTER, contribution_id, known_at_us: now_us };
-    let record = take(&golden(row)?, profile, &[numbered(&number)], &origin);
+    let record = take(&golden(row)?, profile, &[numbered(number)], &origin);
     keep(tx, &record, Some(number.as_str().to_owned())).await
 }
