@@ -2,7 +2,7 @@
 //! However it ends, open calls are told first (GOAWAY) and have a time of grace; then it is cut. (tonic's own
 //! server sends no GOAWAY once a grace is set, and has no jitter.)
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -13,6 +13,7 @@ use tokio::{
     net::TcpStream,
     sync::{Semaphore, watch},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -65,7 +66,11 @@ impl Connection {
     pub(crate) async fn direct(mut self, tcp: TcpStream, under_way: Handshake) {
         let longest = Duration::from_secs(self.config.handshake_max_seconds);
         let acceptor = self.identities.borrow_and_update().acceptor.clone();
-        let handshake = tokio::time::timeout(longest, acceptor.accept(tcp));
+        if tcp.set_nodelay(true).is_err() {
+            return;
+        }
+        let handshake =
+            tokio::time::timeout(longest, shake(&acceptor, tcp, KEEPALIVE + KEEPALIVE_TIMEOUT));
         let stream = tokio::select! {
             // Whoever connects and is silent does not hold up the end.
             () = self.goaway.cancelled() => return shaken("drain"),
@@ -77,9 +82,6 @@ impl Connection {
         };
         shaken("done");
         drop(under_way);
-        if stream.get_ref().0.set_nodelay(true).is_err() {
-            return;
-        }
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
         let caller = chain.first().map_or(Err(NoCaller::NotACertificate), |der| {
             Caller::from_certificate(der, &self.config.trust_domain)
@@ -99,6 +101,7 @@ impl Connection {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (who, open) = (Who::vouched(table, &self.forged), self.connections.enter_proxy());
+        let stream = Patience::new(stream, KEEPALIVE + KEEPALIVE_TIMEOUT);
         self.serve(stream, who, None, open, std::future::pending()).await;
     }
 
@@ -133,10 +136,7 @@ impl Connection {
             .initial_stream_window_size(STREAM_WINDOW)
             .keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .serve_connection(
-                TokioIo::new(Patience::new(stream, KEEPALIVE + KEEPALIVE_TIMEOUT)),
-                service,
-            );
+            .serve_connection(TokioIo::new(stream), service);
         let age = Duration::from_secs(self.config.connection_age_seconds);
         let age = jittered(age, &self.entropy);
         tokio::pin!(connection, cut);
@@ -173,6 +173,19 @@ impl Connection {
             entropy: self.entropy.clone(),
         }
     }
+}
+
+/// Makes a handshake over a stream whose peer is waited for so long. It is waited for below TLS, which takes what is
+/// written to its buffers whether or not the peer takes anything.
+async fn shake<S>(
+    acceptor: &TlsAcceptor,
+    stream: S,
+    longest: Duration,
+) -> io::Result<TlsStream<Patience<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    acceptor.accept(Patience::new(stream, longest)).await
 }
 
 /// How old a connection may get: as configured, give or take a tenth, so that connections that began together do
@@ -276,7 +289,35 @@ impl Drop for Call {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use tokio::io::{AsyncWriteExt as _, duplex};
+    use tokio_rustls::TlsConnector;
+
     use super::*;
+    use crate::{tests::Pki, tls};
+
+    /// What TLS still holds was not taken: thousands of small answers fit in there.
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_cut_also_while_tls_has_room() {
+        let pki = Pki::new();
+        let files = pki.service("policy");
+        let (near, far) = duplex(4 << 10);
+        let longest = Duration::from_millis(500);
+        let (acceptor, connector) = (tls::server(&files).unwrap().acceptor, tls::client(&files));
+        let connector = TlsConnector::from(connector.unwrap());
+        let connected = connector.connect("127.0.0.1".try_into().unwrap(), far);
+        let (near, far) = tokio::join!(shake(&acceptor, near, longest), connected);
+        let (mut near, _takes_nothing) = (near.unwrap(), far.unwrap());
+        let cut = async {
+            loop {
+                near.write_all(&[0]).await?;
+                let flushed = tokio::time::timeout(longest / 10, near.flush()).await;
+                flushed.unwrap_or(Ok(()))?;
+            }
+        };
+        let cut: io::Result<()> = tokio::time::timeout(20 * longest, cut).await.unwrap();
+        assert_eq!(cut.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 
     #[test]
     fn the_age_of_a_connection_is_as_configured_give_or_take_a_tenth() {
