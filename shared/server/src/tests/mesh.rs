@@ -329,6 +329,28 @@ async fn a_socket_is_believed_by_its_mode_and_replaces_only_a_socket() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
 }
 
+/// What an earlier process that was killed may have left beside the socket; in a container each has the same id.
+#[tokio::test]
+async fn a_socket_is_bound_although_a_start_was_broken_off_before() {
+    let pki = Pki::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mesh.sock");
+    let mesh =
+        Mesh { listen: format!("unix:{}", path.display()), proxies: Vec::new(), ..table(XFCC) };
+    let left = std::os::unix::net::UnixListener::bind;
+    let before = left(path.with_extension(format!("{}.new", std::process::id()))).unwrap();
+    let halfway = folder.path().join(".mesh.sock.new");
+    fs::create_dir(&halfway).unwrap();
+    drop((before, left(halfway.join("s")).unwrap()));
+    let change = |config| Config { mesh, ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), change).await;
+    let ours = said(XFCC, "identity");
+    let answer = ask(&by_socket(&path), DECIDE, &[(XFCC, &ours)]).await;
+    assert_eq!(answer, taken_for("identity"));
+    assert!(!halfway.exists());
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_channel_by_mesh_speaks_without_tls_and_vouches_for_nobody() {
     let pki = Pki::new();
