@@ -43,6 +43,9 @@ pub enum NoCaller {
     /// The proxy says of nobody, or not of exactly one, who it is.
     #[error("the proxy does not vouch for exactly one caller")]
     NotVouched,
+    /// Nobody of this identity is let in any more.
+    #[error("the identity is revoked")]
+    Revoked,
     /// The call claims to be vouched for where nobody can vouch.
     #[error("the call carries a header of a proxy where it is not believed")]
     Forged,

@@ -29,6 +29,8 @@ pub struct Config {
     pub ca: String,
     /// PEM file of the revocation lists of those CAs; empty when nothing is revoked.
     pub crl: String,
+    /// Text file of the identities that are let in and called no longer; empty when none is.
+    pub revoked_identities: String,
     /// A call without a deadline gets this one; a longer one is cut to it.
     pub deadline_max_seconds: u64,
     /// A handshake that takes longer is cut.
@@ -73,6 +75,7 @@ impl Config {
             key: self.key.clone(),
             ca: self.ca.clone(),
             crl: self.crl.clone(),
+            revoked_identities: self.revoked_identities.clone(),
         }
     }
 }

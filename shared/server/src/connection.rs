@@ -65,12 +65,14 @@ impl Connection {
     /// Serves one of our own TLS until it ends; its caller is its certificate.
     pub(crate) async fn direct(mut self, tcp: TcpStream, under_way: Handshake) {
         let longest = Duration::from_secs(self.config.handshake_max_seconds);
-        let acceptor = self.identities.borrow_and_update().acceptor.clone();
+        let identity = Arc::clone(&self.identities.borrow_and_update());
         if tcp.set_nodelay(true).is_err() {
             return;
         }
-        let handshake =
-            tokio::time::timeout(longest, shake(&acceptor, tcp, KEEPALIVE + KEEPALIVE_TIMEOUT));
+        let handshake = tokio::time::timeout(
+            longest,
+            shake(&identity.acceptor, tcp, KEEPALIVE + KEEPALIVE_TIMEOUT),
+        );
         let stream = tokio::select! {
             // Whoever connects and is silent does not hold up the end.
             () = self.goaway.cancelled() => return shaken("drain"),
@@ -80,27 +82,31 @@ impl Connection {
                 Err(_) => return shaken("too slow"),
             },
         };
-        shaken("done");
-        drop(under_way);
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
         let caller = chain.first().map_or(Err(NoCaller::NotACertificate), |der| {
             Caller::from_certificate(der, &self.config.trust_domain)
         });
+        if caller.as_ref().is_ok_and(|caller| identity.revoked.holds(caller)) {
+            return shaken("failed");
+        }
+        shaken("done");
+        drop(under_way);
         let key_exchange = KeyExchange::of(stream.get_ref().1);
         let open = self.connections.enter_or_stranger(caller.as_ref().ok());
-        let who = Who::certified(caller, &self.forged);
         let mut identities = self.identities.clone();
-        let cut = no_longer_admitted(&mut identities, &chain);
+        let cut = no_longer_admitted(&mut identities, &chain, caller.clone().ok());
+        let who = Who::certified(caller, &self.forged);
         self.serve(stream, who, key_exchange, open, cut).await;
     }
 
     /// Serves one of a proxy until it ends; its callers are whom the proxy vouches for, each with its own limits. That
-    /// one is no longer admitted is for the proxy to see.
+    /// the certificate of one is no longer admitted is for the proxy to see.
     pub(crate) async fn mesh<T>(self, stream: T, table: Arc<Table>)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (who, open) = (Who::vouched(table, &self.forged), self.connections.enter_proxy());
+        let who = Who::vouched(table, self.identities.clone(), &self.forged);
+        let open = self.connections.enter_proxy();
         let stream = Patience::new(stream, KEEPALIVE + KEEPALIVE_TIMEOUT);
         self.serve(stream, who, None, open, std::future::pending()).await;
     }
@@ -195,12 +201,16 @@ fn jittered(age: Duration, entropy: &Entropy) -> Duration {
     age.mul_f64(0.9 + 0.2 * f64::from(byte) / 255.0)
 }
 
-/// Ends when the caller would not be let in any more: its certificate was revoked or has run out, a list has, or
+/// Ends when the caller would not be let in any more: it or its certificate was revoked, that or a list has run out, or
 /// its CA is trusted no longer. Seen at once when the files change, and in time when a date passes.
-async fn no_longer_admitted(identities: &mut Identities, chain: &[CertificateDer<'_>]) {
+async fn no_longer_admitted(
+    identities: &mut Identities,
+    chain: &[CertificateDer<'_>],
+    caller: Option<Caller>,
+) {
     while !matches!(tokio::time::timeout(DATES, identities.changed()).await, Ok(Err(_))) {
         let now = identities.borrow_and_update().clone();
-        if !now.admits(chain) {
+        if !now.admits(chain, caller.as_ref()) {
             return;
         }
     }
@@ -294,7 +304,10 @@ mod tests {
     use tokio_rustls::TlsConnector;
 
     use super::*;
-    use crate::{tests::Pki, tls};
+    use crate::{
+        tests::{DOMAIN, Pki},
+        tls,
+    };
 
     /// What TLS still holds was not taken: thousands of small answers fit in there.
     #[tokio::test]
@@ -303,7 +316,8 @@ mod tests {
         let files = pki.service("policy");
         let (near, far) = duplex(4 << 10);
         let longest = Duration::from_millis(500);
-        let (acceptor, connector) = (tls::server(&files).unwrap().acceptor, tls::client(&files));
+        let (acceptor, connector) =
+            (tls::server(&files, DOMAIN).unwrap().acceptor, tls::client(&files));
         let connector = TlsConnector::from(connector.unwrap());
         let connected = connector.connect("127.0.0.1".try_into().unwrap(), far);
         let (near, far) = tokio::join!(shake(&acceptor, near, longest), connected);

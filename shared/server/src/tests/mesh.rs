@@ -191,6 +191,39 @@ async fn i2_a_header_where_it_does_not_speak_is_refused_and_counted() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn i2_an_identity_that_is_revoked_is_nobody_whatever_the_proxy_says() {
+    let pki = Pki::new();
+    let revoked_identities = pki.revoke_identities("");
+    let change = |config| Config { mesh: table(XFCC), revoked_identities, ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), change).await;
+    let by_proxy = proxy(&server);
+    let identity = [(XFCC, said(XFCC, "identity"))];
+    let identity = identity.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(ask(&by_proxy, DECIDE, &identity).await, taken_for("identity"));
+    pki.revoke_identities(&format!("spiffe://{DOMAIN}/service/identity\n"));
+    let refused = async {
+        while ask(&by_proxy, DECIDE, &identity).await != nobody() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(refused).await;
+    assert_eq!(ask(&by_proxy, "/grpc.health.v1.Health/Check", &identity).await, nobody());
+    // On the same connection.
+    let other = said(XFCC, "contribution");
+    assert_eq!(ask(&by_proxy, DECIDE, &[(XFCC, &other)]).await, taken_for("contribution"));
+    assert_eq!(server.forged().calls(), 0);
+    // It may come back.
+    pki.revoke_identities("# nobody\n");
+    let back = async {
+        while ask(&by_proxy, DECIDE, &identity).await == nobody() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(back).await;
+    server.stop().await;
+}
+
 async fn connect_from(from: &str, server: &Running) -> tokio::net::TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
