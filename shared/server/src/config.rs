@@ -41,7 +41,7 @@ pub struct Config {
     pub handshakes_per_address_max: usize,
     /// Streams at the same time on one connection.
     pub streams_max: u32,
-    /// Calls under way at the same time, of all callers; an eighth is kept for our own services.
+    /// Calls under way at the same time, of all callers, in an order of priorities (`caller::Priority`).
     pub calls_max: usize,
     /// Calls under way at the same time, of one agency's system.
     pub calls_per_caller_max: usize,

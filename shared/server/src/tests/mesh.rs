@@ -60,9 +60,13 @@ fn proxy(server: &Running) -> transport::Channel {
 }
 
 /// How a call ends: its code, its reason, and who it was taken for.
-type End = (Code, String, String);
+pub(super) type End = (Code, String, String);
 
-async fn ask(channel: &impl Way, method: &'static str, headers: &[(&'static str, &str)]) -> End {
+pub(super) async fn ask(
+    channel: &impl Way,
+    method: &'static str,
+    headers: &[(&'static str, &str)],
+) -> End {
     let mut request = Request::new(DecideRequest::default());
     for (name, value) in headers {
         request.metadata_mut().append(*name, value.parse().unwrap());
