@@ -113,7 +113,7 @@ def table(source):
         raise SystemExit("k8s/check: METHODS is not where it was in shared/server/src/caller.rs")
     body = re.sub(r"//[^\n]*", "", "".join(found))
     methods = {}
-    for method, callers in re.findall(r'\(\s*"(/[^"]+)",\s*&\[(.*?)\],?\s*\)', body, re.S):
+    for method, callers in re.findall(r'\(\s*"(/[^"]+)",\s*Priority::\w+,\s*&\[(.*?)\],?\s*\)', body, re.S):
         methods[method] = set()
         for caller in filter(None, (part.strip() for part in callers.split(","))):
             service = re.fullmatch(r'OpenTo::Service\("(\w+)"\)', caller)

@@ -13,7 +13,7 @@ use futures::{
 use http::{HeaderValue, Request as HttpRequest, Response as HttpResponse};
 use http_body_util::BodyExt as _;
 use server::{
-    caller::{Methods, OpenTo},
+    caller::{Methods, OpenTo, Priority},
     tls::KeyExchange,
 };
 use tonic::{
@@ -46,12 +46,12 @@ pub mod pb {
 /// Every method of the test service, also the one that it knows and does not implement. What is open to agencies
 /// here is open to the cases. `UnimplementedService` is not there at all.
 pub const METHODS: Methods = Methods::new(&[
-    ("/grpc.testing.TestService/EmptyCall", &[OpenTo::Systems]),
-    ("/grpc.testing.TestService/UnaryCall", &[OpenTo::Systems]),
-    ("/grpc.testing.TestService/StreamingOutputCall", &[OpenTo::Systems]),
-    ("/grpc.testing.TestService/StreamingInputCall", &[OpenTo::Systems]),
-    ("/grpc.testing.TestService/FullDuplexCall", &[OpenTo::Systems]),
-    ("/grpc.testing.TestService/UnimplementedCall", &[OpenTo::Systems]),
+    ("/grpc.testing.TestService/EmptyCall", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/grpc.testing.TestService/UnaryCall", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/grpc.testing.TestService/StreamingOutputCall", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/grpc.testing.TestService/StreamingInputCall", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/grpc.testing.TestService/FullDuplexCall", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/grpc.testing.TestService/UnimplementedCall", Priority::Ordinary, &[OpenTo::Systems]),
 ]);
 
 /// The header of `EmptyCall`'s answer that says in which group the connection's keys were made.

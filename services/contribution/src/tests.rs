@@ -69,7 +69,8 @@ fn channel_to(endpoint: String, folder: &std::path::Path) -> Channel {
     };
     let certificate = file("own.crt", own.cert.pem());
     let key = file("own.key", own.signing_key.serialize_pem());
-    let files = Files { ca: certificate.clone(), certificate, key, crl: String::new() };
+    let (crl, revoked_identities) = Default::default();
+    let files = Files { ca: certificate.clone(), certificate, key, crl, revoked_identities };
     let peer = Peer { endpoint, service: "identity".to_owned(), transport: Transport::Mesh };
     channel::to_service(&peer, "lienthong.test", &files).unwrap()
 }

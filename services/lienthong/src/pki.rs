@@ -213,6 +213,7 @@ impl Pki {
             key: path(format!("{name}.key")),
             ca: path("ca.pem".to_owned()),
             crl: String::new(),
+            revoked_identities: String::new(),
         }
     }
 

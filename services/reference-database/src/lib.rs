@@ -27,7 +27,7 @@ pub use profile::{Profile, ProfileError};
 use serde::{Deserialize, Serialize};
 use server::{
     Health, Routes,
-    caller::{Methods, OpenTo},
+    caller::{Methods, OpenTo, Priority},
     config::Secret,
     runtime::{Clock, Entropy},
 };
@@ -41,13 +41,17 @@ pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// Its methods. Whom each is open to the allow list says (rule DB-3); which of them it has, its roles.
 pub const METHODS: Methods = Methods::new(&[
-    ("/lienthong.database.v1.DatabaseService/DescribeDatabase", &[OpenTo::Everyone]),
-    ("/lienthong.database.v1.SourceService/ListChanges", &[OpenTo::Everyone]),
-    ("/lienthong.database.v1.SourceService/StreamChanges", &[OpenTo::Everyone]),
-    ("/lienthong.database.v1.LookupService/GetRecord", &[OpenTo::Everyone]),
-    ("/lienthong.database.v1.LookupService/VerifyRecord", &[OpenTo::Everyone]),
-    ("/lienthong.database.v1.LookupService/StreamRecords", &[OpenTo::Everyone]),
-    ("/lienthong.database.v1.SinkService/DeliverEvents", &[OpenTo::Everyone]),
+    (
+        "/lienthong.database.v1.DatabaseService/DescribeDatabase",
+        Priority::Ordinary,
+        &[OpenTo::Everyone],
+    ),
+    ("/lienthong.database.v1.SourceService/ListChanges", Priority::Bulk, &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.SourceService/StreamChanges", Priority::Bulk, &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.LookupService/GetRecord", Priority::Ordinary, &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.LookupService/VerifyRecord", Priority::Ordinary, &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.LookupService/StreamRecords", Priority::Ordinary, &[OpenTo::Everyone]),
+    ("/lienthong.database.v1.SinkService/DeliverEvents", Priority::Bulk, &[OpenTo::Everyone]),
 ]);
 
 /// How often changes past their time are looked for.

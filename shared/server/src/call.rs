@@ -131,7 +131,8 @@ impl Calls {
         let path = request.uri().path();
         let (watch, health) = (path == HEALTH_WATCH, path.starts_with(HEALTH));
         // Health takes no place from anybody, and whoever is busy is not taken for dead.
-        let place = if health { None } else { self.limits.enter(caller) };
+        let place =
+            if health { None } else { self.limits.enter(caller, self.methods.priority(path)) };
         let watching =
             if watch { Arc::clone(&self.watches).try_acquire_owned().ok() } else { None };
         if watch && watching.is_none() {

@@ -43,6 +43,9 @@ pub enum NoCaller {
     /// The proxy says of nobody, or not of exactly one, who it is.
     #[error("the proxy does not vouch for exactly one caller")]
     NotVouched,
+    /// Nobody of this identity is let in any more.
+    #[error("the identity is revoked")]
+    Revoked,
     /// The call claims to be vouched for where nobody can vouch.
     #[error("the call carries a header of a proxy where it is not believed")]
     Forged,
@@ -117,8 +120,21 @@ pub enum OpenTo {
     Everyone,
 }
 
-/// What one row of a table of methods is: the full path, and to whom it is open.
-pub type Method = (&'static str, &'static [OpenTo]);
+/// In which order calls are taken when there is much to do: how far the places of a server may be full for a call to
+/// get one (`limits`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// What our own services do for calls that were taken already, audit above all, and what the operator does: to the
+    /// last place. Whoever else makes such a call is an ordinary caller.
+    Administration,
+    /// What somebody waits for: to seven eighths.
+    Ordinary,
+    /// What can wait: to a half.
+    Bulk,
+}
+
+/// What one row of a table of methods is: the full path, its priority, and to whom it is open.
+pub type Method = (&'static str, Priority, &'static [OpenTo]);
 
 /// The methods of a server, and who may call each. What is not among them does not exist; health and reflection
 /// are among those of every server.
@@ -127,28 +143,50 @@ pub struct Methods(&'static [Method]);
 
 /// Every method of our own services.
 const METHODS: &[Method] = &[
-    ("/lienthong.identity.v1.IdentityService/GetPerson", &[OpenTo::Systems]),
-    ("/lienthong.identity.v1.IdentityService/VerifyClaims", &[OpenTo::Systems]),
-    ("/lienthong.register.v1.RegisterService/Apply", &[OpenTo::Service("contribution")]),
-    ("/lienthong.contribution.v1.ContributionService/SubmitContribution", &[OpenTo::Systems]),
-    ("/lienthong.contribution.v1.IngestService/Ingest", &[OpenTo::Service("exchange")]),
+    ("/lienthong.identity.v1.IdentityService/GetPerson", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/lienthong.identity.v1.IdentityService/VerifyClaims", Priority::Ordinary, &[OpenTo::Systems]),
+    (
+        "/lienthong.register.v1.RegisterService/Apply",
+        Priority::Administration,
+        &[OpenTo::Service("contribution")],
+    ),
+    (
+        "/lienthong.contribution.v1.ContributionService/SubmitContribution",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.contribution.v1.IngestService/Ingest",
+        Priority::Bulk,
+        &[OpenTo::Service("exchange")],
+    ),
     (
         "/lienthong.policy.v1.PolicyService/Decide",
+        Priority::Administration,
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
     ),
     (
         "/lienthong.audit.v1.AuditService/Append",
+        Priority::Administration,
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
     ),
 ];
 
 /// What every server answers.
 const EVERYWHERE: &[Method] = &[
-    ("/grpc.health.v1.Health/Check", &[OpenTo::Everyone]),
-    ("/grpc.health.v1.Health/List", &[OpenTo::Everyone]),
-    ("/grpc.health.v1.Health/Watch", &[OpenTo::Everyone]),
-    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[OpenTo::Everyone]),
-    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &[OpenTo::Everyone]),
+    ("/grpc.health.v1.Health/Check", Priority::Administration, &[OpenTo::Everyone]),
+    ("/grpc.health.v1.Health/List", Priority::Administration, &[OpenTo::Everyone]),
+    ("/grpc.health.v1.Health/Watch", Priority::Administration, &[OpenTo::Everyone]),
+    (
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        Priority::Ordinary,
+        &[OpenTo::Everyone],
+    ),
+    (
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        Priority::Ordinary,
+        &[OpenTo::Everyone],
+    ),
 ];
 
 /// What the table says of a call.
@@ -164,7 +202,7 @@ pub enum Admission {
 
 /// Whether any method of ours is open to a service of this name.
 pub(crate) fn calls(service: &str) -> bool {
-    let mut open = METHODS.iter().flat_map(|(_, open)| *open);
+    let mut open = METHODS.iter().flat_map(|(_, _, open)| *open);
     open.any(|open| matches!(open, OpenTo::Service(name) if *name == service))
 }
 
@@ -179,18 +217,23 @@ impl Methods {
     }
 
     fn find(self, method: &str) -> Option<&'static Method> {
-        self.0.iter().chain(EVERYWHERE).find(|(name, _)| *name == method)
+        self.0.iter().chain(EVERYWHERE).find(|(name, ..)| *name == method)
     }
 
     /// The name of a method as the table has it, for logs: what a stranger types is not repeated there (I8).
     pub(crate) fn name(self, method: &str) -> Option<&'static str> {
-        self.find(method).map(|(name, _)| *name)
+        self.find(method).map(|(name, ..)| *name)
+    }
+
+    /// Before which other calls one of this method is taken.
+    pub(crate) fn priority(self, method: &str) -> Priority {
+        self.find(method).map_or(Priority::Ordinary, |(_, priority, _)| *priority)
     }
 
     /// Whether `caller` may call `method`, given as its full path.
     #[must_use]
     pub fn admission(self, method: &str, caller: &Caller) -> Admission {
-        let Some((_, open)) = self.find(method) else { return Admission::Unknown };
+        let Some((_, _, open)) = self.find(method) else { return Admission::Unknown };
         let allowed = open.iter().any(|open| match (open, &caller.kind) {
             (OpenTo::Everyone, _) | (OpenTo::Systems, Kind::System { .. }) => true,
             (OpenTo::Service(name), Kind::Service(service)) => name == service,
@@ -268,13 +311,13 @@ mod tests {
 
     #[test]
     fn i2_another_server_has_its_own_methods_and_health() {
-        let other = Methods::new(&[("/a.B/C", &[OpenTo::Systems])]);
+        let other = Methods::new(&[("/a.B/C", Priority::Ordinary, &[OpenTo::Systems])]);
         let system = Caller::parse("spiffe://t/agency/G24/system/hi", "t").unwrap();
         let service = Caller::parse("spiffe://t/service/identity", "t").unwrap();
         assert_eq!(other.admission("/a.B/C", &system), Admission::Open);
         assert_eq!(other.admission("/a.B/C", &service), Admission::Closed);
         assert_eq!(other.admission("/grpc.health.v1.Health/Check", &service), Admission::Open);
-        for (method, _) in METHODS {
+        for (method, ..) in METHODS {
             assert_eq!(other.admission(method, &system), Admission::Unknown, "{method}");
         }
     }

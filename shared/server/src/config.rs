@@ -29,6 +29,8 @@ pub struct Config {
     pub ca: String,
     /// PEM file of the revocation lists of those CAs; empty when nothing is revoked.
     pub crl: String,
+    /// Text file of the identities that are let in and called no longer; empty when none is.
+    pub revoked_identities: String,
     /// A call without a deadline gets this one; a longer one is cut to it.
     pub deadline_max_seconds: u64,
     /// A handshake that takes longer is cut.
@@ -39,7 +41,7 @@ pub struct Config {
     pub handshakes_per_address_max: usize,
     /// Streams at the same time on one connection.
     pub streams_max: u32,
-    /// Calls under way at the same time, of all callers; an eighth is kept for our own services.
+    /// Calls under way at the same time, of all callers, in an order of priorities (`caller::Priority`).
     pub calls_max: usize,
     /// Calls under way at the same time, of one agency's system.
     pub calls_per_caller_max: usize,
@@ -73,6 +75,7 @@ impl Config {
             key: self.key.clone(),
             ca: self.ca.clone(),
             crl: self.crl.clone(),
+            revoked_identities: self.revoked_identities.clone(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! However it ends, open calls are told first (GOAWAY) and have a time of grace; then it is cut. (tonic's own
 //! server sends no GOAWAY once a grace is set, and has no jitter.)
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -13,6 +13,7 @@ use tokio::{
     net::TcpStream,
     sync::{Semaphore, watch},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -64,8 +65,14 @@ impl Connection {
     /// Serves one of our own TLS until it ends; its caller is its certificate.
     pub(crate) async fn direct(mut self, tcp: TcpStream, under_way: Handshake) {
         let longest = Duration::from_secs(self.config.handshake_max_seconds);
-        let acceptor = self.identities.borrow_and_update().acceptor.clone();
-        let handshake = tokio::time::timeout(longest, acceptor.accept(tcp));
+        let identity = Arc::clone(&self.identities.borrow_and_update());
+        if tcp.set_nodelay(true).is_err() {
+            return;
+        }
+        let handshake = tokio::time::timeout(
+            longest,
+            shake(&identity.acceptor, tcp, KEEPALIVE + KEEPALIVE_TIMEOUT),
+        );
         let stream = tokio::select! {
             // Whoever connects and is silent does not hold up the end.
             () = self.goaway.cancelled() => return shaken("drain"),
@@ -75,30 +82,32 @@ impl Connection {
                 Err(_) => return shaken("too slow"),
             },
         };
-        shaken("done");
-        drop(under_way);
-        if stream.get_ref().0.set_nodelay(true).is_err() {
-            return;
-        }
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
         let caller = chain.first().map_or(Err(NoCaller::NotACertificate), |der| {
             Caller::from_certificate(der, &self.config.trust_domain)
         });
+        if caller.as_ref().is_ok_and(|caller| identity.revoked.holds(caller)) {
+            return shaken("failed");
+        }
+        shaken("done");
+        drop(under_way);
         let key_exchange = KeyExchange::of(stream.get_ref().1);
         let open = self.connections.enter_or_stranger(caller.as_ref().ok());
-        let who = Who::certified(caller, &self.forged);
         let mut identities = self.identities.clone();
-        let cut = no_longer_admitted(&mut identities, &chain);
+        let cut = no_longer_admitted(&mut identities, &chain, caller.clone().ok());
+        let who = Who::certified(caller, &self.forged);
         self.serve(stream, who, key_exchange, open, cut).await;
     }
 
     /// Serves one of a proxy until it ends; its callers are whom the proxy vouches for, each with its own limits. That
-    /// one is no longer admitted is for the proxy to see.
+    /// the certificate of one is no longer admitted is for the proxy to see.
     pub(crate) async fn mesh<T>(self, stream: T, table: Arc<Table>)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (who, open) = (Who::vouched(table, &self.forged), self.connections.enter_proxy());
+        let who = Who::vouched(table, self.identities.clone(), &self.forged);
+        let open = self.connections.enter_proxy();
+        let stream = Patience::new(stream, KEEPALIVE + KEEPALIVE_TIMEOUT);
         self.serve(stream, who, None, open, std::future::pending()).await;
     }
 
@@ -133,10 +142,7 @@ impl Connection {
             .initial_stream_window_size(STREAM_WINDOW)
             .keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .serve_connection(
-                TokioIo::new(Patience::new(stream, KEEPALIVE + KEEPALIVE_TIMEOUT)),
-                service,
-            );
+            .serve_connection(TokioIo::new(stream), service);
         let age = Duration::from_secs(self.config.connection_age_seconds);
         let age = jittered(age, &self.entropy);
         tokio::pin!(connection, cut);
@@ -175,6 +181,19 @@ impl Connection {
     }
 }
 
+/// Makes a handshake over a stream whose peer is waited for so long. It is waited for below TLS, which takes what is
+/// written to its buffers whether or not the peer takes anything.
+async fn shake<S>(
+    acceptor: &TlsAcceptor,
+    stream: S,
+    longest: Duration,
+) -> io::Result<TlsStream<Patience<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    acceptor.accept(Patience::new(stream, longest)).await
+}
+
 /// How old a connection may get: as configured, give or take a tenth, so that connections that began together do
 /// not end together (gRFC A9).
 fn jittered(age: Duration, entropy: &Entropy) -> Duration {
@@ -182,12 +201,16 @@ fn jittered(age: Duration, entropy: &Entropy) -> Duration {
     age.mul_f64(0.9 + 0.2 * f64::from(byte) / 255.0)
 }
 
-/// Ends when the caller would not be let in any more: its certificate was revoked or has run out, a list has, or
+/// Ends when the caller would not be let in any more: it or its certificate was revoked, that or a list has run out, or
 /// its CA is trusted no longer. Seen at once when the files change, and in time when a date passes.
-async fn no_longer_admitted(identities: &mut Identities, chain: &[CertificateDer<'_>]) {
+async fn no_longer_admitted(
+    identities: &mut Identities,
+    chain: &[CertificateDer<'_>],
+    caller: Option<Caller>,
+) {
     while !matches!(tokio::time::timeout(DATES, identities.changed()).await, Ok(Err(_))) {
         let now = identities.borrow_and_update().clone();
-        if !now.admits(chain) {
+        if !now.admits(chain, caller.as_ref()) {
             return;
         }
     }
@@ -276,7 +299,39 @@ impl Drop for Call {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use tokio::io::{AsyncWriteExt as _, duplex};
+    use tokio_rustls::TlsConnector;
+
     use super::*;
+    use crate::{
+        tests::{DOMAIN, Pki},
+        tls,
+    };
+
+    /// What TLS still holds was not taken: thousands of small answers fit in there.
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_cut_also_while_tls_has_room() {
+        let pki = Pki::new();
+        let files = pki.service("policy");
+        let (near, far) = duplex(4 << 10);
+        let longest = Duration::from_millis(500);
+        let (acceptor, connector) =
+            (tls::server(&files, DOMAIN).unwrap().acceptor, tls::client(&files));
+        let connector = TlsConnector::from(connector.unwrap());
+        let connected = connector.connect("127.0.0.1".try_into().unwrap(), far);
+        let (near, far) = tokio::join!(shake(&acceptor, near, longest), connected);
+        let (mut near, _takes_nothing) = (near.unwrap(), far.unwrap());
+        let cut = async {
+            loop {
+                near.write_all(&[0]).await?;
+                let flushed = tokio::time::timeout(longest / 10, near.flush()).await;
+                flushed.unwrap_or(Ok(()))?;
+            }
+        };
+        let cut: io::Result<()> = tokio::time::timeout(20 * longest, cut).await.unwrap();
+        assert_eq!(cut.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 
     #[test]
     fn the_age_of_a_connection_is_as_configured_give_or_take_a_tenth() {

@@ -7,7 +7,9 @@ use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 use crate::{
     Config, StartError,
     caller::{Caller, Kind},
-    mesh, telemetry, tls,
+    mesh,
+    revoked::Revoked,
+    telemetry, tls,
 };
 
 /// One fault: the key it lies in, and what is wrong.
@@ -86,6 +88,9 @@ pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut 
         && let Err(error) = tls::revocations(&config.crl, now)
     {
         faults.error("server.crl", &error);
+    }
+    if let Err(error) = Revoked::read(&config.revoked_identities, &config.trust_domain) {
+        faults.error("server.revoked_identities", &error);
     }
     mesh::read(&config.mesh, &config.trust_domain, faults);
 }

@@ -25,7 +25,8 @@
 //! | `patience` | the end of a connection whose peer takes nothing |
 //! | `probe` | health alone, without TLS, for probes of the machine that runs the process |
 //! | `reflection` | the published services, described to whoever asks |
-//! | `reload` | certificate, key, CA and revocation lists, read again when they change |
+//! | `reload` | certificate, key, CA and what is revoked, read again when they change |
+//! | `revoked` | identities that are let in no longer, whatever their certificate |
 //! | `runtime` | time and randomness, injected |
 //! | `shed` | what was refused for want of room, to be recorded |
 //! | `telemetry` | metrics and traces |
@@ -52,6 +53,7 @@ mod patience;
 mod probe;
 mod reflection;
 mod reload;
+mod revoked;
 pub mod runtime;
 mod shed;
 pub mod telemetry;
@@ -99,6 +101,14 @@ pub enum StartError {
         path: String,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// The list of revoked identities cannot be read, or not whole.
+    #[error("the list of revoked identities `{path}` {why}")]
+    RevokedIdentities {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// The address cannot be bound.
     #[error("cannot listen on `{address}`")]

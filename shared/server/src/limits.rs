@@ -1,16 +1,19 @@
 //! How many calls are under way, or connections open: of one caller, and of all. What is over a limit is refused at
-//! once and told when to come again; nothing queues. Our own services and the operator keep a share of their own, so that what agencies
-//! ask for in bulk never keeps a record from being made.
+//! once and told when to come again; nothing queues. Of calls there are three priorities ([`Priority`]), each of which
+//! leaves room for those before it: what is asked for in bulk never keeps a person waiting, and what agencies ask for
+//! never keeps a record from being made.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::caller::{Caller, Kind};
+use crate::caller::{Caller, Kind, Priority};
 
-/// The part of all calls that is kept for our own services and the operator.
+/// The part of all places that is kept for our own services and the operator.
 const KEPT: usize = 8;
+/// The part that is kept from bulk.
+const KEPT_FROM_BULK: usize = 2;
 /// Under what name the connections of proxies are counted; no SPIFFE id is that.
 const PROXY: &str = "proxy";
 
@@ -38,19 +41,28 @@ impl Limits {
         Arc::new(Self { all, each, under_way: Mutex::default() })
     }
 
-    /// A place for a call or connection, if there is one.
-    pub(crate) fn enter(self: &Arc<Self>, caller: &Caller) -> Option<Place> {
-        self.enter_or_stranger(Some(caller))
+    /// A place for a call, if there is one.
+    pub(crate) fn enter(self: &Arc<Self>, caller: &Caller, priority: Priority) -> Option<Place> {
+        self.enter_of(Some(caller), priority)
     }
 
-    /// The same; all whose certificate names no caller are one.
+    /// A place for a connection, if there is one; all whose certificate names no caller are one.
     pub(crate) fn enter_or_stranger(self: &Arc<Self>, caller: Option<&Caller>) -> Option<Place> {
-        let (all, each) = match caller.map(Caller::kind) {
-            None | Some(Kind::System { .. }) => (self.all - self.all / KEPT, self.each),
+        self.enter_of(caller, Priority::Administration)
+    }
+
+    fn enter_of(self: &Arc<Self>, caller: Option<&Caller>, priority: Priority) -> Option<Place> {
+        let (priority, each) = match caller.map(Caller::kind) {
+            None | Some(Kind::System { .. }) => (priority.max(Priority::Ordinary), self.each),
             // A service calls for many callers, each of whom has its own limit where it comes in.
-            Some(Kind::Service(_) | Kind::Operator(_)) => (self.all, self.all),
+            Some(Kind::Service(_) | Kind::Operator(_)) => (priority, self.all),
         };
-        self.enter_as(caller.map(Caller::id).unwrap_or_default(), all, each)
+        let kept = match priority {
+            Priority::Administration => 0,
+            Priority::Ordinary => self.all / KEPT,
+            Priority::Bulk => self.all / KEPT_FROM_BULK,
+        };
+        self.enter_as(caller.map(Caller::id).unwrap_or_default(), self.all - kept, each)
     }
 
     /// A place for a connection of the mesh's proxy, which brings the calls of our own services.
@@ -97,16 +109,39 @@ mod tests {
     fn each_caller_has_its_share_and_agencies_leave_one_to_our_own() {
         let limits = Limits::new(16, 10);
         let (a, b) = (caller("agency/A/system/s"), caller("agency/B/system/s"));
-        let of_a: Vec<_> = (0..10).map(|_| limits.enter(&a).unwrap()).collect();
-        assert!(limits.enter(&a).is_none(), "the share of one");
-        let of_b: Vec<_> = (0..4).map(|_| limits.enter(&b).unwrap()).collect();
-        assert!(limits.enter(&b).is_none(), "two of sixteen are kept");
+        let of_a: Vec<_> = (0..10).map(|_| limits.enter(&a, Priority::Ordinary).unwrap()).collect();
+        assert!(limits.enter(&a, Priority::Ordinary).is_none(), "the share of one");
+        let of_b: Vec<_> = (0..4).map(|_| limits.enter(&b, Priority::Ordinary).unwrap()).collect();
+        assert!(limits.enter(&b, Priority::Ordinary).is_none(), "two of sixteen are kept");
         let service = caller("service/identity");
-        let ours: Vec<_> = (0..2).map(|_| limits.enter(&service).unwrap()).collect();
-        assert!(limits.enter(&service).is_none(), "the whole");
+        let ours: Vec<_> =
+            (0..2).map(|_| limits.enter(&service, Priority::Administration).unwrap()).collect();
+        assert!(limits.enter(&service, Priority::Administration).is_none(), "the whole");
         drop((of_a, ours));
-        assert!(limits.enter(&b).is_some());
+        assert!(limits.enter(&b, Priority::Ordinary).is_some());
         drop(of_b);
         assert!(limits.under_way.lock().unwrap().by_caller.is_empty());
+    }
+
+    #[test]
+    fn a_priority_leaves_room_for_those_before_it() {
+        use Priority::{Administration, Bulk, Ordinary};
+        // How many of a caller get in where all are of this priority.
+        let check = |all: usize, path: &str, priority, expect: usize| {
+            let limits = Limits::new(all, all);
+            let caller = caller(path);
+            let places = std::iter::from_fn(|| limits.enter(&caller, priority));
+            assert_eq!(places.collect::<Vec<_>>().len(), expect, "{path} {priority:?} of {all}");
+        };
+        let (system, service, operator) = ("agency/A/system/s", "service/audit", "operator/7");
+        for (priority, of_others, of_ours) in
+            [(Administration, 14, 16), (Ordinary, 14, 14), (Bulk, 8, 8)]
+        {
+            check(16, system, priority, of_others);
+            check(16, service, priority, of_ours);
+            check(16, operator, priority, of_ours);
+            // Of the fewest there can be nothing is kept: each priority has a place.
+            check(1, system, priority, 1);
+        }
     }
 }

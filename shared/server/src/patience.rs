@@ -13,7 +13,8 @@ use tokio::{
     time::Sleep,
 };
 
-/// A stream that fails when its peer takes nothing for so long.
+/// A stream that fails when its peer takes nothing for so long. What it is around must not hold back what is written:
+/// a socket, and not TLS.
 pub(crate) struct Patience<S> {
     stream: S,
     longest: Duration,
@@ -26,12 +27,12 @@ impl<S> Patience<S> {
         Self { stream, longest, waiting: None }
     }
 
-    /// What came of writing, or the end when nothing did for too long.
-    fn or_end<T>(
+    /// What came of writing, or the end when nothing was taken for too long.
+    fn or_end(
         &mut self,
-        wrote: Poll<io::Result<T>>,
+        wrote: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    ) -> Poll<io::Result<usize>> {
         if wrote.is_ready() {
             self.waiting = None;
             return wrote;
@@ -63,14 +64,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
         self.or_end(wrote, cx)
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.or_end(wrote, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    // Of a socket these wait for nobody.
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.or_end(flushed, cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.or_end(shut, cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

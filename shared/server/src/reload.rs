@@ -1,4 +1,4 @@
-//! Certificate, key, CA and revocation lists, read again when their files change, without a restart. What
+//! Certificate, key, CA and what is revoked, read again when their files change, without a restart. What
 //! cannot be used is not taken: the last good identity stands, and the log says so.
 
 use std::{fs, sync::Arc, time::Duration};
@@ -58,14 +58,14 @@ pub(crate) fn follow(
 }
 
 fn read(config: &Config) -> Result<Identity, StartError> {
-    let identity = tls::server(&config.files())?;
+    let identity = tls::server(&config.files(), &config.trust_domain)?;
     metrics().identity_expires.record(identity.expires, &[]);
     Ok(identity)
 }
 
 /// What can be seen of the files of an identity.
 pub(crate) fn look(files: &tls::Files) -> Seen {
-    let files = [&files.certificate, &files.key, &files.ca, &files.crl];
+    let files = [&files.certificate, &files.key, &files.ca, &files.crl, &files.revoked_identities];
     files
         .into_iter()
         .map(|path| {
@@ -98,7 +98,7 @@ mod tests {
         let (mut identities, following) = follow(&Config { crl, ..config(&pki, 30) }).unwrap();
         let caller = pki.issue_as("spiffe://lienthong.test/service/identity", Some(7.into()));
         let chain = tls::chain(&caller.certificate).unwrap();
-        assert!(identities.borrow().admits(&chain));
+        assert!(identities.borrow().admits(&chain, None));
         pki.revoke(&[7], until);
         tokio::select! {
             biased;
@@ -106,6 +106,6 @@ mod tests {
             changed = identities.changed() => changed.unwrap(),
             () = tokio::time::sleep(EVERY * 2) => panic!("it was not seen"),
         }
-        assert!(!identities.borrow().admits(&chain));
+        assert!(!identities.borrow().admits(&chain, None));
     }
 }

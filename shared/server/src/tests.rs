@@ -98,6 +98,7 @@ impl Pki {
             key: write("key", key.serialize_pem()),
             ca: text_of(&self.folder.path().join("ca.pem")),
             crl: String::new(),
+            revoked_identities: String::new(),
         }
     }
 
@@ -119,6 +120,15 @@ impl Pki {
         };
         let path = self.folder.path().join("crl.pem");
         fs::write(&path, list.signed_by(&self.issuer).unwrap().pem().unwrap()).unwrap();
+        text_of(&path)
+    }
+
+    /// The file of revoked identities, put in place at once.
+    pub(crate) fn revoke_identities(&self, text: &str) -> String {
+        let path = self.folder.path().join("revoked");
+        let new = path.with_extension("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, &path).unwrap();
         text_of(&path)
     }
 
@@ -216,6 +226,7 @@ pub(crate) fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         key: files.key,
         ca: files.ca,
         crl: String::new(),
+        revoked_identities: String::new(),
         deadline_max_seconds,
         handshake_max_seconds: 10,
         handshakes_max: 16,
@@ -426,6 +437,18 @@ async fn i9_without_a_usable_revocation_list_nothing_starts() {
     check("/nowhere/crl.pem".to_owned(), "/nowhere/crl.pem").await;
 }
 
+#[tokio::test]
+async fn i9_without_a_usable_list_of_revoked_identities_nothing_starts() {
+    let pki = Pki::new();
+    let check = async |revoked_identities: String, expect: &str| {
+        let config = Config { revoked_identities, ..config(&pki, 30) };
+        let refused = Server::bind(config).await.err().unwrap().to_string();
+        assert!(refused.contains(expect), "{refused}");
+    };
+    check(pki.revoke_identities("# none\n\nspiffe://other/service/audit\n"), "line 3").await;
+    check("/nowhere/revoked".to_owned(), "/nowhere/revoked").await;
+}
+
 /// The keys that `config` is found faulty in.
 fn faulty(config: &Config) -> Vec<String> {
     let mut faults = inspect::Faults::default();
@@ -453,7 +476,10 @@ fn every_fault_of_an_identity_is_found_at_once() {
         key: "/nowhere".into(),
         ca: good.key.clone(),
         crl: "/nowhere".into(),
+        revoked_identities: pki.revoke_identities("# none\n/service/audit\n"),
         ..good
     };
-    check(bad, &["server.listen", "server.certificate", "server.key", "server.ca", "server.crl"]);
+    let keys = ["listen", "certificate", "key", "ca", "crl", "revoked_identities"];
+    let keys = keys.map(|key| format!("server.{key}"));
+    check(bad, &keys.each_ref().map(String::as_str));
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use rustls::{
     ClientConfig, NamedGroup, RootCertStore, ServerConfig, ServerConnection,
-    client::WebPkiServerVerifier,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use rustls_pki_types::{
-    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem::PemObject,
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime,
+    pem::PemObject,
 };
 use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
@@ -18,7 +19,7 @@ use x509_parser::{
     certificate::X509Certificate, prelude::FromDer, revocation_list::CertificateRevocationList,
 };
 
-use crate::{StartError, runtime::Clock};
+use crate::{StartError, caller::Caller, revoked::Revoked, runtime::Clock};
 
 /// Files that make an identity.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Files {
     /// PEM file of the revocation lists of those CAs; empty when nothing is revoked. A peer whose certificate
     /// is on one, or on whose certificate they say nothing, gets no connection.
     pub crl: String,
+    /// Text file of the identities that are revoked, whatever their certificate (`revoked`); empty when none is.
+    pub revoked_identities: String,
 }
 
 /// The group in which both ends of a connection made their keys; a handler finds it among the extensions of its
@@ -57,20 +60,46 @@ pub(crate) struct Identity {
     pub(crate) acceptor: TlsAcceptor,
     /// Says of a caller's certificate whether it is let in.
     pub(crate) callers: Arc<dyn ClientCertVerifier>,
+    /// Whom it lets in with no certificate, and by no proxy.
+    pub(crate) revoked: Revoked,
     /// When the certificate or the first of the lists runs out, in seconds since 1970.
     pub(crate) expires: u64,
 }
 
 impl Identity {
     /// Whether a caller that was let in would be let in now.
-    pub(crate) fn admits(&self, chain: &[CertificateDer<'_>]) -> bool {
+    pub(crate) fn admits(&self, chain: &[CertificateDer<'_>], caller: Option<&Caller>) -> bool {
         let Some((own, others)) = chain.split_first() else { return false };
-        self.callers.verify_client_cert(own, others, UnixTime::now()).is_ok()
+        !caller.is_some_and(|caller| self.revoked.holds(caller))
+            && self.callers.verify_client_cert(own, others, UnixTime::now()).is_ok()
+    }
+}
+
+/// Which services may be called.
+pub(crate) struct Services {
+    /// Says it of a service's certificate.
+    pub(crate) verifier: Arc<WebPkiServerVerifier>,
+    /// Those that may not, with any.
+    pub(crate) revoked: Revoked,
+}
+
+impl Services {
+    /// Whether the service of this name, certificate and identity may be called now.
+    pub(crate) fn admit(
+        &self,
+        name: &ServerName<'_>,
+        chain: &[CertificateDer<'_>],
+        service: &Caller,
+    ) -> bool {
+        let Some((own, others)) = chain.split_first() else { return false };
+        let now = UnixTime::now();
+        !self.revoked.holds(service)
+            && self.verifier.verify_server_cert(own, others, name, &[], now).is_ok()
     }
 }
 
 /// The identity of a listener.
-pub(crate) fn server(files: &Files) -> Result<Identity, StartError> {
+pub(crate) fn server(files: &Files, trust_domain: &str) -> Result<Identity, StartError> {
     let provider = provider();
     let roots = Arc::new(roots(&files.ca)?);
     let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
@@ -94,7 +123,8 @@ pub(crate) fn server(files: &Files) -> Result<Identity, StartError> {
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     let expires = ends.into_iter().min().and_then(|at| u64::try_from(at).ok()).unwrap_or_default();
-    Ok(Identity { acceptor: TlsAcceptor::from(Arc::new(config)), callers, expires })
+    let revoked = Revoked::read(&files.revoked_identities, trust_domain)?;
+    Ok(Identity { acceptor: TlsAcceptor::from(Arc::new(config)), callers, revoked, expires })
 }
 
 fn not_after(certificate: &[u8]) -> Option<i64> {
@@ -107,8 +137,13 @@ fn next_update(list: &[u8]) -> Option<i64> {
     Some(parsed.next_update()?.timestamp())
 }
 
-/// What says of a service's certificate whether it may be called.
-pub(crate) fn services(files: &Files) -> Result<Arc<WebPkiServerVerifier>, StartError> {
+/// Which services may be called, as the files say.
+pub(crate) fn services(files: &Files, trust_domain: &str) -> Result<Services, StartError> {
+    let revoked = Revoked::read(&files.revoked_identities, trust_domain)?;
+    Ok(Services { verifier: verifier(files)?, revoked })
+}
+
+fn verifier(files: &Files) -> Result<Arc<WebPkiServerVerifier>, StartError> {
     let roots = Arc::new(roots(&files.ca)?);
     let mut verifier = WebPkiServerVerifier::builder_with_provider(roots, provider());
     if !files.crl.is_empty() {
@@ -122,7 +157,7 @@ pub(crate) fn services(files: &Files) -> Result<Arc<WebPkiServerVerifier>, Start
 
 /// The configuration of outgoing connections.
 pub fn client(files: &Files) -> Result<Arc<ClientConfig>, StartError> {
-    client_that_calls(services(files)?, files)
+    client_that_calls(verifier(files)?, files)
 }
 
 /// The same to services of which `services` says whether they may be called.

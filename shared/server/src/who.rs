@@ -15,6 +15,7 @@ use http::HeaderMap;
 use crate::{
     caller::{Caller, NoCaller},
     mesh::{Header, Table},
+    reload::Identities,
     telemetry::metrics::{labelled, metrics},
 };
 
@@ -26,7 +27,7 @@ pub(crate) struct Who {
 
 enum Said {
     ByCertificate(Result<Caller, NoCaller>),
-    ByProxy(Arc<Table>),
+    ByProxy(Arc<Table>, Identities),
 }
 
 impl Who {
@@ -35,16 +36,16 @@ impl Who {
         Self { said: Said::ByCertificate(caller), forged: Arc::clone(forged) }
     }
 
-    /// Whomever a proxy vouches for.
-    pub(crate) fn vouched(table: Arc<Table>, forged: &Arc<Forged>) -> Self {
-        Self { said: Said::ByProxy(table), forged: Arc::clone(forged) }
+    /// Whomever a proxy vouches for, and the identity in force does not revoke.
+    pub(crate) fn vouched(table: Arc<Table>, identities: Identities, forged: &Arc<Forged>) -> Self {
+        Self { said: Said::ByProxy(table, identities), forged: Arc::clone(forged) }
     }
 
     /// Who makes the call with these headers.
     pub(crate) fn makes(&self, headers: &HeaderMap) -> Result<&Caller, NoCaller> {
         let speaks = match &self.said {
             Said::ByCertificate(_) => None,
-            Said::ByProxy(table) => Some(table.header),
+            Said::ByProxy(table, _) => Some(table.header),
         };
         let claims = |header: &Header| headers.contains_key(header.name());
         if Header::ALL.iter().any(|header| Some(*header) != speaks && claims(header)) {
@@ -53,7 +54,11 @@ impl Who {
         }
         match &self.said {
             Said::ByCertificate(caller) => caller.as_ref().map_err(|why| *why),
-            Said::ByProxy(table) => table.caller(headers),
+            Said::ByProxy(table, identities) => {
+                let caller = table.caller(headers)?;
+                let revoked = identities.borrow().revoked.holds(caller);
+                if revoked { Err(NoCaller::Revoked) } else { Ok(caller) }
+            }
         }
     }
 }

@@ -107,7 +107,8 @@ impl Connection {
             let why = format!("no caller `{name}` in `{shown}`; there are: {}", known.join(", "));
             return Err(Ending::Usage(why).into());
         };
-        let files = tls::Files { certificate, key, ca: demo.ca, crl: String::new() };
+        let (crl, revoked_identities) = Default::default();
+        let files = tls::Files { certificate, key, ca: demo.ca, crl, revoked_identities };
         let client = Client::new(&demo.endpoint, &demo.service, &demo.trust_domain, &files)?;
         Ok(Connected {
             client: client.within(Duration::from_secs(self.timeout)),
@@ -134,6 +135,7 @@ impl Connection {
             certificate: required("--certificate", path(&self.certificate)),
             key: required("--key", path(&self.key)),
             crl: path(&self.crl).unwrap_or_default(),
+            revoked_identities: String::new(),
         };
         if !missing.is_empty() {
             let missing = missing.join(", ");

@@ -8,11 +8,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use rustls::{
-    ClientConfig,
-    client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
-};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::ClientConfig;
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -22,6 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::{
     StartError,
+    caller::Caller,
     connection::DATES,
     reload::{self, EVERY, Seen},
     tls,
@@ -30,27 +28,38 @@ use crate::{
 /// What says whether a service may be called.
 pub(super) struct Admission {
     files: tls::Files,
+    trust_domain: String,
     seen: Seen,
-    verifier: Arc<WebPkiServerVerifier>,
+    services: tls::Services,
 }
 
 impl Admission {
     /// As the files say now, which is before the handshake: what changes in them while it is under way is read
     /// again, because they are looked at before they are read.
-    pub(super) fn now(files: &tls::Files) -> Result<Self, StartError> {
+    pub(super) fn now(files: &tls::Files, trust_domain: &str) -> Result<Self, StartError> {
         let seen = reload::look(files);
-        Ok(Self { files: files.clone(), seen, verifier: tls::services(files)? })
+        let services = tls::services(files, trust_domain)?;
+        Ok(Self { files: files.clone(), trust_domain: trust_domain.to_owned(), seen, services })
     }
 
     /// Makes handshakes with the service that may be called.
     pub(super) fn client(&self) -> Result<Arc<ClientConfig>, StartError> {
-        tls::client_that_calls(Arc::clone(&self.verifier), &self.files)
+        tls::client_that_calls(Arc::clone(&self.services.verifier), &self.files)
     }
 
-    /// Ends when the service of this name and certificate may not be called any more: at once when the files change,
+    /// Whether a service is revoked whatever its certificate, which the handshake knows nothing of.
+    pub(super) fn revokes(&self, service: &Caller) -> bool {
+        self.services.revoked.holds(service)
+    }
+
+    /// Ends when the service of this name, certificate and identity may not be called any more: at once when the files change,
     /// in time when a date passes.
-    async fn over(mut self, name: ServerName<'static>, chain: Vec<CertificateDer<'static>>) {
-        let Some((own, others)) = chain.split_first() else { return };
+    async fn over(
+        mut self,
+        name: ServerName<'static>,
+        chain: Vec<CertificateDer<'static>>,
+        service: Caller,
+    ) {
         let mut asked = Instant::now();
         loop {
             tokio::time::sleep(EVERY).await;
@@ -60,14 +69,12 @@ impl Admission {
             }
             // What cannot be used is not taken, and tried again until it can be.
             if now != self.seen
-                && let Ok(read) = tls::services(&self.files)
+                && let Ok(read) = tls::services(&self.files, &self.trust_domain)
             {
-                (self.seen, self.verifier) = (now, read);
+                (self.seen, self.services) = (now, read);
             }
             asked = Instant::now();
-            let admitted =
-                self.verifier.verify_server_cert(own, others, &name, &[], UnixTime::now());
-            if admitted.is_err() {
+            if !self.services.admit(&name, &chain, &service) {
                 tracing::warn!("a service that may not be called any more was cut");
                 return;
             }
@@ -83,14 +90,15 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// `stream`, which was just made as `admission` says to the service of this name.
+    /// `stream`, which was just made as `admission` says to the service of this name and identity.
     pub(super) fn new(
         stream: TlsStream<TcpStream>,
         admission: Admission,
         name: ServerName<'static>,
+        service: Caller,
     ) -> Self {
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-        Self { stream, over: Some(Box::pin(admission.over(name, chain))) }
+        Self { stream, over: Some(Box::pin(admission.over(name, chain, service))) }
     }
 }
 

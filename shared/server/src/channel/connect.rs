@@ -104,7 +104,7 @@ impl Connector {
         let places = places.collect::<Option<Vec<_>>>();
         let places = places.ok_or_else(|| StartError::Endpoint(peer.endpoint.clone()))?;
         // Read once to refuse what cannot be used, and again for each connection: certificates are renewed.
-        tls::client(files)?;
+        Admission::now(files, trust_domain)?.client()?;
         let to = To {
             places,
             resolver,
@@ -206,16 +206,19 @@ impl To {
         if self.transport == Transport::Mesh {
             return Ok(Either::Right(tcp));
         }
-        let admission = Admission::now(&self.files).map_err(io::Error::other)?;
+        let admission =
+            Admission::now(&self.files, &self.trust_domain).map_err(io::Error::other)?;
         let config = admission.client().map_err(io::Error::other)?;
         let stream = TlsConnector::from(config).connect(name.clone(), tcp).await?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(|c| c.first());
         let peer =
             certificate.and_then(|der| Caller::from_certificate(der, &self.trust_domain).ok());
-        if peer.is_some_and(|peer| peer.id() == self.id) {
-            Ok(Either::Left(Admitted::new(stream, admission, name.clone())))
-        } else {
-            Err(io::Error::other("the peer is another one than was meant"))
+        match peer {
+            Some(peer) if admission.revokes(&peer) => Err(io::Error::other("the peer is revoked")),
+            Some(peer) if peer.id() == self.id => {
+                Ok(Either::Left(Admitted::new(stream, admission, name.clone(), peer)))
+            }
+            Some(_) | None => Err(io::Error::other("the peer is another one than was meant")),
         }
     }
 }
@@ -269,7 +272,7 @@ mod tests {
             // Our first words are there, so our files were read.
             assert_eq!(tcp.peek(&mut [0]).await.unwrap(), 1);
             pki.revoke(&[9], until);
-            tls::server(&its).unwrap().acceptor.accept(tcp).await.unwrap()
+            tls::server(&its, DOMAIN).unwrap().acceptor.accept(tcp).await.unwrap()
         };
         let connected = connector.to.connect(address, &connector.to.places[0].1);
         let (connected, _open) = tokio::join!(connected, served);

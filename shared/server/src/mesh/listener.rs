@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::SocketAddr,
-    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
 };
@@ -80,15 +80,66 @@ impl Listener {
     }
 }
 
-/// A socket with its mode from the first moment on: it gets its name only then. A socket that an earlier process left
-/// behind is replaced by that; anything else is not.
+/// A socket with its mode from the first moment that anybody else can reach it: until then it is in a folder of the
+/// process alone. A socket that an earlier process left behind is replaced by that, and what is left of a start that was
+/// broken off is removed; anything else is not.
 fn socket(path: &Path) -> io::Result<UnixListener> {
     if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "is there, and is no socket"));
     }
-    let made = path.with_extension(format!("{}.new", std::process::id()));
-    let listener = UnixListener::bind(&made)?;
-    fs::set_permissions(&made, fs::Permissions::from_mode(SOCKET_MODE))?;
-    fs::rename(&made, path)?;
-    Ok(listener)
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    let folder = path.with_file_name(format!(".{name}.new"));
+    let made = folder.join("s");
+    let remove = || {
+        // What is not there need not be removed, and what cannot be is in the way of the next step.
+        let _removed = (fs::remove_file(&made), fs::remove_dir(&folder));
+    };
+    remove();
+    // Not one that somebody else has made.
+    fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    let bound = UnixListener::bind(&made).and_then(|listener| {
+        fs::set_permissions(&made, fs::Permissions::from_mode(SOCKET_MODE))?;
+        fs::rename(&made, path)?;
+        Ok(listener)
+    });
+    remove();
+    bound
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// Looked at again and again by somebody else while it is bound many times.
+    #[tokio::test]
+    async fn a_socket_is_never_there_without_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mesh.sock");
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let seen = scope.spawn(|| {
+                let mut seen = Vec::new();
+                while !done.load(Ordering::SeqCst) {
+                    for entry in fs::read_dir(folder.path()).unwrap().flatten() {
+                        // What is gone again was let in by nobody.
+                        let Ok(found) = fs::symlink_metadata(entry.path()) else { continue };
+                        seen.push((found.is_dir(), found.permissions().mode() & 0o777));
+                    }
+                    seen.sort_unstable();
+                    seen.dedup();
+                }
+                seen
+            });
+            let bound = (0..300).try_for_each(|_| socket(&path).map(drop));
+            done.store(true, Ordering::SeqCst);
+            bound.unwrap();
+            for (is_folder, mode) in seen.join().unwrap() {
+                let expect = if is_folder { 0o700 } else { SOCKET_MODE };
+                assert_eq!(mode, expect, "{mode:o}");
+            }
+        });
+    }
 }

@@ -1,7 +1,23 @@
 //! More calls than there are places.
 
-use super::{connection::raw, *};
-use crate::health::LIVENESS;
+use super::{
+    connection::{DECIDE, raw},
+    mesh::ask,
+    person::{GET_PERSON, Persons, agency, single},
+    *,
+};
+use crate::{
+    caller::{Methods, OpenTo, Priority},
+    health::LIVENESS,
+};
+
+const APPEND: &str = "/lienthong.audit.v1.AuditService/Append";
+/// A server with a method of each priority.
+const METHODS: Methods = Methods::new(&[
+    (DECIDE, Priority::Bulk, &[OpenTo::Everyone]),
+    (GET_PERSON, Priority::Ordinary, &[OpenTo::Everyone]),
+    (APPEND, Priority::Administration, &[OpenTo::Service("identity")]),
+]);
 
 #[tokio::test]
 async fn a_caller_over_its_share_is_told_when_to_come_again_and_others_are_served() {
@@ -51,5 +67,43 @@ async fn a_call_that_is_given_up_keeps_its_place_for_a_while() {
         }
     };
     within(room).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn ordinary_calls_come_before_bulk_and_administration_before_both() {
+    let pki = Pki::new();
+    let entered = Arc::<Notify>::default();
+    let policy = Policy { answers: Answers::Never, entered: Arc::clone(&entered) };
+    let reached = Arc::clone(&entered);
+    let persons = Persons::new(move |_unread| {
+        reached.notify_one();
+        std::future::pending()
+    });
+    let config = Config { calls_max: 8, calls_per_caller_max: 8, ..config(&pki, 3_000) };
+    let routes = Routes::new(PolicyServiceServer::new(policy)).add_service(persons);
+    let server = Server::bind_with(config, METHODS).await.unwrap().start(routes).await;
+    // Nothing is repeated.
+    let (theirs, ours) = (agency(&pki), pki.service("identity"));
+    let (theirs, ours) = (single(&server, &theirs), single(&server, &ours));
+    let overloaded = (Code::Unavailable, "OVERLOADED".to_owned(), String::new());
+    let mut open = tokio::task::JoinSet::new();
+    // A half of the places, and seven eighths; nobody gets one more, whoever it is.
+    for (method, places) in [(DECIDE, 4), (GET_PERSON, 3)] {
+        for _ in 0..places {
+            let theirs = theirs.clone();
+            open.spawn(async move { ask(&theirs, method, &[]).await });
+            tokio::select! {
+                () = within(entered.notified()) => {}
+                refused = open.join_next() => panic!("{method}: {refused:?}"),
+            }
+        }
+        assert_eq!(ask(&theirs, method, &[]).await, overloaded, "{method}");
+        assert_eq!(ask(&ours, method, &[]).await, overloaded, "{method}");
+    }
+    assert_eq!(ask(&ours, DECIDE, &[]).await, overloaded);
+    // It gets as far as that nobody serves it here.
+    let (_, taken, _) = ask(&ours, APPEND, &[]).await;
+    assert_eq!(taken, "UNKNOWN_METHOD");
     server.stop().await;
 }

@@ -60,9 +60,13 @@ fn proxy(server: &Running) -> transport::Channel {
 }
 
 /// How a call ends: its code, its reason, and who it was taken for.
-type End = (Code, String, String);
+pub(super) type End = (Code, String, String);
 
-async fn ask(channel: &impl Way, method: &'static str, headers: &[(&'static str, &str)]) -> End {
+pub(super) async fn ask(
+    channel: &impl Way,
+    method: &'static str,
+    headers: &[(&'static str, &str)],
+) -> End {
     let mut request = Request::new(DecideRequest::default());
     for (name, value) in headers {
         request.metadata_mut().append(*name, value.parse().unwrap());
@@ -188,6 +192,39 @@ async fn i2_a_header_where_it_does_not_speak_is_refused_and_counted() {
     let direct = channel(&server, "policy", &pki.service("identity"));
     assert_eq!(ask(&direct, DECIDE, &[(LINKERD, &linkerd)]).await, nobody());
     assert_eq!(server.forged().calls(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn i2_an_identity_that_is_revoked_is_nobody_whatever_the_proxy_says() {
+    let pki = Pki::new();
+    let revoked_identities = pki.revoke_identities("");
+    let change = |config| Config { mesh: table(XFCC), revoked_identities, ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), change).await;
+    let by_proxy = proxy(&server);
+    let identity = [(XFCC, said(XFCC, "identity"))];
+    let identity = identity.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(ask(&by_proxy, DECIDE, &identity).await, taken_for("identity"));
+    pki.revoke_identities(&format!("spiffe://{DOMAIN}/service/identity\n"));
+    let refused = async {
+        while ask(&by_proxy, DECIDE, &identity).await != nobody() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(refused).await;
+    assert_eq!(ask(&by_proxy, "/grpc.health.v1.Health/Check", &identity).await, nobody());
+    // On the same connection.
+    let other = said(XFCC, "contribution");
+    assert_eq!(ask(&by_proxy, DECIDE, &[(XFCC, &other)]).await, taken_for("contribution"));
+    assert_eq!(server.forged().calls(), 0);
+    // It may come back.
+    pki.revoke_identities("# nobody\n");
+    let back = async {
+        while ask(&by_proxy, DECIDE, &identity).await == nobody() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(back).await;
     server.stop().await;
 }
 
@@ -327,6 +364,28 @@ async fn a_socket_is_believed_by_its_mode_and_replaces_only_a_socket() {
     assert!(Server::bind(change(config(&pki, 30))).await.is_err());
     assert_eq!(fs::read_to_string(&path).unwrap(), "somebody's");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+/// What an earlier process that was killed may have left beside the socket; in a container each has the same id.
+#[tokio::test]
+async fn a_socket_is_bound_although_a_start_was_broken_off_before() {
+    let pki = Pki::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mesh.sock");
+    let mesh =
+        Mesh { listen: format!("unix:{}", path.display()), proxies: Vec::new(), ..table(XFCC) };
+    let left = std::os::unix::net::UnixListener::bind;
+    let before = left(path.with_extension(format!("{}.new", std::process::id()))).unwrap();
+    let halfway = folder.path().join(".mesh.sock.new");
+    fs::create_dir(&halfway).unwrap();
+    drop((before, left(halfway.join("s")).unwrap()));
+    let change = |config| Config { mesh, ..config };
+    let server = start_with(&pki, Answers::AtOnce, Arc::default(), change).await;
+    let ours = said(XFCC, "identity");
+    let answer = ask(&by_socket(&path), DECIDE, &[(XFCC, &ours)]).await;
+    assert_eq!(answer, taken_for("identity"));
+    assert!(!halfway.exists());
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -50,6 +50,54 @@ async fn a_service_that_is_revoked_is_cut_with_a_call_open() {
 }
 
 #[tokio::test]
+async fn an_identity_that_is_revoked_is_cut_and_stays_out_with_any_certificate() {
+    let pki = Pki::new();
+    let revoked_identities = pki.revoke_identities("# nobody\n");
+    let entered = Arc::<Notify>::default();
+    let listed =
+        |config: Config| Config { revoked_identities, deadline_max_seconds: 3_000, ..config };
+    let server = start_with(&pki, Answers::Never, Arc::clone(&entered), listed).await;
+    let ours = pki.service("identity");
+    let mut revoked = raw(&server, &ours).await;
+    let other = raw(&server, &pki.service("contribution")).await;
+    let open = within(revoked.call()).await.unwrap();
+    within(entered.notified()).await;
+    let line = format!("spiffe://{DOMAIN}/service/identity\n");
+    pki.revoke_identities(&line);
+    assert!(within(open).await.is_err(), "its open call is cut");
+    within(revoked.closed).await.unwrap();
+    assert!(within(other.send.clone().ready()).await.is_ok());
+    for files in [ours, pki.service("identity")] {
+        let again = decide(channel(&server, "policy", &files), None).await;
+        assert_eq!(reason(&again.unwrap_err()).1, "");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_whose_identity_is_revoked_is_cut_and_not_called() {
+    let pki = Pki::new();
+    let entered = Arc::<Notify>::default();
+    let server = start_told(&pki, false, 3_000, Arc::clone(&entered)).await;
+    let revoked_identities = pki.revoke_identities("");
+    let ours = tls::Files { revoked_identities, ..pki.service("identity") };
+    let open = tokio::spawn(decide(channel(&server, "policy", &ours), None));
+    within(entered.notified()).await;
+    pki.revoke_identities(&format!("spiffe://{DOMAIN}/service/policy\n"));
+    // The service hears of it by the end of the connection, and of no other call.
+    within(entered.notified()).await;
+    let ended = within(open).await.unwrap().unwrap_err();
+    assert_eq!(reason(&ended).1, "", "no answer of ours, whatever the transport calls it");
+    let again = decide(channel(&server, "policy", &ours), Some("2S")).await.unwrap_err();
+    assert_eq!(again.code(), Code::Unavailable);
+    // What cannot be read lets us call nobody (I9).
+    pki.revoke_identities("x\n");
+    let peer = channel::Peer::direct(server.address().to_string(), "policy");
+    assert!(channel::to_service(&peer, DOMAIN, &ours).is_err());
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_caller_that_is_revoked_in_its_grace_is_cut() {
     let pki = Pki::new();
     let until = runtime::Clock::system().now() + Span::DAY;
