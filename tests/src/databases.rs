@@ -62,7 +62,7 @@ pub enum Bad {
     Stuck,
     /// It does not say where to go on.
     NoCursor,
-    /// A change without an event.
+    /// A change without an event. It is passed over.
     Malformed,
     /// The first cursor that it gives is older than its retention when it comes back.
     Expired,
@@ -160,9 +160,8 @@ impl SourceService for Bad {
             Self::Stuck => page(Vec::new(), "next", false),
             Self::NoCursor => page(vec![change(1)], "", true),
             Self::Malformed => page(vec![Change { event: None, ..change(1) }], "next", true),
-            // What it gives first is refused by contribution: nobody has an agreement with it.
             Self::Expired | Self::Unknown if asked.cursor.is_empty() => {
-                page(vec![change(1)], "after-1", false)
+                page(Vec::new(), "after-1", true)
             }
             Self::Expired => return Err(refuse(ErrorReason::CursorExpired)),
             Self::Unknown => return Err(refuse(ErrorReason::UnknownCursor)),
@@ -196,5 +195,5 @@ pub fn connect(prepared: &mut Prepared, routes: &[String]) {
     std::fs::write(&path, routes.concat()).unwrap();
     prepared.settings.exchange.routes_file = path.display().to_string();
     prepared.settings.exchange.poll_milliseconds = 5;
-    prepared.settings.exchange.answer_max_seconds = 1;
+    prepared.settings.exchange.answer_max_seconds = 3_600;
 }

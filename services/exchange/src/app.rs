@@ -3,7 +3,7 @@
 mod deliver;
 mod pull;
 
-use std::time::Duration;
+use std::{any::Any, time::Duration};
 
 use contract::contribution::v1::ingest_service_client::IngestServiceClient;
 use opentelemetry::KeyValue;
@@ -14,6 +14,7 @@ use server::{
 use tokio::sync::watch;
 
 use crate::{
+    Error,
     domain::{OPEN_AFTER, back_off},
     metrics::{ended, metrics, of},
     routes::Route,
@@ -44,6 +45,22 @@ pub(crate) enum Step {
 }
 
 impl Work {
+    /// How a step ended, whatever became of it.
+    fn step(&self, ended: Result<Result<Step, Error>, Box<dyn Any + Send>>) -> Step {
+        let database = &self.route.database;
+        match ended {
+            Ok(Ok(step)) => step,
+            Ok(Err(error)) => {
+                tracing::error!(%database, %error, "the exchange's store");
+                Step::Failed("STORE")
+            }
+            Err(_) => {
+                tracing::error!(%database, "a step of the route ended in a panic");
+                Step::Failed("PANIC")
+            }
+        }
+    }
+
     /// Waits as the end of a step of a role asks; no more steps when the process ends. `failures` are those in a row.
     async fn rest(
         &self,

@@ -30,6 +30,9 @@ const INGEST_MAX: Duration = Duration::from_secs(30);
 /// Bytes of a page: what rule SRC-23 allows, and what is around it.
 const PAGE_MAX: usize = (4 << 20) + 1024;
 
+/// Contribution did not answer.
+const CONTRIBUTION_AWAY: &str = "CONTRIBUTION_AWAY";
+
 /// What became of a change that was handed on.
 pub(crate) enum Ingested {
     /// It is in the register.
@@ -110,6 +113,8 @@ pub(crate) fn kept(event_id: &str, kind: Kind, now_us: i64) -> Vec<u8> {
 pub(crate) enum NoDelivery {
     /// The database did not answer.
     Away,
+    /// It refuses the delivery's form: too many events for it, or one that it cannot read (rule SNK-6).
+    Refused,
     /// Its answer is not about these events.
     OtherResults,
     /// What was kept is no event.
@@ -132,7 +137,10 @@ pub(crate) async fn deliver(
     let deadline = Deadline::after(answer_max);
     let mut client = SinkServiceClient::new(database.clone());
     let call = client.deliver_events(deadline.request(DeliverEventsRequest { events }));
-    let answer = deadline.bounds(call).await.map_err(|_| NoDelivery::Away)?;
+    let answer = deadline.bounds(call).await.map_err(|status| {
+        let refused = status.code() == Code::InvalidArgument;
+        if refused { NoDelivery::Refused } else { NoDelivery::Away }
+    })?;
     let results = answer.into_inner().results;
     let about_these = results.len() == ids.len()
         && results.iter().zip(&ids).all(|(result, id)| {
@@ -157,7 +165,9 @@ pub(crate) async fn ingest(
     let mut client = service.clone();
     match deadline.bounds(client.ingest(deadline.request(request))).await {
         Ok(answer) => {
-            let receipt = answer.into_inner().answer.unwrap_or_default();
+            let Some(receipt) = answer.into_inner().answer else {
+                return Ingested::NotNow(CONTRIBUTION_AWAY);
+            };
             Ingested::Applied(ChangeApplied {
                 contribution_id: receipt.contribution_id,
                 version: receipt.version,
@@ -184,47 +194,43 @@ fn submitted(id: &str, Content { basis, event }: Content) -> SubmitContributionR
     }
 }
 
-/// What is refused for good is told to the source; everything else is tried again, for a change must not be lost.
+/// What is refused for good is told to the source; everything else is tried again, for a change must not be lost. An
+/// agreement that is not there is put right by people, and then the change is good as it stands.
 fn refused(status: &Status) -> Ingested {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
-    let is = |known: ErrorReason| reason == name(known);
-    let for_good = match status.code() {
-        Code::FailedPrecondition | Code::InvalidArgument | Code::AlreadyExists => true,
-        // A connection that is suspended will be active again.
-        Code::PermissionDenied => {
-            !is(ErrorReason::ConnectionNotActive) && !is(ErrorReason::MethodNotAllowed)
-        }
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::DeadlineExceeded
-        | Code::NotFound
-        | Code::ResourceExhausted
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unimplemented
-        | Code::Internal
-        | Code::Unavailable
-        | Code::DataLoss
-        | Code::Unauthenticated => false,
-    };
-    if !for_good || reason.is_empty() {
-        let connection = is(ErrorReason::ConnectionNotActive);
-        return Ingested::NotNow(if connection {
-            "CONNECTION_NOT_ACTIVE"
-        } else {
-            "CONTRIBUTION_AWAY"
-        });
+    const FOR_GOOD: [ErrorReason; 5] = [
+        ErrorReason::InvalidRequest,
+        ErrorReason::ContributionRejected,
+        ErrorReason::KeyReused,
+        ErrorReason::ItemNotAllowed,
+        ErrorReason::MessageTooLarge,
+    ];
+    const HELD: [ErrorReason; 5] = [
+        ErrorReason::ConnectionNotActive,
+        ErrorReason::NoAgreement,
+        ErrorReason::BasisNotInForce,
+        ErrorReason::NothingAllowed,
+        ErrorReason::GuessingBudgetSpent,
+    ];
+    if let Some(held) = HELD.into_iter().find(|held| name(*held) == reason) {
+        return Ingested::NotNow(name(held));
     }
-    let violations = details.precondition_failure().map(|failure| failure.violations.clone());
-    let rejection = |violation: tonic_types::PreconditionViolation| {
+    if !FOR_GOOD.into_iter().any(|known| name(known) == reason) {
+        return Ingested::NotNow(CONTRIBUTION_AWAY);
+    }
+    let rejection = |violation: &tonic_types::PreconditionViolation| {
         let reason = format!("REJECTION_REASON_{}", violation.r#type);
         ChangeRejection {
-            item: violation.subject,
+            item: violation.subject.clone(),
             reason: RejectionReason::from_str_name(&reason).unwrap_or_default().into(),
         }
     };
-    let rejections = violations.unwrap_or_default().into_iter().map(rejection).collect();
-    Ingested::Rejected(ChangeRejected { reason, rejections })
+    let rejections = details.precondition_failure().map(|failure| &failure.violations);
+    let fields = details.bad_request().map(|request| &request.field_violations);
+    Ingested::Rejected(ChangeRejected {
+        reason,
+        rejections: rejections.into_iter().flatten().map(rejection).collect(),
+        fields: fields.into_iter().flatten().map(|field| field.field.clone()).collect(),
+    })
 }

@@ -46,9 +46,12 @@ pub(crate) enum PageFault {
     NoCursor,
     /// It is empty and says that there is more, or has changes and leads to where it began (rule SRC-25).
     Stuck,
-    /// A change has no id, cursor, time, ground or event, or an id that can be none (rule SRC-4).
-    MalformedChange,
+    /// A change has no cursor, or one that can be none, so that nobody can go on after it (rule SRC-4).
+    NotPlaced,
 }
+
+/// Reason of a change that says not what it must for being handed on (rule SRC-4); it is passed over.
+pub(crate) const MALFORMED_CHANGE: &str = "MALFORMED_CHANGE";
 
 impl PageFault {
     /// Stable reason, for dead letters and metrics.
@@ -58,7 +61,7 @@ impl PageFault {
             Self::OutOfOrder => "OUT_OF_ORDER",
             Self::NoCursor => "NO_CURSOR",
             Self::Stuck => "STUCK",
-            Self::MalformedChange => "MALFORMED_CHANGE",
+            Self::NotPlaced => "NOT_PLACED",
         }
     }
 }
@@ -87,8 +90,8 @@ pub(crate) fn check<C>(
             return Err(PageFault::OutOfOrder);
         }
         last = change.sequence;
-        if !is_whole(change) {
-            return Err(PageFault::MalformedChange);
+        if !is_cursor(&change.cursor) {
+            return Err(PageFault::NotPlaced);
         }
     }
     Ok(())
@@ -98,14 +101,10 @@ fn is_cursor(cursor: &str) -> bool {
     (1..=CURSOR_MAX).contains(&cursor.len()) && cursor.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
-/// Whether a change says what it must for being handed on. The fields of its event are for contribution to check.
-fn is_whole<C>(change: &Listed<C>) -> bool {
+/// Whether a text can be a change's id.
+pub(crate) fn is_id(id: &str) -> bool {
     let in_ids = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
-    (1..=ID_MAX).contains(&change.id.len())
-        && change.id.bytes().all(in_ids)
-        && is_cursor(&change.cursor)
-        && change.committed_us.is_some()
-        && change.content.is_some()
+    (1..=ID_MAX).contains(&id.len()) && id.bytes().all(in_ids)
 }
 
 /// How long to wait after so many failures in a row, give or take a fifth.
@@ -154,19 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_is_not_whole_is_seen() {
-        let broken: [fn(&mut Listed<()>); 6] = [
-            |change| change.id.clear(),
-            |change| change.id = "x".repeat(65),
-            |change| change.id = "a b".to_owned(),
-            |change| change.cursor.clear(),
-            |change| change.committed_us = None,
-            |change| change.content = None,
-        ];
-        for breaks in broken {
-            let mut page = page(&[11], "next", true);
-            page.changes.iter_mut().for_each(breaks);
-            assert_eq!(checked(&page), Err(PageFault::MalformedChange));
+    fn a_change_without_a_place_is_seen_and_ids_are_ids() {
+        let mut page = page(&[11], "next", true);
+        page.changes.iter_mut().for_each(|change| change.cursor.clear());
+        assert_eq!(checked(&page), Err(PageFault::NotPlaced));
+        assert!(is_id("a.B_1:-"));
+        for none in ["", "a b", "ế", &"x".repeat(65)] {
+            assert!(!is_id(none), "{none}");
         }
     }
 

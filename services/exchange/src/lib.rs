@@ -167,7 +167,7 @@ impl Service {
         Ok(all)
     }
 
-    /// What does not go on by itself, the oldest first, each with its owner; at most a thousand.
+    /// What does not go on by itself, the newest first, each with its owner; at most a thousand.
     ///
     /// # Errors
     /// When the store cannot be read.

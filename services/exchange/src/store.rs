@@ -35,8 +35,17 @@ const MOVE: Sql = Sql {
                WHERE database_id = $4 AND cursor = $5",
 };
 const RESTART: Sql = Sql {
-    sqlite: "UPDATE route SET cursor = '', sequence = 0 WHERE database_id = ?",
-    postgres: "UPDATE route SET cursor = '', sequence = 0 WHERE database_id = $1",
+    sqlite: "UPDATE route SET cursor = '', sequence = 0 WHERE database_id = ? AND cursor = ?",
+    postgres: "UPDATE route SET cursor = '', sequence = 0 WHERE database_id = $1 AND cursor = $2",
+};
+// Where nothing was listed, nothing is handed on; but a gap after this cursor will be seen.
+const STAND: Sql = Sql {
+    sqlite: "UPDATE route SET cursor = ? WHERE database_id = ? AND cursor = ?",
+    postgres: "UPDATE route SET cursor = $1 WHERE database_id = $2 AND cursor = $3",
+};
+const POSITION: Sql = Sql {
+    sqlite: "SELECT cursor, sequence FROM route WHERE database_id = ?",
+    postgres: "SELECT cursor, sequence FROM route WHERE database_id = $1",
 };
 const TURN: Sql = Sql {
     sqlite: "UPDATE route SET told = told + 1 WHERE database_id = ? RETURNING told",
@@ -63,8 +72,8 @@ const NOTE: Sql = Sql {
                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
 };
 const NOTED: Sql = Sql {
-    sqlite: "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us LIMIT 1000",
-    postgres: "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us LIMIT 1000",
+    sqlite: "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us DESC LIMIT 1000",
+    postgres: "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us DESC LIMIT 1000",
 };
 
 /// How far a database was read and told.
@@ -161,6 +170,32 @@ impl ExchangeStore {
         })
     }
 
+    /// Where a database is read on, and the sequence of the last change that was handed on.
+    pub(crate) async fn position(&self, database: &str) -> Result<(String, u64), Error> {
+        let rows = self.0.read(&POSITION, vec![database.to_owned().into()]).await?;
+        let Some(row) = rows.first() else { return Ok((String::new(), 0)) };
+        Ok((field(row, 0)?, field::<i64>(row, 1)?.unsigned_abs()))
+    }
+
+    /// Keeps where an empty page ended.
+    pub(crate) async fn stand(
+        &self,
+        database: &str,
+        from: String,
+        at: String,
+    ) -> Result<(), Error> {
+        let database = database.to_owned();
+        self.0
+            .write("keep cursor", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&BEGIN, vec![database.clone().into()]).await?;
+                    tx.execute(&STAND, vec![at.into(), database.into(), from.into()]).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Stores what became of a change, and moves the cursor past it, in one transaction; gives how many letters are new.
     /// Nothing, when another process has moved it.
     pub(crate) async fn settle(&self, database: &str, done: Settled) -> Result<Option<u64>, Error> {
@@ -190,6 +225,7 @@ impl ExchangeStore {
     pub(crate) async fn restart(
         &self,
         database: &str,
+        from: String,
         events: Vec<(String, Vec<u8>)>,
         letter: DeadLetter,
     ) -> Result<u64, Error> {
@@ -198,7 +234,12 @@ impl ExchangeStore {
             .write("restart route", move |tx| {
                 Box::pin(async move {
                     tx.execute(&BEGIN, vec![database.clone().into()]).await?;
-                    tx.execute(&RESTART, vec![database.clone().into()]).await?;
+                    let lost =
+                        tx.execute(&RESTART, vec![database.clone().into(), from.into()]).await?;
+                    // Another process has gone on from elsewhere.
+                    if lost == 0 {
+                        return Ok(0);
+                    }
                     tell(tx, &database, events).await?;
                     note(tx, Some(letter)).await
                 })
@@ -251,7 +292,7 @@ impl ExchangeStore {
             .await
     }
 
-    /// What does not go on by itself, the oldest first.
+    /// What does not go on by itself, the newest first.
     pub(crate) async fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
         let rows = self.0.read(&NOTED, Vec::new()).await?;
         rows.iter().map(letter).collect()

@@ -28,6 +28,8 @@ pub(crate) struct Delivered {
     pub(crate) sequence: u64,
     /// The event as it came.
     pub(crate) bytes: Vec<u8>,
+    /// What tells it from another under its id: all but its sequence and time (rule SNK-3).
+    pub(crate) content: Vec<u8>,
     /// What it is about; none when it is of a kind that is not known here.
     pub(crate) about: Option<About>,
 }
@@ -114,6 +116,17 @@ pub(crate) fn take(
         all.push(assertion(record, &said.item, said.value.clone(), provenance));
     }
     fold(&record.person_id, false, &all)
+}
+
+/// Two records of one person as one, under the id of the first.
+pub(crate) fn merge(first: &GoldenRecord, second: &GoldenRecord) -> GoldenRecord {
+    let of = |record: &GoldenRecord| -> Vec<Assertion> {
+        let held =
+            record.items.iter().flat_map(|(item, held)| held.iter().map(move |one| (item, one)));
+        held.map(|(item, held)| assertion(first, item, held.value.clone(), held.provenance.clone()))
+            .collect()
+    };
+    fold(&first.person_id, false, &[of(first), of(second)].concat())
 }
 
 /// The number of a person, as a statement.

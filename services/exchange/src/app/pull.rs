@@ -1,6 +1,6 @@
 //! Reading a source's changes and handing them on.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use contract::{
     database::v1::{
@@ -8,6 +8,7 @@ use contract::{
     },
     r#type::v1::ErrorReason,
 };
+use futures::FutureExt as _;
 use server::error::name;
 use tokio::sync::watch;
 
@@ -15,26 +16,30 @@ use super::{Step, Work};
 use crate::{
     Error,
     client::{self, Content, Ingested, NoPage},
-    domain::{Listed, PageFault, check},
+    domain::{Listed, MALFORMED_CHANGE, PageFault, check, is_id},
     metrics::{ended, metrics, noted, of},
-    store::Settled,
+    routes::Role,
+    store::{DeadLetter, Settled},
 };
 
 /// So often a change is tried before its owner is told that it holds up what comes after it.
 const HELD_AFTER: u32 = 5;
+
+/// What became of a change, to be told and noted.
+struct Decided {
+    events: Vec<(String, Kind)>,
+    letter: Option<DeadLetter>,
+    outcome: &'static str,
+}
 
 impl Work {
     /// Reads and hands on until the process ends.
     pub(crate) async fn pull(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut failures = 0;
         loop {
-            let step = match self.pull_page(failures, &ending).await {
-                Ok(step) => step,
-                Err(error) => {
-                    tracing::error!(database = %self.route.database, %error, "the exchange's store");
-                    Step::Failed("STORE")
-                }
-            };
+            // What one change does to this program must not end its route.
+            let page = AssertUnwindSafe(self.pull_page(failures, &mut ending)).catch_unwind();
+            let step = self.step(page.await);
             if !self.rest("source", &step, &mut failures, &mut ending).await {
                 return;
             }
@@ -45,21 +50,27 @@ impl Work {
     async fn pull_page(
         &self,
         failures: u32,
-        ending: &watch::Receiver<bool>,
+        ending: &mut watch::Receiver<bool>,
     ) -> Result<Step, Error> {
         let database = &self.route.database;
-        let progress = self.store.progress(database).await?;
+        let (mut from, sequence) = self.store.position(database).await?;
         let size = self.page_size;
-        let page = client::changes(&self.database, &progress.cursor, size, self.answer_max).await;
+        let page = client::changes(&self.database, &from, size, self.answer_max);
+        let page = tokio::select! {
+            page = page => page,
+            _ = ending.wait_for(|ending| *ending) => return Ok(Step::Idle),
+        };
         let page = match page {
             Ok(page) => page,
             Err(NoPage::Away) => return Ok(Step::Failed("DATABASE_AWAY")),
-            Err(NoPage::Lost(reason)) => return self.lost(&progress.cursor, reason).await,
+            Err(NoPage::Lost(reason)) => return self.lost(from, reason).await,
         };
-        if let Err(fault) = check(&page, &progress.cursor, size, progress.sequence) {
+        if let Err(fault) = check(&page, &from, size, sequence) {
             return self.faulty_page(fault).await;
         }
-        let (end_reached, mut from) = (page.end_reached, progress.cursor);
+        if page.changes.is_empty() && page.next_cursor != from {
+            self.store.stand(database, from.clone(), page.next_cursor).await?;
+        }
         for change in page.changes {
             if *ending.borrow() {
                 return Ok(Step::Idle);
@@ -70,10 +81,10 @@ impl Work {
             }
             from = next;
         }
-        if end_reached {
+        if page.end_reached {
             metrics().lag.record(0.0, &[of(database)]);
         }
-        Ok(if end_reached { Step::Idle } else { Step::More })
+        Ok(if page.end_reached { Step::Idle } else { Step::More })
     }
 
     /// Hands one change on and stores what became of it; gives how the step ends when it must.
@@ -85,82 +96,105 @@ impl Work {
     ) -> Result<Option<Step>, Error> {
         let database = &self.route.database;
         let Listed { id, sequence, cursor, committed_us, content } = change;
-        // Whatever is not there was a fault of the page.
-        let (Some(committed_us), Some(content)) = (committed_us, content) else {
-            return Ok(Some(Step::Failed(PageFault::MalformedChange.reason())));
-        };
-        let source = &self.route.identity;
-        let ingested = client::ingest(&self.contribution, source, &id, content).await;
-        let (outcome, letter, ended_as) = match ingested {
-            Ingested::NotNow(reason) => {
-                if failures >= HELD_AFTER {
-                    noted(database, reason, self.store.note(self.letter(reason, &id)).await?);
+        let committed_us = committed_us.unwrap_or_else(|| self.clock.now_us());
+        let behind = self.clock.now_us().saturating_sub(committed_us).max(0);
+        metrics().lag.record(behind as f64 / 1e6, &[of(database)]);
+        let decided = match content.filter(|_| is_id(&id)) {
+            None => self.passed_over(&id, sequence),
+            Some(content) => {
+                let source = &self.route.identity;
+                match client::ingest(&self.contribution, source, &id, content).await {
+                    Ingested::NotNow(reason) => {
+                        if failures >= HELD_AFTER {
+                            let new = self.store.note(self.letter(reason, &id)).await?;
+                            noted(database, reason, new);
+                        }
+                        return Ok(Some(Step::Failed(reason)));
+                    }
+                    Ingested::Applied(applied) => Decided {
+                        events: vec![told(&id, Outcome::Applied(applied))],
+                        letter: None,
+                        outcome: "applied",
+                    },
+                    Ingested::Rejected(rejected) => {
+                        let letter = Some(self.letter(&rejected.reason, &id));
+                        let mut events = Vec::new();
+                        if rejected.reason == name(ErrorReason::KeyReused) {
+                            events.push(discrepancy(&id, &id, DiscrepancyKind::ChangedChange));
+                        }
+                        events.push(told(&id, Outcome::Rejected(rejected)));
+                        Decided { events, letter, outcome: "rejected" }
+                    }
                 }
-                return Ok(Some(Step::Failed(reason)));
-            }
-            Ingested::Applied(applied) => (Outcome::Applied(applied), None, "applied"),
-            Ingested::Rejected(rejected) => {
-                let letter = self.letter(&rejected.reason, &id);
-                (Outcome::Rejected(rejected), Some(letter), "rejected")
             }
         };
-        let events = self.told(events(&id, outcome));
+        let Decided { events, letter, outcome } = decided;
+        let events = self.kept(events, committed_us);
         let settled = Settled { from, cursor, sequence, committed_us, events, letter };
         let Some(new) = self.store.settle(database, settled).await? else {
             return Ok(Some(Step::More));
         };
         noted(database, "REJECTED", new);
-        metrics().changes.add(1, &ended(database, ended_as));
-        let behind = self.clock.now_us().saturating_sub(committed_us).max(0);
-        metrics().lag.record(behind as f64 / 1e6, &[of(database)]);
+        metrics().changes.add(1, &ended(database, outcome));
         Ok(None)
     }
 
-    /// A cursor that a source does not take any more is a gap: all is read anew, which changes nothing that was taken
-    /// before (I4), and its owner is told, once for each cursor.
-    async fn lost(&self, cursor: &str, lost: &'static str) -> Result<Step, Error> {
-        let (database, letter) = (&self.route.database, self.letter(lost, cursor));
+    /// A change that cannot be handed on holds nothing up, and its owner is told. What stands where its id should may be
+    /// anything, so it is named by its place (I8).
+    fn passed_over(&self, id: &str, sequence: u64) -> Decided {
+        let place = format!("sequence-{sequence}");
+        let id = if is_id(id) { id } else { "" };
+        Decided {
+            events: vec![discrepancy(&place, id, DiscrepancyKind::MalformedChange)],
+            letter: Some(self.letter(MALFORMED_CHANGE, &place)),
+            outcome: "malformed",
+        }
+    }
+
+    /// A cursor that a source does not take any more is a gap: all is read anew, and its owner is told. What is in the
+    /// register already is not changed by being handed on again (I4).
+    async fn lost(&self, cursor: String, lost: &'static str) -> Result<Step, Error> {
+        let (database, letter) = (&self.route.database, self.letter(lost, ""));
         // The beginning is no cursor that could be lost (rule SRC-20).
         let new = if cursor.is_empty() {
             self.store.note(letter).await?
         } else {
-            let event = discrepancy(cursor, "", DiscrepancyKind::Gap);
-            let event = self.told(vec![event]);
-            self.store.restart(database, event, letter).await?
+            let event = discrepancy(&format!("gap/{cursor}"), "", DiscrepancyKind::Gap);
+            let events = self.kept(vec![event], self.clock.now_us());
+            self.store.restart(database, cursor, events, letter).await?
         };
         noted(database, lost, new);
         Ok(Step::Failed(lost))
     }
 
-    /// Events as they are kept.
-    fn told(&self, events: Vec<(String, Kind)>) -> Vec<(String, Vec<u8>)> {
-        let now_us = self.clock.now_us();
-        let kept = |(id, kind): (String, Kind)| {
-            let event = client::kept(&id, kind, now_us);
-            (id, event)
-        };
-        events.into_iter().map(kept).collect()
-    }
-
     /// A page that breaks the contract is not taken, and its owner is told once.
     async fn faulty_page(&self, fault: PageFault) -> Result<Step, Error> {
-        let reason = fault.reason();
-        tracing::warn!(database = %self.route.database, reason, "a page that breaks the contract");
-        noted(&self.route.database, reason, self.store.note(self.letter(reason, "")).await?);
+        let (reason, database) = (fault.reason(), &self.route.database);
+        tracing::warn!(%database, reason, "a page that breaks the contract");
+        noted(database, reason, self.store.note(self.letter(reason, "")).await?);
         Ok(Step::Failed(reason))
+    }
+
+    /// Events as they are kept for whoever is told at all: what nobody will fetch is not heaped up.
+    fn kept(&self, events: Vec<(String, Kind)>, at_us: i64) -> Vec<(String, Vec<u8>)> {
+        let kept = |(id, kind): (String, Kind)| {
+            let event = client::kept(&id, kind, at_us);
+            (id, event)
+        };
+        if self.route.is(Role::Sink) { events.into_iter().map(kept).collect() } else { Vec::new() }
     }
 }
 
-/// What a source is told of a change of its own.
-fn events(change_id: &str, outcome: Outcome) -> Vec<(String, Kind)> {
-    let changed = matches!(&outcome, Outcome::Rejected(rejected)
-        if rejected.reason == name(ErrorReason::KeyReused));
+/// What a source is told of a change of its own. Another outcome is another event: one that comes later corrects what
+/// was said before.
+fn told(change_id: &str, outcome: Outcome) -> (String, Kind) {
+    let which = match &outcome {
+        Outcome::Applied(applied) => format!("applied/{}", applied.contribution_id),
+        Outcome::Rejected(rejected) => format!("rejected/{}", rejected.reason),
+    };
+    let id = event_id("decided", &format!("{change_id}/{which}"));
     let decided = ChangeDecided { change_id: change_id.to_owned(), outcome: Some(outcome) };
-    let mut events = vec![(event_id("decided", change_id), Kind::ChangeDecided(decided))];
-    if changed {
-        events.push(discrepancy(change_id, change_id, DiscrepancyKind::ChangedChange));
-    }
-    events
+    (id, Kind::ChangeDecided(decided))
 }
 
 fn discrepancy(key: &str, change_id: &str, kind: DiscrepancyKind) -> (String, Kind) {
@@ -169,7 +203,10 @@ fn discrepancy(key: &str, change_id: &str, kind: DiscrepancyKind) -> (String, Ki
         item: String::new(),
         discrepancy: kind.into(),
     };
-    (event_id("discrepancy", key), Kind::Discrepancy(discrepancy))
+    (
+        event_id("discrepancy", &format!("{}/{key}", kind.as_str_name())),
+        Kind::Discrepancy(discrepancy),
+    )
 }
 
 /// An id that is the same whenever the same is told, and no longer than one may be.

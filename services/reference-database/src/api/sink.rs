@@ -38,24 +38,34 @@ impl SinkService for Api {
     }
 }
 
-/// An event as the store takes it. Of a kind that is not known here nothing was read (rule SNK-5).
+/// An event as the store takes it. Of a kind that is not known here nothing was read (rule SNK-5), and a number that is
+/// none, or not a synthetic one, is not for this database.
 fn delivered(event: Event) -> Delivered {
     let bytes = event.encode_to_vec();
-    let about = event.kind.map(|kind| match kind {
-        Kind::PersonChanged(changed) => {
-            About::Person { token: changed.token, version: changed.version }
+    let content = Event { sequence: 0, event_time: None, ..event.clone() }.encode_to_vec();
+    let about = match event.kind {
+        None => None,
+        Some(Kind::PersonChanged(changed)) => {
+            Some(About::Person { token: changed.token, version: changed.version })
         }
-        Kind::ChangeDecided(decided) => match decided.outcome {
-            Some(change_decided::Outcome::Applied(applied)) => About::Applied {
-                change_id: decided.change_id,
-                contribution_id: applied.contribution_id,
-                number: PersonalNumber::parse(&applied.personal_number).ok(),
-            },
-            Some(change_decided::Outcome::Rejected(_)) | None => About::Other,
+        Some(Kind::ChangeDecided(decided)) => match decided.outcome {
+            None => None,
+            Some(change_decided::Outcome::Rejected(_)) => Some(About::Other),
+            Some(change_decided::Outcome::Applied(applied)) => {
+                let number = match applied.personal_number.as_str() {
+                    "" => Some(None),
+                    text => PersonalNumber::parse(text).ok().filter(|n| n.is_synthetic()).map(Some),
+                };
+                number.map(|number| About::Applied {
+                    change_id: decided.change_id,
+                    contribution_id: applied.contribution_id,
+                    number,
+                })
+            }
         },
-        Kind::Discrepancy(_) => About::Other,
-    });
-    Delivered { id: event.event_id, sequence: event.sequence, bytes, about }
+        Some(Kind::Discrepancy(_)) => Some(About::Other),
+    };
+    Delivered { id: event.event_id, sequence: event.sequence, bytes, content, about }
 }
 
 /// The form of a delivery (rule SNK-6). Of what kind an event is, is no question of form (rule SNK-5).
@@ -80,6 +90,14 @@ fn check(events: &[Event]) -> Result<(), Status> {
         }
         if event.event_time.is_none() {
             faults.add(field("event_time"), Fault::Missing);
+        }
+        if let Some(Kind::PersonChanged(changed)) = &event.kind {
+            let field = field("person_changed.token");
+            if faults.text(&field, &changed.token, ID_MAX)
+                && !changed.token.bytes().all(|b| b.is_ascii_graphic())
+            {
+                faults.add(field, Fault::Malformed);
+            }
         }
     }
     faults.finish()

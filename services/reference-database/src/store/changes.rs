@@ -14,10 +14,10 @@ const AFTER: Sql = Sql {
     postgres: "SELECT sequence, committed_at_us, change FROM change WHERE sequence > $1 ORDER BY sequence LIMIT $2",
 };
 const FORGET: Sql = Sql {
-    sqlite: "UPDATE state SET kept_from = coalesce((SELECT max(sequence) + 1 FROM change WHERE committed_at_us < ?1), \
-             kept_from) WHERE id = 1",
-    postgres: "UPDATE state SET kept_from = coalesce((SELECT max(sequence) + 1 FROM change \
-               WHERE committed_at_us < $1), kept_from) WHERE id = 1",
+    sqlite: "UPDATE state SET kept_from = max(kept_from, coalesce((SELECT max(sequence) + 1 FROM change \
+             WHERE committed_at_us < ?1), 0)) WHERE id = 1",
+    postgres: "UPDATE state SET kept_from = greatest(kept_from, coalesce((SELECT max(sequence) + 1 FROM change \
+               WHERE committed_at_us < $1), 0)) WHERE id = 1",
 };
 const TAKE_AWAY: Sql = Sql {
     sqlite: "DELETE FROM change WHERE sequence < (SELECT kept_from FROM state WHERE id = 1)",
@@ -72,23 +72,29 @@ impl Database {
                 None => return Ok(Err(Gone::Unknown)),
             },
         };
-        let rows = self.store.read(&STATE, Vec::new()).await?;
-        let state = rows.first().ok_or(store::Error::NoRow)?;
-        let (last, kept_from): (i64, i64) = (field(state, 0)?, field(state, 1)?);
+        let (last, kept_from) = self.state().await?;
         let from = match from {
             None => kept_from - 1,
             // It was made here, and this state of the database never gave it: one that was set back.
             Some(from) if from > last => return Ok(Err(Gone::Unknown)),
-            Some(from) if from < kept_from - 1 => return Ok(Err(Gone::Expired)),
             Some(from) => from,
         };
-        self.page(from, size, last).await.map(Ok)
+        let page = self.page(from, size, last).await?;
+        // Asked for after the page was read: what was taken away meanwhile is a gap, too.
+        let (_, kept_from) = self.state().await?;
+        Ok(if from < kept_from - 1 { Err(Gone::Expired) } else { Ok(page) })
+    }
+
+    /// The last sequence, and from which on changes are kept.
+    async fn state(&self) -> Result<(i64, i64), Error> {
+        let rows = self.store.read(&STATE, Vec::new()).await?;
+        let state = rows.first().ok_or(store::Error::NoRow)?;
+        Ok((field(state, 0)?, field(state, 1)?))
     }
 
     /// A cursor whose changes are not kept any more, and the oldest change that is.
     pub(crate) async fn expired(&self) -> Result<Option<(String, Stored)>, Error> {
-        let rows = self.store.read(&STATE, Vec::new()).await?;
-        let kept_from: i64 = field(rows.first().ok_or(store::Error::NoRow)?, 1)?;
+        let (_, kept_from) = self.state().await?;
         let Ok(before) = u64::try_from(kept_from - 2) else { return Ok(None) };
         let oldest = self.page(kept_from - 1, 1, 0).await?.changes.into_iter().next();
         Ok(oldest.map(|change| (self.cursors.after(before), change)))

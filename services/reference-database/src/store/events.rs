@@ -6,10 +6,14 @@ use store::{Sql, Transaction, Value};
 use super::{Database, field, golden, keep};
 use crate::{
     Error,
-    domain::{About, Delivered, Origin, numbered, take},
+    domain::{About, Delivered, Origin, merge, numbered, take},
     profile::Profile,
 };
 
+const TURN: Sql = Sql {
+    sqlite: "UPDATE state SET sequence = sequence WHERE id = 1",
+    postgres: "UPDATE state SET sequence = sequence WHERE id = 1",
+};
 const KNOWN: Sql = Sql {
     sqlite: "SELECT digest FROM event WHERE event_id = ?",
     postgres: "SELECT digest FROM event WHERE event_id = $1",
@@ -30,6 +34,19 @@ const FOLLOW: Sql = Sql {
              DO UPDATE SET version = excluded.version WHERE followed.version < excluded.version",
     postgres: "INSERT INTO followed (token, version) VALUES ($1, $2) ON CONFLICT (token) \
                DO UPDATE SET version = excluded.version WHERE followed.version < excluded.version",
+};
+// A record that came to the number by another event.
+const BEARER: Sql = Sql {
+    sqlite: "SELECT golden FROM record WHERE number = ? AND record_id <> ?",
+    postgres: "SELECT golden FROM record WHERE number = $1 AND record_id <> $2",
+};
+const REPOINT: Sql = Sql {
+    sqlite: "UPDATE change SET record_id = ? WHERE record_id = ?",
+    postgres: "UPDATE change SET record_id = $1 WHERE record_id = $2",
+};
+const FORGET: Sql = Sql {
+    sqlite: "DELETE FROM record WHERE record_id = ?",
+    postgres: "DELETE FROM record WHERE record_id = $1",
 };
 const OF_CHANGE: Sql = Sql {
     sqlite: "SELECT r.golden FROM change c JOIN record r ON r.record_id = c.record_id WHERE c.change_id = ?",
@@ -72,6 +89,8 @@ impl Database {
         self.store
             .write("store events", move |tx| {
                 Box::pin(async move {
+                    // One delivery after the other: of two with the same event, the second finds it.
+                    tx.execute(&TURN, Vec::new()).await?;
                     let mut all = Vec::with_capacity(events.len());
                     for event in &events {
                         all.push(store(tx, &profile, event, now_us).await?);
@@ -89,8 +108,8 @@ async fn store(
     event: &Delivered,
     now_us: i64,
 ) -> Result<Status, Error> {
-    let Delivered { id, sequence, bytes, about } = event;
-    let digest = tlog::digest(bytes).to_vec();
+    let Delivered { id, sequence, bytes, content, about } = event;
+    let digest = tlog::digest(content).to_vec();
     let known = tx.query(&KNOWN, vec![id.clone().into()]).await?;
     if let Some(row) = known.first() {
         let same = field::<Vec<u8>>(row, 0)? == digest;
@@ -134,7 +153,20 @@ async fn keep_number(
 ) -> Result<(), Error> {
     let rows = tx.query(&OF_CHANGE, vec![change_id.to_owned().into()]).await?;
     let Some(row) = rows.first() else { return Ok(()) };
+    let birth = golden(row)?;
+    let digits = number.as_str().to_owned();
+    let of_both = vec![digits.clone().into(), birth.person_id.clone().into()];
+    let bearer = tx.query(&BEARER, of_both).await?;
     let origin = Origin { source: REGISTER, contribution_id, known_at_us: now_us };
-    let record = take(&golden(row)?, profile, &[numbered(number)], &origin);
-    keep(tx, &record, Some(number.as_str().to_owned())).await
+    let record = match bearer.first().map(golden).transpose()? {
+        None => take(&birth, profile, &[numbered(number)], &origin),
+        // Another event named the child before its number was told: the two records are one.
+        Some(known) => {
+            let ids = vec![known.person_id.clone().into(), birth.person_id.clone().into()];
+            tx.execute(&REPOINT, ids).await?;
+            tx.execute(&FORGET, vec![birth.person_id.clone().into()]).await?;
+            merge(&known, &birth)
+        }
+    };
+    keep(tx, &record, Some(digits)).await
 }

@@ -170,7 +170,7 @@ pub mod database_service_client {
     /// to any call.
     ///
     /// MUST DB-3: A client whose certificate is good and whose identity is not on the allow list gets PERMISSION_DENIED
-    /// with METHOD_NOT_ALLOWED from every method of this package but DescribeDatabase.
+    /// with METHOD_NOT_ALLOWED from every method that is implemented but DescribeDatabase.
     ///
     /// MUST DB-4: grpc.health.v1.Health/Check answers SERVING for the empty service name and for each service of this
     /// package that the database implements, and NOT_FOUND for a service that it does not.
@@ -359,7 +359,7 @@ pub mod database_service_server {
     /// to any call.
     ///
     /// MUST DB-3: A client whose certificate is good and whose identity is not on the allow list gets PERMISSION_DENIED
-    /// with METHOD_NOT_ALLOWED from every method of this package but DescribeDatabase.
+    /// with METHOD_NOT_ALLOWED from every method that is implemented but DescribeDatabase.
     ///
     /// MUST DB-4: grpc.health.v1.Health/Check answers SERVING for the empty service name and for each service of this
     /// package that the database implements, and NOT_FOUND for a service that it does not.
@@ -1350,7 +1350,8 @@ pub mod event {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct PersonChanged {
-    /// The person, by the token issued to this database. A lookup by it needs no claims.
+    /// The person, by the token issued to this database: 1 to 64 printable characters of ASCII. A lookup by it needs no
+    /// claims.
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
     /// Version of the register that holds the change: quote it as `min_version` to read it (I10).
@@ -1407,6 +1408,9 @@ pub struct ChangeRejected {
     /// Why the register rejected it, where it did; every reason.
     #[prost(message, repeated, tag = "2")]
     pub rejections: ::prost::alloc::vec::Vec<ChangeRejection>,
+    /// Paths of the faulty fields of the change's event, for `INVALID_REQUEST`; as many as were named.
+    #[prost(string, repeated, tag = "3")]
+    pub fields: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// One reason of a rejection.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1499,11 +1503,11 @@ pub enum EventStatus {
     Stored = 1,
     /// It was stored before.
     Duplicate = 2,
-    /// Another event was stored under its id; it changed nothing, and is put aside for the owner.
+    /// Another event was stored under its id; it changed nothing, and the sender puts it aside for the owner.
     Conflict = 3,
     /// A later version of the person is stored already; it changed nothing.
     Obsolete = 4,
-    /// The database does not know events of this kind; it changed nothing, and is put aside for the owner.
+    /// The database does not know events of this kind; it changed nothing, and the sender puts it aside for the owner.
     Unsupported = 5,
 }
 impl EventStatus {
@@ -1554,7 +1558,8 @@ pub mod sink_service_client {
     /// MUST SNK-2: An event that was stored is answered DUPLICATE when it comes again, in the same delivery or a later one,
     /// and takes effect once.
     ///
-    /// MUST SNK-3: An event under an id that was stored with other bytes is answered CONFLICT and changes nothing.
+    /// MUST SNK-3: An event under an id that was stored with another kind or content, its sequence and time aside, is
+    /// answered CONFLICT and changes nothing.
     ///
     /// MUST SNK-4: An event about a person with a version that is not above the last one stored for that person is answered
     /// OBSOLETE, unless it is a duplicate, and changes nothing.
@@ -1701,7 +1706,8 @@ pub mod sink_service_server {
     /// MUST SNK-2: An event that was stored is answered DUPLICATE when it comes again, in the same delivery or a later one,
     /// and takes effect once.
     ///
-    /// MUST SNK-3: An event under an id that was stored with other bytes is answered CONFLICT and changes nothing.
+    /// MUST SNK-3: An event under an id that was stored with another kind or content, its sequence and time aside, is
+    /// answered CONFLICT and changes nothing.
     ///
     /// MUST SNK-4: An event about a person with a version that is not above the last one stored for that person is answered
     /// OBSOLETE, unless it is a duplicate, and changes nothing.
@@ -1917,11 +1923,11 @@ pub struct StreamChangesResponse {
     #[prost(string, tag = "2")]
     pub next_cursor: ::prost::alloc::string::String,
 }
-/// One change of a database: one event in a person's life, as it was registered there.
+/// One change of a database: one event in a person's life, as it was registered there. At most 128 KiB.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Change {
     /// The database's own id of the change, and its idempotency key as a contribution: 1 to 64 of letters, digits, `.`,
-    /// `_`, `:` and `-`. Holds no personal data, and is never used twice.
+    /// `_`, `:` and `-`. Holds no personal data, and is never used twice, nor by a contribution that is submitted.
     #[prost(string, tag = "1")]
     pub change_id: ::prost::alloc::string::String,
     /// Place of the change in commit order, from 1. Gaps are allowed.

@@ -17,7 +17,7 @@ pub struct Rule {
 pub const RULES: &[Rule] = &[
     Rule { id: "DB-1", must: true, of: "DatabaseService", text: "TLS 1.3 and nothing older is spoken, and HTTP/2 is agreed on by ALPN (`h2`); a client that offers neither gets no answer." },
     Rule { id: "DB-2", must: true, of: "DatabaseService", text: "A client without a certificate, or with one that the configured authority did not issue, gets no answer to any call." },
-    Rule { id: "DB-3", must: true, of: "DatabaseService", text: "A client whose certificate is good and whose identity is not on the allow list gets PERMISSION_DENIED with METHOD_NOT_ALLOWED from every method of this package but DescribeDatabase." },
+    Rule { id: "DB-3", must: true, of: "DatabaseService", text: "A client whose certificate is good and whose identity is not on the allow list gets PERMISSION_DENIED with METHOD_NOT_ALLOWED from every method that is implemented but DescribeDatabase." },
     Rule { id: "DB-4", must: true, of: "DatabaseService", text: "grpc.health.v1.Health/Check answers SERVING for the empty service name and for each service of this package that the database implements, and NOT_FOUND for a service that it does not." },
     Rule { id: "DB-5", must: true, of: "DatabaseService", text: "A method that is not implemented answers UNIMPLEMENTED; so does every method of a role that the description does not name." },
     Rule { id: "DB-6", must: true, of: "DatabaseService", text: "Every error of a method of this package carries a google.rpc.ErrorInfo of the domain `lienthong.gov.vn` with a reason of lienthong.type.v1.ErrorReason, in the trailer `grpc-status-details-bin`. Errors that the gRPC library itself makes (a message that cannot be parsed or is too large, an unknown method, a deadline) need none." },
@@ -48,7 +48,7 @@ pub const RULES: &[Rule] = &[
     Rule { id: "LKP-31", must: true, of: "LookupService/StreamRecords", text: "A faulty query, or more than `queries_max` of the description, is refused with INVALID_REQUEST before the first answer." },
     Rule { id: "SNK-1", must: true, of: "SinkService", text: "Every event has one result, in the order of the delivery; STORED is said only of what is durable." },
     Rule { id: "SNK-2", must: true, of: "SinkService", text: "An event that was stored is answered DUPLICATE when it comes again, in the same delivery or a later one, and takes effect once." },
-    Rule { id: "SNK-3", must: true, of: "SinkService", text: "An event under an id that was stored with other bytes is answered CONFLICT and changes nothing." },
+    Rule { id: "SNK-3", must: true, of: "SinkService", text: "An event under an id that was stored with another kind or content, its sequence and time aside, is answered CONFLICT and changes nothing." },
     Rule { id: "SNK-4", must: true, of: "SinkService", text: "An event about a person with a version that is not above the last one stored for that person is answered OBSOLETE, unless it is a duplicate, and changes nothing." },
     Rule { id: "SNK-5", must: true, of: "SinkService", text: "An event of a kind that the database does not know is answered UNSUPPORTED, and the others of the delivery are taken as if it were not there." },
     Rule { id: "SNK-6", must: true, of: "SinkService", text: "A delivery without events, with more than `events_max` of the description, or with an event without id, sequence or time, is refused with INVALID_REQUEST and changes nothing." },
