@@ -1,11 +1,9 @@
 """Persons who do not exist, for a database that has none yet; a real one has its books instead. Their numbers start
 with 990 to 999, which no province has, and stand here as if the register had sent them back (SinkService)."""
-import json
 import random
 from datetime import datetime, timedelta, timezone
 from typing import Iterator
 
-from google.protobuf.json_format import MessageToDict
 from lienthong.contribution.v1.contribution_service_pb2 import BirthRegistration, Correction, DeathRegistration
 from lienthong.database.v1.source_service_pb2 import Change
 from lienthong.type.v1.access_pb2 import AccessBasis
@@ -101,23 +99,34 @@ def basis(procedure: str, at: int) -> AccessBasis:
                        acting_unit="Z01.DEMO.HOTICH", officer="can-bo-01")
 
 
-def write_fixtures(path: str, store: Store) -> None:
-    """What a check may ask about: a person who lives, what is held of the person, and a cursor that has expired."""
+def sample(store: Store) -> tuple[str, dict]:
+    """The number of a person who lives, and what is held of the person."""
     number = next(number for number in store.numbers() if "death_or_missing_date" not in store.held(number))
-    held = store.held(number)
-    name, born = held["birth_full_name"][0].value.name, held["date_of_birth"][0].value.date
+    return number, store.held(number)
+
+
+def write_fixtures(path: str, store: Store) -> None:
+    """What the conformance kit must be told: a person who lives, a cursor that has expired."""
+    number, held = sample(store)
+    name, born = held["birth_full_name"][0].value.name.full_name, held["date_of_birth"][0].value.date
+    born = f"{born.year:04}-{born.month:02}-{born.day:02}"
     with open(path, "w", encoding="utf-8") as file:
-        print(f'not_held_item = "death_or_missing_date"\nunknown_item = "land_plot"', file=file)
-        print(f'unknown_number = "999000000000"\nexpired_cursor = "{store.cursor(1)}"', file=file)
-        print(f'\n[subject]\npersonal_number = "{number}"', file=file)
-        print(f"full_name = {toml(name.full_name)}\ndate_of_birth = {toml(MessageToDict(born))}", file=file)
-        for item, values in held.items():
-            for value in values:
-                plain = MessageToDict(value.value, preserving_proto_field_name=True)
-                print(f'\n[[held]]\nitem = "{item}"\nvalue = {toml(plain)}', file=file)
+        print(f"""[lookup.known]
+personal_number = "{number}"
+full_name = "{name}"
+date_of_birth = "{born}"
+not_held = "death_or_missing_date"
 
+[[lookup.known.held]]
+item = "birth_full_name"
+value = {{ name = "{name}" }}
+other = {{ name = "{name} An" }}
 
-def toml(value) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)
+[[lookup.known.held]]
+item = "date_of_birth"
+value = {{ date = "{born}" }}
+other = {{ date = "1901-01-01" }}
+
+[source]
+expired_cursor = "{store.cursor(1)}"
+oldest_change = "{store.page("", 1)[0][0].change_id}\"""", file=file)
