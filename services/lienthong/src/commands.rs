@@ -89,6 +89,8 @@ enum Command {
     /// Loads a seeded population of synthetic persons into a register.
     Synth(synth::Arguments),
     /// Runs a reference database: a peer with synthetic persons that implements the contract of databases.
+    ///
+    /// It says on standard output where it listens, and registers one event more whenever it gets SIGUSR1.
     ReferenceDatabase(reference_database::Arguments),
     /// The message and the inputs of today's platform (QCVN 109), converted both ways.
     ///

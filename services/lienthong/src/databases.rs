@@ -127,6 +127,19 @@ impl Database {
         Ok(text)
     }
 
+    /// Registers one event more, as an officer of the database would; says whether it registers any.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn register_one(&self, seed: u64, persons: usize, runtime: &Runtime) -> Result<bool> {
+        let now = runtime.clock.now();
+        let subjects = subjects(seed, persons, now);
+        let event = event(self.profile(), &runtime.entropy.id(), &subjects, 0, now);
+        let Some(event) = event else { return Ok(false) };
+        self.service.register(event).await?;
+        Ok(true)
+    }
+
     /// Drains and stops it.
     pub async fn stop(self) {
         self.service.end_streams();
@@ -173,33 +186,44 @@ fn newcomer(profile: &Profile, person: SyntheticPerson) -> Newcomer {
     Newcomer { record_id: person.person_id, number: person.number, said }
 }
 
-/// The changes of a new database: one that was registered so long ago that it is not kept any more, and so many since.
+/// The changes of a new database: one that is not kept any more, and so many that are.
 async fn history(service: Service, wanted: &Wanted<'_>, runtime: &Runtime) -> Result<Service> {
-    let subjects = subjects(wanted.seed, wanted.persons, runtime.clock.now());
-    let today = runtime.clock.today();
-    let event = |number: usize| match wanted.profile {
-        "civil-status" => {
-            let entry = format!("{}/{number}", wanted.seed);
-            Some(Event::Birth(synth::birth(&entry, "Nguyễn Giả Định Ánh Dương", today)))
-        }
-        "residence" => {
-            let place = number.checked_rem(subjects.len())?;
-            let text = format!("Số {number} phố Giả Định, Hà Nội");
-            Some(Event::Residence(synth::residence(subjects.get(place)?, &text, today)))
-        }
-        _ => None,
-    };
-    if wanted.changes == 0 || event(0).is_none() {
+    if wanted.changes == 0 {
         return Ok(service);
     }
+    let now = runtime.clock.now();
+    let subjects = subjects(wanted.seed, wanted.persons, now);
     for number in 0..=wanted.changes {
-        let Some(event) = event(number) else { break };
+        let entry = format!("{}/{number}", wanted.seed);
+        let Some(event) = event(wanted.profile, &entry, &subjects, number, now) else { break };
         service.register(event).await?;
         if number == 0 {
             service.forget().await?;
         }
     }
     Ok(service)
+}
+
+/// Something that a database of this kind registers; nothing where it is no source.
+fn event(
+    profile: &str,
+    entry: &str,
+    subjects: &[Subject],
+    number: usize,
+    now: OffsetDateTime,
+) -> Option<Event> {
+    let today = Clock::fixed(now).today();
+    match profile {
+        "civil-status" => {
+            Some(Event::Birth(synth::birth(entry, "Nguyễn Giả Định Ánh Dương", today)))
+        }
+        "residence" => {
+            let subject = subjects.get(number.checked_rem(subjects.len())?)?;
+            let text = format!("Số {number} phố Giả Định, Hà Nội");
+            Some(Event::Residence(synth::residence(subject, &text, today)))
+        }
+        _ => None,
+    }
 }
 
 fn subjects(seed: u64, persons: usize, now: OffsetDateTime) -> Vec<Subject> {

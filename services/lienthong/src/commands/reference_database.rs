@@ -1,4 +1,5 @@
-//! `lienthong reference-database`: a database that is connected, simulated, as a process of its own.
+//! `lienthong reference-database`: a database that is connected, simulated, as a process of its own. It registers one
+//! event more whenever it gets SIGUSR1.
 
 use std::{fs, io::Write, path::PathBuf};
 
@@ -8,6 +9,7 @@ use lienthong::{
     process::{Runtime, ended},
 };
 use serde::Deserialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -86,7 +88,17 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
     // One line for whoever started it and does not know the port.
     writeln!(out, "{}", serde_json::json!({ "database": profile, "listen": database.endpoint() }))?;
     out.flush()?;
-    end.await;
+    let mut asked = signal(SignalKind::user_defined1())?;
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = &mut end => break,
+            // Whoever tries the database wants to see a change come.
+            Some(()) = asked.recv() => {
+                database.register_one(seed, persons, &runtime).await?;
+            }
+        }
+    }
     database.stop().await;
     Ok(())
 }
