@@ -1,10 +1,14 @@
 //! Databases that are connected: reference ones, and one for each way of being bad.
 
+use std::sync::{Arc, Mutex};
+
 use contract::{
     database::v1::{
-        Change, ListChangesRequest, ListChangesResponse, StreamChangesRequest,
+        Change, DeliverEventsRequest, DeliverEventsResponse, Event as ToldEvent, EventResult,
+        EventStatus, ListChangesRequest, ListChangesResponse, StreamChangesRequest,
         StreamChangesResponse,
         change::Event,
+        sink_service_server::{SinkService, SinkServiceServer},
         source_service_server::{SourceService, SourceServiceServer},
     },
     r#type::v1::{AccessBasis, ErrorReason},
@@ -196,4 +200,69 @@ pub fn connect(prepared: &mut Prepared, routes: &[String]) {
     prepared.settings.exchange.routes_file = path.display().to_string();
     prepared.settings.exchange.poll_milliseconds = 5;
     prepared.settings.exchange.answer_max_seconds = 3_600;
+}
+
+/// A source of some births, that takes one event at a time, and one of them not at all.
+#[derive(Clone, Default)]
+pub struct Small {
+    /// The births that it lists.
+    pub births: Arc<Vec<Event>>,
+    /// What it was told.
+    pub told: Arc<Mutex<Vec<ToldEvent>>>,
+}
+
+impl Small {
+    /// Starts it under the name of a caller.
+    pub async fn start(&self, prepared: &Prepared, name: &str) -> Running {
+        let server = listening(prepared, prepared.files(name)).await;
+        let routes = Routes::default().add_service(SourceServiceServer::new(self.clone()));
+        server.start(routes.add_service(SinkServiceServer::new(self.clone()))).await
+    }
+}
+
+#[tonic::async_trait]
+impl SourceService for Small {
+    async fn list_changes(
+        &self,
+        request: Request<ListChangesRequest>,
+    ) -> Result<Response<ListChangesResponse>, Status> {
+        let after = request.into_inner().cursor;
+        let after: usize = after.trim_start_matches("after-").parse().unwrap_or_default();
+        let listed = |(place, birth): (usize, &Event)| Change {
+            change_id: format!("small-{place}"),
+            basis: Some(crate::events::ground("birth-registration", "Z01.DEMO.HOTICH")),
+            event: Some(birth.clone()),
+            ..change(place as u64 + 1)
+        };
+        let changes = self.births.iter().enumerate().skip(after).map(listed).collect();
+        let end = format!("after-{}", self.births.len());
+        Ok(Response::new(page(changes, &end, true)))
+    }
+
+    type StreamChangesStream = futures::stream::Empty<Result<StreamChangesResponse, Status>>;
+
+    async fn stream_changes(
+        &self,
+        _request: Request<StreamChangesRequest>,
+    ) -> Result<Response<Self::StreamChangesStream>, Status> {
+        Err(refuse(ErrorReason::UnknownMethod))
+    }
+}
+
+#[tonic::async_trait]
+impl SinkService for Small {
+    async fn deliver_events(
+        &self,
+        request: Request<DeliverEventsRequest>,
+    ) -> Result<Response<DeliverEventsResponse>, Status> {
+        let events = request.into_inner().events;
+        let [event] = events.as_slice() else { return Err(refuse(ErrorReason::InvalidRequest)) };
+        if event.sequence == 2 {
+            return Err(refuse(ErrorReason::InvalidRequest));
+        }
+        self.told.lock().unwrap().push(event.clone());
+        let status = EventStatus::Stored.into();
+        let results = vec![EventResult { event_id: event.event_id.clone(), status }];
+        Ok(Response::new(DeliverEventsResponse { results }))
+    }
 }

@@ -44,17 +44,23 @@ pub fn about(number: &str, full_name: &str, born: (i32, i32, i32)) -> (SubjectRe
     (SubjectRef { subject }, claims)
 }
 
+/// The ground on which a source provides something (Art. 2(2)).
+#[must_use]
+pub fn ground(procedure: &str, unit: &str) -> AccessBasis {
+    AccessBasis {
+        procedure: procedure.to_owned(),
+        legal_basis: "1911-2021-art-2-2".to_owned(),
+        case_reference: "TEST-0001".to_owned(),
+        acting_unit: unit.to_owned(),
+        officer: "can-bo-01".to_owned(),
+        ..AccessBasis::default()
+    }
+}
+
 fn submitted(key: &str, procedure: &str, unit: &str, event: Event) -> SubmitContributionRequest {
     SubmitContributionRequest {
         idempotency_key: format!("key:{key}"),
-        basis: Some(AccessBasis {
-            procedure: procedure.to_owned(),
-            legal_basis: "1911-2021-art-2-2".to_owned(),
-            case_reference: "TEST-0001".to_owned(),
-            acting_unit: unit.to_owned(),
-            officer: "can-bo-01".to_owned(),
-            ..AccessBasis::default()
-        }),
+        basis: Some(ground(procedure, unit)),
         event: Some(event),
         validate_only: false,
         request_id: "r-1".to_owned(),

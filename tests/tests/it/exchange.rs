@@ -1,6 +1,6 @@
 //! The exchange service: sources are read and told, and no database delays another.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use contract::{
     contribution::v1::submit_contribution_request::Event as Submitted, database::v1::change::Event,
@@ -10,7 +10,7 @@ use lienthong::demo::TRUST_DOMAIN;
 use model::PersonalNumber;
 use store::Engine;
 use tests::{
-    databases::{BAD, Reference, connect, route},
+    databases::{BAD, Reference, Small, connect, route},
     events::{about, birth, death, residence},
     on_both_engines,
     whole::{Prepared, Whole},
@@ -21,6 +21,8 @@ on_both_engines!(
     i4_what_is_fetched_again_is_one_contribution,
     a_change_that_is_rejected_is_told_and_has_an_owner,
     i11_no_database_delays_another,
+    a_sink_that_takes_one_event_at_a_time_is_told_all_and_one_it_refuses_is_put_aside,
+    src_1_changes_of_many_writers_are_listed_in_order_and_once,
     a_database_with_another_certificate_is_not_read,
 );
 
@@ -202,4 +204,46 @@ async fn a_database_with_another_certificate_is_not_read(engine: Engine) {
 
 fn residence_id() -> String {
     format!("spiffe://{TRUST_DOMAIN}/agency/Z05.DEMO.CUTRU/system/cu-tru")
+}
+
+async fn a_sink_that_takes_one_event_at_a_time_is_told_all_and_one_it_refuses_is_put_aside(
+    engine: Engine,
+) {
+    let mut prepared = Prepared::new(engine).await;
+    let entries = ["1/2026", "2/2026", "3/2026", "4/2026"];
+    let births = entries.map(|entry| listed(birth(entry, CHILD)));
+    let small = Small { births: Arc::new(births.to_vec()), ..Small::default() };
+    let running = small.start(&prepared, "civil-status").await;
+    let (endpoint, roles) = (running.address().to_string(), "\"source\", \"sink\"");
+    connect(&mut prepared, &[route("civil-status", &civil_status(), &endpoint, roles)]);
+    let whole = prepared.start().await;
+    until(async || (small.told.lock().unwrap().len() == 3).then_some(())).await;
+    let sequences: Vec<u64> = small.told.lock().unwrap().iter().map(|e| e.sequence).collect();
+    assert_eq!(sequences, [1, 3, 4]);
+    let letters = letters(&whole).await;
+    let found: Vec<_> = letters.iter().map(|l| (l.reason.as_str(), l.about.as_str())).collect();
+    assert_eq!(found, [("REFUSED_EVENT", "sequence-2")]);
+    whole.all.stop().await;
+}
+
+async fn src_1_changes_of_many_writers_are_listed_in_order_and_once(engine: Engine) {
+    const WRITERS: usize = 8;
+    const EACH: usize = 5;
+    let (whole, database) = connected(engine, &[], Prepared::new(engine).await).await;
+    let write = |writer: usize| {
+        let service = database.service.clone();
+        async move {
+            for number in 0..EACH {
+                let entry = format!("{writer}-{number}/2026");
+                service.register(listed(birth(&entry, CHILD))).await.unwrap();
+            }
+        }
+    };
+    // They are read while they are written.
+    futures::future::join_all((0..WRITERS).map(write)).await;
+    let all = (WRITERS * EACH) as u64;
+    until(async || (progress(&whole, "civil-status").await.changes == all).then_some(())).await;
+    assert_eq!(progress(&whole, "civil-status").await.sequence, all);
+    assert!(letters(&whole).await.is_empty());
+    whole.all.stop().await;
 }
