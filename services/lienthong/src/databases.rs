@@ -101,8 +101,11 @@ impl Database {
         let known = known.context("a larger population is needed (--persons)")?;
         let BirthDate { year, month, day } = known.date_of_birth;
         let born = format!("{year:04}-{month:02}-{day:02}");
-        let mut text =
-            String::from("# A person of this database; synthetic, as everybody in it.\n");
+        let mut text = format!(
+            "# A person of this database; synthetic, as everybody in it.\n\
+             [basis]\nacting_unit = \"{}\"\n\n",
+            self.profile.owner_unit
+        );
         text += &format!(
             "[lookup.known]\npersonal_number = \"{}\"\nfull_name = \"{}\"\ndate_of_birth = \"{born}\"\n\
              not_held = \"{}\"\n\n\
@@ -214,9 +217,13 @@ fn event(
 ) -> Option<Event> {
     let today = Clock::fixed(now).today();
     match profile {
-        "civil-status" => {
-            Some(Event::Birth(synth::birth(entry, "Nguyễn Giả Định Ánh Dương", today)))
-        }
+        // Now and then somebody dies, the last of those whom one can ask about.
+        "civil-status" => match subjects.last() {
+            Some(subject) if number % 10 == 3 => {
+                Some(Event::Death(synth::death(entry, subject, today)))
+            }
+            _ => Some(Event::Birth(synth::birth(entry, "Nguyễn Giả Định Ánh Dương", today))),
+        },
         "residence" => {
             let subject = subjects.get(number.checked_rem(subjects.len())?)?;
             let text = format!("Số {number} phố Giả Định, Hà Nội");

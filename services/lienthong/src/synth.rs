@@ -11,7 +11,7 @@ mod tables;
 
 use std::collections::{HashSet, VecDeque};
 
-pub use events::{birth, residence};
+pub use events::{birth, death, residence};
 use model::{OldNumber, PartialDate, PersonalNumber, Value};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -1,7 +1,7 @@
 //! Events of synthetic persons, as databases register them.
 
 use contract::{
-    contribution::v1::{BirthRegistration, ResidenceChange, ResidenceKind},
+    contribution::v1::{BirthRegistration, DeathRegistration, ResidenceChange, ResidenceKind},
     r#type::v1::{
         Address, Claims, CodedValue, PartialDate, PersonName, Relation, RelationKind, SubjectRef,
         subject_ref,
@@ -9,23 +9,12 @@ use contract::{
 };
 use time::Date;
 
-use crate::demo::Subject;
+use crate::demo::{BirthDate, Subject};
 
 /// The entry of a birth on a day, in the book of a fictional province.
 #[must_use]
 pub fn birth(entry: &str, child: &str, today: Date) -> BirthRegistration {
-    let day = PartialDate {
-        year: today.year(),
-        month: u8::from(today.month()).into(),
-        day: today.day().into(),
-    };
-    let place = Address {
-        text: "Phường Giả Định, Hà Nội".to_owned(),
-        province_code: "01".to_owned(),
-        commune_code: "00001".to_owned(),
-        units_version: "2025".to_owned(),
-        ..Address::default()
-    };
+    let (day, place) = (day(today), place("Phường Giả Định, Hà Nội"));
     let code = |system: &str, version: &str, code: &str| {
         let (code_system, code_system_version) = (system.to_owned(), version.to_owned());
         Some(CodedValue {
@@ -64,30 +53,54 @@ pub fn birth(entry: &str, child: &str, today: Date) -> BirthRegistration {
     }
 }
 
+/// The entry of a death of today.
+#[must_use]
+pub fn death(entry: &str, subject: &Subject, today: Date) -> DeathRegistration {
+    let (subject, claims) = about(subject);
+    DeathRegistration {
+        subject: Some(subject),
+        claims: Some(claims),
+        entry_number: entry.to_owned(),
+        registration_date: Some(day(today)),
+        registration_place: Some(place("Phường Giả Định, Hà Nội")),
+        date_of_death: Some(day(today)),
+    }
+}
+
 /// That a person lives at a place since the beginning of this year.
 #[must_use]
 pub fn residence(subject: &Subject, text: &str, today: Date) -> ResidenceChange {
-    let born = subject.date_of_birth;
-    let number = subject_ref::Subject::PersonalNumber(subject.personal_number.clone());
+    let (subject, claims) = about(subject);
     ResidenceChange {
-        subject: Some(SubjectRef { subject: Some(number) }),
-        claims: Some(Claims {
-            full_name: subject.full_name.clone(),
-            date_of_birth: Some(PartialDate {
-                year: born.year,
-                month: born.month.into(),
-                day: born.day.into(),
-            }),
-        }),
+        subject: Some(subject),
+        claims: Some(claims),
         kind: ResidenceKind::Permanent.into(),
-        address: Some(Address {
-            text: text.to_owned(),
-            province_code: "01".to_owned(),
-            commune_code: "00001".to_owned(),
-            units_version: "2025".to_owned(),
-            ..Address::default()
-        }),
+        address: Some(place(text)),
         effective_date: Some(PartialDate { year: today.year(), month: 1, day: 1 }),
         residence_file_number: String::new(),
+    }
+}
+
+/// Who an event is about, and what its source knows of the person.
+fn about(subject: &Subject) -> (SubjectRef, Claims) {
+    let BirthDate { year, month, day } = subject.date_of_birth;
+    let number = subject_ref::Subject::PersonalNumber(subject.personal_number.clone());
+    let date_of_birth = Some(PartialDate { year, month: month.into(), day: day.into() });
+    let claims = Claims { full_name: subject.full_name.clone(), date_of_birth };
+    (SubjectRef { subject: Some(number) }, claims)
+}
+
+fn day(date: Date) -> PartialDate {
+    let month = u8::from(date.month()).into();
+    PartialDate { year: date.year(), month, day: date.day().into() }
+}
+
+fn place(text: &str) -> Address {
+    Address {
+        text: text.to_owned(),
+        province_code: "01".to_owned(),
+        commune_code: "00001".to_owned(),
+        units_version: "2025".to_owned(),
+        ..Address::default()
     }
 }
