@@ -25,8 +25,8 @@ FAULTS_MAX, FAULTS_BYTES_MAX = 64, 4500  # they travel in headers, of which comm
 # What is held, with the list and version of codes (LKP-6).
 CODES = {"sex": ("sex", "1"), "ethnic_group": ("ethnic-group", "gso-15172"),
          "nationality": ("nationality", "iso-3166-1")}
-ITEMS = ["birth_full_name", "date_of_birth", "sex", "place_of_birth", "birth_registration_place", "native_place",
-         "ethnic_group", "nationality", "family_relations", "death_or_missing_date"]
+ITEMS = ["birth_full_name", "personal_id_number", "date_of_birth", "sex", "place_of_birth", "native_place",
+         "birth_registration_place", "ethnic_group", "nationality", "family_relations", "death_or_missing_date"]
 
 BASIS = {"procedure": 64, "legal_basis": 64, "case_reference": 64, "acting_unit": 35, "officer": 35,
          "consent_reference": 64, "direction_reference": 64}  # its fields, and how long each may be

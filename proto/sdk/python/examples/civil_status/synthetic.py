@@ -47,6 +47,7 @@ def birth(rng: random.Random, at: int, time: datetime, numbers: set[str]) -> Reg
         ethnic_group=code("ethnic_group", f"{rng.randrange(1, 21):02}"), nationality=code("nationality", "VN"),
         parents=[parent(rng, kind, surname) for kind, surname in enumerate((family, rng.choice(SURNAMES)), 1)])
     values = {"birth_full_name": [ItemValue(name=event.full_name)],
+              "personal_id_number": [ItemValue(identifier={"kind": 1, "value": number})],
               "date_of_birth": [ItemValue(date=event.date_of_birth)],
               "family_relations": [ItemValue(relation=it) for it in event.parents]}
     values |= {item: [ItemValue(coded=getattr(event, item))] for item in CODES}
