@@ -38,7 +38,17 @@ pub(crate) fn unknown(kit: &Kit, dice: &mut Dice) -> Stranger {
     Stranger { number, claims }
 }
 
-/// A question that every database takes, about a person whom it does not know.
+/// A question that every database takes: about the person of the fixtures, or else about one whom it does not know.
+pub(crate) fn taken(kit: &Kit, dice: &mut Dice) -> GetRecordRequest {
+    let mut asked = question(kit, dice);
+    if let Some(known) = &kit.plan.fixtures.lookup.known {
+        asked.subject = Some(subject(&known.personal_number));
+        asked.claims = Some(super::lookup::claims(known));
+    }
+    asked
+}
+
+/// A question about a person whom the database does not know.
 pub(crate) fn question(kit: &Kit, dice: &mut Dice) -> GetRecordRequest {
     let unknown = unknown(kit, dice);
     GetRecordRequest {
@@ -51,9 +61,9 @@ pub(crate) fn question(kit: &Kit, dice: &mut Dice) -> GetRecordRequest {
     }
 }
 
-/// A comparison that every database takes, about a person whom it does not know.
+/// A comparison that every database takes.
 pub(crate) fn comparison(kit: &Kit, dice: &mut Dice) -> VerifyRecordRequest {
-    let asked = question(kit, dice);
+    let asked = taken(kit, dice);
     let value = ItemValue { value: Some(item_value::Value::Text("Giả Định".into())) };
     let claimed = asked.items.into_iter().map(|item| contract::database::v1::ClaimedRecordValue {
         item,
@@ -81,10 +91,10 @@ pub(crate) fn valid(kit: &Kit, path: &str) -> Vec<u8> {
     match path {
         path::LIST => ListChangesRequest::default().encode_to_vec(),
         path::STREAM => StreamChangesRequest::default().encode_to_vec(),
-        path::GET => question(kit, &mut dice).encode_to_vec(),
+        path::GET => taken(kit, &mut dice).encode_to_vec(),
         path::VERIFY => comparison(kit, &mut dice).encode_to_vec(),
         path::RECORDS => {
-            StreamRecordsRequest { queries: vec![question(kit, &mut dice)] }.encode_to_vec()
+            StreamRecordsRequest { queries: vec![taken(kit, &mut dice)] }.encode_to_vec()
         }
         path::DELIVER => {
             let event = sink::Events::new(kit, path).discrepancy();

@@ -92,7 +92,7 @@ fn faulty_comparisons(right: &VerifyRecordRequest) -> Vec<(&'static str, VerifyR
 pub(crate) async fn questions(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
     let mut dice = kit.dice("LKP-8");
-    let right = people::question(kit, &mut dice);
+    let right = people::taken(kit, &mut dice);
     let compared = people::comparison(kit, &mut dice);
     let expected = "INVALID_ARGUMENT INVALID_REQUEST";
     for (what, request) in faulty_questions(&right) {

@@ -61,7 +61,7 @@ pub(crate) async fn faulty(kit: &Kit, found: &mut Found) -> Tried {
     const BYTES_MAX: usize = 4 << 20;
     let wire = kit.connect().await?;
     let mut dice = kit.dice("LKP-31");
-    let right = people::question(kit, &mut dice);
+    let right = people::taken(kit, &mut dice);
     let mut all: Vec<(String, Vec<GetRecordRequest>)> = vec![("no query".into(), Vec::new())];
     for (what, query) in faulty_questions(&right) {
         all.push((format!("a second query with {what}"), vec![right.clone(), query]));

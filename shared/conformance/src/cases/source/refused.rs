@@ -39,7 +39,8 @@ pub(crate) async fn unknown_cursor(kit: &Kit, found: &mut Found) -> Tried {
     let own = listing.changes.first().map(|listed| listed.change.cursor.clone());
     let own = own.unwrap_or_default();
     let mut dice = kit.dice("SRC-7");
-    let long = format!("{own}{}", "x".repeat(257_usize.saturating_sub(own.chars().count())));
+    let missing = 257_usize.saturating_sub(own.chars().count()).max(1);
+    let long = format!("{own}{}", "x".repeat(missing));
     let wire = kit.connect().await?;
     for (what, cursor) in [
         ("a cursor of random letters", dice.id()),
