@@ -46,8 +46,8 @@ faults! {
     NoErrorInfo => ["DB-6"],
     /// Errors of another domain.
     OtherDomain => ["DB-6"],
-    /// Reasons that the contract does not have.
-    OwnReasons => ["DB-6"],
+    /// Reasons that the contract does not have; every rule that names one sees another.
+    OwnReasons => ["DB-6", "LKP-8", "LKP-31", "SNK-6", "SRC-7", "SRC-22"],
     /// Faulty fields are named one by one.
     FirstFieldOnly => ["DB-7"],
     /// Faulty fields are not named.

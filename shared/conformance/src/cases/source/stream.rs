@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::database::v1::StreamChangesRequest;
+use futures::future::join_all;
 use prost::Message as _;
 use tonic::Code;
 
@@ -97,25 +98,26 @@ pub(crate) async fn follows(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
     let last = listing.changes.iter().rev();
     // The end, and a little before it: what is there comes first.
-    for (before, listed) in last.enumerate().filter(|(before, _)| matches!(before, 0 | 2)) {
+    let places = last.enumerate().filter(|(before, _)| matches!(before, 0 | 2));
+    let calls = places.map(|(before, listed)| {
+        let ask = Ask::of(path::STREAM, &request(&listed.change.cursor, true)).due_in(FOLLOWED);
+        let call = async { wire.open(ask).await?.rest(kit.patience()).await };
+        async move { (before, call.await) }
+    });
+    for (before, outcome) in join_all(calls).await {
         let tried =
             format!("StreamChanges with follow, {before} changes before the end, due in 1.5 s");
-        let ask = Ask::of(path::STREAM, &request(&listed.change.cursor, true)).due_in(FOLLOWED);
-        let called = async {
-            let open = wire.open(ask).await?;
-            open.rest(kit.patience()).await
-        };
-        let reply: Result<Reply, NoAnswer> = called.await;
-        let reply = match reply {
+        let expected = "an end, 1.5 to 2.5 s after its begin";
+        let reply = match outcome {
             Ok(reply) => reply,
             Err(error) => {
-                found.fail(tried, "an end, 1.5 to 2.5 s after its begin", error.to_string());
+                found.fail(tried, expected, error.to_string());
                 continue;
             }
         };
         let stayed = reply.took >= FOLLOWED.mul_f64(0.9) && reply.took <= FOLLOWED + LATE;
         let seen = format!("{} after {:.2} s", shown(&reply.status), reply.took.as_secs_f64());
-        found.check(stayed, tried.as_str(), "an end, 1.5 to 2.5 s after its begin", seen);
+        found.check(stayed, tried.as_str(), expected, seen);
         let count = streamed(&tried, &reply)?.len();
         let expected = format!("{before} changes or more");
         found.check(count >= before, tried, expected, format!("{count} changes"));

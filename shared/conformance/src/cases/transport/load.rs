@@ -29,14 +29,15 @@ const LATE: Duration = Duration::from_secs(1);
 pub(crate) async fn deadline(kit: &Kit, found: &mut Found) -> Tried {
     const DEADLINE: Duration = Duration::from_millis(500);
     let wire = kit.connect().await?;
-    for path in unary(kit) {
+    let calls = unary(kit).into_iter().map(|path| {
+        let ask = Ask::held_back(path).due_in(DEADLINE);
+        let call = async { wire.open(ask).await?.rest(kit.patience()).await };
+        async move { (path, call.await) }
+    });
+    for (path, outcome) in join_all(calls).await {
         let tried = format!("{} whose message does not come, due in 0.5 s", method(path));
         let expected = "an error, 0.5 to 1.5 s after its begin";
-        let call = async {
-            let open = wire.open(Ask::held_back(path).due_in(DEADLINE)).await?;
-            open.rest(kit.patience()).await
-        };
-        match call.await {
+        match outcome {
             Ok(reply) => {
                 let (took, code) = (reply.took, reply.status.code());
                 let holds = code != Code::Ok && took <= DEADLINE + LATE;
@@ -106,7 +107,7 @@ async fn answered(kit: &Kit, wire: &Wire, path: &str, tried: &str, found: &mut F
         let reply = wire.call(Ask::bytes(path, &body)).await;
         let reply = reply.map_err(|error| no_answer(tried, &error))?;
         let code = reply.status.code();
-        if matches!(code, Code::Ok | Code::InvalidArgument) {
+        if matches!(code, Code::Ok | Code::InvalidArgument) || !reply.messages.is_empty() {
             return Ok(());
         }
         if began.elapsed() > WHILE {
@@ -127,6 +128,8 @@ pub(crate) async fn at_once(kit: &Kit, found: &mut Found) -> Tried {
         let call = wire.open(Ask::held_back(path)).await;
         open.push((*path, call.map_err(|error| no_answer(&tried, &error))?));
     }
+    // All of them have arrived before the first is asked anything.
+    join_all(open.iter_mut().map(|(_, call)| begun(call))).await;
     let calls = open.into_iter().map(|(path, mut call)| async move {
         call.send(framed(&people::valid(kit, path)));
         (path, call.rest(kit.patience()).await)

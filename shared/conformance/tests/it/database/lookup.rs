@@ -57,7 +57,7 @@ fn value(database: &Database, item: &str) -> Option<Value> {
         "birth_full_name" => {
             Value::Name(PersonName { full_name: NAME.into(), ..Default::default() })
         }
-        "sex" => coded("sex", if is(Fault::OtherPerson) { "2" } else { "1" }),
+        "sex" => coded("sex", "1"),
         "personal_id_number" => Value::Identifier(person(NUMBER)),
         "date_of_birth" if is(Fault::DateAsText) => Value::Text("1 May 1990".into()),
         "date_of_birth" => Value::Date(BORN),
@@ -167,7 +167,9 @@ impl Database {
 
     fn outcome(&self, item: &str, times: usize) -> ItemOutcome {
         let known = ITEMS.contains(&item);
-        let outcome = match (value(self, item), known) {
+        let others = self.is(Fault::OtherPerson) && item == "sex";
+        let held = if others { Some(coded("sex", "2")) } else { value(self, item) };
+        let outcome = match (held, known) {
             (Some(value), _) => {
                 let third = self.is(Fault::ThirdTimeOther) && times == 3;
                 let source = if third { "other" } else { "civil-status" };
