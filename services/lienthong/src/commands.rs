@@ -8,6 +8,7 @@
 //! | `pki` | a development certificate authority |
 //! | `migrate`, `check_config`, `synth` | an operator's preparations |
 //! | `qcvn` | the names of today's platform, both ways |
+//! | `conformance` | whether a database keeps the contract |
 //! | `completions` | for shells |
 //! | `connection`, `ground`, `evidence`, `values` | what calls have in common |
 //! | `input` | what commands read |
@@ -16,6 +17,7 @@
 mod audit;
 mod check_config;
 mod completions;
+mod conformance;
 mod connection;
 mod contribute;
 mod demo;
@@ -47,8 +49,8 @@ use tracing_subscriber::{filter::LevelFilter, prelude::*};
 /// Joins the National Population Database with the other databases (Decision 1911/QD-TTg).
 ///
 /// A command ends with 0 when it did what it was asked, with 1 when it could not, with 2 when it was asked
-/// wrongly, with 130 when it was interrupted, and with 141 when nobody reads its output any more. Results go to
-/// standard output, all else to standard error.
+/// wrongly, with 3 where its own help says what that means, with 130 when it was interrupted, and with 141 when
+/// nobody reads its output any more. Results go to standard output, all else to standard error.
 #[derive(Parser)]
 #[command(name = "lienthong", version)]
 pub(crate) struct Cli {
@@ -77,6 +79,11 @@ enum Command {
     /// The access log.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Says, rule by rule, whether a database keeps the contract lienthong.database.v1.
+    ///
+    /// Ends with 0 when every MUST of the roles was tried and held, with 1 when one did not hold, and with 3 when
+    /// nothing failed but something could not be tried. It runs on synthetic records only.
+    Conformance(Box<conformance::Arguments>),
     /// A development certificate authority; production takes certificates from outside.
     #[command(subcommand)]
     Pki(pki::Command),
@@ -141,6 +148,9 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Verify(arguments) => runtime()?.block_on(verify::run(*arguments, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&command, out)),
+        Command::Conformance(arguments) => {
+            runtime()?.block_on(conformance::run_command(*arguments, out))
+        }
         Command::Pki(command) => pki::run(&command, out),
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),
         Command::CheckConfig(arguments) => check_config::run(&arguments, out),

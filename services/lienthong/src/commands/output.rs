@@ -38,12 +38,15 @@ pub(crate) enum Ending {
     Usage(String),
     /// It was stopped by a signal.
     Interrupted(String),
+    /// It did what it could, and not everything could be done; what was printed says what.
+    Incomplete,
 }
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed => f.write_str("failed"),
+            Self::Incomplete => f.write_str("incomplete"),
             Self::Usage(why) | Self::Interrupted(why) => f.write_str(why),
         }
     }
@@ -55,6 +58,7 @@ impl std::error::Error for Ending {}
 const PIPE: u8 = 141;
 const INTERRUPTED: u8 = 130;
 const USAGE: u8 = 2;
+const INCOMPLETE: u8 = 3;
 
 /// The end of the process, with the reason on the terminal where there is one to tell.
 pub(crate) fn ended(result: Result<()>) -> ExitCode {
@@ -65,6 +69,7 @@ pub(crate) fn ended(result: Result<()>) -> ExitCode {
     }
     let code = match error.downcast_ref() {
         Some(Ending::Failed) => return ExitCode::FAILURE,
+        Some(Ending::Incomplete) => return ExitCode::from(INCOMPLETE),
         Some(Ending::Usage(_)) => ExitCode::from(USAGE),
         Some(Ending::Interrupted(_)) => ExitCode::from(INTERRUPTED),
         None => ExitCode::FAILURE,
@@ -153,6 +158,7 @@ mod tests {
         assert_eq!(code(anyhow::anyhow!("x")), shown(1));
         assert_eq!(code(Ending::Failed), shown(1));
         assert_eq!(code(Ending::Usage("x".into())), shown(2));
+        assert_eq!(code(Ending::Incomplete), shown(3));
         assert_eq!(code(Ending::Interrupted("x".into())), shown(130));
         let pipe = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("printing");
         assert_eq!(code(pipe.unwrap_err()), shown(141));

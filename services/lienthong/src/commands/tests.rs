@@ -33,6 +33,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Migrate(arguments) => migrate::run(&arguments, &mut out).await,
         Command::Synth(arguments) => synth::run(&arguments, &mut out).await,
         Command::CheckConfig(arguments) => check_config::run(&arguments, &mut out),
+        Command::Conformance(arguments) => conformance::run_command(*arguments, &mut out).await,
         Command::Pki(command) => pki::run(&command, &mut out),
         Command::Qcvn(command) => qcvn::run(command, &mut out),
         Command::Completions(arguments) => completions::run(&arguments, &mut out),

@@ -1,0 +1,162 @@
+//! The contract as the kit knows it, and as the database says it by reflection.
+//!
+//! Its digest must not depend on who compiled it: each file of the package is read as google.protobuf.FileDescriptorProto,
+//! loses `source_code_info`, every `json_name` and what that message does not know (options of our own), and is written
+//! again in the order of its field numbers; the files, in the order of their names, each behind its length as four
+//! bytes, are what SHA-256 is taken of.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
+use sha2::{Digest as _, Sha256};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, ServerReflectionResponse, server_reflection_request::MessageRequest,
+    server_reflection_response::MessageResponse,
+};
+
+use crate::{
+    found::{Tried, Words, failed, no_answer},
+    kit::{Kit, message, path},
+    wire::{Ask, Wire},
+};
+
+/// The package.
+const PACKAGE: &str = "lienthong.database.v1";
+/// Its files, as `proto/` says them (`UPDATE=1 cargo test -p conformance` makes them anew).
+pub(crate) const CONTRACT: &[u8] = include_bytes!("../data/contract.binpb");
+
+/// What reflection says of the contract.
+#[derive(Debug, Default)]
+pub(crate) struct Described {
+    pub(crate) sha256: Option<String>,
+    pub(crate) remark: Option<Words>,
+}
+
+/// SHA-256 of the contract that the kit tries.
+#[must_use]
+pub fn contract_digest() -> String {
+    digest(FileDescriptorSet::decode(CONTRACT).unwrap_or_default().file)
+}
+
+fn digest(files: impl IntoIterator<Item = FileDescriptorProto>) -> String {
+    let ours = files.into_iter().filter(|file| file.package() == PACKAGE);
+    let ours: BTreeMap<String, Vec<u8>> =
+        ours.map(|file| (file.name().to_owned(), plain(file).encode_to_vec())).collect();
+    let mut hash = Sha256::new();
+    for bytes in ours.values() {
+        hash.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+        hash.update(bytes);
+    }
+    hex::encode(hash.finalize())
+}
+
+/// A file without what differs from one compiler to the next.
+pub(crate) fn plain(mut file: FileDescriptorProto) -> FileDescriptorProto {
+    file.source_code_info = None;
+    file.message_type.iter_mut().for_each(plain_message);
+    file
+}
+
+fn plain_message(message: &mut DescriptorProto) {
+    for field in message.field.iter_mut().chain(&mut message.extension) {
+        field.json_name = None;
+        // Options of our own are not known here; what is left of them is nothing.
+        if field.options.as_ref().is_some_and(|options| *options == Default::default()) {
+            field.options = None;
+        }
+    }
+    message.nested_type.iter_mut().for_each(plain_message);
+}
+
+/// The answer of reflection to one question.
+pub(crate) async fn reflect(
+    wire: &Wire,
+    question: MessageRequest,
+) -> Tried<Option<MessageResponse>> {
+    let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
+    let tried = "ServerReflectionInfo";
+    let reply = wire.call(Ask::of(path::REFLECT, &request)).await;
+    let reply = reply.map_err(|error| no_answer(tried, &error))?;
+    let answer: ServerReflectionResponse = message(tried, &reply)?;
+    Ok(answer.message_response)
+}
+
+/// The contract as the database describes it.
+pub(crate) async fn of_target(kit: &Kit) -> Described {
+    let Ok(sha256) = served(kit).await else {
+        let remark = Words::new(
+            "không có reflection nên không biết bản hợp đồng mà cơ sở dữ liệu dùng",
+            "reflection is not served: which contract the database was made from is not known",
+        );
+        return Described { sha256: None, remark: Some(remark) };
+    };
+    let remark = (sha256 != contract_digest()).then(|| {
+        Words::new(
+            format!("khác bản hợp đồng của bộ kiểm thử: {sha256}"),
+            format!("another contract than the kit's: {sha256}"),
+        )
+    });
+    Described { sha256: Some(sha256), remark }
+}
+
+async fn served(kit: &Kit) -> Tried<String> {
+    let wire = kit.connect().await?;
+    let mut files = BTreeMap::new();
+    for name in own_files() {
+        let question = MessageRequest::FileByFilename(name);
+        let answer = reflect(&wire, question).await?;
+        let Some(MessageResponse::FileDescriptorResponse(found)) = answer else { continue };
+        for bytes in found.file_descriptor_proto {
+            let file = FileDescriptorProto::decode(bytes.as_slice());
+            let file = file.map_err(|_| failed("reflection", "file descriptors", "none"))?;
+            files.insert(file.name().to_owned(), file);
+        }
+    }
+    if files.values().any(|file| file.package() == PACKAGE) {
+        Ok(digest(files.into_values()))
+    } else {
+        Err(failed("reflection", "files of the contract", "none"))
+    }
+}
+
+/// The names of the contract's files.
+fn own_files() -> Vec<String> {
+    let set = FileDescriptorSet::decode(CONTRACT).unwrap_or_default();
+    set.file.iter().map(|file| file.name().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// The files of the package, as they are compiled now.
+    fn compiled() -> FileDescriptorSet {
+        let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto");
+        let mut compiler = protox::Compiler::new([proto]).unwrap();
+        compiler.include_imports(true);
+        for role in ["database", "lookup", "sink", "source"] {
+            let name = format!("lienthong/database/v1/{role}_service.proto");
+            compiler.open_file(name).unwrap();
+        }
+        // From bytes, so that what is not known is not there.
+        let bytes = compiler.encode_file_descriptor_set();
+        let all = FileDescriptorSet::decode(bytes.as_slice()).unwrap();
+        let ours = all.file.into_iter().filter(|file| file.package() == PACKAGE);
+        FileDescriptorSet { file: ours.map(plain).collect() }
+    }
+
+    /// `UPDATE=1` rewrites it.
+    #[test]
+    fn the_committed_contract_is_what_proto_says() {
+        let made = compiled().encode_to_vec();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/data/contract.binpb"), &made)
+                .unwrap();
+            return;
+        }
+        assert_eq!(made, CONTRACT, "run `UPDATE=1 cargo test -p conformance`");
+        assert_eq!(digest(compiled().file), contract_digest());
+    }
+}
