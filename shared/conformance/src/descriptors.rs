@@ -5,7 +5,7 @@
 //! again in the order of its field numbers; the files, in the order of their names, each behind its length as four
 //! bytes, are what SHA-256 is taken of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
@@ -36,7 +36,7 @@ pub(crate) struct Described {
 /// SHA-256 of the contract that the kit tries.
 #[must_use]
 pub fn contract_digest() -> String {
-    digest(FileDescriptorSet::decode(CONTRACT).unwrap_or_default().file)
+    digest(own_files())
 }
 
 fn digest(files: impl IntoIterator<Item = FileDescriptorProto>) -> String {
@@ -69,14 +69,15 @@ fn plain_message(message: &mut DescriptorProto) {
     message.nested_type.iter_mut().for_each(plain_message);
 }
 
-/// The answer of reflection to one question.
+/// The answer of reflection, at this path, to one question.
 pub(crate) async fn reflect(
     wire: &Wire,
+    path: &str,
     question: MessageRequest,
 ) -> Tried<Option<MessageResponse>> {
     let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
     let tried = "ServerReflectionInfo";
-    let reply = wire.call(Ask::of(path::REFLECT, &request)).await;
+    let reply = wire.call(Ask::of(path, &request)).await;
     let reply = reply.map_err(|error| no_answer(tried, &error))?;
     let answer: ServerReflectionResponse = message(tried, &reply)?;
     Ok(answer.message_response)
@@ -84,46 +85,67 @@ pub(crate) async fn reflect(
 
 /// The contract as the database describes it.
 pub(crate) async fn of_target(kit: &Kit) -> Described {
-    let Ok(sha256) = served(kit).await else {
+    let mut files = served(kit, path::REFLECT).await;
+    if files.is_err() {
+        // Some libraries have the older one alone.
+        files = served(kit, path::REFLECT_ALPHA).await;
+    }
+    let Ok(files) = files else {
         let remark = Words::new(
             "không có reflection nên không biết bản hợp đồng mà cơ sở dữ liệu dùng",
             "reflection is not served: which contract the database was made from is not known",
         );
         return Described { sha256: None, remark: Some(remark) };
     };
-    let remark = (sha256 != contract_digest()).then(|| {
-        Words::new(
+    compared(files)
+}
+
+/// What is said of the files that a database serves: those of roles that it does not have may be absent.
+fn compared(files: Vec<FileDescriptorProto>) -> Described {
+    let named = |file: &FileDescriptorProto| file.name().to_owned();
+    let served: BTreeSet<String> = files.iter().map(named).collect();
+    let sha256 = digest(files);
+    let ours = own_files();
+    let same = digest(ours.iter().filter(|file| served.contains(file.name())).cloned());
+    let remark = match (sha256 == same, served.len() < ours.len()) {
+        (true, false) => None,
+        (true, true) => Some(Words::new(
+            format!("{sha256} là của {} tệp, giống của bộ kiểm thử", served.len()),
+            format!("{sha256} is of {} files, the same as the kit's", served.len()),
+        )),
+        (false, _) => Some(Words::new(
             format!("khác bản hợp đồng của bộ kiểm thử: {sha256}"),
             format!("another contract than the kit's: {sha256}"),
-        )
-    });
+        )),
+    };
     Described { sha256: Some(sha256), remark }
 }
 
-async fn served(kit: &Kit) -> Tried<String> {
+/// The files of the package that reflection serves.
+async fn served(kit: &Kit, path: &str) -> Tried<Vec<FileDescriptorProto>> {
     let wire = kit.connect().await?;
     let mut files = BTreeMap::new();
-    for name in own_files() {
-        let question = MessageRequest::FileByFilename(name);
-        let answer = reflect(&wire, question).await?;
+    for own in own_files() {
+        let question = MessageRequest::FileByFilename(own.name().to_owned());
+        let answer = reflect(&wire, path, question).await?;
         let Some(MessageResponse::FileDescriptorResponse(found)) = answer else { continue };
         for bytes in found.file_descriptor_proto {
             let file = FileDescriptorProto::decode(bytes.as_slice());
             let file = file.map_err(|_| failed("reflection", "file descriptors", "none"))?;
-            files.insert(file.name().to_owned(), file);
+            if file.package() == PACKAGE {
+                files.insert(file.name().to_owned(), file);
+            }
         }
     }
-    if files.values().any(|file| file.package() == PACKAGE) {
-        Ok(digest(files.into_values()))
-    } else {
-        Err(failed("reflection", "files of the contract", "none"))
+    if files.is_empty() {
+        return Err(failed("reflection", "files of the contract", "none"));
     }
+    Ok(files.into_values().collect())
 }
 
-/// The names of the contract's files.
-fn own_files() -> Vec<String> {
-    let set = FileDescriptorSet::decode(CONTRACT).unwrap_or_default();
-    set.file.iter().map(|file| file.name().to_owned()).collect()
+/// The contract's files.
+fn own_files() -> Vec<FileDescriptorProto> {
+    FileDescriptorSet::decode(CONTRACT).unwrap_or_default().file
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ pub(crate) mod path {
     pub(crate) const DELIVER: &str = "/lienthong.database.v1.SinkService/DeliverEvents";
     /// Health.
     pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/Check";
+    /// Reflection, as it was before; its messages are the same.
+    pub(crate) const REFLECT_ALPHA: &str =
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
     /// Reflection.
     pub(crate) const REFLECT: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 }
@@ -96,14 +99,34 @@ impl Dice {
     }
 }
 
+/// A code as gRPC's own texts write it.
+pub(crate) fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
 /// A status in few words: code, and reason where there is one.
 pub(crate) fn shown(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| format!(" {}", info.reason)).unwrap_or_default();
-    let code = match status.code() {
-        Code::Ok => "OK".to_owned(),
-        code => format!("{code:?}"),
-    };
+    let code = name(status.code());
     let message = match status.message() {
         "" => String::new(),
         text => format!(" ({text})"),

@@ -77,7 +77,8 @@ pub async fn run(
         done.push(report);
     }
     let described = if interrupted { None } else { Some(descriptors::of_target(&kit).await) };
-    let (tls, ended) = (facts(&kit).await, plan.clock.now());
+    let tls = if interrupted { None } else { facts(&kit).await };
+    let ended = plan.clock.now();
     let order = |case: &CaseReport| RULES.iter().position(|rule| rule.id == case.rule);
     done.sort_by_key(order);
     Ok(Report::new(&kit, roles, done, interrupted, described, tls, (began, ended)))

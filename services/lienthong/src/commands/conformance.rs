@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    looking: Option<Looking>,
+    looking: Looking,
 }
 
 #[derive(clap::Subcommand)]
@@ -34,19 +34,19 @@ enum Command {
 pub(crate) struct Looking {
     /// Where the database listens.
     #[arg(long, value_name = "HOST:PORT", help_heading = "Database", required = true)]
-    target: String,
+    target: Option<String>,
     /// Name that its certificate carries, where that is not the host.
     #[arg(long, value_name = "NAME", help_heading = "Database")]
     server_name: Option<String>,
     /// PEM file of the CA that issued its certificate.
     #[arg(long, value_name = "FILE", help_heading = "Database", required = true)]
-    ca: String,
+    ca: Option<String>,
     /// PEM file of the kit's certificate chain: an identity on the database's allow list.
     #[arg(long, value_name = "FILE", help_heading = "Who calls", required = true)]
-    certificate: String,
+    certificate: Option<String>,
     /// PEM file of its private key.
     #[arg(long, value_name = "FILE", help_heading = "Who calls", required = true)]
-    key: String,
+    key: Option<String>,
     /// PEM file of a good certificate that is not on the allow list (DB-3).
     #[arg(long, value_name = "FILE", help_heading = "Who calls", requires = "stranger_key")]
     stranger_certificate: Option<String>,
@@ -114,11 +114,10 @@ impl From<RoleName> for Role {
 }
 
 pub(crate) async fn run_command(arguments: Arguments, out: &mut impl Write) -> Result<()> {
-    match (arguments.command, arguments.looking) {
-        (Some(Command::Key(key)), _) => key.make(out),
-        (Some(Command::Verify(verify)), _) => verify.check(out),
-        (None, Some(looking)) => look(looking, out).await,
-        (None, None) => Err(Ending::Usage("--target is missing".into()).into()),
+    match arguments.command {
+        Some(Command::Key(key)) => key.make(out),
+        Some(Command::Verify(verify)) => verify.check(out),
+        None => look(arguments.looking, out).await,
     }
 }
 
@@ -135,10 +134,10 @@ async fn look(looking: Looking, out: &mut impl Write) -> Result<()> {
     };
     let (again, format) = (again(&looking, seed), looking.output.format);
     let plan = Plan {
-        target: looking.target,
+        target: needed(looking.target)?,
         server_name: looking.server_name,
-        ca: looking.ca,
-        identity: Pem { certificate: looking.certificate, key: looking.key },
+        ca: needed(looking.ca)?,
+        identity: Pem { certificate: needed(looking.certificate)?, key: needed(looking.key)? },
         stranger: looking
             .stranger_certificate
             .zip(looking.stranger_key)
@@ -168,6 +167,11 @@ async fn look(looking: Looking, out: &mut impl Write) -> Result<()> {
     end(&report)
 }
 
+/// What the arguments require wherever no other command stands.
+fn needed(value: Option<String>) -> Result<String, Ending> {
+    value.ok_or_else(|| Ending::Usage("--target, --ca, --certificate, --key".into()))
+}
+
 fn end(report: &Report) -> Result<()> {
     if report.interrupted {
         let why =
@@ -182,10 +186,10 @@ fn end(report: &Report) -> Result<()> {
 }
 
 fn refused(refusal: ::conformance::Refusal) -> anyhow::Error {
-    match refusal {
-        ::conformance::Refusal::Usage(why) => Ending::Usage(why).into(),
-        other => other.into(),
+    if let ::conformance::Refusal::Usage(why) = refusal {
+        return Ending::Usage(why).into();
     }
+    refusal.into()
 }
 
 /// The command that makes the same requests again.
@@ -200,11 +204,11 @@ fn again(looking: &Looking, seed: Seed) -> String {
     let seed = seed.number().to_string();
     let mut words = vec!["lienthong conformance".to_owned()];
     for (name, value) in [
-        ("--target", Some(&looking.target)),
+        ("--target", looking.target.as_ref()),
         ("--server-name", looking.server_name.as_ref()),
-        ("--ca", Some(&looking.ca)),
-        ("--certificate", Some(&looking.certificate)),
-        ("--key", Some(&looking.key)),
+        ("--ca", looking.ca.as_ref()),
+        ("--certificate", looking.certificate.as_ref()),
+        ("--key", looking.key.as_ref()),
         ("--stranger-certificate", looking.stranger_certificate.as_ref()),
         ("--stranger-key", looking.stranger_key.as_ref()),
         ("--fixtures", looking.fixtures.as_ref()),

@@ -333,3 +333,29 @@ fn threads_follow_the_processors_and_are_two_at_least() {
         assert_eq!(super::workers(std::num::NonZeroUsize::new(available)), expect, "{available}");
     }
 }
+
+#[tokio::test]
+async fn a_conformance_report_is_kept_and_checked_and_nothing_is_asked_wrongly() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (key, report) = (at("kit.key"), at("report"));
+    let made = run(&["conformance", "key", &key, "--name", "lienthong.test/kit"]).await.unwrap();
+    assert!(made.starts_with("lienthong.test/kit+"), "{made}");
+    // A key is never written over.
+    assert!(run(&["conformance", "key", &key, "--name", "x"]).await.is_err());
+    let signer = ::conformance::sign::Key::parse(&std::fs::read_to_string(&key).unwrap()).unwrap();
+    std::fs::create_dir(&report).unwrap();
+    let json = "{\n  \"verdict\": \"passed\"\n}\n";
+    std::fs::write(format!("{report}/report.json"), json).unwrap();
+    let line = signer.sign(json.as_bytes()).unwrap();
+    std::fs::write(format!("{report}/report.json.sig"), line).unwrap();
+    let verify = ["conformance", "verify", &report, "--key", made.trim()];
+    assert!(run(&verify).await.unwrap().contains("passed"));
+    let changed = json.replace("passed", "failed");
+    std::fs::write(format!("{report}/report.json"), changed).unwrap();
+    assert!(run(&verify).await.is_err());
+    assert!(usage(run(&["conformance", "--target", "localhost:1"]).await));
+    let files = ["--ca", &key, "--certificate", &key, "--key", &key];
+    let wrong = [&["conformance", "--target", "nowhere"][..], &files].concat();
+    assert!(usage(run(&wrong).await));
+}

@@ -168,7 +168,19 @@ async fn same_answer<A: Message + Default + PartialEq>(
 /// DB-15.
 pub(crate) async fn reflection(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
-    let answer = reflect(&wire, MessageRequest::ListServices(String::new())).await?;
+    let list = || MessageRequest::ListServices(String::new());
+    let answer = match reflect(&wire, path::REFLECT, list()).await {
+        Ok(answer) => answer,
+        Err(trouble) => {
+            if reflect(&wire, path::REFLECT_ALPHA, list()).await.is_ok() {
+                found.remark(
+                    "chỉ có grpc.reflection.v1alpha, cùng thông điệp dưới tên cũ",
+                    "grpc.reflection.v1alpha alone is served: the same messages under the older name",
+                );
+            }
+            return Err(trouble);
+        }
+    };
     let Some(MessageResponse::ListServicesResponse(listed)) = answer else {
         return Err(failed("a list of services", "a list of services", "another answer"));
     };
@@ -179,7 +191,7 @@ pub(crate) async fn reflection(kit: &Kit, found: &mut Found) -> Tried {
         found.check(names.contains(service), "a list of services", expected, seen.join(", "));
         let question = MessageRequest::FileContainingSymbol(service.to_owned());
         let described = matches!(
-            reflect(&wire, question).await?,
+            reflect(&wire, path::REFLECT, question).await?,
             Some(MessageResponse::FileDescriptorResponse(_))
         );
         let tried = format!("the file that contains `{service}`");
@@ -247,10 +259,11 @@ pub(crate) async fn whole(kit: &Kit, found: &mut Found) -> Tried {
 /// DB-21.
 pub(crate) async fn items(kit: &Kit, found: &mut Found) -> Tried {
     if !kit.has(Role::Source) && !kit.has(Role::Lookup) {
-        return Ok(found.remark(
+        found.remark(
             "cơ sở dữ liệu không phải nguồn và không tra cứu được: quy tắc không áp dụng",
             "the database is neither source nor lookup: the rule asks nothing of it",
-        ));
+        );
+        return Ok(());
     }
     let held = &kit.description.items;
     let tried = "DescribeDatabase: items";

@@ -59,6 +59,8 @@ pub struct State {
     pub questions: HashMap<Vec<u8>, usize>,
     pub events: HashMap<String, Vec<u8>>,
     pub versions: HashMap<String, u64>,
+    /// Every question that reached a role.
+    pub log: Vec<Vec<u8>>,
 }
 
 impl Database {
@@ -151,6 +153,18 @@ impl Database {
             environment: self.0.environment.into(),
             software: "test 1".into(),
         }
+    }
+
+    /// Keeps a question.
+    pub fn note(&self, question: &impl prost::Message) {
+        self.0.state.lock().unwrap().log.push(question.encode_to_vec());
+    }
+
+    /// Every question that reached a role, sorted: some are asked at once.
+    pub fn noted(&self) -> Vec<Vec<u8>> {
+        let mut log = self.0.state.lock().unwrap().log.clone();
+        log.sort_unstable();
+        log
     }
 
     /// How many calls were answered.

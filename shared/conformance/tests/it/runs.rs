@@ -1,6 +1,10 @@
 //! Whole runs.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conformance::{
     Event, Refusal, Role, Seed, Status, Verdict,
@@ -178,4 +182,33 @@ async fn a_report_is_signed_and_read_back() {
     let read: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(read["verdict"], "incomplete");
     assert_eq!(read["tls"]["version"], "TLSv1_3");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_seed_asks_the_same_and_another_one_does_not() {
+    let pki = Pki::new();
+    let mut questions = Vec::new();
+    for seed in [7, 7, 8] {
+        let database = Running::start(&pki, None).await;
+        let seeded = conformance::Plan { seed: Seed::Given(seed), ..plan(&pki, &database) };
+        let report = looked_at(seeded).await;
+        assert_eq!(report.verdict, Verdict::Passed, "{}", page(&report, ""));
+        questions.push(database.database.noted());
+    }
+    assert!(questions[0].len() > 300, "{}", questions[0].len());
+    assert!(questions[0] == questions[1] && questions[1] != questions[2]);
+}
+
+#[tokio::test]
+async fn a_database_that_says_nothing_is_not_waited_for() {
+    let pki = Pki::new();
+    let database = Running::start(&pki, None).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = silent.local_addr().unwrap().to_string();
+    let patience = Duration::from_millis(300);
+    let silent = conformance::Plan { target, patience, ..plan(&pki, &database) };
+    let began = Instant::now();
+    let outcome = run(silent, std::future::pending(), |_| {}).await;
+    assert!(matches!(outcome, Err(Refusal::NoDescription(_))));
+    assert!(began.elapsed() < Duration::from_secs(3));
 }

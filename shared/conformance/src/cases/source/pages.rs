@@ -101,10 +101,11 @@ async fn committed_since(
     found: &mut Found,
 ) -> Tried {
     let Some(change) = &kit.plan.change else {
-        return Ok(found.remark(
+        found.remark(
             "chưa thử: thay đổi ghi nhận sau đó được tìm thấy từ con trỏ này (--change 'LỆNH')",
             "not tried: that a change which is committed later is found from there (--change 'COMMAND')",
-        ));
+        );
+        return Ok(());
     };
     let tried = "reading on from the end, after a change was committed";
     change.done().await.map_err(|error| failed(tried, "the command --change succeeds", error))?;

@@ -6,7 +6,7 @@ use tonic::Code;
 use super::{asked, listing};
 use crate::{
     found::{Found, Tried, not_tried},
-    kit::{Kit, is_refused, path, shown},
+    kit::{Kit, is_refused, name, path, shown},
     wire::Wire,
 };
 
@@ -28,7 +28,7 @@ async fn refused(
         let holds = is_refused(&reply.status, code, reason) && reply.messages.is_empty();
         let with = if reply.messages.is_empty() { "" } else { ", with changes" };
         let seen = format!("{}{with}", shown(&reply.status));
-        found.check(holds, tried, format!("{code:?} {reason}"), seen);
+        found.check(holds, tried, format!("{} {reason}", name(code)), seen);
     }
     Ok(())
 }

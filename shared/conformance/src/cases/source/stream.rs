@@ -128,11 +128,12 @@ pub(crate) async fn follows(kit: &Kit, found: &mut Found) -> Tried {
 /// With a command that commits a change: a stream that follows brings it.
 async fn new_ones(kit: &Kit, wire: &Wire, listing: &super::Listing, found: &mut Found) -> Tried {
     let Some(change) = &kit.plan.change else {
-        return Ok(found.remark(
+        found.remark(
             "chưa thử: luồng `follow` mang thay đổi ghi nhận trong khi nó mở (--change 'LỆNH')",
             "not tried: that a stream with follow brings what is committed while it is open (--change \
              'COMMAND')",
-        ));
+        );
+        return Ok(());
     };
     let Some(last) = listing.changes.last() else { return Ok(()) };
     let tried = "StreamChanges with follow, while a change is committed";

@@ -240,6 +240,7 @@ impl LookupService for Database {
         request: Request<GetRecordRequest>,
     ) -> Result<Response<GetRecordResponse>, Status> {
         let request = request.into_inner();
+        self.note(&request);
         let mut faults = Faults::default();
         let (wildcard, warrant) = (self.is(Fault::WildcardTaken), self.is(Fault::WarrantUnlimited));
         asked(&request).check("", &mut faults, wildcard, warrant);
@@ -263,6 +264,7 @@ impl LookupService for Database {
         request: Request<VerifyRecordRequest>,
     ) -> Result<Response<VerifyRecordResponse>, Status> {
         let request = request.into_inner();
+        self.note(&request);
         let mut faults = Faults::default();
         claimed(&request).check("", &mut faults, false, false);
         faults.finish()?;
@@ -295,6 +297,7 @@ impl LookupService for Database {
         &self,
         request: Request<StreamRecordsRequest>,
     ) -> Result<Response<Self::StreamRecordsStream>, Status> {
+        self.note(request.get_ref());
         let queries = request.into_inner().queries;
         let mut faults = Faults::default();
         let most = usize::try_from(QUERIES_MAX).unwrap();

@@ -335,7 +335,7 @@ fn is_newer(bytes: &[u8]) -> bool {
 
 /// Whether these are the bytes of the kit that are no message.
 fn is_malformed(framed: &[u8]) -> bool {
-    matches!(framed.get(5..), Some([0x0a, 0x7f, b'x'] | [2, 0] | [8, 255, ..]))
+    matches!(framed.get(5..), Some([0x0a, 0x7f, b'x'] | [15, 0] | [8, 255, ..]))
 }
 
 fn timeout(headers: &HeaderMap) -> Duration {
@@ -369,8 +369,10 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.leaks {
-            self.held.take().map(OwnedSemaphorePermit::forget);
+        if self.leaks
+            && let Some(held) = self.held.take()
+        {
+            held.forget();
         }
     }
 }

@@ -77,6 +77,7 @@ impl SinkService for Database {
         &self,
         request: Request<DeliverEventsRequest>,
     ) -> Result<Response<DeliverEventsResponse>, Status> {
+        self.note(request.get_ref());
         let events = request.into_inner().events;
         let mut state = self.inner().state.lock().unwrap();
         let refused = self.check(&events);

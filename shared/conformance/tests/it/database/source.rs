@@ -298,6 +298,7 @@ impl SourceService for Database {
         if self.is(Fault::SlowReaderHoldsUp) {
             drop(self.inner().reading.lock().await);
         }
+        self.note(request.get_ref());
         self.page(request.get_ref()).map(Response::new)
     }
 
@@ -308,6 +309,7 @@ impl SourceService for Database {
         &self,
         request: Request<StreamChangesRequest>,
     ) -> Result<Response<Self::StreamChangesStream>, Status> {
+        self.note(request.get_ref());
         let asked = request.into_inner();
         let place = self.place(&asked.cursor)?;
         let (sender, mut receiver) = mpsc::channel(1);
