@@ -1,7 +1,8 @@
 //! A database that implements the contract in memory, and does at most one thing wrong.
 //!
-//! `serve` is its connections and what holds for every call, the rest its roles.
+//! `serve` is its connections and what holds for every call, `held` what a call holds, the rest its roles.
 
+mod held;
 mod lookup;
 mod serve;
 mod sink;

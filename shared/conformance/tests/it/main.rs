@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod core;
 mod database;
 mod faults;
 mod kit;

@@ -2,9 +2,7 @@
 
 use std::{
     convert::Infallible,
-    pin::Pin,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -12,7 +10,6 @@ use bytes::{Bytes, BytesMut};
 use conformance::Act;
 use contract::{database::v1::DatabaseEnvironment, r#type::v1::ErrorReason};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body::Frame;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -20,15 +17,17 @@ use server::error::refuse;
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, Semaphore},
     task::JoinHandle,
-    time::Sleep,
 };
 use tokio_rustls::TlsAcceptor;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::Database;
+use super::{
+    Database,
+    held::{Held, Place},
+};
 use crate::{faults::Fault, pki::Pki};
 
 /// Calls under way on one connection.
@@ -338,7 +337,7 @@ fn is_malformed(framed: &[u8]) -> bool {
     matches!(framed.get(5..), Some([0x0a, 0x7f, b'x'] | [15, 0] | [8, 255, ..]))
 }
 
-fn timeout(headers: &HeaderMap) -> Duration {
+pub fn timeout(headers: &HeaderMap) -> Duration {
     let text = headers.get("grpc-timeout").and_then(|text| text.to_str().ok()).unwrap_or("30S");
     let (number, unit) = text.split_at(text.len() - 1);
     let number = number.parse().unwrap();
@@ -359,62 +358,4 @@ fn reply(message: &[u8]) -> Response<Body> {
     let body = Full::new(framed.freeze()).with_trailers(async { Some(Ok(trailers)) });
     let response = Response::builder().header("content-type", "application/grpc");
     response.body(Body::new(body)).unwrap()
-}
-
-/// The place of a call; a fault keeps it when nobody waits for the end.
-struct Place {
-    held: Option<OwnedSemaphorePermit>,
-    leaks: bool,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.leaks
-            && let Some(held) = self.held.take()
-        {
-            held.forget();
-        }
-    }
-}
-
-/// A body that holds its place, and ends at its deadline.
-struct Held {
-    body: Body,
-    place: Place,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl http_body::Body for Held {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Some(sleep) = &mut self.sleep else { return Poll::Ready(None) };
-        let late = sleep.as_mut().poll(cx).is_ready();
-        match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                if frame
-                    .as_ref()
-                    .is_none_or(|frame| frame.as_ref().is_ok_and(http_body::Frame::is_trailers))
-                {
-                    self.place.leaks = false;
-                }
-                Poll::Ready(frame)
-            }
-            Poll::Pending if late => {
-                (self.sleep, self.place.leaks) = (None, false);
-                let mut trailers = HeaderMap::new();
-                refuse(ErrorReason::DeadlineExceeded).add_header(&mut trailers).unwrap();
-                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.sleep.is_none() || self.body.is_end_stream()
-    }
 }

@@ -1,6 +1,6 @@
 //! The role source.
 
-use std::pin::Pin;
+use std::{pin::Pin, time::Duration};
 
 use contract::{
     contribution::v1::{
@@ -19,10 +19,10 @@ use contract::{
 use futures::{Stream, StreamExt as _};
 use prost_types::Timestamp;
 use server::error::refuse;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tonic::{Request, Response, Status};
 
-use super::{Database, Faults, PAGE_SIZE_MAX, unknown_cursor};
+use super::{Database, Faults, PAGE_SIZE_MAX, serve, unknown_cursor};
 use crate::faults::Fault;
 
 /// Changes that were committed; the first three are not kept any more.
@@ -250,6 +250,7 @@ impl Database {
         self,
         mut place: usize,
         follow: bool,
+        due: Instant,
         out: mpsc::Sender<Result<StreamChangesResponse, Status>>,
     ) {
         let mut committed = self.inner().committed.subscribe();
@@ -281,6 +282,10 @@ impl Database {
             tokio::select! {
                 _more = committed.changed() => {}
                 () = out.closed() => return,
+                () = tokio::time::sleep_until(due) => {
+                    let _gone = out.send(Err(refuse(ErrorReason::DeadlineExceeded))).await;
+                    return;
+                }
             }
         }
         if self.is(Fault::StreamEndsWithError) {
@@ -310,10 +315,14 @@ impl SourceService for Database {
         request: Request<StreamChangesRequest>,
     ) -> Result<Response<Self::StreamChangesStream>, Status> {
         self.note(request.get_ref());
+        let mut due = Instant::now() + serve::timeout(request.metadata().as_ref());
+        if self.is(Fault::FollowKnowsNoDeadline) {
+            due += Duration::from_secs(60);
+        }
         let asked = request.into_inner();
         let place = self.place(&asked.cursor)?;
         let (sender, mut receiver) = mpsc::channel(1);
-        tokio::spawn(self.clone().write(place, asked.follow, sender));
+        tokio::spawn(self.clone().write(place, asked.follow, due, sender));
         let parts = futures::stream::poll_fn(move |cx| receiver.poll_recv(cx));
         Ok(Response::new(parts.boxed()))
     }
