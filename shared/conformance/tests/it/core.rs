@@ -7,7 +7,7 @@ use contract::database::v1::DatabaseEnvironment;
 use serde::Deserialize;
 use server::{
     Config, Server,
-    caller::{Method, Methods, OpenTo},
+    caller::{Method, Methods, OpenTo, Priority},
 };
 
 use crate::{
@@ -18,13 +18,17 @@ use crate::{
 
 const KIT: &[OpenTo] = &[OpenTo::Service("conformance")];
 const METHODS: &[Method] = &[
-    ("/lienthong.database.v1.DatabaseService/DescribeDatabase", &[OpenTo::Everyone]),
-    ("/lienthong.database.v1.SourceService/ListChanges", KIT),
-    ("/lienthong.database.v1.SourceService/StreamChanges", KIT),
-    ("/lienthong.database.v1.LookupService/GetRecord", KIT),
-    ("/lienthong.database.v1.LookupService/VerifyRecord", KIT),
-    ("/lienthong.database.v1.LookupService/StreamRecords", KIT),
-    ("/lienthong.database.v1.SinkService/DeliverEvents", KIT),
+    (
+        "/lienthong.database.v1.DatabaseService/DescribeDatabase",
+        Priority::Ordinary,
+        &[OpenTo::Everyone],
+    ),
+    ("/lienthong.database.v1.SourceService/ListChanges", Priority::Ordinary, KIT),
+    ("/lienthong.database.v1.SourceService/StreamChanges", Priority::Ordinary, KIT),
+    ("/lienthong.database.v1.LookupService/GetRecord", Priority::Ordinary, KIT),
+    ("/lienthong.database.v1.LookupService/VerifyRecord", Priority::Ordinary, KIT),
+    ("/lienthong.database.v1.LookupService/StreamRecords", Priority::Ordinary, KIT),
+    ("/lienthong.database.v1.SinkService/DeliverEvents", Priority::Ordinary, KIT),
 ];
 const SERVICES: [&str; 4] = [
     "lienthong.database.v1.DatabaseService",

@@ -40,7 +40,7 @@ const (
 // to any call.
 //
 // MUST DB-3: A client whose certificate is good and whose identity is not on the allow list gets PERMISSION_DENIED
-// with METHOD_NOT_ALLOWED from every method of this package but DescribeDatabase.
+// with METHOD_NOT_ALLOWED from every method that is implemented but DescribeDatabase.
 //
 // MUST DB-4: grpc.health.v1.Health/Check answers SERVING for the empty service name and for each service of this
 // package that the database implements, and NOT_FOUND for a service that it does not.
@@ -123,7 +123,7 @@ func (c *databaseServiceClient) DescribeDatabase(ctx context.Context, in *Descri
 // to any call.
 //
 // MUST DB-3: A client whose certificate is good and whose identity is not on the allow list gets PERMISSION_DENIED
-// with METHOD_NOT_ALLOWED from every method of this package but DescribeDatabase.
+// with METHOD_NOT_ALLOWED from every method that is implemented but DescribeDatabase.
 //
 // MUST DB-4: grpc.health.v1.Health/Check answers SERVING for the empty service name and for each service of this
 // package that the database implements, and NOT_FOUND for a service that it does not.

@@ -97,11 +97,11 @@ const (
 	EventStatus_EVENT_STATUS_STORED EventStatus = 1
 	// It was stored before.
 	EventStatus_EVENT_STATUS_DUPLICATE EventStatus = 2
-	// Another event was stored under its id; it changed nothing, and is put aside for the owner.
+	// Another event was stored under its id; it changed nothing, and the sender puts it aside for the owner.
 	EventStatus_EVENT_STATUS_CONFLICT EventStatus = 3
 	// A later version of the person is stored already; it changed nothing.
 	EventStatus_EVENT_STATUS_OBSOLETE EventStatus = 4
-	// The database does not know events of this kind; it changed nothing, and is put aside for the owner.
+	// The database does not know events of this kind; it changed nothing, and the sender puts it aside for the owner.
 	EventStatus_EVENT_STATUS_UNSUPPORTED EventStatus = 5
 )
 
@@ -332,7 +332,8 @@ func (*Event_Discrepancy) isEvent_Kind() {}
 // A person's record changed. It carries no value: whoever follows reads under a decision of their own (I1).
 type PersonChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The person, by the token issued to this database. A lookup by it needs no claims.
+	// The person, by the token issued to this database: 1 to 64 printable characters of ASCII. A lookup by it needs no
+	// claims.
 	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	// Version of the register that holds the change: quote it as `min_version` to read it (I10).
 	Version uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
@@ -560,7 +561,9 @@ type ChangeRejected struct {
 	// `CONTRIBUTION_REJECTED`.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Why the register rejected it, where it did; every reason.
-	Rejections    []*ChangeRejection `protobuf:"bytes,2,rep,name=rejections,proto3" json:"rejections,omitempty"`
+	Rejections []*ChangeRejection `protobuf:"bytes,2,rep,name=rejections,proto3" json:"rejections,omitempty"`
+	// Paths of the faulty fields of the change's event, for `INVALID_REQUEST`; as many as were named.
+	Fields        []string `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -605,6 +608,13 @@ func (x *ChangeRejected) GetReason() string {
 func (x *ChangeRejected) GetRejections() []*ChangeRejection {
 	if x != nil {
 		return x.Rejections
+	}
+	return nil
+}
+
+func (x *ChangeRejected) GetFields() []string {
+	if x != nil {
+		return x.Fields
 	}
 	return nil
 }
@@ -857,12 +867,13 @@ const file_lienthong_database_v1_sink_service_proto_rawDesc = "" +
 	"\rChangeApplied\x12/\n" +
 	"\x0fcontribution_id\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0econtributionId\x12 \n" +
 	"\aversion\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\aversion\x12/\n" +
-	"\x0fpersonal_number\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x0epersonalNumber\"x\n" +
+	"\x0fpersonal_number\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x0epersonalNumber\"\x98\x01\n" +
 	"\x0eChangeRejected\x12\x1e\n" +
 	"\x06reason\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x06reason\x12F\n" +
 	"\n" +
 	"rejections\x18\x02 \x03(\v2&.lienthong.database.v1.ChangeRejectionR\n" +
-	"rejections\"q\n" +
+	"rejections\x12\x1e\n" +
+	"\x06fields\x18\x03 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\x06fields\"q\n" +
 	"\x0fChangeRejection\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12B\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\".lienthong.type.v1.RejectionReasonB\x06\xba\xac\x19\x02\b\x01R\x06reason\"\xa0\x01\n" +

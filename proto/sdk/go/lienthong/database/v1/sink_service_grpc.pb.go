@@ -37,7 +37,8 @@ const (
 // MUST SNK-2: An event that was stored is answered DUPLICATE when it comes again, in the same delivery or a later one,
 // and takes effect once.
 //
-// MUST SNK-3: An event under an id that was stored with other bytes is answered CONFLICT and changes nothing.
+// MUST SNK-3: An event under an id that was stored with another kind or content, its sequence and time aside, is
+// answered CONFLICT and changes nothing.
 //
 // MUST SNK-4: An event about a person with a version that is not above the last one stored for that person is answered
 // OBSOLETE, unless it is a duplicate, and changes nothing.
@@ -88,7 +89,8 @@ func (c *sinkServiceClient) DeliverEvents(ctx context.Context, in *DeliverEvents
 // MUST SNK-2: An event that was stored is answered DUPLICATE when it comes again, in the same delivery or a later one,
 // and takes effect once.
 //
-// MUST SNK-3: An event under an id that was stored with other bytes is answered CONFLICT and changes nothing.
+// MUST SNK-3: An event under an id that was stored with another kind or content, its sequence and time aside, is
+// answered CONFLICT and changes nothing.
 //
 // MUST SNK-4: An event about a person with a version that is not above the last one stored for that person is answered
 // OBSOLETE, unless it is a duplicate, and changes nothing.

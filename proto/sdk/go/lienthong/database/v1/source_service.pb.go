@@ -256,11 +256,11 @@ func (x *StreamChangesResponse) GetNextCursor() string {
 	return ""
 }
 
-// One change of a database: one event in a person's life, as it was registered there.
+// One change of a database: one event in a person's life, as it was registered there. At most 128 KiB.
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The database's own id of the change, and its idempotency key as a contribution: 1 to 64 of letters, digits, `.`,
-	// `_`, `:` and `-`. Holds no personal data, and is never used twice.
+	// `_`, `:` and `-`. Holds no personal data, and is never used twice, nor by a contribution that is submitted.
 	ChangeId string `protobuf:"bytes,1,opt,name=change_id,json=changeId,proto3" json:"change_id,omitempty"`
 	// Place of the change in commit order, from 1. Gaps are allowed.
 	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
