@@ -28,6 +28,9 @@ pub(crate) const WORKERS: usize = 4;
 /// Of one lookup, with all its attempts.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A call that fails at once is not made again at once: errors would be all that it does, and fill the memory.
+const AFTER_ERROR: Duration = Duration::from_millis(50);
+
 /// What a client did so far.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Did {
@@ -112,9 +115,9 @@ impl AnyClient {
 
     pub(crate) async fn end(self) -> (&'static str, Did) {
         match self {
-            Self::Here(here) => {
+            Self::Here(mut here) => {
                 here.over.store(true, Ordering::Relaxed);
-                for worker in here.workers {
+                for worker in std::mem::take(&mut here.workers) {
                     worker.await.unwrap();
                 }
                 ("rust", here.did.lock().unwrap().clone())
@@ -164,6 +167,13 @@ pub(crate) struct Here {
     workers: Vec<JoinHandle<()>>,
 }
 
+impl Drop for Here {
+    /// The workers end with it, also when the check ends in the middle: a runtime waits for them.
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Here {
     pub(crate) fn start(fleet: &Fleet, files: &tls::Files, request: &GetPersonRequest) -> Self {
         let client = Client::new(fleet.identity(), "identity", demo::TRUST_DOMAIN, files).unwrap();
@@ -193,9 +203,15 @@ async fn look_up(
             Err(error) => Some(error.to_string()),
         };
         let took = u64::try_from(begun.elapsed().as_millis()).unwrap();
-        let mut did = did.lock().unwrap();
-        did.calls += 1;
-        did.slowest_ms = did.slowest_ms.max(took);
-        did.errors.extend(error);
+        let failed = error.is_some();
+        {
+            let mut did = did.lock().unwrap();
+            did.calls += 1;
+            did.slowest_ms = did.slowest_ms.max(took);
+            did.errors.extend(error);
+        }
+        if failed {
+            tokio::time::sleep(AFTER_ERROR).await;
+        }
     }
 }
