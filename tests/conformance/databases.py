@@ -21,6 +21,8 @@ ALLOWED = "spiffe://lienthong.test/operator/conformance"
 DATABASES = (
     ("civil-status", "Z01.DEMO.HOTICH", "ho-tich", False, ("source", "lookup", "sink")),
     ("residence", "Z05.DEMO.CUTRU", "cu-tru", False, ("source", "lookup", "sink")),
+    ("citizen-id", "Z06.DEMO.CANCUOC", "can-cuoc", False, ("lookup", "sink")),
+    ("medical", "Z07.DEMO.YTE", "y-te", False, ("lookup", "sink")),
     ("social-insurance", "Z02.DEMO.BHXH", "bhyt", False, ("sink",)),
     ("civil-status-in-python", "Z01.DEMO.HOTICH", "ho-tich", True, ("source", "lookup")),
 )

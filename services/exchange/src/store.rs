@@ -71,10 +71,9 @@ const NOTE: Sql = Sql {
     postgres: "INSERT INTO dead_letter (id, database_id, owner, reason, about, noted_us) \
                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
 };
-const NOTED: Sql = Sql {
-    sqlite: "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us DESC LIMIT 1000",
-    postgres: "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us DESC LIMIT 1000",
-};
+const NOTED: Sql = Sql::same(
+    "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us DESC LIMIT 1000",
+);
 
 /// How far a database was read and told.
 #[derive(Clone, Debug, PartialEq, Eq)]

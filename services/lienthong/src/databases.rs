@@ -5,17 +5,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use contract::database::v1::change::Event;
+use model::{GoldenRecord, PartialDate, Precision, Value};
 use reference_database::{Config, METHODS, Newcomer, Profile, Service};
-use server::{
-    Routes, Running, Server,
-    config::Secret,
-    runtime::{Clock, Entropy},
-};
-use time::OffsetDateTime;
+use server::{Routes, Running, Server, config::Secret};
+use time::Date;
 use wire::event::Said;
 
 use crate::{
-    demo::{BirthDate, Subject, choose},
+    demo::{BirthDate, Subject},
     pki::shown,
     process::Runtime,
     synth::{self, SyntheticPerson, generate},
@@ -27,6 +24,10 @@ const RETENTION_DAYS: u32 = 400;
 const EVERYWHERE: [&str; 2] = ["birth_full_name", "date_of_birth"];
 /// Persons in one transaction.
 const CHUNK: usize = 500;
+/// Who is named in events and fixtures is one of so many.
+const LOOKED_AT: u16 = 50;
+/// Every child that they register.
+const CHILD: &str = "Nguyễn Giả Định Ánh Dương";
 
 /// What a database is started with.
 pub struct Wanted<'a> {
@@ -48,7 +49,6 @@ pub struct Wanted<'a> {
 
 /// A database that runs.
 pub struct Database {
-    profile: Profile,
     service: Service,
     running: Running,
 }
@@ -59,24 +59,22 @@ impl Database {
     /// # Errors
     /// When its file or address cannot be used.
     pub async fn start(wanted: Wanted<'_>, runtime: &Runtime) -> Result<Self> {
-        let profile = Profile::shipped(wanted.profile)?;
-        let service = open(&wanted, runtime.clock.clone(), runtime.entropy.clone()).await?;
-        let service = if service.size().await? == 0 {
-            populate(&service, &profile, &wanted, runtime).await?;
-            history(service, &wanted, runtime).await?
-        } else {
-            service
-        };
+        let service = open(&wanted, runtime).await?;
+        let today = runtime.clock.today();
+        if service.size().await? == 0 {
+            populate(&service, &wanted, today).await?;
+            history(&service, &wanted, today).await?;
+        }
         let server = Server::bind_with(wanted.server, METHODS).await?;
         service.report(server.health());
         let running = server.start(service.public(Routes::default())).await;
-        Ok(Self { profile, service, running })
+        Ok(Self { service, running })
     }
 
     /// Name of its profile.
     #[must_use]
     pub fn profile(&self) -> &str {
-        &self.profile.database_id
+        &self.service.profile().database_id
     }
 
     /// The database itself.
@@ -95,32 +93,29 @@ impl Database {
     /// kept any more. A file of the kit (TOML).
     ///
     /// # Errors
-    /// When the database cannot be read, or has nobody to name.
-    pub async fn fixtures(&self, seed: u64, persons: usize, now: OffsetDateTime) -> Result<String> {
-        let known = subjects(seed, persons, now).into_iter().next();
-        let known = known.context("a larger population is needed (--persons)")?;
-        let BirthDate { year, month, day } = known.date_of_birth;
-        let born = format!("{year:04}-{month:02}-{day:02}");
+    /// When the database cannot be read, or knows nobody to name.
+    pub async fn fixtures(&self) -> Result<String> {
+        let (subject, record) = people(&self.service).await?.into_iter().next().context(
+            "the database knows nobody with a whole date of birth: it needs more persons (--persons)",
+        )?;
+        let profile = self.service.profile();
+        let not_held = profile.items.iter().find(|item| record.values(item).is_empty());
+        let BirthDate { year, month, day } = subject.date_of_birth;
+        let (name, born) = (&subject.full_name, format!("{year:04}-{month:02}-{day:02}"));
         let mut text = format!(
             "# A person of this database; synthetic, as everybody in it.\n\
-             [basis]\nacting_unit = \"{}\"\n\n",
-            self.profile.owner_unit
+             [basis]\nacting_unit = \"{}\"\n\n\
+             [lookup.known]\npersonal_number = \"{}\"\nfull_name = \"{name}\"\ndate_of_birth = \"{born}\"\n",
+            profile.owner_unit, subject.personal_number,
         );
+        if let Some(item) = not_held {
+            text += &format!("not_held = \"{item}\"\n");
+        }
         text += &format!(
-            "[lookup.known]\npersonal_number = \"{}\"\nfull_name = \"{}\"\ndate_of_birth = \"{born}\"\n\
-             not_held = \"{}\"\n\n\
-             [[lookup.known.held]]\nitem = \"date_of_birth\"\nvalue = {{ date = \"{born}\" }}\n\
+            "\n[[lookup.known.held]]\nitem = \"date_of_birth\"\nvalue = {{ date = \"{born}\" }}\n\
              other = {{ date = \"1901-01-01\" }}\n\n\
-             [[lookup.known.held]]\nitem = \"birth_full_name\"\nvalue = {{ name = \"{}\" }}\n\
+             [[lookup.known.held]]\nitem = \"birth_full_name\"\nvalue = {{ name = \"{name}\" }}\n\
              other = {{ name = \"Giả Định Không Có\" }}\n",
-            known.personal_number,
-            known.full_name,
-            if self.profile.holds("death_or_missing_date") {
-                "death_or_missing_date"
-            } else {
-                "temporary_absence"
-            },
-            known.full_name,
         );
         if let Some((cursor, oldest)) = self.service.expired().await? {
             text += &format!(
@@ -130,17 +125,17 @@ impl Database {
         Ok(text)
     }
 
-    /// Registers one event more, as an officer of the database would; says whether it registers any.
+    /// Registers one event more, as an officer of the database would; nothing where it registers none.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn register_one(&self, seed: u64, persons: usize, runtime: &Runtime) -> Result<bool> {
-        let now = runtime.clock.now();
-        let subjects = subjects(seed, persons, now);
-        let event = event(self.profile(), &runtime.entropy.id(), &subjects, 0, now);
-        let Some(event) = event else { return Ok(false) };
-        self.service.register(event).await?;
-        Ok(true)
+    pub async fn register_one(&self, runtime: &Runtime) -> Result<()> {
+        let subjects = subjects(&self.service).await?;
+        let (entry, today) = (runtime.entropy.id(), runtime.clock.today());
+        if let Some(event) = event(self.profile(), &entry, &subjects, 0, today) {
+            self.service.register(event).await?;
+        }
+        Ok(())
     }
 
     /// Drains and stops it.
@@ -151,7 +146,7 @@ impl Database {
     }
 }
 
-async fn open(wanted: &Wanted<'_>, clock: Clock, entropy: Entropy) -> Result<Service> {
+async fn open(wanted: &Wanted<'_>, runtime: &Runtime) -> Result<Service> {
     let file = wanted.folder.join(format!("{}.db", wanted.profile));
     let config = Config {
         profile: wanted.profile.to_owned(),
@@ -159,18 +154,13 @@ async fn open(wanted: &Wanted<'_>, clock: Clock, entropy: Entropy) -> Result<Ser
         allow: wanted.allow.clone(),
         retention_days: RETENTION_DAYS,
     };
-    let service = Service::open(&config, clock, entropy).await;
+    let service = Service::open(&config, runtime.clock.clone(), runtime.entropy.clone()).await;
     service.with_context(|| format!("the database {}", wanted.profile))
 }
 
-async fn populate(
-    service: &Service,
-    profile: &Profile,
-    wanted: &Wanted<'_>,
-    runtime: &Runtime,
-) -> Result<()> {
-    let people = generate(wanted.seed, wanted.persons, runtime.clock.today());
-    let mut newcomers = people.map(|person| newcomer(profile, person));
+async fn populate(service: &Service, wanted: &Wanted<'_>, today: Date) -> Result<()> {
+    let people = generate(wanted.seed, wanted.persons, today);
+    let mut newcomers = people.map(|person| newcomer(service.profile(), person));
     loop {
         let chunk: Vec<_> = newcomers.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
@@ -190,21 +180,20 @@ fn newcomer(profile: &Profile, person: SyntheticPerson) -> Newcomer {
 }
 
 /// The changes of a new database: one that is not kept any more, and so many that are.
-async fn history(service: Service, wanted: &Wanted<'_>, runtime: &Runtime) -> Result<Service> {
+async fn history(service: &Service, wanted: &Wanted<'_>, today: Date) -> Result<()> {
     if wanted.changes == 0 {
-        return Ok(service);
+        return Ok(());
     }
-    let now = runtime.clock.now();
-    let subjects = subjects(wanted.seed, wanted.persons, now);
+    let subjects = subjects(service).await?;
     for number in 0..=wanted.changes {
         let entry = format!("{}/{number}", wanted.seed);
-        let Some(event) = event(wanted.profile, &entry, &subjects, number, now) else { break };
+        let Some(event) = event(wanted.profile, &entry, &subjects, number, today) else { break };
         service.register(event).await?;
         if number == 0 {
             service.forget().await?;
         }
     }
-    Ok(service)
+    Ok(())
 }
 
 /// Something that a database of this kind registers; nothing where it is no source.
@@ -213,16 +202,15 @@ fn event(
     entry: &str,
     subjects: &[Subject],
     number: usize,
-    now: OffsetDateTime,
+    today: Date,
 ) -> Option<Event> {
-    let today = Clock::fixed(now).today();
     match profile {
         // Now and then somebody dies, the last of those whom one can ask about.
         "civil-status" => match subjects.last() {
             Some(subject) if number % 10 == 3 => {
                 Some(Event::Death(synth::death(entry, subject, today)))
             }
-            _ => Some(Event::Birth(synth::birth(entry, "Nguyễn Giả Định Ánh Dương", today))),
+            _ => Some(Event::Birth(synth::birth(entry, CHILD, today))),
         },
         "residence" => {
             let subject = subjects.get(number.checked_rem(subjects.len())?)?;
@@ -233,8 +221,34 @@ fn event(
     }
 }
 
-fn subjects(seed: u64, persons: usize, now: OffsetDateTime) -> Vec<Subject> {
-    let today = Clock::fixed(now).today();
-    let people: Vec<_> = generate(seed, persons, today).collect();
-    choose(&people, today).into_iter().filter(|subject| subject.kind != "protected").collect()
+async fn subjects(service: &Service) -> Result<Vec<Subject>> {
+    Ok(people(service).await?.into_iter().map(|(subject, _)| subject).collect())
+}
+
+/// Persons of the database whom one can ask about, with what it holds of them: who lives, and whose whole date of birth
+/// is known.
+async fn people(service: &Service) -> Result<Vec<(Subject, GoldenRecord)>> {
+    let records = service.people(LOOKED_AT).await?.into_iter();
+    Ok(records.filter_map(|record| Some((subject(&record)?, record))).collect())
+}
+
+fn subject(record: &GoldenRecord) -> Option<Subject> {
+    let value = |item: &str| record.values(item).first().map(|held| &held.value);
+    let (Value::Identifier(number), Value::Name(name), Value::Date(born)) =
+        (value("personal_id_number")?, value("birth_full_name")?, value("date_of_birth")?)
+    else {
+        return None;
+    };
+    let known = !record.deceased() && born.precision() == Precision::Day;
+    known.then(|| Subject {
+        kind: "adult".to_owned(),
+        personal_number: number.as_str().to_owned(),
+        old_number: None,
+        full_name: name.full_name.as_str().to_owned(),
+        date_of_birth: whole(born),
+    })
+}
+
+fn whole(born: &PartialDate) -> BirthDate {
+    BirthDate { year: born.year(), month: born.month(), day: born.day() }
 }

@@ -22,7 +22,7 @@ use std::{
 
 use ::store::Store;
 use contract::database::v1::change::Event;
-use model::{CodeLists, PersonalNumber};
+use model::{CodeLists, GoldenRecord, PersonalNumber};
 pub use profile::{Profile, ProfileError};
 use serde::{Deserialize, Serialize};
 use server::{
@@ -249,6 +249,20 @@ impl Service {
     /// Whatever the store says.
     pub async fn forget(&self) -> Result<(), Error> {
         self.0.database.prune(i64::MAX).await
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.0.profile
+    }
+
+    /// Some of the persons it knows by number, at most `most`; the same ones as long as none is added.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn people(&self, most: u16) -> Result<Vec<GoldenRecord>, Error> {
+        self.0.database.people(most).await
     }
 
     /// How many persons it knows.

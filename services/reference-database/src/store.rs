@@ -30,10 +30,7 @@ const BEGIN: Sql = Sql {
     postgres: "INSERT INTO state (id, sequence, kept_from, committed_at_us, cursor_key) \
                VALUES (1, 0, 1, 0, $1) ON CONFLICT (id) DO NOTHING",
 };
-const KEY: Sql = Sql {
-    sqlite: "SELECT cursor_key FROM state WHERE id = 1",
-    postgres: "SELECT cursor_key FROM state WHERE id = 1",
-};
+const KEY: Sql = Sql::same("SELECT cursor_key FROM state WHERE id = 1");
 // Whoever has this row's turn commits before the next one gets a sequence: so a change is seen only when none of a
 // lower sequence can still come (rule SRC-1). Commit times do not go back when clocks do (rule SRC-11).
 const TURN: Sql = Sql {
@@ -50,6 +47,10 @@ const ADD_CHANGE: Sql = Sql {
 const BY_NUMBER: Sql = Sql {
     sqlite: "SELECT golden FROM record WHERE number = ?",
     postgres: "SELECT golden FROM record WHERE number = $1",
+};
+const PEOPLE: Sql = Sql {
+    sqlite: "SELECT golden FROM record WHERE number IS NOT NULL ORDER BY record_id LIMIT ?",
+    postgres: "SELECT golden FROM record WHERE number IS NOT NULL ORDER BY record_id LIMIT $1",
 };
 const KEEP: Sql = Sql {
     sqlite: "INSERT INTO record (record_id, number, golden) VALUES (?, ?, ?) \
@@ -166,6 +167,12 @@ impl Database {
         let Some(row) = rows.first() else { return Ok(None) };
         let number: Option<String> = field(row, 0)?;
         Ok(number.and_then(|number| PersonalNumber::parse(&number).ok()))
+    }
+
+    /// Some of the persons it knows by number.
+    pub(crate) async fn people(&self, most: u16) -> Result<Vec<GoldenRecord>, Error> {
+        let rows = self.store.read(&PEOPLE, vec![i64::from(most).into()]).await?;
+        rows.iter().map(golden).collect()
     }
 
     /// How many persons it knows.

@@ -61,7 +61,6 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
     let Defaults { server } = server::config::load(&[server::config::DEFAULTS], None)?;
     let Arguments { profile, data_dir, listen, ca, certificate, key, trust_domain, .. } = arguments;
     fs::create_dir_all(&data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
-    let (persons, seed) = (arguments.persons, arguments.seed);
     let wanted = Wanted {
         profile: &profile,
         folder: &data_dir,
@@ -76,26 +75,27 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
             ..server
         },
         allow: arguments.allow,
-        persons,
+        persons: arguments.persons,
         changes: arguments.changes,
-        seed,
+        seed: arguments.seed,
     };
     let database = Database::start(wanted, &runtime).await?;
     if let Some(file) = arguments.fixtures {
-        let text = database.fixtures(seed, persons, runtime.clock.now()).await?;
+        let text = database.fixtures().await?;
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    // From here on it is no signal that ends the process.
+    let mut asked = signal(SignalKind::user_defined1())?;
     // One line for whoever started it and does not know the port.
     writeln!(out, "{}", serde_json::json!({ "database": profile, "listen": database.endpoint() }))?;
     out.flush()?;
-    let mut asked = signal(SignalKind::user_defined1())?;
     tokio::pin!(end);
     loop {
         tokio::select! {
             () = &mut end => break,
             // Whoever tries the database wants to see a change come.
             Some(()) = asked.recv() => {
-                database.register_one(seed, persons, &runtime).await?;
+                database.register_one(&runtime).await?;
             }
         }
     }

@@ -5,10 +5,7 @@ use store::Sql;
 use super::{Database, field};
 use crate::Error;
 
-const STATE: Sql = Sql {
-    sqlite: "SELECT sequence, kept_from FROM state WHERE id = 1",
-    postgres: "SELECT sequence, kept_from FROM state WHERE id = 1",
-};
+const STATE: Sql = Sql::same("SELECT sequence, kept_from FROM state WHERE id = 1");
 const AFTER: Sql = Sql {
     sqlite: "SELECT sequence, committed_at_us, change FROM change WHERE sequence > ? ORDER BY sequence LIMIT ?",
     postgres: "SELECT sequence, committed_at_us, change FROM change WHERE sequence > $1 ORDER BY sequence LIMIT $2",
@@ -19,10 +16,8 @@ const FORGET: Sql = Sql {
     postgres: "UPDATE state SET kept_from = greatest(kept_from, coalesce((SELECT max(sequence) + 1 FROM change \
                WHERE committed_at_us < $1), 0)) WHERE id = 1",
 };
-const TAKE_AWAY: Sql = Sql {
-    sqlite: "DELETE FROM change WHERE sequence < (SELECT kept_from FROM state WHERE id = 1)",
-    postgres: "DELETE FROM change WHERE sequence < (SELECT kept_from FROM state WHERE id = 1)",
-};
+const TAKE_AWAY: Sql =
+    Sql::same("DELETE FROM change WHERE sequence < (SELECT kept_from FROM state WHERE id = 1)");
 
 /// Bytes of the changes of one page, at most: under the 4 MiB of rule SRC-23, with room for what is around them.
 const BYTES_MAX: usize = 3 << 20;

@@ -10,10 +10,7 @@ use crate::{
     profile::Profile,
 };
 
-const TURN: Sql = Sql {
-    sqlite: "UPDATE state SET sequence = sequence WHERE id = 1",
-    postgres: "UPDATE state SET sequence = sequence WHERE id = 1",
-};
+const TURN: Sql = Sql::same("UPDATE state SET sequence = sequence WHERE id = 1");
 const KNOWN: Sql = Sql {
     sqlite: "SELECT digest FROM event WHERE event_id = ?",
     postgres: "SELECT digest FROM event WHERE event_id = $1",
@@ -24,10 +21,7 @@ const STORE: Sql = Sql {
     postgres: "INSERT INTO event (event_id, digest, sequence, stored_at_us, event) VALUES ($1, $2, $3, $4, $5) \
                ON CONFLICT (event_id) DO NOTHING",
 };
-const EVENTS: Sql = Sql {
-    sqlite: "SELECT event FROM event ORDER BY sequence",
-    postgres: "SELECT event FROM event ORDER BY sequence",
-};
+const EVENTS: Sql = Sql::same("SELECT event FROM event ORDER BY sequence");
 // Only forward (rule SNK-4).
 const FOLLOW: Sql = Sql {
     sqlite: "INSERT INTO followed (token, version) VALUES (?, ?) ON CONFLICT (token) \
