@@ -24,6 +24,7 @@ DATABASES = (
     ("citizen-id", "Z06.DEMO.CANCUOC", "can-cuoc", False, ("lookup", "sink")),
     ("medical", "Z07.DEMO.YTE", "y-te", False, ("lookup", "sink")),
     ("social-insurance", "Z02.DEMO.BHXH", "bhyt", False, ("sink",)),
+    ("one-stop", "Z08.DEMO.MOTCUA", "mot-cua", False, ("sink",)),
     ("civil-status-in-python", "Z01.DEMO.HOTICH", "ho-tich", True, ("source", "lookup")),
 )
 
