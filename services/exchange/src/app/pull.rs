@@ -96,36 +96,21 @@ impl Work {
     ) -> Result<Option<Step>, Error> {
         let database = &self.route.database;
         let Listed { id, sequence, cursor, committed_us, content } = change;
+        let content = content.filter(|_| is_id(&id) && committed_us.is_some());
         let committed_us = committed_us.unwrap_or_else(|| self.clock.now_us());
         let behind = self.clock.now_us().saturating_sub(committed_us).max(0);
         metrics().lag.record(behind as f64 / 1e6, &[of(database)]);
-        let decided = match content.filter(|_| is_id(&id)) {
-            None => self.passed_over(&id, sequence),
-            Some(content) => {
-                let source = &self.route.identity;
-                match client::ingest(&self.contribution, source, &id, content).await {
-                    Ingested::NotNow(reason) => {
-                        if failures >= HELD_AFTER {
-                            let new = self.store.note(self.letter(reason, &id)).await?;
-                            noted(database, reason, new);
-                        }
-                        return Ok(Some(Step::Failed(reason)));
-                    }
-                    Ingested::Applied(applied) => Decided {
-                        events: vec![told(&id, Outcome::Applied(applied))],
-                        letter: None,
-                        outcome: "applied",
-                    },
-                    Ingested::Rejected(rejected) => {
-                        let letter = Some(self.letter(&rejected.reason, &id));
-                        let mut events = Vec::new();
-                        if rejected.reason == name(ErrorReason::KeyReused) {
-                            events.push(discrepancy(&id, &id, DiscrepancyKind::ChangedChange));
-                        }
-                        events.push(told(&id, Outcome::Rejected(rejected)));
-                        Decided { events, letter, outcome: "rejected" }
-                    }
+        let decided = match content {
+            None => Ok(self.passed_over(&id, sequence)),
+            Some(content) => self.decided(&id, content).await,
+        };
+        let decided = match decided {
+            Ok(decided) => decided,
+            Err(reason) => {
+                if failures >= HELD_AFTER {
+                    noted(database, reason, self.store.note(self.letter(reason, &id)).await?);
                 }
+                return Ok(Some(Step::Failed(reason)));
             }
         };
         let Decided { events, letter, outcome } = decided;
@@ -137,6 +122,28 @@ impl Work {
         noted(database, "REJECTED", new);
         metrics().changes.add(1, &ended(database, outcome));
         Ok(None)
+    }
+
+    /// What contribution says of a change; why not now, where it does not say.
+    async fn decided(&self, id: &str, content: Content) -> Result<Decided, &'static str> {
+        let source = &self.route.identity;
+        match client::ingest(&self.contribution, source, id, content).await {
+            Ingested::NotNow(reason) => Err(reason),
+            Ingested::Applied(applied) => Ok(Decided {
+                events: vec![told(id, Outcome::Applied(applied))],
+                letter: None,
+                outcome: "applied",
+            }),
+            Ingested::Rejected(rejected) => {
+                let letter = Some(self.letter(&rejected.reason, id));
+                let mut events = Vec::new();
+                if rejected.reason == name(ErrorReason::KeyReused) {
+                    events.push(discrepancy(id, id, DiscrepancyKind::ChangedChange));
+                }
+                events.push(told(id, Outcome::Rejected(rejected)));
+                Ok(Decided { events, letter, outcome: "rejected" })
+            }
+        }
     }
 
     /// A change that cannot be handed on holds nothing up, and its owner is told. What stands where its id should may be
