@@ -58,14 +58,15 @@ impl Database {
     ///
     /// # Errors
     /// When its file or address cannot be used.
-    pub async fn start(wanted: Wanted<'_>, runtime: &Runtime) -> Result<Self> {
-        let service = open(&wanted, runtime).await?;
+    pub async fn start(wanted: &Wanted<'_>, runtime: &Runtime) -> Result<Self> {
+        // What keeps it from listening is known before anything is made.
+        let server = Server::bind_with(wanted.server.clone(), METHODS).await?;
+        let service = open(wanted, runtime).await?;
         let today = runtime.clock.today();
         if service.size().await? == 0 {
-            populate(&service, &wanted, today).await?;
-            history(&service, &wanted, today).await?;
+            populate(&service, wanted, today).await?;
+            history(&service, wanted, today).await?;
         }
-        let server = Server::bind_with(wanted.server, METHODS).await?;
         service.report(server.health());
         let running = server.start(service.public(Routes::default())).await;
         Ok(Self { service, running })

@@ -96,7 +96,7 @@ impl Demo {
                 changes: 0,
                 seed: options.seed,
             };
-            databases.push(Database::start(wanted, &runtime).await?);
+            databases.push(Database::start(&wanted, &runtime).await?);
         }
         settings.exchange.routes_file = routes(&databases, &folder)?;
         let process = process::All::start(settings, runtime.clone()).await?;

@@ -79,7 +79,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         changes: arguments.changes,
         seed: arguments.seed,
     };
-    let database = Database::start(wanted, &runtime).await?;
+    let database = Database::start(&wanted, &runtime).await?;
     if let Some(file) = arguments.fixtures {
         let text = database.fixtures().await?;
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
