@@ -9,6 +9,7 @@ use contract::{
 use prost::Message;
 use rand::{RngCore as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
+use server::error::code_name;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use tonic::{Code, Status};
@@ -99,34 +100,11 @@ impl Dice {
     }
 }
 
-/// A code as gRPC's own texts write it.
-pub(crate) fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 /// A status in few words: code, and reason where there is one.
 pub(crate) fn shown(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| format!(" {}", info.reason)).unwrap_or_default();
-    let code = name(status.code());
+    let code = code_name(status.code());
     let message = match status.message() {
         "" => String::new(),
         text => format!(" ({text})"),

@@ -8,6 +8,7 @@ use contract::{
     r#type::v1::{AccessBasis, ErrorReason, FieldFault},
 };
 use prost::Message;
+use server::error::DOMAIN;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -18,9 +19,6 @@ use crate::{
     kit::{Kit, method, path, shown},
     wire::{Ask, Wire},
 };
-
-/// Whose reasons they are.
-const DOMAIN: &str = "lienthong.gov.vn";
 
 /// A question that is faulty: its method, its bytes, and the fields that are.
 type Faulty = (&'static str, Vec<u8>, &'static [&'static str]);

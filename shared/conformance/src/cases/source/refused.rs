@@ -1,12 +1,13 @@
 //! SRC-7, SRC-8 and SRC-22: what is refused.
 
 use contract::database::v1::{ListChangesRequest, StreamChangesRequest};
+use server::error::code_name;
 use tonic::Code;
 
 use super::{asked, listing};
 use crate::{
     found::{Found, Tried, not_tried},
-    kit::{Kit, is_refused, name, path, shown},
+    kit::{Kit, is_refused, path, shown},
     wire::Wire,
 };
 
@@ -28,7 +29,7 @@ async fn refused(
         let holds = is_refused(&reply.status, code, reason) && reply.messages.is_empty();
         let with = if reply.messages.is_empty() { "" } else { ", with changes" };
         let seen = format!("{}{with}", shown(&reply.status));
-        found.check(holds, tried, format!("{} {reason}", name(code)), seen);
+        found.check(holds, tried, format!("{} {reason}", code_name(code)), seen);
     }
     Ok(())
 }
