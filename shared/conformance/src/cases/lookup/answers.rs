@@ -1,13 +1,10 @@
 //! LKP-1, LKP-2, LKP-5 to LKP-7 and LKP-9: an answer about a person who is known.
 
-use std::collections::BTreeMap;
-
 use contract::{
     database::v1::{GetRecordResponse, RecordOutcome},
     r#type::v1::{HeldValues, ItemOutcome, ItemValue, item_outcome::Outcome, item_value::Value},
 };
 use prost::Message as _;
-use serde::Deserialize;
 
 use super::{ITEMS_MAX, about, claims, get, held, known, matched, needs, repeats};
 use crate::{
@@ -16,6 +13,7 @@ use crate::{
         source::changes::{is_synthetic, of_value},
     },
     found::{Found, Tried, not_tried},
+    items::type_of,
     kit::Kit,
 };
 
@@ -163,24 +161,6 @@ fn is_empty(outcome: &ItemOutcome) -> bool {
     held.values.is_empty() || held.values.iter().any(|held| empty(&held.value))
 }
 
-/// The item catalogue: which item has which type.
-#[derive(Deserialize)]
-struct Catalogue {
-    item: Vec<CatalogueItem>,
-}
-
-#[derive(Deserialize)]
-struct CatalogueItem {
-    id: String,
-    r#type: String,
-}
-
-fn catalogue() -> BTreeMap<String, String> {
-    let text = include_str!("../../../../../services/policy/data/items.toml");
-    let read = toml::from_str::<Catalogue>(text).map(|read| read.item).unwrap_or_default();
-    read.into_iter().map(|item| (item.id, item.r#type)).collect()
-}
-
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Text(_) => "text",
@@ -215,7 +195,6 @@ async fn all_items(kit: &Kit, case: &str) -> Tried<Vec<ItemOutcome>> {
 
 /// LKP-6.
 pub(crate) async fn types(kit: &Kit, found: &mut Found) -> Tried {
-    let catalogue = catalogue();
     let mut compared = 0;
     for outcome in all_items(kit, "LKP-6").await? {
         let values = held_values(&outcome).map(|held| held.values.as_slice());
@@ -225,9 +204,9 @@ pub(crate) async fn types(kit: &Kit, found: &mut Found) -> Tried {
                 continue;
             };
             let tried = format!("GetRecord of `{}`", outcome.item);
-            if let Some(wanted) = catalogue.get(&outcome.item) {
+            if let Some(wanted) = type_of(&outcome.item) {
                 compared += 1;
-                found.check(kind(value) == wanted, tried.as_str(), wanted.as_str(), kind(value));
+                found.check(kind(value) == wanted, tried.as_str(), wanted, kind(value));
             }
             let Value::Coded(coded) = value else { continue };
             let named = !coded.code_system.is_empty() && !coded.code_system_version.is_empty();
