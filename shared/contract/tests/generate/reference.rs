@@ -15,7 +15,7 @@ const INTERNAL: [&str; 4] = [
     "lienthong/register/v1/register_service.proto",
 ];
 /// Where the numbered rules stand.
-const RULED: &str = "lienthong.database.v1";
+pub(crate) const RULED: &str = "lienthong.database.v1";
 
 /// One numbered rule.
 struct Rule {
