@@ -16,7 +16,7 @@ use tonic::Code;
 
 use crate::{
     Seed,
-    found::{Found, Tried, Trouble, failed, no_answer, not_tried},
+    found::{Found, Tried, Trouble, beyond_a_request, failed, no_answer, not_tried},
     kit::{Dice, Kit, is_refused, message, path, shown},
     wire::{Ask, Wire},
 };
@@ -128,7 +128,7 @@ async fn store(kit: &Kit, wire: &Wire, tried: &str, events: &[&Event]) -> Tried 
 /// Whether the events of this seed were delivered before, by an earlier run.
 fn of_an_earlier_run(kit: &Kit, told: &[EventStatus]) -> Option<Trouble> {
     let given = matches!(kit.plan.seed, Seed::Given(_));
-    let known = told.iter().any(|status| *status != EventStatus::Stored);
+    let known = told.contains(&EventStatus::Duplicate);
     (given && known).then(|| {
         not_tried(
             (
@@ -225,13 +225,9 @@ pub(crate) async fn refused(kit: &Kit, found: &mut Found) -> Tried {
         many.push(events.discrepancy());
     }
     let bytes = DeliverEventsRequest { events: many.clone() }.encoded_len();
-    if bytes < BYTES_MAX && many.len() == more {
+    let fits = bytes < BYTES_MAX && many.len() == more;
+    if fits {
         all.push((format!("{more} events"), many));
-    } else {
-        found.remark(
-            format!("chưa thử: {more} sự kiện, vì không vừa 4 MiB"),
-            format!("not tried: {more} events, because they do not fit into 4 MiB"),
-        );
     }
     for (what, events) in all {
         let tried = format!("a delivery with {what}");
@@ -252,7 +248,7 @@ pub(crate) async fn refused(kit: &Kit, found: &mut Found) -> Tried {
     }
     let holds = told == [EventStatus::Stored];
     found.check(holds, tried, "STORED: nothing had changed", words(&told));
-    Ok(())
+    if fits { Ok(()) } else { Err(beyond_a_request("events_max", more)) }
 }
 
 /// DB-13 for a sink: a delivery with fields of a later contract beside its events.

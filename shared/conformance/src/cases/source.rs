@@ -20,7 +20,7 @@ use contract::database::v1::{Change, ListChangesRequest};
 use prost::Message;
 
 use crate::{
-    found::{Tried, Trouble, failed, not_tried},
+    found::{Tried, Trouble, failed, masked, not_tried},
     kit::{Kit, message, path},
     wire::Wire,
 };
@@ -94,7 +94,7 @@ pub(crate) async fn page(kit: &Kit, wire: &Wire, cursor: &str, size: i32) -> Tri
 
 /// A question in words; the cursor is the database's own, and may be long.
 pub(crate) fn asked(cursor: &str, size: i32) -> String {
-    let short: String = cursor.chars().take(40).collect();
+    let short: String = masked(cursor).chars().take(40).collect();
     format!("ListChanges of {size} after `{short}`")
 }
 

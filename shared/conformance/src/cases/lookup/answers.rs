@@ -4,7 +4,6 @@ use contract::{
     database::v1::{GetRecordResponse, RecordOutcome},
     r#type::v1::{HeldValues, ItemOutcome, ItemValue, item_outcome::Outcome, item_value::Value},
 };
-use prost::Message as _;
 
 use super::{ITEMS_MAX, about, claims, get, held, known, matched, needs, repeats};
 use crate::{
@@ -275,12 +274,7 @@ pub(crate) async fn synthetic(kit: &Kit, found: &mut Found) -> Tried {
     ))
 }
 
-/// How many bytes an answer has, but for what may differ each time.
+/// An answer without what may differ each time.
 pub(crate) fn timeless(answer: &GetRecordResponse) -> GetRecordResponse {
     GetRecordResponse { answer_time: None, ..answer.clone() }
-}
-
-/// The same, as bytes.
-pub(crate) fn timeless_len(answer: &GetRecordResponse) -> usize {
-    timeless(answer).encoded_len()
 }

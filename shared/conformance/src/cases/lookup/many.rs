@@ -7,7 +7,7 @@ use tonic::Code;
 use super::{about, answers::timeless, claims, faulty::faulty_questions, get, held, known};
 use crate::{
     cases::people::{self, NO_ITEM},
-    found::{Found, Tried, failed},
+    found::{Found, Tried, beyond_a_request, failed},
     kit::{Kit, is_refused, path, shown},
 };
 
@@ -69,13 +69,9 @@ pub(crate) async fn faulty(kit: &Kit, found: &mut Found) -> Tried {
     let more = queries_max(kit) + 1;
     let too_many: Vec<_> = std::iter::repeat_n(right, more.min(100_000)).collect();
     let bytes = StreamRecordsRequest { queries: too_many.clone() }.encoded_len();
-    if bytes < BYTES_MAX && too_many.len() == more {
+    let fits = bytes < BYTES_MAX && too_many.len() == more;
+    if fits {
         all.push((format!("{more} queries"), too_many));
-    } else {
-        found.remark(
-            format!("chưa thử: {more} câu hỏi, vì không vừa 4 MiB"),
-            format!("not tried: {more} queries, because they do not fit into 4 MiB"),
-        );
     }
     for (what, queries) in all {
         let tried = format!("StreamRecords with {what}");
@@ -87,5 +83,5 @@ pub(crate) async fn faulty(kit: &Kit, found: &mut Found) -> Tried {
         let seen = format!("{} answers, then {}", reply.messages.len(), shown(&reply.status));
         found.check(refused && none, tried, expected, seen);
     }
-    Ok(())
+    if fits { Ok(()) } else { Err(beyond_a_request("queries_max", more)) }
 }

@@ -62,16 +62,17 @@ pub(crate) async fn once(kit: &Kit, found: &mut Found) -> Tried {
         let mut cursor = String::new();
         let mut read: Vec<Listed> = Vec::new();
         let mut seen = BTreeSet::new();
-        while read.len() < changes.min(listing.changes.len()) && seen.insert(cursor.clone()) {
+        let expected: Vec<Listed> = listing.changes.iter().take(changes).cloned().collect();
+        while read.len() < expected.len() && seen.insert(cursor.clone()) {
             let next = page(kit, &wire, &cursor, size).await?;
             cursor = next.page.next_cursor;
-            if next.changes.is_empty() || cursor.is_empty() {
+            let empty = next.changes.is_empty();
+            read.extend(next.changes);
+            if empty || cursor.is_empty() {
                 break;
             }
-            read.extend(next.changes);
         }
         found_twice(&read.iter().collect::<Vec<_>>(), found);
-        let expected = listing.changes.iter().take(read.len()).cloned().collect::<Vec<_>>();
         if let Some(seen) = difference(&expected, &read, false) {
             let tried = format!("ListChanges with pages of {size}");
             found.fail(tried, "the changes that other sizes give", seen);

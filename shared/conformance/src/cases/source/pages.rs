@@ -93,7 +93,7 @@ pub(crate) async fn at_the_end(kit: &Kit, found: &mut Found) -> Tried {
     committed_since(kit, &end, &known, found).await
 }
 
-/// With a command that commits a change: it is found from a cursor of the end.
+/// A change that is committed later is found from a cursor of the end.
 async fn committed_since(
     kit: &Kit,
     end: &str,
@@ -101,11 +101,13 @@ async fn committed_since(
     found: &mut Found,
 ) -> Tried {
     let Some(change) = &kit.plan.change else {
-        found.remark(
-            "chưa thử: thay đổi ghi nhận sau đó được tìm thấy từ con trỏ này (--change 'LỆNH')",
-            "not tried: that a change which is committed later is found from there (--change 'COMMAND')",
-        );
-        return Ok(());
+        return Err(not_tried(
+            (
+                "không có lệnh ghi nhận thêm một thay đổi, nên không biết nó có được tìm thấy từ con trỏ này",
+                "there is no command that commits a change: whether it is found from there is not known",
+            ),
+            ("--change 'LỆNH'", "--change 'COMMAND'"),
+        ));
     };
     let tried = "reading on from the end, after a change was committed";
     change.done().await.map_err(|error| failed(tried, "the command --change succeeds", error))?;

@@ -91,11 +91,7 @@ impl Running {
     }
 
     pub fn commit(&self) -> Act {
-        let database = self.database.clone();
-        Act::new(move || {
-            database.commit();
-            async { Ok(()) }
-        })
+        self.database.committing()
     }
 }
 
