@@ -17,9 +17,9 @@ use tonic_reflection::pb::v1::{
 };
 
 use crate::{
-    found::{Tried, Words, failed, no_answer},
-    kit::{Kit, message, path},
-    wire::{Ask, Wire},
+    found::{Tried, Words, failed},
+    kit::{Kit, ok, path},
+    wire::Wire,
 };
 
 /// The package.
@@ -76,9 +76,7 @@ pub(crate) async fn reflect(
 ) -> Tried<Option<MessageResponse>> {
     let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
     let tried = "ServerReflectionInfo";
-    let reply = wire.call(Ask::of(path, &request)).await;
-    let reply = reply.map_err(|error| no_answer(tried, &error))?;
-    let answer: ServerReflectionResponse = message(tried, &reply)?;
+    let answer: ServerReflectionResponse = ok(wire, tried, path, &request).await?;
     Ok(answer.message_response)
 }
 

@@ -166,29 +166,31 @@ impl Kit {
         let made = Wire::connect(&self.target, Some(&self.own), self.patience()).await;
         made.map_err(|error| no_answer("a connection with the kit's own certificate", &error))
     }
+}
 
-    /// An answer, whatever it is.
-    pub(crate) async fn call(
-        &self,
-        wire: &Wire,
-        tried: &str,
-        path: &str,
-        request: &impl Message,
-    ) -> Tried<Reply> {
-        wire.call(Ask::of(path, request)).await.map_err(|error| no_answer(tried, &error))
-    }
+/// An answer to whatever is asked, whatever it is.
+pub(crate) async fn answer(wire: &Wire, tried: &str, ask: Ask<'_>) -> Tried<Reply> {
+    wire.call(ask).await.map_err(|error| no_answer(tried, &error))
+}
 
-    /// The one message of an answer that is OK.
-    pub(crate) async fn ok<A: Message + Default>(
-        &self,
-        wire: &Wire,
-        tried: &str,
-        path: &str,
-        request: &impl Message,
-    ) -> Tried<A> {
-        let reply = self.call(wire, tried, path, request).await?;
-        message(tried, &reply)
-    }
+/// An answer to a message, whatever it is.
+pub(crate) async fn call(
+    wire: &Wire,
+    tried: &str,
+    path: &str,
+    request: &impl Message,
+) -> Tried<Reply> {
+    answer(wire, tried, Ask::of(path, request)).await
+}
+
+/// The one message of an answer that is OK, to a message.
+pub(crate) async fn ok<A: Message + Default>(
+    wire: &Wire,
+    tried: &str,
+    path: &str,
+    request: &impl Message,
+) -> Tried<A> {
+    message(tried, &call(wire, tried, path, request).await?)
 }
 
 /// The one message of an answer that is OK.

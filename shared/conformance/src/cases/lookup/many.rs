@@ -8,7 +8,7 @@ use super::{about, answers::timeless, claims, faulty::faulty_questions, get, hel
 use crate::{
     cases::people::{self, NO_ITEM},
     found::{Found, Tried, beyond_a_request, failed},
-    kit::{Kit, is_refused, path, shown},
+    kit::{Kit, call, is_refused, path, shown},
 };
 
 /// The most queries of one call, by the description.
@@ -35,10 +35,10 @@ pub(crate) async fn as_one(kit: &Kit, found: &mut Found) -> Tried {
     queries.truncate(queries_max(kit).max(1));
     let mut expected = Vec::new();
     for query in &queries {
-        expected.push(get(kit, &wire, "GetRecord", query).await?);
+        expected.push(get(&wire, "GetRecord", query).await?);
     }
     let tried = format!("StreamRecords of {} questions", queries.len());
-    let reply = kit.call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
+    let reply = call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
     let ended = reply.status.code() == Code::Ok;
     found.check(ended, tried.as_str(), "OK at the end", shown(&reply.status));
     let seen = format!("{} answers", reply.messages.len());
@@ -75,8 +75,7 @@ pub(crate) async fn faulty(kit: &Kit, found: &mut Found) -> Tried {
     }
     for (what, queries) in all {
         let tried = format!("StreamRecords with {what}");
-        let reply =
-            kit.call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
+        let reply = call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
         let refused = is_refused(&reply.status, Code::InvalidArgument, "INVALID_REQUEST");
         let none = reply.messages.is_empty();
         let expected = "INVALID_ARGUMENT INVALID_REQUEST, and no answer before it";

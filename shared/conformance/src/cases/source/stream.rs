@@ -12,7 +12,7 @@ use super::{Listed, Page, difference, listing, page_size_max, parsed, walk, whol
 use crate::{
     cases::transport::begun,
     found::{Found, Tried, Trouble, failed, no_answer},
-    kit::{Kit, path, shown},
+    kit::{Kit, call, path, shown},
     wire::{Ask, NoAnswer, Reply, Wire},
 };
 
@@ -50,8 +50,8 @@ fn cursors(listing: &super::Listing) -> Vec<String> {
     std::iter::once(String::new()).chain(own).collect()
 }
 
-async fn stream(kit: &Kit, wire: &Wire, tried: &str, cursor: &str) -> Tried<Reply> {
-    kit.call(wire, tried, path::STREAM, &request(cursor, false)).await
+async fn stream(wire: &Wire, tried: &str, cursor: &str) -> Tried<Reply> {
+    call(wire, tried, path::STREAM, &request(cursor, false)).await
 }
 
 /// SRC-30.
@@ -60,8 +60,8 @@ pub(crate) async fn as_listed(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
     for (number, cursor) in cursors(listing).into_iter().enumerate() {
         let tried = format!("StreamChanges and ListChanges from the same cursor ({})", number + 1);
-        let expected = walk(kit, &wire, &cursor, page_size_max(kit)).await?;
-        let reply = stream(kit, &wire, &tried, &cursor).await?;
+        let expected = walk(&wire, &cursor, page_size_max(kit)).await?;
+        let reply = stream(&wire, &tried, &cursor).await?;
         let most = usize::try_from(page_size_max(kit)).unwrap_or(0);
         let mut streamed = Vec::new();
         for message in &reply.messages {
@@ -87,7 +87,7 @@ pub(crate) async fn ends(kit: &Kit, found: &mut Found) -> Tried {
     let end = end.filter(|end| !end.is_empty()).map(|end| ("from the end", end));
     for (what, cursor) in [("from the oldest", String::new())].into_iter().chain(end) {
         let tried = format!("StreamChanges without follow, {what}");
-        let reply = stream(kit, &wire, &tried, &cursor).await?;
+        let reply = stream(&wire, &tried, &cursor).await?;
         let holds = reply.status.code() == Code::Ok;
         found.check(holds, tried, "OK at the end of the list", shown(&reply.status));
     }
@@ -139,7 +139,7 @@ async fn new_ones(kit: &Kit, wire: &Wire, listing: &super::Listing, found: &mut 
     };
     let Some(last) = listing.changes.last() else { return Ok(()) };
     // What was committed since the list was read is not what is waited for.
-    let since = walk(kit, wire, &last.change.cursor, page_size_max(kit)).await?;
+    let since = walk(wire, &last.change.cursor, page_size_max(kit)).await?;
     let end = since.changes.last().unwrap_or(last);
     let tried = "StreamChanges with follow, while a change is committed";
     let lost = |error: NoAnswer| no_answer(tried, &error);
@@ -164,7 +164,7 @@ async fn new_ones(kit: &Kit, wire: &Wire, listing: &super::Listing, found: &mut 
 pub(crate) async fn resumed(kit: &Kit, found: &mut Found) -> Tried {
     listing(kit, 4).await?;
     let wire = kit.connect().await?;
-    let unbroken = stream(kit, &wire, "StreamChanges", "").await?;
+    let unbroken = stream(&wire, "StreamChanges", "").await?;
     let expected = streamed("StreamChanges", &unbroken)?;
     for parts in 1..=3 {
         let tried = format!("StreamChanges, broken off after {parts} messages and continued");
@@ -179,7 +179,7 @@ pub(crate) async fn resumed(kit: &Kit, found: &mut Found) -> Tried {
             cursor = page.next_cursor;
         }
         open.cancel();
-        let reply = stream(kit, &wire, &tried, &cursor).await?;
+        let reply = stream(&wire, &tried, &cursor).await?;
         read.extend(streamed(&tried, &reply)?);
         if let Some(seen) = difference(&expected, &read, false) {
             found.fail(tried, "what a stream gives that is not broken off", seen);
