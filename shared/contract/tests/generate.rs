@@ -296,7 +296,9 @@ fn expected() -> BTreeMap<PathBuf, Vec<u8>> {
     files.insert("proto/service_config.json".into(), service_config(&pool));
     files.insert("shared/contract/src/gen/methods.rs".into(), methods(&pool));
     files.insert("shared/contract/src/gen/rules.rs".into(), reference::rules(&set));
-    files.extend(reference::pages(&set).into_iter().map(|(path, text)| (path.into(), text)));
+    let published = fs::read_to_string(root().join("proto/sdk/published")).unwrap();
+    let pages = reference::pages(&set, &published);
+    files.extend(pages.into_iter().map(|(path, text)| (path.into(), text)));
     let plain = tonic_prost_build::configure;
     let health =
         foreign("proto/third_party", "grpc/health/v1/health.proto", "grpc.health.", plain());
