@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::database::v1::DESCRIPTORS;
 use prost::Message as _;
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 use sha2::{Digest as _, Sha256};
@@ -16,15 +17,13 @@ use tonic_reflection::pb::v1::{
 };
 
 use crate::{
-    found::{Tried, Words, failed, no_answer},
-    kit::{Kit, message, path},
-    wire::{Ask, Wire},
+    found::{Tried, Words, failed},
+    kit::{Kit, ok, path},
+    wire::Wire,
 };
 
 /// The package.
 const PACKAGE: &str = "lienthong.database.v1";
-/// Its files, as `proto/` says them (`UPDATE=1 cargo test -p conformance` makes them anew).
-pub(crate) const CONTRACT: &[u8] = include_bytes!("../data/contract.binpb");
 
 /// What reflection says of the contract.
 #[derive(Debug, Default)]
@@ -52,7 +51,7 @@ fn digest(files: impl IntoIterator<Item = FileDescriptorProto>) -> String {
 }
 
 /// A file without what differs from one compiler to the next.
-pub(crate) fn plain(mut file: FileDescriptorProto) -> FileDescriptorProto {
+fn plain(mut file: FileDescriptorProto) -> FileDescriptorProto {
     file.source_code_info = None;
     file.message_type.iter_mut().for_each(plain_message);
     file
@@ -77,9 +76,7 @@ pub(crate) async fn reflect(
 ) -> Tried<Option<MessageResponse>> {
     let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
     let tried = "ServerReflectionInfo";
-    let reply = wire.call(Ask::of(path, &request)).await;
-    let reply = reply.map_err(|error| no_answer(tried, &error))?;
-    let answer: ServerReflectionResponse = message(tried, &reply)?;
+    let answer: ServerReflectionResponse = ok(wire, tried, path, &request).await?;
     Ok(answer.message_response)
 }
 
@@ -145,40 +142,29 @@ async fn served(kit: &Kit, path: &str) -> Tried<Vec<FileDescriptorProto>> {
 
 /// The contract's files.
 fn own_files() -> Vec<FileDescriptorProto> {
-    FileDescriptorSet::decode(CONTRACT).unwrap_or_default().file
+    FileDescriptorSet::decode(DESCRIPTORS).unwrap_or_default().file
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    /// The files of the package, as they are compiled now.
-    fn compiled() -> FileDescriptorSet {
-        let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto");
-        let mut compiler = protox::Compiler::new([proto]).unwrap();
-        compiler.include_imports(true);
-        for role in ["database", "lookup", "sink", "source"] {
-            let name = format!("lienthong/database/v1/{role}_service.proto");
-            compiler.open_file(name).unwrap();
-        }
-        // From bytes, so that what is not known is not there.
-        let bytes = compiler.encode_file_descriptor_set();
-        let all = FileDescriptorSet::decode(bytes.as_slice()).unwrap();
-        let ours = all.file.into_iter().filter(|file| file.package() == PACKAGE);
-        FileDescriptorSet { file: ours.map(plain).collect() }
-    }
-
-    /// `UPDATE=1` rewrites it.
     #[test]
-    fn the_committed_contract_is_what_proto_says() {
-        let made = compiled().encode_to_vec();
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/data/contract.binpb"), &made)
-                .unwrap();
-            return;
+    fn the_digest_does_not_depend_on_who_compiled_the_contract() {
+        assert!(!own_files().is_empty());
+        let mut other = own_files();
+        other.reverse();
+        for file in &mut other {
+            file.source_code_info = Some(prost_types::SourceCodeInfo::default());
+            for field in file.message_type.iter_mut().flat_map(|message| &mut message.field) {
+                field.json_name = Some("other".into());
+                field.options.get_or_insert_default();
+            }
         }
-        assert!(made == CONTRACT, "run `UPDATE=1 cargo test -p conformance`");
-        assert_eq!(digest(compiled().file), contract_digest());
+        assert_eq!(digest(other.clone()), contract_digest());
+        for message in other.iter_mut().flat_map(|file| &mut file.message_type) {
+            message.name = Some("Other".into());
+        }
+        assert_ne!(digest(other), contract_digest());
     }
 }

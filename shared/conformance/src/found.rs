@@ -131,6 +131,20 @@ pub(crate) fn not_tried(
     Trouble::NotTried(missing)
 }
 
+/// The end of a case that tried everything but a limit of the description, because one more does not fit into a request.
+pub(crate) fn beyond_a_request(limit: &str, more: usize) -> Trouble {
+    not_tried(
+        (
+            format!("{more} không vừa một yêu cầu 4 MiB, nên không thử được `{limit}`"),
+            format!("{more} do not fit into a request of 4 MiB: `{limit}` cannot be passed"),
+        ),
+        (
+            format!("`{limit}` nhỏ hơn trong môi trường thử"),
+            format!("a smaller `{limit}` where it is tried"),
+        ),
+    )
+}
+
 /// A text that a database wrote, without what could be a number of a person and without its length.
 pub(crate) fn masked(text: &str) -> String {
     const DIGITS: usize = 9;

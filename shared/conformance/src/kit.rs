@@ -9,6 +9,7 @@ use contract::{
 use prost::Message;
 use rand::{RngCore as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
+use server::error::code_name;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use tonic::{Code, Status};
@@ -99,34 +100,11 @@ impl Dice {
     }
 }
 
-/// A code as gRPC's own texts write it.
-pub(crate) fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 /// A status in few words: code, and reason where there is one.
 pub(crate) fn shown(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| format!(" {}", info.reason)).unwrap_or_default();
-    let code = name(status.code());
+    let code = code_name(status.code());
     let message = match status.message() {
         "" => String::new(),
         text => format!(" ({text})"),
@@ -188,29 +166,31 @@ impl Kit {
         let made = Wire::connect(&self.target, Some(&self.own), self.patience()).await;
         made.map_err(|error| no_answer("a connection with the kit's own certificate", &error))
     }
+}
 
-    /// An answer, whatever it is.
-    pub(crate) async fn call(
-        &self,
-        wire: &Wire,
-        tried: &str,
-        path: &str,
-        request: &impl Message,
-    ) -> Tried<Reply> {
-        wire.call(Ask::of(path, request)).await.map_err(|error| no_answer(tried, &error))
-    }
+/// An answer to whatever is asked, whatever it is.
+pub(crate) async fn answer(wire: &Wire, tried: &str, ask: Ask<'_>) -> Tried<Reply> {
+    wire.call(ask).await.map_err(|error| no_answer(tried, &error))
+}
 
-    /// The one message of an answer that is OK.
-    pub(crate) async fn ok<A: Message + Default>(
-        &self,
-        wire: &Wire,
-        tried: &str,
-        path: &str,
-        request: &impl Message,
-    ) -> Tried<A> {
-        let reply = self.call(wire, tried, path, request).await?;
-        message(tried, &reply)
-    }
+/// An answer to a message, whatever it is.
+pub(crate) async fn call(
+    wire: &Wire,
+    tried: &str,
+    path: &str,
+    request: &impl Message,
+) -> Tried<Reply> {
+    answer(wire, tried, Ask::of(path, request)).await
+}
+
+/// The one message of an answer that is OK, to a message.
+pub(crate) async fn ok<A: Message + Default>(
+    wire: &Wire,
+    tried: &str,
+    path: &str,
+    request: &impl Message,
+) -> Tried<A> {
+    message(tried, &call(wire, tried, path, request).await?)
 }
 
 /// The one message of an answer that is OK.

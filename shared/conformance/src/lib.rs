@@ -8,6 +8,7 @@
 //! | `descriptors` | the contract as the kit knows it, and as the database says it |
 //! | `fixtures` | what the kit must be told of the database's records |
 //! | `found` | what a case finds |
+//! | `items` | the types of the items of our catalogue |
 //! | `kit` | what every case needs |
 //! | `plan` | what is to be looked at |
 //! | `report` | the result, for persons and for programs |
@@ -20,6 +21,7 @@ mod cases;
 mod descriptors;
 mod fixtures;
 mod found;
+mod items;
 mod kit;
 mod plan;
 pub mod report;

@@ -2,7 +2,9 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use contract::database::v1::DatabaseRole;
+use contract::database::v1::{
+    DatabaseRole, lookup_service_server, sink_service_server, source_service_server,
+};
 use serde::Serialize;
 use server::runtime::Clock;
 
@@ -47,9 +49,9 @@ impl Role {
     /// Its service.
     pub(crate) fn service(self) -> &'static str {
         match self {
-            Self::Source => "lienthong.database.v1.SourceService",
-            Self::Lookup => "lienthong.database.v1.LookupService",
-            Self::Sink => "lienthong.database.v1.SinkService",
+            Self::Source => source_service_server::SERVICE_NAME,
+            Self::Lookup => lookup_service_server::SERVICE_NAME,
+            Self::Sink => sink_service_server::SERVICE_NAME,
         }
     }
 

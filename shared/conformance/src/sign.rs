@@ -2,13 +2,10 @@
 //! C2SP signed note. The report, an empty line and that line together are such a note, so any verifier of notes checks it.
 
 use rand::RngCore as _;
-use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
+use tlog::{NoteSigner, NoteVerifier};
 
 /// A key that signs reports, as C2SP writes it.
-pub struct Key {
-    secret: String,
-    public: String,
-}
+pub struct Key(NoteSigner);
 
 /// Why a report is not signed, or its signature not good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,22 +27,13 @@ impl Key {
     /// # Errors
     /// When the name is none: it must not be empty, and hold neither spaces nor `+`.
     pub fn generate(name: &str) -> Result<Self, SignError> {
-        if !signed_note::is_key_name_valid(name) {
-            return Err(SignError::MalformedKey);
-        }
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
         Self::from_seed(name, seed)
     }
 
     fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, SignError> {
-        use base64::{Engine as _, prelude::BASE64_STANDARD};
-        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-        // Algorithm 1 of signed notes is Ed25519.
-        let public = [&[1_u8], key.verifying_key().to_bytes().as_slice()].concat();
-        let id = signed_note::key_id(name, &public);
-        let secret = BASE64_STANDARD.encode([&[1_u8], seed.as_slice()].concat());
-        Self::parse(&format!("PRIVATE+KEY+{name}+{id:08x}+{secret}"))
+        NoteSigner::from_seed(name, seed).map(Self).map_err(|_| SignError::MalformedKey)
     }
 
     /// A key from its text.
@@ -53,29 +41,19 @@ impl Key {
     /// # Errors
     /// When it is none.
     pub fn parse(secret: &str) -> Result<Self, SignError> {
-        use base64::{Engine as _, prelude::BASE64_STANDARD};
-        let secret = secret.trim().to_owned();
-        StandardSigner::new(&secret).map_err(|_| SignError::MalformedKey)?;
-        let mut parts = secret.splitn(5, '+').skip(2);
-        let name = parts.next().ok_or(SignError::MalformedKey)?.to_owned();
-        let bytes = parts.nth(1).ok_or(SignError::MalformedKey)?;
-        let bytes = BASE64_STANDARD.decode(bytes).map_err(|_| SignError::MalformedKey)?;
-        let seed = bytes.get(1..).and_then(|seed| <[u8; 32]>::try_from(seed).ok());
-        let key = ed25519_dalek::SigningKey::from_bytes(&seed.ok_or(SignError::MalformedKey)?);
-        let public = signed_note::new_ed25519_verifier_key(&name, &key.verifying_key());
-        Ok(Self { secret, public })
+        NoteSigner::parse(secret.trim()).map(Self).map_err(|_| SignError::MalformedKey)
     }
 
     /// The secret key's text, to be kept in a file that only its owner reads.
     #[must_use]
     pub fn secret_text(&self) -> &str {
-        &self.secret
+        self.0.secret_text()
     }
 
     /// The public key's text (C2SP vkey).
     #[must_use]
     pub fn verifier_key(&self) -> &str {
-        &self.public
+        self.0.verifier_key()
     }
 
     /// The signature line of a report, which ends with a line break.
@@ -83,12 +61,8 @@ impl Key {
     /// # Errors
     /// When the report is no text that ends with a line break.
     pub fn sign(&self, report: &[u8]) -> Result<String, SignError> {
-        let signer = StandardSigner::new(&self.secret).map_err(|_| SignError::MalformedKey)?;
-        let mut note = Note::new(report, &[]).map_err(|_| SignError::MalformedReport)?;
-        note.add_sigs(&[&signer]).map_err(|_| SignError::MalformedReport)?;
-        let note = note.to_bytes();
-        let line = note.get(report.len() + 1..).ok_or(SignError::MalformedReport)?;
-        String::from_utf8(line.to_vec()).map_err(|_| SignError::MalformedReport)
+        let note = self.0.sign(report).map_err(|_| SignError::MalformedReport)?;
+        note.get(report.len() + 1..).map(str::to_owned).ok_or(SignError::MalformedReport)
     }
 }
 
@@ -97,14 +71,14 @@ impl Key {
 /// # Errors
 /// When it did not.
 pub fn verify(report: &[u8], signature: &str, verifier_key: &str) -> Result<(), SignError> {
-    let key = StandardVerifier::new(verifier_key.trim()).map_err(|_| SignError::MalformedKey)?;
+    let key = NoteVerifier::new(verifier_key).map_err(|_| SignError::MalformedKey)?;
     let note = [report, b"\n", signature.as_bytes()].concat();
-    let note = Note::from_bytes(&note).map_err(|_| SignError::MalformedReport)?;
-    if note.text() != report {
-        return Err(SignError::MalformedReport);
-    }
-    let known = VerifierList::new(vec![Box::new(key)]);
-    note.verify(&known).map(|_| ()).map_err(|_| SignError::BadSignature)
+    let text = key.verify(&note).map_err(|error| match error == tlog::Error::BadSignature {
+        true => SignError::BadSignature,
+        false => SignError::MalformedReport,
+    })?;
+    // What is given as a signature could begin with further lines of the text.
+    if text == report { Ok(()) } else { Err(SignError::MalformedReport) }
 }
 
 #[cfg(test)]

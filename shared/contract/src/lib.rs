@@ -36,6 +36,9 @@ pub mod database {
     pub mod v1 {
         include!("gen/lienthong.database.v1.rs");
         include!("gen/rules.rs");
+
+        /// The files of the package as a `google.protobuf.FileDescriptorSet`: what it says without its comments.
+        pub const DESCRIPTORS: &[u8] = include_bytes!("gen/lienthong.database.v1.binpb");
     }
 }
 /// Packages under `lienthong.identity`.

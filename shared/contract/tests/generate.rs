@@ -241,8 +241,15 @@ fn service_config(pool: &DescriptorPool) -> String {
     serde_json::to_string_pretty(&config).unwrap() + "\n"
 }
 
-/// Everything that is committed, as path from the root and text.
-fn expected() -> BTreeMap<PathBuf, String> {
+/// The files of a package, without what they import and without comments, as a FileDescriptorSet.
+fn descriptors(set: &prost_types::FileDescriptorSet, package: &str) -> Vec<u8> {
+    let mut file: Vec<_> = set.file.iter().filter(|f| f.package() == package).cloned().collect();
+    file.iter_mut().for_each(|file| file.source_code_info = None);
+    prost_types::FileDescriptorSet { file }.encode_to_vec()
+}
+
+/// Everything that is committed, as path from the root and bytes.
+fn expected() -> BTreeMap<PathBuf, Vec<u8>> {
     let (set, pool) = compile();
     let (debug, skipped) = redacted(&pool);
     let gated = gated(&pool);
@@ -289,7 +296,9 @@ fn expected() -> BTreeMap<PathBuf, String> {
     files.insert("proto/service_config.json".into(), service_config(&pool));
     files.insert("shared/contract/src/gen/methods.rs".into(), methods(&pool));
     files.insert("shared/contract/src/gen/rules.rs".into(), reference::rules(&set));
-    files.extend(reference::pages(&set).into_iter().map(|(path, text)| (path.into(), text)));
+    let published = fs::read_to_string(root().join("proto/sdk/published")).unwrap();
+    let pages = reference::pages(&set, &published);
+    files.extend(pages.into_iter().map(|(path, text)| (path.into(), text)));
     let plain = tonic_prost_build::configure;
     let health =
         foreign("proto/third_party", "grpc/health/v1/health.proto", "grpc.health.", plain());
@@ -305,6 +314,12 @@ fn expected() -> BTreeMap<PathBuf, String> {
     for (name, text) in testing {
         files.insert(PathBuf::from("tests/src/gen").join(name), text);
     }
+    let mut files: BTreeMap<_, _> =
+        files.into_iter().map(|(path, text)| (path, text.into_bytes())).collect();
+    files.insert(
+        format!("shared/contract/src/gen/{}.binpb", reference::RULED).into(),
+        descriptors(&set, reference::RULED),
+    );
     files
 }
 
@@ -313,12 +328,12 @@ fn generated_code_is_what_the_contract_says() {
     let root = root();
     let update = std::env::var_os("UPDATE").is_some();
     let mut stale = Vec::new();
-    for (path, text) in expected() {
+    for (path, bytes) in expected() {
         let path = root.join(path);
-        let committed = fs::read_to_string(&path).unwrap_or_default();
-        if committed != text {
+        let committed = fs::read(&path).unwrap_or_default();
+        if committed != bytes {
             if update {
-                fs::write(&path, text).unwrap();
+                fs::write(&path, bytes).unwrap();
             }
             stale.push(path);
         }

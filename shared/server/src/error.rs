@@ -139,6 +139,29 @@ pub fn name(reason: ErrorReason) -> &'static str {
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
 
+/// A code as gRPC's own texts write it, and with them the contract, telemetry and reports.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
 /// The reason in the headers or trailers of an error, if it is one of ours: no other text gets among the labels of
 /// what is measured.
 pub(crate) fn reason_in(headers: &http::HeaderMap) -> Option<&'static str> {
@@ -281,18 +304,6 @@ mod tests {
         (1..).map_while(|number| ErrorReason::try_from(number).ok()).collect()
     }
 
-    /// A code as the contract's comments write it.
-    fn upper(code: Code) -> String {
-        let mut text = String::new();
-        for c in format!("{code:?}").chars() {
-            if c.is_uppercase() && !text.is_empty() {
-                text.push('_');
-            }
-            text.push(c.to_ascii_uppercase());
-        }
-        text
-    }
-
     /// What the contract says of each reason, by its name: the comment before it, as one line.
     fn comments() -> HashMap<String, String> {
         let (mut found, mut comment) = (HashMap::new(), String::new());
@@ -317,7 +328,10 @@ mod tests {
         for reason in all() {
             let (code, vi, en) = entry(reason);
             let comment = &comments[reason.as_str_name()];
-            assert!(comment.starts_with(&format!("{}. ", upper(code))), "{reason:?}: {comment}");
+            assert!(
+                comment.starts_with(&format!("{}. ", code_name(code))),
+                "{reason:?}: {comment}"
+            );
             let advised = comment.contains("epeat") || comment.contains("another one");
             assert!(advised, "{reason:?} does not say whether to repeat: {comment}");
             assert!(!vi.is_empty() && !en.is_empty() && vi != en, "{reason:?}");
@@ -331,7 +345,7 @@ mod tests {
         let mut table = String::from("| reason | code | vi | en |\n|---|---|---|---|\n");
         for reason in all() {
             let (code, vi, en) = entry(reason);
-            writeln!(table, "| `{}` | {} | {vi} | {en} |", name(reason), upper(code)).unwrap();
+            writeln!(table, "| `{}` | {} | {vi} | {en} |", name(reason), code_name(code)).unwrap();
         }
         let readme = read(README);
         let (before, rest) = readme.split_once(BEGIN).unwrap();

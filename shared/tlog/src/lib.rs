@@ -6,6 +6,7 @@
 //! | `leaf` | the 104 bytes of a leaf, the two commitments, the opening |
 //! | `merkle` | growing the tree, inclusion and consistency proofs |
 //! | `checkpoint` | signing and verifying checkpoints |
+//! | `note` | the signed notes that checkpoints are, of any text |
 //! | `proof_file` | the C2SP `tlog-proof` text |
 //! | `verify` | everything an outsider checks about one receipt |
 //!
@@ -14,6 +15,7 @@
 mod checkpoint;
 mod leaf;
 mod merkle;
+mod note;
 mod proof_file;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ pub use merkle::{
     Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, prove_consistency,
     prove_inclusion, verify_consistency, verify_inclusion,
 };
+pub use note::{NoteSigner, NoteVerifier};
 pub use proof_file::ProofFile;
 pub use verify::{Evidence, Verified, verify_receipt};
 
@@ -48,11 +51,14 @@ pub enum Error {
     /// Hashes of the tree that a computation needs are not there.
     #[error("hashes of the tree are missing")]
     MissingHashes,
-    /// The checkpoint is no signed note, or its body is no checkpoint of this log.
+    /// What should be a signed note is none.
+    #[error("the signed note is malformed")]
+    MalformedNote,
+    /// The note's body is no checkpoint of this log.
     #[error("the checkpoint is malformed or of another log")]
     MalformedCheckpoint,
-    /// The log's key did not sign the checkpoint.
-    #[error("the checkpoint is not signed by the log's key")]
+    /// The key did not sign the note.
+    #[error("the note is not signed by this key")]
     BadSignature,
     /// A signer or verifier key text is malformed.
     #[error("the key is malformed")]

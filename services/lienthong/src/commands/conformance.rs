@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use lienthong::process::{Runtime, ended};
 
 use self::watched::Watch;
-use super::output::{Ending, Format, Output, say};
+use super::output::{Ending, Format, Output};
 
 /// Which database is looked at, and with what.
 #[derive(clap::Args)]
@@ -219,9 +219,4 @@ fn again(looking: &Looking, seed: Seed) -> String {
         words.extend(value.map(|value| format!("{name} {}", quoted(value))));
     }
     words.join(" ")
-}
-
-/// A line beside the result.
-fn tell(line: &str) {
-    say(line);
 }

@@ -10,8 +10,12 @@ use std::collections::BTreeSet;
 
 use contract::database::v1::{
     DescribeDatabaseRequest, GetRecordResponse, ListChangesRequest, VerifyRecordResponse,
+    database_service_server::SERVICE_NAME as DATABASE,
 };
 use prost::Message;
+use server::health::pb::{
+    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
+};
 use tonic::Code;
 use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
@@ -21,30 +25,12 @@ use crate::{
     Role,
     cases::people,
     descriptors::reflect,
-    found::{Found, Tried, failed, no_answer},
-    kit::{Kit, message, method, methods, path, shown},
+    found::{Found, Tried, failed},
+    kit::{Kit, answer, call, message, method, methods, path, shown},
     wire::{Ask, Wire},
 };
 
-const DATABASE: &str = "lienthong.database.v1.DatabaseService";
 const VERSION: &str = "lienthong.database.v1";
-
-/// grpc.health.v1.HealthCheckRequest.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct HealthRequest {
-    #[prost(string, tag = "1")]
-    pub(crate) service: String,
-}
-
-/// grpc.health.v1.HealthCheckResponse.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct HealthResponse {
-    #[prost(int32, tag = "1")]
-    pub(crate) status: i32,
-}
-
-/// SERVING.
-pub(crate) const SERVING: i32 = 1;
 
 /// DB-4.
 pub(crate) async fn health(kit: &Kit, found: &mut Found) -> Tried {
@@ -52,21 +38,22 @@ pub(crate) async fn health(kit: &Kit, found: &mut Found) -> Tried {
     let served = kit.roles().map(Role::service);
     for service in ["", DATABASE].into_iter().chain(served) {
         let tried = format!("Health/Check of `{service}`");
-        let request = HealthRequest { service: service.to_owned() };
-        let reply = kit.call(&wire, &tried, path::HEALTH, &request).await?;
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let reply = call(&wire, &tried, path::HEALTH, &request).await?;
         let code = reply.status.code();
         if code != Code::Ok {
             found.fail(tried, "SERVING", shown(&reply.status));
             continue;
         }
-        let answer: HealthResponse = message(&tried, &reply)?;
-        found.check(answer.status == SERVING, tried, "SERVING", format!("{}", answer.status));
+        let answer: HealthCheckResponse = message(&tried, &reply)?;
+        let status = answer.status();
+        found.check(status == ServingStatus::Serving, tried, "SERVING", status.as_str_name());
     }
     let absent = Role::ALL.into_iter().filter(|role| !kit.has(*role)).map(Role::service);
     for service in ["lienthong.database.v1.NoSuchService"].into_iter().chain(absent) {
         let tried = format!("Health/Check of `{service}`");
-        let request = HealthRequest { service: service.to_owned() };
-        let reply = kit.call(&wire, &tried, path::HEALTH, &request).await?;
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let reply = call(&wire, &tried, path::HEALTH, &request).await?;
         let holds = reply.status.code() == Code::NotFound;
         found.check(holds, tried, "NOT_FOUND", shown(&reply.status));
     }
@@ -88,8 +75,7 @@ pub(crate) async fn unimplemented(kit: &Kit, found: &mut Found) -> Tried {
     }
     for path in paths {
         let tried = format!("a call of {path}");
-        let reply = wire.call(Ask::bytes(&path, &people::valid(kit, &path))).await;
-        let reply = reply.map_err(|error| no_answer(&tried, &error))?;
+        let reply = answer(&wire, &tried, Ask::bytes(&path, &people::valid(kit, &path))).await?;
         let holds = reply.status.code() == Code::Unimplemented;
         found.check(holds, tried, "UNIMPLEMENTED", shown(&reply.status));
     }
@@ -109,7 +95,6 @@ fn later_fields() -> Vec<u8> {
 pub(crate) async fn newer_client(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
     same_answer::<contract::database::v1::DescribeDatabaseResponse>(
-        kit,
         &wire,
         found,
         (path::DESCRIBE, &DescribeDatabaseRequest {}.encode_to_vec()),
@@ -119,7 +104,6 @@ pub(crate) async fn newer_client(kit: &Kit, found: &mut Found) -> Tried {
     if kit.has(Role::Source) {
         let request = ListChangesRequest { page_size: 2, ..Default::default() }.encode_to_vec();
         same_answer::<contract::database::v1::ListChangesResponse>(
-            kit,
             &wire,
             found,
             (path::LIST, &request),
@@ -130,10 +114,10 @@ pub(crate) async fn newer_client(kit: &Kit, found: &mut Found) -> Tried {
     if kit.has(Role::Lookup) {
         let request = people::valid(kit, path::GET);
         let timeless = |answer: &mut GetRecordResponse| answer.answer_time = None;
-        same_answer(kit, &wire, found, (path::GET, &request), timeless).await?;
+        same_answer(&wire, found, (path::GET, &request), timeless).await?;
         let request = people::valid(kit, path::VERIFY);
         let timeless = |answer: &mut VerifyRecordResponse| answer.answer_time = None;
-        same_answer(kit, &wire, found, (path::VERIFY, &request), timeless).await?;
+        same_answer(&wire, found, (path::VERIFY, &request), timeless).await?;
     }
     if kit.has(Role::Sink) {
         super::sink::newer_delivery(kit, &wire, found, &later_fields()).await?;
@@ -142,19 +126,16 @@ pub(crate) async fn newer_client(kit: &Kit, found: &mut Found) -> Tried {
 }
 
 async fn same_answer<A: Message + Default + PartialEq>(
-    kit: &Kit,
     wire: &Wire,
     found: &mut Found,
     (path, request): (&str, &[u8]),
     timeless: impl Fn(&mut A),
 ) -> Tried {
-    let _ = kit;
     let mut answers = Vec::new();
     let newer = [request, &later_fields()].concat();
     for (what, body) in [("as it is", request), ("with fields of a later contract", &newer)] {
         let tried = format!("{} {what}", method(path));
-        let reply = wire.call(Ask::bytes(path, body)).await;
-        let reply = reply.map_err(|error| no_answer(&tried, &error))?;
+        let reply = answer(wire, &tried, Ask::bytes(path, body)).await?;
         let mut answer: A = message(&tried, &reply)?;
         timeless(&mut answer);
         answers.push(answer);

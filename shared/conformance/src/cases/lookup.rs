@@ -23,7 +23,7 @@ use super::people::subject;
 use crate::{
     fixtures::Known,
     found::{Found, Tried, Trouble, not_tried},
-    kit::{Dice, Kit, path},
+    kit::{Dice, Kit, ok, path},
     wire::Wire,
 };
 
@@ -81,22 +81,20 @@ pub(crate) fn about(
 
 /// An answer, whatever it says.
 pub(crate) async fn get(
-    kit: &Kit,
     wire: &Wire,
     tried: &str,
     request: &GetRecordRequest,
 ) -> Tried<GetRecordResponse> {
-    kit.ok(wire, tried, path::GET, request).await
+    ok(wire, tried, path::GET, request).await
 }
 
 /// An answer about the person who is known; that there is none is the business of LKP-1.
 pub(crate) async fn matched(
-    kit: &Kit,
     wire: &Wire,
     tried: &str,
     request: &GetRecordRequest,
 ) -> Tried<GetRecordResponse> {
-    let answer = get(kit, wire, tried, request).await?;
+    let answer = get(wire, tried, request).await?;
     if answer.outcome() == RecordOutcome::Match {
         return Ok(answer);
     }

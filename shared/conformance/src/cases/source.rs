@@ -20,8 +20,8 @@ use contract::database::v1::{Change, ListChangesRequest};
 use prost::Message;
 
 use crate::{
-    found::{Tried, Trouble, failed, not_tried},
-    kit::{Kit, message, path},
+    found::{Tried, Trouble, failed, masked, not_tried},
+    kit::{Kit, call, message, path},
     wire::Wire,
 };
 
@@ -82,10 +82,10 @@ pub(crate) fn place(number: usize) -> String {
 }
 
 /// One page.
-pub(crate) async fn page(kit: &Kit, wire: &Wire, cursor: &str, size: i32) -> Tried<Read> {
+pub(crate) async fn page(wire: &Wire, cursor: &str, size: i32) -> Tried<Read> {
     let tried = asked(cursor, size);
     let request = ListChangesRequest { cursor: cursor.to_owned(), page_size: size };
-    let reply = kit.call(wire, &tried, path::LIST, &request).await?;
+    let reply = call(wire, &tried, path::LIST, &request).await?;
     let page: Page = message(&tried, &reply)?;
     let changes = parsed(&tried, &page)?;
     let bytes = reply.messages.first().map_or(0, bytes::Bytes::len);
@@ -94,7 +94,7 @@ pub(crate) async fn page(kit: &Kit, wire: &Wire, cursor: &str, size: i32) -> Tri
 
 /// A question in words; the cursor is the database's own, and may be long.
 pub(crate) fn asked(cursor: &str, size: i32) -> String {
-    let short: String = cursor.chars().take(40).collect();
+    let short: String = masked(cursor).chars().take(40).collect();
     format!("ListChanges of {size} after `{short}`")
 }
 
@@ -116,13 +116,13 @@ pub(crate) fn page_size_max(kit: &Kit) -> i32 {
 
 /// Reads on from a cursor until a page is empty, so many changes at a time. `end_reached` is not believed; a page that
 /// goes on nowhere ends it.
-pub(crate) async fn walk(kit: &Kit, wire: &Wire, cursor: &str, size: i32) -> Tried<Listing> {
+pub(crate) async fn walk(wire: &Wire, cursor: &str, size: i32) -> Tried<Listing> {
     let mut listing = Listing::default();
     let mut ids = BTreeSet::new();
     let mut asked = BTreeSet::new();
     let mut cursor = cursor.to_owned();
     while asked.insert(cursor.clone()) {
-        let read = page(kit, wire, &cursor, size).await?;
+        let read = page(wire, &cursor, size).await?;
         for listed in &read.changes {
             if ids.insert(listed.id().to_owned()) {
                 listing.changes.push(listed.clone());
@@ -149,8 +149,7 @@ pub(crate) async fn listing(kit: &Kit, least: usize) -> Tried<&Listing> {
     let read = async {
         let wire = kit.connect().await?;
         // Several pages, also of a short list.
-        walk(kit, &wire, "", page_size_max(kit).clamp(1, 100).min(7.max(page_size_max(kit) / 4)))
-            .await
+        walk(&wire, "", page_size_max(kit).clamp(1, 100).min(7.max(page_size_max(kit) / 4))).await
     };
     let listing = kit.listing.get_or_try_init(|| read).await?;
     let count = listing.changes.len();

@@ -14,7 +14,7 @@ use tonic::Code;
 use crate::{
     Role,
     found::{Found, Tried, no_answer},
-    kit::{Kit, method, path, shown},
+    kit::{Kit, method, ok, path, shown},
     wire::{Ask, NoAnswer, Reply, Wire},
 };
 
@@ -30,9 +30,9 @@ pub(crate) fn unary(kit: &Kit) -> Vec<&'static str> {
 }
 
 /// A call that must be answered, on this connection.
-pub(crate) async fn describes(kit: &Kit, wire: &Wire, tried: &str) -> Tried {
+pub(crate) async fn describes(wire: &Wire, tried: &str) -> Tried {
     let request = DescribeDatabaseRequest {};
-    let _: DescribeDatabaseResponse = kit.ok(wire, tried, path::DESCRIBE, &request).await?;
+    let _: DescribeDatabaseResponse = ok(wire, tried, path::DESCRIBE, &request).await?;
     Ok(())
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn malformed(kit: &Kit, found: &mut Found) -> Tried {
             let outcome = wire.call(Ask::bytes(path, body)).await;
             ended_alone(found, &tried, "an error", outcome, |code| code != Code::Ok);
             let tried = format!("DescribeDatabase on the same connection, after {tried}");
-            describes(kit, &wire, &tried).await?;
+            describes(&wire, &tried).await?;
         }
     }
     Ok(())
@@ -87,7 +87,7 @@ pub(crate) async fn too_large(kit: &Kit, found: &mut Found) -> Tried {
         let is_expected = |code| code == Code::ResourceExhausted;
         ended_alone(found, &tried, "RESOURCE_EXHAUSTED", outcome, is_expected);
         let tried = format!("DescribeDatabase on the same connection, after {tried}");
-        describes(kit, &wire, &tried).await?;
+        describes(&wire, &tried).await?;
     }
     Ok(())
 }

@@ -61,8 +61,12 @@ async fn a_database_on_our_server_core_keeps_the_contract() {
     let running = server.start(database.routes()).await;
     // Of the other one only the plan is taken.
     let other = Running::start(&pki, None).await;
-    let looked =
-        Plan { target: running.address().to_string(), restart: None, ..plan(&pki, &other) };
+    let looked = Plan {
+        target: running.address().to_string(),
+        restart: None,
+        change: Some(database.committing()),
+        ..plan(&pki, &other)
+    };
     let report = looked_at(looked).await;
     let text = page(&report, "");
     // Reflection is of what was released, which this contract is not yet; nothing restarts this one.

@@ -16,6 +16,7 @@ use std::{
     },
 };
 
+use conformance::Act;
 use contract::{
     database::v1::{
         Change, DatabaseContact, DatabaseEnvironment, DatabaseLimits, DatabaseRole,
@@ -107,6 +108,15 @@ impl Database {
         let more = source::change(number, self.0.fault);
         state.changes.push(more);
         self.0.committed.send_replace(number + 1);
+    }
+
+    /// One more change, as the kit asks for it.
+    pub fn committing(&self) -> Act {
+        let database = self.clone();
+        Act::new(move || {
+            database.commit();
+            async { Ok(()) }
+        })
     }
 
     pub fn routes(&self) -> Routes {

@@ -92,6 +92,8 @@ faults! {
     TwiceAcrossPages => ["SRC-3"],
     /// Between pages of two one is lost.
     LostAcrossPages => ["SRC-3"],
+    /// Pages of one end after ten changes.
+    OneByOneEndsEarly => ["SRC-3"],
     /// A change without the unit of its ground.
     HalfBasis => ["SRC-4"],
     /// A change without an event.
@@ -134,6 +136,8 @@ faults! {
     HugePage => ["SRC-23"],
     /// At the end there is no cursor.
     NoCursorAtTheEnd => ["SRC-24"],
+    /// What is committed later is not found from the end.
+    EndIsForEver => ["SRC-24"],
     /// Every page says that it is the last.
     EndReachedAlways => ["SRC-25"],
     /// No page says that it is the last.
@@ -150,6 +154,8 @@ faults! {
     FollowKnowsNoDeadline => ["SRC-32"],
     /// A stream that follows begins with what is new.
     FollowBeginsLate => ["SRC-32"],
+    /// A stream that follows does not bring what is committed later.
+    FollowBringsNothing => ["SRC-32"],
     /// The cursors of a stream leave one change out.
     StreamCursorBeyond => ["SRC-33"],
     /// An outcome is missing where many are asked.
@@ -174,6 +180,8 @@ faults! {
     ClaimsIgnored => ["LKP-4"],
     /// Other claims are told apart by a trailer.
     OtherClaimsTrailer => ["LKP-4"],
+    /// Other claims are told apart by a subject that is not repeated.
+    OtherClaimsNoSubject => ["LKP-4"],
     /// An item that is unknown is not held.
     UnknownItemNotHeld => ["LKP-5"],
     /// An empty value stands for none.

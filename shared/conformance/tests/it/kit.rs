@@ -25,7 +25,7 @@ pub fn plan(pki: &Pki, database: &Running) -> Plan {
         fixtures: Fixtures::parse(&format!("{example}{more}")).unwrap(),
         seed: Seed::Fresh(1911),
         restart: Some(database.restart()),
-        change: None,
+        change: Some(database.commit()),
         patience: PATIENCE,
         clock: Clock::system(),
     }

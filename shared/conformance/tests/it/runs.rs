@@ -36,13 +36,6 @@ async fn a_database_that_keeps_the_contract_passes_everything() {
     assert_eq!(report.cases.len(), RULES.len());
     assert_eq!(report.target.contract_sha256, Some(conformance::contract_digest()));
     // With a change that is committed meanwhile nothing of the source is left untried.
-    let with_changes = conformance::Plan {
-        change: Some(database.commit()),
-        seed: Seed::Fresh(1912),
-        ..plan(&pki, &database)
-    };
-    let report = looked_at(with_changes).await;
-    assert_eq!(report.verdict, Verdict::Passed, "{}", page(&report, ""));
     assert!(report.cases.iter().all(|case| case.rule != "SRC-32" || case.remarks.is_empty()));
 }
 
@@ -69,13 +62,16 @@ async fn every_fault_is_found_and_nothing_else() {
             let _place = places.acquire_owned().await.unwrap();
             let database = Running::start(&pki, Some(fault)).await;
             let report = looked_at(plan(&pki, &database)).await;
+            let json = report.to_json().unwrap();
+            // No number and no name of a person stands in it, whatever the database does.
+            let personal = ["9901900", "0011900", "0011600", "Nguyễn"].iter().any(|part| json.contains(part));
             let mut expected = fault.breaks().to_vec();
             let mut found = report.broken();
             expected.sort_unstable();
             found.sort_unstable();
-            (found != expected).then(|| {
+            (personal || found != expected).then(|| {
                 let text = page(&report, "");
-                format!("== {fault:?}: found {found:?} instead of {expected:?}\n{text}")
+                format!("== {fault:?}: personal data {personal}, found {found:?} instead of {expected:?}\n{text}")
             })
         });
     }
@@ -102,6 +98,7 @@ async fn what_cannot_be_tried_is_said_and_never_passed() {
     let bare = conformance::Plan {
         stranger: None,
         restart: None,
+        change: None,
         fixtures: conformance::Fixtures::default(),
         ..plan(&pki, &database)
     };
@@ -109,7 +106,7 @@ async fn what_cannot_be_tried_is_said_and_never_passed() {
     assert_eq!(report.verdict, Verdict::Incomplete, "{}", page(&report, ""));
     let not_tried: Vec<_> =
         report.cases.iter().filter(|case| case.status == Status::NotTried).collect();
-    for rule in ["DB-3", "SRC-8", "SRC-9", "SRC-20", "LKP-1", "LKP-20", "SNK-7"] {
+    for rule in ["DB-3", "SRC-8", "SRC-9", "SRC-20", "SRC-24", "LKP-1", "LKP-20", "SNK-7"] {
         assert!(not_tried.iter().any(|case| case.rule == rule), "{rule}");
     }
     assert!(not_tried.iter().all(|case| {

@@ -7,15 +7,8 @@ use prost_types::{
     FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, field_descriptor_proto::Label,
 };
 
-/// Files that only our own services speak.
-const INTERNAL: [&str; 4] = [
-    "lienthong/audit/v1/audit_service.proto",
-    "lienthong/contribution/v1/ingest_service.proto",
-    "lienthong/policy/v1/policy_service.proto",
-    "lienthong/register/v1/register_service.proto",
-];
 /// Where the numbered rules stand.
-const RULED: &str = "lienthong.database.v1";
+pub(crate) const RULED: &str = "lienthong.database.v1";
 
 /// One numbered rule.
 struct Rule {
@@ -106,10 +99,13 @@ pub(crate) fn rules(set: &FileDescriptorSet) -> String {
     out + "];\n"
 }
 
-/// The reference of every published package, by its path from the root.
-pub(crate) fn pages(set: &FileDescriptorSet) -> BTreeMap<String, String> {
+/// The reference of every published package, by its path from the root. `published` are the files and folders that
+/// clients get.
+pub(crate) fn pages(set: &FileDescriptorSet, published: &str) -> BTreeMap<String, String> {
     let mut packages: BTreeMap<&str, Vec<&FileDescriptorProto>> = BTreeMap::new();
-    for file in ours(set).filter(|file| !INTERNAL.contains(&file.name())) {
+    let is_published =
+        |file: &&FileDescriptorProto| published.lines().any(|path| file.name().starts_with(path));
+    for file in ours(set).filter(is_published) {
         packages.entry(file.package()).or_default().push(file);
     }
     let page = |(package, files): (&str, Vec<_>)| {
@@ -193,6 +189,7 @@ fn message(
     comments: &Comments,
 ) {
     let message = &file.message_type[m];
+    assert!(message.nested_type.is_empty() && message.enum_type.is_empty(), "would not be told");
     write!(out, "\n### `{}`\n", message.name()).unwrap();
     prose(out, &comments.paragraphs(&[4, m as i32]));
     if message.field.is_empty() {

@@ -66,7 +66,7 @@ impl Ended {
     }
 
     fn attributes(&self) -> Vec<KeyValue> {
-        let code = name(self.code);
+        let code = error::code_name(self.code);
         let mut attributes = vec![KeyValue::new("rpc.response.status_code", code)];
         if self.code != Code::Ok {
             attributes.push(KeyValue::new("error.type", self.reason.unwrap_or(code)));
@@ -89,27 +89,4 @@ fn system() -> KeyValue {
 /// `package.Service/Method`, as the conventions write it.
 fn full_name(path: &'static str) -> &'static str {
     path.strip_prefix('/').unwrap_or(path)
-}
-
-/// A code as the conventions write it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }

@@ -11,8 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use lienthong::pki::write_private;
 use serde_json::json;
 
-use super::tell;
-use crate::commands::output::{Format, Output, print};
+use crate::commands::output::{Format, Output, print, say};
 
 const REPORT: &str = "report.json";
 const TEXT: &str = "report.txt";
@@ -55,7 +54,7 @@ impl Key {
             // The key alone, so that what was printed is the key.
             Format::Text => {
                 writeln!(out, "{}", key.verifier_key())?;
-                tell(&format!("khóa bí mật / secret key  {shown}"));
+                say(&format!("khóa bí mật / secret key  {shown}"));
             }
             Format::Json => {
                 let file = shown.to_string();
@@ -142,7 +141,7 @@ impl Folder {
             }
             None => "chưa ký / not signed".to_owned(),
         };
-        tell(&format!("báo cáo / report  {}  ({signed})", self.0.join(REPORT).display()));
+        say(&format!("báo cáo / report  {}  ({signed})", self.0.join(REPORT).display()));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::{cell::Cell, time::Duration};
 use ::conformance::{Event, report::case_line};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::tell;
+use crate::commands::output::say;
 
 /// The progress of a run.
 pub(super) struct Watch {
@@ -34,7 +34,7 @@ impl Watch {
             }
             Event::Trying(rule) => self.bar.set_message(format!("{} {}", rule.id, rule.of)),
             Event::Tried(case) => {
-                self.bar.suspend(|| tell(&case_line(case)));
+                self.bar.suspend(|| say(&case_line(case)));
                 self.bar.inc(1);
             }
         }
@@ -43,7 +43,7 @@ impl Watch {
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
         if self.begun.get() {
-            tell("");
+            say("");
         }
     }
 }

@@ -8,19 +8,17 @@ use contract::{
     r#type::v1::{AccessBasis, ErrorReason, FieldFault},
 };
 use prost::Message;
-use tonic::{Code, Status};
+use server::error::DOMAIN;
+use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::{
     Role,
     cases::{people, sink},
-    found::{Found, Tried, no_answer, not_tried},
-    kit::{Kit, method, path, shown},
-    wire::{Ask, Wire},
+    found::{Found, Tried, not_tried},
+    kit::{Kit, answer, method, path, shown},
+    wire::Ask,
 };
-
-/// Whose reasons they are.
-const DOMAIN: &str = "lienthong.gov.vn";
 
 /// A question that is faulty: its method, its bytes, and the fields that are.
 type Faulty = (&'static str, Vec<u8>, &'static [&'static str]);
@@ -66,11 +64,6 @@ fn faulty(kit: &Kit) -> Vec<Faulty> {
     all
 }
 
-async fn status(wire: &Wire, tried: &str, path: &str, body: &[u8]) -> Tried<Status> {
-    let reply = wire.call(Ask::bytes(path, body)).await;
-    Ok(reply.map_err(|error| no_answer(tried, &error))?.status)
-}
-
 /// DB-6.
 pub(crate) async fn reasons(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
@@ -86,7 +79,7 @@ pub(crate) async fn reasons(kit: &Kit, found: &mut Found) -> Tried {
     let mut refused = 0;
     for (path, body) in all {
         let tried = format!("a faulty {}", method(path));
-        let status = status(&wire, &tried, path, &body).await?;
+        let status = answer(&wire, &tried, Ask::bytes(path, &body)).await?.status;
         if status.code() == Code::Ok {
             // That it is not refused is the business of another rule.
             continue;
@@ -124,7 +117,7 @@ pub(crate) async fn fields(kit: &Kit, found: &mut Found) -> Tried {
     let mut refused = 0;
     for (path, body, fields) in faulty(kit) {
         let tried = format!("{} with faults in {}", method(path), fields.join(", "));
-        let status = status(&wire, &tried, path, &body).await?;
+        let status = answer(&wire, &tried, Ask::bytes(path, &body)).await?.status;
         if status.code() != Code::InvalidArgument {
             // That it is not refused so is the business of another rule.
             continue;

@@ -1,13 +1,9 @@
 //! LKP-1, LKP-2, LKP-5 to LKP-7 and LKP-9: an answer about a person who is known.
 
-use std::collections::BTreeMap;
-
 use contract::{
     database::v1::{GetRecordResponse, RecordOutcome},
     r#type::v1::{HeldValues, ItemOutcome, ItemValue, item_outcome::Outcome, item_value::Value},
 };
-use prost::Message as _;
-use serde::Deserialize;
 
 use super::{ITEMS_MAX, about, claims, get, held, known, matched, needs, repeats};
 use crate::{
@@ -16,6 +12,7 @@ use crate::{
         source::changes::{is_synthetic, of_value},
     },
     found::{Found, Tried, not_tried},
+    items::type_of,
     kit::Kit,
 };
 
@@ -37,7 +34,7 @@ pub(crate) async fn every_item(kit: &Kit, found: &mut Found) -> Tried {
             let tried = format!("GetRecord of a known person with {what}, items {order}");
             let mut request = about(kit, &mut dice, known, items.clone());
             request.claims = claims.clone();
-            let answer = get(kit, &wire, &tried, &request).await?;
+            let answer = get(&wire, &tried, &request).await?;
             let outcome = answer.outcome();
             if outcome != RecordOutcome::Match {
                 found.fail(tried, "MATCH", outcome.as_str_name());
@@ -62,7 +59,7 @@ pub(crate) async fn of_the_person(kit: &Kit, found: &mut Found) -> Tried {
     let mut dice = kit.dice("LKP-2");
     let request = about(kit, &mut dice, known, held(known)?);
     let tried = "GetRecord of a known person";
-    let answer = matched(kit, &wire, tried, &request).await?;
+    let answer = matched(&wire, tried, &request).await?;
     repeats(found, tried, &request, &answer);
     let mut compared = 0;
     for wanted in &known.held {
@@ -116,13 +113,13 @@ pub(crate) async fn not_held(kit: &Kit, found: &mut Found) -> Tried {
     items.extend(known.not_held.clone());
     let request = about(kit, &mut dice, known, items);
     let tried = "GetRecord of an item that nobody holds, and of one without a value";
-    let answer = matched(kit, &wire, tried, &request).await?;
+    let answer = matched(&wire, tried, &request).await?;
     let outcome = |item: &str| answer.items.iter().find(|told| told.item == item);
     let told = outcome(NO_ITEM).and_then(|told| told.outcome.as_ref());
     let holds = matches!(told, Some(Outcome::UnknownItem(_)));
     found.check(holds, tried, format!("unknown_item for `{NO_ITEM}`"), name(told));
     let request = about(kit, &mut dice, known, held(known)?);
-    let all = matched(kit, &wire, "GetRecord of what is held", &request).await?;
+    let all = matched(&wire, "GetRecord of what is held", &request).await?;
     let empty = all.items.iter().chain(&answer.items).any(is_empty);
     found.check(!empty, "GetRecord", "no empty value", "an empty one");
     let Some(not_held) = &known.not_held else {
@@ -163,24 +160,6 @@ fn is_empty(outcome: &ItemOutcome) -> bool {
     held.values.is_empty() || held.values.iter().any(|held| empty(&held.value))
 }
 
-/// The item catalogue: which item has which type.
-#[derive(Deserialize)]
-struct Catalogue {
-    item: Vec<CatalogueItem>,
-}
-
-#[derive(Deserialize)]
-struct CatalogueItem {
-    id: String,
-    r#type: String,
-}
-
-fn catalogue() -> BTreeMap<String, String> {
-    let text = include_str!("../../../../../services/policy/data/items.toml");
-    let read = toml::from_str::<Catalogue>(text).map(|read| read.item).unwrap_or_default();
-    read.into_iter().map(|item| (item.id, item.r#type)).collect()
-}
-
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Text(_) => "text",
@@ -207,7 +186,7 @@ async fn all_items(kit: &Kit, case: &str) -> Tried<Vec<ItemOutcome>> {
     let mut outcomes = Vec::new();
     for items in items.chunks(ITEMS_MAX) {
         let request = about(kit, &mut dice, known, items.to_vec());
-        let answer = matched(kit, &wire, "GetRecord of everything", &request).await?;
+        let answer = matched(&wire, "GetRecord of everything", &request).await?;
         outcomes.extend(answer.items);
     }
     Ok(outcomes)
@@ -215,7 +194,6 @@ async fn all_items(kit: &Kit, case: &str) -> Tried<Vec<ItemOutcome>> {
 
 /// LKP-6.
 pub(crate) async fn types(kit: &Kit, found: &mut Found) -> Tried {
-    let catalogue = catalogue();
     let mut compared = 0;
     for outcome in all_items(kit, "LKP-6").await? {
         let values = held_values(&outcome).map(|held| held.values.as_slice());
@@ -225,9 +203,9 @@ pub(crate) async fn types(kit: &Kit, found: &mut Found) -> Tried {
                 continue;
             };
             let tried = format!("GetRecord of `{}`", outcome.item);
-            if let Some(wanted) = catalogue.get(&outcome.item) {
+            if let Some(wanted) = type_of(&outcome.item) {
                 compared += 1;
-                found.check(kind(value) == wanted, tried.as_str(), wanted.as_str(), kind(value));
+                found.check(kind(value) == wanted, tried.as_str(), wanted, kind(value));
             }
             let Value::Coded(coded) = value else { continue };
             let named = !coded.code_system.is_empty() && !coded.code_system_version.is_empty();
@@ -259,7 +237,7 @@ pub(crate) async fn again(kit: &Kit, found: &mut Found) -> Tried {
     let mut first = None;
     for _ in 0..3 {
         let wire = kit.connect().await?;
-        let answer = matched(kit, &wire, tried, &request).await?;
+        let answer = matched(&wire, tried, &request).await?;
         let first = first.get_or_insert_with(|| answer.items.clone());
         found.check(*first == answer.items, tried, "the same outcomes", "other ones");
     }
@@ -296,12 +274,7 @@ pub(crate) async fn synthetic(kit: &Kit, found: &mut Found) -> Tried {
     ))
 }
 
-/// How many bytes an answer has, but for what may differ each time.
+/// An answer without what may differ each time.
 pub(crate) fn timeless(answer: &GetRecordResponse) -> GetRecordResponse {
     GetRecordResponse { answer_time: None, ..answer.clone() }
-}
-
-/// The same, as bytes.
-pub(crate) fn timeless_len(answer: &GetRecordResponse) -> usize {
-    timeless(answer).encoded_len()
 }

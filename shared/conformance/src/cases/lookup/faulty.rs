@@ -10,7 +10,7 @@ use super::ITEMS_MAX;
 use crate::{
     cases::people,
     found::{Found, Tried},
-    kit::{Kit, is_refused, path, shown},
+    kit::{Kit, call, is_refused, path, shown},
 };
 
 /// Bytes of a warrant.
@@ -97,13 +97,13 @@ pub(crate) async fn questions(kit: &Kit, found: &mut Found) -> Tried {
     let expected = "INVALID_ARGUMENT INVALID_REQUEST";
     for (what, request) in faulty_questions(&right) {
         let tried = format!("GetRecord with {what}");
-        let reply = kit.call(&wire, &tried, path::GET, &request).await?;
+        let reply = call(&wire, &tried, path::GET, &request).await?;
         let holds = is_refused(&reply.status, Code::InvalidArgument, "INVALID_REQUEST");
         found.check(holds, tried, expected, shown(&reply.status));
     }
     for (what, request) in faulty_comparisons(&compared) {
         let tried = format!("VerifyRecord with {what}");
-        let reply = kit.call(&wire, &tried, path::VERIFY, &request).await?;
+        let reply = call(&wire, &tried, path::VERIFY, &request).await?;
         let holds = is_refused(&reply.status, Code::InvalidArgument, "INVALID_REQUEST");
         found.check(holds, tried, expected, shown(&reply.status));
     }
@@ -116,7 +116,7 @@ pub(crate) async fn questions(kit: &Kit, found: &mut Found) -> Tried {
     };
     let tried =
         "GetRecord with 64 items, a warrant of 4096 bytes and a request_id of 40 characters";
-    let reply = kit.call(&wire, tried, path::GET, &most).await?;
+    let reply = call(&wire, tried, path::GET, &most).await?;
     found.check(reply.status.code() == Code::Ok, tried, "an answer", shown(&reply.status));
     Ok(())
 }

@@ -7,8 +7,8 @@ use tonic::Code;
 use super::{about, answers::timeless, claims, faulty::faulty_questions, get, held, known};
 use crate::{
     cases::people::{self, NO_ITEM},
-    found::{Found, Tried, failed},
-    kit::{Kit, is_refused, path, shown},
+    found::{Found, Tried, beyond_a_request, failed},
+    kit::{Kit, call, is_refused, path, shown},
 };
 
 /// The most queries of one call, by the description.
@@ -35,10 +35,10 @@ pub(crate) async fn as_one(kit: &Kit, found: &mut Found) -> Tried {
     queries.truncate(queries_max(kit).max(1));
     let mut expected = Vec::new();
     for query in &queries {
-        expected.push(get(kit, &wire, "GetRecord", query).await?);
+        expected.push(get(&wire, "GetRecord", query).await?);
     }
     let tried = format!("StreamRecords of {} questions", queries.len());
-    let reply = kit.call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
+    let reply = call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
     let ended = reply.status.code() == Code::Ok;
     found.check(ended, tried.as_str(), "OK at the end", shown(&reply.status));
     let seen = format!("{} answers", reply.messages.len());
@@ -69,23 +69,18 @@ pub(crate) async fn faulty(kit: &Kit, found: &mut Found) -> Tried {
     let more = queries_max(kit) + 1;
     let too_many: Vec<_> = std::iter::repeat_n(right, more.min(100_000)).collect();
     let bytes = StreamRecordsRequest { queries: too_many.clone() }.encoded_len();
-    if bytes < BYTES_MAX && too_many.len() == more {
+    let fits = bytes < BYTES_MAX && too_many.len() == more;
+    if fits {
         all.push((format!("{more} queries"), too_many));
-    } else {
-        found.remark(
-            format!("chưa thử: {more} câu hỏi, vì không vừa 4 MiB"),
-            format!("not tried: {more} queries, because they do not fit into 4 MiB"),
-        );
     }
     for (what, queries) in all {
         let tried = format!("StreamRecords with {what}");
-        let reply =
-            kit.call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
+        let reply = call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
         let refused = is_refused(&reply.status, Code::InvalidArgument, "INVALID_REQUEST");
         let none = reply.messages.is_empty();
         let expected = "INVALID_ARGUMENT INVALID_REQUEST, and no answer before it";
         let seen = format!("{} answers, then {}", reply.messages.len(), shown(&reply.status));
         found.check(refused && none, tried, expected, seen);
     }
-    Ok(())
+    if fits { Ok(()) } else { Err(beyond_a_request("queries_max", more)) }
 }

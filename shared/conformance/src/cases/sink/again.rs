@@ -19,14 +19,14 @@ pub(crate) async fn duplicates(kit: &Kit, found: &mut Found) -> Tried {
     store(kit, &wire, "three new events", &[&first, &second, &person]).await?;
     let all = [EventStatus::Duplicate; 3];
     let again = ("the same delivery again", &[&first, &second, &person][..]);
-    expect(kit, &wire, found, again, &all).await?;
+    expect(&wire, found, again, &all).await?;
     let third = events.discrepancy();
     let twice = ("a new event twice in one delivery", &[&third, &third][..]);
     let once = [EventStatus::Stored, EventStatus::Duplicate];
-    expect(kit, &wire, found, twice, &once).await?;
+    expect(&wire, found, twice, &once).await?;
     let other = kit.connect().await?;
     let later = ("the first event again, alone and on another connection", &[&first][..]);
-    expect(kit, &other, found, later, &[EventStatus::Duplicate]).await?;
+    expect(&other, found, later, &[EventStatus::Duplicate]).await?;
     Ok(())
 }
 
@@ -48,16 +48,16 @@ pub(crate) async fn conflicts(kit: &Kit, found: &mut Found) -> Tried {
     let other = changed(&event);
     let same_id = ("its id with other bytes, before a new event", &[&other, &neighbour][..]);
     let expected = [EventStatus::Conflict, EventStatus::Stored];
-    expect(kit, &wire, found, same_id, &expected).await?;
+    expect(&wire, found, same_id, &expected).await?;
     // Whatever else is wrong with it, the first is the one that is known.
     let tried = "the first event again";
-    let told = statuses(&deliver(kit, &wire, tried, &[&event]).await?);
+    let told = statuses(&deliver(&wire, tried, &[&event]).await?);
     let kept = told != [EventStatus::Conflict];
     found.check(kept, tried, "DUPLICATE: the conflict changed nothing", words(&told));
     let third = events.discrepancy();
     let in_one = ("a new event and its id with other bytes, at once", [&third, &changed(&third)]);
     let expected = [EventStatus::Stored, EventStatus::Conflict];
-    expect(kit, &wire, found, (in_one.0, &in_one.1), &expected).await?;
+    expect(&wire, found, (in_one.0, &in_one.1), &expected).await?;
     Ok(())
 }
 
@@ -71,20 +71,20 @@ pub(crate) async fn obsolete(kit: &Kit, found: &mut Found) -> Tried {
     for version in [5, 4] {
         let late = events.person(&token, version);
         let tried = format!("another event about the person at version {version}");
-        expect(kit, &wire, found, (&tried, &[&late]), &[EventStatus::Obsolete]).await?;
+        expect(&wire, found, (&tried, &[&late]), &[EventStatus::Obsolete]).await?;
     }
     let sixth = events.person(&token, 6);
     let next = ("the person at version 6", &[&sixth][..]);
-    expect(kit, &wire, found, next, &[EventStatus::Stored]).await?;
+    expect(&wire, found, next, &[EventStatus::Stored]).await?;
     let others = events.person(&other, 1);
     let somebody = ("somebody else at version 1", &[&others][..]);
-    expect(kit, &wire, found, somebody, &[EventStatus::Stored]).await?;
+    expect(&wire, found, somebody, &[EventStatus::Stored]).await?;
     let (eighth, seventh) = (events.person(&token, 8), events.person(&token, 7));
     let in_one = ("versions 8 and 7 in one delivery", &[&eighth, &seventh][..]);
     let expected = [EventStatus::Stored, EventStatus::Obsolete];
-    expect(kit, &wire, found, in_one, &expected).await?;
+    expect(&wire, found, in_one, &expected).await?;
     let tried = "the event of version 5 again, after 8";
-    let told = statuses(&deliver(kit, &wire, tried, &[&fifth]).await?);
+    let told = statuses(&deliver(&wire, tried, &[&fifth]).await?);
     let known = told != [EventStatus::Obsolete];
     found.check(known, tried, "DUPLICATE: it was stored", words(&told));
     Ok(())
@@ -98,7 +98,7 @@ pub(crate) async fn after_a_restart(kit: &Kit, found: &mut Found) -> Tried {
     let (event, token) = (events.discrepancy(), events.token());
     let person = events.person(&token, 9);
     store(kit, &wire, "two new events", &[&event, &person]).await?;
-    let told = statuses(&deliver(kit, &wire, "them again", &[&event, &person]).await?);
+    let told = statuses(&deliver(&wire, "them again", &[&event, &person]).await?);
     if told != [EventStatus::Duplicate; 2] {
         return Err(not_tried(
             (
@@ -109,17 +109,17 @@ pub(crate) async fn after_a_restart(kit: &Kit, found: &mut Found) -> Tried {
         ));
     }
     let earlier = events.person(&token, 8);
-    let before = statuses(&deliver(kit, &wire, "an earlier version", &[&earlier]).await?);
+    let before = statuses(&deliver(&wire, "an earlier version", &[&earlier]).await?);
     drop(wire);
     restarted(kit, restart).await?;
     let wire = kit.connect().await?;
     let again = ("the events again, after a restart", &[&event, &person][..]);
-    expect(kit, &wire, found, again, &[EventStatus::Duplicate; 2]).await?;
+    expect(&wire, found, again, &[EventStatus::Duplicate; 2]).await?;
     // What is said of it without a restart is the business of SNK-4.
     if before == [EventStatus::Obsolete] {
         let earlier = events.person(&token, 7);
         let late = ("an earlier version of the person, after a restart", &[&earlier][..]);
-        expect(kit, &wire, found, late, &[EventStatus::Obsolete]).await?;
+        expect(&wire, found, late, &[EventStatus::Obsolete]).await?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ pub(crate) async fn same_again(kit: &Kit, found: &mut Found) -> Tried {
     let listing = listing(kit, 1).await?;
     let wire = kit.connect().await?;
     for first in listing.pages.iter().take(AGAIN_MAX) {
-        let again = page(kit, &wire, &first.cursor, first.size).await?;
+        let again = page(&wire, &first.cursor, first.size).await?;
         let tried = format!("{}, twice", super::asked(&first.cursor, first.size));
         if let Some(seen) = difference(&first.changes, &again.changes, true) {
             found.fail(tried, "the same changes with the same bytes", seen);
@@ -62,16 +62,17 @@ pub(crate) async fn once(kit: &Kit, found: &mut Found) -> Tried {
         let mut cursor = String::new();
         let mut read: Vec<Listed> = Vec::new();
         let mut seen = BTreeSet::new();
-        while read.len() < changes.min(listing.changes.len()) && seen.insert(cursor.clone()) {
-            let next = page(kit, &wire, &cursor, size).await?;
+        let expected: Vec<Listed> = listing.changes.iter().take(changes).cloned().collect();
+        while read.len() < expected.len() && seen.insert(cursor.clone()) {
+            let next = page(&wire, &cursor, size).await?;
             cursor = next.page.next_cursor;
-            if next.changes.is_empty() || cursor.is_empty() {
+            let empty = next.changes.is_empty();
+            read.extend(next.changes);
+            if empty || cursor.is_empty() {
                 break;
             }
-            read.extend(next.changes);
         }
         found_twice(&read.iter().collect::<Vec<_>>(), found);
-        let expected = listing.changes.iter().take(read.len()).cloned().collect::<Vec<_>>();
         if let Some(seen) = difference(&expected, &read, false) {
             let tried = format!("ListChanges with pages of {size}");
             found.fail(tried, "the changes that other sizes give", seen);
@@ -109,7 +110,7 @@ pub(crate) async fn own_cursor(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
     for number in sample(&mut kit.dice("SRC-6"), listing.changes.len(), CURSORS_MAX) {
         let Some(listed) = listing.changes.get(number) else { continue };
-        let after = page(kit, &wire, &listed.change.cursor, 2).await?;
+        let after = page(&wire, &listed.change.cursor, 2).await?;
         let next = listing.changes.get(number + 1);
         let seen = after.changes.first();
         let same = match (next, seen) {
@@ -136,7 +137,7 @@ pub(crate) async fn from_the_oldest(kit: &Kit, found: &mut Found) -> Tried {
     let first = listing.changes.first();
     let wire = kit.connect().await?;
     for size in [1, 0, page_size_max(kit)] {
-        let read = page(kit, &wire, "", size).await?;
+        let read = page(&wire, "", size).await?;
         let same = read.changes.first().map(Listed::id) == first.map(Listed::id);
         let tried = super::asked("", size);
         found.check(same, tried, "the same first change with every size", "another one");
@@ -179,14 +180,14 @@ pub(crate) async fn after_a_restart(kit: &Kit, found: &mut Found) -> Tried {
     whole(kit, FEW).await?;
     // Read now, so that what was committed during the run is no difference.
     let wire = kit.connect().await?;
-    let before = walk(kit, &wire, "", page_size_max(kit)).await?;
+    let before = walk(&wire, "", page_size_max(kit)).await?;
     let half = before.changes.get(before.changes.len() / 2);
     let cursor = half.map(|listed| listed.change.cursor.clone()).unwrap_or_default();
-    let next = page(kit, &wire, &cursor, 1).await?;
+    let next = page(&wire, &cursor, 1).await?;
     drop(wire);
     restarted(kit, restart).await?;
     let wire = kit.connect().await?;
-    let after = walk(kit, &wire, "", page_size_max(kit)).await?;
+    let after = walk(&wire, "", page_size_max(kit)).await?;
     // Later ones may follow.
     let same = kept(&after.changes).starts_with(&kept(&before.changes));
     let expected = "the same ids, sequences and cursors";
@@ -196,7 +197,7 @@ pub(crate) async fn after_a_restart(kit: &Kit, found: &mut Found) -> Tried {
         before.changes.len()
     );
     found.check(same, "the list before and after a restart", expected, seen);
-    let again = page(kit, &wire, &cursor, 1).await?;
+    let again = page(&wire, &cursor, 1).await?;
     let same = again.changes.first().map(Listed::id) == next.changes.first().map(Listed::id);
     let tried = "reading on from a cursor that was given before the restart";
     found.check(same, tried, "the change after it", shown(again.changes.first()));
@@ -221,7 +222,7 @@ pub(crate) async fn restarted(kit: &Kit, restart: &crate::Act) -> Tried {
     done.map_err(|error| failed(tried, "a command that ends with success", error))?;
     let began = std::time::Instant::now();
     loop {
-        let again = async { describes(kit, &kit.connect().await?, tried).await };
+        let again = async { describes(&kit.connect().await?, tried).await };
         match again.await {
             Ok(()) => return Ok(()),
             Err(trouble) if began.elapsed() > kit.patience() * 3 => return Err(trouble),

@@ -17,7 +17,7 @@ pub(crate) async fn sizes(kit: &Kit, found: &mut Found) -> Tried {
     let most = page_size_max(kit);
     let wire = kit.connect().await?;
     for size in [1, 2, most, most.saturating_add(1), i32::MAX, 0] {
-        let read = page(kit, &wire, "", size).await?;
+        let read = page(&wire, "", size).await?;
         let limit = if size == 0 { most } else { size.min(most) };
         let holds = i32::try_from(read.changes.len()).is_ok_and(|count| count <= limit);
         let seen = format!("{} changes", read.changes.len());
@@ -52,7 +52,7 @@ pub(crate) async fn bytes(kit: &Kit, found: &mut Found) -> Tried {
     let mut seen = BTreeSet::new();
     // Pages as large as they come.
     while seen.insert(cursor.clone()) && seen.len() < 100 {
-        let read = page(kit, &wire, &cursor, i32::MAX).await?;
+        let read = page(&wire, &cursor, i32::MAX).await?;
         largest = largest.max(read.bytes);
         if read.changes.is_empty() || read.page.next_cursor.is_empty() {
             break;
@@ -81,7 +81,7 @@ pub(crate) async fn at_the_end(kit: &Kit, found: &mut Found) -> Tried {
     let mut cursor = listing.pages.last().map(|read| read.page.next_cursor.clone());
     for _ in 0..3 {
         let Some(end) = cursor.take().filter(|end| !end.is_empty()) else { return Ok(()) };
-        let read = page(kit, &wire, &end, 0).await?;
+        let read = page(&wire, &end, 0).await?;
         let tried = format!("{}, at the end of the list", asked(&end, 0));
         let twice = read.changes.iter().any(|listed| !known.insert(listed.id().to_owned()));
         found.check(!twice, tried.as_str(), "nothing twice", "a change that was listed before");
@@ -93,7 +93,7 @@ pub(crate) async fn at_the_end(kit: &Kit, found: &mut Found) -> Tried {
     committed_since(kit, &end, &known, found).await
 }
 
-/// With a command that commits a change: it is found from a cursor of the end.
+/// A change that is committed later is found from a cursor of the end.
 async fn committed_since(
     kit: &Kit,
     end: &str,
@@ -101,17 +101,19 @@ async fn committed_since(
     found: &mut Found,
 ) -> Tried {
     let Some(change) = &kit.plan.change else {
-        found.remark(
-            "chưa thử: thay đổi ghi nhận sau đó được tìm thấy từ con trỏ này (--change 'LỆNH')",
-            "not tried: that a change which is committed later is found from there (--change 'COMMAND')",
-        );
-        return Ok(());
+        return Err(not_tried(
+            (
+                "không có lệnh ghi nhận thêm một thay đổi, nên không biết nó có được tìm thấy từ con trỏ này",
+                "there is no command that commits a change: whether it is found from there is not known",
+            ),
+            ("--change 'LỆNH'", "--change 'COMMAND'"),
+        ));
     };
     let tried = "reading on from the end, after a change was committed";
     change.done().await.map_err(|error| failed(tried, "the command --change succeeds", error))?;
     let (wire, began) = (kit.connect().await?, Instant::now());
     loop {
-        let read = page(kit, &wire, end, 0).await?;
+        let read = page(&wire, end, 0).await?;
         if read.changes.iter().any(|listed| !known.contains(listed.id())) {
             return Ok(());
         }
@@ -130,7 +132,7 @@ pub(crate) async fn end_reached(kit: &Kit, found: &mut Found) -> Tried {
     for _ in 0..2 {
         let wire = kit.connect().await?;
         let size = listing.pages.first().map_or(0, |read| read.size);
-        let again = walk(kit, &wire, "", size).await?;
+        let again = walk(&wire, "", size).await?;
         match wrongly_said(&again.pages) {
             Some(again) => wrong = again,
             None => return Ok(()),

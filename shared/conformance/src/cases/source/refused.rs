@@ -1,18 +1,18 @@
 //! SRC-7, SRC-8 and SRC-22: what is refused.
 
 use contract::database::v1::{ListChangesRequest, StreamChangesRequest};
+use server::error::code_name;
 use tonic::Code;
 
 use super::{asked, listing};
 use crate::{
     found::{Found, Tried, not_tried},
-    kit::{Kit, is_refused, name, path, shown},
+    kit::{Kit, call, is_refused, path, shown},
     wire::Wire,
 };
 
 /// Both methods refuse a cursor so.
 async fn refused(
-    kit: &Kit,
     wire: &Wire,
     found: &mut Found,
     (what, cursor): (&str, &str),
@@ -20,15 +20,15 @@ async fn refused(
 ) -> Tried {
     let list = ListChangesRequest { cursor: cursor.to_owned(), page_size: 1 };
     let tried = format!("ListChanges after {what}");
-    let listed = kit.call(wire, &tried, path::LIST, &list).await?;
+    let listed = call(wire, &tried, path::LIST, &list).await?;
     let stream = StreamChangesRequest { cursor: cursor.to_owned(), follow: false };
     let streaming = format!("StreamChanges after {what}");
-    let streamed = kit.call(wire, &streaming, path::STREAM, &stream).await?;
+    let streamed = call(wire, &streaming, path::STREAM, &stream).await?;
     for (tried, reply) in [(tried, listed), (streaming, streamed)] {
         let holds = is_refused(&reply.status, code, reason) && reply.messages.is_empty();
         let with = if reply.messages.is_empty() { "" } else { ", with changes" };
         let seen = format!("{}{with}", shown(&reply.status));
-        found.check(holds, tried, format!("{} {reason}", name(code)), seen);
+        found.check(holds, tried, format!("{} {reason}", code_name(code)), seen);
     }
     Ok(())
 }
@@ -52,7 +52,7 @@ pub(crate) async fn unknown_cursor(kit: &Kit, found: &mut Found) -> Tried {
         ("a cursor of 5000 characters", "y".repeat(5000)),
     ] {
         let unknown = (Code::InvalidArgument, "UNKNOWN_CURSOR");
-        refused(kit, &wire, found, (what, &cursor), unknown).await?;
+        refused(&wire, found, (what, &cursor), unknown).await?;
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ pub(crate) async fn expired_cursor(kit: &Kit, found: &mut Found) -> Tried {
     };
     let wire = kit.connect().await?;
     let expired = (Code::FailedPrecondition, "CURSOR_EXPIRED");
-    refused(kit, &wire, found, ("the expired cursor", cursor), expired).await
+    refused(&wire, found, ("the expired cursor", cursor), expired).await
 }
 
 /// SRC-22.
@@ -79,7 +79,7 @@ pub(crate) async fn negative_size(kit: &Kit, found: &mut Found) -> Tried {
     for size in [-1, i32::MIN] {
         let request = ListChangesRequest { cursor: String::new(), page_size: size };
         let tried = asked("", size);
-        let reply = kit.call(&wire, &tried, path::LIST, &request).await?;
+        let reply = call(&wire, &tried, path::LIST, &request).await?;
         let holds = is_refused(&reply.status, Code::InvalidArgument, "INVALID_REQUEST");
         found.check(holds, tried, "INVALID_ARGUMENT INVALID_REQUEST", shown(&reply.status));
     }

@@ -1,6 +1,6 @@
 //! SRC-30 to SRC-33: the list as a stream.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use contract::database::v1::StreamChangesRequest;
@@ -10,8 +10,9 @@ use tonic::Code;
 
 use super::{Listed, Page, difference, listing, page_size_max, parsed, walk, whole};
 use crate::{
+    cases::transport::begun,
     found::{Found, Tried, Trouble, failed, no_answer},
-    kit::{Kit, path, shown},
+    kit::{Kit, call, path, shown},
     wire::{Ask, NoAnswer, Reply, Wire},
 };
 
@@ -49,8 +50,8 @@ fn cursors(listing: &super::Listing) -> Vec<String> {
     std::iter::once(String::new()).chain(own).collect()
 }
 
-async fn stream(kit: &Kit, wire: &Wire, tried: &str, cursor: &str) -> Tried<Reply> {
-    kit.call(wire, tried, path::STREAM, &request(cursor, false)).await
+async fn stream(wire: &Wire, tried: &str, cursor: &str) -> Tried<Reply> {
+    call(wire, tried, path::STREAM, &request(cursor, false)).await
 }
 
 /// SRC-30.
@@ -59,19 +60,20 @@ pub(crate) async fn as_listed(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
     for (number, cursor) in cursors(listing).into_iter().enumerate() {
         let tried = format!("StreamChanges and ListChanges from the same cursor ({})", number + 1);
-        let expected = walk(kit, &wire, &cursor, page_size_max(kit)).await?;
-        let reply = stream(kit, &wire, &tried, &cursor).await?;
-        let seen = streamed(&tried, &reply)?;
-        if let Some(seen) = difference(&expected.changes, &seen, true) {
-            found.fail(tried.as_str(), "the same changes", seen);
-        }
+        let expected = walk(&wire, &cursor, page_size_max(kit)).await?;
+        let reply = stream(&wire, &tried, &cursor).await?;
+        let most = usize::try_from(page_size_max(kit)).unwrap_or(0);
+        let mut streamed = Vec::new();
         for message in &reply.messages {
             let (page, changes) = part(&tried, message)?;
-            let most = usize::try_from(page_size_max(kit)).unwrap_or(0);
             let holds = (1..=most).contains(&changes.len()) && !page.next_cursor.is_empty();
             let seen = format!("{} changes, cursor `{}`", changes.len(), page.next_cursor);
             let expected = format!("messages of 1 to {most} changes, with a cursor");
             found.check(holds, tried.as_str(), expected, seen);
+            streamed.extend(changes);
+        }
+        if let Some(seen) = difference(&expected.changes, &streamed, true) {
+            found.fail(tried, "the same changes", seen);
         }
     }
     Ok(())
@@ -85,7 +87,7 @@ pub(crate) async fn ends(kit: &Kit, found: &mut Found) -> Tried {
     let end = end.filter(|end| !end.is_empty()).map(|end| ("from the end", end));
     for (what, cursor) in [("from the oldest", String::new())].into_iter().chain(end) {
         let tried = format!("StreamChanges without follow, {what}");
-        let reply = stream(kit, &wire, &tried, &cursor).await?;
+        let reply = stream(&wire, &tried, &cursor).await?;
         let holds = reply.status.code() == Code::Ok;
         found.check(holds, tried, "OK at the end of the list", shown(&reply.status));
     }
@@ -136,16 +138,25 @@ async fn new_ones(kit: &Kit, wire: &Wire, listing: &super::Listing, found: &mut 
         return Ok(());
     };
     let Some(last) = listing.changes.last() else { return Ok(()) };
+    // What was committed since the list was read is not what is waited for.
+    let since = walk(wire, &last.change.cursor, page_size_max(kit)).await?;
+    let end = since.changes.last().unwrap_or(last);
     let tried = "StreamChanges with follow, while a change is committed";
-    let ask = Ask::of(path::STREAM, &request(&last.change.cursor, true));
     let lost = |error: NoAnswer| no_answer(tried, &error);
-    let mut open = wire.open(ask.due_in(kit.patience())).await.map_err(lost)?;
+    // The command has its own time.
+    let ask = Ask::of(path::STREAM, &request(&end.change.cursor, true)).due_in(kit.patience() * 6);
+    let mut open = wire.open(ask).await.map_err(lost)?;
+    begun(&mut open).await.map_err(lost)?;
     change.done().await.map_err(|error| failed(tried, "the command --change succeeds", error))?;
-    match open.next(kit.patience()).await.map_err(lost)? {
-        Some(_) => {}
-        None => found.fail(tried, "the new change", "the end of the stream"),
+    let known: BTreeSet<&str> =
+        listing.changes.iter().chain(&since.changes).map(Listed::id).collect();
+    while let Some(message) = open.next(kit.patience()).await.map_err(lost)? {
+        if part(tried, &message)?.1.iter().any(|listed| !known.contains(listed.id())) {
+            open.cancel();
+            return Ok(());
+        }
     }
-    open.cancel();
+    found.fail(tried, "the new change", "the end of the stream");
     Ok(())
 }
 
@@ -153,7 +164,7 @@ async fn new_ones(kit: &Kit, wire: &Wire, listing: &super::Listing, found: &mut 
 pub(crate) async fn resumed(kit: &Kit, found: &mut Found) -> Tried {
     listing(kit, 4).await?;
     let wire = kit.connect().await?;
-    let unbroken = stream(kit, &wire, "StreamChanges", "").await?;
+    let unbroken = stream(&wire, "StreamChanges", "").await?;
     let expected = streamed("StreamChanges", &unbroken)?;
     for parts in 1..=3 {
         let tried = format!("StreamChanges, broken off after {parts} messages and continued");
@@ -168,7 +179,7 @@ pub(crate) async fn resumed(kit: &Kit, found: &mut Found) -> Tried {
             cursor = page.next_cursor;
         }
         open.cancel();
-        let reply = stream(kit, &wire, &tried, &cursor).await?;
+        let reply = stream(&wire, &tried, &cursor).await?;
         read.extend(streamed(&tried, &reply)?);
         if let Some(seen) = difference(&expected, &read, false) {
             found.fail(tried, "what a stream gives that is not broken off", seen);

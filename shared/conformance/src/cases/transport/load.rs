@@ -11,7 +11,7 @@ use crate::{
     Role,
     cases::people,
     found::{Found, Tried, failed, no_answer},
-    kit::{Kit, method, path, shown},
+    kit::{Kit, answer, method, path, shown},
     wire::{Ask, NoAnswer, Open, Wire, framed},
 };
 
@@ -48,7 +48,7 @@ pub(crate) async fn deadline(kit: &Kit, found: &mut Found) -> Tried {
             Err(error) => found.fail(tried, expected, error.to_string()),
         }
     }
-    describes(kit, &wire, "DescribeDatabase on the same connection, afterwards").await
+    describes(&wire, "DescribeDatabase on the same connection, afterwards").await
 }
 
 /// A call that lasts: a stream that follows where there is one, a call whose message does not come elsewhere.
@@ -104,8 +104,7 @@ async fn answered(kit: &Kit, wire: &Wire, path: &str, tried: &str, found: &mut F
     };
     let began = Instant::now();
     loop {
-        let reply = wire.call(Ask::bytes(path, &body)).await;
-        let reply = reply.map_err(|error| no_answer(tried, &error))?;
+        let reply = answer(wire, tried, Ask::bytes(path, &body)).await?;
         let code = reply.status.code();
         if matches!(code, Code::Ok | Code::InvalidArgument) || !reply.messages.is_empty() {
             return Ok(());

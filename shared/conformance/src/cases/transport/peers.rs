@@ -7,7 +7,7 @@ use super::describes;
 use crate::{
     cases::people,
     found::{Found, Tried, no_answer, not_tried},
-    kit::{Kit, is_refused, message, method, methods, path, shown},
+    kit::{Kit, call, is_refused, message, method, methods, path, shown},
     wire::{
         Ask, NoAnswer, Wire,
         hello::{OLDER, is_answered},
@@ -32,7 +32,7 @@ pub(crate) async fn tls(kit: &Kit, found: &mut Found) -> Tried {
             Err(error) => found.fail(tried, "an alert, or the end", error.to_string()),
         }
     }
-    describes(kit, &wire, "DescribeDatabase over TLS 1.3, afterwards").await
+    describes(&wire, "DescribeDatabase over TLS 1.3, afterwards").await
 }
 
 /// DB-2.
@@ -58,7 +58,7 @@ pub(crate) async fn unknown(kit: &Kit, found: &mut Found) -> Tried {
         }
     }
     let wire = kit.connect().await?;
-    describes(kit, &wire, "DescribeDatabase by the kit, afterwards").await
+    describes(&wire, "DescribeDatabase by the kit, afterwards").await
 }
 
 /// Whether there is no answer; what there is otherwise.
@@ -109,7 +109,7 @@ pub(crate) async fn stranger(kit: &Kit, found: &mut Found) -> Tried {
         }
     }
     let tried = "DescribeDatabase by a client that is not on the allow list";
-    let reply = kit.call(&wire, tried, path::DESCRIBE, &DescribeDatabaseRequest {}).await?;
+    let reply = call(&wire, tried, path::DESCRIBE, &DescribeDatabaseRequest {}).await?;
     let _: DescribeDatabaseResponse = message(tried, &reply)?;
     Ok(())
 }

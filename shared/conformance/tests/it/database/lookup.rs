@@ -210,7 +210,9 @@ impl Database {
             items.sort_by(|a, b| a.item.cmp(&b.item));
         }
         let outcome = if matches { RecordOutcome::Match } else { RecordOutcome::NoMatch };
-        let subject = asked.subject.clone().filter(|_| !self.is(Fault::NoSubject));
+        let hidden = known && !matches;
+        let omitted = self.is(Fault::NoSubject) || (hidden && self.is(Fault::OtherClaimsNoSubject));
+        let subject = asked.subject.clone().filter(|_| !omitted);
         let request_id = match self.is(Fault::NoRequestId) {
             true => String::new(),
             false => asked.request_id.clone(),

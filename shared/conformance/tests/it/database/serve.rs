@@ -35,7 +35,6 @@ const PLACES: usize = 40;
 const DESCRIBE: &str = "/lienthong.database.v1.DatabaseService/DescribeDatabase";
 const VERIFY: &str = "/lienthong.database.v1.LookupService/VerifyRecord";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
-const CONTRACT: &[u8] = include_bytes!("../../../data/contract.binpb");
 
 /// A database that serves until it is dropped.
 pub struct Running {
@@ -67,7 +66,7 @@ impl Running {
         let mut routes = database.routes();
         if fault != Some(Fault::NoReflection) {
             let reflection = tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(CONTRACT)
+                .register_encoded_file_descriptor_set(contract::database::v1::DESCRIPTORS)
                 .build_v1()
                 .unwrap();
             routes = routes.add_service(reflection);
@@ -92,11 +91,7 @@ impl Running {
     }
 
     pub fn commit(&self) -> Act {
-        let database = self.database.clone();
-        Act::new(move || {
-            database.commit();
-            async { Ok(()) }
-        })
+        self.database.committing()
     }
 }
 

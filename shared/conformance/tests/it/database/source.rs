@@ -200,8 +200,13 @@ impl Database {
         *times += 1;
         let times = *times;
         let size = usize::try_from(size).unwrap();
+        let listed = match self.inner().fault {
+            Some(Fault::OneByOneEndsEarly) if asked.page_size == 1 => OLDEST + 10,
+            Some(Fault::EndIsForEver) => CHANGES,
+            _ => state.changes.len(),
+        };
         let mut changes: Vec<Change> =
-            state.changes.iter().skip(place).take(size).cloned().collect();
+            state.changes.iter().take(listed).skip(place).take(size).cloned().collect();
         let mut next = place + changes.len();
         let end = next == state.changes.len();
         let again = times > 1 && asked.page_size == 7 && !changes.is_empty();
@@ -280,7 +285,7 @@ impl Database {
                 break;
             }
             tokio::select! {
-                _more = committed.changed() => {}
+                _more = committed.changed(), if !self.is(Fault::FollowBringsNothing) => {}
                 () = out.closed() => return,
                 () = tokio::time::sleep_until(due) => {
                     let _gone = out.send(Err(refuse(ErrorReason::DeadlineExceeded))).await;

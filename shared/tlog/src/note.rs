@@ -1,0 +1,100 @@
+//! C2SP signed notes with Ed25519: a text, an empty line, and the line of each signature. Keys are C2SP's texts.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
+
+use crate::Error;
+
+/// Ed25519 in C2SP's list of algorithms.
+const ED25519: u8 = 1;
+
+/// A key that signs notes. Debug shows its name only.
+#[derive(Clone)]
+pub struct NoteSigner {
+    name: String,
+    skey: String,
+    vkey: String,
+    signer: StandardSigner,
+}
+
+impl std::fmt::Debug for NoteSigner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NoteSigner").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl NoteSigner {
+    /// A key from 32 random bytes. Its name must not be empty, and hold neither spaces nor `+`.
+    pub fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, Error> {
+        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+        let public = [&[ED25519], key.verifying_key().to_bytes().as_slice()].concat();
+        let id = signed_note::key_id(name, &public);
+        let secret = BASE64_STANDARD.encode([&[ED25519], seed.as_slice()].concat());
+        Self::parse(&format!("PRIVATE+KEY+{name}+{id:08x}+{secret}"))
+    }
+
+    /// A key from its text.
+    pub fn parse(skey: &str) -> Result<Self, Error> {
+        let signer = StandardSigner::new(skey).map_err(|_| Error::MalformedKey)?;
+        let name = skey.split('+').nth(2).ok_or(Error::MalformedKey)?.to_owned();
+        // base64 may hold `+`, so the secret is everything after the fourth one.
+        let secret = skey.splitn(5, '+').nth(4).ok_or(Error::MalformedKey)?;
+        let secret = BASE64_STANDARD.decode(secret).map_err(|_| Error::MalformedKey)?;
+        let seed = secret.get(1..).and_then(|s| <[u8; 32]>::try_from(s).ok());
+        let key = ed25519_dalek::SigningKey::from_bytes(&seed.ok_or(Error::MalformedKey)?);
+        let vkey = signed_note::new_ed25519_verifier_key(&name, &key.verifying_key());
+        Ok(Self { name, skey: skey.to_owned(), vkey, signer })
+    }
+
+    /// The key's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The secret key's text, to be kept in a file only its owner reads.
+    pub fn secret_text(&self) -> &str {
+        &self.skey
+    }
+
+    /// The public key's text (C2SP vkey).
+    pub fn verifier_key(&self) -> &str {
+        &self.vkey
+    }
+
+    /// The note of a text, which must end with a line break.
+    pub fn sign(&self, text: &[u8]) -> Result<String, Error> {
+        let mut note = Note::new(text, &[]).map_err(|_| Error::MalformedNote)?;
+        note.add_sigs(&[&self.signer]).map_err(|_| Error::MalformedKey)?;
+        String::from_utf8(note.to_bytes()).map_err(|_| Error::MalformedNote)
+    }
+}
+
+/// A key that checks notes.
+#[derive(Debug, Clone)]
+pub struct NoteVerifier {
+    name: String,
+    vkey: String,
+}
+
+impl NoteVerifier {
+    /// A verifier from the key's text (C2SP vkey).
+    pub fn new(vkey: &str) -> Result<Self, Error> {
+        let vkey = vkey.trim();
+        StandardVerifier::new(vkey).map_err(|_| Error::MalformedKey)?;
+        let name = vkey.split('+').next().ok_or(Error::MalformedKey)?.to_owned();
+        Ok(Self { name, vkey: vkey.to_owned() })
+    }
+
+    /// The key's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text of a note, if this key signed it.
+    pub fn verify(&self, note: &[u8]) -> Result<Vec<u8>, Error> {
+        let key = StandardVerifier::new(&self.vkey).map_err(|_| Error::MalformedKey)?;
+        let note = Note::from_bytes(note).map_err(|_| Error::MalformedNote)?;
+        note.verify(&VerifierList::new(vec![Box::new(key)])).map_err(|_| Error::BadSignature)?;
+        Ok(note.text().to_vec())
+    }
+}
