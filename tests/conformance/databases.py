@@ -80,7 +80,7 @@ class Database:
         import store
         import synthetic
 
-        books = store.Store(str(self.folder / "books.sqlite"), timedelta(days=365), synthetic=True)
+        books = store.Store(self.folder / "books.sqlite")
         books.commit(synthetic.registrations(1, int(time.time()), timedelta(days=1)))
 
 
@@ -106,12 +106,14 @@ def look(binary, folder, example, name, agency, system, python, roles):
     issue("stranger", "--operator", "nobody")
     endpoint, fixtures = f"127.0.0.1:{free_port()}", own / "fixtures.toml"
     tls = ["--ca", pki / "ca.pem", "--certificate", pki / "database.pem", "--key", pki / "database.key"]
-    shared = [*tls, "--listen", endpoint, "--allow", ALLOWED, "--fixtures", fixtures]
+    shared = [*tls, "--listen", endpoint, "--allow", ALLOWED]
     if python:
-        command = [sys.executable, pathlib.Path(example) / "server.py", *shared, "--database", own / "books.sqlite"]
-        command += ["--populate", "600", "--seed", "1"]
+        books, example = own / "books.sqlite", pathlib.Path(example)
+        subprocess.run([sys.executable, example / "synthetic.py", books, "600", fixtures], check=True)
+        command = [sys.executable, example / "server.py", *shared, "--database", books]
     else:
-        command = [binary, "reference-database", name, *shared, "--data-dir", own, "--changes", "300"]
+        command = [binary, "reference-database", name, *shared, "--fixtures", fixtures, "--data-dir", own]
+        command += ["--changes", "300"]
     start = {"command": [str(part) for part in command], "python": python}
     (own / "start.json").write_text(json.dumps(start))
     database = Database(own)

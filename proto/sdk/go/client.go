@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	auditv1 "lienthong.gov.vn/sdk/go/lienthong/audit/v1"
@@ -150,7 +152,7 @@ func (c *Client) SubmitContribution(ctx context.Context, request *contributionv1
 func send[A proto.Message](ctx context.Context, c *Client, method Method[A], message proto.Message) (*Answered[A], error) {
 	request, err := proto.Marshal(message)
 	if err != nil {
-		return nil, errors.New("the request cannot be serialised: a text is not UTF-8")
+		return nil, refused(status.Error(codes.Internal, "the request cannot be serialised: a text is not UTF-8"))
 	}
 	return method.Call(ctx, c, request)
 }
@@ -166,7 +168,11 @@ func (m Method[A]) Call(ctx context.Context, c *Client, request []byte) (*Answer
 	if err := c.Conn.Invoke(ctx, string(m), request, &response, grpc.ForceCodecV2(bytesCodec{})); err != nil {
 		return nil, refused(err)
 	}
-	return m.FromWire(request, response)
+	answered, err := m.FromWire(request, response)
+	if err != nil {
+		return nil, refused(status.Error(codes.Internal, "the response is malformed"))
+	}
+	return answered, nil
 }
 
 // Bytes in, bytes out: a receipt proves bytes.

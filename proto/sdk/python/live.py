@@ -186,8 +186,10 @@ def tries_again() -> None:
     with client("social-insurance", endpoint=unwilling) as me:
         need(me.get_person(lookup("third-time")).answer.request_id == "third-time", "no third time")
         never = refused(lambda: me.get_person(lookup("never")))
+        malformed = refused(lambda: me.get_person(lookup("malformed")))
     need((never.code, never.reason, never.metadata["attempt"]) == (StatusCode.UNAVAILABLE, "OVERLOADED", "5"), str(never))
     need(never.retry_after == timedelta(seconds=7), f"{never.retry_after}")
+    need((malformed.code, malformed.reason) == (StatusCode.INTERNAL, ""), str(malformed))
 
 
 for part in (looks_up, verifies_claims, contributes, decodes_refusals, knows_no_stranger, keeps_deadlines, tries_again):

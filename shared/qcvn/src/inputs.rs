@@ -38,7 +38,7 @@ pub(crate) fn read(table: &Table, given: &Inputs) -> Result<(Asked, Vec<Told>), 
     let mut told: Vec<Told> = given
         .keys()
         .filter(|name| !table.inputs.iter().any(|input| input.name == **name))
-        .map(|name| Told::of(shown(name), What::UnknownInput))
+        .map(|name| Told::of(told::shown(name), What::UnknownInput))
         .collect();
     for input in &table.inputs {
         if given.get(&input.name).is_some_and(|text| text.trim().chars().count() > input.max) {
@@ -118,7 +118,7 @@ fn is_stripped(name: &str) -> bool {
 
 fn date(text: &str, told: &mut Vec<Told>) -> Option<PartialDate> {
     let read = match text.len() {
-        4 => text.parse().ok().and_then(|year| PartialDate::new(year, 0, 0).ok()),
+        4 => year_text(text),
         _ => date_text(text),
     };
     let what = match read {
@@ -128,6 +128,12 @@ fn date(text: &str, told: &mut Vec<Told>) -> Option<PartialDate> {
     };
     told.push(Told::of("NgayThangNamSinh", what));
     read
+}
+
+/// A year alone: yyyy.
+pub(crate) fn year_text(text: &str) -> Option<PartialDate> {
+    let digits = text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| PartialDate::new(text.parse().ok()?, 0, 0).ok())?
 }
 
 /// A whole date: yyyy-mm-dd, or yyyymmdd as callers and replies of today have it.
@@ -193,10 +199,4 @@ pub(crate) fn write(table: &Table, asked: &Asked) -> Result<Inputs, Vec<Told>> {
     }
     told::faults(told)?;
     Ok(inputs)
-}
-
-/// The name of an input where it can be told: it is the sender's, and could hold anything (I8).
-fn shown(name: &str) -> &str {
-    let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphabetic());
-    if plain { name } else { "?" }
 }

@@ -132,12 +132,6 @@ impl Qcvn {
         Self { table, lists }
     }
 
-    /// The mapping.
-    #[must_use]
-    pub fn table(&self) -> &Table {
-        &self.table
-    }
-
     /// Writes persons as a message.
     ///
     /// # Errors

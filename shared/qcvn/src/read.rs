@@ -144,7 +144,7 @@ impl Reader<'_> {
             let path = format!("{}/{}", at.path, child.shown());
             match place.and_then(|place| found.get_mut(place)) {
                 Some(Some(_)) => {
-                    self.told.push(Told { place: path, at: Some(child.at), what: What::Repeated })
+                    self.tell::<()>(&path, child, What::Repeated);
                 }
                 Some(free) => *free = Some(child),
                 // An empty one loses nothing.

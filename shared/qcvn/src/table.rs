@@ -229,7 +229,7 @@ impl Table {
     }
 
     /// The elements that carry values of an item.
-    pub fn of_item<'a>(&'a self, item: &'a str) -> impl Iterator<Item = &'a Element> {
+    pub fn of_item<'a>(&'a self, item: &str) -> impl Iterator<Item = &'a Element> {
         self.elements.iter().filter(move |element| element.item == item)
     }
 

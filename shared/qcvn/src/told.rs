@@ -47,11 +47,11 @@ impl Severity {
 
 /// The table of everything that is told: one exhaustive match.
 macro_rules! told {
-    ($($(#[$doc:meta])* $name:ident $(($field:ident: $of:ty))?, $severity:ident, $stable:literal, $vi:literal, $en:literal;)+) => {
+    ($($name:ident $(($field:ident: $of:ty))?, $severity:ident, $stable:literal, $vi:literal, $en:literal;)+) => {
         /// What is told.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum What {
-            $($(#[$doc])* $name $(($of))?,)+
+            $(#[doc = $en] $name $(($of))?,)+
         }
 
         impl What {
@@ -117,79 +117,43 @@ impl Sample for usize {
 }
 
 told! {
-    /// It is longer than what is read.
     TooLarge(max: usize), Fault, "TOO_LARGE", "lớn hơn {max} byte", "is larger than {max} bytes";
-    /// It is no UTF-8.
     Encoding, Fault, "ENCODING", "không phải UTF-8", "is not UTF-8";
-    /// It is no well-formed XML.
     NotWellFormed, Fault, "NOT_WELL_FORMED", "không phải XML đúng cú pháp", "is not well-formed XML";
-    /// It has a document type, which is refused unread.
     DocumentType, Fault, "DOCUMENT_TYPE", "không chấp nhận khai báo DOCTYPE", "a document type declaration is refused";
-    /// It refers to an entity of its own.
     Entity, Fault, "ENTITY", "không chấp nhận thực thể tự khai báo", "an entity that XML does not predefine is refused";
-    /// Elements lie too deep in each other.
     TooDeep, Fault, "TOO_DEEP", "lồng nhau quá sâu", "is nested too deeply";
-    /// The root is another.
     WrongRoot, Fault, "WRONG_ROOT", "phần tử gốc không phải CongdanCollection của QCVN 109", "the root is no CongdanCollection of QCVN 109";
-    /// It is required and not there.
     Missing, Fault, "MISSING", "bắt buộc phải có", "is required";
-    /// It has not the form it must have.
     Malformed, Fault, "MALFORMED", "không đúng dạng", "has not the right form";
-    /// It has more characters than it may have.
     TooLong(max: usize), Fault, "TOO_LONG", "dài quá {max} ký tự", "is longer than {max} characters";
-    /// It stands there twice.
     Repeated, Fault, "REPEATED", "bị lặp lại", "stands there twice";
-    /// Year and date differ.
     Contradiction, Fault, "CONTRADICTION", "năm và ngày mâu thuẫn nhau", "year and date contradict each other";
-    /// It is a personal number, which must not stand there.
     PersonalNumber, Fault, "PERSONAL_NUMBER", "không được là số định danh cá nhân; hãy dùng mã do tổ chức cấp cho cán bộ", "must not be a personal number; give the id that the organisation issued to the officer";
-    /// There is no such input.
     UnknownInput, Fault, "UNKNOWN_INPUT", "không có trường này", "there is no such input";
-    /// The integration service is none that a lookup stands for.
     NotLookup, Fault, "NOT_A_LOOKUP", "dịch vụ tích hợp này không phải tra cứu thông tin công dân", "this integration service is no lookup of a citizen";
 
-    /// No value is held.
     NotHeld, LeftOut, "NOT_HELD", "không có dữ liệu", "no value is held";
-    /// The value, if any, is not given.
     Withheld, LeftOut, "WITHHELD", "không được phép cung cấp", "the value, if any, is not given to this caller";
-    /// There is no such item.
     UnknownItem, LeftOut, "UNKNOWN_ITEM", "không có mục thông tin này", "there is no such item";
-    /// The item has no element.
     NoElement, LeftOut, "NO_ELEMENT", "QCVN 109 không có phần tử cho mục này", "the item has no element in QCVN 109";
-    /// The relation has no element.
     NoRelation, LeftOut, "NO_RELATION", "QCVN 109 không có phần tử cho quan hệ này", "the relation has no element in QCVN 109";
-    /// The element carries one value only.
     FurtherValue, LeftOut, "FURTHER_VALUE", "phần tử chỉ mang một giá trị", "the element carries one value only";
-    /// A part of the value has no element.
     NoPart, LeftOut, "NO_PART", "phần này của giá trị không có phần tử", "this part of the value has no element";
-    /// A relative's name or a place's text is not there.
     Incomplete, LeftOut, "INCOMPLETE", "thiếu phần mà giá trị phải có", "a part that the value must have is not there";
-    /// The element holds nothing, which says nothing.
     Empty, LeftOut, "EMPTY", "phần tử rỗng, không cho biết điều gì", "the element is empty, which says nothing";
-    /// The element is none of the mapping.
     UnknownElement, LeftOut, "UNKNOWN_ELEMENT", "phần tử không có trong bảng ánh xạ", "the element is not in the mapping";
-    /// The code is not in its list.
     UnknownCode, LeftOut, "UNKNOWN_CODE", "mã không có trong danh mục", "the code is not in its list";
-    /// It is not said which version of a list the code is of.
     ListNotSaid(list: String), LeftOut, "LIST_NOT_SAID", "chưa nói mã thuộc phiên bản nào của danh mục {list}", "it was not said which version of the list {list} the code is of";
-    /// It has no field or input on the other side.
     NoField, LeftOut, "NO_FIELD", "bên kia không có trường tương ứng", "the other side has no field for it";
 
-    /// The message does not carry which list the code is of.
     ListNotCarried(list: String), Note, "LIST_NOT_CARRIED", "thông điệp không mang tên danh mục {list} của mã", "the message does not say that the code is of the list {list}";
-    /// The whole name stands in Ten.
     WholeName, Note, "WHOLE_NAME", "cả họ và tên nằm trong Ten", "the whole name stands in Ten";
-    /// The name stands in one text.
     FlatName, Note, "FLAT_NAME", "họ và tên không tách phần", "the name is one text, without parts";
-    /// The code stands where its own element should.
     FlatCode, Note, "FLAT_CODE", "mã không nằm trong phần tử riêng", "the code is not in an element of its own";
-    /// The date is written without hyphens.
     CompactDate, Note, "COMPACT_DATE", "ngày viết liền yyyymmdd", "the date is written yyyymmdd";
-    /// The person is empty: nobody was found.
     NoPerson, Note, "NO_PERSON", "CongDan rỗng: không tìm thấy người nào", "an empty CongDan: nobody was found";
-    /// The message says another number of persons than it has.
     CountDiffers, Note, "COUNT_DIFFERS", "SoCongDan khác số CongDan", "SoCongDan is not the number of CongDan";
-    /// The name is without marks or spaces, and will agree with none that has them.
     StrippedName, Note, "STRIPPED_NAME", "tên đã bị bỏ dấu và dấu cách nên sẽ không khớp", "the name has lost its marks and spaces and will agree with none that has them";
 }
 
@@ -209,6 +173,12 @@ impl fmt::Display for Told {
         let Self { place, what, .. } = self;
         write!(f, "{place}  {}: {} / {}", what.name(), what.vi(), what.en())
     }
+}
+
+/// A name where it can be told: it is the sender's, and could hold anything (I8).
+pub(crate) fn shown(name: &str) -> &str {
+    let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphabetic());
+    if plain { name } else { "?" }
 }
 
 /// Whether there is a fault among them.

@@ -8,7 +8,7 @@ use quick_xml::{
     name::{Namespace, ResolveResult},
 };
 
-use crate::{BYTES_MAX, Position, Told, What};
+use crate::{BYTES_MAX, Position, Told, What, told};
 
 /// How deep elements may lie in each other: an envelope, a body, and five of the message.
 const DEPTH_MAX: usize = 16;
@@ -46,10 +46,9 @@ impl Node {
         self.text.is_empty() && self.children.iter().all(Self::is_empty)
     }
 
-    /// Its name where that can be told: a name is the sender's, and could hold anything (I8).
+    /// Its name where that can be told.
     pub(crate) fn shown(&self) -> &str {
-        let plain = self.name.len() <= 40 && self.name.bytes().all(|b| b.is_ascii_alphabetic());
-        if plain { &self.name } else { "?" }
+        told::shown(&self.name)
     }
 }
 

@@ -93,9 +93,7 @@ impl<'a> ValueWriter<'a> {
             Outcome::Withheld => return self.told.push(Told::of(&item.id, What::Withheld)),
             Outcome::Unknown => return self.told.push(Told::of(&item.id, What::UnknownItem)),
         };
-        let table = &self.qcvn.table;
-        let elements: Vec<&Element> =
-            table.elements.iter().filter(|element| element.item == item.id).collect();
+        let elements: Vec<&Element> = self.qcvn.table.of_item(&item.id).collect();
         if elements.is_empty() {
             return self.told.push(Told::of(&item.id, What::NoElement));
         }

@@ -334,6 +334,8 @@ class Live {
       need(never.code() == Status.Code.UNAVAILABLE && never.reason().equals("OVERLOADED"), never);
       need(never.metadata().get("attempt").equals("5"), never.metadata());
       need(never.retryAfter().equals(Optional.of(Duration.ofSeconds(7))), never.retryAfter());
+      Refused malformed = refused(() -> me.getPerson(lookup("malformed")));
+      need(malformed.code() == Status.Code.INTERNAL && malformed.reason().isEmpty(), malformed);
     }
   }
 }

@@ -220,9 +220,11 @@ async function triesAgain(): Promise<void> {
   const me = client("social-insurance", {}, unwilling);
   need((await me.getPerson(lookup("third-time"))).answer.requestId === "third-time", "no third time");
   const never = await refused(me.getPerson(lookup("never")));
+  const malformed = await refused(me.getPerson(lookup("malformed")));
   me.close();
   need(never.code === status.UNAVAILABLE && never.reason === "OVERLOADED", never);
   need(never.metadata["attempt"] === "5" && never.retryAfterMs === 7000, `${never.metadata["attempt"]} attempts`);
+  need(malformed.code === status.INTERNAL && malformed.reason === "", malformed);
 }
 
 for (const part of [looksUp, verifiesClaims, contributes, decodesRefusals, knowsNoStranger, keepsDeadlines, triesAgain]) {

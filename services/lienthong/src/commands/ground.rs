@@ -68,26 +68,34 @@ impl Ground {
     /// # Errors
     /// Every argument that is missing, named at once.
     pub(crate) fn whole(self) -> Result<AccessBasis, Ending> {
-        let mut missing = Vec::new();
-        let mut required = |argument, value: Option<String>| {
-            value.unwrap_or_else(|| {
-                missing.push(argument);
-                String::new()
-            })
-        };
-        let basis = AccessBasis {
-            procedure: required("--procedure", self.procedure),
-            legal_basis: required("--legal-basis", self.legal_basis),
-            case_reference: required("--case", self.case_reference),
-            acting_unit: required("--unit", self.acting_unit),
-            officer: required("--officer", self.officer),
-            consent_reference: self.consent_reference.unwrap_or_default(),
-            direction_reference: self.direction_reference.unwrap_or_default(),
-        };
+        let required = [
+            ("--procedure", &self.procedure),
+            ("--legal-basis", &self.legal_basis),
+            ("--case", &self.case_reference),
+            ("--unit", &self.acting_unit),
+            ("--officer", &self.officer),
+        ];
+        let missing: Vec<_> =
+            required.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
         if missing.is_empty() {
-            return Ok(basis);
+            return Ok(self.into());
         }
         Err(Ending::Usage(format!("the ground is not whole: {} missing", missing.join(", "))))
+    }
+}
+
+/// What is missing is empty.
+impl From<Ground> for AccessBasis {
+    fn from(ground: Ground) -> Self {
+        Self {
+            procedure: ground.procedure.unwrap_or_default(),
+            legal_basis: ground.legal_basis.unwrap_or_default(),
+            case_reference: ground.case_reference.unwrap_or_default(),
+            acting_unit: ground.acting_unit.unwrap_or_default(),
+            officer: ground.officer.unwrap_or_default(),
+            consent_reference: ground.consent_reference.unwrap_or_default(),
+            direction_reference: ground.direction_reference.unwrap_or_default(),
+        }
     }
 }
 

@@ -114,44 +114,31 @@ fn versions(said: &[String], lists: &CodeLists) -> Result<Said, Ending> {
     Ok(versions)
 }
 
-/// A fault, in words.
+/// A fault, for a person and for a program.
 struct Line {
-    place: String,
-    at: Option<Position>,
-    reason: String,
-    vi: String,
-    en: String,
+    text: String,
+    json: Value,
 }
 
 impl Line {
     fn of(told: &Told) -> Self {
         let Told { place, at, what } = told;
-        let (reason, vi, en) = (what.name().to_owned(), what.vi(), what.en());
-        Self { place: place.clone(), at: *at, reason, vi, en }
-    }
-
-    fn json(&self) -> Value {
-        let Self { place, at, reason, vi, en } = self;
-        let (line, column) = (at.map(|at| at.line), at.map(|at| at.column));
-        json!({ "place": place, "line": line, "column": column, "reason": reason, "vi": vi, "en": en })
+        let json = json(place, *at, what.name(), &what.vi(), &what.en());
+        Self { text: told.to_string(), json }
     }
 }
 
-impl std::fmt::Display for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(Position { line, column }) = self.at {
-            write!(f, "{line}:{column} ")?;
-        }
-        write!(f, "{}  {}: {} / {}", self.place, self.reason, self.vi, self.en)
-    }
+fn json(place: &str, at: Option<Position>, reason: &str, vi: &str, en: &str) -> Value {
+    let (line, column) = (at.map(|at| at.line), at.map(|at| at.column));
+    json!({ "place": place, "line": line, "column": column, "reason": reason, "vi": vi, "en": en })
 }
 
 /// The faulty fields that the contract's own checks name: `REASON: vi / en`.
 fn of_refused(refused: Refused) -> Vec<Line> {
     let line = |(place, words): (String, String)| {
-        let (reason, words) = words.split_once(": ").unwrap_or_default();
-        let (vi, en) = words.split_once(" / ").unwrap_or_default();
-        Line { place, at: None, reason: reason.into(), vi: vi.into(), en: en.into() }
+        let (reason, both) = words.split_once(": ").unwrap_or_default();
+        let (vi, en) = both.split_once(" / ").unwrap_or_default();
+        Line { text: format!("{place}  {words}"), json: json(&place, None, reason, vi, en) }
     };
     refused.fields.into_iter().map(line).collect()
 }
@@ -159,9 +146,9 @@ fn of_refused(refused: Refused) -> Vec<Line> {
 /// Prints every fault: as text to the terminal, as JSON where the result would be.
 fn refuse(faults: Vec<Line>, format: Format, out: &mut impl Write) -> Result<()> {
     match format {
-        Format::Text => faults.iter().for_each(|fault| say(&fault.to_string())),
+        Format::Text => faults.iter().for_each(|fault| say(&fault.text)),
         Format::Json => {
-            let faults: Vec<Value> = faults.iter().map(Line::json).collect();
+            let faults: Vec<Value> = faults.into_iter().map(|fault| fault.json).collect();
             print_json(&json!({ "faults": faults }), out)?;
         }
     }
@@ -189,7 +176,7 @@ fn tell(told: &[Told]) {
 fn report(mut result: Value, told: &[Told]) -> Value {
     for (key, severity) in [("left_out", Severity::LeftOut), ("notes", Severity::Note)] {
         let of = told.iter().filter(|told| told.what.severity() == severity);
-        let lines: Vec<Value> = of.map(|told| Line::of(told).json()).collect();
+        let lines: Vec<Value> = of.map(|told| Line::of(told).json).collect();
         if let Some(result) = result.as_object_mut() {
             result.insert(key.to_owned(), lines.into());
         }

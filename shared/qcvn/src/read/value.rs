@@ -6,7 +6,11 @@ use model::{
 };
 
 use super::{At, Reader};
-use crate::{Element, Form, Kind, Part, What, tree::Node};
+use crate::{
+    Element, Form, Kind, Part, What,
+    inputs::{date_text, year_text},
+    tree::Node,
+};
 
 /// The longest text of a place, in characters, as the contract has it.
 const TEXT_MAX: usize = 300;
@@ -134,7 +138,7 @@ impl Reader<'_> {
 
     fn date_text(&mut self, at: At<'_>, year: bool) -> Option<PartialDate> {
         let text = self.text(at)?;
-        let read = if year { year_text(text) } else { crate::inputs::date_text(text) };
+        let read = if year { year_text(text) } else { date_text(text) };
         let Some(date) = read else { return self.tell(at.path, at.node, What::Malformed) };
         if !year && !text.contains('-') {
             self.tell::<()>(at.path, at.node, What::CompactDate);
@@ -255,11 +259,6 @@ impl Reader<'_> {
             (None, None) => None,
         }
     }
-}
-
-fn year_text(text: &str) -> Option<PartialDate> {
-    let digits = text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| PartialDate::new(text.parse().ok()?, 0, 0).ok())?
 }
 
 /// Of an optional part: not there, there and good, or there and faulty (which makes the whole faulty).

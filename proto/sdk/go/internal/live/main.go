@@ -255,4 +255,6 @@ func triesAgain() {
 	never := refused(me.GetPerson(always, lookup("never")))
 	need(never.Code == codes.Unavailable && never.Reason == "OVERLOADED" && never.Metadata["attempt"] == "5", never)
 	need(never.RetryAfter == 7*time.Second, never.RetryAfter)
+	malformed := refused(me.GetPerson(always, lookup("malformed")))
+	need(malformed.Code == codes.Internal && malformed.Reason == "", malformed)
 }

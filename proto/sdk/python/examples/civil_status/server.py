@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 import signal
-from datetime import timedelta
 
 # DB-1: grpcio cannot be told a lowest version of TLS. With no suite but one that needs a key shared beforehand, which
 # nobody has, TLS 1.2 finds none in common; the suites of TLS 1.3 are not of this list. It is read when gRPC starts.
@@ -15,7 +14,6 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-import synthetic
 from service import CivilStatus
 from store import Store
 
@@ -37,14 +35,7 @@ def arguments() -> argparse.Namespace:
                        "certificate": "of this server", "key": "of the certificate"}.items():
         parser.add_argument(f"--{name}", required=True, metavar="FILE", help=what)
     parser.add_argument("--allow", action="append", default=[], metavar="SPIFFE_ID", help="a caller, repeated")
-    parser.add_argument("--retention", type=int, default=365, metavar="DAYS", help="how long a change is kept")
-    parser.add_argument("--populate", type=int, default=0, metavar="N", help="births to invent in a new database")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed invents the same persons")
-    parser.add_argument("--fixtures", metavar="FILE", help="writes what a check may ask about, as TOML")
-    args = parser.parse_args()
-    if args.retention < 1:
-        parser.error("--retention is one day at least")  # DB-22
-    return args
+    return parser.parse_args()
 
 
 def add_reflection(server: grpc.aio.Server, services: list[str]) -> None:
@@ -58,14 +49,8 @@ def add_reflection(server: grpc.aio.Server, services: list[str]) -> None:
 
 
 async def serve(args: argparse.Namespace) -> None:
-    store = Store(args.database, timedelta(days=args.retention), synthetic=args.populate > 0)
-    if args.populate and store.synthetic and not store.numbers():
-        store.commit(synthetic.registrations(args.populate, args.seed, store.retention))
-    if args.fixtures:
-        synthetic.write_fixtures(args.fixtures, store)
-
     server = grpc.aio.server(options=OPTIONS)
-    database, state = CivilStatus(store, set(args.allow)), health.aio.HealthServicer()
+    database, state = CivilStatus(Store(args.database), set(args.allow)), health.aio.HealthServicer()
     database.add_to(server)
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     for service in database.SERVICES:  # DB-4; the empty name is there from the beginning
@@ -86,5 +71,4 @@ async def serve(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # the file holds personal data
     asyncio.run(serve(arguments()))

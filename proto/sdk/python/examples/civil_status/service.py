@@ -7,6 +7,7 @@ import traceback
 import unicodedata
 from contextlib import asynccontextmanager
 from datetime import date
+from typing import Iterable
 
 import grpc
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, LocalizedMessage
@@ -15,12 +16,13 @@ from lienthong.database.v1 import database_service_pb2 as describe, database_ser
 from lienthong.database.v1 import lookup_service_pb2 as lookup, lookup_service_pb2_grpc as lookup_rpc
 from lienthong.database.v1 import source_service_pb2 as source, source_service_pb2_grpc as source_rpc
 from lienthong.type.v1.outcome_pb2 import HeldValue, ItemOutcome
+from lienthong.type.v1.value_pb2 import ItemValue
 
-from store import DATABASE_ID, Refused, Store
+from store import DATABASE_ID, RETENTION, Refused, Store
 
 PAGE_SIZE_MAX, QUERIES_MAX, ITEMS_MAX, WARRANT_BYTES_MAX = 500, 1000, 64, 4096
 FOLLOW_SECONDS = 0.2  # how soon a stream that follows sees what another process committed
-FAULTS_MAX, FAULTS_BYTES_MAX = 64, 4500  # they travel in headers, of which common clients take 8 KiB
+FAULTS_MAX = 64  # they travel in headers, of which common clients take 8 KiB
 
 # What is held, with the list and version of codes (LKP-6).
 CODES = {"sex": ("sex", "1"), "ethnic_group": ("ethnic-group", "gso-15172"),
@@ -28,8 +30,9 @@ CODES = {"sex": ("sex", "1"), "ethnic_group": ("ethnic-group", "gso-15172"),
 ITEMS = ["birth_full_name", "personal_id_number", "date_of_birth", "sex", "place_of_birth", "native_place",
          "birth_registration_place", "ethnic_group", "nationality", "family_relations", "death_or_missing_date"]
 
-BASIS = {"procedure": 64, "legal_basis": 64, "case_reference": 64, "acting_unit": 35, "officer": 35,
-         "consent_reference": 64, "direction_reference": 64}  # its fields, and how long each may be
+# The fields of a basis, and how long each may be.
+BASIS = {"procedure": 64, "legal_basis": 64, "case_reference": 64, "acting_unit": 35, "officer": 35}
+BASIS_OPTIONAL = {"consent_reference": 64, "direction_reference": 64}
 
 ERRORS = {  # the reasons that this database gives, of proto/README.md
     "INVALID_REQUEST": ("INVALID_ARGUMENT", "Yêu cầu có trường không hợp lệ.", "The request has faulty fields."),
@@ -45,66 +48,60 @@ async def refuse(context: grpc.aio.ServicerContext, refused: Refused) -> None:
     """DB-6: an error says its reason, to programs and to persons; DB-7: and every faulty field at once."""
     name, vi, en = ERRORS[refused.reason]
     code = grpc.StatusCode[name]
-    bad, info = BadRequest(), ErrorInfo(reason=refused.reason, domain="lienthong.gov.vn")
-    for path, fault in refused.faults[:FAULTS_MAX]:
-        if bad.ByteSize() < FAULTS_BYTES_MAX:
-            bad.field_violations.add(field=path, reason=fault, description=fault)
     status = Status(code=code.value[0], message=en)
-    for detail in [info, LocalizedMessage(locale="vi-VN", message=vi)] + [bad] * bool(refused.faults):
-        status.details.add().Pack(detail)
+    status.details.add().Pack(ErrorInfo(reason=refused.reason, domain="lienthong.gov.vn"))
+    status.details.add().Pack(LocalizedMessage(locale="vi-VN", message=vi))
+    if refused.faults:
+        faults = [{"field": field, "reason": fault} for field, fault in refused.faults[:FAULTS_MAX]]
+        status.details.add().Pack(BadRequest(field_violations=faults))
     await context.abort(code, en, (("grpc-status-details-bin", status.SerializeToString()),))
 
 
-class Faults(list):
-    """The faulty fields of a request, each with a reason of FieldFault."""
+# What is looked at in a question: a field, what may be wrong with it (a name of FieldFault), and whether it is.
+Checks = Iterable[tuple[str, str, bool]]
 
-    def add(self, path: str, fault: str, is_faulty: object = True) -> None:
-        if is_faulty:
-            self.append((path, fault))
 
-    def text(self, path: str, text: str, longest: int, required: bool = True) -> None:
-        if not text.strip():
-            self.add(path, "MISSING", required)
-        elif any(unicodedata.category(letter) == "Cc" for letter in text):
-            self.add(path, "MALFORMED")
-        else:
-            self.add(path, "TOO_LONG", len(unicodedata.normalize("NFC", text)) > longest)
+def demand(*checks: Checks) -> None:
+    faults = [(field, fault) for some in checks for field, fault, is_faulty in some if is_faulty]
+    if faults:
+        raise Refused("INVALID_REQUEST", faults)
 
-    def items(self, path: str, field: str, items: list[str]) -> None:
-        self.add(path, "MISSING", not items)
-        self.add(path, "TOO_MANY", len(items) > ITEMS_MAX)
-        for place, item in enumerate(items[:ITEMS_MAX]):
-            if "*" in item:
-                self.add(f"{path}[{place}]{field}", "WILDCARD")
-            elif item in items[:place]:
-                self.add(f"{path}[{place}]{field}", "REPEATED")
-            else:
-                self.text(f"{path}[{place}]{field}", item, 64)
 
-    def question(self, path: str, asked) -> None:
-        """LKP-8: what every question about a person must have."""
-        kind = asked.subject.WhichOneof("subject")
-        if kind == "personal_number":
-            good = re.fullmatch("[0-9]{12}", asked.subject.personal_number)
-            self.add(path + "subject.personal_number", "MALFORMED", not good)
-        else:
-            self.add(path + ("subject.old_number" if kind else "subject"), "NOT_ALLOWED" if kind else "MISSING")
-        self.text(path + "claims.full_name", asked.claims.full_name, 100, required=False)
-        claimed = asked.claims.HasField("date_of_birth")
-        self.add(path + "claims.date_of_birth", "MALFORMED", claimed and not is_date(asked.claims.date_of_birth))
-        if asked.HasField("basis"):
-            for name, longest in BASIS.items():
-                required = name not in ("consent_reference", "direction_reference")
-                self.text(f"{path}basis.{name}", getattr(asked.basis, name), longest, required)
-            self.add(path + "basis.officer", "PERSONAL_NUMBER", re.fullmatch("[0-9]{12}", asked.basis.officer))
-        else:
-            self.add(path + "basis", "MISSING")
-        self.text(path + "request_id", asked.request_id, 40)
-        self.add(path + "warrant", "TOO_LONG", len(asked.warrant) > WARRANT_BYTES_MAX)
+def check_text(field: str, text: str, longest: int, required: bool = True) -> Checks:
+    yield field, "MISSING", required and not text.strip()
+    yield field, "TOO_LONG", len(text) > longest
 
-    def finish(self) -> None:
-        if self:
-            raise Refused("INVALID_REQUEST", self)
+
+def check_items(field: str, items: list[str], inner: str = "") -> Checks:
+    yield field, "MISSING", not items
+    yield field, "TOO_MANY", len(items) > ITEMS_MAX
+    for place, item in enumerate(items[:ITEMS_MAX]):
+        yield f"{field}[{place}]{inner}", "WILDCARD", "*" in item
+        yield f"{field}[{place}]{inner}", "REPEATED", item in items[:place]
+        yield from check_text(f"{field}[{place}]{inner}", item, 64)
+
+
+def check_question(path: str, asked) -> Checks:
+    """LKP-8: what every question about a person must have."""
+    kind, number, claims = asked.subject.WhichOneof("subject"), asked.subject.personal_number, asked.claims
+    yield path + "subject", "MISSING", not kind
+    yield path + "subject.old_number", "NOT_ALLOWED", kind == "old_number"
+    yield path + "subject.personal_number", "MALFORMED", kind == "personal_number" and not is_number(number)
+    yield from check_text(path + "claims.full_name", claims.full_name, 100, required=False)
+    claimed = claims.HasField("date_of_birth")
+    yield path + "claims.date_of_birth", "MALFORMED", claimed and not is_date(claims.date_of_birth)
+    if asked.HasField("basis"):
+        for name, longest in (BASIS | BASIS_OPTIONAL).items():
+            yield from check_text(f"{path}basis.{name}", getattr(asked.basis, name), longest, name in BASIS)
+        yield path + "basis.officer", "PERSONAL_NUMBER", is_number(asked.basis.officer)
+    else:
+        yield path + "basis", "MISSING", True
+    yield from check_text(path + "request_id", asked.request_id, 40)
+    yield path + "warrant", "TOO_LONG", len(asked.warrant) > WARRANT_BYTES_MAX
+
+
+def is_number(text: str) -> bool:
+    return re.fullmatch("[0-9]{12}", text) is not None
 
 
 def is_date(day) -> bool:
@@ -125,31 +122,46 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def meaning(value) -> object:
-    """What two values of one item have in common when they are the same. Nothing here is of another type than these."""
-    kind = value.WhichOneof("value")
-    it = getattr(value, kind)
-    if kind == "name":
-        return folded(it.full_name)
-    if kind == "date":
-        return it.year, it.month, it.day  # a year alone is no day of that year
-    if kind == "coded":
-        return it.code_system, it.code_system_version, it.code
-    if kind == "relation":
-        return it.kind, folded(it.name.full_name), it.identifier.value
-    if kind == "address":
-        codes = it.province_code, it.district_code, it.commune_code, it.country_code, it.units_version
-        return folded(it.text), *codes
-    return None
+# Of each type of value: what two must have in common to be comparable, and the parts that are compared.
+COMPARED = {
+    "name": lambda it: ((), (folded(it.full_name),)),
+    "date": lambda it: ((), (it.year, it.month, it.day)),
+    "coded": lambda it: ((it.code_system, it.code_system_version), (it.code,)),
+    "identifier": lambda it: ((it.kind,), (it.value,)),
+    "relation": lambda it: ((), (it.kind, folded(it.name.full_name), it.identifier.value)),
+    "address": lambda it: ((it.units_version,), (folded(it.text), it.province_code, it.district_code, it.commune_code,
+                                                 it.country_code)),
+}
+
+
+def compare(claimed: ItemValue, held: ItemValue) -> str:
+    kind = held.WhichOneof("value")
+    if claimed.WhichOneof("value") != kind:
+        return "INDETERMINATE"
+    (ours, claim), (theirs, value) = (COMPARED[kind](getattr(it, kind)) for it in (claimed, held))
+    if ours == theirs and claim == value:
+        return "MATCH"
+    # A part that one of them lacks, such as the day, is no other one.
+    apart = any(a and b and a != b for a, b in zip(claim, value))
+    return "MISMATCH" if ours == theirs and apart else "INDETERMINATE"
+
+
+def verdict(item: str, claimed: ItemValue, held: dict[str, list[HeldValue]]) -> str:
+    """LKP-20. Of several values of an item, one that agrees is enough."""
+    if item not in held:
+        return "NOT_HELD" if item in ITEMS else "UNKNOWN_ITEM"
+    said = [compare(claimed, it.value) for it in held[item]]
+    return next(name for name in ("MATCH", "INDETERMINATE", "MISMATCH") if name in said)
 
 
 def agree(claims, held: dict[str, list[HeldValue]]) -> bool:
-    """Whether what is claimed agrees with the record; what is not claimed does. Both are looked at in any case."""
-    names = [meaning(it.value) for it in held.get("birth_full_name", ())]
-    dates = [meaning(it.value) for it in held.get("date_of_birth", ())]
-    name = not claims.full_name or folded(claims.full_name) in names
-    born = claims.date_of_birth  # by its parts: a message is another one, too, for a field we do not know (DB-13)
-    return name & (not claims.HasField("date_of_birth") or (born.year, born.month, born.day) in dates)
+    """Whether what is claimed agrees with the record; what is not claimed does."""
+    claimed = {}
+    if claims.full_name:
+        claimed["birth_full_name"] = ItemValue(name={"full_name": claims.full_name})
+    if claims.HasField("date_of_birth"):
+        claimed["date_of_birth"] = ItemValue(date=claims.date_of_birth)
+    return all(verdict(item, value, held) == "MATCH" for item, value in claimed.items())
 
 
 def outcome(item: str, held: dict[str, list[HeldValue]]) -> ItemOutcome:
@@ -189,13 +201,12 @@ class CivilStatus(describe_rpc.DatabaseServiceServicer, source_rpc.SourceService
             await refuse(context, Refused("INTERNAL"))
 
     async def DescribeDatabase(self, request, context):  # DB-20 to DB-22; open to every good certificate
-        environment = "SYNTHETIC" if self.store.synthetic else "PRODUCTION"
         answer = describe.DescribeDatabaseResponse(
             database_id=DATABASE_ID, owner_unit="Z01.DEMO.HOTICH", name="Cơ sở dữ liệu hộ tịch điện tử",
             contract_versions=["lienthong.database.v1"], roles=["DATABASE_ROLE_SOURCE", "DATABASE_ROLE_LOOKUP"],
-            limits={"page_size_max": PAGE_SIZE_MAX, "retention": self.store.retention, "queries_max": QUERIES_MAX},
+            limits={"page_size_max": PAGE_SIZE_MAX, "retention": RETENTION, "queries_max": QUERIES_MAX},
             contact={"email": "ho-tich@example.test", "telephone": "0000000000"},
-            environment=f"DATABASE_ENVIRONMENT_{environment}", software="civil-status example 1")
+            environment="DATABASE_ENVIRONMENT_SYNTHETIC", software="civil-status example 1")
         for item in ITEMS:
             system, *versions = CODES.get(item, [""])
             answer.items.add(item=item, code_system=system, code_system_versions=versions)
@@ -203,8 +214,7 @@ class CivilStatus(describe_rpc.DatabaseServiceServicer, source_rpc.SourceService
 
     async def ListChanges(self, request, context):
         async with self._admitted(context):
-            if request.page_size < 0:
-                raise Refused("INVALID_REQUEST", [("page_size", "NOT_ALLOWED")])  # SRC-22
+            demand([("page_size", "NOT_ALLOWED", request.page_size < 0)])  # SRC-22
             size = min(request.page_size or PAGE_SIZE_MAX, PAGE_SIZE_MAX)  # SRC-21
             changes, cursor, end = self.store.page(request.cursor, size)
             return source.ListChangesResponse(changes=changes, next_cursor=cursor, end_reached=end)
@@ -225,38 +235,31 @@ class CivilStatus(describe_rpc.DatabaseServiceServicer, source_rpc.SourceService
 
     async def GetRecord(self, request, context):
         async with self._admitted(context):
-            faults = Faults()
-            faults.question("", request)
-            faults.items("items", "", request.items)
-            faults.finish()
+            demand(check_question("", request), check_items("items", request.items))
             return self._record(request)
 
     async def VerifyRecord(self, request, context):
         async with self._admitted(context):
-            faults = Faults()
-            faults.question("", request)
-            faults.items("claimed_values", ".item", [claimed.item for claimed in request.claimed_values])
-            for place, claimed in enumerate(request.claimed_values[:ITEMS_MAX]):
-                faults.add(f"claimed_values[{place}].value", "MISSING", not claimed.value.WhichOneof("value"))
-            faults.finish()
+            claims = request.claimed_values
+            empty = [(f"claimed_values[{place}].value", "MISSING", not claim.value.WhichOneof("value"))
+                     for place, claim in enumerate(claims[:ITEMS_MAX])]
+            items = check_items("claimed_values", [claim.item for claim in claims], ".item")
+            demand(check_question("", request), items, empty)
             held, answer = self._about(request, lookup.VerifyRecordResponse())
-            for claimed in request.claimed_values if held else ():
-                values = [meaning(it.value) for it in held.get(claimed.item, ())]
-                said = "UNKNOWN_ITEM" if claimed.item not in ITEMS else "NOT_HELD" if not values else \
-                    "MATCH" if meaning(claimed.value) in values else "MISMATCH"  # LKP-20
-                answer.results.add(item=claimed.item, outcome=f"RECORD_CLAIM_OUTCOME_{said}")
+            for claim in claims if held else ():
+                said = f"RECORD_CLAIM_OUTCOME_{verdict(claim.item, claim.value, held)}"
+                answer.results.add(item=claim.item, outcome=said)
             return answer
 
     async def StreamRecords(self, request, context):
         async with self._admitted(context):
-            faults = Faults()
-            faults.add("queries", "MISSING", not request.queries)
-            faults.add("queries", "TOO_MANY", len(request.queries) > QUERIES_MAX)
-            for place, query in enumerate(request.queries[:QUERIES_MAX]):
-                faults.question(f"queries[{place}].", query)
-                faults.items(f"queries[{place}].items", "", query.items)
-            faults.finish()  # LKP-31
-            for query in request.queries:
+            queries = request.queries
+            checks = [("queries", "MISSING", not queries), ("queries", "TOO_MANY", len(queries) > QUERIES_MAX)]
+            for place, query in enumerate(queries[:QUERIES_MAX]):
+                checks += check_question(f"queries[{place}].", query)
+                checks += check_items(f"queries[{place}].items", query.items)
+            demand(checks)  # LKP-31
+            for query in queries:
                 yield lookup.StreamRecordsResponse(record=self._record(query))  # LKP-30
 
     def _record(self, request):

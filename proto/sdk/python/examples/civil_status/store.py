@@ -2,11 +2,13 @@
 person. Whoever registers an event calls `commit`, in this process or in another one; it knows nothing of gRPC."""
 import hashlib
 import hmac
+import re
 import secrets
 import sqlite3
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Iterable
 
 from lienthong.database.v1.source_service_pb2 import Change
@@ -14,22 +16,23 @@ from lienthong.type.v1.outcome_pb2 import HeldValue
 from lienthong.type.v1.value_pb2 import ItemValue, PartialDate
 
 DATABASE_ID = "civil-status"
+RETENTION = timedelta(days=365)  # how long a change is kept
 PAGE_BYTES_MAX = 4 * 1024 * 1024 - 1024  # SRC-23, with room for what stands around the changes
 
 SCHEMA = """
 PRAGMA journal_mode = WAL;  -- readers do not wait for a writer, nor a writer for readers
 PRAGMA synchronous = FULL;  -- what was committed survives a power cut (SRC-9)
-CREATE TABLE IF NOT EXISTS state(key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS change(sequence INTEGER PRIMARY KEY, committed INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS held(number TEXT NOT NULL, item TEXT NOT NULL, value BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS held_number ON held(number);
+CREATE TABLE IF NOT EXISTS seal(only INTEGER PRIMARY KEY CHECK (only = 1), key BLOB NOT NULL);
 """
 
 
 class Refused(Exception):
     """What is asked is refused: a reason of lienthong.type.v1.ErrorReason, and the faulty fields if there are any."""
 
-    def __init__(self, reason: str, faults: list[tuple[str, str]] = ()):
+    def __init__(self, reason: str, faults: Iterable[tuple[str, str]] = ()):
         super().__init__(reason)
         self.reason, self.faults = reason, faults
 
@@ -42,48 +45,46 @@ class Registration:
     number: str
     values: dict[str, list[ItemValue]]
     valid_from: PartialDate
-    time: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    time: datetime
 
 
 class Store:
-    def __init__(self, path: str, retention: timedelta, synthetic: bool):
-        self.retention = retention
+    def __init__(self, path: str | Path):
+        Path(path).touch(mode=0o600)  # it holds personal data; SQLite makes the files beside it alike
         self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
         self._db.executescript(SCHEMA)
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            first = {"last": 0, "floor": 0, "synthetic": int(synthetic), "key": secrets.token_bytes(32)}
-            self._db.executemany("INSERT OR IGNORE INTO state VALUES (?, ?)", first.items())
-            self._prune()
-        self.synthetic = bool(self._state("synthetic"))  # as it was made, whatever was said now
-        self._key = self._state("key")
+        self._db.execute("INSERT OR IGNORE INTO seal VALUES (1, ?)", (secrets.token_bytes(32),))
+        (self._key,) = self._db.execute("SELECT key FROM seal").fetchone()
 
     def commit(self, registrations: Iterable[Registration]) -> None:
-        """Registers events, all or none."""
+        """Registers events, all or none, and forgets the changes that are past their time."""
         with self._db:
             # SRC-1: SQLite has one writer from here to the commit, so no reader sees a higher sequence before these.
             self._db.execute("BEGIN IMMEDIATE")
-            (latest,) = self._db.execute("SELECT coalesce(max(committed), 0) FROM change").fetchone()
-            sequence = self._state("last")
+            query = "SELECT coalesce(max(sequence), 0), coalesce(max(committed), 0) FROM change"
+            sequence, committed = self._db.execute(query).fetchone()
             for registration in registrations:
-                if self.synthetic and not "990" <= registration.number[:3] <= "999":
+                if not "990" <= registration.number[:3] <= "999":
                     raise ValueError("only synthetic persons stand here")  # SRC-10, LKP-9
                 sequence += 1
-                latest = max(latest, round(registration.time.timestamp() * 1_000_000))  # SRC-11
+                committed = max(committed, microseconds(registration.time))  # SRC-11
                 change = registration.change
                 change.change_id = str(uuid.uuid4())  # not the sequence: an older backup would give that twice
                 change.sequence = sequence
-                change.commit_time.FromMicroseconds(latest)
-                self._db.execute("INSERT INTO change VALUES (?, ?, ?)", (sequence, latest, change.SerializeToString()))
+                change.commit_time.FromMicroseconds(committed)
+                row = (sequence, committed, change.SerializeToString())
+                self._db.execute("INSERT INTO change VALUES (?, ?, ?)", row)
                 self._hold(registration)
-            self._set("last", sequence)
-            self._prune()
+            # The last one stays: it says which sequence comes next.
+            old = "DELETE FROM change WHERE committed < ? AND sequence < ?"
+            self._db.execute(old, (microseconds(datetime.now(timezone.utc) - RETENTION), sequence))
 
     def page(self, cursor: str, size: int) -> tuple[list[Change], str, bool]:
         """At most `size` changes after a cursor, where to go on, and whether there are no further ones."""
         with self._db:
-            self._db.execute("BEGIN")  # one view: nothing is pruned between the check and the reading
-            floor, last = self._state("floor"), self._state("last")
+            self._db.execute("BEGIN")  # one view: nothing is forgotten between the check and the reading
+            query = "SELECT coalesce(min(sequence) - 1, 0), coalesce(max(sequence), 0) FROM change"
+            floor, last = self._db.execute(query).fetchone()
             after = self._sequence(cursor, last) if cursor else floor  # SRC-20
             if after < floor:
                 raise Refused("CURSOR_EXPIRED")  # SRC-8
@@ -94,8 +95,8 @@ class Store:
                 if room < 0 and changes:
                     break
                 changes.append(Change.FromString(body))
-                changes[-1].cursor = self.cursor(changes[-1].sequence)
-        after = changes[-1].sequence if changes else after
+                after = changes[-1].sequence
+                changes[-1].cursor = self.cursor(after)
         return changes, self.cursor(after), after == last  # SRC-24, SRC-25
 
     def numbers(self) -> list[str]:
@@ -112,13 +113,12 @@ class Store:
     def cursor(self, sequence: int) -> str:
         """SRC-5: the place in the list, and a seal that only this database can put on it. The key is in the file, so
         a cursor holds after a restart (SRC-9)."""
-        seal = hmac.new(self._key, str(sequence).encode(), hashlib.sha256).hexdigest()[:32]
-        return f"{sequence}.{seal}"
+        return f"{sequence}.{hmac.new(self._key, str(sequence).encode(), hashlib.sha256).hexdigest()[:32]}"
 
     def _sequence(self, cursor: str, last: int) -> int:
-        digits = cursor.split(".")[0]
-        if cursor.isascii() and digits.isdigit() and len(digits) < 19:
-            if hmac.compare_digest(cursor, self.cursor(int(digits))) and int(digits) <= last:
+        digits = cursor.partition(".")[0]
+        if re.fullmatch("[0-9]{1,18}", digits) and int(digits) <= last:
+            if hmac.compare_digest(cursor.encode(), self.cursor(int(digits)).encode()):
                 return int(digits)
         raise Refused("UNKNOWN_CURSOR")  # SRC-7
 
@@ -131,17 +131,6 @@ class Store:
             rows = [(number, item, HeldValue(value=value, provenance=origin).SerializeToString()) for value in values]
             self._db.executemany("INSERT INTO held VALUES (?, ?, ?)", rows)
 
-    def _prune(self) -> None:
-        """Forgets changes past their time, and remembers up to where. What is held of persons stays."""
-        oldest = datetime.now(timezone.utc) - self.retention
-        query = "SELECT max(sequence) FROM change WHERE committed < ?"
-        (floor,) = self._db.execute(query, (round(oldest.timestamp() * 1_000_000),)).fetchone()
-        if floor is not None:
-            self._db.execute("DELETE FROM change WHERE sequence <= ?", (floor,))
-            self._set("floor", floor)
 
-    def _state(self, key: str):
-        return self._db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()[0]
-
-    def _set(self, key: str, value: int) -> None:
-        self._db.execute("UPDATE state SET value = ? WHERE key = ?", (value, key))
+def microseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1_000_000)

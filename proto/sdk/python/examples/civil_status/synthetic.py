@@ -1,6 +1,10 @@
 """Persons who do not exist, for a database that has none yet; a real one has its books instead. Their numbers start
-with 990 to 999, which no province has, and stand here as if the register had sent them back (SinkService)."""
+with 990 to 999, which no province has, and stand here as if the register had sent them back (SinkService).
+
+    python synthetic.py DATABASE BIRTHS FIXTURES      FIXTURES is written: what a check may ask about, as TOML
+"""
 import random
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import Iterator
 
@@ -10,7 +14,7 @@ from lienthong.type.v1.access_pb2 import AccessBasis
 from lienthong.type.v1.value_pb2 import Address, CodedValue, ItemValue, PartialDate, PersonName, Relation
 
 from service import CODES
-from store import Registration, Store
+from store import RETENTION, Registration, Store
 
 PLACE = Address(text="Phường Giả Định, Hà Nội", province_code="01", commune_code="00001", units_version="2025")
 SURNAMES = ["Nguyễn", "Trần", "Lê", "Phạm", "Hoàng", "Huỳnh", "Phan", "Vũ", "Võ", "Đặng"]
@@ -131,3 +135,12 @@ other = {{ date = "1901-01-01" }}
 [source]
 expired_cursor = "{store.cursor(1)}"
 oldest_change = "{store.page("", 1)[0][0].change_id}\"""", file=file)
+
+
+if __name__ == "__main__":
+    database, births, fixtures = sys.argv[1:]
+    store = Store(database)
+    if store.numbers():
+        sys.exit(f"{database} has persons already")
+    store.commit(registrations(int(births), 1, RETENTION))
+    write_fixtures(fixtures, store)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from lienthong.audit.v1.receipt_pb2 import Receipt, SealedResponse
 from lienthong.contribution.v1 import contribution_service_pb2 as contribution
@@ -116,9 +116,11 @@ class Client:
         send = self.channel.unary_unary(method.path, request_serializer=None, response_deserializer=None)
         try:
             response = send(request, timeout=self._timeout if timeout is None else timeout)
+            return Answered.from_wire(method, request, response)
         except grpc.RpcError as error:
-            raise Refused(error) from None
-        return Answered.from_wire(method, request, response)
+            raise Refused(error.code(), error.details() or "", error.trailing_metadata() or ()) from None
+        except DecodeError:
+            raise Refused(grpc.StatusCode.INTERNAL, "the response is malformed") from None
 
     def close(self) -> None:
         self.channel.close()

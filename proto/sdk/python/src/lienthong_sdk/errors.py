@@ -1,6 +1,7 @@
 """Refusals as values, out of the details of google.rpc.Status that every error carries."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -38,15 +39,14 @@ class Refused(Exception):
     no connection, a deadline that passed here, a proxy between. It holds nothing of the request.
     """
 
-    def __init__(self, error: grpc.RpcError):
-        self.code: grpc.StatusCode = error.code()
-        self.en: str = error.details() or ""
+    def __init__(self, code: grpc.StatusCode, en: str, metadata: Iterable[tuple[str, str | bytes]] = ()):
+        self.code, self.en = code, en
         self.reason = self.vi = ""
         self.metadata: dict[str, str] = {}
         self.fields: list[FieldFault] = []
         self.rejections: list[Rejection] = []
         self.retry_after: timedelta | None = None
-        for detail in _details(error):
+        for detail in _details(metadata):
             self._take(detail)
         if self.retry_after is None and (seconds := self.metadata.get("retry_after_seconds", "")).isdecimal():
             self.retry_after = timedelta(seconds=int(seconds))
@@ -88,8 +88,8 @@ class Refused(Exception):
             self.retry_after = retry.retry_delay.ToTimedelta()
 
 
-def _details(error: grpc.RpcError) -> list:
-    for key, value in error.trailing_metadata() or ():
+def _details(metadata: Iterable[tuple[str, str | bytes]]) -> list:
+    for key, value in metadata:
         if key == "grpc-status-details-bin":
             try:
                 return list(status_pb2.Status.FromString(value).details)

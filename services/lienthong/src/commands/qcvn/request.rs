@@ -7,7 +7,7 @@ use contract::{
     identity::v1::GetPersonRequest,
     r#type::v1::{AccessBasis, Claims, PartialDate, SubjectRef, subject_ref},
 };
-use model::CodeLists;
+use model::{CodeLists, Subject};
 use qcvn::{Asked, Inputs, Qcvn, Told, What};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -23,21 +23,21 @@ use crate::commands::{
 const REQUEST_ID_MAX: usize = 40;
 
 /// A request as proto3 JSON, with the contract's own names.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Document {
     subject: DocumentSubject,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<DocumentClaims>,
     items: Vec<String>,
-    basis: DocumentBasis,
+    basis: Ground,
     request_id: String,
     /// A number, or a text of digits: proto3 JSON writes 64 bits as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     min_version: Option<Value>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct DocumentSubject {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,33 +46,19 @@ struct DocumentSubject {
     old_number: Option<String>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct DocumentClaims {
     full_name: String,
     date_of_birth: DocumentDate,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct DocumentDate {
     year: i32,
     month: i32,
     day: i32,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct DocumentBasis {
-    procedure: String,
-    legal_basis: String,
-    case_reference: String,
-    acting_unit: String,
-    officer: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    consent_reference: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    direction_reference: String,
 }
 
 pub(super) fn run(
@@ -117,22 +103,25 @@ fn forth(
     };
     let of_inputs =
         Ground::of(asked.procedure.clone(), asked.acting_unit.clone(), asked.officer.clone());
-    let claims = asked.full_name.as_ref().map(|name| Claims {
-        full_name: name.as_str().to_owned(),
-        date_of_birth: asked.date_of_birth.as_ref().map(wire::value::write_date),
+    let ground = ground.or(of_inputs);
+    ground.clone().whole()?;
+    let mut subject = DocumentSubject::default();
+    match asked.subject {
+        Subject::Personal(number) => subject.personal_number = Some(number.as_str().to_owned()),
+        Subject::Old(number) => subject.old_number = Some(number.as_str().to_owned()),
+    }
+    let claims = asked.full_name.zip(asked.date_of_birth).map(|(name, date)| {
+        let PartialDate { year, month, day } = wire::value::write_date(&date);
+        let date_of_birth = DocumentDate { year, month, day };
+        DocumentClaims { full_name: name.as_str().to_owned(), date_of_birth }
     });
-    let request = GetPersonRequest {
-        subject: Some(wire::subject::write(&asked.subject)),
-        claims,
-        items,
-        basis: Some(ground.or(of_inputs).whole()?),
-        request_id: asked.request_id,
-        min_version: 0,
-    };
-    if let Err(faults) = check(&request, lists) {
+    let request_id = asked.request_id;
+    let document =
+        Document { subject, claims, items, basis: ground, request_id, min_version: None };
+    if let Err(faults) = check(&document.clone().request(), lists) {
         return Ok(Err(faults));
     }
-    Ok(Ok((serde_json::to_value(Document::of(request))?, told)))
+    Ok(Ok((serde_json::to_value(document)?, told)))
 }
 
 fn back(text: &str, qcvn: &Qcvn, lists: &CodeLists) -> Result<Converted> {
@@ -195,39 +184,6 @@ fn check(request: &GetPersonRequest, lists: &CodeLists) -> Result<Asked, Vec<Lin
 }
 
 impl Document {
-    fn of(request: GetPersonRequest) -> Self {
-        let mut subject = DocumentSubject::default();
-        match request.subject.and_then(|subject| subject.subject) {
-            Some(subject_ref::Subject::PersonalNumber(text)) => {
-                subject.personal_number = Some(text)
-            }
-            Some(subject_ref::Subject::OldNumber(text)) => subject.old_number = Some(text),
-            None => {}
-        }
-        let claims = request.claims.map(|claims| {
-            let PartialDate { year, month, day } = claims.date_of_birth.unwrap_or_default();
-            let date_of_birth = DocumentDate { year, month, day };
-            DocumentClaims { full_name: claims.full_name, date_of_birth }
-        });
-        let basis = request.basis.unwrap_or_default();
-        Self {
-            subject,
-            claims,
-            items: request.items,
-            basis: DocumentBasis {
-                procedure: basis.procedure,
-                legal_basis: basis.legal_basis,
-                case_reference: basis.case_reference,
-                acting_unit: basis.acting_unit,
-                officer: basis.officer,
-                consent_reference: basis.consent_reference,
-                direction_reference: basis.direction_reference,
-            },
-            request_id: request.request_id,
-            min_version: None,
-        }
-    }
-
     fn request(self) -> GetPersonRequest {
         let DocumentSubject { personal_number, old_number } = self.subject;
         let subject = personal_number
@@ -237,28 +193,11 @@ impl Document {
             let DocumentDate { year, month, day } = date_of_birth;
             Claims { full_name, date_of_birth: Some(PartialDate { year, month, day }) }
         });
-        let DocumentBasis {
-            procedure,
-            legal_basis,
-            case_reference,
-            acting_unit,
-            officer,
-            consent_reference,
-            direction_reference,
-        } = self.basis;
         GetPersonRequest {
             subject: Some(SubjectRef { subject }),
             claims,
             items: self.items,
-            basis: Some(AccessBasis {
-                procedure,
-                legal_basis,
-                case_reference,
-                acting_unit,
-                officer,
-                consent_reference,
-                direction_reference,
-            }),
+            basis: Some(self.basis.into()),
             request_id: self.request_id,
             min_version: 0,
         }
