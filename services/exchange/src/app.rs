@@ -1,12 +1,15 @@
 //! One route at work.
 
 mod deliver;
+mod follow;
 mod pull;
 
 use std::{any::Any, time::Duration};
 
-use contract::contribution::v1::ingest_service_client::IngestServiceClient;
-use opentelemetry::KeyValue;
+use contract::{
+    contribution::v1::ingest_service_client::IngestServiceClient,
+    register::v1::feed_service_client::FeedServiceClient,
+};
 use server::{
     Channel,
     runtime::{Clock, Entropy},
@@ -16,7 +19,7 @@ use tokio::sync::watch;
 use crate::{
     Error,
     domain::{OPEN_AFTER, back_off},
-    metrics::{ended, metrics, of},
+    metrics::{doing, ended, metrics},
     routes::Route,
     store::{DeadLetter, ExchangeStore},
 };
@@ -27,12 +30,16 @@ pub(crate) struct Work {
     pub(crate) store: ExchangeStore,
     pub(crate) database: Channel,
     pub(crate) contribution: IngestServiceClient<Channel>,
+    pub(crate) register: FeedServiceClient<Channel>,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) page_size: u16,
     pub(crate) poll: Duration,
     pub(crate) answer_max: Duration,
 }
+
+/// So often something is tried before the route's owner is told that it holds up what comes after it.
+const HELD_AFTER: u32 = 5;
 
 /// How one step of a route ended.
 pub(crate) enum Step {
@@ -88,8 +95,7 @@ impl Work {
                 back_off(*failures, byte)
             }
         };
-        let labels = [of(database), KeyValue::new("role", role)];
-        metrics().open.record((*failures >= OPEN_AFTER).into(), &labels);
+        metrics().open.record((*failures >= OPEN_AFTER).into(), &doing(database, role));
         tokio::select! {
             biased;
             _ = ending.wait_for(|ending| *ending) => false,

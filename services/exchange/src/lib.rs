@@ -3,12 +3,12 @@
 //! ```text
 //! app  ->  domain   what a page of changes may be, when to try again: pure
 //!     \->  store    the only place with SQL: how far each database was read and told
-//!     \->  client   the databases, and the contribution service
+//!     \->  client   the databases, the contribution service and the register's feed
 //! ```
 //!
 //! It reads the changes of sources and hands each to contribution as the source whose certificate it verified, and it
-//! tells databases what became of them. Each route is two tasks of its own, so that a database that hangs delays nobody
-//! else (I11). A change is handed on at least once and is one contribution (I4); the cursor moves when what became of
+//! tells databases what became of them and what changed about persons they follow. Each route is up to three tasks of
+//! its own, so that a database that hangs delays nobody else (I11). A change is handed on at least once and is one contribution (I4); the cursor moves when what became of
 //! the change is stored.
 
 mod app;
@@ -21,8 +21,11 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use ::store::{Migration, Store};
-use contract::contribution::v1::ingest_service_client::IngestServiceClient;
-pub use routes::{Role, Route, RoutesError, read as routes};
+use contract::{
+    contribution::v1::ingest_service_client::IngestServiceClient,
+    register::v1::feed_service_client::FeedServiceClient,
+};
+pub use routes::{Follow, Role, Route, RoutesError, read as routes};
 use serde::{Deserialize, Serialize};
 use server::{
     Health, StartError,
@@ -38,8 +41,9 @@ use crate::{app::Work, store::ExchangeStore};
 
 /// What it is called where health is asked; it has no methods of its own.
 const NAME: &str = "lienthong.exchange";
-/// What it needs of contribution.
+/// What it needs of contribution, and of the register where somebody follows it.
 const INGEST: &str = "lienthong.contribution.v1.IngestService";
+const FEED: &str = "lienthong.register.v1.FeedService";
 
 /// The commented defaults of every key of `[exchange]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -60,6 +64,8 @@ pub struct Config {
     pub answer_max_seconds: u64,
     /// The contribution service.
     pub contribution: Peer,
+    /// The register.
+    pub identity: Peer,
 }
 
 /// What keeps the service from starting, or from going on.
@@ -119,7 +125,12 @@ impl Service {
             ExchangeStore::new(Store::open(config.database.reveal(), store::MIGRATIONS).await?);
         let files = own.files();
         let contribution = channel::to_service(&config.contribution, &own.trust_domain, &files)?;
-        let peers = Peers::new([(contribution.clone(), INGEST)]);
+        let identity = channel::to_service(&config.identity, &own.trust_domain, &files)?;
+        let mut needed = vec![(contribution.clone(), INGEST)];
+        if routes.iter().any(|route| route.follow.is_some()) {
+            needed.push((identity.clone(), FEED));
+        }
+        let peers = Peers::new(needed);
         let ending = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         for route in &routes {
@@ -130,6 +141,7 @@ impl Service {
                 store: store.clone(),
                 database,
                 contribution: IngestServiceClient::new(contribution.clone()),
+                register: FeedServiceClient::new(identity.clone()),
                 clock: clock.clone(),
                 entropy: entropy.clone(),
                 page_size: config.page_size,
@@ -139,6 +151,9 @@ impl Service {
             if route.is(Role::Source) {
                 tasks.spawn(Arc::clone(&work).pull(ending.subscribe()));
             }
+            if let Some(follow) = route.follow.clone() {
+                tasks.spawn(Arc::clone(&work).follow(follow, ending.subscribe()));
+            }
             if route.is(Role::Sink) {
                 tasks.spawn(work.deliver(ending.subscribe()));
             }
@@ -146,7 +161,7 @@ impl Service {
         Ok(Self { store, routes, peers, ending, tasks })
     }
 
-    /// Tells `health` that it works while its store and contribution answer.
+    /// Tells `health` that it works while its store and the services it needs answer.
     pub fn report(&self, health: &Health) {
         let (store, peers) = (self.store.clone(), self.peers.clone());
         health.serves(&[NAME], move || {

@@ -9,7 +9,7 @@ use opentelemetry::{
 
 /// The instruments.
 pub(crate) struct Metrics {
-    /// How long ago the last change that was handed on was committed at its source, at the end of its list 0.
+    /// How long ago the last change that was handed on was committed where it comes from, at the end of its list 0.
     pub(crate) lag: Gauge<f64>,
     /// Whether a route's circuit is open: it failed again and again.
     pub(crate) open: Gauge<u64>,
@@ -34,7 +34,9 @@ pub(crate) fn metrics() -> &'static Metrics {
             lag: meter
                 .f64_gauge("lienthong.exchange.lag")
                 .with_unit("s")
-                .with_description("How far the register is behind a source")
+                .with_description(
+                    "How far the register is behind a source, or a follower behind the register",
+                )
                 .build(),
             open: meter
                 .u64_gauge("lienthong.exchange.open")
@@ -68,6 +70,11 @@ pub(crate) fn metrics() -> &'static Metrics {
 /// The label of a database.
 pub(crate) fn of(database: &str) -> KeyValue {
     KeyValue::new("database", database.to_owned())
+}
+
+/// The labels of a database and of what is done for it.
+pub(crate) fn doing(database: &str, role: &'static str) -> [KeyValue; 2] {
+    [of(database), KeyValue::new("role", role)]
 }
 
 /// The labels of a database and of how something ended.

@@ -60,6 +60,29 @@ pub struct Route {
     pub owner: String,
     /// What it is to us.
     pub roles: Vec<Role>,
+    /// What it follows in the register, if anything; what is found changed is told to it as a sink.
+    pub follow: Option<Follow>,
+}
+
+/// What a database follows: a standing request, on a ground of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Follow {
+    /// The task, one that databases are kept in step under.
+    pub procedure: String,
+    /// Id of the legal-basis row.
+    pub legal_basis: String,
+    /// Its owner's file of this request.
+    pub case_reference: String,
+    /// Electronic identifier of the unit on whose behalf it follows.
+    pub acting_unit: String,
+    /// The officer who is in charge there, by the organisation's own id.
+    pub officer: String,
+    /// Number of a direction of the Prime Minister, where that is the ground.
+    #[serde(default)]
+    pub direction_reference: String,
+    /// Ids of the items.
+    pub items: Vec<String>,
 }
 
 impl Route {
@@ -108,6 +131,15 @@ fn parse(text: &str, path: &str, trust_domain: &str) -> Result<Vec<Route>, Route
         if route.roles.is_empty() {
             return Err(wrong("it has no role"));
         }
+        let Some(follow) = &route.follow else { continue };
+        if !route.is(Role::Sink) {
+            return Err(wrong("it follows, and is no sink that could be told"));
+        }
+        let Follow { procedure, legal_basis, case_reference, acting_unit, officer, .. } = follow;
+        let ground = [procedure, legal_basis, case_reference, acting_unit, officer];
+        if ground.iter().any(|word| word.trim().is_empty()) || follow.items.is_empty() {
+            return Err(wrong("what it follows has no ground or no item"));
+        }
     }
     Ok(routes)
 }
@@ -124,6 +156,7 @@ mod tests {
         let routes = parse(GOOD, "x", "lienthong.test").unwrap();
         assert_eq!(routes.len(), 2);
         assert!(routes.iter().all(|route| route.is(Role::Sink)));
+        assert_eq!(routes.iter().filter(|route| route.follow.is_some()).count(), 1);
         for (what, with) in [
             ("agency/Z05.DEMO.CUTRU/system/cu-tru", "service/audit"),
             ("agency/Z05.DEMO.CUTRU/system/cu-tru", "agency/Z01.DEMO.HOTICH/system/ho-tich"),
@@ -131,6 +164,10 @@ mod tests {
             ("owner = \"Z05.DEMO.CUTRU\"", "owner = \" \""),
             ("[\"sink\"]", "[]"),
             ("[\"sink\"]", "[\"step\"]"),
+            ("[\"sink\"]", "[\"source\"]"),
+            ("procedure = \"database-upkeep\"", "procedure = \"\""),
+            ("procedure = \"database-upkeep\"\n", ""),
+            ("items = [", "items = [] #"),
         ] {
             assert!(GOOD.contains(what));
             assert!(parse(&GOOD.replace(what, with), "x", "lienthong.test").is_err(), "{with}");

@@ -1,15 +1,27 @@
 //! The only place with SQL: how far each database was read and told, and what does not go on by itself.
 
+mod follower;
+
 use store::{Migration, QueryResult, Sql, Store, Transaction, TryGetable, Value};
+
+pub(crate) use follower::Told;
 
 use crate::Error;
 
-pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "exchange",
-    sqlite: include_str!("../migrations/sqlite/0001_exchange.sql"),
-    postgres: include_str!("../migrations/postgres/0001_exchange.sql"),
-}];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "exchange",
+        sqlite: include_str!("../migrations/sqlite/0001_exchange.sql"),
+        postgres: include_str!("../migrations/postgres/0001_exchange.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "follower",
+        sqlite: include_str!("../migrations/sqlite/0002_follower.sql"),
+        postgres: include_str!("../migrations/postgres/0002_follower.sql"),
+    },
+];
 
 const BEGIN: Sql = Sql {
     sqlite: "INSERT INTO route (database_id, cursor, sequence, changes, committed_us, told) \
@@ -20,11 +32,13 @@ const BEGIN: Sql = Sql {
 const ROUTE: Sql = Sql {
     sqlite: "SELECT cursor, sequence, changes, committed_us, \
              (SELECT count(*) FROM delivery d WHERE d.database_id = route.database_id AND d.event IS NOT NULL), \
-             (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id) \
+             (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id), \
+             (SELECT f.cursor FROM follower f WHERE f.database_id = route.database_id) \
              FROM route WHERE database_id = ?",
     postgres: "SELECT cursor, sequence, changes, committed_us, \
                (SELECT count(*) FROM delivery d WHERE d.database_id = route.database_id AND d.event IS NOT NULL), \
-               (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id) \
+               (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id), \
+               (SELECT f.cursor FROM follower f WHERE f.database_id = route.database_id) \
                FROM route WHERE database_id = $1",
 };
 // Only from where it was read: of two processes on one database, one goes on.
@@ -92,6 +106,8 @@ pub struct Progress {
     pub waiting: u64,
     /// Dead letters about it.
     pub dead_letters: u64,
+    /// Up to where it was told of the register's changes; none where it follows nobody, or has not begun.
+    pub followed: Option<String>,
 }
 
 /// What does not go on by itself.
@@ -166,6 +182,7 @@ impl ExchangeStore {
             committed_us,
             waiting: of(4)?,
             dead_letters: of(5)?,
+            followed: rows.first().map(|row| field(row, 6)).transpose()?.flatten(),
         })
     }
 

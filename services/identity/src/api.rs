@@ -1,16 +1,26 @@
 //! The gRPC services of identity: messages to domain types, the use case, the gate.
 
+mod feed;
 mod identity;
 mod register;
 
 use std::sync::Arc;
 
+use contract::audit::v1::Refusal;
 use disclosure::{
+    Access, Answer,
     identity::v1::identity_service_server::IdentityServiceServer,
-    register::v1::register_service_server::RegisterServiceServer,
+    register::v1::{
+        feed_service_server::FeedServiceServer, register_service_server::RegisterServiceServer,
+    },
 };
 use model::CodeLists;
-use server::Routes;
+use server::{Deadline, Routes, error::refuse_with};
+use tonic::Status;
+use wire::{
+    policy::{Decision, Denial},
+    record,
+};
 
 use crate::{app::App, client::Clients};
 
@@ -24,6 +34,29 @@ pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) clients: Clients,
     pub(crate) lists: CodeLists,
+    pub(crate) trust_domain: String,
+}
+
+impl Shared {
+    /// Records a refusal, and gives the error with the record's index.
+    async fn refuse(
+        &self,
+        deadline: Deadline,
+        access: &Access<'_>,
+        decision: &Decision,
+        denial: &Denial,
+        more: &[(&str, String)],
+    ) -> Status {
+        let answer = Answer::<Refusal>::new(&record::refusal(denial, Vec::new()));
+        let decided = record::refused(decision, denial.reason);
+        match self.clients.recorder.record(deadline, access, &decided, &answer).await {
+            Err(error) => error.refusal(deadline),
+            Ok(receipt) => {
+                let metadata = record::metadata(denial, receipt.index(), more);
+                refuse_with(denial.reason, &metadata)
+            }
+        }
+    }
 }
 
 /// Adds what agencies call.
@@ -32,8 +65,11 @@ pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
     routes.add_service(service.max_decoding_message_size(MESSAGE_MAX))
 }
 
-/// Adds what contribution calls.
-pub(crate) fn add_register(routes: Routes, shared: Arc<Shared>) -> Routes {
-    let service = RegisterServiceServer::new(register::Register(shared));
-    routes.add_service(service.max_decoding_message_size(APPLY_MAX))
+/// Adds what contribution and exchange call.
+pub(crate) fn add_internal(routes: Routes, shared: Arc<Shared>) -> Routes {
+    let feed = FeedServiceServer::new(feed::Feed(Arc::clone(&shared)));
+    let register = RegisterServiceServer::new(register::Register(shared));
+    routes
+        .add_service(feed.max_decoding_message_size(MESSAGE_MAX))
+        .add_service(register.max_decoding_message_size(APPLY_MAX))
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod coalesce;
+mod feed;
 mod lookup;
 
 use std::{
@@ -12,10 +13,12 @@ use std::{
 
 pub(crate) use apply::NotApplied;
 use coalesce::{Coalescer, Gone};
+pub(crate) use feed::{Heard, News, NoNews};
 pub(crate) use lookup::{Looked, Lookup, NoAnswer};
 use model::GoldenRecord;
 use server::runtime::{Clock, Entropy};
 use tokio::time::Instant;
+use wire::subject::Named;
 
 use crate::{Config, domain::lookup::relatives, store::RegisterStore};
 
@@ -42,7 +45,7 @@ struct Read {
 
 /// What a lookup asks for.
 struct Question {
-    number: String,
+    subject: Named,
     connection: String,
     window_start_ms: i64,
     min_version: u64,
@@ -128,8 +131,20 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
     let all = async {
         let version =
             if asked.iter().any(|q| q.min_version > 0) { store.version().await? } else { 0 };
-        let numbers: Vec<&str> = asked.iter().map(|q| q.number.as_str()).collect();
-        let persons = store.persons(&numbers).await?;
+        let (mut numbers, mut tokens) = (Vec::new(), Vec::new());
+        for q in asked {
+            match &q.subject {
+                Named::Number(number) => numbers.push(number.digits()),
+                Named::Token(token) => tokens.push((q.connection.as_str(), token.as_str())),
+            }
+        }
+        let (mut persons, mut bearers) = (HashMap::new(), HashMap::new());
+        if !numbers.is_empty() {
+            persons = store.persons(&numbers).await?;
+        }
+        if !tokens.is_empty() {
+            bearers = store.bearers(&tokens).await?;
+        }
         let mut windows: HashMap<i64, Vec<String>> = HashMap::new();
         for q in asked {
             let budgets = windows.entry(q.window_start_ms).or_default();
@@ -145,13 +160,18 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
         // Asked whenever anybody asks for relations, whoever is there (I7).
         let mut hidden = HashSet::new();
         if asked.iter().any(|q| q.relations) {
-            let related: Vec<&str> = persons.values().flat_map(relatives).collect();
+            let found = persons.values().chain(bearers.values());
+            let related: Vec<&str> = found.flat_map(relatives).collect();
             hidden = store.protected(&related).await?;
         }
         let one = |q: &Question| {
             let of = |budget| spent.get(&(q.window_start_ms, budget)).copied().unwrap_or(0);
+            let record = match &q.subject {
+                Named::Number(number) => persons.get(number.digits()),
+                Named::Token(token) => bearers.get(&(q.connection.clone(), token.clone())),
+            };
             Some(Read {
-                record: persons.get(&q.number).cloned(),
+                record: record.cloned(),
                 misses: of(q.connection.clone()),
                 comparisons: of(comparisons_of(&q.connection)),
                 version,

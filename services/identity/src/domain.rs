@@ -1,4 +1,5 @@
 //! The pure part: no I/O, no async; time is an argument.
 
 pub(crate) mod apply;
+pub(crate) mod feed;
 pub(crate) mod lookup;

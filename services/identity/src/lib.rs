@@ -9,10 +9,10 @@
 //! | module | job |
 //! |---|---|
 //! | `api` | the gRPC services: messages to domain types and back, and the gate |
-//! | `app` | the use cases: look up, apply |
+//! | `app` | the use cases: look up, apply, tell what changed |
 //! | `client` | policy and audit |
-//! | `domain` | claims, facts and items of a lookup; checks of a contribution |
-//! | `store` | the register, the guessing budget, loading a population |
+//! | `domain` | claims, facts and items of a lookup; checks of a contribution; what a follower hears |
+//! | `store` | the register, its feed and tokens, the guessing budget, loading a population |
 //!
 //! What holds here: nothing is read for a caller whose table allows nothing (I2); every requested item has
 //! one outcome (I3); a contribution is applied once (I4); the record is a fold of assertions (I5); hidden
@@ -27,9 +27,9 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use ::store::{Migration, Store};
-pub use disclosure::{
-    identity::v1::identity_service_server::SERVICE_NAME as PUBLIC,
-    register::v1::register_service_server::SERVICE_NAME as INTERNAL,
+pub use disclosure::identity::v1::identity_service_server::SERVICE_NAME as PUBLIC;
+use disclosure::register::v1::{
+    feed_service_server::SERVICE_NAME as FEED, register_service_server::SERVICE_NAME as REGISTER,
 };
 use serde::{Deserialize, Serialize};
 use server::{
@@ -39,6 +39,9 @@ use server::{
     runtime::{Clock, Entropy},
 };
 pub use store::population::Newcomer;
+
+/// Names of the services that our own services call.
+pub const INTERNAL: [&str; 2] = [REGISTER, FEED];
 
 /// The commented defaults of every key of `[identity]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -152,8 +155,10 @@ impl Service {
             window: Duration::from_secs(config.misses_window_seconds.into()),
         };
         let app = app::App::start(store.clone(), budget, config, clock, entropy);
-        let lists = model::CodeLists::shipped()?;
-        Ok(Self { store, shared: Arc::new(api::Shared { app: Arc::new(app), clients, lists }) })
+        let (app, lists) = (Arc::new(app), model::CodeLists::shipped()?);
+        let trust_domain = own.trust_domain.clone();
+        let shared = Arc::new(api::Shared { app, clients, lists, trust_domain });
+        Ok(Self { store, shared })
     }
 
     /// Opens the register alone, to load or check it.
@@ -178,7 +183,7 @@ impl Service {
     /// Adds what our own services call.
     #[must_use]
     pub fn internal(&self, routes: Routes) -> Routes {
-        api::add_register(routes, Arc::clone(&self.shared))
+        api::add_internal(routes, Arc::clone(&self.shared))
     }
 
     /// Tells `health` whether the services of these names, [`PUBLIC`] or [`INTERNAL`], can answer: while the

@@ -4,6 +4,7 @@
 pub(crate) mod apply;
 pub(crate) mod budget;
 pub(crate) mod enter;
+pub(crate) mod feed;
 pub(crate) mod lookup;
 pub(crate) mod population;
 
@@ -25,6 +26,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "known time",
         sqlite: include_str!("../migrations/sqlite/0002_known_time.sql"),
         postgres: include_str!("../migrations/postgres/0002_known_time.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "token",
+        sqlite: include_str!("../migrations/sqlite/0003_token.sql"),
+        postgres: include_str!("../migrations/postgres/0003_token.sql"),
     },
 ];
 
@@ -138,7 +145,8 @@ impl RegisterStore {
         }
     }
 
-    async fn assertions(&self, person_ids: &[&str]) -> Result<Vec<Assertion>, Error> {
+    /// Everything that was ever said of these persons.
+    pub(crate) async fn assertions(&self, person_ids: &[&str]) -> Result<Vec<Assertion>, Error> {
         let ids = Value::from(serde_json::to_string(person_ids)?);
         let rows = self.store.read(&ASSERTIONS_OF, vec![ids]).await?;
         assertions(&rows)

@@ -7,7 +7,11 @@ use anyhow::{Context as _, Result};
 use contract::database::v1::change::Event;
 use model::{GoldenRecord, PartialDate, Precision, Value};
 use reference_database::{Config, METHODS, Newcomer, Profile, Service};
-use server::{Routes, Running, Server, config::Secret};
+use server::{
+    Routes, Running, Server,
+    channel::{self, Peer},
+    config::Secret,
+};
 use time::Date;
 use wire::event::Said;
 
@@ -70,6 +74,16 @@ impl Database {
         service.report(server.health());
         let running = server.start(service.public(Routes::default())).await;
         Ok(Self { service, running })
+    }
+
+    /// Has it look up in the register, under its own identity, whoever it hears has changed.
+    ///
+    /// # Errors
+    /// When the register's address is none, or the identity cannot be used.
+    pub fn follow(&self, register: &Peer, own: &server::Config) -> Result<()> {
+        let register = channel::to_service(register, &own.trust_domain, &own.files())?;
+        self.service.follow(register);
+        Ok(())
     }
 
     /// Name of its profile.

@@ -1,6 +1,8 @@
 //! A demonstration in one folder: identities, agreements, synthetic persons, all services in one process,
 //! and a tour. A second start on the same folder keeps what is there.
 
+mod exchanged;
+mod shown;
 mod subjects;
 mod tour;
 
@@ -11,7 +13,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use server::{config::Secret, tls};
+use contract::r#type::v1::AccessBasis;
+use server::{channel::Peer, config::Secret, tls};
 
 use crate::{
     client::Client,
@@ -79,7 +82,7 @@ impl Demo {
         let mut settings = settings(&folder, &options.listen, &pki, &runtime)?;
         let subjects = populate(options, &settings, &runtime).await?;
         let log = tlog::LogVerifier::new(&fs::read_to_string(&settings.identity.log_key_file)?)?;
-        let mut databases = Vec::new();
+        let (mut databases, mut owns) = (Vec::new(), Vec::new());
         for name in CONNECTED {
             let files = callers.get(name).with_context(|| format!("no caller `{name}`"))?;
             let wanted = Wanted {
@@ -97,9 +100,14 @@ impl Demo {
                 seed: options.seed,
             };
             databases.push(Database::start(&wanted, &runtime).await?);
+            owns.push(wanted.server);
         }
         settings.exchange.routes_file = routes(&databases, &folder)?;
         let process = process::All::start(settings, runtime.clone()).await?;
+        let register = Peer::direct(process.address().to_string(), process::ALL);
+        for (database, own) in databases.iter().zip(&owns) {
+            database.follow(&register, own)?;
+        }
         let demo = Self { folder, process, databases, callers, subjects, log, runtime };
         demo.describe()?;
         Ok(demo)
@@ -267,6 +275,18 @@ fn routes(databases: &[Database], folder: &Path) -> Result<String> {
              identity = \"spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}\"\n\
              endpoint = \"{endpoint}\"\nowner = \"{agency}\"\nroles = [\"source\", \"sink\"]\n"
         );
+        let profile = database.service().profile();
+        if let (Some(basis), Some(follow)) = (profile.follow_basis(), &profile.follow) {
+            let AccessBasis {
+                procedure, legal_basis, case_reference, acting_unit, officer, ..
+            } = basis;
+            text += &format!(
+                "\n[route.follow]\nprocedure = \"{procedure}\"\nlegal_basis = \"{legal_basis}\"\n\
+                 case_reference = \"{case_reference}\"\nacting_unit = \"{acting_unit}\"\n\
+                 officer = \"{officer}\"\nitems = [\"{}\"]\n",
+                follow.items.join("\", \"")
+            );
+        }
     }
     let path = folder.join("routes.toml");
     fs::write(&path, text).with_context(|| format!("cannot write {}", shown(&path)))?;

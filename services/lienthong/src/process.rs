@@ -78,7 +78,8 @@ impl All {
         let own = Peer::direct(internal.address().to_string(), ALL);
         (identity.policy, identity.audit) = (own.clone(), own.clone());
         (contribution.policy, contribution.audit) = (own.clone(), own.clone());
-        (contribution.identity, exchange.contribution) = (own.clone(), own);
+        (contribution.identity, exchange.identity) = (own.clone(), own.clone());
+        exchange.contribution = own;
 
         let audit = audit::Service::open(&audit).await.context("audit")?;
         let policy = policy::Service::open(&policy, clock.clone(), entropy.clone()).await;
@@ -94,7 +95,7 @@ impl All {
 
         audit.report(internal.health());
         policy.report(internal.health());
-        identity.report(internal.health(), &[identity::INTERNAL]);
+        identity.report(internal.health(), &identity::INTERNAL);
         identity.report(public.health(), &[identity::PUBLIC]);
         contribution.report(internal.health(), &[contribution::INTERNAL]);
         contribution.report(public.health(), &[contribution::PUBLIC]);
@@ -223,7 +224,7 @@ pub async fn identity(
     let opened =
         identity::Service::open(&settings.identity, &settings.server, clock, entropy).await;
     let service = opened?;
-    service.report(server.health(), &[identity::PUBLIC, identity::INTERNAL]);
+    service.report(server.health(), &[&[identity::PUBLIC], &identity::INTERNAL[..]].concat());
     let recording = service.record_shed(server.shed());
     serve(server, service.internal(service.public(Routes::default())), end).await;
     recording.finish().await;

@@ -49,6 +49,7 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
     let act = match message.action() {
         proto::Action::Obtain => Some(Act::Obtain),
         proto::Action::Contribute => Some(Act::Contribute),
+        proto::Action::Follow => Some(Act::Follow),
         proto::Action::Unspecified => {
             faults.add("action", Fault::Missing);
             None
@@ -69,7 +70,8 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         event,
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
-        consent: named(&basis.consent_reference),
+        // A standing order is about persons whom nobody has asked yet.
+        consent: act != Act::Follow && named(&basis.consent_reference),
         direction: named(&basis.direction_reference),
         items: message.items,
     })
@@ -79,7 +81,7 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
 fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<Event> {
     let known = Event::of(name);
     let fault = match act {
-        Some(Act::Obtain) => (!name.is_empty()).then_some(Fault::NotAllowed),
+        Some(Act::Obtain | Act::Follow) => (!name.is_empty()).then_some(Fault::NotAllowed),
         Some(Act::Contribute) if name.trim().is_empty() => Some(Fault::Missing),
         // Without an act an event may be missing, and is still of a known kind.
         Some(Act::Contribute) | None => {

@@ -14,12 +14,20 @@ use crate::{
     },
 };
 
-pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "registry",
-    sqlite: include_str!("../migrations/sqlite/0001_registry.sql"),
-    postgres: include_str!("../migrations/postgres/0001_registry.sql"),
-}];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "registry",
+        sqlite: include_str!("../migrations/sqlite/0001_registry.sql"),
+        postgres: include_str!("../migrations/postgres/0001_registry.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "follow",
+        sqlite: include_str!("../migrations/sqlite/0002_follow.sql"),
+        postgres: include_str!("../migrations/postgres/0002_follow.sql"),
+    },
+];
 
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
 

@@ -56,6 +56,34 @@ pub(crate) enum About {
     Other,
 }
 
+/// What the register said of a person that is followed.
+pub(crate) struct Learnt {
+    /// The person's token.
+    pub(crate) token: String,
+    /// The version that was looked up.
+    pub(crate) version: u64,
+    /// What it says of the person; none where it says that there is nobody.
+    pub(crate) said: Option<Vec<Said>>,
+}
+
+impl Learnt {
+    /// The personal number, where the register gave it.
+    pub(crate) fn number(&self) -> Option<&PersonalNumber> {
+        let number = self.said.iter().flatten().find(|said| said.item == NUMBER)?;
+        match &number.value {
+            Value::Identifier(Identifier::PersonalNumber(number)) => Some(number),
+            Value::Identifier(Identifier::OldNumber9(_))
+            | Value::Text(_)
+            | Value::Date(_)
+            | Value::Name(_)
+            | Value::Address(_)
+            | Value::Coded(_)
+            | Value::Relation(_)
+            | Value::Document(_) => None,
+        }
+    }
+}
+
 /// Where a value of this database comes from.
 pub(crate) struct Origin<'a> {
     /// The database.

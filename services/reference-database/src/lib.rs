@@ -2,16 +2,20 @@
 //! store. A profile says which database it is; civil status, residence and the others differ in nothing else.
 //!
 //! ```text
-//! api  ->  domain   what an event does to a record, what is said of a record: pure
-//!     \->  store    the only place with SQL: records, changes, events
+//! api     ->  domain   what an event does to a record, what is said of a record: pure
+//!         \->  store    the only place with SQL: records, changes, events, persons that are followed
+//! follow  ->  client   the register, asked about whom this database follows
+//!         \->  store
 //! ```
 //!
 //! It is a peer of the register in demonstrations and tests, and an example for whoever writes one. The persons in it
 //! are synthetic: it takes no other number.
 
 mod api;
+mod client;
 mod cursor;
 mod domain;
+mod follow;
 mod profile;
 mod store;
 
@@ -23,15 +27,18 @@ use std::{
 use ::store::Store;
 use contract::database::v1::change::Event;
 use model::{CodeLists, GoldenRecord, PersonalNumber};
-pub use profile::{Profile, ProfileError};
+pub use profile::{Follow, Profile, ProfileError};
 use serde::{Deserialize, Serialize};
 use server::{
-    Health, Routes,
+    Channel, Health, Routes,
     caller::{Methods, OpenTo, Priority},
     config::Secret,
     runtime::{Clock, Entropy},
 };
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{
+    sync::{Notify, watch},
+    task::AbortHandle,
+};
 use wire::{Faults, event::Said};
 
 use crate::store::Database;
@@ -130,7 +137,10 @@ struct Shared {
     entropy: Entropy,
     /// Says when the streams that follow must end.
     ending: watch::Sender<bool>,
-    pruning: Mutex<Option<AbortHandle>>,
+    /// Says that events were stored.
+    heard: Notify,
+    /// What goes on by itself, to be ended.
+    tasks: Mutex<Vec<AbortHandle>>,
 }
 
 impl Service {
@@ -157,11 +167,33 @@ impl Service {
             clock,
             entropy,
             ending: watch::Sender::new(false),
-            pruning: Mutex::new(None),
+            heard: Notify::new(),
+            tasks: Mutex::new(Vec::new()),
         }));
-        let pruning = tokio::spawn(prune(service.clone())).abort_handle();
-        *service.0.pruning.lock().unwrap_or_else(PoisonError::into_inner) = Some(pruning);
+        service.spawn(prune(service.clone()));
         Ok(service)
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let task = tokio::spawn(work).abort_handle();
+        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
+    /// Looks up in the register, from now on, whoever it hears has changed; a database that follows nobody does nothing.
+    pub fn follow(&self, register: Channel) {
+        let profile = &self.0.profile;
+        if let (Some(basis), Some(follow)) = (profile.follow_basis(), &profile.follow) {
+            let question = client::Question { basis, items: follow.items.clone() };
+            self.spawn(follow::follow(Arc::clone(&self.0), register, question));
+        }
+    }
+
+    /// What it knows of a person by number; none where it does not know the person.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn person(&self, number: &PersonalNumber) -> Result<Option<GoldenRecord>, Error> {
+        self.0.database.by_number(number).await
     }
 
     /// Adds the services of its roles.
@@ -291,9 +323,8 @@ impl Service {
     /// Closes the store.
     pub async fn close(self) {
         self.end_streams();
-        if let Some(pruning) = self.0.pruning.lock().unwrap_or_else(PoisonError::into_inner).take()
-        {
-            pruning.abort();
+        for task in self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            task.abort();
         }
         self.0.database.close().await;
     }

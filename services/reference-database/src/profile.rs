@@ -57,6 +57,20 @@ pub struct Profile {
     pub items: Vec<String>,
     /// The kinds of events that it registers, and the procedure under which it provides each.
     pub events: BTreeMap<String, String>,
+    /// What it follows in the register; none where it follows nobody.
+    pub follow: Option<Follow>,
+}
+
+/// What a database follows in the register, and looks up there when it has changed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Follow {
+    /// The task.
+    pub procedure: String,
+    /// Id of the legal-basis row.
+    pub legal_basis: String,
+    /// The items; it holds each of them.
+    pub items: Vec<String>,
 }
 
 /// A role.
@@ -101,14 +115,25 @@ impl Profile {
 
     /// The ground on which it provides an event; none for events it does not register.
     pub(crate) fn basis(&self, kind: &str) -> Option<AccessBasis> {
-        Some(AccessBasis {
-            procedure: self.events.get(kind)?.clone(),
-            legal_basis: PROVIDING.to_owned(),
-            case_reference: format!("{}:{kind}", self.database_id),
+        Some(self.ground(self.events.get(kind)?, PROVIDING, kind))
+    }
+
+    /// The ground on which it follows, and looks up whom it follows; none where it follows nobody.
+    #[must_use]
+    pub fn follow_basis(&self) -> Option<AccessBasis> {
+        let follow = self.follow.as_ref()?;
+        Some(self.ground(&follow.procedure, &follow.legal_basis, "follow"))
+    }
+
+    fn ground(&self, procedure: &str, legal_basis: &str, case: &str) -> AccessBasis {
+        AccessBasis {
+            procedure: procedure.to_owned(),
+            legal_basis: legal_basis.to_owned(),
+            case_reference: format!("{}:{case}", self.database_id),
             acting_unit: self.owner_unit.clone(),
             officer: "can-bo-01".to_owned(),
             ..AccessBasis::default()
-        })
+        }
     }
 
     /// How it describes itself.
@@ -177,6 +202,11 @@ mod tests {
             assert!(!profile.roles.is_empty() && !profile.items.is_empty(), "{name}");
             // What is registered is provided, and only then.
             assert_eq!(profile.is(Role::Source), !profile.events.is_empty(), "{name}");
+            // Whoever follows is told, and keeps what it looks up.
+            let follow = profile.follow.iter();
+            let mut followed = follow.clone().flat_map(|follow| &follow.items);
+            assert!(followed.all(|item| profile.holds(item)), "{name}");
+            assert!(profile.follow.is_none() || profile.is(Role::Sink), "{name}");
         }
         assert!(Profile::shipped("x").is_err());
     }

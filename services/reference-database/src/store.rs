@@ -2,6 +2,7 @@
 
 mod changes;
 mod events;
+mod followed;
 
 use model::{GoldenRecord, PersonalNumber, Subject, Value as ItemValue};
 use store::{Migration, QueryResult, Sql, Store, Transaction, TryGetable, Value};
@@ -17,12 +18,20 @@ use crate::{
     profile::Profile,
 };
 
-pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "reference_database",
-    sqlite: include_str!("../migrations/sqlite/0001_reference_database.sql"),
-    postgres: include_str!("../migrations/postgres/0001_reference_database.sql"),
-}];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "reference_database",
+        sqlite: include_str!("../migrations/sqlite/0001_reference_database.sql"),
+        postgres: include_str!("../migrations/postgres/0001_reference_database.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "looked_up",
+        sqlite: include_str!("../migrations/sqlite/0002_looked_up.sql"),
+        postgres: include_str!("../migrations/postgres/0002_looked_up.sql"),
+    },
+];
 
 const BEGIN: Sql = Sql {
     sqlite: "INSERT INTO state (id, sequence, kept_from, committed_at_us, cursor_key) \

@@ -58,16 +58,21 @@ fn rust_path(package: &str) -> String {
     format!("::contract::{}", parts.join("::"))
 }
 
+/// Whether a message has a receipt, or parts that have one.
+fn proven(message: &MessageDescriptor) -> bool {
+    message.fields().any(|field| match field.kind() {
+        Kind::Message(part) if part.full_name() == RECEIPT => true,
+        Kind::Message(part) => field.is_list() && proven(&part),
+        _ => false,
+    })
+}
+
 /// Services whose answers come with a receipt: their servers belong behind the gate.
 fn gated(pool: &DescriptorPool) -> Vec<(String, String, String)> {
     let mut gated = Vec::new();
     for service in pool.services() {
         for method in service.methods() {
-            let proven = method
-                .output()
-                .fields()
-                .any(|f| matches!(f.kind(), Kind::Message(m) if m.full_name() == RECEIPT));
-            if proven {
+            if proven(&method.output()) {
                 let package = service.package_name().to_owned();
                 gated.push((
                     package,

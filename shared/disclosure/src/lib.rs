@@ -45,7 +45,9 @@ use contract::{
     audit::v1::Receipt,
     contribution::v1::{ContributionReceipt, IngestResponse, SubmitContributionResponse},
     identity::v1::{GetPersonAnswer, GetPersonResponse, VerifyClaimsAnswer, VerifyClaimsResponse},
-    register::v1::{ApplyAnswer, ApplyResponse},
+    register::v1::{
+        ApplyAnswer, ApplyResponse, FollowedChange, ListChangesResponse, RecordedChange,
+    },
     r#type::v1::ErrorReason,
 };
 use prost::Message;
@@ -247,6 +249,10 @@ impl Proven for SubmitContributionResponse {
     type Answer = ContributionReceipt;
 }
 
+impl Proven for RecordedChange {
+    type Answer = FollowedChange;
+}
+
 /// The bytes of a response that may be sent. Made from [`Disclosed`] and from nothing else.
 pub struct Released<R> {
     bytes: Bytes,
@@ -255,15 +261,35 @@ pub struct Released<R> {
 
 impl<R: Proven> From<Disclosed<R::Answer>> for Released<R> {
     fn from(disclosed: Disclosed<R::Answer>) -> Self {
-        // The wire format of fields 1 and 2, both length-delimited, around bytes that exist already.
         let answer = disclosed.answer.bytes;
         let receipt = disclosed.receipt.receipt.encode_to_vec();
         let mut bytes = BytesMut::with_capacity(answer.len() + receipt.len() + 22);
-        for (tag, part) in [(0x0a_u8, answer.as_ref()), (0x12, receipt.as_ref())] {
-            bytes.put_u8(tag);
-            prost::encoding::encode_varint(part.len() as u64, &mut bytes);
-            bytes.put_slice(part);
-        }
+        put(&mut bytes, 1, &answer);
+        put(&mut bytes, 2, &receipt);
         Self { bytes: bytes.freeze(), of: PhantomData }
     }
+}
+
+impl Released<ListChangesResponse> {
+    /// A page: each of its changes may leave, and what else is on it is about nobody.
+    pub fn page(
+        changes: Vec<Disclosed<FollowedChange>>,
+        next_cursor: String,
+        end_reached: bool,
+    ) -> Self {
+        let mut bytes = BytesMut::new();
+        for change in changes {
+            put(&mut bytes, 1, &Released::<RecordedChange>::from(change).bytes);
+        }
+        let rest = ListChangesResponse { changes: Vec::new(), next_cursor, end_reached };
+        bytes.put_slice(&rest.encode_to_vec());
+        Self { bytes: bytes.freeze(), of: PhantomData }
+    }
+}
+
+/// A length-delimited field, around bytes that exist already.
+fn put(bytes: &mut BytesMut, field: u32, part: &[u8]) {
+    prost::encoding::encode_key(field, prost::encoding::WireType::LengthDelimited, bytes);
+    prost::encoding::encode_varint(part.len() as u64, bytes);
+    bytes.put_slice(part);
 }

@@ -151,6 +151,11 @@ const METHODS: &[Method] = &[
         &[OpenTo::Service("contribution")],
     ),
     (
+        "/lienthong.register.v1.FeedService/ListChanges",
+        Priority::Bulk,
+        &[OpenTo::Service("exchange")],
+    ),
+    (
         "/lienthong.contribution.v1.ContributionService/SubmitContribution",
         Priority::Ordinary,
         &[OpenTo::Systems],

@@ -17,6 +17,8 @@ pub enum Act {
     Obtain,
     /// Contribute them (Art. 2(2)), by an event of this kind.
     Contribute(&'static str),
+    /// Be told whenever they change (Art. 2(1)).
+    Follow,
 }
 
 /// What policy decided about a caller and a ground.
@@ -105,6 +107,7 @@ impl PolicyClient {
         let (action, event) = match act {
             Act::Obtain => (Action::Obtain, ""),
             Act::Contribute(event) => (Action::Contribute, event),
+            Act::Follow => (Action::Follow, ""),
         };
         let request = DecideRequest {
             caller: caller.id().to_owned(),

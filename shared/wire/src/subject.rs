@@ -9,22 +9,55 @@ use crate::{
     value::{Reader, write_date},
 };
 
-/// Reads the subject at `field`.
+/// The longest token.
+const TOKEN_MAX: usize = 64;
+
+/// How a lookup of the register names a person.
+#[derive(Clone)]
+pub enum Named {
+    /// By a number.
+    Number(Subject),
+    /// By the token that the caller was given for the person.
+    Token(String),
+}
+
+/// Reads the subject at `field`, of a method that knows persons by number.
 pub fn read(
     field: &str,
     subject: Option<&wire::SubjectRef>,
     faults: &mut Faults,
 ) -> Option<Subject> {
+    match read_named(field, subject, faults)? {
+        Named::Number(subject) => Some(subject),
+        Named::Token(_) => {
+            faults.add(format!("{field}.token"), Fault::NotAllowed);
+            None
+        }
+    }
+}
+
+/// Reads the subject at `field`.
+pub fn read_named(
+    field: &str,
+    subject: Option<&wire::SubjectRef>,
+    faults: &mut Faults,
+) -> Option<Named> {
     let (kind, read) = match subject.and_then(|subject| subject.subject.as_ref()) {
         None => {
             faults.add(field, Fault::Missing);
             return None;
         }
         Some(subject_ref::Subject::PersonalNumber(text)) => {
-            ("personal_number", PersonalNumber::parse(text).ok().map(Subject::Personal))
+            let number = PersonalNumber::parse(text).ok().map(Subject::Personal);
+            ("personal_number", number.map(Named::Number))
         }
         Some(subject_ref::Subject::OldNumber(text)) => {
-            ("old_number", OldNumber::parse(text).ok().map(Subject::Old))
+            ("old_number", OldNumber::parse(text).ok().map(Subject::Old).map(Named::Number))
+        }
+        Some(subject_ref::Subject::Token(text)) => {
+            let token = (1..=TOKEN_MAX).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_graphic());
+            ("token", token.then(|| Named::Token(text.clone())))
         }
     };
     if read.is_none() {

@@ -12,18 +12,15 @@ use futures::FutureExt as _;
 use server::error::name;
 use tokio::sync::watch;
 
-use super::{Step, Work};
+use super::{HELD_AFTER, Step, Work};
 use crate::{
     Error,
     client::{self, Content, Ingested, NoPage},
     domain::{Listed, MALFORMED_CHANGE, PageFault, check, is_id},
-    metrics::{ended, metrics, noted, of},
+    metrics::{doing, ended, metrics, noted},
     routes::Role,
     store::{DeadLetter, Settled},
 };
-
-/// So often a change is tried before its owner is told that it holds up what comes after it.
-const HELD_AFTER: u32 = 5;
 
 /// What became of a change, to be told and noted.
 struct Decided {
@@ -82,7 +79,7 @@ impl Work {
             from = next;
         }
         if page.end_reached {
-            metrics().lag.record(0.0, &[of(database)]);
+            metrics().lag.record(0.0, &doing(database, "source"));
         }
         Ok(if page.end_reached { Step::Idle } else { Step::More })
     }
@@ -99,7 +96,7 @@ impl Work {
         let content = content.filter(|_| is_id(&id) && committed_us.is_some());
         let committed_us = committed_us.unwrap_or_else(|| self.clock.now_us());
         let behind = self.clock.now_us().saturating_sub(committed_us).max(0);
-        metrics().lag.record(behind as f64 / 1e6, &[of(database)]);
+        metrics().lag.record(behind as f64 / 1e6, &doing(database, "source"));
         let decided = match content {
             None => Ok(self.passed_over(&id, sequence)),
             Some(content) => self.decided(&id, content).await,
@@ -217,7 +214,7 @@ fn discrepancy(key: &str, change_id: &str, kind: DiscrepancyKind) -> (String, Ki
 }
 
 /// An id that is the same whenever the same is told, and no longer than one may be.
-fn event_id(what: &str, key: &str) -> String {
+pub(super) fn event_id(what: &str, key: &str) -> String {
     let digest = tlog::digest(key.as_bytes());
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("{what}:{hex}")

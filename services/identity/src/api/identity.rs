@@ -6,7 +6,7 @@ mod verify_claims;
 use std::sync::Arc;
 
 use contract::{
-    audit::v1::{AccessOutcome, Refusal},
+    audit::v1::AccessOutcome,
     identity::v1::{
         GetPersonRequest, GetPersonResponse, VerifyClaimsRequest, VerifyClaimsResponse,
     },
@@ -16,10 +16,7 @@ use disclosure::{
     Access, Answer, Disclosed, Exact, Released,
     identity::v1::identity_service_server::IdentityService,
 };
-use server::{
-    Caller, Deadline, context,
-    error::{refuse, refuse_with},
-};
+use server::{Caller, Deadline, context, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{
     Faults,
@@ -144,22 +141,12 @@ impl Call<'_> {
         }
     }
 
-    /// Records a refusal, and gives the error with the record's index.
     async fn refuse(
         &self,
         decision: &Decision,
         denial: &Denial,
         more: &[(&str, String)],
     ) -> Status {
-        let answer = Answer::<Refusal>::new(&record::refusal(denial, Vec::new()));
-        let decided = record::refused(decision, denial.reason);
-        let recorder = &self.shared.clients.recorder;
-        match recorder.record(self.deadline, &self.access(), &decided, &answer).await {
-            Err(error) => error.refusal(self.deadline),
-            Ok(receipt) => {
-                let metadata = record::metadata(denial, receipt.index(), more);
-                refuse_with(denial.reason, &metadata)
-            }
-        }
+        self.shared.refuse(self.deadline, &self.access(), decision, denial, more).await
     }
 }

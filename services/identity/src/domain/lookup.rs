@@ -66,15 +66,7 @@ pub(crate) fn find(
     };
     let known = |name: &str| fact(record, name, today);
     let row = table.resolve(known);
-    let stated = |name: &String| {
-        let known = match known(name) {
-            Fact::True => "true",
-            Fact::False => "false",
-            Fact::Unknown => "unknown",
-        };
-        format!("{name}={known}")
-    };
-    let facts = table.facts().iter().map(stated).collect();
+    let facts = stated(record, table, today);
     let ending = if claims.is_some_and(|claims| !claims.agree(record, year_suffices)) {
         Ending::ClaimsDiffer
     } else if row.visible {
@@ -85,8 +77,21 @@ pub(crate) fn find(
     Finding { ending, facts, row: Some(row) }
 }
 
+/// The facts that a table asks for, as records state them.
+pub(super) fn stated(record: &GoldenRecord, table: &DecisionTable, today: Date) -> Vec<String> {
+    let one = |name: &String| {
+        let known = match fact(record, name, today) {
+            Fact::True => "true",
+            Fact::False => "false",
+            Fact::Unknown => "unknown",
+        };
+        format!("{name}={known}")
+    };
+    table.facts().iter().map(one).collect()
+}
+
 /// A fact of the subject, as policy names it; one that is not known here is unknown (I2).
-fn fact(record: &GoldenRecord, name: &str, today: Date) -> Fact {
+pub(super) fn fact(record: &GoldenRecord, name: &str, today: Date) -> Fact {
     match name {
         "deceased" => record.deceased().into(),
         "protected" => record.protected.into(),
@@ -102,9 +107,19 @@ pub(crate) fn sees_protected(table: &DecisionTable) -> bool {
     table.resolve(fact).visible
 }
 
+/// Whether an item is about other persons (Law 26/2023/QH15, Art. 9, items 15 and 23).
+pub(crate) fn names_others(item: &str) -> bool {
+    item == "family_relations" || item == "household_members"
+}
+
 /// Numbers of the persons that a record names.
 pub(crate) fn relatives(record: &GoldenRecord) -> impl Iterator<Item = &str> {
-    record.items.values().flatten().filter_map(|held| match &held.value {
+    record.items.values().flatten().filter_map(|held| relative(&held.value))
+}
+
+/// The number of the person that a value names; none where it names nobody, or by name alone.
+pub(crate) fn relative(value: &Value) -> Option<&str> {
+    match value {
         Value::Relation(relation) => relation.identifier.as_ref().map(|number| number.as_str()),
         Value::Text(_)
         | Value::Date(_)
@@ -113,7 +128,7 @@ pub(crate) fn relatives(record: &GoldenRecord) -> impl Iterator<Item = &str> {
         | Value::Coded(_)
         | Value::Identifier(_)
         | Value::Document(_) => None,
-    })
+    }
 }
 
 /// Takes the persons with these numbers out of a record: hidden looks absent, also as somebody's mother (I7).

@@ -9,6 +9,7 @@ use lienthong::{
     process::{Runtime, ended},
 };
 use serde::Deserialize;
+use server::channel::Peer;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(clap::Args)]
@@ -36,6 +37,12 @@ pub(crate) struct Arguments {
     /// A SPIFFE id that may call it; may be given several times.
     #[arg(long, value_name = "SPIFFE_ID")]
     allow: Vec<String>,
+    /// Where the register listens: whoever it is told has changed is looked up there, where the profile follows anybody.
+    #[arg(long, value_name = "HOST:PORT")]
+    register: Option<String>,
+    /// The name in the register's certificate: of a demonstration, `all`.
+    #[arg(long, default_value = "identity")]
+    register_service: String,
     /// Synthetic persons in a new database.
     #[arg(long, default_value_t = 200)]
     persons: usize,
@@ -80,6 +87,9 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         seed: arguments.seed,
     };
     let database = Database::start(&wanted, &runtime).await?;
+    if let Some(register) = arguments.register {
+        database.follow(&Peer::direct(register, arguments.register_service), &wanted.server)?;
+    }
     if let Some(file) = arguments.fixtures {
         let text = database.fixtures().await?;
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;

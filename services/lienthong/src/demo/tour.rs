@@ -1,29 +1,25 @@
 //! The tour: what the demonstration shows, step by step, with the files that any verifier can check.
 
-use std::{fs, io::Write, time::Duration};
+use std::{fs, io::Write};
 
 use anyhow::{Context as _, Result, bail};
 use contract::{
     contribution::v1::{SubmitContributionRequest, submit_contribution_request::Event},
-    database::v1::change,
     identity::v1::{
         ClaimOutcome, ClaimedValue, GetPersonAnswer, GetPersonRequest, LookupOutcome,
         VerifyClaimsRequest,
     },
     r#type::v1::{
-        AccessBasis, Claims, CodedValue, ItemOutcome, ItemValue, PartialDate, RelationKind,
-        SubjectRef, item_outcome, item_value, subject_ref,
+        AccessBasis, Claims, CodedValue, ItemOutcome, ItemValue, PartialDate, SubjectRef,
+        item_outcome, item_value, subject_ref,
     },
 };
 
 use time::Date;
 
-use super::{BirthDate, Demo, Subject};
+use super::{BirthDate, Demo, Subject, shown::shown_outcome};
 use crate::{client::Answered, pki::shown, synth};
 
-/// How long a birth may take by way of the exchange, and how often it is looked for.
-const EXCHANGED_MAX: Duration = Duration::from_secs(60);
-const EXCHANGED_EVERY: Duration = Duration::from_millis(20);
 /// The child of the tour; synthetic, as everybody here.
 const CHILD: &str = "Nguyễn Giả Định Ánh Dương";
 
@@ -72,37 +68,6 @@ impl Demo {
             },
         };
         Ok((child, receipt.version))
-    }
-
-    async fn exchanged(&self, out: &mut impl Write) -> Result<()> {
-        writeln!(
-            out,
-            "\n2. The civil-status database lists another birth; it is fetched, and its number goes back."
-        )?;
-        let database = self.databases.iter().find(|database| database.profile() == "civil-status");
-        let database = database.context("no civil-status database")?;
-        let entry = self.runtime.entropy.id();
-        let request = birth_registration(&entry, self.runtime.clock.today());
-        let Some(Event::Birth(birth)) = request.event else { bail!("it is a birth") };
-        let change = database.service().register(change::Event::Birth(birth)).await?;
-        let number = tokio::time::timeout(EXCHANGED_MAX, async {
-            loop {
-                if let Some(number) = database.service().number(&change).await? {
-                    return Ok::<_, anyhow::Error>(number);
-                }
-                tokio::time::sleep(EXCHANGED_EVERY).await;
-            }
-        });
-        let number = number.await.context("no number came back")??;
-        let exchange = self.process.exchange().context("no exchange")?;
-        let progress = exchange.progress().await?;
-        let route = progress.iter().find(|route| route.database == database.profile());
-        let route = route.context("no route")?;
-        writeln!(out, "   change               {change}")?;
-        writeln!(out, "   personal number      {}", number.as_str())?;
-        writeln!(out, "   changes so far       {}", route.changes)?;
-        writeln!(out, "   dead letters         {}", exchange.dead_letters().await?.len())?;
-        Ok(())
     }
 
     async fn look_up(
@@ -266,7 +231,7 @@ pub fn lookup(subject: &Subject, items: &[&str], basis: AccessBasis) -> GetPerso
 
 /// The registration of the tour's birth, on the day it happened. The entry is a new one at every start:
 /// one entry is one person.
-fn birth_registration(entry: &str, today: Date) -> SubmitContributionRequest {
+pub(super) fn birth_registration(entry: &str, today: Date) -> SubmitContributionRequest {
     let birth = synth::birth(entry, CHILD, today);
     SubmitContributionRequest {
         idempotency_key: format!("tour:{entry}"),
@@ -288,74 +253,5 @@ pub fn basis(procedure: &str, legal_basis: &str, unit: &str) -> AccessBasis {
         officer: "can-bo-01".to_owned(),
         consent_reference: String::new(),
         direction_reference: String::new(),
-    }
-}
-
-fn shown_outcome(item: &ItemOutcome) -> String {
-    match &item.outcome {
-        Some(item_outcome::Outcome::Value(held)) | Some(item_outcome::Outcome::Partial(held)) => {
-            let one = |value: &contract::r#type::v1::HeldValue| {
-                let source =
-                    value.provenance.as_ref().map(|p| p.source.clone()).unwrap_or_default();
-                format!("{}  [{source}]", shown_value(value.value.as_ref()))
-            };
-            held.values.iter().map(one).collect::<Vec<_>>().join("; ")
-        }
-        Some(item_outcome::Outcome::NotHeld(_)) => "(not held)".to_owned(),
-        Some(item_outcome::Outcome::UnknownItem(_)) => "(no such item)".to_owned(),
-        Some(item_outcome::Outcome::Withheld(w)) => {
-            format!("(withheld by rule `{}`, {})", w.rule, w.article)
-        }
-        None => "(none)".to_owned(),
-    }
-}
-
-fn shown_value(value: Option<&contract::r#type::v1::ItemValue>) -> String {
-    match value.and_then(|value| value.value.as_ref()) {
-        Some(item_value::Value::Text(text)) => text.clone(),
-        Some(item_value::Value::Date(date)) => shown_date(date),
-        Some(item_value::Value::Name(name)) => name.full_name.clone(),
-        Some(item_value::Value::Address(address)) => address.text.clone(),
-        Some(item_value::Value::Coded(code)) => format!("{} ({})", code.display, code.code),
-        Some(item_value::Value::Identifier(number)) => number.value.clone(),
-        Some(item_value::Value::Relation(relation)) => {
-            let name = relation.name.as_ref().map(|n| n.full_name.clone()).unwrap_or_default();
-            format!("{name} ({})", shown_kind(relation.kind()))
-        }
-        Some(item_value::Value::Document(document)) => document.number.clone(),
-        None => String::new(),
-    }
-}
-
-/// The kind as a person reads it.
-fn shown_kind(kind: RelationKind) -> String {
-    let name = kind.as_str_name();
-    name.strip_prefix("RELATION_KIND_").unwrap_or(name).to_lowercase().replace('_', " ")
-}
-
-fn shown_date(date: &PartialDate) -> String {
-    match (date.month, date.day) {
-        (0, _) => format!("{}", date.year),
-        (month, 0) => format!("{month:02}/{}", date.year),
-        (month, day) => format!("{day:02}/{month:02}/{}", date.year),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use contract::r#type::v1::{PersonName, Relation};
-
-    use super::*;
-
-    #[test]
-    fn relations_are_shown_as_a_person_reads_them() {
-        let relation = Relation {
-            kind: RelationKind::LegalRepresentative.into(),
-            name: Some(PersonName { full_name: "Trần Thu Hà".into(), ..PersonName::default() }),
-            ..Relation::default()
-        };
-        let value = ItemValue { value: Some(item_value::Value::Relation(relation)) };
-        assert_eq!(shown_value(Some(&value)), "Trần Thu Hà (legal representative)");
-        assert_eq!(shown_kind(RelationKind::Father), "father");
     }
 }

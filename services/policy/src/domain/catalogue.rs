@@ -162,6 +162,9 @@ pub struct Procedure {
     pub purpose: String,
     /// The kinds of event that are contributed under it; none where items are only obtained.
     pub events: Vec<Event>,
+    /// Whether a database may be told under it whenever persons change, rather than ask in single cases.
+    #[serde(default)]
+    pub follows: bool,
     /// What its callers must know of a person.
     #[serde(default)]
     pub claims: Claims,

@@ -119,9 +119,8 @@ impl Profile {
         let Some(procedure) = self.catalogue.procedure(&request.procedure) else {
             return Err(self.denial(Refusal::NoAgreement, "procedure-unknown", TASKS));
         };
-        if !suits(request, procedure) {
-            let rule = "event-not-of-procedure";
-            return Err(self.denial(Refusal::NoAgreement, rule, PROVIDING));
+        if let Some((rule, ground)) = unsuited(request, procedure) {
+            return Err(self.denial(Refusal::NoAgreement, rule, ground));
         }
         let wanted = self.catalogue.mask(&request.items);
         let Some((granted, items)) = standing.in_force(day, wanted, &self.catalogue) else {
@@ -172,7 +171,7 @@ impl Profile {
     ) -> Result<(DecisionTable, Vec<Date>), Denial> {
         let ask = Question {
             database: &grounds.connection.database,
-            act: request.act,
+            act: request.act.in_rules(),
             procedure: &grounds.procedure.id,
             purpose: &grounds.procedure.purpose,
             basis: &grounds.basis.id,
@@ -209,11 +208,16 @@ impl Profile {
     }
 }
 
-/// Whether what is contributed is of a kind that the procedure names; nothing named suits nothing.
-fn suits(request: &Request, procedure: &Procedure) -> bool {
+/// The rule, and its ground, by which a procedure is not one for what is to be done. What is contributed must be of a
+/// kind that it names; nothing named suits nothing. A standing order to be told is no single case.
+fn unsuited(request: &Request, procedure: &Procedure) -> Option<(&'static str, &'static str)> {
+    let of_procedure = |event| procedure.events.contains(&event);
     match request.act {
-        Act::Obtain => true,
-        Act::Contribute => request.event.is_some_and(|event| procedure.events.contains(&event)),
+        Act::Obtain => None,
+        Act::Contribute if request.event.is_some_and(of_procedure) => None,
+        Act::Contribute => Some(("event-not-of-procedure", PROVIDING)),
+        Act::Follow if procedure.follows => None,
+        Act::Follow => Some(("procedure-follows-nobody", TASKS)),
     }
 }
 

@@ -163,6 +163,29 @@ fn i2_a_contribution_is_denied_unless_the_procedure_names_its_event() {
     assert_eq!(suited, NAMED.len());
 }
 
+/// Whoever follows is told of what it might obtain, and of nothing under a procedure for single cases.
+#[test]
+fn i2_following_is_denied_unless_the_procedure_is_for_it() {
+    let profile = load(LegalProfile::Law2023);
+    let (now, longest) = (datetime!(2026-11-24 05:00 UTC), Duration::hours(1));
+    let mut suited = 0;
+    for procedure in profile.catalogue.procedures() {
+        let follow = Request { act: Act::Follow, procedure: procedure.id.clone(), ..request() };
+        let outcome = profile.decide(&follow, &standing(), now, longest).outcome;
+        if procedure.follows {
+            suited += 1;
+            let obtain = Request { act: Act::Obtain, ..follow };
+            let obtained = profile.decide(&obtain, &standing(), now, longest).outcome;
+            assert_eq!(outcome.unwrap(), obtained.unwrap(), "{}", procedure.id);
+            continue;
+        }
+        let denial = outcome.unwrap_err();
+        assert!(matches!(denial.refusal, Refusal::NoAgreement), "{}", procedure.id);
+        assert_eq!(denial.rule, "procedure-follows-nobody", "{}", procedure.id);
+    }
+    assert_eq!(suited, 1);
+}
+
 #[test]
 fn i9_data_with_faults_are_refused() {
     for (file, from, to) in [

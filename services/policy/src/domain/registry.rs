@@ -174,6 +174,10 @@ impl Grant {
         if items.is_empty() {
             return wrong(format!("`{agreement}` grants nothing for `{procedure}`"));
         }
+        if self.action == Act::Follow && !catalogue.procedure(procedure).is_some_and(|p| p.follows)
+        {
+            return wrong(format!("`{agreement}`: nobody is told of changes under `{procedure}`"));
+        }
         let unlisted = |item: &&String| catalogue.item(item).is_none();
         items.iter().find(unlisted).map_or(Ok(()), |item| {
             let law = catalogue.items_basis();

@@ -32,14 +32,25 @@ pub enum Act {
     Obtain,
     /// Contribute items of a person (Art. 2(2)).
     Contribute,
+    /// Be told whenever items of persons change, without their values (Art. 2(1)).
+    Follow,
 }
 
 impl Act {
-    /// Its name in rules, in the registry and in the database.
+    /// Its name in the registry and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Obtain => "obtain",
             Self::Contribute => "contribute",
+            Self::Follow => "follow",
+        }
+    }
+
+    /// The act that rules speak of: who may not obtain an item may not be told that it changed either.
+    pub const fn in_rules(self) -> Self {
+        match self {
+            Self::Obtain | Self::Follow => Self::Obtain,
+            Self::Contribute => Self::Contribute,
         }
     }
 }

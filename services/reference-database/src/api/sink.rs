@@ -32,6 +32,7 @@ impl SinkService for Api {
         let events = events.into_iter().map(delivered).collect();
         let stored = shared.database.deliver(&shared.profile, events, shared.clock.now_us()).await;
         let stored = stored.map_err(|error| away(&error))?;
+        shared.heard.notify_one();
         let one = |(event_id, status)| EventResult { event_id, status: written(status).into() };
         let results = ids.into_iter().zip(stored).map(one).collect();
         Ok(Response::new(DeliverEventsResponse { results }))

@@ -96,7 +96,7 @@ pub struct ItemRecord {
     /// The item.
     #[prost(string, tag = "1")]
     pub item: ::prost::alloc::string::String,
-    /// True when its values, or the word that there are none, were given out.
+    /// True when its values were given out, or the word that there are none, or that they changed.
     #[prost(bool, tag = "2")]
     pub disclosed: bool,
     /// The rule that decided.

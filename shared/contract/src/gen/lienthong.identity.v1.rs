@@ -5,8 +5,8 @@ pub struct GetPersonRequest {
     /// Who is asked about. Required.
     #[prost(message, optional, tag = "1")]
     pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
-    /// What the caller knows of the person. Required unless the procedure waives claims; what is given is held
-    /// against the record in any case.
+    /// What the caller knows of the person. Required unless the procedure waives claims or the subject is a token; what
+    /// is given is held against the record in any case.
     #[prost(message, optional, tag = "2")]
     pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
     /// Ids of the wanted items, from the item catalogue: at least one, none twice, no wildcard, at most 64.
@@ -71,8 +71,8 @@ pub struct VerifyClaimsRequest {
     /// Who they are about. Required.
     #[prost(message, optional, tag = "1")]
     pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
-    /// What the caller knows of the person. Required unless the procedure waives claims; what is given is held
-    /// against the record in any case.
+    /// What the caller knows of the person. Required unless the procedure waives claims or the subject is a token; what
+    /// is given is held against the record in any case.
     #[prost(message, optional, tag = "2")]
     pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
     /// The claimed values: at least one, at most 64, each item once.
@@ -321,9 +321,9 @@ pub mod identity_service_client {
         /// Gives the requested items of one person, as far as the caller's agreement and the law allow. The
         /// answer is recorded in the access log before it is sent, and comes with the proof of that.
         ///
-        /// A person who does not exist, whose claims differ or who is hidden from the caller gives one and the
-        /// same OK answer with outcome NO_MATCH, and counts against the caller's guessing budget. The call may be
-        /// repeated; each time is recorded, and a miss is charged again.
+        /// A person who does not exist, whose claims differ or who is hidden from the caller, and a token that was not
+        /// issued to this caller, give one and the same OK answer with outcome NO_MATCH, and count against the
+        /// caller's guessing budget. The call may be repeated; each time is recorded, and a miss is charged again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
         /// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;

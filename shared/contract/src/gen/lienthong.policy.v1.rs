@@ -14,8 +14,8 @@ pub struct DecideRequest {
     /// The items it names, at least one.
     #[prost(string, repeated, tag = "4")]
     pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The kind of event that is contributed: `birth`, `death`, `residence` or `correction`; empty when items are
-    /// obtained. A procedure names the events it is for.
+    /// The kind of event that is contributed: `birth`, `death`, `residence` or `correction`; empty otherwise. A
+    /// procedure names the events it is for.
     #[prost(string, tag = "5")]
     pub event: ::prost::alloc::string::String,
 }
@@ -137,6 +137,8 @@ pub enum Action {
     Obtain = 1,
     /// Contribute items of a person (Decision 1911/QD-TTg, Art. 2(2)).
     Contribute = 2,
+    /// Be told whenever items of persons change, without their values (Decision 1911/QD-TTg, Art. 2(1)).
+    Follow = 3,
 }
 impl Action {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -148,6 +150,7 @@ impl Action {
             Self::Unspecified => "ACTION_UNSPECIFIED",
             Self::Obtain => "ACTION_OBTAIN",
             Self::Contribute => "ACTION_CONTRIBUTE",
+            Self::Follow => "ACTION_FOLLOW",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -156,6 +159,7 @@ impl Action {
             "ACTION_UNSPECIFIED" => Some(Self::Unspecified),
             "ACTION_OBTAIN" => Some(Self::Obtain),
             "ACTION_CONTRIBUTE" => Some(Self::Contribute),
+            "ACTION_FOLLOW" => Some(Self::Follow),
             _ => None,
         }
     }

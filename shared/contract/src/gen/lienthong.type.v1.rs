@@ -399,7 +399,7 @@ impl RelationKind {
 #[prost(skip_debug)]
 pub struct SubjectRef {
     /// How the person is named. Exactly one is required.
-    #[prost(oneof = "subject_ref::Subject", tags = "1, 2")]
+    #[prost(oneof = "subject_ref::Subject", tags = "1, 2, 3")]
     pub subject: ::core::option::Option<subject_ref::Subject>,
 }
 /// Nested message and enum types in `SubjectRef`.
@@ -414,6 +414,11 @@ pub mod subject_ref {
         /// The old identity-card number: nine digits, for persons looked up without a personal number.
         #[prost(string, tag = "2")]
         OldNumber(::prost::alloc::string::String),
+        /// The token under which the register names the person to this caller and to nobody else, as `PersonChanged` of
+        /// lienthong.database.v1 brings it: 1 to 64 printable characters of ASCII. Only lookups of the register take it, and
+        /// they need no claims then; anywhere else it is not allowed.
+        #[prost(string, tag = "3")]
+        Token(::prost::alloc::string::String),
     }
 }
 /// What the caller already knows of the subject. A lookup answers only when these agree with the

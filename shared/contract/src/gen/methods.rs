@@ -16,5 +16,6 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.identity.v1.IdentityService/GetPerson", true),
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", true),
     ("/lienthong.policy.v1.PolicyService/Decide", true),
+    ("/lienthong.register.v1.FeedService/ListChanges", true),
     ("/lienthong.register.v1.RegisterService/Apply", true),
 ];

@@ -413,6 +413,17 @@ impl ::core::fmt::Debug for crate::identity::v1::ClaimResult {
     }
 }
 
+impl ::core::fmt::Debug for crate::register::v1::FollowedChange {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("FollowedChange")
+            .field("token", &::core::format_args!("[personal]"))
+            .field("version", &::core::format_args!("[personal]"))
+            .field("items", &::core::format_args!("[personal]"))
+            .field("known_time", &self.known_time)
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::register::v1::apply_request::Subject {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.write_str("[personal]")

@@ -85,7 +85,7 @@ def check_question(path: str, asked) -> Checks:
     """LKP-8: what every question about a person must have."""
     kind, number, claims = asked.subject.WhichOneof("subject"), asked.subject.personal_number, asked.claims
     yield path + "subject", "MISSING", not kind
-    yield path + "subject.old_number", "NOT_ALLOWED", kind == "old_number"
+    yield f"{path}subject.{kind}", "NOT_ALLOWED", kind in ("old_number", "token")
     yield path + "subject.personal_number", "MALFORMED", kind == "personal_number" and not is_number(number)
     yield from check_text(path + "claims.full_name", claims.full_name, 100, required=False)
     claimed = claims.HasField("date_of_birth")

@@ -417,7 +417,8 @@ class CivilStatusTest(unittest.TestCase):
                  "basis.case_reference": "MISSING", "basis.acting_unit": "MISSING", "basis.officer": "PERSONAL_NUMBER",
                  "request_id": "TOO_LONG", "warrant": "TOO_LONG"})
         invalid(lambda: self.ask([f"i{n}" for n in range(65)]), {"items": "TOO_MANY"})
-        invalid(lambda: self.ask(["sex"], subject={"old_number": "999000000"}), {"subject.old_number": "NOT_ALLOWED"})
+        for other in ({"old_number": "999000000"}, {"token": "t"}):
+            invalid(lambda: self.ask(["sex"], subject=other), {f"subject.{[*other][0]}": "NOT_ALLOWED"})
         claimed = [lookup.ClaimedRecordValue(item="sex")]
         invalid(lambda: self.lookup.VerifyRecord(self.question(claimed, lookup.VerifyRecordRequest), timeout=5),
                 {"claimed_values[0].value": "MISSING"})

@@ -12,7 +12,7 @@ use wire::{Faults, basis, policy::Decision, subject, timestamp, value::write_hel
 
 use crate::{
     app::{Looked, Lookup},
-    domain::lookup::{Ending, ItemOutcome, outcomes},
+    domain::lookup::{Ending, ItemOutcome, names_others, outcomes},
 };
 
 /// MaYeuCau of the existing interface.
@@ -25,7 +25,7 @@ pub(super) fn checked<'a>(
     today: Date,
 ) -> Result<(Lookup, &'a AccessBasis), Status> {
     let mut faults = Faults::default();
-    let subject = subject::read("subject", request.subject.as_ref(), &mut faults);
+    let subject = subject::read_named("subject", request.subject.as_ref(), &mut faults);
     let claims = request.claims.as_ref();
     let claims = claims.map(|c| subject::read_claims("claims", c, lists, &mut faults));
     subject::check_born("claims", claims.as_ref().and_then(Option::as_ref), today, &mut faults);
@@ -38,18 +38,13 @@ pub(super) fn checked<'a>(
         return Err(refuse(ErrorReason::Internal));
     };
     let min_version = request.min_version;
-    let (claims, relations) = (claims.flatten(), names_others(&request.items));
+    let (claims, relations) = (claims.flatten(), request.items.iter().any(|i| names_others(i)));
     Ok((Lookup { subject, claims, min_version, comparisons: 0, relations }, basis))
 }
 
 /// A tag that changes with the record and tells nothing of it.
 pub(super) fn etag(record: &GoldenRecord) -> String {
     hex::encode(tlog::digest(format!("{}/{}", record.person_id, record.version).as_bytes()))
-}
-
-/// Whether an item is about other persons (Law 26/2023/QH15, Art. 9, items 15 and 23).
-pub(super) fn names_others(items: &[String]) -> bool {
-    items.iter().any(|item| item == "family_relations" || item == "household_members")
 }
 
 /// The answer.

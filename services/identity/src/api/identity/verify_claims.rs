@@ -13,10 +13,10 @@ use time::Date;
 use tonic::Status;
 use wire::{Faults, basis, policy::Decision, subject, timestamp, value::Reader};
 
-use super::get_person::{REQUEST_ID_MAX, etag, names_others};
+use super::get_person::{REQUEST_ID_MAX, etag};
 use crate::{
     app::{Looked, Lookup},
-    domain::lookup::{ClaimOutcome, Ending, verdicts},
+    domain::lookup::{ClaimOutcome, Ending, names_others, verdicts},
 };
 
 /// A request of the right form.
@@ -38,7 +38,7 @@ pub(super) fn checked<'a>(
     today: Date,
 ) -> Result<Checked<'a>, Status> {
     let mut faults = Faults::default();
-    let subject = subject::read("subject", request.subject.as_ref(), &mut faults);
+    let subject = subject::read_named("subject", request.subject.as_ref(), &mut faults);
     let claims = request.claims.as_ref();
     let claims = claims.map(|c| subject::read_claims("claims", c, lists, &mut faults));
     subject::check_born("claims", claims.as_ref().and_then(Option::as_ref), today, &mut faults);
@@ -58,7 +58,7 @@ pub(super) fn checked<'a>(
     };
     let comparisons = u32::try_from(values.len()).unwrap_or(u32::MAX);
     let min_version = request.min_version;
-    let (claims, relations) = (claims.flatten(), names_others(&items));
+    let (claims, relations) = (claims.flatten(), items.iter().any(|i| names_others(i)));
     let lookup = Lookup { subject, claims, min_version, comparisons, relations };
     Ok(Checked { lookup, basis, items, values })
 }

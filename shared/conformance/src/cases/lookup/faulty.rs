@@ -2,7 +2,7 @@
 
 use contract::{
     database::v1::{ClaimedRecordValue, GetRecordRequest, VerifyRecordRequest},
-    r#type::v1::{AccessBasis, SubjectRef},
+    r#type::v1::{AccessBasis, SubjectRef, subject_ref::Subject},
 };
 use tonic::Code;
 
@@ -15,6 +15,11 @@ use crate::{
 
 /// Bytes of a warrant.
 const WARRANT_MAX: usize = 4096;
+
+/// A token names a person of the register to one follower, and nobody to a database.
+fn token() -> Option<SubjectRef> {
+    Some(SubjectRef { subject: Some(Subject::Token("a-token".to_owned())) })
+}
 
 fn more_than_64() -> Vec<String> {
     (0..=ITEMS_MAX).map(|number| format!("item_{number}")).collect()
@@ -48,6 +53,7 @@ pub(crate) fn faulty_questions(right: &GetRecordRequest) -> Vec<(&'static str, G
     let mut all = vec![
         ("no subject", with(&|request| request.subject = None)),
         ("an empty subject", with(&|request| request.subject = Some(SubjectRef::default()))),
+        ("a token as the subject", with(&|request| request.subject = token())),
         ("no item", with(&|request| request.items.clear())),
         ("65 items", with(&|request| request.items = more_than_64())),
         ("an item twice", with(&|request| request.items = twice.clone())),
@@ -75,6 +81,7 @@ fn faulty_comparisons(right: &VerifyRecordRequest) -> Vec<(&'static str, VerifyR
     let twice = vec![first.clone(), first];
     let mut all = vec![
         ("no subject", with(&|request| request.subject = None)),
+        ("a token as the subject", with(&|request| request.subject = token())),
         ("no claimed value", with(&|request| request.claimed_values.clear())),
         ("65 claimed values", with(&|request| request.claimed_values = many.clone())),
         ("an item twice", with(&|request| request.claimed_values = twice.clone())),

@@ -171,7 +171,7 @@ fn personal(change: &Change) -> Vec<String> {
 fn of_subject(subject: Option<&SubjectRef>) -> Option<String> {
     match subject?.subject.as_ref()? {
         subject_ref::Subject::PersonalNumber(number) => Some(number.clone()),
-        subject_ref::Subject::OldNumber(_) => None,
+        subject_ref::Subject::OldNumber(_) | subject_ref::Subject::Token(_) => None,
     }
 }
 

@@ -1,0 +1,80 @@
+//! How far a database that follows persons was told of the register's changes.
+
+use store::Sql;
+
+use super::{BEGIN, DeadLetter, ExchangeStore, field, note, tell};
+use crate::Error;
+
+const FOLLOWED: Sql = Sql {
+    sqlite: "SELECT cursor FROM follower WHERE database_id = ?",
+    postgres: "SELECT cursor FROM follower WHERE database_id = $1",
+};
+// As far as it matters.
+const HEAPED: Sql = Sql {
+    sqlite: "SELECT count(*) FROM \
+             (SELECT 1 FROM delivery WHERE database_id = ? AND event IS NOT NULL LIMIT ?) heap",
+    postgres: "SELECT count(*) FROM \
+               (SELECT 1 FROM delivery WHERE database_id = $1 AND event IS NOT NULL LIMIT $2) heap",
+};
+const FOLLOW: Sql = Sql {
+    sqlite: "INSERT INTO follower (database_id, cursor) VALUES (?, ?) ON CONFLICT (database_id) DO NOTHING",
+    postgres: "INSERT INTO follower (database_id, cursor) VALUES ($1, $2) ON CONFLICT (database_id) DO NOTHING",
+};
+// Only from where it was: of two processes on one database, one goes on.
+const MOVE: Sql = Sql {
+    sqlite: "UPDATE follower SET cursor = ? WHERE database_id = ? AND cursor = ?",
+    postgres: "UPDATE follower SET cursor = $1 WHERE database_id = $2 AND cursor = $3",
+};
+
+/// What a follower is to be told, and up to where that is.
+pub(crate) struct Told {
+    /// Where its changes were listed from; none where it begins.
+    pub(crate) from: Option<String>,
+    /// Up to where they were.
+    pub(crate) cursor: String,
+    /// The ids of the events, and the events.
+    pub(crate) events: Vec<(String, Vec<u8>)>,
+    /// What its owner must see to.
+    pub(crate) letter: Option<DeadLetter>,
+}
+
+impl ExchangeStore {
+    /// Up to where a follower was told; none before it began.
+    pub(crate) async fn followed(&self, database: &str) -> Result<Option<String>, Error> {
+        let rows = self.0.read(&FOLLOWED, vec![database.to_owned().into()]).await?;
+        Ok(rows.first().map(|row| field(row, 0)).transpose()?)
+    }
+
+    /// Whether so many events wait for a database already.
+    pub(crate) async fn heaped(&self, database: &str, most: u16) -> Result<bool, Error> {
+        let values = vec![database.to_owned().into(), i64::from(most).into()];
+        let rows = self.0.read(&HEAPED, values).await?;
+        let waiting: i64 = field(rows.first().ok_or(store::Error::NoRow)?, 0)?;
+        Ok(waiting >= i64::from(most))
+    }
+
+    /// Puts events into a follower's list and moves its cursor past their changes, in one transaction; gives how many
+    /// letters are new. Nothing, when another process has moved it.
+    pub(crate) async fn follow(&self, database: &str, told: Told) -> Result<Option<u64>, Error> {
+        let database = database.to_owned();
+        self.0
+            .write("tell follower", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&BEGIN, vec![database.clone().into()]).await?;
+                    let id = database.clone().into();
+                    let moved = match told.from {
+                        None => tx.execute(&FOLLOW, vec![id, told.cursor.into()]).await?,
+                        Some(from) => {
+                            tx.execute(&MOVE, vec![told.cursor.into(), id, from.into()]).await?
+                        }
+                    };
+                    if moved == 0 {
+                        return Ok(None);
+                    }
+                    tell(tx, &database, told.events).await?;
+                    note(tx, told.letter).await.map(Some)
+                })
+            })
+            .await
+    }
+}

@@ -1,0 +1,149 @@
+//! `FeedService`: what exchange calls for the databases that follow persons.
+
+use std::sync::Arc;
+
+use contract::{
+    audit::v1::AccessOutcome,
+    register::v1::{FollowedChange, ListChangesRequest, ListChangesResponse},
+    r#type::v1::{AccessBasis, ErrorReason},
+};
+use disclosure::{
+    Access, Answer, Disclosed, Exact, Released, register::v1::feed_service_server::FeedService,
+};
+use futures::future::try_join_all;
+use server::{Caller, Deadline, caller::Kind, context, error::refuse};
+use tonic::{Request, Response, Status};
+use wire::{
+    Fault, Faults, basis,
+    policy::{Act, Decision},
+    record, timestamp_us,
+};
+
+use super::Shared;
+use crate::app::{Heard, News, NoNews};
+
+const LIST_CHANGES: &str = "/lienthong.register.v1.FeedService/ListChanges";
+const PAGE_MAX: u16 = 1000;
+
+/// The service.
+pub(super) struct Feed(pub(super) Arc<Shared>);
+
+#[tonic::async_trait]
+impl FeedService for Feed {
+    async fn list_changes(
+        &self,
+        request: Request<Exact<ListChangesRequest>>,
+    ) -> Result<Response<Released<ListChangesResponse>>, Status> {
+        let (caller, deadline) = context(&request)?;
+        let exact = request.into_inner();
+        let asked = checked(exact.message(), &self.0.trust_domain)?;
+        let access = Access { method: LIST_CHANGES, caller: &caller, request: exact.bytes() };
+        let call = Call { shared: &self.0, deadline, access };
+        Ok(Response::new(call.page(&asked).await?))
+    }
+}
+
+/// A request that was checked.
+struct Asked<'a> {
+    follower: Caller,
+    basis: &'a AccessBasis,
+    items: &'a [String],
+    /// The version that was seen; none where the follower begins now.
+    after: Option<u64>,
+    most: u16,
+}
+
+fn checked<'a>(request: &'a ListChangesRequest, trust_domain: &str) -> Result<Asked<'a>, Status> {
+    let mut faults = Faults::default();
+    let follower = Caller::parse(&request.follower, trust_domain).ok();
+    let follower = follower.filter(|follower| matches!(follower.kind(), Kind::System { .. }));
+    if follower.is_none() {
+        faults.add("follower", Fault::Malformed);
+    }
+    let basis = basis::check(request.basis.as_ref(), &mut faults);
+    basis::check_items(&request.items, &mut faults);
+    let most = u16::try_from(request.page_size).ok().filter(|most| (1..=PAGE_MAX).contains(most));
+    if most.is_none() {
+        faults.add("page_size", Fault::NotAllowed);
+    }
+    faults.finish()?;
+    let (Some(follower), Some(basis), Some(most)) = (follower, basis, most) else {
+        return Err(refuse(ErrorReason::Internal));
+    };
+    let after = match request.cursor.as_str() {
+        "" => None,
+        cursor => Some(version(cursor).ok_or_else(|| refuse(ErrorReason::UnknownCursor))?),
+    };
+    Ok(Asked { follower, basis, items: &request.items, after, most })
+}
+
+/// A cursor is a version, written in one way.
+fn version(cursor: &str) -> Option<u64> {
+    cursor.parse().ok().filter(|version: &u64| version.to_string() == cursor)
+}
+
+/// One call under way.
+struct Call<'a> {
+    shared: &'a Shared,
+    deadline: Deadline,
+    access: Access<'a>,
+}
+
+impl Call<'_> {
+    /// Decide, read, record each change; only then is there anything to release.
+    async fn page(&self, asked: &Asked<'_>) -> Result<Released<ListChangesResponse>, Status> {
+        let Asked { follower, basis, items, after, most } = asked;
+        let (policy, deadline) = (&self.shared.clients.policy, self.deadline);
+        let decided = policy.decide(deadline, follower, Act::Follow, basis, items).await;
+        let decision = decided.map_err(|error| error.refusal(deadline))?;
+        let table = match &decision.verdict {
+            Ok(table) => table,
+            Err(denial) => {
+                let (shared, access) = (self.shared, &self.access);
+                return Err(shared.refuse(deadline, access, &decision, denial, &[]).await);
+            }
+        };
+        let news = self.shared.app.news(deadline, *after, *most, &decision, table).await;
+        let News { heard, seen, end_reached } = match news {
+            Ok(news) => news,
+            Err(reason) => return Err(self.no_news(&decision, reason).await),
+        };
+        // One batch of the log takes them all.
+        let changes = heard.into_iter().map(|(heard, token)| self.told(&decision, heard, token));
+        let changes = try_join_all(changes).await?;
+        Ok(Released::page(changes, seen.to_string(), end_reached))
+    }
+
+    /// A change whose telling is recorded.
+    async fn told(
+        &self,
+        decision: &Decision,
+        heard: Heard,
+        token: String,
+    ) -> Result<Disclosed<FollowedChange>, Status> {
+        let Heard { person_id, version, known_at_us, facts, row } = heard;
+        let answer = Answer::new(&FollowedChange {
+            token,
+            version,
+            items: row.items.iter().map(|decided| decided.item.clone()).collect(),
+            known_time: Some(timestamp_us(known_at_us)),
+        });
+        let outcome = AccessOutcome::Answered;
+        let decided = record::answered(decision, outcome, Some(&person_id), facts, Some(&row));
+        let recorder = &self.shared.clients.recorder;
+        let receipt = recorder.record(self.deadline, &self.access, &decided, &answer).await;
+        let receipt = receipt.map_err(|error| error.refusal(self.deadline))?;
+        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
+    }
+
+    async fn no_news(&self, decision: &Decision, reason: NoNews) -> Status {
+        match reason {
+            NoNews::NothingAllowed => {
+                let denial = record::own(ErrorReason::NothingAllowed, "nothing-allowed");
+                self.shared.refuse(self.deadline, &self.access, decision, &denial, &[]).await
+            }
+            NoNews::UnknownCursor => refuse(ErrorReason::UnknownCursor),
+            NoNews::Away => refuse(ErrorReason::RegisterUnavailable),
+        }
+    }
+}

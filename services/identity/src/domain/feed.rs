@@ -1,0 +1,196 @@
+//! What a follower hears of a change: of whom it may know, the items that it follows and might obtain; never a value (I1).
+
+use std::collections::{BTreeSet, HashSet};
+
+use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
+use model::{Assertion, GoldenRecord};
+use time::Date;
+
+use super::lookup::{fact, names_others, relative, stated};
+
+/// A change of a person's record.
+pub(crate) struct Change {
+    /// The version that holds it.
+    pub(crate) version: u64,
+    /// The items that it touched.
+    pub(crate) items: BTreeSet<String>,
+    /// When the register learnt it, microseconds since 1970.
+    pub(crate) known_at_us: i64,
+    /// The person as it is now: rules are about who it is today, not who it was.
+    pub(crate) record: GoldenRecord,
+}
+
+/// What a follower hears of a change.
+pub(crate) struct Heard {
+    /// The person.
+    pub(crate) person_id: String,
+    /// The version that holds the change.
+    pub(crate) version: u64,
+    /// When the register learnt it, microseconds since 1970.
+    pub(crate) known_at_us: i64,
+    /// The facts the row of the table was taken by, for the record.
+    pub(crate) facts: Vec<String>,
+    /// The row, of which only the items that are told are left.
+    pub(crate) row: TableAnswer,
+}
+
+impl Change {
+    /// Whether it may say something of other persons.
+    pub(crate) fn names_others(&self) -> bool {
+        self.items.iter().any(|item| names_others(item))
+    }
+
+    /// What a follower under this table hears of it; none where that is nothing. `unsaid` are items of which it hears
+    /// nothing whatever the rules say.
+    pub(crate) fn heard(
+        &self,
+        table: &DecisionTable,
+        unsaid: &HashSet<String>,
+        today: Date,
+    ) -> Option<Heard> {
+        let row = table.resolve(|name| fact(&self.record, name, today));
+        let told = |decided: &ItemDecision| {
+            let item = &decided.item;
+            decided.effect == ItemEffect::Allowed
+                && self.items.contains(item)
+                && !unsaid.contains(item)
+        };
+        let items: Vec<ItemDecision> = row.items.into_iter().filter(told).collect();
+        (row.visible && !items.is_empty()).then(|| Heard {
+            person_id: self.record.person_id.clone(),
+            version: self.version,
+            known_at_us: self.known_at_us,
+            facts: stated(&self.record, table, today),
+            row: TableAnswer { visible: true, items },
+        })
+    }
+
+    /// The items of which it says nothing but what is about hidden persons: whoever may not know of these would look
+    /// and find nothing changed (I7).
+    pub(crate) fn about_hidden(
+        &self,
+        assertions: &[Assertion],
+        hidden: &HashSet<String>,
+    ) -> HashSet<String> {
+        let of = |item: &String| {
+            let said = assertions.iter().filter(move |said| {
+                said.version == self.version
+                    && said.person_id == self.record.person_id
+                    && said.item == **item
+            });
+            let mut said = said.peekable();
+            said.peek().is_some()
+                && said.all(|said| relative(&said.value).is_some_and(|n| hidden.contains(n)))
+        };
+        self.items.iter().filter(|item| names_others(item) && of(item)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use model::{
+        Identifier, Name, PersonalNumber, Provenance, Relation, RelationKind, Value, fold,
+    };
+    use time::macros::date;
+
+    use super::*;
+
+    const TODAY: Date = date!(2026 - 11 - 25);
+    const HIDDEN: &str = "990126000001";
+    const SHOWN: &str = "990126000002";
+
+    fn decided(item: &str, effect: ItemEffect) -> ItemDecision {
+        ItemDecision {
+            item: item.into(),
+            effect,
+            rule: "rule".into(),
+            legal_basis: "basis".into(),
+            article: "article".into(),
+        }
+    }
+
+    /// Hides protected persons; of the others, `sex` and `family_relations` are allowed and `religion` is not.
+    fn table() -> DecisionTable {
+        let items = ["religion", "sex", "family_relations"];
+        let row = |visible: bool| {
+            let one = |item: &&str| {
+                let allowed = visible && *item != "religion";
+                decided(item, if allowed { ItemEffect::Allowed } else { ItemEffect::Withheld })
+            };
+            TableAnswer { visible, items: items.iter().map(one).collect() }
+        };
+        DecisionTable::new(vec!["protected".into()], vec![0, 1], vec![row(true), row(false)])
+            .unwrap()
+    }
+
+    fn change(items: &[&str], protected: bool) -> Change {
+        Change {
+            version: 7,
+            items: items.iter().map(|item| (*item).to_owned()).collect(),
+            known_at_us: 1,
+            record: fold("p", protected, &[]),
+        }
+    }
+
+    fn relation(item: &str, version: u64, number: Option<&str>) -> Assertion {
+        let identifier = number.map(|n| PersonalNumber::parse(n).unwrap());
+        let value = Value::Relation(Relation {
+            kind: RelationKind::Mother,
+            name: Name::new("Trần Giả Định Hà").unwrap().into(),
+            identifier: identifier.map(Identifier::PersonalNumber),
+            date_of_birth: None,
+            nationality: None,
+        });
+        let provenance = Provenance {
+            source: "civil-status".into(),
+            contribution_id: "c".into(),
+            valid_from: None,
+            known_at_us: 1,
+        };
+        Assertion { person_id: "p".into(), item: item.into(), value, provenance, version }
+    }
+
+    fn heard(change: &Change, unsaid: &[&str]) -> Option<Vec<String>> {
+        let unsaid = unsaid.iter().map(|item| (*item).to_owned()).collect();
+        let heard = change.heard(&table(), &unsaid, TODAY)?;
+        Some(heard.row.items.into_iter().map(|decided| decided.item).collect())
+    }
+
+    #[test]
+    fn i3_a_follower_hears_of_what_changed_and_it_follows_and_might_obtain() {
+        assert_eq!(
+            heard(&change(&["family_relations", "sex", "religion", "blood_type"], false), &[]),
+            Some(vec!["sex".to_owned(), "family_relations".to_owned()])
+        );
+        // Of nothing else: neither what it may not see nor what it does not follow.
+        assert_eq!(heard(&change(&["religion"], false), &[]), None);
+        assert_eq!(heard(&change(&["blood_type"], false), &[]), None);
+        assert_eq!(heard(&change(&[], false), &[]), None);
+    }
+
+    #[test]
+    fn i7_nothing_is_heard_of_a_protected_person() {
+        assert_eq!(heard(&change(&["sex", "family_relations"], true), &[]), None);
+    }
+
+    #[test]
+    fn i7_nothing_is_heard_of_a_relation_to_a_protected_person() {
+        let change = change(&["sex", "family_relations"], false);
+        let hidden = HashSet::from([HIDDEN.to_owned()]);
+        let unsaid = |said: &[Assertion]| {
+            let mut items: Vec<_> = change.about_hidden(said, &hidden).into_iter().collect();
+            items.sort();
+            items
+        };
+        let of = |version, number| relation("family_relations", version, number);
+        assert_eq!(unsaid(&[of(7, Some(HIDDEN))]), ["family_relations"]);
+        // Whoever is named beside makes it a change that can be seen, and so does one who is named by name alone.
+        assert!(unsaid(&[of(7, Some(HIDDEN)), of(7, Some(SHOWN))]).is_empty());
+        assert!(unsaid(&[of(7, None)]).is_empty());
+        // What was said before or after is another change, and another item is another thing.
+        assert!(unsaid(&[of(6, Some(HIDDEN))]).is_empty());
+        assert!(unsaid(&[of(7, Some(SHOWN)), of(8, Some(HIDDEN))]).is_empty());
+        assert_eq!(heard(&change, &["family_relations"]), Some(vec!["sex".to_owned()]));
+    }
+}

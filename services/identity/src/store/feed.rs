@@ -1,0 +1,109 @@
+//! The change feed, and the tokens by which followers know persons.
+
+use std::collections::{BTreeMap, HashMap};
+
+use model::GoldenRecord;
+use server::runtime::Entropy;
+use store::{Sql, Value};
+
+use super::{RegisterStore, field, record, stored};
+use crate::{Error, domain::feed::Change};
+
+// Whoever writes holds the row of the register until it commits, so no lower version can appear after a higher one was
+// seen: nothing is passed over.
+const AFTER: Sql = Sql {
+    sqlite: "SELECT c.version, c.items, c.known_at_us, p.record FROM change c \
+             JOIN person p ON p.person_id = c.person_id WHERE c.version > ? ORDER BY c.version LIMIT ?",
+    postgres: "SELECT c.version, c.items, c.known_at_us, p.record FROM change c \
+               JOIN person p ON p.person_id = c.person_id WHERE c.version > $1 ORDER BY c.version LIMIT $2",
+};
+const TOKENS: Sql = Sql {
+    sqlite: "SELECT person_id, token FROM token \
+             WHERE connection = ? AND person_id IN (SELECT value FROM json_each(?))",
+    postgres: "SELECT person_id, token FROM token WHERE connection = $1 \
+               AND person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb)))",
+};
+// Whoever was first keeps its token.
+const ISSUE: Sql = Sql {
+    sqlite: "INSERT INTO token (connection, person_id, token) \
+             SELECT ?, key, value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
+    postgres: "INSERT INTO token (connection, person_id, token) \
+               SELECT $1, key, value FROM jsonb_each_text($2::text::jsonb) ON CONFLICT DO NOTHING",
+};
+const BEARERS: Sql = Sql {
+    sqlite: "SELECT t.connection, t.token, p.record FROM json_each(?) asked \
+             JOIN token t ON t.connection = asked.value ->> 0 AND t.token = asked.value ->> 1 \
+             JOIN person p ON p.person_id = t.person_id",
+    postgres: "SELECT t.connection, t.token, p.record FROM jsonb_array_elements($1::text::jsonb) asked \
+               JOIN token t ON t.connection = asked ->> 0 AND t.token = asked ->> 1 \
+               JOIN person p ON p.person_id = t.person_id",
+};
+
+impl RegisterStore {
+    /// The changes after a version, at most so many, each with the person as it is now.
+    pub(crate) async fn changes(&self, after: u64, most: u16) -> Result<Vec<Change>, Error> {
+        let values = vec![stored(after).into(), i64::from(most).into()];
+        let rows = self.store.read(&AFTER, values).await?;
+        let one = |row: &store::QueryResult| {
+            let (version, items): (i64, String) = (field(row, 0)?, field(row, 1)?);
+            Ok(Change {
+                version: version.unsigned_abs(),
+                items: serde_json::from_str(&items)?,
+                known_at_us: field(row, 2)?,
+                record: record(&field::<String>(row, 3)?)?,
+            })
+        };
+        rows.iter().map(one).collect()
+    }
+
+    /// The tokens of persons for a connection, by person; those that have none yet are given one.
+    pub(crate) async fn tokens(
+        &self,
+        connection: &str,
+        person_ids: &[&str],
+        entropy: &Entropy,
+    ) -> Result<HashMap<String, String>, Error> {
+        let known = self.issued(connection, person_ids).await?;
+        let new = person_ids.iter().filter(|id| !known.contains_key(**id));
+        let new: BTreeMap<&str, String> = new.map(|id| (*id, entropy.id())).collect();
+        if new.is_empty() {
+            return Ok(known);
+        }
+        let values = vec![connection.into(), serde_json::to_string(&new)?.into()];
+        let issued: Result<(), Error> = self
+            .store
+            .write("issue tokens", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&ISSUE, values).await?;
+                    Ok(())
+                })
+            })
+            .await;
+        issued?;
+        self.issued(connection, person_ids).await
+    }
+
+    async fn issued(
+        &self,
+        connection: &str,
+        person_ids: &[&str],
+    ) -> Result<HashMap<String, String>, Error> {
+        let values = vec![connection.into(), serde_json::to_string(person_ids)?.into()];
+        let rows = self.store.read(&TOKENS, values).await?;
+        rows.iter().map(|row| Ok((field(row, 0)?, field(row, 1)?))).collect()
+    }
+
+    /// The records of the persons to whom these tokens were issued, by connection and token.
+    pub(crate) async fn bearers(
+        &self,
+        tokens: &[(&str, &str)],
+    ) -> Result<HashMap<(String, String), GoldenRecord>, Error> {
+        let tokens = Value::from(serde_json::to_string(tokens)?);
+        let mut found = HashMap::new();
+        for row in self.store.read(&BEARERS, vec![tokens]).await? {
+            let text: String = field(&row, 2)?;
+            found.insert((field(&row, 0)?, field(&row, 1)?), record(&text)?);
+        }
+        Ok(found)
+    }
+}

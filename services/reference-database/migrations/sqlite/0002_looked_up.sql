@@ -1,0 +1,2 @@
+-- Up to which version each person that is followed was looked up in the register.
+ALTER TABLE followed ADD COLUMN looked_up INTEGER NOT NULL DEFAULT 0;
