@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use contract::{
     database::v1::{
         Change, DeliverEventsRequest, DeliverEventsResponse, Event as ToldEvent, EventResult,
-        EventStatus, ListChangesRequest, ListChangesResponse, StreamChangesRequest,
+        EventStatus, ListChangesRequest, ListChangesResponse, PersonChanged, StreamChangesRequest,
         StreamChangesResponse,
         change::Event,
+        event::Kind,
         sink_service_server::{SinkService, SinkServiceServer},
         source_service_server::{SourceService, SourceServiceServer},
     },
@@ -200,6 +201,62 @@ pub fn connect(prepared: &mut Prepared, routes: &[String]) {
     prepared.settings.exchange.routes_file = path.display().to_string();
     prepared.settings.exchange.poll_milliseconds = 5;
     prepared.settings.exchange.answer_max_seconds = 3_600;
+}
+
+/// What a route says of a database that follows persons.
+#[must_use]
+pub fn following(unit: &str) -> String {
+    format!(
+        "\n[route.follow]\nprocedure = \"database-upkeep\"\nlegal_basis = \"1911-2021-art-2-1\"\n\
+         case_reference = \"T-1\"\nacting_unit = \"{unit}\"\nofficer = \"can-bo-01\"\n\
+         items = [\"birth_full_name\", \"date_of_birth\", \"death_or_missing_date\"]\n"
+    )
+}
+
+/// A sink that keeps whatever it is told; or takes nothing and never says so.
+#[derive(Clone, Default)]
+pub struct Listener {
+    /// What it was told, as often as it was.
+    pub told: Arc<Mutex<Vec<ToldEvent>>>,
+    /// Whether it hangs.
+    pub hangs: bool,
+}
+
+impl Listener {
+    /// Starts it under the name of a caller.
+    pub async fn start(&self, prepared: &Prepared, name: &str) -> Running {
+        let server = listening(prepared, prepared.files(name)).await;
+        server.start(Routes::default().add_service(SinkServiceServer::new(self.clone()))).await
+    }
+
+    /// The persons of whom it was told that they changed, with the ids of the events.
+    #[must_use]
+    pub fn changed(&self) -> Vec<(String, PersonChanged)> {
+        let told = self.told.lock().unwrap();
+        let changed = |event: &ToldEvent| match &event.kind {
+            Some(Kind::PersonChanged(changed)) => Some((event.event_id.clone(), changed.clone())),
+            _ => None,
+        };
+        told.iter().filter_map(changed).collect()
+    }
+}
+
+#[tonic::async_trait]
+impl SinkService for Listener {
+    async fn deliver_events(
+        &self,
+        request: Request<DeliverEventsRequest>,
+    ) -> Result<Response<DeliverEventsResponse>, Status> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        let events = request.into_inner().events;
+        let status = EventStatus::Stored.into();
+        let one = |event: &ToldEvent| EventResult { event_id: event.event_id.clone(), status };
+        let results = events.iter().map(one).collect();
+        self.told.lock().unwrap().extend(events);
+        Ok(Response::new(DeliverEventsResponse { results }))
+    }
 }
 
 /// A source of some births, that takes one event at a time, and one of them not at all.

@@ -124,3 +124,9 @@ pub fn by_number(number: &str) -> Option<SubjectRef> {
 pub fn by_old_number(number: &str) -> Option<SubjectRef> {
     Some(SubjectRef { subject: Some(Subject::OldNumber(number.to_owned())) })
 }
+
+/// A person named by a token.
+#[must_use]
+pub fn by_token(token: &str) -> Option<SubjectRef> {
+    Some(SubjectRef { subject: Some(Subject::Token(token.to_owned())) })
+}

@@ -168,6 +168,29 @@ impl Whole {
         self.people.iter().find(of).unwrap()
     }
 
+    /// Stops everything, changes the exchange's database meanwhile, and starts everything again.
+    ///
+    /// # Panics
+    /// When the database refuses, or something does not start.
+    pub async fn restarted(self, changes: &'static [&'static str]) -> Self {
+        self.all.stop().await;
+        let url = self.settings.exchange.database.reveal();
+        let store = Store::open(url, exchange::migrations()).await.unwrap();
+        let changed = store.write("change behind its back", move |tx| {
+            Box::pin(async move {
+                for sql in changes {
+                    tx.execute(&Sql::same(sql), Vec::new()).await?;
+                }
+                Ok::<_, store::Error>(())
+            })
+        });
+        changed.await.unwrap();
+        store.close().await;
+        let runtime = Runtime { clock: self.hands.clock(), ..Runtime::system() };
+        let all = All::start(self.settings.clone(), runtime).await.unwrap();
+        Self { all, ..self }
+    }
+
     /// A number that a query of a service's database gives, read without disturbing the service.
     pub async fn count(&self, service: &str, sql: &'static str) -> i64 {
         let migrations = match service {

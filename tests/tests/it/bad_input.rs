@@ -49,6 +49,10 @@ const FAULTY: &[(Change, &[(&str, &str)])] = &[
         &[("basis.officer", "PERSONAL_NUMBER")],
     ),
     (|r| r.subject = None, &[("subject", "MISSING")]),
+    (|r| r.subject = people::by_token(""), &[("subject.token", "MALFORMED")]),
+    (|r| r.subject = people::by_token("two words"), &[("subject.token", "MALFORMED")]),
+    (|r| r.subject = people::by_token("đ"), &[("subject.token", "MALFORMED")]),
+    (|r| r.subject = people::by_token(&"t".repeat(65)), &[("subject.token", "MALFORMED")]),
     (|r| r.subject = people::by_number("99020400001"), &[("subject.personal_number", "MALFORMED")]),
     (
         |r| r.subject = people::by_number("99020400000x"),

@@ -54,7 +54,7 @@ fn listed(request: contract::contribution::v1::SubmitContributionRequest) -> Eve
 }
 
 /// What `look` gives, as soon as it gives something: how far the work of others is, nobody says.
-async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
     loop {
         if let Some(found) = look().await {
             return found;
@@ -67,12 +67,12 @@ async fn numbered(database: &Reference, change: &str) -> PersonalNumber {
     until(async || database.service.number(change).await.unwrap()).await
 }
 
-async fn progress(whole: &Whole, database: &str) -> Progress {
+pub(crate) async fn progress(whole: &Whole, database: &str) -> Progress {
     let all = whole.all.exchange().unwrap().progress().await.unwrap();
     all.into_iter().find(|route| route.database == database).unwrap()
 }
 
-async fn letters(whole: &Whole) -> Vec<DeadLetter> {
+pub(crate) async fn letters(whole: &Whole) -> Vec<DeadLetter> {
     whole.all.exchange().unwrap().dead_letters().await.unwrap()
 }
 
@@ -102,33 +102,16 @@ async fn i4_what_is_fetched_again_is_one_contribution(engine: Engine) {
     }
     let persons = whole.persons().await;
     // The database is set back to nothing read, as when a backup of the exchange is restored.
-    let settings = whole.settings().clone();
-    whole.all.stop().await;
-    let store = store::Store::open(settings.exchange.database.reveal(), exchange::migrations())
-        .await
-        .unwrap();
-    for sql in ["DELETE FROM route", "DELETE FROM delivery"] {
-        let emptied = store.write("set back", move |tx| {
-            Box::pin(
-                async move { tx.execute(&store::Sql::same(sql), Vec::new()).await.map(|_| ()) },
-            )
-        });
-        emptied.await.unwrap();
-    }
-    store.close().await;
-    let runtime = lienthong::process::Runtime::system();
-    let again = lienthong::process::All::start(settings, runtime).await.unwrap();
-    let exchange = again.exchange().unwrap();
-    until(async || (exchange.progress().await.unwrap()[0].changes == 3).then_some(())).await;
-    let recomputed = again.identity().store().recompute().await.unwrap();
-    assert_eq!((recomputed.persons, recomputed.different), (persons, 0));
+    let whole = whole.restarted(&["DELETE FROM route", "DELETE FROM delivery"]).await;
+    until(async || (progress(&whole, "civil-status").await.changes == 3).then_some(())).await;
+    assert_eq!(whole.persons().await, persons);
     // The sources are told again, of the same.
-    until(async || (exchange.progress().await.unwrap()[0].waiting == 0).then_some(())).await;
-    assert!(exchange.dead_letters().await.unwrap().is_empty());
+    until(async || (progress(&whole, "civil-status").await.waiting == 0).then_some(())).await;
+    assert!(letters(&whole).await.is_empty());
     for (change, number) in changes.iter().zip(&numbers) {
         assert!(database.service.number(change).await.unwrap().as_ref() == Some(number));
     }
-    again.stop().await;
+    whole.all.stop().await;
 }
 
 async fn a_change_that_is_rejected_is_told_and_has_an_owner(engine: Engine) {

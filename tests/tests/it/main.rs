@@ -15,6 +15,8 @@ mod budget;
 mod canary;
 mod contribution;
 mod exchange;
+mod feed;
+mod follow;
 mod hidden;
 mod kill;
 mod lookup;

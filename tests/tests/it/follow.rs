@@ -1,0 +1,174 @@
+//! Databases that follow persons: told by the exchange service, once and in order, and looking up whom they hear of.
+
+use std::collections::BTreeSet;
+
+use contract::database::v1::PersonChanged;
+use lienthong::demo::TRUST_DOMAIN;
+use server::channel::{self, Peer};
+use store::Engine;
+use tests::{
+    databases::{Listener, Reference, connect, following, route},
+    events::birth,
+    on_both_engines,
+    whole::{Prepared, Whole},
+};
+
+use crate::exchange::{letters, progress, until};
+
+const CHILD: &str = "Trần Giả Định Bảo An";
+const RESIDENCE: (&str, &str) = ("Z05.DEMO.CUTRU", "cu-tru");
+const INSURANCE: (&str, &str) = ("Z02.DEMO.BHXH", "bhyt");
+
+/// The route of a database that follows.
+fn follower(name: &str, (agency, system): (&str, &str), endpoint: &str) -> String {
+    let id = format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}");
+    route(name, &id, endpoint, "\"sink\"") + &following(agency)
+}
+
+/// Everything, with the residence database as a listener that has begun to follow.
+async fn followed(engine: Engine) -> (Whole, Listener, server::Running) {
+    let (mut prepared, listener) = (Prepared::new(engine).await, Listener::default());
+    let running = listener.start(&prepared, "residence").await;
+    let endpoint = running.address().to_string();
+    connect(&mut prepared, &[follower("residence", RESIDENCE, &endpoint)]);
+    let whole = prepared.start().await;
+    begun(&whole, "residence").await;
+    (whole, listener, running)
+}
+
+async fn begun(whole: &Whole, database: &str) -> String {
+    until(async || progress(whole, database).await.followed).await
+}
+
+/// A birth, and the version that holds it.
+async fn born(whole: &Whole, entry: &str) -> u64 {
+    let client = whole.client("civil-status");
+    client.submit_contribution(&birth(entry, CHILD)).await.unwrap().unwrap().answer.version
+}
+
+/// What a listener has heard, as soon as there are so many.
+async fn heard(listener: &Listener, many: usize) -> Vec<(String, PersonChanged)> {
+    until(async || Some(listener.changed()).filter(|all| all.len() >= many)).await
+}
+
+/// Versions are given out by writers that commit side by side: none is passed over because a later one was seen before.
+async fn a_follower_hears_of_everybody_once_and_in_order(engine: Engine) {
+    const WRITERS: usize = 8;
+    const EACH: usize = 5;
+    let (whole, listener, _running) = followed(engine).await;
+    let write = async |writer: usize| {
+        let mut versions = Vec::new();
+        for number in 0..EACH {
+            versions.push(born(&whole, &format!("{writer}-{number}")).await);
+        }
+        versions
+    };
+    // It follows while they are written.
+    let written = futures::future::join_all((0..WRITERS).map(write)).await;
+    let written: BTreeSet<u64> = written.into_iter().flatten().collect();
+    let heard = heard(&listener, WRITERS * EACH).await;
+    let versions: Vec<u64> = heard.iter().map(|(_, changed)| changed.version).collect();
+    assert_eq!(versions, written.into_iter().collect::<Vec<_>>());
+    let tokens: BTreeSet<&String> = heard.iter().map(|(_, changed)| &changed.token).collect();
+    assert_eq!(tokens.len(), WRITERS * EACH);
+    // Only what it follows is named, whatever else a birth says.
+    let followed = ["birth_full_name", "date_of_birth"];
+    assert!(heard.iter().all(|(_, changed)| changed.items == followed));
+    assert!(letters(&whole).await.is_empty());
+    whole.all.stop().await;
+}
+
+async fn i4_what_is_told_again_is_the_same_event(engine: Engine) {
+    let (whole, listener, _running) = followed(engine).await;
+    let begin = progress(&whole, "residence").await.followed.unwrap();
+    for entry in ["b-1", "b-2", "b-3"] {
+        born(&whole, entry).await;
+    }
+    let first = heard(&listener, 3).await;
+    // A backup of the exchange is restored: it is where it was before the births, and has told nothing.
+    assert_eq!(begin, "300");
+    let set_back = &["DELETE FROM delivery", "UPDATE follower SET cursor = '300'"];
+    let whole = whole.restarted(set_back).await;
+    let all = heard(&listener, 6).await;
+    // The database knows each by its id and content, so it takes effect once.
+    assert!(all[3..] == first[..]);
+    whole.all.stop().await;
+}
+
+async fn i11_a_follower_that_hangs_delays_no_other(engine: Engine) {
+    let mut prepared = Prepared::new(engine).await;
+    let (hanging, listener) =
+        (Listener { hangs: true, ..Listener::default() }, Listener::default());
+    let first = hanging.start(&prepared, "residence").await;
+    let second = listener.start(&prepared, "social-insurance").await;
+    connect(
+        &mut prepared,
+        &[
+            follower("residence", RESIDENCE, &first.address().to_string()),
+            follower("social-insurance", INSURANCE, &second.address().to_string()),
+        ],
+    );
+    let whole = prepared.start().await;
+    begun(&whole, "residence").await;
+    begun(&whole, "social-insurance").await;
+    for entry in ["b-1", "b-2"] {
+        born(&whole, entry).await;
+    }
+    let heard = heard(&listener, 2).await;
+    assert_eq!(heard.len(), 2);
+    until(async || (progress(&whole, "residence").await.waiting == 2).then_some(())).await;
+    assert!(hanging.changed().is_empty());
+    whole.all.stop().await;
+}
+
+/// The register was restored from a backup that is older than what followers have heard of.
+async fn a_register_that_was_set_back_is_noticed_and_followed_on(engine: Engine) {
+    let (whole, listener, _running) = followed(engine).await;
+    let whole = whole.restarted(&["UPDATE follower SET cursor = '999999'"]).await;
+    let letter = until(async || letters(&whole).await.pop()).await;
+    assert_eq!(
+        (letter.reason.as_str(), letter.about.as_str(), letter.owner.as_str()),
+        ("REGISTER_SET_BACK", "999999", "Z09.RESIDENCE")
+    );
+    let at = progress(&whole, "residence").await.followed;
+    assert_eq!(at.as_deref(), Some("300"));
+    let version = born(&whole, "b-1").await;
+    assert_eq!(heard(&listener, 1).await[0].1.version, version);
+    whole.all.stop().await;
+}
+
+async fn a_follower_looks_up_whom_it_hears_of_by_the_token(engine: Engine) {
+    let mut prepared = Prepared::new(engine).await;
+    let database = Reference::start(&prepared, "residence", engine).await;
+    let files = prepared.files("residence").clone();
+    connect(&mut prepared, &[follower("residence", RESIDENCE, &database.endpoint())]);
+    let whole = prepared.start().await;
+    begun(&whole, "residence").await;
+    let client = whole.client("civil-status");
+    let born = client.submit_contribution(&birth("b-1", CHILD)).await.unwrap().unwrap().answer;
+    let number = model::PersonalNumber::parse(&born.personal_number).unwrap();
+    // It has heard before it can look anybody up, and looks up what it has heard.
+    until(async || {
+        let now = progress(&whole, "residence").await;
+        (now.waiting == 0 && now.followed.as_deref() != Some("300")).then_some(())
+    })
+    .await;
+    assert!(database.service.person(&number).await.unwrap().is_none());
+    let records = whole.records().await;
+    let peer = Peer::direct(whole.all.address().to_string(), lienthong::process::ALL);
+    database.service.follow(channel::to_service(&peer, TRUST_DOMAIN, &files).unwrap());
+    let known = until(async || database.service.person(&number).await.unwrap()).await;
+    let items: Vec<&str> = known.items.keys().map(String::as_str).collect();
+    assert_eq!(items, ["birth_full_name", "date_of_birth", "personal_id_number"]);
+    // It asked once, and that is in the log.
+    assert_eq!(whole.records().await, records + 1);
+    whole.all.stop().await;
+}
+
+on_both_engines!(
+    a_follower_hears_of_everybody_once_and_in_order,
+    i4_what_is_told_again_is_the_same_event,
+    i11_a_follower_that_hangs_delays_no_other,
+    a_register_that_was_set_back_is_noticed_and_followed_on,
+    a_follower_looks_up_whom_it_hears_of_by_the_token,
+);
