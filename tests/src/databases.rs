@@ -205,11 +205,13 @@ pub fn connect(prepared: &mut Prepared, routes: &[String]) {
 
 /// What a route says of a database that follows persons.
 #[must_use]
-pub fn following(unit: &str) -> String {
+pub fn following(unit: &str, items: &[&str]) -> String {
+    let items: Vec<String> = items.iter().map(|item| format!("\"{item}\"")).collect();
     format!(
         "\n[route.follow]\nprocedure = \"database-upkeep\"\nlegal_basis = \"1911-2021-art-2-1\"\n\
          case_reference = \"T-1\"\nacting_unit = \"{unit}\"\nofficer = \"can-bo-01\"\n\
-         items = [\"birth_full_name\", \"date_of_birth\", \"death_or_missing_date\"]\n"
+         items = [{}]\n",
+        items.join(", ")
     )
 }
 

@@ -2,37 +2,50 @@
 
 use std::collections::BTreeSet;
 
-use contract::database::v1::PersonChanged;
+use contract::{
+    contribution::v1::submit_contribution_request::Event,
+    database::v1::PersonChanged,
+    r#type::v1::{Identifier, IdentifierKind},
+};
 use lienthong::demo::TRUST_DOMAIN;
 use server::channel::{self, Peer};
 use store::Engine;
 use tests::{
     databases::{Listener, Reference, connect, following, route},
-    events::birth,
+    events::{birth, name},
     on_both_engines,
-    whole::{Prepared, Whole},
+    whole::{Prepared, Whole, full_name},
 };
 
 use crate::exchange::{letters, progress, until};
 
 const CHILD: &str = "Trần Giả Định Bảo An";
 const RESIDENCE: (&str, &str) = ("Z05.DEMO.CUTRU", "cu-tru");
+const ITEMS: [&str; 3] = ["birth_full_name", "date_of_birth", "death_or_missing_date"];
 const INSURANCE: (&str, &str) = ("Z02.DEMO.BHXH", "bhyt");
 
 /// The route of a database that follows.
 fn follower(name: &str, (agency, system): (&str, &str), endpoint: &str) -> String {
     let id = format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}");
-    route(name, &id, endpoint, "\"sink\"") + &following(agency)
+    route(name, &id, endpoint, "\"sink\"") + &following(agency, &ITEMS)
 }
 
 /// Everything, with the residence database as a listener that has begun to follow.
 async fn followed(engine: Engine) -> (Whole, Listener, server::Running) {
+    by(engine, "residence", |endpoint| follower("residence", RESIDENCE, endpoint)).await
+}
+
+/// Everything, with a listener that has begun to follow by a route of this name.
+async fn by(
+    engine: Engine,
+    name: &str,
+    route: impl Fn(&str) -> String,
+) -> (Whole, Listener, server::Running) {
     let (mut prepared, listener) = (Prepared::new(engine).await, Listener::default());
-    let running = listener.start(&prepared, "residence").await;
-    let endpoint = running.address().to_string();
-    connect(&mut prepared, &[follower("residence", RESIDENCE, &endpoint)]);
+    let running = listener.start(&prepared, name).await;
+    connect(&mut prepared, &[route(&running.address().to_string())]);
     let whole = prepared.start().await;
-    begun(&whole, "residence").await;
+    begun(&whole, name).await;
     (whole, listener, running)
 }
 
@@ -165,7 +178,35 @@ async fn a_follower_looks_up_whom_it_hears_of_by_the_token(engine: Engine) {
     whole.all.stop().await;
 }
 
+/// Of a child nobody is told that its mother was entered, where she is protected: whoever looked would find nothing.
+async fn i7_nothing_is_heard_of_a_relation_to_a_protected_person(engine: Engine) {
+    let (agency, system) = INSURANCE;
+    let id = format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}");
+    let items = ["birth_full_name", "family_relations"];
+    let (whole, listener, _running) = by(engine, "social-insurance", |endpoint| {
+        route("social-insurance", &id, endpoint, "\"sink\"") + &following(agency, &items)
+    })
+    .await;
+    for (entry, protected) in [("b-1", false), ("b-2", true)] {
+        let mother = whole.person(protected);
+        let mut request = birth(entry, CHILD);
+        let Some(Event::Birth(birth)) = &mut request.event else { panic!() };
+        birth.parents.truncate(1);
+        birth.parents[0].name = name(full_name(mother));
+        birth.parents[0].identifier = Some(Identifier {
+            kind: IdentifierKind::PersonalNumber.into(),
+            value: mother.number.as_str().to_owned(),
+        });
+        whole.client("civil-status").submit_contribution(&request).await.unwrap().unwrap();
+    }
+    let heard = heard(&listener, 2).await;
+    assert_eq!(heard[0].1.items, items);
+    assert_eq!(heard[1].1.items, ["birth_full_name"]);
+    whole.all.stop().await;
+}
+
 on_both_engines!(
+    i7_nothing_is_heard_of_a_relation_to_a_protected_person,
     a_follower_hears_of_everybody_once_and_in_order,
     i4_what_is_told_again_is_the_same_event,
     i11_a_follower_that_hangs_delays_no_other,
