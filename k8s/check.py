@@ -621,11 +621,11 @@ def blindness(rendered, methods):
         ),
         "a way to databases round their gateway": lambda r, m: one(r, base, "NetworkPolicy", "exchange")["spec"]["egress"][
             0
-        ]["to"][1].pop("podSelector"),
+        ]["to"][-1].pop("podSelector"),
         "no way to databases in a mesh": lambda r, m: one(r, ist, "NetworkPolicy", "exchange")["spec"]["egress"].pop(),
         "a way to databases for another": lambda r, m: one(r, base, "NetworkPolicy", "contribution")["spec"]["egress"][
             0
-        ]["to"].append(one(r, base, "NetworkPolicy", "exchange")["spec"]["egress"][0]["to"][1]),
+        ]["to"].append(one(r, base, "NetworkPolicy", "exchange")["spec"]["egress"][0]["to"][-1]),
         "a way to whom nobody calls": lambda r, m: r[base].append(
             json.loads(json.dumps(one(r, base, "Service", "audit")).replace("audit", "exchange"))
         ),

@@ -50,8 +50,9 @@ const (
 //
 // MUST LKP-7: A question may be repeated: as long as the record does not change, the outcomes are the same.
 //
-// MUST LKP-8: A faulty question is refused with INVALID_REQUEST: no subject, no item, more than 64, one twice or a
-// wildcard, no basis or one without its required fields, no `request_id`, a warrant of more than 4096 bytes.
+// MUST LKP-8: A faulty question is refused with INVALID_REQUEST: no subject, a token as the subject, no item, more than
+// 64, one twice or a wildcard, no basis or one without its required fields, no `request_id`, a warrant of more than 4096
+// bytes.
 //
 // MUST LKP-9: In an environment of synthetic records every personal number of an answer is a synthetic one.
 type LookupServiceClient interface {
@@ -153,8 +154,9 @@ type LookupService_StreamRecordsClient = grpc.ServerStreamingClient[StreamRecord
 //
 // MUST LKP-7: A question may be repeated: as long as the record does not change, the outcomes are the same.
 //
-// MUST LKP-8: A faulty question is refused with INVALID_REQUEST: no subject, no item, more than 64, one twice or a
-// wildcard, no basis or one without its required fields, no `request_id`, a warrant of more than 4096 bytes.
+// MUST LKP-8: A faulty question is refused with INVALID_REQUEST: no subject, a token as the subject, no item, more than
+// 64, one twice or a wildcard, no basis or one without its required fields, no `request_id`, a warrant of more than 4096
+// bytes.
 //
 // MUST LKP-9: In an environment of synthetic records every personal number of an answer is a synthetic one.
 type LookupServiceServer interface {

@@ -155,8 +155,8 @@ type GetPersonRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who is asked about. Required.
 	Subject *v1.SubjectRef `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
-	// What the caller knows of the person. Required unless the procedure waives claims; what is given is held
-	// against the record in any case.
+	// What the caller knows of the person. Required unless the procedure waives claims or the subject is a token; what
+	// is given is held against the record in any case.
 	Claims *v1.Claims `protobuf:"bytes,2,opt,name=claims,proto3" json:"claims,omitempty"`
 	// Ids of the wanted items, from the item catalogue: at least one, none twice, no wildcard, at most 64.
 	Items []string `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
@@ -421,8 +421,8 @@ type VerifyClaimsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who they are about. Required.
 	Subject *v1.SubjectRef `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
-	// What the caller knows of the person. Required unless the procedure waives claims; what is given is held
-	// against the record in any case.
+	// What the caller knows of the person. Required unless the procedure waives claims or the subject is a token; what
+	// is given is held against the record in any case.
 	Claims *v1.Claims `protobuf:"bytes,2,opt,name=claims,proto3" json:"claims,omitempty"`
 	// The claimed values: at least one, at most 64, each item once.
 	ClaimedValues []*ClaimedValue `protobuf:"bytes,3,rep,name=claimed_values,json=claimedValues,proto3" json:"claimed_values,omitempty"`

@@ -34,9 +34,9 @@ type IdentityServiceClient interface {
 	// Gives the requested items of one person, as far as the caller's agreement and the law allow. The
 	// answer is recorded in the access log before it is sent, and comes with the proof of that.
 	//
-	// A person who does not exist, whose claims differ or who is hidden from the caller gives one and the
-	// same OK answer with outcome NO_MATCH, and counts against the caller's guessing budget. The call may be
-	// repeated; each time is recorded, and a miss is charged again.
+	// A person who does not exist, whose claims differ or who is hidden from the caller, and a token that was not
+	// issued to this caller, give one and the same OK answer with outcome NO_MATCH, and count against the
+	// caller's guessing budget. The call may be repeated; each time is recorded, and a miss is charged again.
 	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
 	// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
@@ -89,9 +89,9 @@ type IdentityServiceServer interface {
 	// Gives the requested items of one person, as far as the caller's agreement and the law allow. The
 	// answer is recorded in the access log before it is sent, and comes with the proof of that.
 	//
-	// A person who does not exist, whose claims differ or who is hidden from the caller gives one and the
-	// same OK answer with outcome NO_MATCH, and counts against the caller's guessing budget. The call may be
-	// repeated; each time is recorded, and a miss is charged again.
+	// A person who does not exist, whose claims differ or who is hidden from the caller, and a token that was not
+	// issued to this caller, give one and the same OK answer with outcome NO_MATCH, and count against the
+	// caller's guessing budget. The call may be repeated; each time is recorded, and a miss is charged again.
 	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
 	// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;

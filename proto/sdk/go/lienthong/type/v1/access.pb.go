@@ -33,6 +33,7 @@ type SubjectRef struct {
 	//
 	//	*SubjectRef_PersonalNumber
 	//	*SubjectRef_OldNumber
+	//	*SubjectRef_Token
 	Subject       isSubjectRef_Subject `protobuf_oneof:"subject"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -93,6 +94,15 @@ func (x *SubjectRef) GetOldNumber() string {
 	return ""
 }
 
+func (x *SubjectRef) GetToken() string {
+	if x != nil {
+		if x, ok := x.Subject.(*SubjectRef_Token); ok {
+			return x.Token
+		}
+	}
+	return ""
+}
+
 type isSubjectRef_Subject interface {
 	isSubjectRef_Subject()
 }
@@ -107,9 +117,18 @@ type SubjectRef_OldNumber struct {
 	OldNumber string `protobuf:"bytes,2,opt,name=old_number,json=oldNumber,proto3,oneof"`
 }
 
+type SubjectRef_Token struct {
+	// The token under which the register names the person to this caller and to nobody else, as `PersonChanged` of
+	// lienthong.database.v1 brings it: 1 to 64 printable characters of ASCII. Only lookups of the register take it, and
+	// they need no claims then; anywhere else it is not allowed.
+	Token string `protobuf:"bytes,3,opt,name=token,proto3,oneof"`
+}
+
 func (*SubjectRef_PersonalNumber) isSubjectRef_Subject() {}
 
 func (*SubjectRef_OldNumber) isSubjectRef_Subject() {}
+
+func (*SubjectRef_Token) isSubjectRef_Subject() {}
 
 // What the caller already knows of the subject. A lookup answers only when these agree with the
 // register; the law's own lookup asks for them (Decree 70/2024, Art. 10).
@@ -279,12 +298,13 @@ var File_lienthong_type_v1_access_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x1elienthong/type/v1/access.proto\x12\x11lienthong.type.v1\x1a\"lienthong/options/v1/options.proto\x1a\x1dlienthong/type/v1/value.proto\"s\n" +
+	"\x1elienthong/type/v1/access.proto\x12\x11lienthong.type.v1\x1a\"lienthong/options/v1/options.proto\x1a\x1dlienthong/type/v1/value.proto\"\x93\x01\n" +
 	"\n" +
 	"SubjectRef\x121\n" +
 	"\x0fpersonal_number\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02H\x00R\x0epersonalNumber\x12'\n" +
 	"\n" +
-	"old_number\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x02H\x00R\toldNumberB\t\n" +
+	"old_number\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x02H\x00R\toldNumber\x12\x1e\n" +
+	"\x05token\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x02H\x00R\x05tokenB\t\n" +
 	"\asubject\"q\n" +
 	"\x06Claims\x12#\n" +
 	"\tfull_name\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\bfullName\x12B\n" +
@@ -338,6 +358,7 @@ func file_lienthong_type_v1_access_proto_init() {
 	file_lienthong_type_v1_access_proto_msgTypes[0].OneofWrappers = []any{
 		(*SubjectRef_PersonalNumber)(nil),
 		(*SubjectRef_OldNumber)(nil),
+		(*SubjectRef_Token)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
