@@ -196,6 +196,8 @@ faults! {
     WildcardTaken => ["LKP-8"],
     /// A warrant of any size is taken.
     WarrantUnlimited => ["LKP-8"],
+    /// A token is taken for a person who is not known.
+    TokenTaken => ["LKP-8"],
     /// The number of a relative is not synthetic.
     RealNumberAnswered => ["LKP-9"],
     /// Comparisons are answered backwards.

@@ -106,10 +106,20 @@ struct Asked<'a> {
     warrant: &'a [u8],
 }
 
+/// What is faulty and taken all the same.
+#[derive(Default)]
+struct Taken {
+    wildcard: bool,
+    warrant: bool,
+    token: bool,
+}
+
 impl Asked<'_> {
-    fn check(&self, prefix: &str, faults: &mut Faults, wildcard: bool, warrant: bool) {
-        let named = self.subject.is_some_and(|subject| subject.subject.is_some());
-        faults.check(named, format!("{prefix}subject"), FieldFault::Missing);
+    fn check(&self, prefix: &str, faults: &mut Faults, taken: &Taken) {
+        let named = self.subject.and_then(|subject| subject.subject.as_ref());
+        faults.check(named.is_some(), format!("{prefix}subject"), FieldFault::Missing);
+        let number = taken.token || !matches!(named, Some(Subject::Token(_)));
+        faults.check(number, format!("{prefix}subject.token"), FieldFault::NotAllowed);
         let field = format!("{prefix}{}", self.field);
         let mut sorted = self.items.clone();
         sorted.sort_unstable();
@@ -117,11 +127,11 @@ impl Asked<'_> {
         faults.check(!self.items.is_empty(), field.clone(), FieldFault::Missing);
         faults.check(self.items.len() <= 64, field.clone(), FieldFault::TooMany);
         faults.check(sorted.len() == self.items.len(), field.clone(), FieldFault::Repeated);
-        faults.check(wildcard || !self.items.contains(&"*"), field, FieldFault::Wildcard);
+        faults.check(taken.wildcard || !self.items.contains(&"*"), field, FieldFault::Wildcard);
         check_basis(self.basis, faults);
         let id = !self.request_id.is_empty() && self.request_id.len() <= 40;
         faults.check(id, format!("{prefix}request_id"), FieldFault::Missing);
-        let short = warrant || self.warrant.len() <= 4096;
+        let short = taken.warrant || self.warrant.len() <= 4096;
         faults.check(short, format!("{prefix}warrant"), FieldFault::TooLong);
     }
 }
@@ -244,8 +254,12 @@ impl LookupService for Database {
         let request = request.into_inner();
         self.note(&request);
         let mut faults = Faults::default();
-        let (wildcard, warrant) = (self.is(Fault::WildcardTaken), self.is(Fault::WarrantUnlimited));
-        asked(&request).check("", &mut faults, wildcard, warrant);
+        let taken = Taken {
+            wildcard: self.is(Fault::WildcardTaken),
+            warrant: self.is(Fault::WarrantUnlimited),
+            token: self.is(Fault::TokenTaken),
+        };
+        asked(&request).check("", &mut faults, &taken);
         faults.finish()?;
         let times = {
             let mut state = self.inner().state.lock().unwrap();
@@ -268,7 +282,7 @@ impl LookupService for Database {
         let request = request.into_inner();
         self.note(&request);
         let mut faults = Faults::default();
-        claimed(&request).check("", &mut faults, false, false);
+        claimed(&request).check("", &mut faults, &Taken::default());
         faults.finish()?;
         let matches = self.known(request.subject.as_ref()) && self.agrees(request.claims.as_ref());
         let result = |claimed: &contract::database::v1::ClaimedRecordValue| RecordClaimResult {
@@ -307,7 +321,7 @@ impl LookupService for Database {
         let few = queries.len() <= most || self.is(Fault::NoQueriesMax);
         faults.check(few, "queries", FieldFault::TooMany);
         for (number, query) in queries.iter().enumerate() {
-            asked(query).check(&format!("queries[{number}]."), &mut faults, false, false);
+            asked(query).check(&format!("queries[{number}]."), &mut faults, &Taken::default());
         }
         let refused = faults.finish();
         let midway = self.is(Fault::FaultyMidway) && queries.len() == 2;
