@@ -211,29 +211,35 @@ fn service_config(pool: &DescriptorPool) -> String {
     let published = released.file.iter().flat_map(|file| {
         file.service.iter().map(|service| format!("{}.{}", file.package(), service.name()))
     });
-    let (mut repeatable_ones, mut others) = (Vec::new(), Vec::new());
+    let (mut repeatable_ones, mut streams, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for name in published {
         let service = pool.get_service_by_name(&name).unwrap();
         for method in service.methods() {
-            let of = if repeatable(&method) { &mut repeatable_ones } else { &mut others };
+            let of = match (repeatable(&method), method.is_server_streaming()) {
+                (true, false) => &mut repeatable_ones,
+                (true, true) => &mut streams,
+                (false, _) => &mut others,
+            };
             of.push(serde_json::json!({ "method": method.name(), "service": name }));
         }
     }
     assert!(!repeatable_ones.is_empty(), "nothing is published");
-    // The server cuts a call there, too.
+    // The server cuts a call there, too. A stream that follows lasts as long as whoever reads it wants.
     let timeout = "30s";
+    let retry = serde_json::json!({
+        "backoffMultiplier": 2,
+        "initialBackoff": "0.1s",
+        "maxAttempts": 5,
+        "maxBackoff": "2s",
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    });
     // Keys stand sorted: features of serde_json that other crates ask for must not change the file.
-    let mut methods = vec![serde_json::json!({
-        "name": repeatable_ones,
-        "retryPolicy": {
-            "backoffMultiplier": 2,
-            "initialBackoff": "0.1s",
-            "maxAttempts": 5,
-            "maxBackoff": "2s",
-            "retryableStatusCodes": ["UNAVAILABLE"],
-        },
-        "timeout": timeout,
-    })];
+    let mut methods = vec![
+        serde_json::json!({ "name": repeatable_ones, "retryPolicy": retry, "timeout": timeout }),
+    ];
+    if !streams.is_empty() {
+        methods.push(serde_json::json!({ "name": streams, "retryPolicy": retry }));
+    }
     if !others.is_empty() {
         methods.push(serde_json::json!({ "name": others, "timeout": timeout }));
     }

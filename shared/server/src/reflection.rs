@@ -7,8 +7,14 @@ use tonic_reflection::server::{Builder, Error};
 /// The contract as it was last released, with everything it imports.
 pub(crate) const RELEASED: &[u8] = include_bytes!("../../../proto/released.binpb");
 /// Every service of it.
-pub(crate) const PUBLISHED: [&str; 2] =
-    ["lienthong.contribution.v1.ContributionService", "lienthong.identity.v1.IdentityService"];
+pub(crate) const PUBLISHED: [&str; 6] = [
+    "lienthong.contribution.v1.ContributionService",
+    "lienthong.database.v1.DatabaseService",
+    "lienthong.database.v1.LookupService",
+    "lienthong.database.v1.SinkService",
+    "lienthong.database.v1.SourceService",
+    "lienthong.identity.v1.IdentityService",
+];
 /// A question holds little more than a name.
 const MESSAGE_MAX: usize = 4 << 10;
 

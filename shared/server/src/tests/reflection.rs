@@ -13,6 +13,9 @@ use super::*;
 use crate::reflection::{PUBLISHED, RELEASED};
 
 const INTERNAL: &str = "lienthong.policy.v1.PolicyService";
+/// Two that one process serves.
+const SERVED: [&str; 2] =
+    ["lienthong.contribution.v1.ContributionService", "lienthong.identity.v1.IdentityService"];
 
 async fn serving(pki: &Pki, services: &[&'static str], reflection: bool) -> Running {
     let config = Config { reflection, ..config(pki, 30) };
@@ -43,12 +46,12 @@ async fn list(channel: &Channel) -> Vec<String> {
 #[tokio::test]
 async fn exactly_the_published_services_are_described() {
     let pki = Pki::new();
-    let server = serving(&pki, &[PUBLISHED[0], PUBLISHED[1], INTERNAL], true).await;
+    let server = serving(&pki, &[SERVED[0], SERVED[1], INTERNAL], true).await;
     let system = pki.issue(&format!("spiffe://{DOMAIN}/agency/G24/system/hi"));
     let channel = channel(&server, "policy", &system);
-    assert_eq!(list(&channel).await, PUBLISHED);
+    assert_eq!(list(&channel).await, SERVED);
     let symbol = |name: &str| MessageRequest::FileContainingSymbol(name.to_owned());
-    let found = ask(&channel, symbol(PUBLISHED[1])).await.unwrap();
+    let found = ask(&channel, symbol(SERVED[1])).await.unwrap();
     let MessageResponse::FileDescriptorResponse(found) = found else { panic!("{found:?}") };
     let file = prost_types::FileDescriptorProto::decode(&*found.file_descriptor_proto[0]).unwrap();
     assert_eq!(file.package(), "lienthong.identity.v1");
@@ -64,7 +67,7 @@ async fn exactly_the_published_services_are_described() {
     let answers = client.server_reflection_info(once(request)).await.unwrap();
     let answer = within(answers.into_inner().message()).await.unwrap().unwrap();
     let text = format!("{:?}", answer.message_response);
-    assert!(PUBLISHED.iter().all(|name| text.contains(name)) && !text.contains(INTERNAL), "{text}");
+    assert!(SERVED.iter().all(|name| text.contains(name)) && !text.contains(INTERNAL), "{text}");
     server.stop().await;
 }
 
@@ -72,10 +75,10 @@ async fn exactly_the_published_services_are_described() {
 async fn a_process_describes_only_what_it_serves_and_only_when_told_to() {
     let pki = Pki::new();
     let ours = pki.service("identity");
-    let server = serving(&pki, &[PUBLISHED[1]], true).await;
-    assert_eq!(list(&channel(&server, "policy", &ours)).await, [PUBLISHED[1]]);
+    let server = serving(&pki, &[SERVED[1]], true).await;
+    assert_eq!(list(&channel(&server, "policy", &ours)).await, [SERVED[1]]);
     server.stop().await;
-    for (services, reflection) in [([PUBLISHED[1]], false), ([INTERNAL], true)] {
+    for (services, reflection) in [([SERVED[1]], false), ([INTERNAL], true)] {
         let server = serving(&pki, &services, reflection).await;
         let all = MessageRequest::ListServices(String::new());
         let refused = ask(&channel(&server, "policy", &ours), all).await.unwrap_err();
