@@ -106,8 +106,8 @@ def without_digests(documents):
 
 
 def table(source):
-    """METHODS and EVERYWHERE of caller.rs: {method: set of callers}, callers being `agencies`, `everyone` and
-    services."""
+    """METHODS and EVERYWHERE of caller.rs: {method: set of callers}, callers being `agencies`, `operators`, `everyone`
+    and services."""
     found = re.findall(r"const (?:METHODS|EVERYWHERE): [^=]*= &\[(.*?)\n\];", source, re.S)
     if len(found) != 2:
         raise SystemExit("k8s/check: METHODS is not where it was in shared/server/src/caller.rs")
@@ -117,7 +117,7 @@ def table(source):
         methods[method] = set()
         for caller in filter(None, (part.strip() for part in callers.split(","))):
             service = re.fullmatch(r'OpenTo::Service\("(\w+)"\)', caller)
-            named = {"OpenTo::Systems": "agencies", "OpenTo::Everyone": "everyone"}
+            named = {"OpenTo::Systems": "agencies", "OpenTo::Operators": "operators", "OpenTo::Everyone": "everyone"}
             if not service and caller not in named:
                 raise SystemExit(
                     f"k8s/check: METHODS has {caller}: say here, and in the policies, where such callers come from"
@@ -140,12 +140,13 @@ def service_of(method):
 
 
 def edges(methods):
-    """Who opens connections to whom. What is open to everyone makes no edge: it is for whoever is let in."""
+    """Who opens connections to whom. What is open to everyone makes no edge: it is for whoever is let in; nor what is
+    open to operators: they come by way of `kubectl port-forward`, which no policy is about."""
     return {
         (caller, service_of(method))
         for method, callers in methods.items()
         for caller in callers
-        if caller != "everyone"
+        if caller not in ("everyone", "operators")
     }
 
 

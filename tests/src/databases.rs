@@ -121,14 +121,18 @@ impl Bad {
 }
 
 async fn listening(prepared: &Prepared, files: &tls::Files) -> Server {
+    listening_at(&prepared.settings.server, files, "127.0.0.1:0").await
+}
+
+async fn listening_at(server: &server::Config, files: &tls::Files, address: &str) -> Server {
     let tls::Files { certificate, key, ca, .. } = files.clone();
     let config = server::Config {
-        listen: "127.0.0.1:0".to_owned(),
+        listen: address.to_owned(),
         certificate,
         key,
         ca,
         drain_max_seconds: 1,
-        ..prepared.settings.server.clone()
+        ..server.clone()
     };
     Server::bind_with(config, METHODS).await.unwrap()
 }
@@ -273,7 +277,17 @@ pub struct Small {
 impl Small {
     /// Starts it under the name of a caller.
     pub async fn start(&self, prepared: &Prepared, name: &str) -> Running {
-        let server = listening(prepared, prepared.files(name)).await;
+        self.start_at(&prepared.settings.server, prepared.files(name), "127.0.0.1:0").await
+    }
+
+    /// Starts it with these files at an address.
+    pub async fn start_at(
+        &self,
+        server: &server::Config,
+        files: &tls::Files,
+        address: &str,
+    ) -> Running {
+        let server = listening_at(server, files, address).await;
         let routes = Routes::default().add_service(SourceServiceServer::new(self.clone()));
         server.start(routes.add_service(SinkServiceServer::new(self.clone()))).await
     }

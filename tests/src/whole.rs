@@ -36,6 +36,7 @@ pub struct Whole {
     pub hands: Hands,
     /// The log's public key.
     pub log: tlog::LogVerifier,
+    pki: Pki,
     people: Vec<SyntheticPerson>,
     files: BTreeMap<&'static str, tls::Files>,
     databases: BTreeMap<&'static str, TestDatabase>,
@@ -129,11 +130,11 @@ impl Prepared {
     /// # Panics
     /// When something does not start.
     pub async fn start(self) -> Whole {
-        let Self { settings, runtime, hands, people, files, databases, folder, .. } = self;
+        let Self { settings, pki, runtime, hands, people, files, databases, folder } = self;
         let log = std::fs::read_to_string(&settings.identity.log_key_file).unwrap();
         let log = tlog::LogVerifier::new(&log).unwrap();
         let all = All::start(settings.clone(), runtime).await.unwrap();
-        Whole { all, hands, log, people, files, databases, settings, _folder: folder }
+        Whole { all, hands, log, pki, people, files, databases, settings, _folder: folder }
     }
 }
 
@@ -147,8 +148,20 @@ impl Whole {
     /// A caller's connection.
     #[must_use]
     pub fn client(&self, name: &str) -> Client {
+        self.client_with(&self.files[name])
+    }
+
+    /// A connection with these files.
+    #[must_use]
+    pub fn client_with(&self, files: &tls::Files) -> Client {
         let endpoint = self.all.address().to_string();
-        Client::new(&endpoint, ALL, TRUST_DOMAIN, &self.files[name]).unwrap()
+        Client::new(&endpoint, ALL, TRUST_DOMAIN, files).unwrap()
+    }
+
+    /// Files of an identity of the trust domain, by its path.
+    #[must_use]
+    pub fn issue(&self, name: &str, path: &str) -> tls::Files {
+        self.pki.issue(name, &format!("spiffe://{TRUST_DOMAIN}{path}")).unwrap()
     }
 
     /// A caller as the server core knows it, for a test that calls a handler without a connection.

@@ -4,7 +4,12 @@ mod deliver;
 mod follow;
 mod pull;
 
-use std::{any::Any, time::Duration};
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use contract::{
     contribution::v1::ingest_service_client::IngestServiceClient,
@@ -27,6 +32,7 @@ use crate::{
 /// What a route works with.
 pub(crate) struct Work {
     pub(crate) route: Route,
+    pub(crate) conditions: Arc<Conditions>,
     pub(crate) store: ExchangeStore,
     pub(crate) database: Channel,
     pub(crate) contribution: IngestServiceClient<Channel>,
@@ -40,6 +46,23 @@ pub(crate) struct Work {
 
 /// So often something is tried before the route's owner is told that it holds up what comes after it.
 const HELD_AFTER: u32 = 5;
+
+/// How what is done for a database goes: each role with its failures in a row, and why the last one was.
+#[derive(Default)]
+pub(crate) struct Conditions(Mutex<BTreeMap<&'static str, (u32, &'static str)>>);
+
+impl Conditions {
+    fn note(&self, role: &'static str, failures: u32, reason: &'static str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(role, (failures, reason));
+    }
+
+    /// Each role that has done a step, with its failures in a row and the reason of the last.
+    pub(crate) fn all(&self) -> Vec<(&'static str, u32, &'static str)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|(role, (failures, reason))| (*role, *failures, *reason)).collect()
+    }
+}
 
 /// How one step of a route ended.
 pub(crate) enum Step {
@@ -95,6 +118,8 @@ impl Work {
                 back_off(*failures, byte)
             }
         };
+        let reason = if let Step::Failed(reason) = step { reason } else { "" };
+        self.conditions.note(role, *failures, reason);
         metrics().open.record((*failures >= OPEN_AFTER).into(), &doing(database, role));
         tokio::select! {
             biased;
@@ -110,6 +135,7 @@ impl Work {
             reason: reason.to_owned(),
             about: about.to_owned(),
             noted_us: self.clock.now_us(),
+            settled: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The exchange service: every connection that we open to the databases of others (Decision 1911/QD-TTg, Art. 2).
 //!
 //! ```text
+//! api  ->  store    what officers of the operator see of the routes
 //! app  ->  domain   what a page of changes may be, when to try again: pure
 //!     \->  store    the only place with SQL: how far each database was read and told
 //!     \->  client   the databases, the contribution service and the register's feed
@@ -11,6 +12,7 @@
 //! its own, so that a database that hangs delays nobody else (I11). A change is handed on at least once and is one contribution (I4); the cursor moves when what became of
 //! the change is stored.
 
+mod api;
 mod app;
 mod client;
 mod domain;
@@ -28,7 +30,7 @@ use contract::{
 pub use routes::{Follow, Role, Route, RoutesError, read as routes};
 use serde::{Deserialize, Serialize};
 use server::{
-    Health, StartError,
+    Health, Routes, StartError,
     channel::{self, Peer},
     config::Secret,
     health::Peers,
@@ -37,10 +39,11 @@ use server::{
 pub use store::{DeadLetter, Progress};
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{app::Work, store::ExchangeStore};
+use crate::{
+    app::{Conditions, Work},
+    store::{ExchangeStore, Letters},
+};
 
-/// What it is called where health is asked; it has no methods of its own.
-const NAME: &str = "lienthong.exchange";
 /// What it needs of contribution, and of the register where somebody follows it.
 const INGEST: &str = "lienthong.contribution.v1.IngestService";
 const FEED: &str = "lienthong.register.v1.FeedService";
@@ -97,7 +100,7 @@ pub fn migrations() -> &'static [Migration] {
 /// The running service.
 pub struct Service {
     store: ExchangeStore,
-    routes: Vec<Route>,
+    shared: Arc<api::Shared>,
     peers: Peers,
     ending: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -132,12 +135,15 @@ impl Service {
         }
         let peers = Peers::new(needed);
         let ending = watch::Sender::new(false);
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut routed) = (JoinSet::new(), Vec::new());
         for route in &routes {
+            let conditions = Arc::new(Conditions::default());
+            routed.push((route.clone(), Arc::clone(&conditions)));
             let database =
                 channel::to_database(&route.endpoint, &route.identity, &own.trust_domain, &files)?;
             let work = Arc::new(Work {
                 route: route.clone(),
+                conditions,
                 store: store.clone(),
                 database,
                 contribution: IngestServiceClient::new(contribution.clone()),
@@ -158,13 +164,20 @@ impl Service {
                 tasks.spawn(work.deliver(ending.subscribe()));
             }
         }
-        Ok(Self { store, routes, peers, ending, tasks })
+        let shared = Arc::new(api::Shared { store: store.clone(), routes: routed, clock });
+        Ok(Self { store, shared, peers, ending, tasks })
+    }
+
+    /// Adds what officers of the operator call.
+    #[must_use]
+    pub fn operators(&self, routes: Routes) -> Routes {
+        api::add(routes, Arc::clone(&self.shared))
     }
 
     /// Tells `health` that it works while its store and the services it needs answer.
     pub fn report(&self, health: &Health) {
         let (store, peers) = (self.store.clone(), self.peers.clone());
-        health.serves(&[NAME], move || {
+        health.serves(&[api::NAME], move || {
             let (store, peers) = (store.clone(), peers.clone());
             async move { store.answers().await && peers.serve().await }
         });
@@ -175,19 +188,20 @@ impl Service {
     /// # Errors
     /// When the store cannot be read.
     pub async fn progress(&self) -> Result<Vec<Progress>, Error> {
-        let mut all = Vec::with_capacity(self.routes.len());
-        for route in &self.routes {
+        let mut all = Vec::with_capacity(self.shared.routes.len());
+        for (route, _) in &self.shared.routes {
             all.push(self.store.progress(&route.database).await?);
         }
         Ok(all)
     }
 
-    /// What does not go on by itself, the newest first, each with its owner; at most a thousand.
+    /// What does not go on by itself and was not put away, the newest first, each with its owner; at most a thousand.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
-        self.store.dead_letters().await
+        let (database, with_settled) = (String::new(), false);
+        self.store.dead_letters(Letters { database, with_settled, after: None, most: 1000 }).await
     }
 
     /// Ends after the change or delivery under way, and closes the store.

@@ -1,9 +1,13 @@
 //! The only place with SQL: how far each database was read and told, and what does not go on by itself.
 
+mod dead_letters;
 mod follower;
 
 use store::{Migration, QueryResult, Sql, Store, Transaction, TryGetable, Value};
 
+pub use dead_letters::DeadLetter;
+pub(crate) use dead_letters::Letters;
+use dead_letters::note;
 pub(crate) use follower::Told;
 
 use crate::Error;
@@ -21,6 +25,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0002_follower.sql"),
         postgres: include_str!("../migrations/postgres/0002_follower.sql"),
     },
+    Migration {
+        version: 3,
+        name: "settled",
+        sqlite: include_str!("../migrations/sqlite/0003_settled.sql"),
+        postgres: include_str!("../migrations/postgres/0003_settled.sql"),
+    },
 ];
 
 const BEGIN: Sql = Sql {
@@ -32,12 +42,12 @@ const BEGIN: Sql = Sql {
 const ROUTE: Sql = Sql {
     sqlite: "SELECT cursor, sequence, changes, committed_us, \
              (SELECT count(*) FROM delivery d WHERE d.database_id = route.database_id AND d.event IS NOT NULL), \
-             (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id), \
+             (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id AND l.settled_us IS NULL), \
              (SELECT f.cursor FROM follower f WHERE f.database_id = route.database_id) \
              FROM route WHERE database_id = ?",
     postgres: "SELECT cursor, sequence, changes, committed_us, \
                (SELECT count(*) FROM delivery d WHERE d.database_id = route.database_id AND d.event IS NOT NULL), \
-               (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id), \
+               (SELECT count(*) FROM dead_letter l WHERE l.database_id = route.database_id AND l.settled_us IS NULL), \
                (SELECT f.cursor FROM follower f WHERE f.database_id = route.database_id) \
                FROM route WHERE database_id = $1",
 };
@@ -79,16 +89,6 @@ const TOLD: Sql = Sql {
     sqlite: "UPDATE delivery SET event = NULL WHERE database_id = ? AND sequence = ?",
     postgres: "UPDATE delivery SET event = NULL WHERE database_id = $1 AND sequence = $2",
 };
-const NOTE: Sql = Sql {
-    sqlite: "INSERT INTO dead_letter (id, database_id, owner, reason, about, noted_us) VALUES (?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (id) DO NOTHING",
-    postgres: "INSERT INTO dead_letter (id, database_id, owner, reason, about, noted_us) \
-               VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
-};
-const NOTED: Sql = Sql::same(
-    "SELECT database_id, owner, reason, about, noted_us FROM dead_letter ORDER BY noted_us DESC LIMIT 1000",
-);
-
 /// How far a database was read and told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -104,32 +104,10 @@ pub struct Progress {
     pub committed_us: i64,
     /// Events that it has not yet taken.
     pub waiting: u64,
-    /// Dead letters about it.
+    /// Dead letters about it that are open.
     pub dead_letters: u64,
     /// Up to where it was told of the register's changes; none where it follows nobody, or has not begun.
     pub followed: Option<String>,
-}
-
-/// What does not go on by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The database.
-    pub database: String,
-    /// Who must see to it.
-    pub owner: String,
-    /// Stable reason.
-    pub reason: String,
-    /// Id of the change or event; empty when it is the route.
-    pub about: String,
-    /// When it was first noted, microseconds since 1970.
-    pub noted_us: i64,
-}
-
-impl DeadLetter {
-    /// The same thing is noted once.
-    fn id(&self) -> String {
-        format!("{}/{}/{}", self.database, self.reason, self.about)
-    }
 }
 
 /// What became of one change, to be stored.
@@ -263,15 +241,6 @@ impl ExchangeStore {
             .await
     }
 
-    /// Notes what does not go on by itself, once; gives how many letters are new.
-    pub(crate) async fn note(&self, letter: DeadLetter) -> Result<u64, Error> {
-        self.0
-            .write("note dead letter", move |tx| {
-                Box::pin(async move { note(tx, Some(letter)).await })
-            })
-            .await
-    }
-
     /// What a database has not yet been told, in order, at most `size`.
     pub(crate) async fn waiting(&self, database: &str, size: u16) -> Result<Vec<Waiting>, Error> {
         let values = vec![database.to_owned().into(), i64::from(size).into()];
@@ -308,12 +277,6 @@ impl ExchangeStore {
             .await
     }
 
-    /// What does not go on by itself, the newest first.
-    pub(crate) async fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
-        let rows = self.0.read(&NOTED, Vec::new()).await?;
-        rows.iter().map(letter).collect()
-    }
-
     /// Whether the store answers.
     pub(crate) async fn answers(&self) -> bool {
         self.0.answers().await
@@ -338,29 +301,6 @@ async fn tell(
         tx.execute(&TELL, values).await?;
     }
     Ok(())
-}
-
-async fn note(tx: &Transaction, letter: Option<DeadLetter>) -> Result<u64, Error> {
-    let Some(letter) = letter else { return Ok(0) };
-    let values = vec![
-        letter.id().into(),
-        letter.database.into(),
-        letter.owner.into(),
-        letter.reason.into(),
-        letter.about.into(),
-        letter.noted_us.into(),
-    ];
-    Ok(tx.execute(&NOTE, values).await?)
-}
-
-fn letter(row: &QueryResult) -> Result<DeadLetter, Error> {
-    Ok(DeadLetter {
-        database: field(row, 0)?,
-        owner: field(row, 1)?,
-        reason: field(row, 2)?,
-        about: field(row, 3)?,
-        noted_us: field(row, 4)?,
-    })
 }
 
 fn field<T: TryGetable>(row: &QueryResult, place: usize) -> Result<T, store::Error> {

@@ -163,6 +163,21 @@ impl Client {
         Self { within: Some(time), ..self }
     }
 
+    /// The connection itself, for services that answer without a receipt.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// A request with the time there is for its call.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(time) = self.within {
+            request.set_timeout(time);
+        }
+        request
+    }
+
     /// Looks a person up. The outer error is one of transport or form, the inner one the refusal.
     ///
     /// # Errors
@@ -210,10 +225,7 @@ impl Client {
         if let Err(error) = grpc.ready().await {
             return Ok(Err(Status::from_error(error).into()));
         }
-        let mut call = Request::new(request.clone());
-        if let Some(time) = self.within {
-            call.set_timeout(time);
-        }
+        let call = self.request(request.clone());
         let path = tonic::codegen::http::uri::PathAndQuery::from_static(path);
         // The same wire format as the response message, with answer and receipt left as bytes.
         let codec = ProstCodec::<Q, SealedResponse>::default();

@@ -5,6 +5,7 @@
 //! | `demo`, `serve`, `reference_database` | running services |
 //! | `lookup`, `verify`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
+//! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
 //! | `migrate`, `check_config`, `synth` | an operator's preparations |
 //! | `qcvn` | the names of today's platform, both ways |
@@ -31,6 +32,7 @@ mod pki;
 mod qcvn;
 mod question;
 mod reference_database;
+mod routes;
 mod serve;
 mod synth;
 #[cfg(test)]
@@ -84,6 +86,9 @@ enum Command {
     /// Ends with 0 when every MUST of the roles was tried and held, with 1 when one did not hold, and with 3 when
     /// nothing failed but something could not be tried. It runs on synthetic records only.
     Conformance(Box<conformance::Arguments>),
+    /// The connections to databases, for officers of the operator: how far, what fails, what waits for whom.
+    #[command(subcommand)]
+    Routes(Box<routes::Command>),
     /// A development certificate authority; production takes certificates from outside.
     #[command(subcommand)]
     Pki(pki::Command),
@@ -151,6 +156,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Conformance(arguments) => {
             runtime()?.block_on(conformance::run_command(*arguments, out))
         }
+        Command::Routes(command) => runtime()?.block_on(routes::run(*command, out)),
         Command::Pki(command) => pki::run(&command, out),
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),
         Command::CheckConfig(arguments) => check_config::run(&arguments, out),

@@ -37,6 +37,8 @@ const CALLERS: [(&str, &str, &str); 5] = [
     ("portal", "Z03.DEMO.CONGDVC", "dvc"),
     ("former", "Z04.DEMO.CU", "cu"),
 ];
+/// The officer who looks after the connections.
+const OPERATOR: &str = "operator";
 /// Of these, the databases that run in the same process and are connected.
 const CONNECTED: [&str; 2] = ["civil-status", "residence"];
 const REGISTRY: &str = include_str!("../data/demo-registry.toml");
@@ -79,6 +81,8 @@ impl Demo {
             let id = format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}");
             callers.insert(name, pki.issue(name, &id)?);
         }
+        let operator = format!("spiffe://{TRUST_DOMAIN}/operator/{OPERATOR}");
+        callers.insert(OPERATOR, pki.issue(OPERATOR, &operator)?);
         let mut settings = settings(&folder, &options.listen, &pki, &runtime)?;
         let subjects = populate(options, &settings, &runtime).await?;
         let log = tlog::LogVerifier::new(&fs::read_to_string(&settings.identity.log_key_file)?)?;
@@ -173,6 +177,14 @@ impl Demo {
                 "items": grant.map(|grant| &grant.items),
             });
             callers.insert(name.to_owned(), caller);
+        }
+        if let Some(files) = self.callers.get(OPERATOR) {
+            let officer = serde_json::json!({
+                "spiffe_id": format!("spiffe://{TRUST_DOMAIN}/operator/{OPERATOR}"),
+                "certificate": absolute(&files.certificate)?,
+                "key": absolute(&files.key)?,
+            });
+            callers.insert(OPERATOR.to_owned(), officer);
         }
         let description = serde_json::json!({
             "synthetic": true,

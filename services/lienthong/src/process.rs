@@ -103,9 +103,7 @@ impl All {
         let internal = internal.start(contribution.internal(routes)).await;
         // One log behind both: either's way to it will do.
         let recording = identity.record_shed(public.shed());
-        let routes = contribution.public(identity.public(Routes::default()));
-        let public = public.start(routes).await;
-        // Last, because it calls the others.
+        // It calls the others, which are there by now.
         let exchange = match exchange.routes_file.as_str() {
             "" => None,
             _ => {
@@ -114,6 +112,11 @@ impl All {
                 Some(opened.context("exchange")?)
             }
         };
+        let mut routes = contribution.public(identity.public(Routes::default()));
+        if let Some(exchange) = &exchange {
+            routes = exchange.operators(routes);
+        }
+        let public = public.start(routes).await;
         Ok(Self {
             public,
             internal,
@@ -256,7 +259,7 @@ pub async fn contribution(
     Ok(())
 }
 
-/// Runs the exchange service until `end`. It answers nothing but health and metrics.
+/// Runs the exchange service until `end`.
 ///
 /// # Errors
 /// Whatever kept it from starting.
@@ -271,7 +274,7 @@ pub async fn exchange(
     let service =
         exchange::Service::open(&settings.exchange, &settings.server, clock, entropy).await?;
     service.report(server.health());
-    serve(server, Routes::default(), end).await;
+    serve(server, service.operators(Routes::default()), end).await;
     service.close().await;
     telemetry.stop().await;
     Ok(())

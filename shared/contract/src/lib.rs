@@ -41,6 +41,13 @@ pub mod database {
         pub const DESCRIPTORS: &[u8] = include_bytes!("gen/lienthong.database.v1.binpb");
     }
 }
+/// Packages under `lienthong.exchange`.
+pub mod exchange {
+    /// Package `lienthong.exchange.v1`.
+    pub mod v1 {
+        include!("gen/lienthong.exchange.v1.rs");
+    }
+}
 /// Packages under `lienthong.identity`.
 pub mod identity {
     /// Package `lienthong.identity.v1`.

@@ -116,6 +116,8 @@ pub enum OpenTo {
     Systems,
     /// One of our own services.
     Service(&'static str),
+    /// Officers of the operator.
+    Operators,
     /// Whoever has a certificate that names a caller.
     Everyone,
 }
@@ -164,6 +166,21 @@ const METHODS: &[Method] = &[
         "/lienthong.contribution.v1.IngestService/Ingest",
         Priority::Bulk,
         &[OpenTo::Service("exchange")],
+    ),
+    (
+        "/lienthong.exchange.v1.RouteService/ListRoutes",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.exchange.v1.RouteService/ListDeadLetters",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.exchange.v1.RouteService/SettleDeadLetter",
+        Priority::Administration,
+        &[OpenTo::Operators],
     ),
     (
         "/lienthong.policy.v1.PolicyService/Decide",
@@ -240,9 +257,12 @@ impl Methods {
     pub fn admission(self, method: &str, caller: &Caller) -> Admission {
         let Some((_, _, open)) = self.find(method) else { return Admission::Unknown };
         let allowed = open.iter().any(|open| match (open, &caller.kind) {
-            (OpenTo::Everyone, _) | (OpenTo::Systems, Kind::System { .. }) => true,
+            (OpenTo::Everyone, _)
+            | (OpenTo::Systems, Kind::System { .. })
+            | (OpenTo::Operators, Kind::Operator(_)) => true,
             (OpenTo::Service(name), Kind::Service(service)) => name == service,
             (OpenTo::Systems, Kind::Service(_) | Kind::Operator(_))
+            | (OpenTo::Operators, Kind::System { .. } | Kind::Service(_))
             | (OpenTo::Service(_), Kind::System { .. } | Kind::Operator(_)) => false,
         });
         if allowed { Admission::Open } else { Admission::Closed }

@@ -3,16 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use contract::{
-    contribution::v1::submit_contribution_request::Event as Submitted, database::v1::change::Event,
+    contribution::v1::submit_contribution_request::Event as Submitted,
+    database::v1::change::Event,
+    exchange::v1::{
+        ListDeadLettersRequest, ListRoutesRequest, SettleDeadLetterRequest,
+        route_service_client::RouteServiceClient,
+    },
 };
 use exchange::{DeadLetter, Progress};
-use lienthong::demo::TRUST_DOMAIN;
+use lienthong::{client::Refused, demo::TRUST_DOMAIN};
 use model::PersonalNumber;
+use server::Channel;
 use store::Engine;
 use tests::{
-    databases::{BAD, Reference, Small, connect, route},
+    databases::{BAD, Bad, Reference, Small, connect, route},
     events::{about, birth, death, residence},
-    on_both_engines,
+    on_both_engines, ports,
     whole::{Prepared, Whole},
 };
 
@@ -24,6 +30,8 @@ on_both_engines!(
     a_sink_that_takes_one_event_at_a_time_is_told_all_and_one_it_refuses_is_put_aside,
     src_1_changes_of_many_writers_are_listed_in_order_and_once,
     a_database_with_another_certificate_is_not_read,
+    a_database_that_changes_its_certificate_is_not_read_until_it_is_itself_again,
+    a_dead_letter_is_put_away_and_open_again_when_the_same_happens_again,
 );
 
 const CHILD: &str = "Trần Giả Định Bảo An";
@@ -182,6 +190,110 @@ async fn a_database_with_another_certificate_is_not_read(engine: Engine) {
     until(async || (progress(&whole, "residence").await.changes == 1).then_some(())).await;
     let unread = progress(&whole, "other").await;
     assert_eq!((unread.cursor.as_str(), unread.changes), ("", 0));
+    whole.all.stop().await;
+}
+
+/// What somebody lists who answers in its place is not read, however long the route was open.
+async fn a_database_that_changes_its_certificate_is_not_read_until_it_is_itself_again(
+    engine: Engine,
+) {
+    let mut prepared = Prepared::new(engine).await;
+    let address = ports::free();
+    let own = prepared.files("civil-status").clone();
+    let id = format!("spiffe://{TRUST_DOMAIN}/agency/Z09.OTHER/system/other");
+    let other = prepared.pki.issue("other", &id).unwrap();
+    connect(&mut prepared, &[route("civil-status", &civil_status(), &address, "\"source\"")]);
+    let listing = |entries: &[&str]| {
+        let births = entries.iter().map(|entry| listed(birth(entry, CHILD))).collect();
+        Small { births: Arc::new(births), ..Small::default() }
+    };
+    let server = prepared.settings.server.clone();
+    let running = listing(&["1/2026"]).start_at(&server, &own, &address).await;
+    let whole = prepared.start().await;
+    until(async || (progress(&whole, "civil-status").await.changes == 1).then_some(())).await;
+    running.stop().await;
+    let running = listing(&["1/2026", "2/2026"]).start_at(&server, &other, &address).await;
+    let mut officer = officer(&whole);
+    let failing = until(async || {
+        let routes = officer.list_routes(ListRoutesRequest {}).await.unwrap().into_inner().routes;
+        routes[0].roles.iter().find(|role| role.failures > 0).cloned()
+    });
+    let failing = failing.await;
+    assert_eq!((failing.role.as_str(), failing.reason.as_str()), ("source", "DATABASE_AWAY"));
+    assert_eq!(progress(&whole, "civil-status").await.changes, 1);
+    running.stop().await;
+    let _running = listing(&["1/2026", "2/2026"]).start_at(&server, &own, &address).await;
+    until(async || (progress(&whole, "civil-status").await.changes == 2).then_some(())).await;
+    whole.all.stop().await;
+}
+
+/// The routes as an officer of the operator sees them.
+fn officer(whole: &Whole) -> RouteServiceClient<Channel> {
+    let client = whole.client_with(&whole.issue("officer", "/operator/7"));
+    RouteServiceClient::new(client.channel())
+}
+
+async fn a_dead_letter_is_put_away_and_open_again_when_the_same_happens_again(engine: Engine) {
+    let prepared = Prepared::new(engine).await;
+    let bad = [Bad::OutOfOrder, Bad::Stuck];
+    let (mut running, mut routes) = (Vec::new(), Vec::new());
+    for bad in bad {
+        let started = bad.start(&prepared).await;
+        let (name, id) = bad.identity();
+        routes.push(route(&name, &id, &started.address().to_string(), "\"source\""));
+        running.push(started);
+    }
+    let (whole, _database) = connected(engine, &routes, prepared).await;
+    until(async || (letters(&whole).await.len() == 2).then_some(())).await;
+    let mut service = officer(&whole);
+    // One on a page, until there is no more.
+    let mut asked = ListDeadLettersRequest { page_size: 1, ..Default::default() };
+    let mut found = Vec::new();
+    loop {
+        let page = service.list_dead_letters(asked.clone()).await.unwrap().into_inner();
+        found.extend(page.dead_letters);
+        asked.page_token = page.next_page_token;
+        if asked.page_token.is_empty() {
+            break;
+        }
+    }
+    let mut ids: Vec<&str> = found.iter().map(|letter| letter.id.as_str()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["outoforder/OUT_OF_ORDER/", "stuck/STUCK/"]);
+    assert!(found.iter().all(|letter| letter.settle_time.is_none() && !letter.owner.is_empty()));
+    // It fails on, so whatever is put away is open again.
+    whole.hands.step(time::Duration::HOUR);
+    let id = ids[0].to_owned();
+    let put_away = SettleDeadLetterRequest { id: id.clone() };
+    assert!(service.settle_dead_letter(put_away).await.unwrap().into_inner().settled);
+    let database = "outoforder".to_owned();
+    let asked = ListDeadLettersRequest { database, with_settled: true, ..Default::default() };
+    let before = found.iter().find(|letter| letter.id == id).unwrap().note_time;
+    until(async || {
+        let page = service.list_dead_letters(asked.clone()).await.unwrap().into_inner();
+        let [letter] = page.dead_letters.as_slice() else { panic!("one of this database") };
+        // Meanwhile it says who put it away.
+        match letter.settle_time {
+            Some(_) => assert!(letter.settled_by.ends_with("/operator/7")),
+            None => assert_ne!(letter.note_time, before),
+        }
+        letter.settle_time.is_none().then_some(())
+    })
+    .await;
+    let nothing = SettleDeadLetterRequest { id: "x".to_owned() };
+    assert!(!service.settle_dead_letter(nothing).await.unwrap().into_inner().settled);
+    // Every fault is named at once, and nobody but an officer is answered.
+    let faulty = ListDeadLettersRequest {
+        page_size: 1001,
+        page_token: "x".to_owned(),
+        ..Default::default()
+    };
+    let refused = Refused::from(service.list_dead_letters(faulty).await.unwrap_err());
+    let fields: Vec<&str> = refused.fields.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!(fields, ["page_size", "page_token"]);
+    let mut agency = RouteServiceClient::new(whole.client("civil-status").channel());
+    let refused = Refused::from(agency.list_routes(ListRoutesRequest {}).await.unwrap_err());
+    assert_eq!(refused.reason, "METHOD_NOT_ALLOWED");
     whole.all.stop().await;
 }
 

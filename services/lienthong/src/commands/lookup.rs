@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 /// Who is looked up, and what the caller knows of the person.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Person")]
-#[command(group(clap::ArgGroup::new("who").required(true).args(["number", "old_number", "subject"])))]
+#[command(group(clap::ArgGroup::new("who").required(true).args(["number", "old_number", "token", "subject"])))]
 pub(crate) struct Whom {
     /// The personal number: twelve digits.
     #[arg(long)]
@@ -54,6 +54,9 @@ pub(crate) struct Whom {
     /// The old number: nine digits.
     #[arg(long)]
     old_number: Option<String>,
+    /// The token by which the register names the person to the caller: then it needs to know no more.
+    #[arg(long)]
+    token: Option<String>,
     /// A sample person of the demonstration, with its claims: child, adult, protected, or a place in
     /// the list of `demo.json`, from 1.
     #[arg(long, value_name = "KIND|N", requires = "demo")]
@@ -74,9 +77,10 @@ impl Whom {
     pub(crate) fn of(self, samples: &[Subject]) -> Result<(SubjectRef, Option<Claims>), Ending> {
         let sample = self.subject.map(|wanted| sample(samples, &wanted)).transpose()?;
         let number = self.number.or(sample.map(|s| s.personal_number.clone()));
-        let subject = match (number, self.old_number) {
-            (Some(number), _) => subject_ref::Subject::PersonalNumber(number),
-            (None, old) => subject_ref::Subject::OldNumber(old.unwrap_or_default()),
+        let subject = match (number, self.old_number, self.token) {
+            (Some(number), ..) => subject_ref::Subject::PersonalNumber(number),
+            (None, Some(old), _) => subject_ref::Subject::OldNumber(old),
+            (None, None, token) => subject_ref::Subject::Token(token.unwrap_or_default()),
         };
         let born = sample.map(|s| {
             let BirthDate { year, month, day } = s.date_of_birth;

@@ -34,6 +34,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Synth(arguments) => synth::run(&arguments, &mut out).await,
         Command::CheckConfig(arguments) => check_config::run(&arguments, &mut out),
         Command::Conformance(arguments) => conformance::run_command(*arguments, &mut out).await,
+        Command::Routes(command) => routes::run(*command, &mut out).await,
         Command::Pki(command) => pki::run(&command, &mut out),
         Command::Qcvn(command) => qcvn::run(command, &mut out),
         Command::Completions(arguments) => completions::run(&arguments, &mut out),
@@ -114,6 +115,20 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     let answer = json(&[&verified[..], &claims].concat()).await;
     assert_eq!(answer["results"][0]["outcome"], "mismatch");
     assert_eq!(answer["results"][1]["outcome"], "denied");
+
+    // A token that was not issued to the caller is nobody's.
+    let token = ["lookup", "--demo", file, "--token", "t-1", "--item", "sex"];
+    assert!(run(&token).await.unwrap().contains("No match"));
+
+    // The officer sees the routes; no agency does.
+    let routes = json(&["routes", "list", "--demo", file]).await;
+    let databases: Vec<_> =
+        routes["routes"].as_array().unwrap().iter().map(|route| &route["database"]).collect();
+    assert_eq!(databases, ["civil-status", "residence"]);
+    let letters = json(&["routes", "letters", "--demo", file, "--with-settled"]).await;
+    assert_eq!(letters["dead_letters"], serde_json::json!([]));
+    assert!(failed(run(&["routes", "settle", "--demo", file, "x"]).await));
+    assert!(failed(run(&["routes", "list", "--demo", file, "--as", "portal"]).await));
 
     let document = format!("{at}/birth.json");
     let example = run(&["contribute", "--example"]).await.unwrap();
