@@ -16,6 +16,7 @@ use disclosure::{
 };
 use model::CodeLists;
 use server::{Deadline, Routes, error::refuse_with};
+use tokio::sync::Semaphore;
 use tonic::Status;
 use wire::{
     policy::{Decision, Denial},
@@ -35,9 +36,21 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) lists: CodeLists,
     pub(crate) trust_domain: String,
+    /// Whose turn it is to record what followers are told.
+    pub(crate) telling: Semaphore,
 }
 
 impl Shared {
+    pub(crate) fn new(
+        app: Arc<App>,
+        clients: Clients,
+        lists: CodeLists,
+        trust_domain: String,
+    ) -> Self {
+        let telling = Semaphore::new(feed::TOLD_AT_ONCE_IN_ALL);
+        Self { app, clients, lists, trust_domain, telling }
+    }
+
     /// Records a refusal, and gives the error with the record's index.
     async fn refuse(
         &self,

@@ -13,7 +13,7 @@ use std::{
 
 pub(crate) use apply::NotApplied;
 use coalesce::{Coalescer, Gone};
-pub(crate) use feed::{Heard, News, NoNews};
+pub(crate) use feed::{Heard, News, NoNews, Place};
 pub(crate) use lookup::{Looked, Lookup, NoAnswer};
 use model::GoldenRecord;
 use server::runtime::{Clock, Entropy};
@@ -39,7 +39,7 @@ struct Read {
     misses: i64,
     comparisons: i64,
     version: u64,
-    /// Numbers of protected persons whom the record names.
+    /// Numbers that the record names and that nobody bears who may be named.
     hidden: HashSet<String>,
 }
 
@@ -62,9 +62,23 @@ struct Charge {
     amount: u32,
 }
 
+/// The budget of misses of a connection, by how it names a person.
+fn misses_of(connection: &str, subject: &Named) -> String {
+    match subject {
+        Named::Number(_) => connection.to_owned(),
+        Named::Token(_) => tokens_of(connection),
+    }
+}
+
 /// The budget of comparisons of a connection; that of misses has the connection's own name.
 fn comparisons_of(connection: &str) -> String {
     format!("{connection} comparisons")
+}
+
+/// The budget of tokens that name nobody: its own, because they cannot be guessed, and whoever holds some that the
+/// register lost when it was restored must not lose its other lookups with them.
+fn tokens_of(connection: &str) -> String {
+    format!("{connection} tokens")
 }
 
 /// The budget of persons that were not found by contributing: its own, so that a source with old data does not
@@ -148,7 +162,7 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
         let mut windows: HashMap<i64, Vec<String>> = HashMap::new();
         for q in asked {
             let budgets = windows.entry(q.window_start_ms).or_default();
-            budgets.extend([q.connection.clone(), comparisons_of(&q.connection)]);
+            budgets.extend([misses_of(&q.connection, &q.subject), comparisons_of(&q.connection)]);
         }
         // Nearly always one window: a batch spans two only at the turn of one.
         let mut spent = HashMap::new();
@@ -162,7 +176,7 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
         if asked.iter().any(|q| q.relations) {
             let found = persons.values().chain(bearers.values());
             let related: Vec<&str> = found.flat_map(relatives).collect();
-            hidden = store.protected(&related).await?;
+            hidden = store.hidden(&related).await?;
         }
         let one = |q: &Question| {
             let of = |budget| spent.get(&(q.window_start_ms, budget)).copied().unwrap_or(0);
@@ -172,7 +186,7 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
             };
             Some(Read {
                 record: record.cloned(),
-                misses: of(q.connection.clone()),
+                misses: of(misses_of(&q.connection, &q.subject)),
                 comparisons: of(comparisons_of(&q.connection)),
                 version,
                 hidden: hidden.clone(),

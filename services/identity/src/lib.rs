@@ -157,7 +157,7 @@ impl Service {
         let app = app::App::start(store.clone(), budget, config, clock, entropy);
         let (app, lists) = (Arc::new(app), model::CodeLists::shipped()?);
         let trust_domain = own.trust_domain.clone();
-        let shared = Arc::new(api::Shared { app, clients, lists, trust_domain });
+        let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
         Ok(Self { store, shared })
     }
 

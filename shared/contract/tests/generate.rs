@@ -13,7 +13,7 @@
 mod reference;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -58,13 +58,13 @@ fn rust_path(package: &str) -> String {
     format!("::contract::{}", parts.join("::"))
 }
 
-/// Whether a message has a receipt, or parts that have one.
-fn proven(message: &MessageDescriptor) -> bool {
-    message.fields().any(|field| match field.kind() {
-        Kind::Message(part) if part.full_name() == RECEIPT => true,
-        Kind::Message(part) => field.is_list() && proven(&part),
-        _ => false,
-    })
+/// Whether a message has a receipt, or parts that have one; `seen` are those that were looked at.
+fn proven(message: &MessageDescriptor, seen: &mut BTreeSet<String>) -> bool {
+    seen.insert(message.full_name().to_owned())
+        && message.fields().any(|field| match field.kind() {
+            Kind::Message(part) => part.full_name() == RECEIPT || proven(&part, seen),
+            _ => false,
+        })
 }
 
 /// Services whose answers come with a receipt: their servers belong behind the gate.
@@ -72,7 +72,7 @@ fn gated(pool: &DescriptorPool) -> Vec<(String, String, String)> {
     let mut gated = Vec::new();
     for service in pool.services() {
         for method in service.methods() {
-            if proven(&method.output()) {
+            if proven(&method.output(), &mut BTreeSet::new()) {
                 let package = service.package_name().to_owned();
                 gated.push((
                     package,

@@ -276,12 +276,13 @@ impl Released<ListChangesResponse> {
         changes: Vec<Disclosed<FollowedChange>>,
         next_cursor: String,
         end_reached: bool,
+        seen_time: Option<prost_types::Timestamp>,
     ) -> Self {
         let mut bytes = BytesMut::new();
         for change in changes {
             put(&mut bytes, 1, &Released::<RecordedChange>::from(change).bytes);
         }
-        let rest = ListChangesResponse { changes: Vec::new(), next_cursor, end_reached };
+        let rest = ListChangesResponse { changes: Vec::new(), next_cursor, end_reached, seen_time };
         bytes.put_slice(&rest.encode_to_vec());
         Self { bytes: bytes.freeze(), of: PhantomData }
     }

@@ -10,7 +10,7 @@ use contract::{
 use disclosure::{
     Access, Answer, Disclosed, Exact, Released, register::v1::feed_service_server::FeedService,
 };
-use futures::future::try_join_all;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use server::{Caller, Deadline, caller::Kind, context, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{
@@ -20,10 +20,13 @@ use wire::{
 };
 
 use super::Shared;
-use crate::app::{Heard, News, NoNews};
+use crate::app::{Heard, News, NoNews, Place};
 
 const LIST_CHANGES: &str = "/lienthong.register.v1.FeedService/ListChanges";
 const PAGE_MAX: u16 = 1000;
+/// Records under way of one page, and of all pages together: each takes a place of the access log that lookups need, too.
+const TOLD_AT_ONCE: usize = 32;
+pub(super) const TOLD_AT_ONCE_IN_ALL: usize = 64;
 
 /// The service.
 pub(super) struct Feed(pub(super) Arc<Shared>);
@@ -48,8 +51,8 @@ struct Asked<'a> {
     follower: Caller,
     basis: &'a AccessBasis,
     items: &'a [String],
-    /// The version that was seen; none where the follower begins now.
-    after: Option<u64>,
+    /// Up to where it was told; none where the follower begins now.
+    after: Option<Place>,
     most: u16,
 }
 
@@ -72,14 +75,9 @@ fn checked<'a>(request: &'a ListChangesRequest, trust_domain: &str) -> Result<As
     };
     let after = match request.cursor.as_str() {
         "" => None,
-        cursor => Some(version(cursor).ok_or_else(|| refuse(ErrorReason::UnknownCursor))?),
+        cursor => Some(Place::parse(cursor).ok_or_else(|| refuse(ErrorReason::UnknownCursor))?),
     };
     Ok(Asked { follower, basis, items: &request.items, after, most })
-}
-
-/// A cursor is a version, written in one way.
-fn version(cursor: &str) -> Option<u64> {
-    cursor.parse().ok().filter(|version: &u64| version.to_string() == cursor)
 }
 
 /// One call under way.
@@ -103,15 +101,16 @@ impl Call<'_> {
                 return Err(shared.refuse(deadline, access, &decision, denial, &[]).await);
             }
         };
-        let news = self.shared.app.news(deadline, *after, *most, &decision, table).await;
+        let news = self.shared.app.news(deadline, after.clone(), *most, &decision, table).await;
         let News { heard, seen, end_reached } = match news {
             Ok(news) => news,
             Err(reason) => return Err(self.no_news(&decision, reason).await),
         };
-        // One batch of the log takes them all.
+        // The log takes what comes together in one batch; many at once, and never so many that others have to wait.
         let changes = heard.into_iter().map(|(heard, token)| self.told(&decision, heard, token));
-        let changes = try_join_all(changes).await?;
-        Ok(Released::page(changes, seen.to_string(), end_reached))
+        let changes = stream::iter(changes).buffered(TOLD_AT_ONCE).try_collect().await?;
+        let seen_at = (seen.version > 0).then(|| timestamp_us(seen.known_at_us));
+        Ok(Released::page(changes, seen.to_string(), end_reached, seen_at))
     }
 
     /// A change whose telling is recorded.
@@ -131,6 +130,7 @@ impl Call<'_> {
         let outcome = AccessOutcome::Answered;
         let decided = record::answered(decision, outcome, Some(&person_id), facts, Some(&row));
         let recorder = &self.shared.clients.recorder;
+        let _turn = self.shared.telling.acquire().await;
         let receipt = recorder.record(self.deadline, &self.access, &decided, &answer).await;
         let receipt = receipt.map_err(|error| error.refusal(self.deadline))?;
         Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
@@ -142,7 +142,7 @@ impl Call<'_> {
                 let denial = record::own(ErrorReason::NothingAllowed, "nothing-allowed");
                 self.shared.refuse(self.deadline, &self.access, decision, &denial, &[]).await
             }
-            NoNews::UnknownCursor => refuse(ErrorReason::UnknownCursor),
+            NoNews::UnknownPlace => refuse(ErrorReason::UnknownCursor),
             NoNews::Away => refuse(ErrorReason::RegisterUnavailable),
         }
     }

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use decide::DecisionTable;
+use model::Assertion;
 use server::Deadline;
 use wire::policy::Decision;
 
 use super::App;
-pub(crate) use crate::domain::feed::Heard;
+pub(crate) use crate::domain::feed::{Heard, Place};
 use crate::{
     domain::{
         feed::Change,
@@ -16,13 +17,13 @@ use crate::{
     store::RegisterStore,
 };
 
-/// What a follower hears from a cursor on.
+/// What a follower hears from a place on.
 pub(crate) struct News {
     /// What it hears, by version, each with the person's token.
     pub(crate) heard: Vec<(Heard, String)>,
-    /// The last version that was looked at.
-    pub(crate) seen: u64,
-    /// Whether there was none after it.
+    /// Up to where it was looked for.
+    pub(crate) seen: Place,
+    /// Whether there was nothing after it.
     pub(crate) end_reached: bool,
 }
 
@@ -31,18 +32,18 @@ pub(crate) struct News {
 pub(crate) enum NoNews {
     /// The rules allow none of the items, whoever the person is.
     NothingAllowed,
-    /// The register never gave the cursor: it is of a later state than the register's.
-    UnknownCursor,
+    /// The register was never at that place: it was set back.
+    UnknownPlace,
     /// The register did not answer.
     Away,
 }
 
 impl App {
-    /// What a follower hears of at most `most` changes after a version; of none, where it begins now.
+    /// What a follower hears of at most `most` changes after a place; of none, where it begins now.
     pub(crate) async fn news(
         &self,
         deadline: Deadline,
-        after: Option<u64>,
+        after: Option<Place>,
         most: u16,
         decision: &Decision,
         table: &DecisionTable,
@@ -55,22 +56,18 @@ impl App {
             tracing::error!(kind = super::kind(&error), "the changes could not be read");
             NoNews::Away
         };
-        let version = store.version().await.map_err(|error| away(error.into()))?;
         let Some(after) = after else {
-            return Ok(News { heard: Vec::new(), seen: version, end_reached: true });
+            let seen = store.newest().await.map_err(away)?;
+            return Ok(News { heard: Vec::new(), seen, end_reached: true });
         };
-        if after > version {
-            return Err(NoNews::UnknownCursor);
-        }
-        let changes = store.changes(after, most).await.map_err(away)?;
+        let changes = store.changes(&after, most).await.map_err(away)?;
+        let changes = changes.ok_or(NoNews::UnknownPlace)?;
         let unsaid = unsaid(&store, &changes, table).await.map_err(away)?;
         let (today, none) = (self.clock.today(), HashSet::new());
-        let heard: Vec<Heard> = changes
-            .iter()
-            .filter_map(|change| {
-                change.heard(table, unsaid.get(&change.version).unwrap_or(&none), today)
-            })
-            .collect();
+        let hears = |change: &Change| {
+            change.heard(table, unsaid.get(&change.version).unwrap_or(&none), today)
+        };
+        let heard: Vec<Heard> = changes.iter().filter_map(hears).collect();
         let mut tokens = HashMap::new();
         if !heard.is_empty() {
             let persons: Vec<&str> = heard.iter().map(|heard| heard.person_id.as_str()).collect();
@@ -83,8 +80,7 @@ impl App {
         };
         Ok(News {
             heard: heard.into_iter().map(named).collect::<Result<_, _>>()?,
-            // What was written since the version was read may be among them, too.
-            seen: changes.last().map_or(version, |change| change.version),
+            seen: changes.last().map_or(after, Change::place),
             end_reached: changes.len() < most.into(),
         })
     }
@@ -96,14 +92,22 @@ async fn unsaid(
     changes: &[Change],
     table: &DecisionTable,
 ) -> Result<HashMap<u64, HashSet<String>>, crate::Error> {
-    let naming: Vec<&Change> = changes.iter().filter(|change| change.names_others()).collect();
+    let naming: Vec<&Change> = changes.iter().filter(|c| c.names_others(table)).collect();
     if naming.is_empty() || sees_protected(table) {
         return Ok(HashMap::new());
     }
     let persons: Vec<&str> = naming.iter().map(|c| c.record.person_id.as_str()).collect();
     let said = store.assertions(&persons).await?;
     let named: Vec<&str> = said.iter().filter_map(|said| relative(&said.value)).collect();
-    let hidden = store.protected(&named).await?;
-    let one = |change: &Change| (change.version, change.about_hidden(&said, &hidden));
+    let hidden = store.hidden(&named).await?;
+    let mut of_person: HashMap<&str, Vec<&Assertion>> = HashMap::new();
+    for said in &said {
+        of_person.entry(&said.person_id).or_default().push(said);
+    }
+    let one = |change: &Change| {
+        let said = of_person.get(change.record.person_id.as_str());
+        let said = said.map(Vec::as_slice).unwrap_or_default();
+        (change.version, change.same_to_see(said, &hidden))
+    };
     Ok(naming.into_iter().map(one).collect())
 }

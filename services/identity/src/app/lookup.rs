@@ -10,7 +10,7 @@ use wire::{
     subject::Named,
 };
 
-use super::{App, Budget, Question, comparisons_of};
+use super::{App, Budget, Question, comparisons_of, misses_of};
 use crate::domain::lookup::{Ending, Finding, find, sees_protected, without};
 
 /// A checked lookup.
@@ -102,7 +102,7 @@ impl App {
         let misses = u32::from(finding.ending != Ending::Shown);
         let Budget { misses_max, comparisons_max, .. } = self.budget;
         for (budget, amount, max) in [
-            (decision.connection.clone(), misses, misses_max),
+            (misses_of(&decision.connection, &lookup.subject), misses, misses_max),
             (comparisons_of(&decision.connection), lookup.comparisons, comparisons_max),
         ] {
             if amount == 0 {

@@ -1,12 +1,15 @@
 //! What a follower hears of a change: of whom it may know, the items that it follows and might obtain; never a value (I1).
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt,
+};
 
 use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
-use model::{Assertion, GoldenRecord};
+use model::{Assertion, GoldenRecord, fold};
 use time::Date;
 
-use super::lookup::{fact, names_others, relative, stated};
+use super::lookup::{fact, names_others, stated, without};
 
 /// A change of a person's record.
 pub(crate) struct Change {
@@ -18,6 +21,31 @@ pub(crate) struct Change {
     pub(crate) known_at_us: i64,
     /// The person as it is now: rules are about who it is today, not who it was.
     pub(crate) record: GoldenRecord,
+}
+
+/// A place in the register's history: a version and when it was learnt, so that another history is not taken for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The version; 0 before the first change.
+    pub(crate) version: u64,
+    /// When the register learnt it, microseconds since 1970; 0 before the first change.
+    pub(crate) known_at_us: i64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.version, self.known_at_us)
+    }
+}
+
+impl Place {
+    /// The place that a cursor names; none where it is not written as one.
+    pub(crate) fn parse(cursor: &str) -> Option<Self> {
+        let (version, known_at_us) = cursor.split_once('.')?;
+        let place = Self { version: version.parse().ok()?, known_at_us: known_at_us.parse().ok()? };
+        let whole = place.version > 0 || place.known_at_us == 0;
+        (whole && place.to_string() == cursor).then_some(place)
+    }
 }
 
 /// What a follower hears of a change.
@@ -35,9 +63,20 @@ pub(crate) struct Heard {
 }
 
 impl Change {
-    /// Whether it may say something of other persons.
-    pub(crate) fn names_others(&self) -> bool {
-        self.items.iter().any(|item| names_others(item))
+    /// The place right after it.
+    pub(crate) fn place(&self) -> Place {
+        Place { version: self.version, known_at_us: self.known_at_us }
+    }
+
+    /// Whether it touched what a table allows somebody to know of other persons.
+    pub(crate) fn names_others(&self, table: &DecisionTable) -> bool {
+        let allowed = |item: &String| {
+            let of = |answer: &TableAnswer| {
+                answer.items.iter().any(|d| d.item == *item && d.effect == ItemEffect::Allowed)
+            };
+            table.answers().iter().any(of)
+        };
+        self.items.iter().any(|item| names_others(item) && allowed(item))
     }
 
     /// What a follower under this table hears of it; none where that is nothing. `unsaid` are items of which it hears
@@ -65,24 +104,23 @@ impl Change {
         })
     }
 
-    /// The items of which it says nothing but what is about hidden persons: whoever may not know of these would look
-    /// and find nothing changed (I7).
-    pub(crate) fn about_hidden(
+    /// The items about other persons that look the same before and after it to whoever may not know of hidden ones: who
+    /// looked would find nothing changed (I7). `said` is everything that was ever said of the person.
+    pub(crate) fn same_to_see(
         &self,
-        assertions: &[Assertion],
+        said: &[&Assertion],
         hidden: &HashSet<String>,
     ) -> HashSet<String> {
-        let of = |item: &String| {
-            let said = assertions.iter().filter(move |said| {
-                said.version == self.version
-                    && said.person_id == self.record.person_id
-                    && said.item == **item
-            });
-            let mut said = said.peekable();
-            said.peek().is_some()
-                && said.all(|said| relative(&said.value).is_some_and(|n| hidden.contains(n)))
+        let at = |version: u64| {
+            let said = said.iter().filter(|said| said.version <= version);
+            let said: Vec<Assertion> = said.map(|said| (*said).clone()).collect();
+            let mut record = fold(&self.record.person_id, false, &said);
+            without(&mut record, hidden);
+            record
         };
-        self.items.iter().filter(|item| names_others(item) && of(item)).cloned().collect()
+        let (before, after) = (at(self.version.saturating_sub(1)), at(self.version));
+        let same = |item: &&String| names_others(item) && before.values(item) == after.values(item);
+        self.items.iter().filter(same).cloned().collect()
     }
 }
 
@@ -146,7 +184,7 @@ mod tests {
             source: "civil-status".into(),
             contribution_id: "c".into(),
             valid_from: None,
-            known_at_us: 1,
+            known_at_us: i64::try_from(version).unwrap(),
         };
         Assertion { person_id: "p".into(), item: item.into(), value, provenance, version }
     }
@@ -155,6 +193,21 @@ mod tests {
         let unsaid = unsaid.iter().map(|item| (*item).to_owned()).collect();
         let heard = change.heard(&table(), &unsaid, TODAY)?;
         Some(heard.row.items.into_iter().map(|decided| decided.item).collect())
+    }
+
+    #[test]
+    fn a_cursor_is_written_in_one_way() {
+        for place in [
+            Place { version: 0, known_at_us: 0 },
+            Place { version: 7, known_at_us: 0 },
+            Place { version: u64::MAX, known_at_us: 1_795_000_000_000_000 },
+        ] {
+            assert_eq!(Place::parse(&place.to_string()), Some(place));
+        }
+        for cursor in ["", "7", "7.", ".7", "+7.1", "7.+1", "07.1", "7.01", "0.1", "7.1 ", "7.1.1"]
+        {
+            assert_eq!(Place::parse(cursor), None, "`{cursor}`");
+        }
     }
 
     #[test]
@@ -175,22 +228,35 @@ mod tests {
     }
 
     #[test]
-    fn i7_nothing_is_heard_of_a_relation_to_a_protected_person() {
+    fn i7_nothing_is_heard_of_a_relation_to_a_hidden_person() {
         let change = change(&["sex", "family_relations"], false);
         let hidden = HashSet::from([HIDDEN.to_owned()]);
-        let unsaid = |said: &[Assertion]| {
-            let mut items: Vec<_> = change.about_hidden(said, &hidden).into_iter().collect();
-            items.sort();
+        let same = |said: &[Assertion]| {
+            let said: Vec<&Assertion> = said.iter().collect();
+            let items: Vec<_> = change.same_to_see(&said, &hidden).into_iter().collect();
             items
         };
         let of = |version, number| relation("family_relations", version, number);
-        assert_eq!(unsaid(&[of(7, Some(HIDDEN))]), ["family_relations"]);
+        assert_eq!(same(&[of(7, Some(HIDDEN))]), ["family_relations"]);
         // Whoever is named beside makes it a change that can be seen, and so does one who is named by name alone.
-        assert!(unsaid(&[of(7, Some(HIDDEN)), of(7, Some(SHOWN))]).is_empty());
-        assert!(unsaid(&[of(7, None)]).is_empty());
-        // What was said before or after is another change, and another item is another thing.
-        assert!(unsaid(&[of(6, Some(HIDDEN))]).is_empty());
-        assert!(unsaid(&[of(7, Some(SHOWN)), of(8, Some(HIDDEN))]).is_empty());
+        let father = |mut said: Assertion| {
+            let Value::Relation(relation) = &mut said.value else { unreachable!() };
+            relation.kind = RelationKind::Father;
+            said
+        };
+        assert!(same(&[of(7, Some(HIDDEN)), father(of(7, Some(SHOWN)))]).is_empty());
+        assert!(same(&[of(7, None)]).is_empty());
+        // One who was seen before and is not any more is a change; what was said before or after is another one.
+        assert!(same(&[of(6, Some(SHOWN)), of(7, Some(HIDDEN))]).is_empty());
+        assert!(same(&[of(6, Some(HIDDEN)), of(7, Some(SHOWN))]).is_empty());
+        assert_eq!(same(&[of(6, Some(HIDDEN)), of(7, Some(HIDDEN))]), ["family_relations"]);
+        assert!(same(&[of(7, Some(SHOWN)), of(8, Some(HIDDEN))]).is_empty());
         assert_eq!(heard(&change, &["family_relations"]), Some(vec!["sex".to_owned()]));
+    }
+
+    #[test]
+    fn other_persons_are_looked_for_only_where_somebody_might_hear_of_them() {
+        assert!(change(&["family_relations"], false).names_others(&table()));
+        assert!(!change(&["household_members", "sex"], false).names_others(&table()));
     }
 }

@@ -131,7 +131,7 @@ pub(crate) fn relative(value: &Value) -> Option<&str> {
     }
 }
 
-/// Takes the persons with these numbers out of a record: hidden looks absent, also as somebody's mother (I7).
+/// Takes relations to the persons with these numbers out of a record: hidden looks absent, also as somebody's mother (I7).
 pub(crate) fn without(record: &mut GoldenRecord, hidden: &HashSet<String>) {
     record.items.retain(|_, held| {
         held.retain(|held| {

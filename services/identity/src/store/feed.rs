@@ -7,16 +7,23 @@ use server::runtime::Entropy;
 use store::{Sql, Value};
 
 use super::{RegisterStore, field, record, stored};
-use crate::{Error, domain::feed::Change};
+use crate::{
+    Error,
+    domain::feed::{Change, Place},
+};
 
 // Whoever writes holds the row of the register until it commits, so no lower version can appear after a higher one was
 // seen: nothing is passed over.
 const AFTER: Sql = Sql {
     sqlite: "SELECT c.version, c.items, c.known_at_us, p.record FROM change c \
-             JOIN person p ON p.person_id = c.person_id WHERE c.version > ? ORDER BY c.version LIMIT ?",
+             JOIN person p ON p.person_id = c.person_id WHERE c.version >= ? ORDER BY c.version LIMIT ?",
     postgres: "SELECT c.version, c.items, c.known_at_us, p.record FROM change c \
-               JOIN person p ON p.person_id = c.person_id WHERE c.version > $1 ORDER BY c.version LIMIT $2",
+               JOIN person p ON p.person_id = c.person_id WHERE c.version >= $1 ORDER BY c.version LIMIT $2",
 };
+const NEWEST: Sql = Sql::same(
+    "SELECT r.version, COALESCE(c.known_at_us, 0) FROM register r \
+     LEFT JOIN change c ON c.version = r.version WHERE r.id = 1",
+);
 const TOKENS: Sql = Sql {
     sqlite: "SELECT person_id, token FROM token \
              WHERE connection = ? AND person_id IN (SELECT value FROM json_each(?))",
@@ -40,9 +47,23 @@ const BEARERS: Sql = Sql {
 };
 
 impl RegisterStore {
-    /// The changes after a version, at most so many, each with the person as it is now.
-    pub(crate) async fn changes(&self, after: u64, most: u16) -> Result<Vec<Change>, Error> {
-        let values = vec![stored(after).into(), i64::from(most).into()];
+    /// Where the register is.
+    pub(crate) async fn newest(&self) -> Result<Place, Error> {
+        let rows = self.store.read(&NEWEST, Vec::new()).await?;
+        let row = rows.first().ok_or(store::Error::NoRow)?;
+        let version: i64 = field(row, 0)?;
+        Ok(Place { version: version.unsigned_abs(), known_at_us: field(row, 1)? })
+    }
+
+    /// The changes after a place, at most so many, each with the person as it is now. None when the register never was
+    /// at that place.
+    pub(crate) async fn changes(
+        &self,
+        after: &Place,
+        most: u16,
+    ) -> Result<Option<Vec<Change>>, Error> {
+        // The change at the place is read, too: a register that was set back has another one there, or none.
+        let values = vec![stored(after.version).into(), (i64::from(most) + 1).into()];
         let rows = self.store.read(&AFTER, values).await?;
         let one = |row: &store::QueryResult| {
             let (version, items): (i64, String) = (field(row, 0)?, field(row, 1)?);
@@ -53,7 +74,16 @@ impl RegisterStore {
                 record: record(&field::<String>(row, 3)?)?,
             })
         };
-        rows.iter().map(one).collect()
+        let mut changes = rows.iter().map(one).collect::<Result<Vec<Change>, Error>>()?;
+        if after.version > 0 {
+            let there = changes.first().is_some_and(|change| change.place() == *after);
+            if !there {
+                return Ok(None);
+            }
+            changes.remove(0);
+        }
+        changes.truncate(most.into());
+        Ok(Some(changes))
     }
 
     /// The tokens of persons for a connection, by person; those that have none yet are given one.

@@ -16,20 +16,24 @@ const PERSONS: Sql = Sql {
                AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
 };
 
-const PROTECTED: Sql = Sql {
+const VISIBLE: Sql = Sql {
     sqlite: "SELECT i.value FROM identifier i JOIN person p ON p.person_id = i.person_id \
-             WHERE p.protected AND i.value IN (SELECT value FROM json_each(?))",
+             WHERE NOT p.protected AND i.value IN (SELECT value FROM json_each(?))",
     postgres: "SELECT i.value FROM identifier i JOIN person p ON p.person_id = i.person_id \
-               WHERE p.protected \
+               WHERE NOT p.protected \
                AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
 };
 
 impl RegisterStore {
-    /// Those of the numbers, current or cancelled, that protected persons bear.
-    pub(crate) async fn protected(&self, numbers: &[&str]) -> Result<HashSet<String>, Error> {
-        let numbers = Value::from(serde_json::to_string(numbers)?);
-        let rows = self.store.read(&PROTECTED, vec![numbers]).await?;
-        rows.iter().map(|row| Ok(field(row, 0)?)).collect()
+    /// Those of the numbers that nobody bears who may be named, currently or before: a protected person's and one that
+    /// nobody has are the same (I7).
+    pub(crate) async fn hidden(&self, numbers: &[&str]) -> Result<HashSet<String>, Error> {
+        let asked = Value::from(serde_json::to_string(numbers)?);
+        let rows = self.store.read(&VISIBLE, vec![asked]).await?;
+        let visible = rows.iter().map(|row| Ok(field(row, 0)?));
+        let visible: HashSet<String> = visible.collect::<Result<_, Error>>()?;
+        let hidden = numbers.iter().filter(|number| !visible.contains(**number));
+        Ok(hidden.map(|number| (*number).to_owned()).collect())
     }
 
     /// The records of the persons that bear the numbers, by number.

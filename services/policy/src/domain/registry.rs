@@ -161,6 +161,28 @@ impl Registry {
                 return wrong(format!("`{id}` ends before it begins"));
             }
             agreement.grants.iter().try_for_each(|grant| grant.check(id, catalogue))?;
+            agreement.check_follows()?;
+        }
+        Ok(())
+    }
+}
+
+impl Agreement {
+    /// That an item changed may say as much as its value, such as that somebody died: whoever is told of it must be
+    /// granted to obtain it.
+    fn check_follows(&self) -> Result<(), Error> {
+        for follow in self.grants.iter().filter(|grant| grant.action == Act::Follow) {
+            let obtained = |item: &String| {
+                self.grants.iter().any(|grant| {
+                    grant.action == Act::Obtain
+                        && grant.procedure == follow.procedure
+                        && grant.legal_basis == follow.legal_basis
+                        && grant.items.contains(item)
+                })
+            };
+            if let Some(item) = follow.items.iter().find(|item| !obtained(item)) {
+                return wrong(format!("`{}` lets `{item}` be followed and not obtained", self.id));
+            }
         }
         Ok(())
     }

@@ -11,7 +11,8 @@ pub struct ListChangesRequest {
     /// Ids of the items that it follows: at least one, none twice, at most 64.
     #[prost(string, repeated, tag = "3")]
     pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Where to go on: a `next_cursor` of this register. Empty begins here: no change, and the cursor of now.
+    /// Where to go on: a `next_cursor` of this register. Empty begins here: no change, and the cursor of now. One that the
+    /// register never gave, as after it was set back to an earlier state, is unknown.
     #[prost(string, tag = "4")]
     pub cursor: ::prost::alloc::string::String,
     /// The most changes that are looked at, 1 to 1000; fewer are listed where some are not for this follower.
@@ -24,12 +25,15 @@ pub struct ListChangesResponse {
     /// The changes, by ascending version.
     #[prost(message, repeated, tag = "1")]
     pub changes: ::prost::alloc::vec::Vec<RecordedChange>,
-    /// Where to go on. Another one than was sent also where nothing is listed.
+    /// Where to go on. It may be another one than was sent also where nothing is listed.
     #[prost(string, tag = "2")]
     pub next_cursor: ::prost::alloc::string::String,
     /// Whether there was no further change.
     #[prost(bool, tag = "3")]
     pub end_reached: bool,
+    /// When the register learnt the last change that was looked at, whoever may hear of it; absent in an empty register.
+    #[prost(message, optional, tag = "4")]
+    pub seen_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// One change with the proof that telling it was recorded.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
