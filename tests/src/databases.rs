@@ -1,6 +1,9 @@
 //! Databases that are connected: reference ones, and one for each way of being bad.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use contract::{
     database::v1::{
@@ -226,6 +229,8 @@ pub struct Listener {
     pub told: Arc<Mutex<Vec<ToldEvent>>>,
     /// Whether it hangs.
     pub hangs: bool,
+    /// Whether it says that it takes nothing now.
+    pub away: Arc<AtomicBool>,
 }
 
 impl Listener {
@@ -255,6 +260,9 @@ impl SinkService for Listener {
     ) -> Result<Response<DeliverEventsResponse>, Status> {
         if self.hangs {
             std::future::pending::<()>().await;
+        }
+        if self.away.load(Ordering::SeqCst) {
+            return Err(refuse(ErrorReason::Overloaded));
         }
         let events = request.into_inner().events;
         let status = EventStatus::Stored.into();

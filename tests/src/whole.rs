@@ -229,6 +229,13 @@ impl Whole {
         recomputed.persons
     }
 
+    /// The agreements that it was started with.
+    #[must_use]
+    pub fn registry(&self) -> policy::domain::registry::Registry {
+        let text = std::fs::read_to_string(&self.settings.policy.registry_file).unwrap();
+        policy::domain::registry::Registry::parse(&text).unwrap()
+    }
+
     /// How many records the log has.
     pub async fn records(&self) -> u64 {
         let note = self.all.audit().checkpoint().await.unwrap();

@@ -19,7 +19,7 @@ use server::{
     Channel,
     runtime::{Clock, Entropy},
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     Error,
@@ -33,6 +33,8 @@ use crate::{
 pub(crate) struct Work {
     pub(crate) route: Route,
     pub(crate) conditions: Arc<Conditions>,
+    /// Says that something that waited was taken away.
+    pub(crate) withdrawn: Notify,
     pub(crate) store: ExchangeStore,
     pub(crate) database: Channel,
     pub(crate) contribution: IngestServiceClient<Channel>,
@@ -103,7 +105,7 @@ impl Work {
         let wait = match step {
             Step::More | Step::Idle => {
                 if *failures >= OPEN_AFTER {
-                    tracing::info!(%database, "the database answers again");
+                    tracing::info!(%database, role, "the route goes again");
                 }
                 *failures = 0;
                 if matches!(step, Step::More) { Duration::ZERO } else { self.poll }

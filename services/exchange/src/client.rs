@@ -1,4 +1,6 @@
-//! The databases and the contribution service, as the exchange uses them.
+//! The databases, the contribution service and the register, as the exchange uses them.
+
+mod register;
 
 use std::time::Duration;
 
@@ -9,10 +11,9 @@ use contract::{
     },
     database::v1::{
         Change, ChangeApplied, ChangeRejected, ChangeRejection, DeliverEventsRequest,
-        Event as Told, EventStatus, ListChangesRequest, PersonChanged, change::Event, event::Kind,
+        Event as Told, EventStatus, ListChangesRequest, change::Event, event::Kind,
         sink_service_client::SinkServiceClient, source_service_client::SourceServiceClient,
     },
-    register::v1::{self as register, feed_service_client::FeedServiceClient},
     r#type::v1::{AccessBasis, ErrorReason, RejectionReason},
 };
 use prost::Message as _;
@@ -23,22 +24,18 @@ use wire::timestamp_us;
 
 use crate::{
     domain::{Listed, Page},
-    routes::Follow,
     store::Waiting,
 };
+
+pub(crate) use register::{News, NoNews, follow_faults, news};
 
 /// How long contribution may take for one change.
 const INGEST_MAX: Duration = Duration::from_secs(30);
 /// Bytes of a page: what rule SRC-23 allows, and what is around it.
 const PAGE_MAX: usize = (4 << 20) + 1024;
 
-/// How long the register may take for a page.
-const NEWS_MAX: Duration = Duration::from_secs(30);
-
 /// Contribution did not answer.
 const CONTRIBUTION_AWAY: &str = "CONTRIBUTION_AWAY";
-/// The register did not answer.
-const REGISTER_AWAY: &str = "REGISTER_AWAY";
 /// What people put right: until they have, there is no agreement to act on.
 const HELD: [ErrorReason; 5] = [
     ErrorReason::ConnectionNotActive,
@@ -90,6 +87,10 @@ pub(crate) async fn changes(
 pub(crate) struct Content {
     basis: AccessBasis,
     event: Event,
+}
+
+fn micros(time: prost_types::Timestamp) -> i64 {
+    time.seconds.saturating_mul(1_000_000).saturating_add(i64::from(time.nanos) / 1_000)
 }
 
 fn listed(change: Change) -> Listed<Content> {
@@ -162,84 +163,6 @@ pub(crate) async fn deliver(
         return Err(NoDelivery::OtherResults);
     }
     Ok(ids.into_iter().zip(results.iter().map(|result| result.status())).collect())
-}
-
-/// What changed in the register, for one follower.
-pub(crate) struct News {
-    pub(crate) changes: Vec<Changed>,
-    pub(crate) next_cursor: String,
-    pub(crate) end_reached: bool,
-}
-
-/// A person that changed, as the follower is told of it.
-pub(crate) struct Changed {
-    pub(crate) told: PersonChanged,
-    pub(crate) known_at_us: i64,
-}
-
-/// Why a follower cannot be told of anything.
-pub(crate) enum NoNews {
-    /// The register never gave the cursor.
-    UnknownCursor,
-    /// Not now, for this stable reason: later the same.
-    NotNow(&'static str),
-}
-
-/// What changed in the register after a cursor, as far as a follower may hear of it.
-pub(crate) async fn news(
-    service: &FeedServiceClient<Channel>,
-    follower: &str,
-    follow: &Follow,
-    cursor: &str,
-    size: u16,
-) -> Result<News, NoNews> {
-    let follow = follow.clone();
-    let request = register::ListChangesRequest {
-        follower: follower.to_owned(),
-        basis: Some(AccessBasis {
-            procedure: follow.procedure,
-            legal_basis: follow.legal_basis,
-            case_reference: follow.case_reference,
-            acting_unit: follow.acting_unit,
-            officer: follow.officer,
-            consent_reference: String::new(),
-            direction_reference: follow.direction_reference,
-        }),
-        items: follow.items,
-        cursor: cursor.to_owned(),
-        page_size: size.into(),
-    };
-    let deadline = Deadline::after(NEWS_MAX);
-    let mut client = service.clone();
-    let page = deadline.bounds(client.list_changes(deadline.request(request))).await;
-    let page = page.map_err(|status| no_news(&status))?.into_inner();
-    let changed = |recorded: register::RecordedChange| {
-        let register::FollowedChange { token, version, items, known_time } = recorded.answer?;
-        let known_at_us = known_time.map(micros)?;
-        Some(Changed { told: PersonChanged { token, version, items }, known_at_us })
-    };
-    let changes = page.changes.into_iter().map(changed).collect::<Option<_>>();
-    Ok(News {
-        changes: changes.ok_or(NoNews::NotNow(REGISTER_AWAY))?,
-        next_cursor: page.next_cursor,
-        end_reached: page.end_reached,
-    })
-}
-
-fn no_news(status: &Status) -> NoNews {
-    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
-    let is = |known: ErrorReason| reason.as_deref() == Some(name(known));
-    if is(ErrorReason::UnknownCursor) {
-        return NoNews::UnknownCursor;
-    }
-    // What the operator wrote into the routes is wrong.
-    let known = [&HELD[..], &[ErrorReason::InvalidRequest]].concat();
-    let held = known.into_iter().find(|held| is(*held));
-    NoNews::NotNow(held.map_or(REGISTER_AWAY, name))
-}
-
-fn micros(time: prost_types::Timestamp) -> i64 {
-    time.seconds.saturating_mul(1_000_000).saturating_add(i64::from(time.nanos) / 1_000)
 }
 
 /// Hands a change on as its source's contribution: the same change is the same bytes (I4).

@@ -113,6 +113,13 @@ pub(crate) fn back_off(failures: u32, byte: u8) -> Duration {
     grown.min(BACK_OFF_MAX).mul_f64(0.8 + 0.4 * f64::from(byte) / 255.0)
 }
 
+/// An id that is the same whenever the same is told, and no longer than one may be.
+pub(crate) fn event_id(what: &str, key: &str) -> String {
+    let digest = tlog::digest(key.as_bytes());
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("{what}:{hex}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

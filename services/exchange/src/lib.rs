@@ -37,7 +37,10 @@ use server::{
     runtime::{Clock, Entropy},
 };
 pub use store::{DeadLetter, Progress};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 
 use crate::{
     app::{Conditions, Work},
@@ -47,6 +50,9 @@ use crate::{
 /// What it needs of contribution, and of the register where somebody follows it.
 const INGEST: &str = "lienthong.contribution.v1.IngestService";
 const FEED: &str = "lienthong.register.v1.FeedService";
+
+/// The most changes that anybody is asked for at once.
+pub const PAGE_MAX: u16 = 1000;
 
 /// The commented defaults of every key of `[exchange]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -80,9 +86,9 @@ pub enum Error {
     /// No database is named.
     #[error("`exchange.database` is not set")]
     NoDatabase,
-    /// A limit must be at least one.
-    #[error("`exchange.{0}` must be at least 1")]
-    Limit(&'static str),
+    /// A page has 1 to 1000 changes.
+    #[error("`exchange.page_size` must be 1 to {PAGE_MAX}")]
+    PageSize,
     /// The routes cannot be used.
     #[error(transparent)]
     Routes(#[from] RoutesError),
@@ -120,8 +126,8 @@ impl Service {
         if config.database.reveal().is_empty() {
             return Err(Error::NoDatabase);
         }
-        if config.page_size == 0 {
-            return Err(Error::Limit("page_size"));
+        if !(1..=PAGE_MAX).contains(&config.page_size) {
+            return Err(Error::PageSize);
         }
         let routes = routes(&config.routes_file, &own.trust_domain)?;
         let store =
@@ -144,6 +150,7 @@ impl Service {
             let work = Arc::new(Work {
                 route: route.clone(),
                 conditions,
+                withdrawn: Notify::new(),
                 store: store.clone(),
                 database,
                 contribution: IngestServiceClient::new(contribution.clone()),

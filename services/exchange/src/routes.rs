@@ -5,6 +5,8 @@ use std::{collections::HashSet, fs};
 use serde::Deserialize;
 use server::{Caller, caller::Kind};
 
+use crate::client::follow_faults;
+
 /// What keeps the routes from being used.
 #[derive(Debug, thiserror::Error)]
 pub enum RoutesError {
@@ -25,6 +27,14 @@ pub enum RoutesError {
         /// Why.
         #[source]
         source: toml::de::Error,
+    },
+    /// What a route follows cannot be asked for.
+    #[error("route `{database}`: what it follows has faulty fields: {fields}")]
+    Follow {
+        /// The route.
+        database: String,
+        /// The fields.
+        fields: String,
     },
     /// What a route says cannot be.
     #[error("route `{database}`: {why}")]
@@ -135,10 +145,10 @@ fn parse(text: &str, path: &str, trust_domain: &str) -> Result<Vec<Route>, Route
         if !route.is(Role::Sink) {
             return Err(wrong("it follows, and is no sink that could be told"));
         }
-        let Follow { procedure, legal_basis, case_reference, acting_unit, officer, .. } = follow;
-        let ground = [procedure, legal_basis, case_reference, acting_unit, officer];
-        if ground.iter().any(|word| word.trim().is_empty()) || follow.items.is_empty() {
-            return Err(wrong("what it follows has no ground or no item"));
+        let fields = follow_faults(follow);
+        if !fields.is_empty() {
+            let (database, fields) = (route.database.clone(), fields.join(", "));
+            return Err(RoutesError::Follow { database, fields });
         }
     }
     Ok(routes)
@@ -168,6 +178,10 @@ mod tests {
             ("procedure = \"database-upkeep\"", "procedure = \"\""),
             ("procedure = \"database-upkeep\"\n", ""),
             ("items = [", "items = [] #"),
+            ("items = [", "items = [\"*\", "),
+            ("items = [", "items = [\"date_of_birth\", "),
+            ("officer = \"can-bo-01\"", "officer = \"990204000001\""),
+            ("acting_unit = \"Z05.DEMO.CUTRU\"", "acting_unit = \"x\""),
         ] {
             assert!(GOOD.contains(what));
             assert!(parse(&GOOD.replace(what, with), "x", "lienthong.test").is_err(), "{with}");

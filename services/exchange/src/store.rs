@@ -31,6 +31,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0003_settled.sql"),
         postgres: include_str!("../migrations/postgres/0003_settled.sql"),
     },
+    Migration {
+        version: 4,
+        name: "listed_from",
+        sqlite: include_str!("../migrations/sqlite/0004_listed_from.sql"),
+        postgres: include_str!("../migrations/postgres/0004_listed_from.sql"),
+    },
 ];
 
 const BEGIN: Sql = Sql {
@@ -76,9 +82,9 @@ const TURN: Sql = Sql {
     postgres: "UPDATE route SET told = told + 1 WHERE database_id = $1 RETURNING told",
 };
 const TELL: Sql = Sql {
-    sqlite: "INSERT INTO delivery (database_id, sequence, event_id, event) VALUES (?, ?, ?, ?) \
+    sqlite: "INSERT INTO delivery (database_id, sequence, event_id, event, listed_from) VALUES (?, ?, ?, ?, ?) \
              ON CONFLICT (database_id, event_id) DO NOTHING",
-    postgres: "INSERT INTO delivery (database_id, sequence, event_id, event) VALUES ($1, $2, $3, $4) \
+    postgres: "INSERT INTO delivery (database_id, sequence, event_id, event, listed_from) VALUES ($1, $2, $3, $4, $5) \
                ON CONFLICT (database_id, event_id) DO NOTHING",
 };
 const WAITING: Sql = Sql {
@@ -89,6 +95,12 @@ const TOLD: Sql = Sql {
     sqlite: "UPDATE delivery SET event = NULL WHERE database_id = ? AND sequence = ?",
     postgres: "UPDATE delivery SET event = NULL WHERE database_id = $1 AND sequence = $2",
 };
+// Of a change of the register nothing is kept: its cursor keeps it from being told again, and there are many.
+const FORGET: Sql = Sql {
+    sqlite: "DELETE FROM delivery WHERE database_id = ? AND sequence = ? AND listed_from IS NOT NULL",
+    postgres: "DELETE FROM delivery WHERE database_id = $1 AND sequence = $2 AND listed_from IS NOT NULL",
+};
+
 /// How far a database was read and told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -208,7 +220,7 @@ impl ExchangeStore {
                     if tx.execute(&MOVE, values).await? == 0 {
                         return Ok(None);
                     }
-                    tell(tx, &database, done.events).await?;
+                    tell(tx, &database, done.events, None).await?;
                     note(tx, done.letter).await.map(Some)
                 })
             })
@@ -234,7 +246,7 @@ impl ExchangeStore {
                     if lost == 0 {
                         return Ok(0);
                     }
-                    tell(tx, &database, events).await?;
+                    tell(tx, &database, events, None).await?;
                     note(tx, Some(letter)).await
                 })
             })
@@ -265,6 +277,7 @@ impl ExchangeStore {
                 Box::pin(async move {
                     for sequence in sequences {
                         let values = vec![database.clone().into(), number(sequence).into()];
+                        tx.execute(&FORGET, values.clone()).await?;
                         tx.execute(&TOLD, values).await?;
                     }
                     let mut new = 0;
@@ -292,12 +305,18 @@ async fn tell(
     tx: &Transaction,
     database: &str,
     events: Vec<(String, Vec<u8>)>,
+    listed_from: Option<&str>,
 ) -> Result<(), Error> {
     for (event_id, event) in events {
         let rows = tx.query(&TURN, vec![database.to_owned().into()]).await?;
         let sequence: i64 = field(rows.first().ok_or(store::Error::NoRow)?, 0)?;
-        let values =
-            vec![database.to_owned().into(), sequence.into(), event_id.into(), event.into()];
+        let values = vec![
+            database.to_owned().into(),
+            sequence.into(),
+            event_id.into(),
+            event.into(),
+            listed_from.map(str::to_owned).into(),
+        ];
         tx.execute(&TELL, values).await?;
     }
     Ok(())

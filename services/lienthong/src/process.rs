@@ -136,6 +136,12 @@ impl All {
         self.public.address()
     }
 
+    /// The policy service.
+    #[must_use]
+    pub fn policy(&self) -> &policy::Service {
+        &self.policy
+    }
+
     /// The register.
     #[must_use]
     pub fn identity(&self) -> &identity::Service {

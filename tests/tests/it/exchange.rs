@@ -228,7 +228,7 @@ async fn a_database_that_changes_its_certificate_is_not_read_until_it_is_itself_
 }
 
 /// The routes as an officer of the operator sees them.
-fn officer(whole: &Whole) -> RouteServiceClient<Channel> {
+pub(crate) fn officer(whole: &Whole) -> RouteServiceClient<Channel> {
     let client = whole.client_with(&whole.issue("officer", "/operator/7"));
     RouteServiceClient::new(client.channel())
 }

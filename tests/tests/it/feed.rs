@@ -14,12 +14,17 @@ use server::{
     Channel,
     channel::{self, Peer},
 };
-use store::Engine;
-use tests::{Options, World, ask, basis, on_both_engines, people, world::TRUST_DOMAIN};
+use store::{Engine, Sql, Store};
+use tests::{
+    Options, World, ask, basis, on_both_engines, people,
+    world::{NOW, TRUST_DOMAIN},
+};
 use tonic_types::StatusExt as _;
 
 use crate::{answered, refused, why};
 
+/// The cursor before the first change.
+const FIRST: &str = "0.0";
 const UPKEEP: &str = "database-upkeep";
 const INSURANCE: &str = "spiffe://lienthong.test/agency/Z24.TEST/system/health-insurance";
 const POLICE: &str = "spiffe://lienthong.test/agency/Z01.TEST/system/investigation";
@@ -55,7 +60,7 @@ async fn no_page(world: &World, service: &str, request: ListChangesRequest) -> (
 
 /// Everything a follower hears from the first change on.
 async fn all(world: &World, follower: &str, items: &[&str]) -> Vec<FollowedChange> {
-    let (mut heard, mut cursor) = (Vec::new(), "0".to_owned());
+    let (mut heard, mut cursor) = (Vec::new(), FIRST.to_owned());
     loop {
         let before = world.records().await;
         let page = page(world, asked(follower, items, &cursor)).await;
@@ -94,6 +99,7 @@ async fn i7_the_feed_tells_of_whom_may_be_known_and_of_nobody_else(engine: Engin
         !named(&text) && !world.people().iter().flat_map(|p| p.texts()).any(|t| text.contains(&t))
     );
     // Nobody was given a token for a protected person, and asking again gives the same ones.
+    assert_eq!(tokens_issued(&world).await, known as i64);
     let again = all(&world, INSURANCE, &["birth_full_name"]).await;
     assert!(again == heard);
     // Another follower knows the same persons under other tokens.
@@ -115,7 +121,7 @@ async fn i3_a_follower_hears_of_what_it_follows_and_might_obtain(engine: Engine)
     // A consent opens nothing to whoever follows: nobody can give one for persons who are not known.
     let consent = AccessBasis { consent_reference: "consent-1".to_owned(), ..basis(UPKEEP) };
     let request =
-        ListChangesRequest { basis: Some(consent), ..asked(INSURANCE, &["religion"], "0") };
+        ListChangesRequest { basis: Some(consent), ..asked(INSURANCE, &["religion"], FIRST) };
     let refused = no_page(&world, "exchange", request).await;
     assert_eq!(refused, ("NOTHING_ALLOWED".to_owned(), true));
     world.stop().await;
@@ -170,10 +176,68 @@ async fn a_token_needs_no_claims_and_is_its_callers_alone(engine: Engine) {
     world.stop().await;
 }
 
+/// The one that was issued for somebody who is protected since is a token that was never issued.
+async fn i7_a_token_of_somebody_who_is_protected_since_is_nobodys(engine: Engine) {
+    let mut world = World::new(engine).await;
+    let heard = all(&world, INSURANCE, &["birth_full_name"]).await;
+    let token = &heard[0].token;
+    let items = ["birth_full_name"];
+    let client = world.client("insurance");
+    let found = answered(&client, &by_token(token, &items, &world)).await.answer;
+    assert_eq!(found.outcome(), LookupOutcome::Match);
+    world.stop_identity().await;
+    register(
+        &world,
+        "UPDATE person SET protected = TRUE, \
+         record = REPLACE(record, '\"protected\":false', '\"protected\":true') \
+         WHERE person_id = (SELECT c.person_id FROM change c \
+         JOIN token t ON t.person_id = c.person_id ORDER BY c.version LIMIT 1)",
+    )
+    .await;
+    world.start_identity().await;
+    let client = world.client("insurance");
+    let mut seen = Vec::new();
+    for token in [token.as_str(), "0123456789abcdef0123456789abcdef"] {
+        let (records, statements) = (world.records().await, world.statements());
+        let call = answered(&client, &by_token(token, &items, &world)).await;
+        assert_eq!(call.answer.outcome(), LookupOutcome::NoMatch);
+        seen.push((
+            call.answer_bytes.len(),
+            call.receipt.leaf.len(),
+            world.records().await - records,
+            world.statements() - statements,
+        ));
+    }
+    assert_eq!(seen[0], seen[1]);
+    // The feed is as if the person had never been there.
+    let now = all(&world, INSURANCE, &["birth_full_name"]).await;
+    assert!(now == heard[1..]);
+    world.stop().await;
+}
+
+/// Changes the register behind its back, while identity is stopped.
+async fn register(world: &World, sql: &'static str) {
+    let store = Store::open(world.register_database(), identity::migrations()).await.unwrap();
+    let changed = store.write("change behind its back", move |tx| {
+        Box::pin(async move { tx.execute(&Sql::same(sql), Vec::new()).await })
+    });
+    assert_eq!(changed.await.unwrap(), 1);
+    store.close().await;
+}
+
+/// How many tokens there are.
+async fn tokens_issued(world: &World) -> i64 {
+    let url = world.register_database();
+    let store = Store::open_read_only(url, identity::migrations()).await.unwrap();
+    let rows = store.read(&Sql::same("SELECT COUNT(*) FROM token"), Vec::new()).await.unwrap();
+    store.close().await;
+    rows[0].try_get_by(0).unwrap()
+}
+
 async fn i2_who_has_no_agreement_to_follow_is_told_nothing(engine: Engine) {
     let world = World::new(engine).await;
     let system = |name: &str| format!("spiffe://{TRUST_DOMAIN}/agency/Z99.TEST/system/{name}");
-    let named = |follower: &str| asked(follower, &["birth_full_name"], "0");
+    let named = |follower: &str| asked(follower, &["birth_full_name"], FIRST);
     let single = ListChangesRequest {
         basis: Some(basis("child-health-insurance-card")),
         ..named(INSURANCE)
@@ -184,7 +248,7 @@ async fn i2_who_has_no_agreement_to_follow_is_told_nothing(engine: Engine) {
         (named(&system("lapsed")), "CONNECTION_NOT_ACTIVE"),
         (named(&system("stranger")), "CONNECTION_NOT_ACTIVE"),
         (single, "NO_AGREEMENT"),
-        (asked(INSURANCE, &["sex"], "0"), "NOTHING_ALLOWED"),
+        (asked(INSURANCE, &["sex"], FIRST), "NOTHING_ALLOWED"),
     ] {
         let before = world.records().await;
         assert_eq!(no_page(&world, "exchange", request).await, (reason.to_owned(), true));
@@ -201,7 +265,7 @@ async fn i2_who_has_no_agreement_to_follow_is_told_nothing(engine: Engine) {
 async fn i1_what_is_not_recorded_is_not_told(engine: Engine) {
     let mut world = World::new(engine).await;
     world.stop_audit().await;
-    let request = asked(INSURANCE, &["birth_full_name"], "0");
+    let request = asked(INSURANCE, &["birth_full_name"], FIRST);
     let (reason, _) = no_page(&world, "exchange", request.clone()).await;
     assert_eq!(reason, "AUDIT_UNAVAILABLE");
     world.start_audit().await;
@@ -214,13 +278,17 @@ async fn who_begins_hears_of_what_comes_after(engine: Engine) {
     let before = world.records().await;
     let first = page(&world, asked(INSURANCE, &["birth_full_name"], "")).await;
     assert!(first.changes.is_empty() && first.end_reached);
-    assert_eq!(first.next_cursor, world.people().len().to_string());
+    let at_us = NOW.unix_timestamp_nanos() / 1_000;
+    assert_eq!(first.next_cursor, format!("{}.{at_us}", world.people().len()));
     let next = page(&world, asked(INSURANCE, &["birth_full_name"], &first.next_cursor)).await;
     assert_eq!(next, first);
     // What tells of nobody is not recorded.
     assert_eq!(world.records().await, before);
     // A cursor of a later state than the register's is none of its own; nor is one in another writing.
-    for cursor in ["601", "x", "+5", "05", "-1", " 5", "5 ", "18446744073709551616"] {
+    let (ahead, other) = (format!("601.{at_us}"), format!("600.{}", at_us + 1));
+    for cursor in
+        [&ahead, &other, "x", "600", "+5.1", "05.1", "0.1", "-1.1", "18446744073709551616.1"]
+    {
         let request = asked(INSURANCE, &["birth_full_name"], cursor);
         let (reason, _) = no_page(&world, "exchange", request).await;
         assert_eq!(reason, "UNKNOWN_CURSOR", "`{cursor}`");
@@ -235,7 +303,7 @@ async fn every_fault_of_a_request_is_named_at_once(engine: Engine) {
         follower: format!("spiffe://{TRUST_DOMAIN}/service/audit"),
         items: vec!["*".to_owned()],
         page_size: 1001,
-        ..asked(INSURANCE, &[], "0")
+        ..asked(INSURANCE, &[], FIRST)
     };
     let faults: [(ListChangesRequest, &[&str]); 2] = [
         (nothing, &["follower", "basis", "items", "page_size"]),
@@ -251,6 +319,7 @@ async fn every_fault_of_a_request_is_named_at_once(engine: Engine) {
 }
 
 on_both_engines!(
+    i7_a_token_of_somebody_who_is_protected_since_is_nobodys,
     i7_the_feed_tells_of_whom_may_be_known_and_of_nobody_else,
     i3_a_follower_hears_of_what_it_follows_and_might_obtain,
     a_token_needs_no_claims_and_is_its_callers_alone,

@@ -1,10 +1,11 @@
 //! Databases that follow persons: told by the exchange service, once and in order, and looking up whom they hear of.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use contract::{
     contribution::v1::submit_contribution_request::Event,
     database::v1::PersonChanged,
+    exchange::v1::ListRoutesRequest,
     r#type::v1::{Identifier, IdentifierKind},
 };
 use lienthong::demo::TRUST_DOMAIN;
@@ -17,9 +18,11 @@ use tests::{
     whole::{Prepared, Whole, full_name},
 };
 
-use crate::exchange::{letters, progress, until};
+use crate::exchange::{letters, officer, progress, until};
 
 const CHILD: &str = "Trần Giả Định Bảo An";
+/// Where the register stands when a test begins: its population, which it learnt in one moment.
+const BEGIN: &str = "300.1";
 const RESIDENCE: (&str, &str) = ("Z05.DEMO.CUTRU", "cu-tru");
 const ITEMS: [&str; 3] = ["birth_full_name", "date_of_birth", "death_or_missing_date"];
 const INSURANCE: (&str, &str) = ("Z02.DEMO.BHXH", "bhyt");
@@ -44,6 +47,8 @@ async fn by(
     let (mut prepared, listener) = (Prepared::new(engine).await, Listener::default());
     let running = listener.start(&prepared, name).await;
     connect(&mut prepared, &[route(&running.address().to_string())]);
+    // Small pages are many.
+    prepared.settings.exchange.page_size = 2;
     let whole = prepared.start().await;
     begun(&whole, name).await;
     (whole, listener, running)
@@ -99,8 +104,8 @@ async fn i4_what_is_told_again_is_the_same_event(engine: Engine) {
     }
     let first = heard(&listener, 3).await;
     // A backup of the exchange is restored: it is where it was before the births, and has told nothing.
-    assert_eq!(begin, "300");
-    let set_back = &["DELETE FROM delivery", "UPDATE follower SET cursor = '300'"];
+    assert_eq!(begin, BEGIN);
+    let set_back = &["DELETE FROM delivery", "UPDATE follower SET cursor = '300.1'"];
     let whole = whole.restarted(set_back).await;
     let all = heard(&listener, 6).await;
     // The database knows each by its id and content, so it takes effect once.
@@ -137,14 +142,17 @@ async fn i11_a_follower_that_hangs_delays_no_other(engine: Engine) {
 /// The register was restored from a backup that is older than what followers have heard of.
 async fn a_register_that_was_set_back_is_noticed_and_followed_on(engine: Engine) {
     let (whole, listener, _running) = followed(engine).await;
-    let whole = whole.restarted(&["UPDATE follower SET cursor = '999999'"]).await;
+    // Ahead of the register; and at a version that it has, which was another change when it was given.
+    let whole = whole.restarted(&["UPDATE follower SET cursor = '999999.1'"]).await;
     let letter = until(async || letters(&whole).await.pop()).await;
     assert_eq!(
         (letter.reason.as_str(), letter.about.as_str(), letter.owner.as_str()),
-        ("REGISTER_SET_BACK", "999999", "Z09.RESIDENCE")
+        ("REGISTER_SET_BACK", "999999.1", "Z09.RESIDENCE")
     );
+    let whole = whole.restarted(&["UPDATE follower SET cursor = '299.7'"]).await;
+    until(async || (letters(&whole).await.len() == 2).then_some(())).await;
     let at = progress(&whole, "residence").await.followed;
-    assert_eq!(at.as_deref(), Some("300"));
+    assert_eq!(at.as_deref(), Some(BEGIN));
     let version = born(&whole, "b-1").await;
     assert_eq!(heard(&listener, 1).await[0].1.version, version);
     whole.all.stop().await;
@@ -163,7 +171,7 @@ async fn a_follower_looks_up_whom_it_hears_of_by_the_token(engine: Engine) {
     // It has heard before it can look anybody up, and looks up what it has heard.
     until(async || {
         let now = progress(&whole, "residence").await;
-        (now.waiting == 0 && now.followed.as_deref() != Some("300")).then_some(())
+        (now.waiting == 0 && now.followed.as_deref() != Some(BEGIN)).then_some(())
     })
     .await;
     assert!(database.service.person(&number).await.unwrap().is_none());
@@ -187,25 +195,84 @@ async fn i7_nothing_is_heard_of_a_relation_to_a_protected_person(engine: Engine)
         route("social-insurance", &id, endpoint, "\"sink\"") + &following(agency, &items)
     })
     .await;
-    for (entry, protected) in [("b-1", false), ("b-2", true)] {
-        let mother = whole.person(protected);
+    let nobody = model::PersonalNumber::compose(990, model::Sex::Female, 1990, 7).unwrap();
+    let (plain, protected) = (whole.person(false), whole.person(true));
+    for (entry, mother, number) in [
+        ("b-1", plain, &plain.number),
+        ("b-2", protected, &protected.number),
+        // Who is protected is told no more and no less than who is not there.
+        ("b-3", protected, &nobody),
+    ] {
         let mut request = birth(entry, CHILD);
         let Some(Event::Birth(birth)) = &mut request.event else { panic!() };
         birth.parents.truncate(1);
         birth.parents[0].name = name(full_name(mother));
         birth.parents[0].identifier = Some(Identifier {
             kind: IdentifierKind::PersonalNumber.into(),
-            value: mother.number.as_str().to_owned(),
+            value: number.as_str().to_owned(),
         });
         whole.client("civil-status").submit_contribution(&request).await.unwrap().unwrap();
     }
-    let heard = heard(&listener, 2).await;
+    let heard = heard(&listener, 3).await;
     assert_eq!(heard[0].1.items, items);
     assert_eq!(heard[1].1.items, ["birth_full_name"]);
+    assert_eq!(heard[2].1.items, ["birth_full_name"]);
+    whole.all.stop().await;
+}
+
+/// The register keeps what a database cannot take: its list does not grow with its outage, and nothing is lost.
+async fn a_follower_that_takes_nothing_is_not_heaped_up_and_hears_all_later(engine: Engine) {
+    const BIRTHS: usize = 25;
+    let (whole, listener, _running) = followed(engine).await;
+    listener.away.store(true, Ordering::SeqCst);
+    let mut versions = Vec::new();
+    for number in 0..BIRTHS {
+        versions.push(born(&whole, &format!("b-{number}")).await);
+    }
+    until(async || (progress(&whole, "residence").await.waiting == 20).then_some(())).await;
+    let stands = progress(&whole, "residence").await.followed;
+    listener.away.store(false, Ordering::SeqCst);
+    let heard = heard(&listener, BIRTHS).await;
+    assert!(heard.iter().map(|(_, changed)| changed.version).eq(versions));
+    assert_ne!(begun(&whole, "residence").await, stands.unwrap());
+    // Nothing is kept of what was taken.
+    let rows = "SELECT COUNT(*) FROM delivery";
+    until(async || (whole.count("exchange", rows).await == 0).then_some(())).await;
+    whole.all.stop().await;
+}
+
+/// What was listed under an agreement is not told when it has ended, and is when it stands again.
+async fn i2_what_waits_is_told_only_while_the_agreement_stands(engine: Engine) {
+    let (whole, listener, _running) = followed(engine).await;
+    listener.away.store(true, Ordering::SeqCst);
+    let mut versions = Vec::new();
+    for number in 0..3 {
+        versions.push(born(&whole, &format!("b-{number}")).await);
+    }
+    until(async || (progress(&whole, "residence").await.waiting == 3).then_some(())).await;
+    let standing = whole.registry();
+    let mut ended = standing.clone();
+    let connection = ended.connections.iter_mut().find(|one| one.id == "demo-residence").unwrap();
+    connection.state = policy::domain::registry::State::Suspended;
+    whole.all.policy().apply_registry(&ended).await.unwrap();
+    let mut officer = officer(&whole);
+    let refused = until(async || {
+        let routes = officer.list_routes(ListRoutesRequest {}).await.unwrap().into_inner().routes;
+        routes[0].roles.iter().find(|role| role.role == "follower" && role.failures > 0).cloned()
+    });
+    assert_eq!(refused.await.reason, "CONNECTION_NOT_ACTIVE");
+    assert_eq!(progress(&whole, "residence").await.waiting, 0);
+    listener.away.store(false, Ordering::SeqCst);
+    whole.all.policy().apply_registry(&standing).await.unwrap();
+    let heard = heard(&listener, 3).await;
+    let found: Vec<u64> = heard.iter().map(|(_, changed)| changed.version).collect();
+    assert_eq!(found, versions);
     whole.all.stop().await;
 }
 
 on_both_engines!(
+    a_follower_that_takes_nothing_is_not_heaped_up_and_hears_all_later,
+    i2_what_waits_is_told_only_while_the_agreement_stands,
     i7_nothing_is_heard_of_a_relation_to_a_protected_person,
     a_follower_hears_of_everybody_once_and_in_order,
     i4_what_is_told_again_is_the_same_event,

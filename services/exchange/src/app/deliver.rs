@@ -35,10 +35,15 @@ impl Work {
         ending: &mut watch::Receiver<bool>,
     ) -> Result<Step, Error> {
         let database = &self.route.database;
+        // What is taken away from now on is not told, also where it is on its way.
+        let withdrawn = self.withdrawn.notified();
+        tokio::pin!(withdrawn);
+        withdrawn.as_mut().enable();
         let waiting = self.store.waiting(database, *size).await?;
         let Some(first) = waiting.first() else { return Ok(Step::Idle) };
         let results = tokio::select! {
             results = client::deliver(&self.database, &waiting, self.answer_max) => results,
+            () = withdrawn => return Ok(Step::More),
             _ = ending.wait_for(|ending| *ending) => return Ok(Step::Idle),
         };
         let results = match results {

@@ -6,27 +6,29 @@ use contract::database::v1::{PersonChanged, event::Kind};
 use futures::FutureExt as _;
 use tokio::sync::watch;
 
-use super::{HELD_AFTER, Step, Work, pull::event_id};
+use super::{HELD_AFTER, Step, Work};
 use crate::{
     Error,
     client::{self, News, NoNews},
+    domain::event_id,
     metrics::{doing, metrics, noted},
     routes::Follow,
     store::Told,
 };
 
-/// With so many events that a database has not taken, the register keeps the rest: its feed is durable, and this list
-/// does not grow with an outage.
-const HEAP_MAX: u16 = 1000;
+/// With so many pages of events that a database has not taken, the register keeps the rest: its feed is durable, and this
+/// list does not grow with an outage.
+const HEAP_PAGES: u16 = 10;
 const ROLE: &str = "follower";
 
 impl Work {
     /// Follows until the process ends.
     pub(crate) async fn follow(self: Arc<Self>, follow: Follow, mut ending: watch::Receiver<bool>) {
-        let mut failures = 0;
+        // Up to when the register's changes were listed.
+        let (mut failures, mut seen_us) = (0, None);
         loop {
-            let page = AssertUnwindSafe(self.follow_page(&follow, failures, &mut ending));
-            let step = self.step(page.catch_unwind().await);
+            let page = self.follow_page(&follow, failures, &mut seen_us, &mut ending);
+            let step = self.step(AssertUnwindSafe(page).catch_unwind().await);
             if !self.rest(ROLE, &step, &mut failures, &mut ending).await {
                 return;
             }
@@ -38,45 +40,60 @@ impl Work {
         &self,
         follow: &Follow,
         failures: u32,
+        seen_us: &mut Option<i64>,
         ending: &mut watch::Receiver<bool>,
     ) -> Result<Step, Error> {
-        let database = &self.route.database;
-        if self.store.heaped(database, HEAP_MAX).await? {
-            return Ok(Step::Idle);
-        }
+        let (database, size) = (&self.route.database, self.page_size);
+        let heaped = self.store.heaped(database, size.saturating_mul(HEAP_PAGES)).await?;
         let from = self.store.followed(database).await?;
-        let cursor = from.as_deref().unwrap_or_default();
-        let (identity, size) = (&self.route.identity, self.page_size);
+        // What waits is told only while it may be: so it is asked for also when nothing more is listed.
+        let cursor = if heaped { "" } else { from.as_deref().unwrap_or_default() };
+        let news = client::news(&self.register, &self.route.identity, follow, cursor, size);
         let news = tokio::select! {
-            news = client::news(&self.register, identity, follow, cursor, size) => news,
+            news = news => news,
             _ = ending.wait_for(|ending| *ending) => return Ok(Step::Idle),
         };
-        let news = match news {
-            Ok(news) => news,
-            Err(NoNews::UnknownCursor) => return self.register_set_back(follow, from).await,
-            Err(NoNews::NotNow(reason)) => {
+        match news {
+            Ok(news) => {
+                self.lag(&news, heaped && from.as_ref() != Some(&news.next_cursor), seen_us);
+                if heaped { Ok(Step::Idle) } else { self.tell(from, news).await }
+            }
+            Err(NoNews::UnknownCursor) => self.register_set_back(follow, from).await,
+            Err(NoNews::NotNow(reason)) => Ok(Step::Failed(reason)),
+            Err(NoNews::Refused(reason)) => {
+                if self.store.withdraw(database).await? {
+                    self.withdrawn.notify_waiters();
+                    tracing::warn!(%database, reason, "what it was to be told is withdrawn");
+                }
                 if failures >= HELD_AFTER {
                     noted(database, reason, self.store.note(self.letter(reason, "")).await?);
                 }
-                return Ok(Step::Failed(reason));
+                Ok(Step::Failed(reason))
             }
-        };
-        self.tell(from, news).await
+        }
+    }
+
+    /// How far the database is behind the register. While its list is full, what was listed last grows older.
+    fn lag(&self, news: &News, stands: bool, seen_us: &mut Option<i64>) {
+        let now_us = self.clock.now_us();
+        if !stands {
+            *seen_us = if news.end_reached { None } else { news.seen_us };
+        } else if seen_us.is_none() {
+            *seen_us = Some(now_us);
+        }
+        let behind = seen_us.map_or(0, |seen| now_us.saturating_sub(seen).max(0));
+        metrics().lag.record(behind as f64 / 1e6, &doing(&self.route.database, ROLE));
     }
 
     async fn tell(&self, from: Option<String>, news: News) -> Result<Step, Error> {
-        let database = &self.route.database;
-        let News { changes, next_cursor, end_reached } = news;
-        let behind = changes.last().map_or(0, |change| self.clock.now_us() - change.known_at_us);
-        let behind = if end_reached { 0 } else { behind.max(0) };
-        metrics().lag.record(behind as f64 / 1e6, &doing(database, ROLE));
+        let News { changes, next_cursor, end_reached, .. } = news;
         if from.as_ref() == Some(&next_cursor) {
             return Ok(Step::Idle);
         }
         let events = changes.into_iter().map(|change| kept(change.told, change.known_at_us));
         let told = Told { from, cursor: next_cursor, events: events.collect(), letter: None };
         // Where another process has moved it, that one told it.
-        self.store.follow(database, told).await?;
+        self.store.follow(&self.route.database, told).await?;
         Ok(if end_reached { Step::Idle } else { Step::More })
     }
 

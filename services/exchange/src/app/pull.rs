@@ -16,7 +16,7 @@ use super::{HELD_AFTER, Step, Work};
 use crate::{
     Error,
     client::{self, Content, Ingested, NoPage},
-    domain::{Listed, MALFORMED_CHANGE, PageFault, check, is_id},
+    domain::{Listed, MALFORMED_CHANGE, PageFault, check, event_id, is_id},
     metrics::{doing, ended, metrics, noted},
     routes::Role,
     store::{DeadLetter, Settled},
@@ -211,11 +211,4 @@ fn discrepancy(key: &str, change_id: &str, kind: DiscrepancyKind) -> (String, Ki
         event_id("discrepancy", &format!("{}/{key}", kind.as_str_name())),
         Kind::Discrepancy(discrepancy),
     )
-}
-
-/// An id that is the same whenever the same is told, and no longer than one may be.
-pub(super) fn event_id(what: &str, key: &str) -> String {
-    let digest = tlog::digest(key.as_bytes());
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("{what}:{hex}")
 }

@@ -26,6 +26,22 @@ const MOVE: Sql = Sql {
     postgres: "UPDATE follower SET cursor = $1 WHERE database_id = $2 AND cursor = $3",
 };
 
+// The first one that waits was listed first.
+const WITHDRAWN: Sql = Sql {
+    sqlite: "SELECT listed_from FROM delivery \
+             WHERE database_id = ? AND event IS NOT NULL AND listed_from IS NOT NULL ORDER BY sequence LIMIT 1",
+    postgres: "SELECT listed_from FROM delivery \
+               WHERE database_id = $1 AND event IS NOT NULL AND listed_from IS NOT NULL ORDER BY sequence LIMIT 1",
+};
+const WITHDRAW: Sql = Sql {
+    sqlite: "DELETE FROM delivery WHERE database_id = ? AND event IS NOT NULL AND listed_from IS NOT NULL",
+    postgres: "DELETE FROM delivery WHERE database_id = $1 AND event IS NOT NULL AND listed_from IS NOT NULL",
+};
+const SET_BACK: Sql = Sql {
+    sqlite: "UPDATE follower SET cursor = ? WHERE database_id = ?",
+    postgres: "UPDATE follower SET cursor = $1 WHERE database_id = $2",
+};
+
 /// What a follower is to be told, and up to where that is.
 pub(crate) struct Told {
     /// Where its changes were listed from; none where it begins.
@@ -62,7 +78,7 @@ impl ExchangeStore {
                 Box::pin(async move {
                     tx.execute(&BEGIN, vec![database.clone().into()]).await?;
                     let id = database.clone().into();
-                    let moved = match told.from {
+                    let moved = match told.from.clone() {
                         None => tx.execute(&FOLLOW, vec![id, told.cursor.into()]).await?,
                         Some(from) => {
                             tx.execute(&MOVE, vec![told.cursor.into(), id, from.into()]).await?
@@ -71,8 +87,27 @@ impl ExchangeStore {
                     if moved == 0 {
                         return Ok(None);
                     }
-                    tell(tx, &database, told.events).await?;
+                    let from = told.from.unwrap_or_default();
+                    tell(tx, &database, told.events, Some(&from)).await?;
                     note(tx, told.letter).await.map(Some)
+                })
+            })
+            .await
+    }
+
+    /// Takes away what a follower has not yet been told of the register, because it may not be told now; it goes on from
+    /// there when it may again. Says whether there was something.
+    pub(crate) async fn withdraw(&self, database: &str) -> Result<bool, Error> {
+        let database = database.to_owned();
+        self.0
+            .write("withdraw from follower", move |tx| {
+                Box::pin(async move {
+                    let first = tx.query(&WITHDRAWN, vec![database.clone().into()]).await?;
+                    let Some(first) = first.first() else { return Ok(false) };
+                    let from: String = field(first, 0)?;
+                    tx.execute(&WITHDRAW, vec![database.clone().into()]).await?;
+                    tx.execute(&SET_BACK, vec![from.into(), database.into()]).await?;
+                    Ok(true)
                 })
             })
             .await

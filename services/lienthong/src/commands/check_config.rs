@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             let settings = settings::Exchange::load(file)?;
             let faults = one("exchange", &settings.server, now, |faults| {
                 exchange(&settings.exchange, &settings.server, faults);
-                peers("exchange", &[("contribution", &settings.exchange.contribution)], faults);
+                peers("exchange", &exchange_peers(&settings.exchange), faults);
             });
             tell(&settings, faults, format, out)
         }
@@ -201,7 +201,9 @@ fn contribution(config: &contribution::Config, faults: &mut Faults) {
 
 fn exchange(config: &exchange::Config, server: &server::Config, faults: &mut Faults) {
     database("exchange.database", &config.database, faults);
-    at_least_one("exchange.page_size", config.page_size.into(), faults);
+    if !(1..=exchange::PAGE_MAX).contains(&config.page_size) {
+        faults.add("exchange.page_size", format!("must be 1 to {}", exchange::PAGE_MAX));
+    }
     let key = "exchange.routes_file";
     if faults.required(key, &config.routes_file)
         && let Err(error) = exchange::routes(&config.routes_file, &server.trust_domain)
@@ -216,6 +218,10 @@ fn identity_peers(config: &identity::Config) -> [(&'static str, &Peer); 2] {
 
 fn contribution_peers(config: &contribution::Config) -> [(&'static str, &Peer); 3] {
     [("identity", &config.identity), ("policy", &config.policy), ("audit", &config.audit)]
+}
+
+fn exchange_peers(config: &exchange::Config) -> [(&'static str, &Peer); 2] {
+    [("contribution", &config.contribution), ("identity", &config.identity)]
 }
 
 fn peers(table: &str, peers: &[(&str, &Peer)], faults: &mut Faults) {

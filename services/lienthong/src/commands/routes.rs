@@ -7,10 +7,9 @@ use contract::exchange::v1::{
     DeadLetter, ListDeadLettersRequest, ListRoutesRequest, Route, SettleDeadLetterRequest,
     route_service_client::RouteServiceClient,
 };
-use lienthong::client::{Client, Refused, moment};
+use lienthong::client::{Client, moment};
 use serde_json::{Value, json};
 use server::Channel;
-use tonic::Status;
 
 use super::{
     connection::Connection,
@@ -80,15 +79,11 @@ fn open(connection: &Connection) -> Result<(RouteServiceClient<Channel>, Client)
     Ok((RouteServiceClient::new(client.channel()), client))
 }
 
-fn refused(status: Status, output: Output, out: &mut impl Write) -> Result<()> {
-    refuse(&Refused::from(status), output.format, out)
-}
-
 async fn list(arguments: &List, out: &mut impl Write) -> Result<()> {
     let (mut service, client) = open(&arguments.connection)?;
     let routes = match service.list_routes(client.request(ListRoutesRequest {})).await {
         Ok(answer) => answer.into_inner().routes,
-        Err(status) => return refused(status, arguments.output, out),
+        Err(status) => return refuse(&status.into(), arguments.output.format, out),
     };
     if arguments.output.format == Format::Json {
         let routes: Vec<Value> = routes.iter().map(route_json).collect();
@@ -137,7 +132,7 @@ async fn letters(arguments: &Letters, out: &mut impl Write) -> Result<()> {
         };
         let page = match service.list_dead_letters(client.request(request)).await {
             Ok(answer) => answer.into_inner(),
-            Err(status) => return refused(status, arguments.output, out),
+            Err(status) => return refuse(&status.into(), arguments.output.format, out),
         };
         all.extend(page.dead_letters);
         page_token = page.next_page_token;
@@ -181,7 +176,7 @@ async fn settle(arguments: Settle, out: &mut impl Write) -> Result<()> {
     let request = client.request(SettleDeadLetterRequest { id: arguments.id });
     let settled = match service.settle_dead_letter(request).await {
         Ok(answer) => answer.into_inner().settled,
-        Err(status) => return refused(status, arguments.output, out),
+        Err(status) => return refuse(&status.into(), arguments.output.format, out),
     };
     match arguments.output.format {
         Format::Json => print(&json!({ "settled": settled }), out)?,
