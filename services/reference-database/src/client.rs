@@ -1,5 +1,7 @@
 //! The register, as this database asks it about persons whom it follows.
 
+use std::time::Duration;
+
 use contract::{
     identity::v1::{
         GetPersonAnswer, GetPersonRequest, LookupOutcome,
@@ -9,7 +11,7 @@ use contract::{
 };
 use model::CodeLists;
 use server::{Channel, Deadline};
-use std::time::Duration;
+use tonic::Code;
 use wire::{Faults, event::Said, value::Reader};
 
 use crate::domain::Learnt;
@@ -25,13 +27,21 @@ pub(crate) struct Question {
     pub(crate) items: Vec<String>,
 }
 
-/// What the register says of a person, by its token, that is at least as new as a version; none where it does not say.
+/// Why a person could not be looked up.
+pub(crate) enum NotLearnt {
+    /// The register does not answer now; nobody else can be looked up either.
+    Away,
+    /// It refuses this, or says what cannot be read; others may be looked up.
+    Refused,
+}
+
+/// What the register says of a person, by its token, that is at least as new as a version.
 pub(crate) async fn look_up(
     register: &IdentityServiceClient<Channel>,
     question: &Question,
     lists: &CodeLists,
     (token, version): (String, u64),
-) -> Option<Learnt> {
+) -> Result<Learnt, NotLearnt> {
     let request = GetPersonRequest {
         subject: Some(SubjectRef { subject: Some(subject_ref::Subject::Token(token.clone())) }),
         // Whoever has a token needs no claims.
@@ -46,14 +56,16 @@ pub(crate) async fn look_up(
     let answer = deadline.bounds(client.get_person(deadline.request(request))).await;
     let answer = answer.map_err(|status| {
         tracing::warn!(code = ?status.code(), "a followed person could not be looked up");
-    });
-    let answer = answer.ok()?.into_inner().answer?;
+        let refused = [Code::InvalidArgument, Code::PermissionDenied, Code::Internal];
+        if refused.contains(&status.code()) { NotLearnt::Refused } else { NotLearnt::Away }
+    })?;
+    let answer = answer.into_inner().answer.ok_or(NotLearnt::Refused)?;
     let said = match answer.outcome() {
-        LookupOutcome::Match => Some(said(&answer, lists)?),
+        LookupOutcome::Match => Some(said(&answer, lists).ok_or(NotLearnt::Refused)?),
         LookupOutcome::NoMatch => None,
-        LookupOutcome::Unspecified => return None,
+        LookupOutcome::Unspecified => return Err(NotLearnt::Refused),
     };
-    Some(Learnt { token, version, said })
+    Ok(Learnt { token, version, said })
 }
 
 /// The values in an answer; none where one cannot be read.

@@ -7,7 +7,7 @@ use server::Channel;
 
 use crate::{
     Error, Shared,
-    client::{Question, look_up},
+    client::{NotLearnt, Question, look_up},
 };
 
 /// What was heard and not looked up is looked for so often, also where nobody says that there is something.
@@ -45,15 +45,21 @@ async fn catch_up(
     question: &Question,
 ) -> Result<bool, Error> {
     loop {
-        let heard = shared.database.heard().await?;
-        if heard.is_empty() {
-            return Ok(true);
+        let mut learnt_any = false;
+        for (token, version) in shared.database.heard().await? {
+            match look_up(register, question, &shared.lists, (token.clone(), version)).await {
+                Ok(learnt) => {
+                    learnt_any = true;
+                    let known = shared.clock.now_us();
+                    shared.database.learn(&shared.profile, learnt, known).await?;
+                }
+                Err(NotLearnt::Refused) => shared.database.tried(token).await?,
+                Err(NotLearnt::Away) => return Ok(false),
+            }
         }
-        for one in heard {
-            let Some(learnt) = look_up(register, question, &shared.lists, one).await else {
-                return Ok(false);
-            };
-            shared.database.learn(&shared.profile, learnt, shared.clock.now_us()).await?;
+        // Whoever is left is tried again when there is something new, or some time has passed.
+        if !learnt_any {
+            return Ok(true);
         }
     }
 }

@@ -31,6 +31,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0002_looked_up.sql"),
         postgres: include_str!("../migrations/postgres/0002_looked_up.sql"),
     },
+    Migration {
+        version: 3,
+        name: "tries",
+        sqlite: include_str!("../migrations/sqlite/0003_tries.sql"),
+        postgres: include_str!("../migrations/postgres/0003_tries.sql"),
+    },
 ];
 
 const BEGIN: Sql = Sql {

@@ -61,9 +61,11 @@ fn rust_path(package: &str) -> String {
 /// Whether a message has a receipt, or parts that have one; `seen` are those that were looked at.
 fn proven(message: &MessageDescriptor, seen: &mut BTreeSet<String>) -> bool {
     seen.insert(message.full_name().to_owned())
-        && message.fields().any(|field| match field.kind() {
-            Kind::Message(part) => part.full_name() == RECEIPT || proven(&part, seen),
-            _ => false,
+        && message.fields().any(|field| {
+            field
+                .kind()
+                .as_message()
+                .is_some_and(|part| part.full_name() == RECEIPT || proven(part, seen))
         })
 }
 

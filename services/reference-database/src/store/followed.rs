@@ -1,7 +1,6 @@
 //! Persons that are followed: who was heard of, and what the register said of them.
 
-use model::GoldenRecord;
-use store::{Sql, Transaction};
+use store::Sql;
 
 use super::{BY_NUMBER, Database, field, golden, keep};
 use crate::{
@@ -10,18 +9,18 @@ use crate::{
     profile::Profile,
 };
 
-// The oldest first: whoever changes again and again must not keep the others waiting.
+// Who could not be looked up comes after everybody else.
 const HEARD: Sql = Sql::same(
-    "SELECT token, version FROM followed WHERE looked_up < version ORDER BY version LIMIT 50",
+    "SELECT token, version FROM followed WHERE looked_up < version ORDER BY tries, version LIMIT 50",
 );
 // A version that was heard of meanwhile is looked up on its own.
 const LOOKED_UP: Sql = Sql {
-    sqlite: "UPDATE followed SET looked_up = ? WHERE token = ?",
-    postgres: "UPDATE followed SET looked_up = $1 WHERE token = $2",
+    sqlite: "UPDATE followed SET looked_up = ?, tries = 0 WHERE token = ?",
+    postgres: "UPDATE followed SET looked_up = $1, tries = 0 WHERE token = $2",
 };
-const BY_ID: Sql = Sql {
-    sqlite: "SELECT golden FROM record WHERE record_id = ?",
-    postgres: "SELECT golden FROM record WHERE record_id = $1",
+const TRIED: Sql = Sql {
+    sqlite: "UPDATE followed SET tries = tries + 1 WHERE token = ?",
+    postgres: "UPDATE followed SET tries = tries + 1 WHERE token = $1",
 };
 /// Who says it.
 const REGISTER: &str = "npd";
@@ -34,7 +33,20 @@ impl Database {
         rows.iter().map(one).collect()
     }
 
-    /// Keeps what the register said of a person, in the record of its number if there is one here.
+    /// Notes that a person could not be looked up.
+    pub(crate) async fn tried(&self, token: String) -> Result<(), Error> {
+        self.store
+            .write("note try", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&TRIED, vec![token.into()]).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Keeps what the register said of a person beside what is known here of its number. Without a number it is of
+    /// nobody here; and a real person does not come into this database.
     pub(crate) async fn learn(
         &self,
         profile: &Profile,
@@ -45,15 +57,15 @@ impl Database {
         self.store
             .write("learn", move |tx| {
                 Box::pin(async move {
-                    let number = learnt.number().cloned();
-                    // No real person comes into this database.
-                    let synthetic = number.as_ref().is_none_or(|number| number.is_synthetic());
-                    if let Some(said) = learnt.said.as_ref().filter(|_| synthetic) {
-                        let number = number.map(|number| number.as_str().to_owned());
-                        let held = held(tx, number.as_ref(), &learnt.token).await?;
+                    let number = learnt.number().filter(|number| number.is_synthetic());
+                    if let (Some(number), Some(said)) = (number, &learnt.said) {
+                        let digits = number.as_str().to_owned();
+                        let held = tx.query(&BY_NUMBER, vec![digits.clone().into()]).await?;
+                        let held = held.first().map(golden).transpose()?;
+                        let held = held.unwrap_or_else(|| empty(&learnt.token));
                         let contribution_id = &format!("version-{}", learnt.version);
                         let origin = Origin { source: REGISTER, contribution_id, known_at_us };
-                        keep(tx, &take(&held, &profile, said, &origin), number).await?;
+                        keep(tx, &take(&held, &profile, said, &origin), Some(digits)).await?;
                     }
                     let version = i64::try_from(learnt.version).unwrap_or(i64::MAX);
                     tx.execute(&LOOKED_UP, vec![version.into(), learnt.token.into()]).await?;
@@ -62,19 +74,4 @@ impl Database {
             })
             .await
     }
-}
-
-/// The record of a followed person: of its number, or else of its token.
-async fn held(
-    tx: &Transaction,
-    number: Option<&String>,
-    token: &str,
-) -> Result<GoldenRecord, Error> {
-    if let Some(number) = number
-        && let Some(row) = tx.query(&BY_NUMBER, vec![number.clone().into()]).await?.first()
-    {
-        return golden(row);
-    }
-    let rows = tx.query(&BY_ID, vec![token.into()]).await?;
-    rows.first().map_or_else(|| Ok(empty(token)), golden)
 }
