@@ -168,6 +168,7 @@ pub fn birth(entry: &str, child: &str) -> SubmitContributionRequest {
 pub fn register_config() -> identity::Config {
     let peer = || server::channel::Peer::direct("", "");
     identity::Config {
+        authority_file: String::new(),
         database: server::config::Secret::new(""),
         synthetic: true,
         log_key_file: String::new(),

@@ -172,7 +172,7 @@ impl Call<'_> {
         let submission =
             app.receive(self.deadline, &decision.connection, key, digest, application).await?;
         match app.finish(self.deadline, &submission).await? {
-            Outcome::Applied { version, number, known_at_us } => {
+            Outcome::Applied { version, number, known_at_us, outranked } => {
                 let answer = ContributionReceipt {
                     contribution_id: submission.contribution_id.clone(),
                     state: ContributionState::Applied.into(),
@@ -180,6 +180,7 @@ impl Call<'_> {
                     personal_number: number,
                     received_time: Some(timestamp_us(submission.received_at_us)),
                     known_time: Some(timestamp_us(known_at_us)),
+                    outranked_items: outranked,
                     ..receipt
                 };
                 let record = record::contributed(decision, AccessOutcome::Contributed, "", &items);

@@ -153,7 +153,7 @@ fn outcome(answer: ApplyAnswer) -> Option<Outcome> {
             let known = applied.known_time.unwrap_or_default();
             let known_at_us = known.seconds * 1_000_000 + i64::from(known.nanos) / 1_000;
             let (version, number) = (applied.version, applied.issued_number);
-            Outcome::Applied { version, number, known_at_us }
+            Outcome::Applied { version, number, known_at_us, outranked: applied.outranked_items }
         }
         apply_answer::Outcome::Rejected(rejected) => {
             let one = |rejection: WireRejection| {

@@ -31,6 +31,9 @@ pub(crate) enum Outcome {
         number: String,
         /// When the register learnt it, microseconds since 1970.
         known_at_us: i64,
+        /// Items of which a source with more authority says what is held.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outranked: Vec<String>,
     },
     /// The register rejected it, for all these reasons.
     Rejected(Vec<Rejection>),

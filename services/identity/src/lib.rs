@@ -24,7 +24,10 @@ mod client;
 mod domain;
 mod store;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use ::store::{Migration, Store};
 pub use disclosure::identity::v1::identity_service_server::SERVICE_NAME as PUBLIC;
@@ -39,6 +42,7 @@ use server::{
     runtime::{Clock, Entropy},
 };
 pub use store::population::Newcomer;
+use tokio::task::AbortHandle;
 
 /// Names of the services that our own services call.
 pub const INTERNAL: [&str; 2] = [REGISTER, FEED];
@@ -64,6 +68,8 @@ pub struct Config {
     pub misses_window_seconds: u32,
     /// How long a stored copy of an answer may be used.
     pub answer_valid_seconds: u32,
+    /// File of the rules of authority; empty for those that come with this program.
+    pub authority_file: String,
     /// Lookups read in one statement, at most.
     pub batch_max: usize,
     /// The policy service.
@@ -102,12 +108,37 @@ pub enum Error {
     /// The log's verifier key is malformed.
     #[error("the access log's key is malformed")]
     MalformedLogKey(#[from] tlog::Error),
+    /// The rules of authority cannot be read.
+    #[error("cannot read the rules of authority from `{path}`")]
+    AuthorityFile {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The rules of authority cannot be used.
+    #[error("the rules of authority cannot be used")]
+    Authority(#[from] model::AuthorityError),
     /// The shipped code lists are damaged.
     #[error("the code lists cannot be used")]
     CodeLists(#[from] model::CodeListError),
     /// A peer's address or our own identity cannot be used.
     #[error("a peer cannot be reached as configured")]
     Peer(#[from] StartError),
+}
+
+/// The rules of authority that come with this program.
+const AUTHORITY: &str = include_str!("../data/authority.toml");
+
+fn authority(config: &Config) -> Result<model::Authority, Error> {
+    let path = config.authority_file.clone();
+    if path.is_empty() {
+        return Ok(model::Authority::parse(AUTHORITY)?);
+    }
+    let text = std::fs::read_to_string(&path);
+    let text = text.map_err(|source| Error::AuthorityFile { path, source })?;
+    Ok(model::Authority::parse(&text)?)
 }
 
 /// The schema of the register.
@@ -121,6 +152,7 @@ pub fn migrations() -> &'static [Migration] {
 pub struct Service {
     store: store::RegisterStore,
     shared: Arc<api::Shared>,
+    folding: Arc<Mutex<Option<AbortHandle>>>,
 }
 
 impl Service {
@@ -158,7 +190,23 @@ impl Service {
         let (app, lists) = (Arc::new(app), model::CodeLists::shipped()?);
         let trust_domain = own.trust_domain.clone();
         let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
-        Ok(Self { store, shared })
+        let service = Self { store, shared, folding: Arc::default() };
+        let rules = service.store.rules(service.shared.app.clock.today());
+        // Asked before it serves, so that what it does afterwards is what it is asked.
+        let folded = service.store.is_folded_by(&rules).await?;
+        let folding = tokio::spawn(keep_folded(service.clone(), folded)).abort_handle();
+        *service.folding.lock().unwrap_or_else(PoisonError::into_inner) = Some(folding);
+        Ok(service)
+    }
+
+    /// Folds everybody anew by the rules of authority of today who was folded by others. The service does so by itself,
+    /// when it starts and when a day has brought other rules.
+    ///
+    /// # Errors
+    /// When the register cannot be read or written.
+    pub async fn refold(&self) -> Result<Refolded, Error> {
+        let clock = &self.shared.app.clock;
+        self.store.refold(&self.store.rules(clock.today()), clock.now_us()).await
     }
 
     /// Opens the register alone, to load or check it.
@@ -171,7 +219,7 @@ impl Service {
             return Err(Error::NoDatabase);
         }
         let store = Store::open(url, store::MIGRATIONS).await?;
-        store::RegisterStore::open(store, config.synthetic).await
+        store::RegisterStore::open(store, config.synthetic, authority(config)?).await
     }
 
     /// Adds what agencies call.
@@ -217,8 +265,34 @@ impl Service {
 
     /// Closes the register.
     pub async fn close(self) {
+        if let Some(folding) = self.folding.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            folding.abort();
+        }
         self.store.close().await;
     }
 }
 
-pub use store::RegisterStore;
+/// How often a day may have brought other rules.
+const LOOK_AT_RULES: Duration = Duration::from_secs(600);
+
+async fn keep_folded(service: Service, mut folded: bool) {
+    let mut known = service.store.rules(service.shared.app.clock.today());
+    loop {
+        if !folded {
+            match service.refold().await {
+                Ok(done) => {
+                    folded = true;
+                    let Refolded { persons, changed } = done;
+                    tracing::info!(rules = known.id(), persons, changed, "folded anew");
+                }
+                Err(error) => tracing::error!(%error, "the register could not be folded anew"),
+            }
+        }
+        tokio::time::sleep(LOOK_AT_RULES).await;
+        let rules = service.store.rules(service.shared.app.clock.today());
+        folded = folded && rules == known;
+        known = rules;
+    }
+}
+
+pub use store::{RegisterStore, refold::Refolded};

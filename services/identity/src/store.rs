@@ -7,9 +7,13 @@ pub(crate) mod enter;
 pub(crate) mod feed;
 pub(crate) mod lookup;
 pub(crate) mod population;
+pub(crate) mod refold;
 
-use model::{Assertion, GoldenRecord, fold};
+use std::sync::Arc;
+
+use model::{Assertion, Authority, AuthorityInForce, GoldenRecord, fold};
 use store::{Migration, Sql, Store, Value};
+use time::{Date, OffsetDateTime, macros::offset};
 use tokio::time::Instant;
 
 use crate::Error;
@@ -33,6 +37,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0003_token.sql"),
         postgres: include_str!("../migrations/postgres/0003_token.sql"),
     },
+    Migration {
+        version: 4,
+        name: "authority",
+        sqlite: include_str!("../migrations/sqlite/0004_authority.sql"),
+        postgres: include_str!("../migrations/postgres/0004_authority.sql"),
+    },
 ];
 
 const FOUND: Sql = Sql {
@@ -43,8 +53,8 @@ const SIDE: Sql = Sql::same("SELECT synthetic FROM register WHERE id = 1");
 const VERSION: Sql = Sql::same("SELECT version FROM register WHERE id = 1");
 const SIZE: Sql = Sql::same("SELECT COUNT(*) FROM person");
 const PERSONS_AFTER: Sql = Sql {
-    sqlite: "SELECT person_id, record FROM person WHERE person_id > ? ORDER BY person_id LIMIT 500",
-    postgres: "SELECT person_id, record FROM person WHERE person_id > $1 ORDER BY person_id LIMIT 500",
+    sqlite: "SELECT person_id, record, authority FROM person WHERE person_id > ? ORDER BY person_id LIMIT 500",
+    postgres: "SELECT person_id, record, authority FROM person WHERE person_id > $1 ORDER BY person_id LIMIT 500",
 };
 const ASSERTIONS_OF: Sql = Sql {
     sqlite: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version \
@@ -58,12 +68,17 @@ const ASSERTIONS_OF: Sql = Sql {
 pub struct RegisterStore {
     pub(crate) store: Store,
     synthetic: bool,
+    authority: Arc<Authority>,
 }
 
 impl RegisterStore {
     /// Founds the register when it is new, and refuses one that was founded for the other kind of
     /// persons: a demonstration never turns into the real thing, nor the other way round.
-    pub(crate) async fn open(store: Store, synthetic: bool) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        store: Store,
+        synthetic: bool,
+        authority: Authority,
+    ) -> Result<Self, Error> {
         let found: Result<(), store::Error> = store
             .write("found register", move |tx| {
                 Box::pin(async move {
@@ -77,7 +92,7 @@ impl RegisterStore {
         if side != synthetic {
             return Err(Error::OtherSide(side));
         }
-        Ok(Self { store, synthetic })
+        Ok(Self { store, synthetic, authority: Arc::new(authority) })
     }
 
     /// The same register, for work that is worth nothing after a moment.
@@ -88,6 +103,16 @@ impl RegisterStore {
     /// Whether it holds synthetic persons only.
     pub(crate) fn synthetic(&self) -> bool {
         self.synthetic
+    }
+
+    /// Every rule of authority.
+    pub(crate) fn authority(&self) -> Arc<Authority> {
+        Arc::clone(&self.authority)
+    }
+
+    /// The rules by which records are folded on a day.
+    pub(crate) fn rules(&self, day: Date) -> AuthorityInForce {
+        self.authority.in_force(day)
     }
 
     /// The newest version.
@@ -119,8 +144,9 @@ impl RegisterStore {
         self.store.statements()
     }
 
-    /// Folds every person's assertions anew and counts the records that differ from what is stored: none,
-    /// or the register is damaged (I5).
+    /// Folds every person's assertions anew, by the rules by which they were folded, and counts the records that differ
+    /// from what is stored: none, or the register is damaged (I5). Whoever was folded by rules of another version of the
+    /// data than this program has cannot be held against anything.
     ///
     /// # Errors
     /// When the database is away or holds something that cannot be read.
@@ -129,18 +155,28 @@ impl RegisterStore {
         let mut after = String::new();
         loop {
             let rows = self.store.read(&PERSONS_AFTER, vec![after.clone().into()]).await?;
-            let mut stored: Vec<(String, GoldenRecord)> = Vec::with_capacity(rows.len());
+            let mut stored: Vec<(GoldenRecord, String)> = Vec::with_capacity(rows.len());
             for row in &rows {
-                let (id, text): (String, String) = (field(row, 0)?, field(row, 1)?);
-                stored.push((id, record(&text)?));
+                stored.push((record(&field::<String>(row, 1)?)?, field(row, 2)?));
             }
             let Some((last, _)) = stored.last() else { return Ok(done) };
-            after.clone_from(last);
-            let ids: Vec<&str> = stored.iter().map(|(id, _)| id.as_str()).collect();
+            after.clone_from(&last.person_id);
+            let ids: Vec<&str> = stored.iter().map(|(r, _)| r.person_id.as_str()).collect();
             let assertions = self.assertions(&ids).await?;
-            for (id, record) in &stored {
+            for (record, rules) in &stored {
                 done.persons += 1;
-                done.different += u64::from(fold(id, record.protected, &assertions) != *record);
+                let rules = match rules.as_str() {
+                    "" => Some(AuthorityInForce::default()),
+                    id => self.authority.of_id(id),
+                };
+                let Some(rules) = rules else {
+                    done.of_other_rules += 1;
+                    continue;
+                };
+                let folded = fold(&record.person_id, record.protected, &assertions, &rules);
+                // A change of rules gives a record a version that no assertion has.
+                let same = folded.items == record.items && folded.version <= record.version;
+                done.different += u64::from(!same);
             }
         }
     }
@@ -165,6 +201,8 @@ pub struct Recomputed {
     pub persons: u64,
     /// Persons whose stored record is not the fold of their assertions.
     pub different: u64,
+    /// Persons whose record was folded by rules that are not known here.
+    pub of_other_rules: u64,
 }
 
 /// A column of a row.
@@ -207,6 +245,12 @@ pub(crate) fn assertions(rows: &[store::QueryResult]) -> Result<Vec<Assertion>, 
 /// A stored record.
 pub(crate) fn record(text: &str) -> Result<GoldenRecord, serde_json::Error> {
     serde_json::from_str(text)
+}
+
+/// The day in Viet Nam of a moment, in microseconds since 1970.
+pub(crate) fn day_of(at_us: i64) -> Date {
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1_000);
+    moment.unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(offset!(+7)).date()
 }
 
 /// A version as the databases keep it.

@@ -7,7 +7,10 @@ use anyhow::{Context as _, Result};
 use contract::{
     audit::v1::{Receipt, SealedResponse},
     contribution::v1::{ContributionReceipt, SubmitContributionRequest},
-    identity::v1::{GetPersonAnswer, GetPersonRequest, VerifyClaimsAnswer, VerifyClaimsRequest},
+    identity::v1::{
+        ExplainValueAnswer, ExplainValueRequest, GetPersonAnswer, GetPersonRequest,
+        VerifyClaimsAnswer, VerifyClaimsRequest,
+    },
 };
 use prost::Message;
 use prost_types::Timestamp;
@@ -22,6 +25,8 @@ pub const GET_PERSON: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
 
 /// Path of the comparison.
 pub const VERIFY_CLAIMS: &str = "/lienthong.identity.v1.IdentityService/VerifyClaims";
+/// Path of the explanation.
+pub const EXPLAIN_VALUE: &str = "/lienthong.identity.v1.IdentityService/ExplainValue";
 /// Path of the contribution.
 pub const SUBMIT_CONTRIBUTION: &str =
     "/lienthong.contribution.v1.ContributionService/SubmitContribution";
@@ -199,6 +204,17 @@ impl Client {
         request: &VerifyClaimsRequest,
     ) -> Result<Result<Answered<VerifyClaimsAnswer>, Refused>> {
         self.call(VERIFY_CLAIMS, request).await
+    }
+
+    /// Asks how the values of an item came about. The outer error is one of transport or form, the inner one the refusal.
+    ///
+    /// # Errors
+    /// When the response is none.
+    pub async fn explain_value(
+        &self,
+        request: &ExplainValueRequest,
+    ) -> Result<Result<Answered<ExplainValueAnswer>, Refused>> {
+        self.call(EXPLAIN_VALUE, request).await
     }
 
     /// Submits a contribution. The outer error is one of transport or form, the inner one the refusal.

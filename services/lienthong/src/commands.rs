@@ -3,7 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
-//! | `lookup`, `verify`, `contribute` | calling them as an agency does |
+//! | `lookup`, `verify`, `explain`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
@@ -23,6 +23,7 @@ mod connection;
 mod contribute;
 mod demo;
 mod evidence;
+mod explain;
 mod ground;
 mod input;
 mod lookup;
@@ -76,6 +77,11 @@ enum Command {
     /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
     /// own.
     Verify(Box<verify::Arguments>),
+    /// Says how the values of an item of a person came about: who said what, which is current, and by which rule.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
+    Explain(Box<explain::Arguments>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),
     /// The access log.
@@ -151,6 +157,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         }
         Command::Lookup(arguments) => runtime()?.block_on(lookup::run(*arguments, out)),
         Command::Verify(arguments) => runtime()?.block_on(verify::run(*arguments, out)),
+        Command::Explain(arguments) => runtime()?.block_on(explain::run(*arguments, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&command, out)),
         Command::Conformance(arguments) => {

@@ -257,7 +257,12 @@ mod tests {
                     version: 1,
                 })
                 .collect();
-            let record = fold(&person.person_id, person.protected, &assertions);
+            let record = fold(
+                &person.person_id,
+                person.protected,
+                &assertions,
+                &model::AuthorityInForce::default(),
+            );
             assert_eq!(record.items.values().map(Vec::len).sum::<usize>(), assertions.len());
         }
     }

@@ -50,6 +50,7 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         proto::Action::Obtain => Some(Act::Obtain),
         proto::Action::Contribute => Some(Act::Contribute),
         proto::Action::Follow => Some(Act::Follow),
+        proto::Action::Explain => Some(Act::Explain),
         proto::Action::Unspecified => {
             faults.add("action", Fault::Missing);
             None
@@ -81,7 +82,9 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
 fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<Event> {
     let known = Event::of(name);
     let fault = match act {
-        Some(Act::Obtain | Act::Follow) => (!name.is_empty()).then_some(Fault::NotAllowed),
+        Some(Act::Obtain | Act::Follow | Act::Explain) => {
+            (!name.is_empty()).then_some(Fault::NotAllowed)
+        }
         Some(Act::Contribute) if name.trim().is_empty() => Some(Fault::Missing),
         // Without an act an event may be missing, and is still of a known kind.
         Some(Act::Contribute) | None => {

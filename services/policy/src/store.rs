@@ -27,6 +27,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0002_follow.sql"),
         postgres: include_str!("../migrations/postgres/0002_follow.sql"),
     },
+    Migration {
+        version: 3,
+        name: "explain",
+        sqlite: include_str!("../migrations/sqlite/0003_explain.sql"),
+        postgres: include_str!("../migrations/postgres/0003_explain.sql"),
+    },
 ];
 
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");

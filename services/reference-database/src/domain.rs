@@ -1,8 +1,8 @@
 //! What an event does to a record, and what is said of one. Pure: no I/O, no async; time is an argument.
 
 use model::{
-    Agreement, Assertion, GoldenRecord, HeldValue, Identifier, PersonalNumber, Provenance, Subject,
-    Value, fold,
+    Agreement, Assertion, AuthorityInForce, GoldenRecord, HeldValue, Identifier, PersonalNumber,
+    Provenance, Subject, Value, fold,
 };
 use wire::event::{Event, Said, Target};
 
@@ -120,7 +120,7 @@ fn is_fictional(prefix: &str) -> bool {
 
 /// A record with nothing in it.
 pub(crate) fn empty(record_id: &str) -> GoldenRecord {
-    fold(record_id, false, &[])
+    fold(record_id, false, &[], &AuthorityInForce::default())
 }
 
 /// What of a population or an event this database keeps: the items of its profile.
@@ -143,7 +143,7 @@ pub(crate) fn take(
         };
         all.push(assertion(record, &said.item, said.value.clone(), provenance));
     }
-    fold(&record.person_id, false, &all)
+    fold(&record.person_id, false, &all, &AuthorityInForce::default())
 }
 
 /// Two records of one person as one, under the id of the first.
@@ -154,7 +154,7 @@ pub(crate) fn merge(first: &GoldenRecord, second: &GoldenRecord) -> GoldenRecord
         held.map(|(item, held)| assertion(first, item, held.value.clone(), held.provenance.clone()))
             .collect()
     };
-    fold(&first.person_id, false, &[of(first), of(second)].concat())
+    fold(&first.person_id, false, &[of(first), of(second)].concat(), &AuthorityInForce::default())
 }
 
 /// The number of a person, as a statement.

@@ -44,7 +44,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use contract::{
     audit::v1::Receipt,
     contribution::v1::{ContributionReceipt, IngestResponse, SubmitContributionResponse},
-    identity::v1::{GetPersonAnswer, GetPersonResponse, VerifyClaimsAnswer, VerifyClaimsResponse},
+    identity::v1::{
+        ExplainValueAnswer, ExplainValueResponse, GetPersonAnswer, GetPersonResponse,
+        VerifyClaimsAnswer, VerifyClaimsResponse,
+    },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, ListChangesResponse, RecordedChange,
     },
@@ -235,6 +238,10 @@ impl Proven for GetPersonResponse {
 
 impl Proven for VerifyClaimsResponse {
     type Answer = VerifyClaimsAnswer;
+}
+
+impl Proven for ExplainValueResponse {
+    type Answer = ExplainValueAnswer;
 }
 
 impl Proven for ApplyResponse {

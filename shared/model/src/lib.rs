@@ -15,6 +15,7 @@ macro_rules! redacted_debug {
 }
 
 mod agreement;
+mod authority;
 mod codes;
 mod date;
 mod name;
@@ -24,11 +25,12 @@ mod subject;
 mod value;
 
 pub use agreement::Agreement;
+pub use authority::{Authority, AuthorityError, AuthorityInForce, AuthorityRule};
 pub use codes::{CodeListError, CodeLists};
 pub use date::{DateError, PartialDate, Precision};
 pub use name::{MAX_CHARS, Name, NameError, NameLevel};
 pub use number::{Hints, NumberError, OldNumber, PersonalNumber, SYNTHETIC_PREFIXES, Sex};
-pub use record::{Assertion, GoldenRecord, HeldValue, Provenance, fold};
+pub use record::{Assertion, GoldenRecord, HeldValue, Provenance, Standing, explain, fold};
 pub use subject::{Claims, Subject};
 pub use value::{
     Address, CodedValue, Document, Identifier, IdentifierKind, PersonName, Relation, RelationKind,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::Date;
 
 use crate::date::parts;
-use crate::{NameLevel, PartialDate, RelationKind, Value};
+use crate::{AuthorityInForce, NameLevel, PartialDate, RelationKind, Value};
 
 /// Items that hold several persons at once (Law 26/2023/QH15, Art. 9, items 15 and 23).
 const SETS: [&str; 2] = ["family_relations", "household_members"];
@@ -76,11 +76,16 @@ type Place = Option<(RelationKind, String)>;
 ///
 /// `protected` is an argument and not a default, so that no recomputation can lift a protection.
 ///
-/// Of an item that holds one value the latest wins, by when it is true, then when it was learnt, then
-/// by contribution. Items of relations keep one value for each (kind, name at L2), because a relative is
+/// Of an item that holds one value the source with the most authority wins; among equals the latest, by when it is
+/// true, then when it was learnt, then by contribution. Items of relations keep one value for each (kind, name at L2), because a relative is
 /// often known by name before by number; two children of one name are therefore held as one.
 #[must_use]
-pub fn fold(person_id: &str, protected: bool, assertions: &[Assertion]) -> GoldenRecord {
+pub fn fold(
+    person_id: &str,
+    protected: bool,
+    assertions: &[Assertion],
+    authority: &AuthorityInForce,
+) -> GoldenRecord {
     let mut version = 0;
     let mut latest: BTreeMap<(&str, Place), &Assertion> = BTreeMap::new();
     for assertion in assertions.iter().filter(|a| a.person_id == person_id) {
@@ -88,7 +93,7 @@ pub fn fold(person_id: &str, protected: bool, assertions: &[Assertion]) -> Golde
         latest
             .entry((&assertion.item, place(assertion)))
             .and_modify(|held| {
-                if precedence(assertion, held) == Ordering::Greater {
+                if precedence(assertion, held, authority) == Ordering::Greater {
                     *held = assertion;
                 }
             })
@@ -110,12 +115,67 @@ fn place(assertion: &Assertion) -> Place {
         .then(|| (relation.kind, relation.name.full_name.match_key(NameLevel::L2)))
 }
 
+/// How an assertion stands in the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its value is current.
+    Current,
+    /// A source with more authority says otherwise, or the same.
+    Outranked,
+    /// A source with as much authority says what is true from a later day.
+    Superseded,
+    /// A source with as much authority said something later of the same day.
+    Replaced,
+}
+
+/// Everything that was said of an item of a person, with how it stands; what is current first, then as it would win.
+#[must_use]
+pub fn explain<'a>(
+    person_id: &str,
+    item: &str,
+    assertions: &'a [Assertion],
+    authority: &AuthorityInForce,
+) -> Vec<(&'a Assertion, Standing)> {
+    let about = |said: &&Assertion| said.person_id == person_id && said.item == item;
+    let mut places: BTreeMap<Place, Vec<&Assertion>> = BTreeMap::new();
+    for said in assertions.iter().filter(about) {
+        places.entry(place(said)).or_default().push(said);
+    }
+    let mut all = Vec::new();
+    for mut said in places.into_values() {
+        said.sort_by(|left, right| precedence(right, left, authority));
+        let Some(winner) = said.first().copied() else { continue };
+        all.extend(said.into_iter().enumerate().map(|(place, said)| {
+            let standing =
+                if place == 0 { Standing::Current } else { lost(said, winner, authority) };
+            (said, standing)
+        }));
+    }
+    // Stable: what is current of every place, then the others.
+    all.sort_by_key(|(_, standing)| *standing != Standing::Current);
+    all
+}
+
+fn lost(said: &Assertion, winner: &Assertion, authority: &AuthorityInForce) -> Standing {
+    let rank = |said: &Assertion| authority.rank(&said.item, &said.provenance.source);
+    if rank(winner) < rank(said) {
+        Standing::Outranked
+    } else if said.provenance.valid_from < winner.provenance.valid_from {
+        Standing::Superseded
+    } else {
+        Standing::Replaced
+    }
+}
+
 /// The order of winning. It ends with source and value, so that two assertions that differ at all are
 /// never equal and the order of arrival has no say.
-fn precedence(left: &Assertion, right: &Assertion) -> Ordering {
+fn precedence(left: &Assertion, right: &Assertion, authority: &AuthorityInForce) -> Ordering {
     let (a, b) = (&left.provenance, &right.provenance);
-    a.valid_from
-        .cmp(&b.valid_from)
+    let rank = |said: &Assertion| authority.rank(&said.item, &said.provenance.source);
+    // The lowest place wins.
+    rank(right)
+        .cmp(&rank(left))
+        .then_with(|| a.valid_from.cmp(&b.valid_from))
         .then_with(|| a.known_at_us.cmp(&b.known_at_us))
         .then_with(|| a.contribution_id.cmp(&b.contribution_id))
         .then_with(|| a.source.cmp(&b.source))
@@ -179,6 +239,28 @@ mod tests {
         }
     }
 
+    /// No rules.
+    fn none() -> AuthorityInForce {
+        AuthorityInForce::default()
+    }
+
+    /// For `x` and `sex`, citizen identification goes before civil status, and that before whoever else.
+    fn rules() -> AuthorityInForce {
+        let rule = |item: &str| {
+            format!(
+                "[[rule]]\nitem = \"{item}\"\nsources = [\"citizen-id\", \"civil-status\"]\n\
+                 effective_from = \"2016-01-01\"\nbasis = \"Law A\"\n"
+            )
+        };
+        let text = format!("version = 1\n{}{}", rule("x"), rule("sex"));
+        crate::Authority::parse(&text).unwrap().in_force(date!(2026 - 11 - 25))
+    }
+
+    fn by(source: &str, mut said: Assertion) -> Assertion {
+        said.provenance.source = source.into();
+        said
+    }
+
     fn text(text: &str) -> Value {
         Value::Text(text.into())
     }
@@ -191,7 +273,7 @@ mod tests {
 
     fn born(year: i32, month: u8, day: u8) -> GoldenRecord {
         let value = Value::Date(PartialDate::new(year, month, day).unwrap());
-        fold("p1", false, &[said("date_of_birth", value, None, 1, "c1")])
+        fold("p1", false, &[said("date_of_birth", value, None, 1, "c1")], &none())
     }
 
     #[test]
@@ -203,10 +285,49 @@ mod tests {
             (said("x", text("l"), Some(2000), 1, "c9"), said("x", text("r"), Some(2000), 2, "c1")),
             (said("x", text("l"), Some(2000), 1, "c1"), said("x", text("r"), Some(2000), 1, "c2")),
         ] {
-            let record = fold("p1", false, &[left, right]);
+            let record = fold("p1", false, &[left, right], &none());
             assert_eq!(record.items["x"].len(), 1);
             assert!(record.items["x"][0].value == text("r"));
         }
+    }
+
+    #[test]
+    fn whoever_has_authority_wins_whatever_is_said_later() {
+        let late = |source: &str| by(source, said("x", text(source), Some(2020), 9, "c9"));
+        let early = |source: &str| by(source, said("x", text(source), Some(1990), 1, "c1"));
+        for (winner, loser) in
+            [("citizen-id", "civil-status"), ("civil-status", "medical"), ("citizen-id", "medical")]
+        {
+            let all = [early(winner), late(loser)];
+            let record = fold("p1", false, &all, &rules());
+            assert!(record.items["x"][0].value == text(winner));
+            // Without a rule the later truth does.
+            let record = fold("p1", false, &all, &none());
+            assert!(record.items["x"][0].value == text(loser));
+        }
+    }
+
+    #[test]
+    fn every_assertion_stands_somewhere_and_says_why() {
+        let all = [
+            by("medical", said("x", text("m"), Some(2020), 9, "c9")),
+            by("citizen-id", said("x", text("old"), Some(1990), 2, "c2")),
+            by("citizen-id", said("x", text("new"), Some(2000), 3, "c3")),
+            by("citizen-id", said("x", text("wrong"), Some(2000), 1, "c1")),
+            by("civil-status", said("x", text("b"), None, 4, "c4")),
+            by("civil-status", said("y", text("y"), None, 4, "c4")),
+        ];
+        let found = explain("p1", "x", &all, &rules());
+        let found: Vec<_> = found.iter().map(|(said, standing)| (&said.value, *standing)).collect();
+        let expected = [
+            (&text("new"), Standing::Current),
+            (&text("wrong"), Standing::Replaced),
+            (&text("old"), Standing::Superseded),
+            (&text("b"), Standing::Outranked),
+            (&text("m"), Standing::Outranked),
+        ];
+        assert!(found == expected);
+        assert!(explain("p2", "x", &all, &rules()).is_empty());
     }
 
     #[test]
@@ -221,6 +342,7 @@ mod tests {
                 said(item, relative(RelationKind::Child, "Lê Thị Hoa"), None, 3, "c3"),
                 said(item, relative(RelationKind::Mother, "Lê Thị Hoà"), None, 4, "c4"),
             ],
+            &none(),
         );
         assert_eq!(record.items[item].len(), 3);
         assert_eq!(record.version, 4);
@@ -230,7 +352,7 @@ mod tests {
     fn others_assertions_are_passed_over_and_protection_stays() {
         let mut other = said("x", text("l"), None, 7, "c1");
         other.person_id = "p2".into();
-        let record = fold("p1", true, &[other]);
+        let record = fold("p1", true, &[other], &none());
         assert!(record.items.is_empty() && record.version == 0 && record.protected);
     }
 
@@ -245,7 +367,7 @@ mod tests {
             (born(2008, 0, 0), None),
             (born(2007, 0, 0), Some(false)),
             (born(2009, 0, 0), Some(true)),
-            (fold("p1", false, &[]), None),
+            (fold("p1", false, &[], &none()), None),
         ] {
             assert_eq!(record.is_minor(today), minor);
         }
@@ -257,7 +379,8 @@ mod tests {
     fn deceased_is_what_the_register_holds() {
         let death = Value::Date(PartialDate::new(2020, 0, 0).unwrap());
         assert!(
-            fold("p1", false, &[said("death_or_missing_date", death, None, 1, "c1")]).deceased()
+            fold("p1", false, &[said("death_or_missing_date", death, None, 1, "c1")], &none())
+                .deceased()
         );
         assert!(!born(1950, 0, 0).deceased());
     }
@@ -283,8 +406,10 @@ mod tests {
             prop::option::of(1999i32..2001),
             0i64..3,
             "c[12]",
+            "(citizen-id|civil-status|medical)",
         );
-        prop::collection::vec(one.prop_map(|(i, v, y, k, c)| said(&i, v, y, k, &c)), 0..12)
+        let one = one.prop_map(|(i, v, y, k, c, s)| by(&s, said(&i, v, y, k, &c)));
+        prop::collection::vec(one, 0..12)
     }
 
     proptest! {
@@ -292,13 +417,27 @@ mod tests {
         fn i5_order_of_arrival_does_not_matter(
             (first, second) in assertions().prop_flat_map(|a| (Just(a.clone()), Just(a).prop_shuffle())),
         ) {
-            prop_assert!(fold("p1", false, &first) == fold("p1", false, &second));
+            prop_assert!(fold("p1", false, &first, &rules()) == fold("p1", false, &second, &rules()));
         }
 
         #[test]
         fn i5_arriving_twice_is_arriving_once(all in assertions()) {
             let twice = [all.clone(), all.clone()].concat();
-            prop_assert!(fold("p1", false, &all) == fold("p1", false, &twice));
+            prop_assert!(fold("p1", false, &all, &rules()) == fold("p1", false, &twice, &rules()));
+        }
+
+        /// What is explained as current is what the record holds, and nothing is left out.
+        #[test]
+        fn i5_the_explanation_is_of_the_fold(all in assertions()) {
+            let record = fold("p1", false, &all, &rules());
+            for item in ["sex", "family_relations", "household_members"] {
+                let found = explain("p1", item, &all, &rules());
+                prop_assert_eq!(found.len(), all.iter().filter(|said| said.item == item).count());
+                let current = found.iter().filter(|(_, standing)| *standing == Standing::Current);
+                let current = current.map(|(said, _)| (&said.value, &said.provenance));
+                let held = record.values(item).iter().map(|held| (&held.value, &held.provenance));
+                prop_assert!(current.eq(held));
+            }
         }
     }
 }

@@ -147,6 +147,7 @@ pub struct Methods(&'static [Method]);
 const METHODS: &[Method] = &[
     ("/lienthong.identity.v1.IdentityService/GetPerson", Priority::Ordinary, &[OpenTo::Systems]),
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/lienthong.identity.v1.IdentityService/ExplainValue", Priority::Ordinary, &[OpenTo::Systems]),
     (
         "/lienthong.register.v1.RegisterService/Apply",
         Priority::Administration,

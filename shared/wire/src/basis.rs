@@ -58,13 +58,20 @@ pub fn check_item_fields(list: &str, field: &str, items: &[String], faults: &mut
     }
     for (place, item) in items.iter().enumerate() {
         let path = format!("{list}[{place}]{field}");
-        if item.contains('*') {
-            faults.add(path, Fault::Wildcard);
-        } else if items.iter().take(place).any(|earlier| earlier == item) {
+        if items.iter().take(place).any(|earlier| earlier == item) && !item.contains('*') {
             faults.add(path, Fault::Repeated);
         } else {
-            faults.text(&path, item, CODE_MAX);
+            check_item(&path, item, faults);
         }
+    }
+}
+
+/// Checks an item that is named at `field`.
+pub fn check_item(field: &str, item: &str, faults: &mut Faults) {
+    if item.contains('*') {
+        faults.add(field, Fault::Wildcard);
+    } else {
+        faults.text(field, item, CODE_MAX);
     }
 }
 

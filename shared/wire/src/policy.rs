@@ -19,6 +19,8 @@ pub enum Act {
     Contribute(&'static str),
     /// Be told whenever they change (Art. 2(1)).
     Follow,
+    /// See everything that was said of them (Art. 2(2)).
+    Explain,
 }
 
 /// What policy decided about a caller and a ground.
@@ -108,6 +110,7 @@ impl PolicyClient {
             Act::Obtain => (Action::Obtain, ""),
             Act::Contribute(event) => (Action::Contribute, event),
             Act::Follow => (Action::Follow, ""),
+            Act::Explain => (Action::Explain, ""),
         };
         let request = DecideRequest {
             caller: caller.id().to_owned(),

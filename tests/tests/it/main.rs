@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod authority;
 mod bad_days;
 mod bad_input;
 mod budget;

@@ -1,5 +1,6 @@
 //! `IdentityService`: what agencies call.
 
+mod explain_value;
 mod get_person;
 mod verify_claims;
 
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use contract::{
     audit::v1::AccessOutcome,
     identity::v1::{
-        GetPersonRequest, GetPersonResponse, VerifyClaimsRequest, VerifyClaimsResponse,
+        ExplainValueRequest, ExplainValueResponse, GetPersonRequest, GetPersonResponse,
+        VerifyClaimsRequest, VerifyClaimsResponse,
     },
     r#type::v1::{AccessBasis, ErrorReason},
 };
@@ -43,8 +45,8 @@ impl IdentityService for Identity {
         let exact = request.into_inner();
         let (message, lists) = (exact.message(), &self.0.lists);
         let (lookup, basis) = get_person::checked(message, lists, self.0.app.clock.today())?;
-        let method = "/lienthong.identity.v1.IdentityService/GetPerson";
-        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method };
+        let (method, act) = ("/lienthong.identity.v1.IdentityService/GetPerson", Act::Obtain);
+        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method, act };
         let items = message.items.as_slice();
         let build = |decision: &Decision, looked: &Looked| {
             get_person::answer(message, decision, looked, lists)
@@ -61,12 +63,29 @@ impl IdentityService for Identity {
         let message = exact.message();
         let verify_claims::Checked { lookup, basis, items, values } =
             verify_claims::checked(message, &self.0.lists, self.0.app.clock.today())?;
-        let method = "/lienthong.identity.v1.IdentityService/VerifyClaims";
-        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method };
+        let (method, act) = ("/lienthong.identity.v1.IdentityService/VerifyClaims", Act::Obtain);
+        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method, act };
         let build = |decision: &Decision, looked: &Looked| {
             verify_claims::answer(message, decision, looked, &values)
         };
         Ok(Response::new(call.answer(&lookup, basis, &items, build).await?.into()))
+    }
+
+    async fn explain_value(
+        &self,
+        request: Request<Exact<ExplainValueRequest>>,
+    ) -> Result<Response<Released<ExplainValueResponse>>, Status> {
+        let (caller, deadline) = context(&request)?;
+        let exact = request.into_inner();
+        let (message, lists) = (exact.message(), &self.0.lists);
+        let (lookup, basis) = explain_value::checked(message, lists, self.0.app.clock.today())?;
+        let (method, act) = ("/lienthong.identity.v1.IdentityService/ExplainValue", Act::Explain);
+        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method, act };
+        let items = std::slice::from_ref(&message.item);
+        let build = |decision: &Decision, looked: &Looked| {
+            explain_value::answer(message, decision, looked, lists)
+        };
+        Ok(Response::new(call.answer(&lookup, basis, items, build).await?.into()))
     }
 }
 
@@ -77,6 +96,7 @@ struct Call<'a> {
     deadline: Deadline,
     bytes: &'a [u8],
     method: &'static str,
+    act: Act,
 }
 
 impl Call<'_> {
@@ -89,7 +109,7 @@ impl Call<'_> {
         build: impl FnOnce(&Decision, &Looked) -> A,
     ) -> Result<Disclosed<A>, Status> {
         let policy = &self.shared.clients.policy;
-        let decided = policy.decide(self.deadline, &self.caller, Act::Obtain, basis, items);
+        let decided = policy.decide(self.deadline, &self.caller, self.act, basis, items);
         let decision = decided.await.map_err(|error| error.refusal(self.deadline))?;
         let table = match &decision.verdict {
             Ok(table) => table,

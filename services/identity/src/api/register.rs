@@ -170,9 +170,10 @@ fn record(outcome: &Outcome, connection: &str) -> DecisionRecord {
 
 fn answer(outcome: Outcome) -> ApplyAnswer {
     let outcome = match outcome {
-        Outcome::Applied { version, number, known_at_us, .. } => {
+        Outcome::Applied { version, number, known_at_us, outranked, .. } => {
             apply_answer::Outcome::Applied(Applied {
                 version,
+                outranked_items: outranked,
                 known_time: (version > 0).then(|| timestamp_us(known_at_us)),
                 issued_number: number.map(|n| n.as_str().to_owned()).unwrap_or_default(),
             })

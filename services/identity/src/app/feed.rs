@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use decide::DecisionTable;
-use model::Assertion;
+use model::{Assertion, AuthorityInForce};
 use server::Deadline;
 use wire::policy::Decision;
 
@@ -62,7 +62,9 @@ impl App {
         };
         let changes = store.changes(&after, most).await.map_err(away)?;
         let changes = changes.ok_or(NoNews::UnknownPlace)?;
-        let unsaid = unsaid(&store, &changes, table).await.map_err(away)?;
+        let unsaid = unsaid(&store, &changes, table, &store.rules(self.clock.today()))
+            .await
+            .map_err(away)?;
         let (today, none) = (self.clock.today(), HashSet::new());
         let hears = |change: &Change| {
             change.heard(table, unsaid.get(&change.version).unwrap_or(&none), today)
@@ -91,6 +93,7 @@ async fn unsaid(
     store: &RegisterStore,
     changes: &[Change],
     table: &DecisionTable,
+    rules: &AuthorityInForce,
 ) -> Result<HashMap<u64, HashSet<String>>, crate::Error> {
     let naming: Vec<&Change> = changes.iter().filter(|c| c.names_others(table)).collect();
     if naming.is_empty() || sees_protected(table) {
@@ -107,7 +110,7 @@ async fn unsaid(
     let one = |change: &Change| {
         let said = of_person.get(change.record.person_id.as_str());
         let said = said.map(Vec::as_slice).unwrap_or_default();
-        (change.version, change.same_to_see(said, &hidden))
+        (change.version, change.same_to_see(said, &hidden, rules))
     };
     Ok(naming.into_iter().map(one).collect())
 }

@@ -2,7 +2,7 @@
 //! first.
 
 use decide::DecisionTable;
-use model::{Claims, GoldenRecord};
+use model::{Assertion, AuthorityInForce, Claims, GoldenRecord, Standing, explain};
 use server::Deadline;
 use time::OffsetDateTime;
 use wire::{
@@ -11,7 +11,9 @@ use wire::{
 };
 
 use super::{App, Budget, Question, comparisons_of, misses_of};
-use crate::domain::lookup::{Ending, Finding, find, sees_protected, without};
+use crate::domain::lookup::{
+    Ending, Finding, find, names_others, relative, sees_protected, without,
+};
 
 /// A checked lookup.
 pub(crate) struct Lookup {
@@ -25,6 +27,16 @@ pub(crate) struct Lookup {
     pub(crate) comparisons: u32,
     /// Whether relations to other persons are asked for.
     pub(crate) relations: bool,
+    /// The item of which everything that was said is asked for, if any.
+    pub(crate) explain: Option<String>,
+}
+
+/// Everything that was said of an item.
+pub(crate) struct Explained {
+    /// What was said, what is current first, with how it stands.
+    pub(crate) said: Vec<(Assertion, Standing)>,
+    /// The rules by which it stands so.
+    pub(crate) rules: AuthorityInForce,
 }
 
 /// What a lookup found.
@@ -33,6 +45,8 @@ pub(crate) struct Looked {
     pub(crate) finding: Finding,
     /// The person found, also where the answer hides it.
     pub(crate) record: Option<GoldenRecord>,
+    /// What was said of the item in question, of a person who is shown.
+    pub(crate) explained: Option<Explained>,
     /// When the register answered.
     pub(crate) at: OffsetDateTime,
     /// Until when a stored copy may be used.
@@ -119,8 +133,46 @@ impl App {
         {
             without(record, &read.hidden);
         }
+        let shown = read.record.as_ref().filter(|_| finding.ending == Ending::Shown);
+        let explained = match (shown, &lookup.explain) {
+            (Some(record), Some(item)) => {
+                Some(self.explain(deadline, &record.person_id, item, table).await?)
+            }
+            _ => None,
+        };
         let at = self.clock.now();
-        Ok(Looked { finding, record: read.record, at, valid_until: at + self.answer_valid })
+        Ok(Looked {
+            finding,
+            record: read.record,
+            explained,
+            at,
+            valid_until: at + self.answer_valid,
+        })
+    }
+
+    /// Everything that was said of an item of somebody who is shown; nothing of relations to hidden persons (I7).
+    async fn explain(
+        &self,
+        deadline: Deadline,
+        person_id: &str,
+        item: &str,
+        table: &DecisionTable,
+    ) -> Result<Explained, NoAnswer> {
+        let store = self.store.until(deadline.at());
+        let away = |error: crate::Error| {
+            tracing::error!(kind = super::kind(&error), "what was said could not be read");
+            NoAnswer::Away
+        };
+        let mut said = store.assertions(&[person_id]).await.map_err(away)?;
+        if names_others(item) && !sees_protected(table) {
+            let named: Vec<&str> = said.iter().filter_map(|said| relative(&said.value)).collect();
+            let hidden = store.hidden(&named).await.map_err(away)?;
+            said.retain(|said| !relative(&said.value).is_some_and(|n| hidden.contains(n)));
+        }
+        let rules = store.rules(self.clock.today());
+        let stands = explain(person_id, item, &said, &rules);
+        let said = stands.into_iter().map(|(said, standing)| (said.clone(), standing)).collect();
+        Ok(Explained { said, rules })
     }
 
     fn budget_spent(&self) -> NoAnswer {

@@ -80,6 +80,9 @@ pub(crate) enum Outcome {
         person_id: Option<String>,
         /// When the register learnt it, microseconds since 1970.
         known_at_us: i64,
+        /// Items of which a source with more authority says what is held.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outranked: Vec<String>,
     },
     /// It was rejected.
     Rejected {
@@ -342,7 +345,7 @@ mod tests {
             held("sex", code("sex", "1"), "civil-status"),
             held("blood_type", code("blood-type", "01"), "medical"),
         ];
-        fold("p", protected, &all)
+        fold("p", protected, &all, &model::AuthorityInForce::default())
     }
 
     fn name() -> Name {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
-use model::{Assertion, GoldenRecord, fold};
+use model::{Assertion, AuthorityInForce, GoldenRecord, fold};
 use time::Date;
 
 use super::lookup::{fact, names_others, stated, without};
@@ -110,11 +110,12 @@ impl Change {
         &self,
         said: &[&Assertion],
         hidden: &HashSet<String>,
+        rules: &AuthorityInForce,
     ) -> HashSet<String> {
         let at = |version: u64| {
             let said = said.iter().filter(|said| said.version <= version);
             let said: Vec<Assertion> = said.map(|said| (*said).clone()).collect();
-            let mut record = fold(&self.record.person_id, false, &said);
+            let mut record = fold(&self.record.person_id, false, &said, rules);
             without(&mut record, hidden);
             record
         };
@@ -167,7 +168,7 @@ mod tests {
             version: 7,
             items: items.iter().map(|item| (*item).to_owned()).collect(),
             known_at_us: 1,
-            record: fold("p", protected, &[]),
+            record: fold("p", protected, &[], &AuthorityInForce::default()),
         }
     }
 
@@ -233,7 +234,10 @@ mod tests {
         let hidden = HashSet::from([HIDDEN.to_owned()]);
         let same = |said: &[Assertion]| {
             let said: Vec<&Assertion> = said.iter().collect();
-            let items: Vec<_> = change.same_to_see(&said, &hidden).into_iter().collect();
+            let items: Vec<_> = change
+                .same_to_see(&said, &hidden, &AuthorityInForce::default())
+                .into_iter()
+                .collect();
             items
         };
         let of = |version, number| relation("family_relations", version, number);

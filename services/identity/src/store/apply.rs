@@ -1,7 +1,10 @@
 //! Applying contributions: each once, in one transaction.
 
+use std::collections::BTreeSet;
+
 use model::{
-    Assertion, Claims, Identifier, PersonalNumber, Provenance, Subject, Value as ItemValue, fold,
+    Assertion, AuthorityInForce, Claims, Identifier, PersonalNumber, Provenance, Standing, Subject,
+    Value as ItemValue, explain, fold,
 };
 use server::runtime::Entropy;
 use store::{Sql, Transaction, Value};
@@ -85,7 +88,7 @@ impl RegisterStore {
         now_us: i64,
         entropy: Entropy,
     ) -> Result<(Outcome, bool), ApplyError> {
-        let synthetic = self.synthetic();
+        let (synthetic, rules) = (self.synthetic(), self.rules(today));
         self.store
             .write("apply contribution", move |tx| {
                 Box::pin(async move {
@@ -93,7 +96,7 @@ impl RegisterStore {
                     if let Some(before) = before(tx, &application).await? {
                         return Ok((before, false));
                     }
-                    let work = Work { tx, application: &application, turn, today };
+                    let work = Work { tx, application: &application, turn, today, rules };
                     let outcome = if work.entry_is_known().await? {
                         rejected(Reason::AlreadyRegistered)
                     } else {
@@ -130,6 +133,7 @@ struct Work<'a> {
     application: &'a Application,
     turn: Turn,
     today: Date,
+    rules: AuthorityInForce,
 }
 
 impl Work<'_> {
@@ -170,9 +174,15 @@ impl Work<'_> {
         said.iter().map(one).collect()
     }
 
-    fn applied(&self, number: Option<PersonalNumber>, person_id: Option<String>) -> Outcome {
+    fn applied(
+        &self,
+        number: Option<PersonalNumber>,
+        person_id: Option<String>,
+        outranked: Vec<String>,
+    ) -> Outcome {
         let version = if self.application.dry_run { 0 } else { self.turn.version };
-        Outcome::Applied { version, number, person_id, known_at_us: self.turn.known_at_us }
+        let known_at_us = self.turn.known_at_us;
+        Outcome::Applied { version, number, person_id, known_at_us, outranked }
     }
 
     /// Enters the person of a birth, with a number that nobody has or had.
@@ -183,7 +193,7 @@ impl Work<'_> {
     ) -> Result<Outcome, ApplyError> {
         let parts = match checked {
             Err(reasons) => return Ok(Outcome::rejected(reasons)),
-            Ok(_) if self.application.dry_run => return Ok(self.applied(None, None)),
+            Ok(_) if self.application.dry_run => return Ok(self.applied(None, None, Vec::new())),
             Ok(parts) => parts,
         };
         let Some(number) = draw(self.tx, &parts, entropy).await? else {
@@ -205,10 +215,12 @@ impl Work<'_> {
             version: self.turn.version,
         });
         let numbers = vec![identifier];
-        let person = Entered::new(person_id.clone(), false, numbers, assertions, self.turn.version);
+        let version = self.turn.version;
+        let id = person_id.clone();
+        let person = Entered::new(id, false, numbers, assertions, version, &self.rules);
         enter(self.tx, &[person], self.turn).await?;
         self.keep_entry(&person_id).await?;
-        Ok(self.applied(Some(number), Some(person_id)))
+        Ok(self.applied(Some(number), Some(person_id), Vec::new()))
     }
 
     /// Adds to a person of the register what the source says. The record is folded anew from everything
@@ -226,7 +238,9 @@ impl Work<'_> {
         let record = match (checked, held) {
             (Err(rejected), _) => return Ok(rejected),
             (Ok(()), None) => return Ok(rejected(Reason::PersonNotFound)),
-            (Ok(()), Some(_)) if self.application.dry_run => return Ok(self.applied(None, None)),
+            (Ok(()), Some(_)) if self.application.dry_run => {
+                return Ok(self.applied(None, None, Vec::new()));
+            }
             (Ok(()), Some(record)) => record,
         };
         let person_id = record.person_id.clone();
@@ -235,12 +249,29 @@ impl Work<'_> {
         let mut all = super::assertions(&rows)?;
         let new = self.assertions(&person_id);
         all.extend(new.iter().cloned());
-        let record = fold(&person_id, record.protected, &all);
-        let amended = Entered::amended(record, new, self.turn.version);
-        amend(self.tx, &amended, self.turn).await?;
+        let folded = fold(&person_id, record.protected, &all, &self.rules);
+        let outranked = outranked(&person_id, &new, &all, &self.rules);
+        let amended = Entered::amended(&record, folded, new, self.turn.version, &self.rules);
+        amend(self.tx, &[amended], self.turn).await?;
         self.keep_entry(&person_id).await?;
-        Ok(self.applied(None, Some(person_id)))
+        Ok(self.applied(None, Some(person_id), outranked))
     }
+}
+
+/// The items of which what is said now is not what is held, because a source with more authority says it.
+fn outranked(
+    person_id: &str,
+    new: &[Assertion],
+    all: &[Assertion],
+    rules: &AuthorityInForce,
+) -> Vec<String> {
+    let items: BTreeSet<&str> = new.iter().map(|said| said.item.as_str()).collect();
+    let lost = |item: &&str| {
+        explain(person_id, item, all, rules)
+            .into_iter()
+            .any(|(said, standing)| standing == Standing::Outranked && new.contains(said))
+    };
+    items.into_iter().filter(lost).map(str::to_owned).collect()
 }
 
 /// What became of the same contribution before.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Assertion, GoldenRecord, Identifier, fold};
+use model::{Assertion, AuthorityInForce, GoldenRecord, Identifier, fold};
 use serde::Serialize;
 use store::{Sql, Transaction};
 
@@ -20,16 +20,16 @@ const ADVANCE: Sql = Sql {
     postgres: "UPDATE register SET version = $1, known_at_us = $2 WHERE id = 1",
 };
 const PERSONS: Sql = Sql {
-    sqlite: "INSERT INTO person (person_id, protected, version, record) \
-             SELECT value ->> 'person_id', value ->> 'protected', value ->> 'version', value ->> 'record' \
-             FROM json_each(?)",
-    postgres: "INSERT INTO person (person_id, protected, version, record) \
-               SELECT person_id, protected, version, record FROM jsonb_to_recordset($1::text::jsonb) \
-               AS t (person_id text, protected boolean, version bigint, record text)",
+    sqlite: "INSERT INTO person (person_id, protected, version, record, authority) \
+             SELECT value ->> 'person_id', value ->> 'protected', value ->> 'version', value ->> 'record', \
+             value ->> 'authority' FROM json_each(?)",
+    postgres: "INSERT INTO person (person_id, protected, version, record, authority) \
+               SELECT person_id, protected, version, record, authority FROM jsonb_to_recordset($1::text::jsonb) \
+               AS t (person_id text, protected boolean, version bigint, record text, authority text)",
 };
 const AMEND: Sql = Sql {
-    sqlite: "UPDATE person SET version = ?, record = ? WHERE person_id = ?",
-    postgres: "UPDATE person SET version = $1, record = $2 WHERE person_id = $3",
+    sqlite: "UPDATE person SET version = ?, record = ?, authority = ? WHERE person_id = ?",
+    postgres: "UPDATE person SET version = $1, record = $2, authority = $3 WHERE person_id = $4",
 };
 const IDENTIFIERS: Sql = Sql {
     sqlite: "INSERT INTO identifier (value, kind, person_id, state) \
@@ -65,6 +65,10 @@ pub(crate) struct Entered {
     assertions: Vec<Assertion>,
     record: GoldenRecord,
     version: u64,
+    /// The items that look otherwise now.
+    touched: BTreeSet<String>,
+    /// The rules by which the record is folded.
+    authority: String,
 }
 
 impl Entered {
@@ -75,14 +79,37 @@ impl Entered {
         identifiers: Vec<Identifier>,
         assertions: Vec<Assertion>,
         version: u64,
+        rules: &AuthorityInForce,
     ) -> Self {
-        let record = fold(&person_id, protected, &assertions);
-        Self { identifiers, assertions, record, version }
+        let record = fold(&person_id, protected, &assertions, rules);
+        let touched = record.items.keys().cloned().collect();
+        let authority = rules.id().to_owned();
+        Self { identifiers, assertions, record, version, touched, authority }
     }
 
-    /// A person of the register, of whom `assertions` are new and `record` is the fold of all there are.
-    pub(super) fn amended(record: GoldenRecord, assertions: Vec<Assertion>, version: u64) -> Self {
-        Self { identifiers: Vec::new(), assertions, record, version }
+    /// A person of the register, who was `before`, of whom `assertions` are new and `record` is the fold of all there are.
+    pub(super) fn amended(
+        before: &GoldenRecord,
+        record: GoldenRecord,
+        assertions: Vec<Assertion>,
+        version: u64,
+        rules: &AuthorityInForce,
+    ) -> Self {
+        let items = before.items.keys().chain(record.items.keys());
+        let other = |item: &&String| before.values(item) != record.values(item);
+        let touched = items.filter(other).cloned().collect();
+        let (record, authority) = (GoldenRecord { version, ..record }, rules.id().to_owned());
+        Self { identifiers: Vec::new(), assertions, record, version, touched, authority }
+    }
+
+    /// Whether anything looks otherwise now.
+    pub(super) fn is_other(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    /// The person.
+    pub(super) fn person_id(&self) -> &str {
+        &self.record.person_id
     }
 }
 
@@ -92,6 +119,7 @@ struct PersonRow<'a> {
     protected: bool,
     version: u64,
     record: String,
+    authority: &'a str,
 }
 
 #[derive(Serialize)]
@@ -140,12 +168,15 @@ pub(crate) async fn enter(tx: &Transaction, persons: &[Entered], last: Turn) -> 
     history(tx, persons, last).await
 }
 
-/// Writes what is new about a person, and moves the register to `turn`.
-pub(super) async fn amend(tx: &Transaction, person: &Entered, turn: Turn) -> Result<(), Error> {
-    let row = PersonRow::of(person)?;
-    let values = vec![stored(row.version).into(), row.record.into(), row.person_id.into()];
-    tx.execute(&AMEND, values).await?;
-    history(tx, std::slice::from_ref(person), turn).await
+/// Writes what is new about persons, and moves the register to `last`.
+pub(super) async fn amend(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<(), Error> {
+    for person in persons {
+        let PersonRow { person_id, version, record, authority, .. } = PersonRow::of(person)?;
+        let (version, record) = (stored(version).into(), record.into());
+        let values = vec![version, record, authority.to_owned().into(), person_id.into()];
+        tx.execute(&AMEND, values).await?;
+    }
+    history(tx, persons, last).await
 }
 
 /// Writes assertions and change events, and moves the register to `last`.
@@ -156,9 +187,7 @@ async fn history(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<()
         for assertion in &person.assertions {
             assertions.push(AssertionRow::of(assertion)?);
         }
-        let items: BTreeSet<&String> = person.assertions.iter().map(|a| &a.item).collect();
-        let known = person.assertions.iter().map(|a| a.provenance.known_at_us).max();
-        let (items, known_at_us) = (serde_json::to_string(&items)?, known.unwrap_or_default());
+        let (items, known_at_us) = (serde_json::to_string(&person.touched)?, last.known_at_us);
         changes.push(ChangeRow { version, person_id, items, known_at_us });
     }
     tx.execute(&ASSERTIONS, vec![serde_json::to_string(&assertions)?.into()]).await?;
@@ -172,7 +201,8 @@ impl<'a> PersonRow<'a> {
     fn of(person: &'a Entered) -> Result<Self, Error> {
         let GoldenRecord { person_id, protected, .. } = &person.record;
         let record = serde_json::to_string(&person.record)?;
-        Ok(Self { person_id, protected: *protected, version: person.version, record })
+        let (version, authority) = (person.version, person.authority.as_str());
+        Ok(Self { person_id, protected: *protected, version, record, authority })
     }
 }
 

@@ -1,12 +1,22 @@
 //! Loading a population that exists already, such as synthetic persons for a demonstration.
 
-use model::{Assertion, Identifier, OldNumber, PartialDate, PersonalNumber, Provenance, Value};
+use model::{
+    Assertion, AuthorityInForce, Identifier, OldNumber, PartialDate, PersonalNumber, Provenance,
+    Value,
+};
+
+use store::Sql;
 
 use super::{
-    RegisterStore,
+    RegisterStore, day_of,
     enter::{Entered, enter, lock},
 };
 use crate::Error;
+
+const FIRST_RULES: Sql = Sql {
+    sqlite: "UPDATE register SET authority = ? WHERE id = 1 AND authority = ''",
+    postgres: "UPDATE register SET authority = $1 WHERE id = 1 AND authority = ''",
+};
 
 /// A person to be loaded.
 pub struct Newcomer {
@@ -37,20 +47,31 @@ impl RegisterStore {
         if let Some(wrong) = persons.iter().find(|p| p.number.is_synthetic() != self.synthetic()) {
             return Err(Error::OtherSide(!wrong.number.is_synthetic()));
         }
+        let rules = self.authority();
         self.store
             .write("load persons", move |tx| {
                 Box::pin(async move {
                     let first = lock(tx, known_at_us).await?;
                     let mut last = first;
+                    // What is loaded was learnt on that day.
+                    let rules = rules.in_force(day_of(first.known_at_us));
                     let mut entered = Vec::with_capacity(persons.len());
                     for (version, person) in (first.version..).zip(persons) {
                         last.version = version;
-                        entered.push(person.enter(contribution_id, first.known_at_us, version));
+                        entered.push(person.enter(
+                            contribution_id,
+                            first.known_at_us,
+                            version,
+                            &rules,
+                        ));
                     }
                     if entered.is_empty() {
                         return Ok(());
                     }
-                    enter(tx, &entered, last).await
+                    enter(tx, &entered, last).await?;
+                    // Who comes into a new register is all there is to fold.
+                    tx.execute(&FIRST_RULES, vec![rules.id().to_owned().into()]).await?;
+                    Ok(())
                 })
             })
             .await
@@ -58,7 +79,13 @@ impl RegisterStore {
 }
 
 impl Newcomer {
-    fn enter(self, contribution_id: &str, known_at_us: i64, version: u64) -> Entered {
+    fn enter(
+        self,
+        contribution_id: &str,
+        known_at_us: i64,
+        version: u64,
+        rules: &AuthorityInForce,
+    ) -> Entered {
         let person_id = self.person_id;
         let assertions = self.said.into_iter().map(|(item, value, source, valid_from)| Assertion {
             person_id: person_id.clone(),
@@ -75,6 +102,6 @@ impl Newcomer {
         let assertions = assertions.collect();
         let old = self.old_number.map(Identifier::OldNumber9);
         let numbers = std::iter::once(Identifier::PersonalNumber(self.number)).chain(old).collect();
-        Entered::new(person_id, self.protected, numbers, assertions, version)
+        Entered::new(person_id, self.protected, numbers, assertions, version, rules)
     }
 }

@@ -45,6 +45,12 @@ impl Ground {
         Self { procedure, acting_unit, officer, ..Self::default() }
     }
 
+    /// A ground of a task, of which others say the rest.
+    pub(crate) fn task(procedure: &str, legal_basis: &str) -> Self {
+        let (procedure, legal_basis) = (procedure.to_owned(), legal_basis.to_owned());
+        Self { procedure: Some(procedure), legal_basis: Some(legal_basis), ..Self::default() }
+    }
+
     /// Whether it names the officer.
     pub(crate) fn names_officer(&self) -> bool {
         self.officer.is_some()

@@ -11,7 +11,7 @@ use contract::{
 };
 use lienthong::demo::{BirthDate, Subject};
 
-pub(super) use answer::{NO_MATCH, outcome};
+pub(super) use answer::{NO_MATCH, held_json, held_text, outcome};
 
 use super::{
     connection::{Connected, Connection},

@@ -38,6 +38,15 @@ impl Question {
         self.ground.clone().or(connected.ground.clone()).whole()
     }
 
+    /// The ground: as said, or else of the task that the command is for, or else the caller's own in a demonstration.
+    pub(super) fn basis_of(
+        &self,
+        task: Ground,
+        connected: &Connected,
+    ) -> Result<AccessBasis, Ending> {
+        self.ground.clone().or(task).or(connected.ground.clone()).whole()
+    }
+
     /// The id, made up when not given.
     pub(super) fn request_id(&self) -> String {
         self.request_id.clone().unwrap_or_else(|| Runtime::system().entropy.id())

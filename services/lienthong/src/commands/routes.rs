@@ -91,8 +91,8 @@ async fn list(arguments: &List, out: &mut impl Write) -> Result<()> {
     }
     for route in &routes {
         writeln!(out, "{}  ({}, owner {})", route.database, route.identity, route.owner)?;
-        let committed = moment(route.last_commit_time).unwrap_or_else(|| "never".to_owned());
-        writeln!(out, "  changes handed on    {} (the last of {committed})", route.changes)?;
+        let committed = moment(route.last_commit_time).map(|at| format!(" (the last of {at})"));
+        writeln!(out, "  changes handed on    {}{}", route.changes, committed.unwrap_or_default())?;
         writeln!(out, "  events waiting       {}", route.waiting_events)?;
         writeln!(out, "  open dead letters    {}", route.open_dead_letters)?;
         for role in &route.roles {

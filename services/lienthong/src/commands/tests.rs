@@ -28,6 +28,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
     match cli.command {
         Command::Lookup(arguments) => lookup::run(*arguments, &mut out).await,
         Command::Verify(arguments) => verify::run(*arguments, &mut out).await,
+        Command::Explain(arguments) => explain::run(*arguments, &mut out).await,
         Command::Contribute(arguments) => contribute::run(*arguments, &mut out).await,
         Command::Audit(command) => audit::run(&command, &mut out).await,
         Command::Migrate(arguments) => migrate::run(&arguments, &mut out).await,
@@ -115,6 +116,14 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     let answer = json(&[&verified[..], &claims].concat()).await;
     assert_eq!(answer["results"][0]["outcome"], "mismatch");
     assert_eq!(answer["results"][1]["outcome"], "denied");
+
+    let explained = ["explain", "--demo", file, "--subject", "adult", "--item", "sex"];
+    let answer = json(&explained).await;
+    assert_eq!(answer["values"][0]["standing"], "current");
+    assert_eq!(answer["rule"]["sources"][0], "civil-status");
+    assert_eq!(answer["receipt"]["checked"], true);
+    assert!(run(&explained).await.unwrap().contains("current      "));
+    assert!(failed(run(&[&explained[..], &["--as", "portal"]].concat()).await));
 
     // A token that was not issued to the caller is nobody's.
     let token = ["lookup", "--demo", file, "--token", "t-1", "--item", "sex"];

@@ -87,8 +87,6 @@ pub struct Item {
     pub kind: ItemType,
     /// Its code list, exactly where it is coded.
     pub code_list: Option<String>,
-    /// The sources that should win for it, the first one first.
-    pub authority: Vec<String>,
     /// The groups it belongs to, which rules speak of.
     pub groups: Vec<String>,
 }

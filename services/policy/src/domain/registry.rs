@@ -161,17 +161,18 @@ impl Registry {
                 return wrong(format!("`{id}` ends before it begins"));
             }
             agreement.grants.iter().try_for_each(|grant| grant.check(id, catalogue))?;
-            agreement.check_follows()?;
+            agreement.check_obtained()?;
         }
         Ok(())
     }
 }
 
 impl Agreement {
-    /// That an item changed may say as much as its value, such as that somebody died: whoever is told of it must be
-    /// granted to obtain it.
-    fn check_follows(&self) -> Result<(), Error> {
-        for follow in self.grants.iter().filter(|grant| grant.action == Act::Follow) {
+    /// That an item changed may say as much as its value, such as that somebody died, and what else was said of it says
+    /// more: whoever is granted that must be granted to obtain it.
+    fn check_obtained(&self) -> Result<(), Error> {
+        let more = |grant: &&Grant| matches!(grant.action, Act::Follow | Act::Explain);
+        for follow in self.grants.iter().filter(more) {
             let obtained = |item: &String| {
                 self.grants.iter().any(|grant| {
                     grant.action == Act::Obtain
@@ -181,7 +182,10 @@ impl Agreement {
                 })
             };
             if let Some(item) = follow.items.iter().find(|item| !obtained(item)) {
-                return wrong(format!("`{}` lets `{item}` be followed and not obtained", self.id));
+                return wrong(format!(
+                    "`{}` grants more of `{item}` than to obtain it, and not that",
+                    self.id
+                ));
             }
         }
         Ok(())

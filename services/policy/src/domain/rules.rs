@@ -34,6 +34,8 @@ pub enum Act {
     Contribute,
     /// Be told whenever items of persons change, without their values (Art. 2(1)).
     Follow,
+    /// See everything that sources said of items of a person (Art. 2(2)).
+    Explain,
 }
 
 impl Act {
@@ -43,13 +45,15 @@ impl Act {
             Self::Obtain => "obtain",
             Self::Contribute => "contribute",
             Self::Follow => "follow",
+            Self::Explain => "explain",
         }
     }
 
-    /// The act that rules speak of: who may not obtain an item may not be told that it changed either.
+    /// The act that rules speak of: who may not obtain an item may not be told that it changed either, nor what else was
+    /// said of it.
     pub const fn in_rules(self) -> Self {
         match self {
-            Self::Obtain | Self::Follow => Self::Obtain,
+            Self::Obtain | Self::Follow | Self::Explain => Self::Obtain,
             Self::Contribute => Self::Contribute,
         }
     }

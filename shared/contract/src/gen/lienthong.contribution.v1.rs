@@ -215,6 +215,10 @@ pub struct ContributionReceipt {
     /// The source's id of the request, repeated.
     #[prost(string, tag = "11")]
     pub request_id: ::prost::alloc::string::String,
+    /// Ids of items that it says and of which a source with more authority says what is held: it is kept, and does not show
+    /// (Decision 1911/QD-TTg, Art. 2(2)).
+    #[prost(string, repeated, tag = "12")]
+    pub outranked_items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Which residence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

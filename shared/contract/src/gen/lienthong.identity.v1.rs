@@ -154,6 +154,106 @@ pub struct ClaimResult {
     #[prost(message, optional, tag = "3")]
     pub denied: ::core::option::Option<super::super::r#type::v1::Withheld>,
 }
+/// A question about how the values of one item came about.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainValueRequest {
+    /// Who is asked about. Required.
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the caller knows of the person. Required unless the procedure waives claims or the subject is a token; what
+    /// is given is held against the record in any case.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// Id of the item. Required.
+    #[prost(string, tag = "3")]
+    pub item: ::prost::alloc::string::String,
+    /// The ground of the request. Required.
+    #[prost(message, optional, tag = "4")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The answer must have seen at least this version of the register (I10). 0 means any.
+    #[prost(uint64, tag = "6")]
+    pub min_version: u64,
+}
+/// How the values of an item came about.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainValueResponse {
+    /// The answer. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ExplainValueAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// How the values of an item came about.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ExplainValueAnswer {
+    /// Whether a person was found.
+    #[prost(enumeration = "LookupOutcome", tag = "1")]
+    pub outcome: i32,
+    /// The item, as requested.
+    #[prost(string, tag = "2")]
+    pub item: ::prost::alloc::string::String,
+    /// Everything that was said of it, what is current first, the others as they would win; empty unless a person was found
+    /// and the item is given.
+    #[prost(message, repeated, tag = "3")]
+    pub values: ::prost::alloc::vec::Vec<ExplainedValue>,
+    /// The rule of authority that is in force for the item; absent when there is none, and then all sources are equal.
+    #[prost(message, optional, tag = "4")]
+    pub rule: ::core::option::Option<AuthorityRule>,
+    /// Id of all the rules by which the record is folded: the version of the data, and the day since which they are in
+    /// force.
+    #[prost(string, tag = "5")]
+    pub authority: ::prost::alloc::string::String,
+    /// By which rule the item is not given, where it is not.
+    #[prost(message, optional, tag = "6")]
+    pub withheld: ::core::option::Option<super::super::r#type::v1::Withheld>,
+    /// Version of the person's record; 0 unless a person was found.
+    #[prost(uint64, tag = "7")]
+    pub version: u64,
+    /// When the register answered.
+    #[prost(message, optional, tag = "8")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when a stored copy of the answer may be used; how long that is, the operator says.
+    #[prost(message, optional, tag = "9")]
+    pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the decision the answer rests on.
+    #[prost(string, tag = "10")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data the decision was made under.
+    #[prost(string, tag = "11")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "12")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// One value that a source said.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ExplainedValue {
+    /// The value, who said it, and its two clocks.
+    #[prost(message, optional, tag = "1")]
+    pub held: ::core::option::Option<super::super::r#type::v1::HeldValue>,
+    /// How it stands.
+    #[prost(enumeration = "ValueStanding", tag = "2")]
+    pub standing: i32,
+    /// Version of the register that holds it.
+    #[prost(uint64, tag = "3")]
+    pub version: u64,
+}
+/// Which source wins for an item, and by which text.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuthorityRule {
+    /// Ids of databases, the first one first; whoever is not named comes after them.
+    #[prost(string, repeated, tag = "1")]
+    pub sources: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The text that says so, as cited.
+    #[prost(string, tag = "2")]
+    pub basis: ::prost::alloc::string::String,
+}
 /// Whether a person was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -233,6 +333,47 @@ impl ClaimOutcome {
             "CLAIM_OUTCOME_DENIED" => Some(Self::Denied),
             "CLAIM_OUTCOME_INDETERMINATE" => Some(Self::Indeterminate),
             "CLAIM_OUTCOME_UNKNOWN_ITEM" => Some(Self::UnknownItem),
+            _ => None,
+        }
+    }
+}
+/// How a value that a source said stands in the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ValueStanding {
+    /// Never sent.
+    Unspecified = 0,
+    /// It is current.
+    Current = 1,
+    /// A source with more authority for the item speaks of it.
+    Outranked = 2,
+    /// A source with as much authority says what is true from a later day.
+    Superseded = 3,
+    /// A source with as much authority said something later of the same day.
+    Replaced = 4,
+}
+impl ValueStanding {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "VALUE_STANDING_UNSPECIFIED",
+            Self::Current => "VALUE_STANDING_CURRENT",
+            Self::Outranked => "VALUE_STANDING_OUTRANKED",
+            Self::Superseded => "VALUE_STANDING_SUPERSEDED",
+            Self::Replaced => "VALUE_STANDING_REPLACED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "VALUE_STANDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "VALUE_STANDING_CURRENT" => Some(Self::Current),
+            "VALUE_STANDING_OUTRANKED" => Some(Self::Outranked),
+            "VALUE_STANDING_SUPERSEDED" => Some(Self::Superseded),
+            "VALUE_STANDING_REPLACED" => Some(Self::Replaced),
             _ => None,
         }
     }
@@ -386,6 +527,40 @@ pub mod identity_service_client {
                     GrpcMethod::new(
                         "lienthong.identity.v1.IdentityService",
                         "VerifyClaims",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says how the values of one item came about: everything that sources ever said of it, which of it is current, and by
+        /// which rule of authority (Decision 1911/QD-TTg, Art. 2(2)). An agreement grants it by an action of its own
+        /// (`explain`). The grounds, the record and the NO_MATCH answer are those of GetPerson.
+        ///
+        /// Errors: as GetPerson.
+        pub async fn explain_value(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainValueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainValueResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.IdentityService/ExplainValue",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.identity.v1.IdentityService",
+                        "ExplainValue",
                     ),
                 );
             self.inner.unary(req, path, codec).await

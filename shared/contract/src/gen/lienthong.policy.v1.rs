@@ -139,6 +139,9 @@ pub enum Action {
     Contribute = 2,
     /// Be told whenever items of persons change, without their values (Decision 1911/QD-TTg, Art. 2(1)).
     Follow = 3,
+    /// See everything that sources said of an item of a person, and which of it is current (Decision 1911/QD-TTg,
+    /// Art. 2(2)).
+    Explain = 4,
 }
 impl Action {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -151,6 +154,7 @@ impl Action {
             Self::Obtain => "ACTION_OBTAIN",
             Self::Contribute => "ACTION_CONTRIBUTE",
             Self::Follow => "ACTION_FOLLOW",
+            Self::Explain => "ACTION_EXPLAIN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -160,6 +164,7 @@ impl Action {
             "ACTION_OBTAIN" => Some(Self::Obtain),
             "ACTION_CONTRIBUTE" => Some(Self::Contribute),
             "ACTION_FOLLOW" => Some(Self::Follow),
+            "ACTION_EXPLAIN" => Some(Self::Explain),
             _ => None,
         }
     }

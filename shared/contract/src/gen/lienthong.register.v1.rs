@@ -307,6 +307,9 @@ pub struct Applied {
     /// When the register learnt it; absent in a dry run.
     #[prost(message, optional, tag = "3")]
     pub known_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Ids of items that it says and of which a source with more authority says what is held.
+    #[prost(string, repeated, tag = "4")]
+    pub outranked_items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A contribution that was rejected.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -18,6 +18,7 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.exchange.v1.RouteService/SettleDeadLetter", true),
     ("/lienthong.identity.v1.IdentityService/GetPerson", true),
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", true),
+    ("/lienthong.identity.v1.IdentityService/ExplainValue", true),
     ("/lienthong.policy.v1.PolicyService/Decide", true),
     ("/lienthong.register.v1.FeedService/ListChanges", true),
     ("/lienthong.register.v1.RegisterService/Apply", true),

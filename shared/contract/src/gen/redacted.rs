@@ -263,6 +263,7 @@ impl ::core::fmt::Debug for crate::contribution::v1::ContributionReceipt {
             .field("decision_id", &self.decision_id)
             .field("policy_revision", &self.policy_revision)
             .field("request_id", &self.request_id)
+            .field("outranked_items", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -413,6 +414,35 @@ impl ::core::fmt::Debug for crate::identity::v1::ClaimResult {
     }
 }
 
+impl ::core::fmt::Debug for crate::identity::v1::ExplainValueAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ExplainValueAnswer")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("item", &self.item)
+            .field("values", &self.values)
+            .field("rule", &self.rule)
+            .field("authority", &self.authority)
+            .field("withheld", &self.withheld)
+            .field("version", &::core::format_args!("[personal]"))
+            .field("answer_time", &self.answer_time)
+            .field("valid_until", &self.valid_until)
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ExplainedValue {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ExplainedValue")
+            .field("held", &self.held)
+            .field("standing", &::core::format_args!("[personal]"))
+            .field("version", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::register::v1::FollowedChange {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("FollowedChange")
@@ -470,6 +500,7 @@ impl ::core::fmt::Debug for crate::register::v1::Applied {
             .field("version", &self.version)
             .field("issued_number", &::core::format_args!("[personal]"))
             .field("known_time", &self.known_time)
+            .field("outranked_items", &::core::format_args!("[personal]"))
             .finish()
     }
 }

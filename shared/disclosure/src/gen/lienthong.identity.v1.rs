@@ -51,6 +51,22 @@ pub mod identity_service_server {
             >,
             tonic::Status,
         >;
+        /// Says how the values of one item came about: everything that sources ever said of it, which of it is current, and by
+        /// which rule of authority (Decision 1911/QD-TTg, Art. 2(2)). An agreement grants it by an action of its own
+        /// (`explain`). The grounds, the record and the NO_MATCH answer are those of GetPerson.
+        ///
+        /// Errors: as GetPerson.
+        async fn explain_value(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::ExplainValueRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::ExplainValueResponse>,
+            >,
+            tonic::Status,
+        >;
     }
     /// The register as integrating agencies see it (Decision 1911/QD-TTg, Art. 2(1)).
     #[derive(Debug)]
@@ -214,6 +230,56 @@ pub mod identity_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = VerifyClaimsSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.identity.v1.IdentityService/ExplainValue" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainValueSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::ExplainValueRequest>,
+                    > for ExplainValueSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::ExplainValueResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::identity::v1::ExplainValueRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::explain_value(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainValueSvc(inner);
                         let codec = crate::codec::GateCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -39,7 +39,7 @@ pub(super) fn checked<'a>(
     };
     let min_version = request.min_version;
     let (claims, relations) = (claims.flatten(), request.items.iter().any(|i| names_others(i)));
-    Ok((Lookup { subject, claims, min_version, comparisons: 0, relations }, basis))
+    Ok((Lookup { subject, claims, min_version, comparisons: 0, relations, explain: None }, basis))
 }
 
 /// A tag that changes with the record and tells nothing of it.

@@ -79,14 +79,16 @@ fn lines(item: ItemOutcome) -> Vec<String> {
 }
 
 fn values(held: HeldValues, note: &str) -> Vec<String> {
-    let one = |held: HeldValue| {
-        let value = held.value.and_then(ItemValue::read);
-        let value = value.map_or_else(|| "(of another version)".to_owned(), |v| v.to_string());
-        let provenance = held.provenance.unwrap_or_default();
-        let since = provenance.valid_from.map(|date| format!(", since {}", Date(date)));
-        format!("{value}  [{}{}{note}]", provenance.source, since.unwrap_or_default())
-    };
-    held.values.into_iter().map(one).collect()
+    held.values.into_iter().map(|held| held_text(held, note)).collect()
+}
+
+/// A value and where it comes from, as a person reads it.
+pub(in crate::commands) fn held_text(held: HeldValue, note: &str) -> String {
+    let value = held.value.and_then(ItemValue::read);
+    let value = value.map_or_else(|| "(of another version)".to_owned(), |v| v.to_string());
+    let provenance = held.provenance.unwrap_or_default();
+    let since = provenance.valid_from.map(|date| format!(", since {}", Date(date)));
+    format!("{value}  [{}{}{note}]", provenance.source, since.unwrap_or_default())
 }
 
 fn json(answer: GetPersonAnswer, checked: &Checked) -> Value {
@@ -107,7 +109,7 @@ fn json(answer: GetPersonAnswer, checked: &Checked) -> Value {
 fn item(item: ItemOutcome) -> Value {
     let name = item.item;
     let held = |outcome: &str, held: HeldValues| {
-        let values: Vec<_> = held.values.into_iter().map(value).collect();
+        let values: Vec<_> = held.values.into_iter().map(held_json).collect();
         json!({ "item": name.as_str(), "outcome": outcome, "values": values })
     };
     match item.outcome {
@@ -126,7 +128,8 @@ fn item(item: ItemOutcome) -> Value {
     }
 }
 
-fn value(held: HeldValue) -> Value {
+/// A value and where it comes from, for programs.
+pub(in crate::commands) fn held_json(held: HeldValue) -> Value {
     let provenance = held.provenance.unwrap_or_default();
     json!({
         "value": held.value.and_then(ItemValue::read),

@@ -863,9 +863,12 @@ type ContributionReceipt struct {
 	// Revision of the policy data the decision was made under.
 	PolicyRevision string `protobuf:"bytes,10,opt,name=policy_revision,json=policyRevision,proto3" json:"policy_revision,omitempty"`
 	// The source's id of the request, repeated.
-	RequestId     string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RequestId string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Ids of items that it says and of which a source with more authority says what is held: it is kept, and does not show
+	// (Decision 1911/QD-TTg, Art. 2(2)).
+	OutrankedItems []string `protobuf:"bytes,12,rep,name=outranked_items,json=outrankedItems,proto3" json:"outranked_items,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ContributionReceipt) Reset() {
@@ -975,6 +978,13 @@ func (x *ContributionReceipt) GetRequestId() string {
 	return ""
 }
 
+func (x *ContributionReceipt) GetOutrankedItems() []string {
+	if x != nil {
+		return x.OutrankedItems
+	}
+	return nil
+}
+
 var File_lienthong_contribution_v1_contribution_service_proto protoreflect.FileDescriptor
 
 const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
@@ -1037,7 +1047,7 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"valid_from\x18\x03 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\tvalidFrom\"\x9b\x01\n" +
 	"\x1aSubmitContributionResponse\x12F\n" +
 	"\x06answer\x18\x01 \x01(\v2..lienthong.contribution.v1.ContributionReceiptR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xb3\x04\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xe4\x04\n" +
 	"\x13ContributionReceipt\x12/\n" +
 	"\x0fcontribution_id\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0econtributionId\x12/\n" +
 	"\x0fidempotency_key\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x12J\n" +
@@ -1053,7 +1063,8 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\x0fpolicy_revision\x18\n" +
 	" \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0epolicyRevision\x12%\n" +
 	"\n" +
-	"request_id\x18\v \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId*\x87\x01\n" +
+	"request_id\x18\v \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x12/\n" +
+	"\x0foutranked_items\x18\f \x03(\tB\x06\xba\xac\x19\x02\b\x02R\x0eoutrankedItems*\x87\x01\n" +
 	"\rResidenceKind\x12\x1e\n" +
 	"\x1aRESIDENCE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18RESIDENCE_KIND_PERMANENT\x10\x01\x12\x1c\n" +

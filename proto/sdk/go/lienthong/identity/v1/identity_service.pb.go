@@ -150,6 +150,67 @@ func (ClaimOutcome) EnumDescriptor() ([]byte, []int) {
 	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{1}
 }
 
+// How a value that a source said stands in the record.
+type ValueStanding int32
+
+const (
+	// Never sent.
+	ValueStanding_VALUE_STANDING_UNSPECIFIED ValueStanding = 0
+	// It is current.
+	ValueStanding_VALUE_STANDING_CURRENT ValueStanding = 1
+	// A source with more authority for the item speaks of it.
+	ValueStanding_VALUE_STANDING_OUTRANKED ValueStanding = 2
+	// A source with as much authority says what is true from a later day.
+	ValueStanding_VALUE_STANDING_SUPERSEDED ValueStanding = 3
+	// A source with as much authority said something later of the same day.
+	ValueStanding_VALUE_STANDING_REPLACED ValueStanding = 4
+)
+
+// Enum value maps for ValueStanding.
+var (
+	ValueStanding_name = map[int32]string{
+		0: "VALUE_STANDING_UNSPECIFIED",
+		1: "VALUE_STANDING_CURRENT",
+		2: "VALUE_STANDING_OUTRANKED",
+		3: "VALUE_STANDING_SUPERSEDED",
+		4: "VALUE_STANDING_REPLACED",
+	}
+	ValueStanding_value = map[string]int32{
+		"VALUE_STANDING_UNSPECIFIED": 0,
+		"VALUE_STANDING_CURRENT":     1,
+		"VALUE_STANDING_OUTRANKED":   2,
+		"VALUE_STANDING_SUPERSEDED":  3,
+		"VALUE_STANDING_REPLACED":    4,
+	}
+)
+
+func (x ValueStanding) Enum() *ValueStanding {
+	p := new(ValueStanding)
+	*p = x
+	return p
+}
+
+func (x ValueStanding) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ValueStanding) Descriptor() protoreflect.EnumDescriptor {
+	return file_lienthong_identity_v1_identity_service_proto_enumTypes[2].Descriptor()
+}
+
+func (ValueStanding) Type() protoreflect.EnumType {
+	return &file_lienthong_identity_v1_identity_service_proto_enumTypes[2]
+}
+
+func (x ValueStanding) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ValueStanding.Descriptor instead.
+func (ValueStanding) EnumDescriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{2}
+}
+
 // A question about one person.
 type GetPersonRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -800,6 +861,419 @@ func (x *ClaimResult) GetDenied() *v1.Withheld {
 	return nil
 }
 
+// A question about how the values of one item came about.
+type ExplainValueRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who is asked about. Required.
+	Subject *v1.SubjectRef `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	// What the caller knows of the person. Required unless the procedure waives claims or the subject is a token; what
+	// is given is held against the record in any case.
+	Claims *v1.Claims `protobuf:"bytes,2,opt,name=claims,proto3" json:"claims,omitempty"`
+	// Id of the item. Required.
+	Item string `protobuf:"bytes,3,opt,name=item,proto3" json:"item,omitempty"`
+	// The ground of the request. Required.
+	Basis *v1.AccessBasis `protobuf:"bytes,4,opt,name=basis,proto3" json:"basis,omitempty"`
+	// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The answer must have seen at least this version of the register (I10). 0 means any.
+	MinVersion    uint64 `protobuf:"varint,6,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainValueRequest) Reset() {
+	*x = ExplainValueRequest{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainValueRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainValueRequest) ProtoMessage() {}
+
+func (x *ExplainValueRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainValueRequest.ProtoReflect.Descriptor instead.
+func (*ExplainValueRequest) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExplainValueRequest) GetSubject() *v1.SubjectRef {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *ExplainValueRequest) GetClaims() *v1.Claims {
+	if x != nil {
+		return x.Claims
+	}
+	return nil
+}
+
+func (x *ExplainValueRequest) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *ExplainValueRequest) GetBasis() *v1.AccessBasis {
+	if x != nil {
+		return x.Basis
+	}
+	return nil
+}
+
+func (x *ExplainValueRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ExplainValueRequest) GetMinVersion() uint64 {
+	if x != nil {
+		return x.MinVersion
+	}
+	return 0
+}
+
+// How the values of an item came about.
+type ExplainValueResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The answer. Its bytes are what the receipt proves.
+	Answer *ExplainValueAnswer `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	// The proof that the answer was recorded before it was sent.
+	Receipt       *v11.Receipt `protobuf:"bytes,2,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainValueResponse) Reset() {
+	*x = ExplainValueResponse{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainValueResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainValueResponse) ProtoMessage() {}
+
+func (x *ExplainValueResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainValueResponse.ProtoReflect.Descriptor instead.
+func (*ExplainValueResponse) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExplainValueResponse) GetAnswer() *ExplainValueAnswer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *ExplainValueResponse) GetReceipt() *v11.Receipt {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
+// How the values of an item came about.
+type ExplainValueAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether a person was found.
+	Outcome LookupOutcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=lienthong.identity.v1.LookupOutcome" json:"outcome,omitempty"`
+	// The item, as requested.
+	Item string `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	// Everything that was said of it, what is current first, the others as they would win; empty unless a person was found
+	// and the item is given.
+	Values []*ExplainedValue `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty"`
+	// The rule of authority that is in force for the item; absent when there is none, and then all sources are equal.
+	Rule *AuthorityRule `protobuf:"bytes,4,opt,name=rule,proto3" json:"rule,omitempty"`
+	// Id of all the rules by which the record is folded: the version of the data, and the day since which they are in
+	// force.
+	Authority string `protobuf:"bytes,5,opt,name=authority,proto3" json:"authority,omitempty"`
+	// By which rule the item is not given, where it is not.
+	Withheld *v1.Withheld `protobuf:"bytes,6,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	// Version of the person's record; 0 unless a person was found.
+	Version uint64 `protobuf:"varint,7,opt,name=version,proto3" json:"version,omitempty"`
+	// When the register answered.
+	AnswerTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=answer_time,json=answerTime,proto3" json:"answer_time,omitempty"`
+	// Until when a stored copy of the answer may be used; how long that is, the operator says.
+	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
+	// Id of the decision the answer rests on.
+	DecisionId string `protobuf:"bytes,10,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
+	// Revision of the policy data the decision was made under.
+	PolicyRevision string `protobuf:"bytes,11,opt,name=policy_revision,json=policyRevision,proto3" json:"policy_revision,omitempty"`
+	// The caller's id of the request, repeated.
+	RequestId     string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainValueAnswer) Reset() {
+	*x = ExplainValueAnswer{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainValueAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainValueAnswer) ProtoMessage() {}
+
+func (x *ExplainValueAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainValueAnswer.ProtoReflect.Descriptor instead.
+func (*ExplainValueAnswer) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ExplainValueAnswer) GetOutcome() LookupOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return LookupOutcome_LOOKUP_OUTCOME_UNSPECIFIED
+}
+
+func (x *ExplainValueAnswer) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *ExplainValueAnswer) GetValues() []*ExplainedValue {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *ExplainValueAnswer) GetRule() *AuthorityRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *ExplainValueAnswer) GetAuthority() string {
+	if x != nil {
+		return x.Authority
+	}
+	return ""
+}
+
+func (x *ExplainValueAnswer) GetWithheld() *v1.Withheld {
+	if x != nil {
+		return x.Withheld
+	}
+	return nil
+}
+
+func (x *ExplainValueAnswer) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ExplainValueAnswer) GetAnswerTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AnswerTime
+	}
+	return nil
+}
+
+func (x *ExplainValueAnswer) GetValidUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidUntil
+	}
+	return nil
+}
+
+func (x *ExplainValueAnswer) GetDecisionId() string {
+	if x != nil {
+		return x.DecisionId
+	}
+	return ""
+}
+
+func (x *ExplainValueAnswer) GetPolicyRevision() string {
+	if x != nil {
+		return x.PolicyRevision
+	}
+	return ""
+}
+
+func (x *ExplainValueAnswer) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// One value that a source said.
+type ExplainedValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The value, who said it, and its two clocks.
+	Held *v1.HeldValue `protobuf:"bytes,1,opt,name=held,proto3" json:"held,omitempty"`
+	// How it stands.
+	Standing ValueStanding `protobuf:"varint,2,opt,name=standing,proto3,enum=lienthong.identity.v1.ValueStanding" json:"standing,omitempty"`
+	// Version of the register that holds it.
+	Version       uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainedValue) Reset() {
+	*x = ExplainedValue{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainedValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainedValue) ProtoMessage() {}
+
+func (x *ExplainedValue) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainedValue.ProtoReflect.Descriptor instead.
+func (*ExplainedValue) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ExplainedValue) GetHeld() *v1.HeldValue {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+func (x *ExplainedValue) GetStanding() ValueStanding {
+	if x != nil {
+		return x.Standing
+	}
+	return ValueStanding_VALUE_STANDING_UNSPECIFIED
+}
+
+func (x *ExplainedValue) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// Which source wins for an item, and by which text.
+type AuthorityRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ids of databases, the first one first; whoever is not named comes after them.
+	Sources []string `protobuf:"bytes,1,rep,name=sources,proto3" json:"sources,omitempty"`
+	// The text that says so, as cited.
+	Basis         string `protobuf:"bytes,2,opt,name=basis,proto3" json:"basis,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuthorityRule) Reset() {
+	*x = AuthorityRule{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuthorityRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuthorityRule) ProtoMessage() {}
+
+func (x *AuthorityRule) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuthorityRule.ProtoReflect.Descriptor instead.
+func (*AuthorityRule) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AuthorityRule) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+func (x *AuthorityRule) GetBasis() string {
+	if x != nil {
+		return x.Basis
+	}
+	return ""
+}
+
 var File_lienthong_identity_v1_identity_service_proto protoreflect.FileDescriptor
 
 const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
@@ -863,7 +1337,44 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\vClaimResult\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12E\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2#.lienthong.identity.v1.ClaimOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x123\n" +
-	"\x06denied\x18\x03 \x01(\v2\x1b.lienthong.type.v1.WithheldR\x06denied*f\n" +
+	"\x06denied\x18\x03 \x01(\v2\x1b.lienthong.type.v1.WithheldR\x06denied\"\xa3\x02\n" +
+	"\x13ExplainValueRequest\x127\n" +
+	"\asubject\x18\x01 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\asubject\x121\n" +
+	"\x06claims\x18\x02 \x01(\v2\x19.lienthong.type.v1.ClaimsR\x06claims\x12\x1a\n" +
+	"\x04item\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x124\n" +
+	"\x05basis\x18\x04 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12%\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x12'\n" +
+	"\vmin_version\x18\x06 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\n" +
+	"minVersion\"\x90\x01\n" +
+	"\x14ExplainValueResponse\x12A\n" +
+	"\x06answer\x18\x01 \x01(\v2).lienthong.identity.v1.ExplainValueAnswerR\x06answer\x125\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xed\x04\n" +
+	"\x12ExplainValueAnswer\x12F\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2$.lienthong.identity.v1.LookupOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x12\x1a\n" +
+	"\x04item\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12=\n" +
+	"\x06values\x18\x03 \x03(\v2%.lienthong.identity.v1.ExplainedValueR\x06values\x128\n" +
+	"\x04rule\x18\x04 \x01(\v2$.lienthong.identity.v1.AuthorityRuleR\x04rule\x12$\n" +
+	"\tauthority\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\tauthority\x127\n" +
+	"\bwithheld\x18\x06 \x01(\v2\x1b.lienthong.type.v1.WithheldR\bwithheld\x12 \n" +
+	"\aversion\x18\a \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\aversion\x12;\n" +
+	"\vanswer_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"answerTime\x12;\n" +
+	"\vvalid_until\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"validUntil\x12'\n" +
+	"\vdecision_id\x18\n" +
+	" \x01(\tB\x06\xba\xac\x19\x02\b\x01R\n" +
+	"decisionId\x12/\n" +
+	"\x0fpolicy_revision\x18\v \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0epolicyRevision\x12%\n" +
+	"\n" +
+	"request_id\x18\f \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\"\xae\x01\n" +
+	"\x0eExplainedValue\x120\n" +
+	"\x04held\x18\x01 \x01(\v2\x1c.lienthong.type.v1.HeldValueR\x04held\x12H\n" +
+	"\bstanding\x18\x02 \x01(\x0e2$.lienthong.identity.v1.ValueStandingB\x06\xba\xac\x19\x02\b\x02R\bstanding\x12 \n" +
+	"\aversion\x18\x03 \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\aversion\"O\n" +
+	"\rAuthorityRule\x12 \n" +
+	"\asources\x18\x01 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\asources\x12\x1c\n" +
+	"\x05basis\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x05basis*f\n" +
 	"\rLookupOutcome\x12\x1e\n" +
 	"\x1aLOOKUP_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14LOOKUP_OUTCOME_MATCH\x10\x01\x12\x1b\n" +
@@ -875,10 +1386,17 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\x16CLAIM_OUTCOME_NOT_HELD\x10\x03\x12\x18\n" +
 	"\x14CLAIM_OUTCOME_DENIED\x10\x04\x12\x1f\n" +
 	"\x1bCLAIM_OUTCOME_INDETERMINATE\x10\x05\x12\x1e\n" +
-	"\x1aCLAIM_OUTCOME_UNKNOWN_ITEM\x10\x062\xe4\x01\n" +
+	"\x1aCLAIM_OUTCOME_UNKNOWN_ITEM\x10\x06*\xa5\x01\n" +
+	"\rValueStanding\x12\x1e\n" +
+	"\x1aVALUE_STANDING_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16VALUE_STANDING_CURRENT\x10\x01\x12\x1c\n" +
+	"\x18VALUE_STANDING_OUTRANKED\x10\x02\x12\x1d\n" +
+	"\x19VALUE_STANDING_SUPERSEDED\x10\x03\x12\x1b\n" +
+	"\x17VALUE_STANDING_REPLACED\x10\x042\xd2\x02\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\tGetPerson\x12'.lienthong.identity.v1.GetPersonRequest\x1a(.lienthong.identity.v1.GetPersonResponse\"\x03\x90\x02\x02\x12l\n" +
-	"\fVerifyClaims\x12*.lienthong.identity.v1.VerifyClaimsRequest\x1a+.lienthong.identity.v1.VerifyClaimsResponse\"\x03\x90\x02\x02Br\n" +
+	"\fVerifyClaims\x12*.lienthong.identity.v1.VerifyClaimsRequest\x1a+.lienthong.identity.v1.VerifyClaimsResponse\"\x03\x90\x02\x02\x12l\n" +
+	"\fExplainValue\x12*.lienthong.identity.v1.ExplainValueRequest\x1a+.lienthong.identity.v1.ExplainValueResponse\"\x03\x90\x02\x02Br\n" +
 	"\x1cvn.gov.lienthong.identity.v1P\x01Z8lienthong.gov.vn/sdk/go/lienthong/identity/v1;identityv1\xaa\x02\x15Lienthong.Identity.V1b\x06proto3"
 
 var (
@@ -893,60 +1411,82 @@ func file_lienthong_identity_v1_identity_service_proto_rawDescGZIP() []byte {
 	return file_lienthong_identity_v1_identity_service_proto_rawDescData
 }
 
-var file_lienthong_identity_v1_identity_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lienthong_identity_v1_identity_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_lienthong_identity_v1_identity_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_lienthong_identity_v1_identity_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_lienthong_identity_v1_identity_service_proto_goTypes = []any{
 	(LookupOutcome)(0),            // 0: lienthong.identity.v1.LookupOutcome
 	(ClaimOutcome)(0),             // 1: lienthong.identity.v1.ClaimOutcome
-	(*GetPersonRequest)(nil),      // 2: lienthong.identity.v1.GetPersonRequest
-	(*GetPersonResponse)(nil),     // 3: lienthong.identity.v1.GetPersonResponse
-	(*GetPersonAnswer)(nil),       // 4: lienthong.identity.v1.GetPersonAnswer
-	(*VerifyClaimsRequest)(nil),   // 5: lienthong.identity.v1.VerifyClaimsRequest
-	(*ClaimedValue)(nil),          // 6: lienthong.identity.v1.ClaimedValue
-	(*VerifyClaimsResponse)(nil),  // 7: lienthong.identity.v1.VerifyClaimsResponse
-	(*VerifyClaimsAnswer)(nil),    // 8: lienthong.identity.v1.VerifyClaimsAnswer
-	(*ClaimResult)(nil),           // 9: lienthong.identity.v1.ClaimResult
-	(*v1.SubjectRef)(nil),         // 10: lienthong.type.v1.SubjectRef
-	(*v1.Claims)(nil),             // 11: lienthong.type.v1.Claims
-	(*v1.AccessBasis)(nil),        // 12: lienthong.type.v1.AccessBasis
-	(*v11.Receipt)(nil),           // 13: lienthong.audit.v1.Receipt
-	(*v1.ItemOutcome)(nil),        // 14: lienthong.type.v1.ItemOutcome
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*v1.ItemValue)(nil),          // 16: lienthong.type.v1.ItemValue
-	(*v1.Withheld)(nil),           // 17: lienthong.type.v1.Withheld
+	(ValueStanding)(0),            // 2: lienthong.identity.v1.ValueStanding
+	(*GetPersonRequest)(nil),      // 3: lienthong.identity.v1.GetPersonRequest
+	(*GetPersonResponse)(nil),     // 4: lienthong.identity.v1.GetPersonResponse
+	(*GetPersonAnswer)(nil),       // 5: lienthong.identity.v1.GetPersonAnswer
+	(*VerifyClaimsRequest)(nil),   // 6: lienthong.identity.v1.VerifyClaimsRequest
+	(*ClaimedValue)(nil),          // 7: lienthong.identity.v1.ClaimedValue
+	(*VerifyClaimsResponse)(nil),  // 8: lienthong.identity.v1.VerifyClaimsResponse
+	(*VerifyClaimsAnswer)(nil),    // 9: lienthong.identity.v1.VerifyClaimsAnswer
+	(*ClaimResult)(nil),           // 10: lienthong.identity.v1.ClaimResult
+	(*ExplainValueRequest)(nil),   // 11: lienthong.identity.v1.ExplainValueRequest
+	(*ExplainValueResponse)(nil),  // 12: lienthong.identity.v1.ExplainValueResponse
+	(*ExplainValueAnswer)(nil),    // 13: lienthong.identity.v1.ExplainValueAnswer
+	(*ExplainedValue)(nil),        // 14: lienthong.identity.v1.ExplainedValue
+	(*AuthorityRule)(nil),         // 15: lienthong.identity.v1.AuthorityRule
+	(*v1.SubjectRef)(nil),         // 16: lienthong.type.v1.SubjectRef
+	(*v1.Claims)(nil),             // 17: lienthong.type.v1.Claims
+	(*v1.AccessBasis)(nil),        // 18: lienthong.type.v1.AccessBasis
+	(*v11.Receipt)(nil),           // 19: lienthong.audit.v1.Receipt
+	(*v1.ItemOutcome)(nil),        // 20: lienthong.type.v1.ItemOutcome
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*v1.ItemValue)(nil),          // 22: lienthong.type.v1.ItemValue
+	(*v1.Withheld)(nil),           // 23: lienthong.type.v1.Withheld
+	(*v1.HeldValue)(nil),          // 24: lienthong.type.v1.HeldValue
 }
 var file_lienthong_identity_v1_identity_service_proto_depIdxs = []int32{
-	10, // 0: lienthong.identity.v1.GetPersonRequest.subject:type_name -> lienthong.type.v1.SubjectRef
-	11, // 1: lienthong.identity.v1.GetPersonRequest.claims:type_name -> lienthong.type.v1.Claims
-	12, // 2: lienthong.identity.v1.GetPersonRequest.basis:type_name -> lienthong.type.v1.AccessBasis
-	4,  // 3: lienthong.identity.v1.GetPersonResponse.answer:type_name -> lienthong.identity.v1.GetPersonAnswer
-	13, // 4: lienthong.identity.v1.GetPersonResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	16, // 0: lienthong.identity.v1.GetPersonRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	17, // 1: lienthong.identity.v1.GetPersonRequest.claims:type_name -> lienthong.type.v1.Claims
+	18, // 2: lienthong.identity.v1.GetPersonRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	5,  // 3: lienthong.identity.v1.GetPersonResponse.answer:type_name -> lienthong.identity.v1.GetPersonAnswer
+	19, // 4: lienthong.identity.v1.GetPersonResponse.receipt:type_name -> lienthong.audit.v1.Receipt
 	0,  // 5: lienthong.identity.v1.GetPersonAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
-	14, // 6: lienthong.identity.v1.GetPersonAnswer.items:type_name -> lienthong.type.v1.ItemOutcome
-	15, // 7: lienthong.identity.v1.GetPersonAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	15, // 8: lienthong.identity.v1.GetPersonAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	10, // 9: lienthong.identity.v1.VerifyClaimsRequest.subject:type_name -> lienthong.type.v1.SubjectRef
-	11, // 10: lienthong.identity.v1.VerifyClaimsRequest.claims:type_name -> lienthong.type.v1.Claims
-	6,  // 11: lienthong.identity.v1.VerifyClaimsRequest.claimed_values:type_name -> lienthong.identity.v1.ClaimedValue
-	12, // 12: lienthong.identity.v1.VerifyClaimsRequest.basis:type_name -> lienthong.type.v1.AccessBasis
-	16, // 13: lienthong.identity.v1.ClaimedValue.value:type_name -> lienthong.type.v1.ItemValue
-	8,  // 14: lienthong.identity.v1.VerifyClaimsResponse.answer:type_name -> lienthong.identity.v1.VerifyClaimsAnswer
-	13, // 15: lienthong.identity.v1.VerifyClaimsResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	20, // 6: lienthong.identity.v1.GetPersonAnswer.items:type_name -> lienthong.type.v1.ItemOutcome
+	21, // 7: lienthong.identity.v1.GetPersonAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	21, // 8: lienthong.identity.v1.GetPersonAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	16, // 9: lienthong.identity.v1.VerifyClaimsRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	17, // 10: lienthong.identity.v1.VerifyClaimsRequest.claims:type_name -> lienthong.type.v1.Claims
+	7,  // 11: lienthong.identity.v1.VerifyClaimsRequest.claimed_values:type_name -> lienthong.identity.v1.ClaimedValue
+	18, // 12: lienthong.identity.v1.VerifyClaimsRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	22, // 13: lienthong.identity.v1.ClaimedValue.value:type_name -> lienthong.type.v1.ItemValue
+	9,  // 14: lienthong.identity.v1.VerifyClaimsResponse.answer:type_name -> lienthong.identity.v1.VerifyClaimsAnswer
+	19, // 15: lienthong.identity.v1.VerifyClaimsResponse.receipt:type_name -> lienthong.audit.v1.Receipt
 	0,  // 16: lienthong.identity.v1.VerifyClaimsAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
-	9,  // 17: lienthong.identity.v1.VerifyClaimsAnswer.results:type_name -> lienthong.identity.v1.ClaimResult
-	15, // 18: lienthong.identity.v1.VerifyClaimsAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	15, // 19: lienthong.identity.v1.VerifyClaimsAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	10, // 17: lienthong.identity.v1.VerifyClaimsAnswer.results:type_name -> lienthong.identity.v1.ClaimResult
+	21, // 18: lienthong.identity.v1.VerifyClaimsAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	21, // 19: lienthong.identity.v1.VerifyClaimsAnswer.valid_until:type_name -> google.protobuf.Timestamp
 	1,  // 20: lienthong.identity.v1.ClaimResult.outcome:type_name -> lienthong.identity.v1.ClaimOutcome
-	17, // 21: lienthong.identity.v1.ClaimResult.denied:type_name -> lienthong.type.v1.Withheld
-	2,  // 22: lienthong.identity.v1.IdentityService.GetPerson:input_type -> lienthong.identity.v1.GetPersonRequest
-	5,  // 23: lienthong.identity.v1.IdentityService.VerifyClaims:input_type -> lienthong.identity.v1.VerifyClaimsRequest
-	3,  // 24: lienthong.identity.v1.IdentityService.GetPerson:output_type -> lienthong.identity.v1.GetPersonResponse
-	7,  // 25: lienthong.identity.v1.IdentityService.VerifyClaims:output_type -> lienthong.identity.v1.VerifyClaimsResponse
-	24, // [24:26] is the sub-list for method output_type
-	22, // [22:24] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	23, // 21: lienthong.identity.v1.ClaimResult.denied:type_name -> lienthong.type.v1.Withheld
+	16, // 22: lienthong.identity.v1.ExplainValueRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	17, // 23: lienthong.identity.v1.ExplainValueRequest.claims:type_name -> lienthong.type.v1.Claims
+	18, // 24: lienthong.identity.v1.ExplainValueRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	13, // 25: lienthong.identity.v1.ExplainValueResponse.answer:type_name -> lienthong.identity.v1.ExplainValueAnswer
+	19, // 26: lienthong.identity.v1.ExplainValueResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	0,  // 27: lienthong.identity.v1.ExplainValueAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
+	14, // 28: lienthong.identity.v1.ExplainValueAnswer.values:type_name -> lienthong.identity.v1.ExplainedValue
+	15, // 29: lienthong.identity.v1.ExplainValueAnswer.rule:type_name -> lienthong.identity.v1.AuthorityRule
+	23, // 30: lienthong.identity.v1.ExplainValueAnswer.withheld:type_name -> lienthong.type.v1.Withheld
+	21, // 31: lienthong.identity.v1.ExplainValueAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	21, // 32: lienthong.identity.v1.ExplainValueAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	24, // 33: lienthong.identity.v1.ExplainedValue.held:type_name -> lienthong.type.v1.HeldValue
+	2,  // 34: lienthong.identity.v1.ExplainedValue.standing:type_name -> lienthong.identity.v1.ValueStanding
+	3,  // 35: lienthong.identity.v1.IdentityService.GetPerson:input_type -> lienthong.identity.v1.GetPersonRequest
+	6,  // 36: lienthong.identity.v1.IdentityService.VerifyClaims:input_type -> lienthong.identity.v1.VerifyClaimsRequest
+	11, // 37: lienthong.identity.v1.IdentityService.ExplainValue:input_type -> lienthong.identity.v1.ExplainValueRequest
+	4,  // 38: lienthong.identity.v1.IdentityService.GetPerson:output_type -> lienthong.identity.v1.GetPersonResponse
+	8,  // 39: lienthong.identity.v1.IdentityService.VerifyClaims:output_type -> lienthong.identity.v1.VerifyClaimsResponse
+	12, // 40: lienthong.identity.v1.IdentityService.ExplainValue:output_type -> lienthong.identity.v1.ExplainValueResponse
+	38, // [38:41] is the sub-list for method output_type
+	35, // [35:38] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_identity_v1_identity_service_proto_init() }
@@ -959,8 +1499,8 @@ func file_lienthong_identity_v1_identity_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_identity_v1_identity_service_proto_rawDesc), len(file_lienthong_identity_v1_identity_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   8,
+			NumEnums:      3,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	IdentityService_GetPerson_FullMethodName    = "/lienthong.identity.v1.IdentityService/GetPerson"
 	IdentityService_VerifyClaims_FullMethodName = "/lienthong.identity.v1.IdentityService/VerifyClaims"
+	IdentityService_ExplainValue_FullMethodName = "/lienthong.identity.v1.IdentityService/ExplainValue"
 )
 
 // IdentityServiceClient is the client API for IdentityService service.
@@ -50,6 +51,12 @@ type IdentityServiceClient interface {
 	//
 	// Errors: as GetPerson.
 	VerifyClaims(ctx context.Context, in *VerifyClaimsRequest, opts ...grpc.CallOption) (*VerifyClaimsResponse, error)
+	// Says how the values of one item came about: everything that sources ever said of it, which of it is current, and by
+	// which rule of authority (Decision 1911/QD-TTg, Art. 2(2)). An agreement grants it by an action of its own
+	// (`explain`). The grounds, the record and the NO_MATCH answer are those of GetPerson.
+	//
+	// Errors: as GetPerson.
+	ExplainValue(ctx context.Context, in *ExplainValueRequest, opts ...grpc.CallOption) (*ExplainValueResponse, error)
 }
 
 type identityServiceClient struct {
@@ -74,6 +81,16 @@ func (c *identityServiceClient) VerifyClaims(ctx context.Context, in *VerifyClai
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(VerifyClaimsResponse)
 	err := c.cc.Invoke(ctx, IdentityService_VerifyClaims_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *identityServiceClient) ExplainValue(ctx context.Context, in *ExplainValueRequest, opts ...grpc.CallOption) (*ExplainValueResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainValueResponse)
+	err := c.cc.Invoke(ctx, IdentityService_ExplainValue_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +122,12 @@ type IdentityServiceServer interface {
 	//
 	// Errors: as GetPerson.
 	VerifyClaims(context.Context, *VerifyClaimsRequest) (*VerifyClaimsResponse, error)
+	// Says how the values of one item came about: everything that sources ever said of it, which of it is current, and by
+	// which rule of authority (Decision 1911/QD-TTg, Art. 2(2)). An agreement grants it by an action of its own
+	// (`explain`). The grounds, the record and the NO_MATCH answer are those of GetPerson.
+	//
+	// Errors: as GetPerson.
+	ExplainValue(context.Context, *ExplainValueRequest) (*ExplainValueResponse, error)
 	mustEmbedUnimplementedIdentityServiceServer()
 }
 
@@ -120,6 +143,9 @@ func (UnimplementedIdentityServiceServer) GetPerson(context.Context, *GetPersonR
 }
 func (UnimplementedIdentityServiceServer) VerifyClaims(context.Context, *VerifyClaimsRequest) (*VerifyClaimsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method VerifyClaims not implemented")
+}
+func (UnimplementedIdentityServiceServer) ExplainValue(context.Context, *ExplainValueRequest) (*ExplainValueResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExplainValue not implemented")
 }
 func (UnimplementedIdentityServiceServer) mustEmbedUnimplementedIdentityServiceServer() {}
 func (UnimplementedIdentityServiceServer) testEmbeddedByValue()                         {}
@@ -178,6 +204,24 @@ func _IdentityService_VerifyClaims_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_ExplainValue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainValueRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IdentityServiceServer).ExplainValue(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IdentityService_ExplainValue_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IdentityServiceServer).ExplainValue(ctx, req.(*ExplainValueRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // IdentityService_ServiceDesc is the grpc.ServiceDesc for IdentityService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -192,6 +236,10 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "VerifyClaims",
 			Handler:    _IdentityService_VerifyClaims_Handler,
+		},
+		{
+			MethodName: "ExplainValue",
+			Handler:    _IdentityService_ExplainValue_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
