@@ -110,6 +110,7 @@ pub fn ask(person: &Person, items: &[&str]) -> GetPersonRequest {
         basis: Some(basis("child-health-insurance-card")),
         request_id: "request-1".to_owned(),
         min_version: 0,
+        as_of: None,
     }
 }
 

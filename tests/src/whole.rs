@@ -20,6 +20,8 @@ use crate::world::{Hands, NOW};
 /// Persons of the register.
 const PERSONS: usize = 300;
 const SEED: u64 = 1911;
+/// When the register learnt of them, microseconds since 1970: 1 January 2026, under the law of today.
+pub const LOADED_US: i64 = 1_767_225_600_000_000;
 /// The callers: name, agency, system.
 const CALLERS: [(&str, &str, &str); 4] = [
     ("civil-status", "Z01.DEMO.HOTICH", "ho-tich"),
@@ -104,13 +106,19 @@ impl Prepared {
             protected: person.protected,
             said: person.assertions.clone(),
         });
-        register.load(newcomers.collect(), "synthetic", 0).await.unwrap();
+        register.load(newcomers.collect(), "synthetic", LOADED_US).await.unwrap();
         register.close().await;
         let mut files = BTreeMap::new();
         for (name, agency, system) in CALLERS {
             files.insert(name, pki.issue(name, &spiffe_id(agency, system)).unwrap());
         }
         Self { settings, pki, runtime, hands, people, files, databases, folder }
+    }
+
+    /// A living person with a whole date of birth, protected or not.
+    #[must_use]
+    pub fn person(&self, protected: bool) -> &SyntheticPerson {
+        living(&self.people, protected)
     }
 
     /// The files of a caller.
@@ -174,11 +182,13 @@ impl Whole {
     /// A living person with a whole date of birth, of whom a test can say anything; protected or not.
     #[must_use]
     pub fn person(&self, protected: bool) -> &SyntheticPerson {
-        let of = |person: &&SyntheticPerson| {
-            let dead = person.assertions.iter().any(|said| said.0 == "death_or_missing_date");
-            person.protected == protected && !dead && born(person).month() > 0
-        };
-        self.people.iter().find(of).unwrap()
+        living(&self.people, protected)
+    }
+
+    /// Stops everything, and starts it again with other rules of authority: of a file, or the shipped ones.
+    pub async fn under_rules(mut self, file: &str) -> Self {
+        file.clone_into(&mut self.settings.identity.authority_file);
+        self.restarted(&[]).await
     }
 
     /// Stops everything, changes the exchange's database meanwhile, and starts everything again.
@@ -241,6 +251,14 @@ impl Whole {
         let note = self.all.audit().checkpoint().await.unwrap();
         self.log.verify(&note).unwrap().size
     }
+}
+
+fn living(people: &[SyntheticPerson], protected: bool) -> &SyntheticPerson {
+    let of = |person: &&SyntheticPerson| {
+        let dead = person.assertions.iter().any(|said| said.0 == "death_or_missing_date");
+        person.protected == protected && !dead && born(person).month() > 0
+    };
+    people.iter().find(of).unwrap()
 }
 
 fn spiffe_id(agency: &str, system: &str) -> String {

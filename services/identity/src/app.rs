@@ -14,7 +14,7 @@ use std::{
 pub(crate) use apply::NotApplied;
 use coalesce::{Coalescer, Gone};
 pub(crate) use feed::{Heard, News, NoNews, Place};
-pub(crate) use lookup::{Looked, Lookup, NoAnswer};
+pub(crate) use lookup::{AsOf, Looked, Lookup, NoAnswer};
 use model::GoldenRecord;
 use server::runtime::{Clock, Entropy};
 use tokio::time::Instant;

@@ -117,6 +117,19 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Newer rules of authority than these were in use: nobody is folded back.
+    #[error(
+        "the rules of authority `{own}` are older than `{newer}`, by which records were folded"
+    )]
+    OlderRules {
+        /// These.
+        own: String,
+        /// The newer ones.
+        newer: String,
+    },
+    /// Rules are kept under this id that are others: the version of the data must be raised.
+    #[error("the rules of authority `{0}` were others before: raise their `version`")]
+    OtherRules(String),
     /// The rules of authority cannot be used.
     #[error("the rules of authority cannot be used")]
     Authority(#[from] model::AuthorityError),
@@ -131,7 +144,11 @@ pub enum Error {
 /// The rules of authority that come with this program.
 const AUTHORITY: &str = include_str!("../data/authority.toml");
 
-fn authority(config: &Config) -> Result<model::Authority, Error> {
+/// The rules of authority that a configuration names.
+///
+/// # Errors
+/// When they cannot be read or used.
+pub fn authority(config: &Config) -> Result<model::Authority, Error> {
     let path = config.authority_file.clone();
     if path.is_empty() {
         return Ok(model::Authority::parse(AUTHORITY)?);
@@ -192,6 +209,7 @@ impl Service {
         let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
         let service = Self { store, shared, folding: Arc::default() };
         let rules = service.store.rules(service.shared.app.clock.today());
+        service.store.keep_rules(&rules).await?;
         // Asked before it serves, so that what it does afterwards is what it is asked.
         let folded = service.store.is_folded_by(&rules).await?;
         let folding = tokio::spawn(keep_folded(service.clone(), folded)).abort_handle();
@@ -205,8 +223,7 @@ impl Service {
     /// # Errors
     /// When the register cannot be read or written.
     pub async fn refold(&self) -> Result<Refolded, Error> {
-        let clock = &self.shared.app.clock;
-        self.store.refold(&self.store.rules(clock.today()), clock.now_us()).await
+        self.store.refold(&self.shared.app.clock).await
     }
 
     /// Opens the register alone, to load or check it.
@@ -275,23 +292,23 @@ impl Service {
 /// How often a day may have brought other rules.
 const LOOK_AT_RULES: Duration = Duration::from_secs(600);
 
-async fn keep_folded(service: Service, mut folded: bool) {
-    let mut known = service.store.rules(service.shared.app.clock.today());
+/// Looks again and again, because other processes, a day or a restored database may bring other rules.
+async fn keep_folded(service: Service, folded: bool) {
+    let mut known = Ok(folded);
     loop {
-        if !folded {
-            match service.refold().await {
-                Ok(done) => {
-                    folded = true;
-                    let Refolded { persons, changed } = done;
-                    tracing::info!(rules = known.id(), persons, changed, "folded anew");
+        match known {
+            Ok(true) => {}
+            Ok(false) => match service.refold().await {
+                Ok(Refolded { persons, changed }) => {
+                    tracing::info!(persons, changed, "folded by the rules of authority of today");
                 }
                 Err(error) => tracing::error!(%error, "the register could not be folded anew"),
-            }
+            },
+            Err(error) => tracing::error!(%error, "by which rules the register is folded"),
         }
         tokio::time::sleep(LOOK_AT_RULES).await;
         let rules = service.store.rules(service.shared.app.clock.today());
-        folded = folded && rules == known;
-        known = rules;
+        known = service.store.is_folded_by(&rules).await;
     }
 }
 

@@ -2,6 +2,7 @@
 //! so one statement writes or finds any number of them on both engines.
 
 pub(crate) mod apply;
+pub(crate) mod as_of;
 pub(crate) mod budget;
 pub(crate) mod enter;
 pub(crate) mod feed;
@@ -9,7 +10,7 @@ pub(crate) mod lookup;
 pub(crate) mod population;
 pub(crate) mod refold;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use model::{Assertion, Authority, AuthorityInForce, GoldenRecord, fold};
 use store::{Migration, Sql, Store, Value};
@@ -43,6 +44,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0004_authority.sql"),
         postgres: include_str!("../migrations/postgres/0004_authority.sql"),
     },
+    Migration {
+        version: 5,
+        name: "as of",
+        sqlite: include_str!("../migrations/sqlite/0005_as_of.sql"),
+        postgres: include_str!("../migrations/postgres/0005_as_of.sql"),
+    },
 ];
 
 const FOUND: Sql = Sql {
@@ -69,6 +76,8 @@ pub struct RegisterStore {
     pub(crate) store: Store,
     synthetic: bool,
     authority: Arc<Authority>,
+    /// The rules that are kept already.
+    kept: Arc<as_of::Kept>,
 }
 
 impl RegisterStore {
@@ -92,7 +101,7 @@ impl RegisterStore {
         if side != synthetic {
             return Err(Error::OtherSide(side));
         }
-        Ok(Self { store, synthetic, authority: Arc::new(authority) })
+        Ok(Self { store, synthetic, authority: Arc::new(authority), kept: Arc::default() })
     }
 
     /// The same register, for work that is worth nothing after a moment.
@@ -103,11 +112,6 @@ impl RegisterStore {
     /// Whether it holds synthetic persons only.
     pub(crate) fn synthetic(&self) -> bool {
         self.synthetic
-    }
-
-    /// Every rule of authority.
-    pub(crate) fn authority(&self) -> Arc<Authority> {
-        Arc::clone(&self.authority)
     }
 
     /// The rules by which records are folded on a day.
@@ -145,8 +149,7 @@ impl RegisterStore {
     }
 
     /// Folds every person's assertions anew, by the rules by which they were folded, and counts the records that differ
-    /// from what is stored: none, or the register is damaged (I5). Whoever was folded by rules of another version of the
-    /// data than this program has cannot be held against anything.
+    /// from what is stored: none, or the register is damaged (I5).
     ///
     /// # Errors
     /// When the database is away or holds something that cannot be read.
@@ -163,14 +166,14 @@ impl RegisterStore {
             after.clone_from(&last.person_id);
             let ids: Vec<&str> = stored.iter().map(|(r, _)| r.person_id.as_str()).collect();
             let assertions = self.assertions(&ids).await?;
+            let named: BTreeSet<&str> = stored.iter().map(|(_, rules)| rules.as_str()).collect();
+            let all = self.rules_of(&named.into_iter().collect::<Vec<_>>()).await?;
             for (record, rules) in &stored {
                 done.persons += 1;
-                let rules = match rules.as_str() {
-                    "" => Some(AuthorityInForce::default()),
-                    id => self.authority.of_id(id),
-                };
-                let Some(rules) = rules else {
-                    done.of_other_rules += 1;
+                // What was folded before there were any rules has none.
+                let none = rules.is_empty().then(AuthorityInForce::default);
+                let Some(rules) = none.or_else(|| all.get(rules).cloned()) else {
+                    done.different += 1;
                     continue;
                 };
                 let folded = fold(&record.person_id, record.protected, &assertions, &rules);
@@ -201,8 +204,6 @@ pub struct Recomputed {
     pub persons: u64,
     /// Persons whose stored record is not the fold of their assertions.
     pub different: u64,
-    /// Persons whose record was folded by rules that are not known here.
-    pub of_other_rules: u64,
 }
 
 /// A column of a row.

@@ -71,8 +71,9 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         event,
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
-        // A standing order is about persons whom nobody has asked yet.
-        consent: act != Act::Follow && named(&basis.consent_reference),
+        // A standing order is about persons whom nobody has asked yet, and a consent to give a value is none to give
+        // everything that was ever said of it.
+        consent: !matches!(act, Act::Follow | Act::Explain) && named(&basis.consent_reference),
         direction: named(&basis.direction_reference),
         items: message.items,
     })

@@ -50,6 +50,7 @@ pub(crate) async fn look_up(
         basis: Some(question.basis.clone()),
         request_id: format!("follow-{version}"),
         min_version: version,
+        as_of: None,
     };
     let deadline = Deadline::after(ANSWER_MAX);
     let mut client = register.clone();

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::{Date, macros::format_description};
 
 time::serde::format_description!(day, Date, "[year]-[month]-[day]");
 
 /// The rule of one item, in force from a day on.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorityRule {
     /// The item.
@@ -111,7 +111,7 @@ impl Authority {
 }
 
 /// The rules that are in force on one day; without any, all sources are equal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct AuthorityInForce {
     id: String,
     rules: BTreeMap<String, AuthorityRule>,
@@ -122,6 +122,19 @@ impl AuthorityInForce {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Their order among all there ever were: of the higher version of the data, and of the later day.
+    #[must_use]
+    pub fn order(&self) -> (u32, &str) {
+        Self::order_of(&self.id)
+    }
+
+    /// The order of rules with an id.
+    #[must_use]
+    pub fn order_of(id: &str) -> (u32, &str) {
+        let (version, day) = id.split_once('/').unwrap_or_default();
+        (version.parse().unwrap_or_default(), day)
     }
 
     /// The rule of an item.
@@ -191,6 +204,9 @@ basis = "Law B"
         for name in &names {
             assert_eq!(all.of_id(name).unwrap().id(), name);
         }
+        let order = |id| AuthorityInForce::order_of(id);
+        assert!(order("") < order("3/") && order("3/") < order("3/2016-01-01"));
+        assert!(order("3/2024-07-01") < order("10/2016-01-01"));
         for other in ["", "2/2016-01-01", "3/2016-01-02", "3/x"] {
             assert_eq!(all.of_id(other), None, "{other}");
         }

@@ -115,6 +115,21 @@ fn place(assertion: &Assertion) -> Place {
         .then(|| (relation.kind, relation.name.full_name.match_key(NameLevel::L2)))
 }
 
+/// What was known at a moment and true on a day, of everything that was said: as if nothing else had been.
+#[must_use]
+pub fn as_of(
+    assertions: &[Assertion],
+    known_at_us: i64,
+    valid_on: Option<PartialDate>,
+) -> Vec<Assertion> {
+    let known = |said: &&Assertion| said.provenance.known_at_us <= known_at_us;
+    let held = |said: &&Assertion| {
+        let from = said.provenance.valid_from;
+        valid_on.is_none_or(|day| from.is_none_or(|from| from.earliest() <= day.latest()))
+    };
+    assertions.iter().filter(known).filter(held).cloned().collect()
+}
+
 /// How an assertion stands in the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -128,32 +143,30 @@ pub enum Standing {
     Replaced,
 }
 
-/// Everything that was said of an item of a person, with how it stands; what is current first, then as it would win.
+/// Everything that was said of an item of a person, with how it stands: for each value that is current beside others, that
+/// one first, and after it what lost to it, as it would win.
 #[must_use]
 pub fn explain<'a>(
     person_id: &str,
     item: &str,
     assertions: &'a [Assertion],
     authority: &AuthorityInForce,
-) -> Vec<(&'a Assertion, Standing)> {
+) -> Vec<Vec<(&'a Assertion, Standing)>> {
     let about = |said: &&Assertion| said.person_id == person_id && said.item == item;
     let mut places: BTreeMap<Place, Vec<&Assertion>> = BTreeMap::new();
     for said in assertions.iter().filter(about) {
         places.entry(place(said)).or_default().push(said);
     }
-    let mut all = Vec::new();
-    for mut said in places.into_values() {
+    let group = |mut said: Vec<&'a Assertion>| {
         said.sort_by(|left, right| precedence(right, left, authority));
-        let Some(winner) = said.first().copied() else { continue };
-        all.extend(said.into_iter().enumerate().map(|(place, said)| {
-            let standing =
-                if place == 0 { Standing::Current } else { lost(said, winner, authority) };
-            (said, standing)
-        }));
-    }
-    // Stable: what is current of every place, then the others.
-    all.sort_by_key(|(_, standing)| *standing != Standing::Current);
-    all
+        let winner = said.first().copied();
+        let stands = |(place, said): (usize, &'a Assertion)| {
+            let lost = winner.filter(|_| place > 0).map(|winner| lost(said, winner, authority));
+            (said, lost.unwrap_or(Standing::Current))
+        };
+        said.into_iter().enumerate().map(stands).collect()
+    };
+    places.into_values().map(group).collect()
 }
 
 fn lost(said: &Assertion, winner: &Assertion, authority: &AuthorityInForce) -> Standing {
@@ -317,7 +330,7 @@ mod tests {
             by("civil-status", said("x", text("b"), None, 4, "c4")),
             by("civil-status", said("y", text("y"), None, 4, "c4")),
         ];
-        let found = explain("p1", "x", &all, &rules());
+        let found = explain("p1", "x", &all, &rules()).concat();
         let found: Vec<_> = found.iter().map(|(said, standing)| (&said.value, *standing)).collect();
         let expected = [
             (&text("new"), Standing::Current),
@@ -328,6 +341,24 @@ mod tests {
         ];
         assert!(found == expected);
         assert!(explain("p2", "x", &all, &rules()).is_empty());
+    }
+
+    #[test]
+    fn of_a_past_day_what_began_later_does_not_count() {
+        let all = [
+            said("x", text("never said since when"), None, 1, "c1"),
+            said("x", text("old"), Some(1990), 2, "c2"),
+            said("x", text("new"), Some(2000), 3, "c3"),
+        ];
+        for (year, expected) in
+            [(1989, "never said since when"), (1990, "old"), (1999, "old"), (2000, "new")]
+        {
+            let day = PartialDate::new(year, 12, 31).unwrap();
+            let record = fold("p1", false, &as_of(&all, 9, Some(day)), &none());
+            assert!(record.items["x"][0].value == text(expected), "{year}");
+        }
+        let known = fold("p1", false, &as_of(&all, 2, None), &none());
+        assert!(known.items["x"][0].value == text("old"));
     }
 
     #[test]
@@ -426,12 +457,24 @@ mod tests {
             prop_assert!(fold("p1", false, &all, &rules()) == fold("p1", false, &twice, &rules()));
         }
 
+        /// What was known at a moment is what the record was when nothing later had been said.
+        #[test]
+        fn i6_what_is_said_later_changes_no_answer_for_a_past_moment(
+            (all, known) in (assertions(), 0i64..3),
+        ) {
+            let then: Vec<Assertion> =
+                all.iter().filter(|said| said.provenance.known_at_us <= known).cloned().collect();
+            let record = |said: &[Assertion]| fold("p1", false, &as_of(said, known, None), &rules());
+            prop_assert!(record(&all) == record(&then));
+            prop_assert!(record(&then) == fold("p1", false, &then, &rules()));
+        }
+
         /// What is explained as current is what the record holds, and nothing is left out.
         #[test]
         fn i5_the_explanation_is_of_the_fold(all in assertions()) {
             let record = fold("p1", false, &all, &rules());
             for item in ["sex", "family_relations", "household_members"] {
-                let found = explain("p1", item, &all, &rules());
+                let found = explain("p1", item, &all, &rules()).concat();
                 prop_assert_eq!(found.len(), all.iter().filter(|said| said.item == item).count());
                 let current = found.iter().filter(|(_, standing)| *standing == Standing::Current);
                 let current = current.map(|(said, _)| (&said.value, &said.provenance));

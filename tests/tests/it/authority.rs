@@ -15,9 +15,9 @@ use model::{PartialDate, PersonalNumber, Sex, Value};
 use store::Engine;
 use tests::{
     databases::{Listener, connect, following, route},
-    events::{about, birth, ground, name, residence},
+    events::{about, birth, correction, date, ground, name, residence},
     on_both_engines,
-    whole::{Prepared, Whole, full_name},
+    whole::{LOADED_US, Prepared, Whole, full_name},
 };
 
 use crate::exchange::{progress, until};
@@ -28,12 +28,13 @@ on_both_engines!(
     i2_only_whoever_is_granted_it_is_told_what_else_was_said,
     i7_hidden_and_absent_persons_are_explained_alike,
     a_source_is_told_when_another_one_has_authority,
+    of_two_processes_with_other_rules_the_newer_has_its_way,
 );
 
-const NAME: &str = "Lê Giả Định Bình Minh";
-const BORN: (i32, i32, i32) = (1990, 5, 6);
+pub(crate) const NAME: &str = "Lê Giả Định Bình Minh";
+pub(crate) const BORN: (i32, i32, i32) = (1990, 5, 6);
 
-fn number() -> PersonalNumber {
+pub(crate) fn number() -> PersonalNumber {
     PersonalNumber::compose(998, Sex::Male, 1990, 7).unwrap()
 }
 
@@ -48,7 +49,7 @@ fn sex(code: &str) -> Value {
 
 /// Everything, with one person more: civil status says male since birth, citizen identification female since 2010, and
 /// citizen identification says where the person lives.
-async fn with_two_sources(engine: Engine, rules: Option<&str>) -> Prepared {
+pub(crate) async fn with_two_sources(engine: Engine, rules: Option<&str>) -> Prepared {
     let mut prepared = Prepared::new(engine).await;
     if let Some(rules) = rules {
         let file = prepared.folder().join("authority.toml");
@@ -63,6 +64,17 @@ async fn with_two_sources(engine: Engine, rules: Option<&str>) -> Prepared {
         text: "Số 1 phố Giả Định".into(),
         ..model::Address::default()
     });
+    // Her mother was entered by name, and later with the number of somebody who is protected.
+    let mother = |number: Option<PersonalNumber>| {
+        Value::Relation(model::Relation {
+            kind: model::RelationKind::Mother,
+            name: model::Name::new("Trần Giả Định Thu Hà").unwrap().into(),
+            identifier: number.map(model::Identifier::PersonalNumber),
+            date_of_birth: None,
+            nationality: None,
+        })
+    };
+    let protected = prepared.person(true).number.clone();
     let person = identity::Newcomer {
         person_id: "p-two-sources".to_owned(),
         number: number(),
@@ -79,19 +91,21 @@ async fn with_two_sources(engine: Engine, rules: Option<&str>) -> Prepared {
             said("sex", sex("1"), "civil-status", 1990),
             said("sex", sex("2"), "citizen-id", 2010),
             said("permanent_residence", address, "citizen-id", 2010),
+            said("family_relations", mother(None), "civil-status", 1990),
+            said("family_relations", mother(Some(protected)), "civil-status", 2000),
         ],
     };
     let register = identity::Service::register(&prepared.settings.identity).await.unwrap();
-    register.load(vec![person], "two-sources", 0).await.unwrap();
+    register.load(vec![person], "two-sources", LOADED_US).await.unwrap();
     register.close().await;
     prepared
 }
 
-fn who() -> (SubjectRef, Claims) {
+pub(crate) fn who() -> (SubjectRef, Claims) {
     about(number().as_str(), NAME, BORN)
 }
 
-fn obtaining() -> AccessBasis {
+pub(crate) fn obtaining() -> AccessBasis {
     let basis = ground("civil-status-correction", "Z01.DEMO.HOTICH");
     AccessBasis { legal_basis: "1911-2021-art-2-1".to_owned(), ..basis }
 }
@@ -127,7 +141,7 @@ fn standings(answer: &ExplainValueAnswer) -> Vec<(String, ValueStanding)> {
 }
 
 /// The person's sex, as civil status obtains it, with version and tag of the record.
-async fn sex_of(whole: &Whole) -> (String, u64, String) {
+pub(crate) async fn sex_of(whole: &Whole) -> (String, u64, String) {
     let (subject, claims) = who();
     let request = GetPersonRequest {
         subject: Some(subject),
@@ -136,6 +150,7 @@ async fn sex_of(whole: &Whole) -> (String, u64, String) {
         basis: Some(obtaining()),
         request_id: "r-1".to_owned(),
         min_version: 0,
+        as_of: None,
     };
     let answer = whole.client("civil-status").get_person(&request).await.unwrap().unwrap().answer;
     let Some(item_outcome::Outcome::Value(held)) = &answer.items[0].outcome else { panic!() };
@@ -148,8 +163,8 @@ async fn sex_of(whole: &Whole) -> (String, u64, String) {
 }
 
 /// From 1 December 2026 on citizen identification says who is who.
-const TURN: &str = r#"
-version = 1
+pub(crate) const TURN: &str = r#"
+version = 2
 
 [[rule]]
 item = "sex"
@@ -167,17 +182,35 @@ basis = "Law B"
 async fn i5_a_change_of_rules_is_a_recomputation_with_its_own_events(engine: Engine) {
     let mut prepared = with_two_sources(engine, Some(TURN)).await;
     let listener = Listener::default();
-    let running = listener.start(&prepared, "residence").await;
-    let id = "spiffe://lienthong.test/agency/Z05.DEMO.CUTRU/system/cu-tru";
-    let follows = following("Z05.DEMO.CUTRU", &["birth_full_name", "date_of_birth"]);
-    let endpoint = running.address().to_string();
-    connect(&mut prepared, &[route("residence", id, &endpoint, "\"sink\"") + &follows]);
+    let bystander = Listener::default();
+    let mut running = Vec::new();
+    let mut routes = Vec::new();
+    for (name, unit, system, items, listener) in [
+        ("social-insurance", "Z02.DEMO.BHXH", "bhyt", &["sex"][..], &listener),
+        (
+            "residence",
+            "Z05.DEMO.CUTRU",
+            "cu-tru",
+            &["birth_full_name", "date_of_birth"],
+            &bystander,
+        ),
+    ] {
+        let started = listener.start(&prepared, name).await;
+        let id = format!("spiffe://lienthong.test/agency/{unit}/system/{system}");
+        let endpoint = started.address().to_string();
+        routes.push(route(name, &id, &endpoint, "\"sink\"") + &following(unit, items));
+        running.push(started);
+    }
+    connect(&mut prepared, &routes);
     let whole = prepared.start().await;
+    until(async || progress(&whole, "social-insurance").await.followed).await;
     let begun = until(async || progress(&whole, "residence").await.followed).await;
-    // The population was learnt long ago, when the same rule held.
     let (code, version, etag) = sex_of(&whole).await;
     assert_eq!(code, "1");
-    assert_eq!(whole.all.identity().refold().await.unwrap().persons, 0);
+    // A file of other rules had everybody folded anew, and nobody looks otherwise.
+    until(async || (whole.all.identity().refold().await.unwrap().persons == 0).then_some(())).await;
+    let sql = "SELECT COUNT(*) FROM change WHERE version > 301";
+    assert_eq!(whole.count("identity", sql).await, 0);
 
     whole.hands.step(time::Duration::days(7));
     let done = whole.all.identity().refold().await.unwrap();
@@ -189,13 +222,16 @@ async fn i5_a_change_of_rules_is_a_recomputation_with_its_own_events(engine: Eng
     let sql =
         "SELECT COUNT(*) FROM change WHERE person_id = 'p-two-sources' AND items = '[\"sex\"]'";
     assert_eq!(whole.count("identity", sql).await, 1);
-    // Who does not follow the item hears nothing, and its cursor goes on.
+    // Who follows the item hears of it; who does not hears nothing, and its cursor goes on.
+    let heard = until(async || listener.changed().pop()).await.1;
+    assert_eq!((heard.items, heard.version), (vec!["sex".to_owned()], later));
     until(async || (progress(&whole, "residence").await.followed? != begun).then_some(())).await;
-    assert!(listener.changed().is_empty());
+    assert!(bystander.changed().is_empty());
+    assert_eq!(listener.changed().len(), 1);
     // Once is enough, and nothing was said anew.
     assert_eq!(whole.all.identity().refold().await.unwrap().persons, 0);
     let said = "SELECT COUNT(*) FROM assertion WHERE person_id = 'p-two-sources'";
-    assert_eq!(whole.count("identity", said).await, 5);
+    assert_eq!(whole.count("identity", said).await, 7);
     whole.all.stop().await;
 }
 
@@ -220,12 +256,16 @@ async fn every_value_is_explained_by_the_rule_that_made_it(engine: Engine) {
         (rule.sources.as_slice(), rule.basis.as_str()),
         (&["civil-status".to_owned()][..], "Law A")
     );
-    assert_eq!(answer.authority, "1/");
+    assert_eq!(answer.authority, "2/");
     // Of what no rule speaks all are equal.
     let name = explained(&client, &question(who(), "birth_full_name")).await.answer;
     assert!(name.rule.is_none());
     assert_eq!(standings(&name), [("civil-status".to_owned(), ValueStanding::Current)]);
     whole.hands.step(time::Duration::days(7));
+    // The day has brought other rules, and nobody was folded by them yet: what is explained is what is given.
+    let before = explained(&client, &question(who(), "sex")).await.answer;
+    assert_eq!((standings(&before), before.authority.as_str()), (standings(answer), "2/"));
+    assert_eq!(sex_of(&whole).await.0, "1");
     whole.all.identity().refold().await.unwrap();
     let answer = explained(&client, &question(who(), "sex")).await.answer;
     assert_eq!(
@@ -237,7 +277,7 @@ async fn every_value_is_explained_by_the_rule_that_made_it(engine: Engine) {
     );
     assert_eq!(
         (answer.rule.unwrap().basis.as_str(), answer.authority.as_str()),
-        ("Law B", "1/2026-12-01")
+        ("Law B", "2/2026-12-01")
     );
     whole.all.stop().await;
 }
@@ -292,6 +332,9 @@ async fn i7_hidden_and_absent_persons_are_explained_alike(engine: Engine) {
     }
     assert_eq!(seen[0].0.outcome(), LookupOutcome::NoMatch);
     assert!(seen[0] == seen[1]);
+    // What was said of her before her number was is not told either: GetPerson knows of no mother.
+    let mother = explained(&client, &question(who(), "family_relations")).await.answer;
+    assert!(mother.values.is_empty() && mother.outcome() == LookupOutcome::Match);
     // A mother who is protected is not among what was said, and no more is one who is not there.
     for (entry, mother) in [("b-1", &protected.number), ("b-2", &nobody)] {
         let mut request = birth(entry, "Trần Giả Định Bảo An");
@@ -311,9 +354,40 @@ async fn i7_hidden_and_absent_persons_are_explained_alike(engine: Engine) {
     whole.all.stop().await;
 }
 
+/// As in a roll-out that is taken back and made again: whoever was folded by the older rules meanwhile is folded by the
+/// newer ones in the end.
+async fn of_two_processes_with_other_rules_the_newer_has_its_way(engine: Engine) {
+    let prepared = with_two_sources(engine, Some(TURN)).await;
+    let file = prepared.settings.identity.authority_file.clone();
+    let whole = prepared.start().await;
+    let of_others = "SELECT COUNT(*) FROM person WHERE authority <> '2/'";
+    until(async || (whole.count("identity", of_others).await == 0).then_some(())).await;
+    let whole = whole.under_rules("").await;
+    let value = item_value::Value::Name(name("Lê Giả Định Bình An").unwrap());
+    let renamed = correction("c-1", who(), "birth_full_name", value, date(2000, 5, 6));
+    whole.client("civil-status").submit_contribution(&renamed).await.unwrap().unwrap();
+    assert_eq!(whole.count("identity", of_others).await, 1);
+    // The older ones fold nobody back.
+    assert!(matches!(
+        whole.all.identity().refold().await,
+        Err(identity::Error::OlderRules { newer, .. }) if newer == "2/"
+    ));
+    let whole = whole.under_rules(&file).await;
+    until(async || (whole.count("identity", of_others).await == 0).then_some(())).await;
+    assert_eq!(whole.persons().await, 301);
+    // Other rules under an id that is taken do not start.
+    std::fs::write(&file, TURN.replace("civil-status", "medical")).unwrap();
+    let settings = whole.settings().clone();
+    whole.all.stop().await;
+    let error =
+        lienthong::process::All::start(settings, lienthong::process::Runtime::system()).await;
+    let error = format!("{:#}", error.err().expect("it does not start"));
+    assert!(error.contains("raise their `version`"), "{error}");
+}
+
 /// Of where somebody lives, citizen identification has the last word here: what residence says is kept and does not show.
 async fn a_source_is_told_when_another_one_has_authority(engine: Engine) {
-    let rules = "version = 1\n[[rule]]\nitem = \"permanent_residence\"\nsources = [\"citizen-id\"]\n\
+    let rules = "version = 2\n[[rule]]\nitem = \"permanent_residence\"\nsources = [\"citizen-id\"]\n\
                  basis = \"Law A\"\n";
     let whole = with_two_sources(engine, Some(rules)).await.start().await;
     let client = whole.client("residence");

@@ -76,6 +76,7 @@ async fn look(
         }),
         request_id: "r-1".to_owned(),
         min_version,
+        as_of: None,
     };
     whole.client("social-insurance").get_person(&request).await.unwrap().unwrap()
 }

@@ -45,7 +45,9 @@ impl IdentityService for Identity {
         let exact = request.into_inner();
         let (message, lists) = (exact.message(), &self.0.lists);
         let (lookup, basis) = get_person::checked(message, lists, self.0.app.clock.today())?;
-        let (method, act) = ("/lienthong.identity.v1.IdentityService/GetPerson", Act::Obtain);
+        let method = "/lienthong.identity.v1.IdentityService/GetPerson";
+        // What was known or true before is more than what is current.
+        let act = if lookup.as_of.is_some() { Act::Explain } else { Act::Obtain };
         let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method, act };
         let items = message.items.as_slice();
         let build = |decision: &Decision, looked: &Looked| {

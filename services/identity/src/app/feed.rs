@@ -62,9 +62,7 @@ impl App {
         };
         let changes = store.changes(&after, most).await.map_err(away)?;
         let changes = changes.ok_or(NoNews::UnknownPlace)?;
-        let unsaid = unsaid(&store, &changes, table, &store.rules(self.clock.today()))
-            .await
-            .map_err(away)?;
+        let unsaid = unsaid(&store, &changes, table).await.map_err(away)?;
         let (today, none) = (self.clock.today(), HashSet::new());
         let hears = |change: &Change| {
             change.heard(table, unsaid.get(&change.version).unwrap_or(&none), today)
@@ -93,7 +91,6 @@ async fn unsaid(
     store: &RegisterStore,
     changes: &[Change],
     table: &DecisionTable,
-    rules: &AuthorityInForce,
 ) -> Result<HashMap<u64, HashSet<String>>, crate::Error> {
     let naming: Vec<&Change> = changes.iter().filter(|c| c.names_others(table)).collect();
     if naming.is_empty() || sees_protected(table) {
@@ -103,6 +100,11 @@ async fn unsaid(
     let said = store.assertions(&persons).await?;
     let named: Vec<&str> = said.iter().filter_map(|said| relative(&said.value)).collect();
     let hidden = store.hidden(&named).await?;
+    let ids =
+        naming.iter().flat_map(|change| [change.rules.as_str(), change.rules_before.as_str()]);
+    let ids: HashSet<&str> = ids.collect();
+    let rules = store.rules_of(&ids.into_iter().collect::<Vec<_>>()).await?;
+    let (of, none) = (|id: &String| rules.get(id), AuthorityInForce::default());
     let mut of_person: HashMap<&str, Vec<&Assertion>> = HashMap::new();
     for said in &said {
         of_person.entry(&said.person_id).or_default().push(said);
@@ -110,7 +112,8 @@ async fn unsaid(
     let one = |change: &Change| {
         let said = of_person.get(change.record.person_id.as_str());
         let said = said.map(Vec::as_slice).unwrap_or_default();
-        (change.version, change.same_to_see(said, &hidden, rules))
+        let both = [&change.rules_before, &change.rules].map(|id| of(id).unwrap_or(&none));
+        (change.version, change.same_to_see(said, &hidden, both))
     };
     Ok(naming.into_iter().map(one).collect())
 }

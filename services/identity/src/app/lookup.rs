@@ -2,7 +2,9 @@
 //! first.
 
 use decide::DecisionTable;
-use model::{Assertion, AuthorityInForce, Claims, GoldenRecord, Standing, explain};
+use model::{
+    Assertion, AuthorityInForce, Claims, GoldenRecord, PartialDate, Standing, explain, fold,
+};
 use server::Deadline;
 use time::OffsetDateTime;
 use wire::{
@@ -11,8 +13,11 @@ use wire::{
 };
 
 use super::{App, Budget, Question, comparisons_of, misses_of};
-use crate::domain::lookup::{
-    Ending, Finding, find, names_others, relative, sees_protected, without,
+use crate::{
+    domain::lookup::{
+        Ending, Finding, find, names_others, relative, relatives, sees_protected, without,
+    },
+    store::as_of::{Folded, Then},
 };
 
 /// A checked lookup.
@@ -29,6 +34,17 @@ pub(crate) struct Lookup {
     pub(crate) relations: bool,
     /// The item of which everything that was said is asked for, if any.
     pub(crate) explain: Option<String>,
+    /// The moment that is asked about, if it is not now.
+    pub(crate) as_of: Option<AsOf>,
+}
+
+/// A moment of the register's two clocks.
+#[derive(Clone)]
+pub(crate) struct AsOf {
+    /// What was known then, microseconds since 1970; none for all that is known.
+    pub(crate) known_at_us: Option<i64>,
+    /// What was true on this day; none for what is current.
+    pub(crate) valid_on: Option<PartialDate>,
 }
 
 /// Everything that was said of an item.
@@ -47,6 +63,8 @@ pub(crate) struct Looked {
     pub(crate) record: Option<GoldenRecord>,
     /// What was said of the item in question, of a person who is shown.
     pub(crate) explained: Option<Explained>,
+    /// Up to when the answer knows, microseconds since 1970, where another moment was asked for.
+    pub(crate) known_at_us: Option<i64>,
     /// When the register answered.
     pub(crate) at: OffsetDateTime,
     /// Until when a stored copy may be used.
@@ -134,45 +152,86 @@ impl App {
             without(record, &read.hidden);
         }
         let shown = read.record.as_ref().filter(|_| finding.ending == Ending::Shown);
-        let explained = match (shown, &lookup.explain) {
-            (Some(record), Some(item)) => {
-                Some(self.explain(deadline, &record.person_id, item, table).await?)
-            }
-            _ => None,
-        };
+        let mut explained = None;
+        if let (Some(record), Some(item)) = (shown, &lookup.explain) {
+            let person_id = record.person_id.clone();
+            let (record, found) = self.explain(deadline, &person_id, item, table).await?;
+            (read.record, explained) = (Some(record), Some(found));
+        }
+        let mut known_at_us = None;
+        if let (Some(record), Some(as_of), Ending::Shown) =
+            (&mut read.record, &lookup.as_of, finding.ending)
+        {
+            let (then, known) = self.then(deadline, record, as_of, lookup.relations, table).await?;
+            (*record, known_at_us) = (then, Some(known));
+        }
         let at = self.clock.now();
         Ok(Looked {
             finding,
             record: read.record,
             explained,
+            known_at_us,
             at,
             valid_until: at + self.answer_valid,
         })
     }
 
-    /// Everything that was said of an item of somebody who is shown; nothing of relations to hidden persons (I7).
+    /// The record of somebody who is shown at another moment, and up to when that knows. Who may be named is a question of
+    /// today (I7).
+    async fn then(
+        &self,
+        deadline: Deadline,
+        record: &GoldenRecord,
+        as_of: &AsOf,
+        relations: bool,
+        table: &DecisionTable,
+    ) -> Result<(GoldenRecord, i64), NoAnswer> {
+        let store = self.store.until(deadline.at());
+        let away = |error: crate::Error| {
+            tracing::error!(kind = super::kind(&error), "what was known could not be read");
+            NoAnswer::Away
+        };
+        let known = as_of.known_at_us.unwrap_or(i64::MAX);
+        let Then { known_at_us, said, rules } =
+            store.then(&record.person_id, known).await.map_err(away)?;
+        let said = model::as_of(&said, known_at_us, as_of.valid_on);
+        let mut then = fold(&record.person_id, record.protected, &said, &rules);
+        if relations && !sees_protected(table) {
+            let named: Vec<&str> = relatives(&then).collect();
+            let hidden = store.hidden(&named).await.map_err(away)?;
+            without(&mut then, &hidden);
+        }
+        Ok((then, known_at_us))
+    }
+
+    /// Everything that was said of an item of somebody who is shown, and the record that was folded of it. Of a value that
+    /// may not be named nothing is said, nor of what lost to it (I7).
     async fn explain(
         &self,
         deadline: Deadline,
         person_id: &str,
         item: &str,
         table: &DecisionTable,
-    ) -> Result<Explained, NoAnswer> {
+    ) -> Result<(GoldenRecord, Explained), NoAnswer> {
         let store = self.store.until(deadline.at());
         let away = |error: crate::Error| {
             tracing::error!(kind = super::kind(&error), "what was said could not be read");
             NoAnswer::Away
         };
-        let mut said = store.assertions(&[person_id]).await.map_err(away)?;
+        let Folded { record, said, rules } = store.folded(person_id).await.map_err(away)?;
+        let mut groups = explain(person_id, item, &said, &rules);
         if names_others(item) && !sees_protected(table) {
             let named: Vec<&str> = said.iter().filter_map(|said| relative(&said.value)).collect();
             let hidden = store.hidden(&named).await.map_err(away)?;
-            said.retain(|said| !relative(&said.value).is_some_and(|n| hidden.contains(n)));
+            let names =
+                |said: &Assertion| relative(&said.value).is_some_and(|n| hidden.contains(n));
+            groups.retain(|group| !group.iter().any(|(said, _)| names(said)));
         }
-        let rules = store.rules(self.clock.today());
-        let stands = explain(person_id, item, &said, &rules);
-        let said = stands.into_iter().map(|(said, standing)| (said.clone(), standing)).collect();
-        Ok(Explained { said, rules })
+        let mut said: Vec<(Assertion, Standing)> =
+            groups.concat().into_iter().map(|(said, standing)| (said.clone(), standing)).collect();
+        // Stable: what is current, then the others.
+        said.sort_by_key(|(_, standing)| *standing != Standing::Current);
+        Ok((record, Explained { said, rules }))
     }
 
     fn budget_spent(&self) -> NoAnswer {

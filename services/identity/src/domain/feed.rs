@@ -21,6 +21,10 @@ pub(crate) struct Change {
     pub(crate) known_at_us: i64,
     /// The person as it is now: rules are about who it is today, not who it was.
     pub(crate) record: GoldenRecord,
+    /// Id of the rules by which the record was folded at this version, and at the one before.
+    pub(crate) rules: String,
+    /// See `rules`.
+    pub(crate) rules_before: String,
 }
 
 /// A place in the register's history: a version and when it was learnt, so that another history is not taken for it.
@@ -105,21 +109,23 @@ impl Change {
     }
 
     /// The items about other persons that look the same before and after it to whoever may not know of hidden ones: who
-    /// looked would find nothing changed (I7). `said` is everything that was ever said of the person.
+    /// looked would find nothing changed (I7). `said` is everything that was ever said of the person, and the rules are
+    /// those by which the record was folded before and after.
     pub(crate) fn same_to_see(
         &self,
         said: &[&Assertion],
         hidden: &HashSet<String>,
-        rules: &AuthorityInForce,
+        [rules_before, rules]: [&AuthorityInForce; 2],
     ) -> HashSet<String> {
-        let at = |version: u64| {
+        let at = |version: u64, rules: &AuthorityInForce| {
             let said = said.iter().filter(|said| said.version <= version);
             let said: Vec<Assertion> = said.map(|said| (*said).clone()).collect();
             let mut record = fold(&self.record.person_id, false, &said, rules);
             without(&mut record, hidden);
             record
         };
-        let (before, after) = (at(self.version.saturating_sub(1)), at(self.version));
+        let (before, after) =
+            (at(self.version.saturating_sub(1), rules_before), at(self.version, rules));
         let same = |item: &&String| names_others(item) && before.values(item) == after.values(item);
         self.items.iter().filter(same).cloned().collect()
     }
@@ -138,6 +144,7 @@ mod tests {
     const TODAY: Date = date!(2026 - 11 - 25);
     const HIDDEN: &str = "990126000001";
     const SHOWN: &str = "990126000002";
+    const OTHER: &str = "990126000003";
 
     fn decided(item: &str, effect: ItemEffect) -> ItemDecision {
         ItemDecision {
@@ -169,6 +176,8 @@ mod tests {
             items: items.iter().map(|item| (*item).to_owned()).collect(),
             known_at_us: 1,
             record: fold("p", protected, &[], &AuthorityInForce::default()),
+            rules: String::new(),
+            rules_before: String::new(),
         }
     }
 
@@ -233,11 +242,10 @@ mod tests {
         let change = change(&["sex", "family_relations"], false);
         let hidden = HashSet::from([HIDDEN.to_owned()]);
         let same = |said: &[Assertion]| {
-            let said: Vec<&Assertion> = said.iter().collect();
-            let items: Vec<_> = change
-                .same_to_see(&said, &hidden, &AuthorityInForce::default())
-                .into_iter()
-                .collect();
+            let (said, none): (Vec<&Assertion>, _) =
+                (said.iter().collect(), AuthorityInForce::default());
+            let items: Vec<_> =
+                change.same_to_see(&said, &hidden, [&none, &none]).into_iter().collect();
             items
         };
         let of = |version, number| relation("family_relations", version, number);
@@ -256,6 +264,32 @@ mod tests {
         assert_eq!(same(&[of(6, Some(HIDDEN)), of(7, Some(HIDDEN))]), ["family_relations"]);
         assert!(same(&[of(7, Some(SHOWN)), of(8, Some(HIDDEN))]).is_empty());
         assert_eq!(heard(&change, &["family_relations"]), Some(vec!["sex".to_owned()]));
+    }
+
+    /// A change of rules brings nothing new that was said: what looks otherwise does so by the rules alone.
+    #[test]
+    fn a_change_of_rules_is_heard_of_where_it_shows() {
+        let rules = |first: &str| {
+            let text = format!(
+                "version = 1\n[[rule]]\nitem = \"family_relations\"\nsources = [\"{first}\"]\nbasis = \"Law A\"\n"
+            );
+            model::Authority::parse(&text).unwrap().in_force(TODAY)
+        };
+        let by = |source: &str, version, number| {
+            let mut said = relation("family_relations", version, Some(number));
+            said.provenance.source = source.into();
+            said
+        };
+        let change = change(&["family_relations"], false);
+        let (before, after) = (rules("civil-status"), rules("residence"));
+        let said = [by("civil-status", 1, SHOWN), by("residence", 2, OTHER)];
+        let said: Vec<&Assertion> = said.iter().collect();
+        let none = HashSet::new();
+        assert!(change.same_to_see(&said, &none, [&before, &after]).is_empty());
+        assert_eq!(change.same_to_see(&said, &none, [&after, &after]).len(), 1);
+        // From one who is hidden to another who is: nobody sees a change.
+        let hidden = HashSet::from([SHOWN.to_owned(), OTHER.to_owned()]);
+        assert_eq!(change.same_to_see(&said, &hidden, [&before, &after]).len(), 1);
     }
 
     #[test]

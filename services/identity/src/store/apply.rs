@@ -89,6 +89,7 @@ impl RegisterStore {
         entropy: Entropy,
     ) -> Result<(Outcome, bool), ApplyError> {
         let (synthetic, rules) = (self.synthetic(), self.rules(today));
+        self.keep_rules(&rules).await?;
         self.store
             .write("apply contribution", move |tx| {
                 Box::pin(async move {
@@ -269,6 +270,7 @@ fn outranked(
     let lost = |item: &&str| {
         explain(person_id, item, all, rules)
             .into_iter()
+            .flatten()
             .any(|(said, standing)| standing == Standing::Outranked && new.contains(said))
     };
     items.into_iter().filter(lost).map(str::to_owned).collect()

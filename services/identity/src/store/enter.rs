@@ -15,9 +15,12 @@ const LOCK: Sql = Sql {
     sqlite: "SELECT version, known_at_us FROM register WHERE id = 1",
     postgres: "SELECT version, known_at_us FROM register WHERE id = 1 FOR UPDATE",
 };
+// Whoever folds by other rules than everybody was folded by, or is being folded by, makes that untrue.
 const ADVANCE: Sql = Sql {
-    sqlite: "UPDATE register SET version = ?, known_at_us = ? WHERE id = 1",
-    postgres: "UPDATE register SET version = $1, known_at_us = $2 WHERE id = 1",
+    sqlite: "UPDATE register SET version = ?1, known_at_us = ?2, \
+             authority = CASE WHEN authority IN (?3, 'folding:' || ?3) THEN authority ELSE '' END WHERE id = 1",
+    postgres: "UPDATE register SET version = $1, known_at_us = $2, \
+               authority = CASE WHEN authority IN ($3, 'folding:' || $3) THEN authority ELSE '' END WHERE id = 1",
 };
 const PERSONS: Sql = Sql {
     sqlite: "INSERT INTO person (person_id, protected, version, record, authority) \
@@ -51,12 +54,13 @@ const ASSERTIONS: Sql = Sql {
                source text, contribution_id text, valid_from text, known_at_us bigint, version bigint)",
 };
 const CHANGES: Sql = Sql {
-    sqlite: "INSERT INTO change (version, person_id, items, known_at_us) \
-             SELECT value ->> 'version', value ->> 'person_id', value ->> 'items', value ->> 'known_at_us' \
-             FROM json_each(?)",
-    postgres: "INSERT INTO change (version, person_id, items, known_at_us) \
-               SELECT version, person_id, items, known_at_us FROM jsonb_to_recordset($1::text::jsonb) \
-               AS t (version bigint, person_id text, items text, known_at_us bigint)",
+    sqlite: "INSERT INTO change (version, person_id, items, known_at_us, authority) \
+             SELECT value ->> 'version', value ->> 'person_id', value ->> 'items', value ->> 'known_at_us', \
+             value ->> 'authority' FROM json_each(?)",
+    postgres: "INSERT INTO change (version, person_id, items, known_at_us, authority) \
+               SELECT version, person_id, items, known_at_us, authority \
+               FROM jsonb_to_recordset($1::text::jsonb) AS t \
+               (version bigint, person_id text, items text, known_at_us bigint, authority text)",
 };
 
 /// A person to be written.
@@ -147,6 +151,7 @@ struct ChangeRow<'a> {
     person_id: &'a str,
     items: String,
     known_at_us: i64,
+    authority: &'a str,
 }
 
 /// Writes new persons and moves the register to `last`.
@@ -188,11 +193,14 @@ async fn history(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<()
             assertions.push(AssertionRow::of(assertion)?);
         }
         let (items, known_at_us) = (serde_json::to_string(&person.touched)?, last.known_at_us);
-        changes.push(ChangeRow { version, person_id, items, known_at_us });
+        let authority = person.authority.as_str();
+        changes.push(ChangeRow { version, person_id, items, known_at_us, authority });
     }
     tx.execute(&ASSERTIONS, vec![serde_json::to_string(&assertions)?.into()]).await?;
     tx.execute(&CHANGES, vec![serde_json::to_string(&changes)?.into()]).await?;
-    let values = vec![stored(last.version).into(), last.known_at_us.into()];
+    // All of one transaction are folded by the same rules.
+    let rules = persons.first().map(|person| person.authority.clone()).unwrap_or_default();
+    let values = vec![stored(last.version).into(), last.known_at_us.into(), rules.into()];
     tx.execute(&ADVANCE, values).await?;
     Ok(())
 }

@@ -15,10 +15,16 @@ use crate::{
 // Whoever writes holds the row of the register until it commits, so no lower version can appear after a higher one was
 // seen: nothing is passed over.
 const AFTER: Sql = Sql {
-    sqlite: "SELECT c.version, c.items, c.known_at_us, p.record FROM change c \
-             JOIN person p ON p.person_id = c.person_id WHERE c.version >= ? ORDER BY c.version LIMIT ?",
-    postgres: "SELECT c.version, c.items, c.known_at_us, p.record FROM change c \
-               JOIN person p ON p.person_id = c.person_id WHERE c.version >= $1 ORDER BY c.version LIMIT $2",
+    sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
+             SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
+             ORDER BY b.version DESC LIMIT 1), '') \
+             FROM change c JOIN person p ON p.person_id = c.person_id \
+             WHERE c.version >= ? ORDER BY c.version LIMIT ?",
+    postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
+               SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
+               ORDER BY b.version DESC LIMIT 1), '') \
+               FROM change c JOIN person p ON p.person_id = c.person_id \
+               WHERE c.version >= $1 ORDER BY c.version LIMIT $2",
 };
 const NEWEST: Sql = Sql::same(
     "SELECT r.version, COALESCE(c.known_at_us, 0) FROM register r \
@@ -72,6 +78,8 @@ impl RegisterStore {
                 items: serde_json::from_str(&items)?,
                 known_at_us: field(row, 2)?,
                 record: record(&field::<String>(row, 3)?)?,
+                rules: field(row, 4)?,
+                rules_before: field(row, 5)?,
             })
         };
         let mut changes = rows.iter().map(one).collect::<Result<Vec<Change>, Error>>()?;

@@ -14,8 +14,10 @@ use super::{
 use crate::Error;
 
 const FIRST_RULES: Sql = Sql {
-    sqlite: "UPDATE register SET authority = ? WHERE id = 1 AND authority = ''",
-    postgres: "UPDATE register SET authority = $1 WHERE id = 1 AND authority = ''",
+    sqlite: "UPDATE register SET authority = ?1 WHERE id = 1 \
+             AND NOT EXISTS (SELECT 1 FROM person WHERE authority <> ?1)",
+    postgres: "UPDATE register SET authority = $1 WHERE id = 1 \
+               AND NOT EXISTS (SELECT 1 FROM person WHERE authority <> $1)",
 };
 
 /// A person to be loaded.
@@ -47,14 +49,14 @@ impl RegisterStore {
         if let Some(wrong) = persons.iter().find(|p| p.number.is_synthetic() != self.synthetic()) {
             return Err(Error::OtherSide(!wrong.number.is_synthetic()));
         }
-        let rules = self.authority();
+        // Clocks aside: the first known time of what is loaded is this one, or comes right after the last.
+        let rules = self.rules(day_of(known_at_us));
+        self.keep_rules(&rules).await?;
         self.store
             .write("load persons", move |tx| {
                 Box::pin(async move {
                     let first = lock(tx, known_at_us).await?;
                     let mut last = first;
-                    // What is loaded was learnt on that day.
-                    let rules = rules.in_force(day_of(first.known_at_us));
                     let mut entered = Vec::with_capacity(persons.len());
                     for (version, person) in (first.version..).zip(persons) {
                         last.version = version;

@@ -1,6 +1,7 @@
 //! A change of the rules of authority: every record folded anew, with events of its own.
 
 use model::{AuthorityInForce, GoldenRecord, fold};
+use server::runtime::Clock;
 use store::{Sql, Transaction, Value};
 
 use super::{
@@ -11,9 +12,18 @@ use super::{
 use crate::Error;
 
 const APPLIED: Sql = Sql::same("SELECT authority FROM register WHERE id = 1");
-const APPLY: Sql = Sql {
+const KEPT: Sql = Sql::same("SELECT id FROM rules");
+const BEGIN: Sql = Sql {
     sqlite: "UPDATE register SET authority = ? WHERE id = 1",
     postgres: "UPDATE register SET authority = $1 WHERE id = 1",
+};
+const APPLY: Sql = Sql {
+    sqlite: "UPDATE register SET authority = ?, known_at_us = ? WHERE id = 1 AND authority = ?",
+    postgres: "UPDATE register SET authority = $1, known_at_us = $2 WHERE id = 1 AND authority = $3",
+};
+const APPLIED_FROM: Sql = Sql {
+    sqlite: "INSERT INTO rules_applied (known_at_us, id) VALUES (?, ?)",
+    postgres: "INSERT INTO rules_applied (known_at_us, id) VALUES ($1, $2)",
 };
 const MARK: Sql = Sql {
     sqlite: "UPDATE person SET authority = ? WHERE person_id IN (SELECT value FROM json_each(?))",
@@ -37,16 +47,27 @@ impl RegisterStore {
         Ok(applied == rules.id())
     }
 
-    /// Folds everybody by these rules who was folded by others. Writers take their turn between its batches, and fold by
-    /// the rules of their day; a second run, or one beside it, finds less to do.
-    pub(crate) async fn refold(
-        &self,
-        rules: &AuthorityInForce,
-        now_us: i64,
-    ) -> Result<Refolded, Error> {
+    /// Folds everybody by the rules of today who was folded by others. Writers take their turn between its batches; a
+    /// second run, or one beside it, finds less to do. Not by rules that are older than some that were in use: of two
+    /// processes with other files, the newer one has its way. Ends early when the day has brought other rules.
+    pub(crate) async fn refold(&self, clock: &Clock) -> Result<Refolded, Error> {
+        let rules = self.rules(clock.today());
+        self.keep_rules(&rules).await?;
+        let kept = self.store.read(&KEPT, Vec::new()).await?;
+        for row in &kept {
+            let id: String = field(row, 0)?;
+            if AuthorityInForce::order_of(&id) > rules.order() {
+                return Err(Error::OlderRules { own: rules.id().to_owned(), newer: id });
+            }
+        }
+        let mark = format!("folding:{}", rules.id());
+        self.mark(mark.clone()).await?;
         let (mut done, mut after) = (Refolded::default(), Some(String::new()));
         while let Some(from) = after {
-            let rules = rules.clone();
+            if self.rules(clock.today()) != rules {
+                return Ok(done);
+            }
+            let (rules, now_us) = (rules.clone(), clock.now_us());
             let batch = self.store.write("fold anew", move |tx| {
                 Box::pin(async move { refold_batch(tx, &from, &rules, now_us).await })
             });
@@ -55,17 +76,35 @@ impl RegisterStore {
             done.changed += batch.changed;
             after = next;
         }
-        let id = rules.id().to_owned();
+        let (id, now_us) = (rules.id().to_owned(), clock.now_us());
         let applied: Result<(), Error> = self
             .store
             .write("note rules", move |tx| {
                 Box::pin(async move {
-                    tx.execute(&APPLY, vec![id.into()]).await?;
+                    // A moment of its own: what is known at it is folded by these rules.
+                    let turn = lock(tx, now_us).await?;
+                    let id = Value::from(id);
+                    let values = vec![id.clone(), turn.known_at_us.into(), mark.into()];
+                    // Whoever wrote by other rules meanwhile took the mark away: then there is more to fold.
+                    if tx.execute(&APPLY, values).await? > 0 {
+                        tx.execute(&APPLIED_FROM, vec![turn.known_at_us.into(), id]).await?;
+                    }
                     Ok(())
                 })
             })
             .await;
         applied.map(|()| done)
+    }
+
+    async fn mark(&self, mark: String) -> Result<(), Error> {
+        self.store
+            .write("begin to fold anew", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&BEGIN, vec![mark.into()]).await?;
+                    Ok(())
+                })
+            })
+            .await
     }
 }
 

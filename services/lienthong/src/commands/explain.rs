@@ -68,7 +68,10 @@ fn text(answer: ExplainValueAnswer, checked: &Checked, out: &mut impl Write) -> 
     }
     if let Some(withheld) = &answer.withheld {
         writeln!(out, "withheld by rule {}, {}", withheld.rule, withheld.article)?;
-    } else if answer.values.is_empty() {
+        writeln!(out, "\ndecision     {}\nrecord       {}", answer.decision_id, checked.text())?;
+        return Ok(());
+    }
+    if answer.values.is_empty() {
         writeln!(out, "nothing was said of it")?;
     }
     for value in answer.values {

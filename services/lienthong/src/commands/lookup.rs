@@ -2,14 +2,15 @@
 
 mod answer;
 
-use std::io::Write;
+use std::{io::Write, str::FromStr};
 
 use anyhow::Result;
 use contract::{
-    identity::v1::GetPersonRequest,
+    identity::v1::{AsOf, GetPersonRequest},
     r#type::v1::{Claims, PartialDate, SubjectRef, subject_ref},
 };
 use lienthong::demo::{BirthDate, Subject};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub(super) use answer::{NO_MATCH, held_json, held_text, outcome};
 
@@ -39,8 +40,26 @@ pub(crate) struct Arguments {
         value_delimiter = ','
     )]
     items: Vec<String>,
+    /// What the register knew at this moment (RFC 3339), where an agreement lets the caller look back.
+    #[arg(long, help_heading = "Request", value_name = "TIME")]
+    known_at: Option<Moment>,
+    /// What was true on this day: YYYY-MM-DD.
+    #[arg(long, help_heading = "Request", value_name = "DATE")]
+    valid_on: Option<Date>,
     #[command(flatten)]
     question: Question,
+}
+
+/// A moment, as it is typed.
+#[derive(Clone, Copy, Debug)]
+struct Moment(OffsetDateTime);
+
+impl FromStr for Moment {
+    type Err = time::error::Parse;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        OffsetDateTime::parse(text, &Rfc3339).map(Self)
+    }
 }
 
 /// Who is looked up, and what the caller knows of the person.
@@ -110,7 +129,11 @@ fn sample<'a>(samples: &'a [Subject], wanted: &str) -> Result<&'a Subject, Endin
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { whom, items, question, .. } = arguments;
+    let Arguments { whom, items, known_at, valid_on, question, .. } = arguments;
+    let as_of = (known_at.is_some() || valid_on.is_some()).then(|| AsOf {
+        known_time: known_at.map(|moment| wire::timestamp(moment.0)),
+        valid_date: valid_on.map(|date| date.0),
+    });
     let (subject, claims) = whom.of(&connected.subjects)?;
     let request = GetPersonRequest {
         subject: Some(subject),
@@ -119,6 +142,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         basis: Some(question.basis(&connected)?),
         request_id: question.request_id(),
         min_version: question.min_version,
+        as_of,
     };
     look_up(&connected, &request, question.folder()?, question.output, out).await
 }

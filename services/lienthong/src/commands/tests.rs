@@ -117,6 +117,17 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     assert_eq!(answer["results"][0]["outcome"], "mismatch");
     assert_eq!(answer["results"][1]["outcome"], "denied");
 
+    let back = ["lookup", "--demo", file, "--subject", "adult", "--item", "sex"];
+    let task = ["--procedure", "civil-status-correction", "--legal-basis", "1911-2021-art-2-1"];
+    let moment = ["--as", "civil-status", "--known-at", "2020-01-01T00:00:00+07:00"];
+    let then = json(&[&back[..], &task, &moment].concat()).await;
+    assert_eq!(then["items"][0]["outcome"], "not_held");
+    let day = ["--as", "civil-status", "--valid-on", "2026-01-01"];
+    let then = json(&[&back[..], &task, &day].concat()).await;
+    assert_eq!(then["items"][0]["outcome"], "value");
+    assert!(usage(run(&[&back[..], &["--known-at", "yesterday"]].concat()).await));
+    assert!(failed(run(&[&back[..], &["--valid-on", "2026-01-01"]].concat()).await));
+
     let explained = ["explain", "--demo", file, "--subject", "adult", "--item", "sex"];
     let answer = json(&explained).await;
     assert_eq!(answer["values"][0]["standing"], "current");

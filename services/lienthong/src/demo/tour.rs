@@ -226,6 +226,7 @@ pub fn lookup(subject: &Subject, items: &[&str], basis: AccessBasis) -> GetPerso
         basis: Some(basis),
         request_id: "tour-1".to_owned(),
         min_version: 0,
+        as_of: None,
     }
 }
 

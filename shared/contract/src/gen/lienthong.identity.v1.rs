@@ -22,6 +22,21 @@ pub struct GetPersonRequest {
     /// ContributionReceipt to read one's own write (I10). 0 means any.
     #[prost(uint64, tag = "6")]
     pub min_version: u64,
+    /// Another moment than now, if it is to be that. An agreement grants it by the action `explain`, as ExplainValue.
+    #[prost(message, optional, tag = "7")]
+    pub as_of: ::core::option::Option<AsOf>,
+}
+/// A moment of the register's two clocks: what it knew then, and what was true on that day. Claims and protection are those
+/// of today.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AsOf {
+    /// What the register knew at this moment, by the rules of authority of then; absent means all it knows. The answer says
+    /// up to when it knows: for that moment it never changes.
+    #[prost(message, optional, tag = "1")]
+    pub known_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What was true on this day, as far as the sources said since when; a whole date. Absent means what is current.
+    #[prost(message, optional, tag = "2")]
+    pub valid_date: ::core::option::Option<super::super::r#type::v1::PartialDate>,
 }
 /// What the register answers.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -64,6 +79,10 @@ pub struct GetPersonAnswer {
     /// The caller's id of the request, repeated.
     #[prost(string, tag = "9")]
     pub request_id: ::prost::alloc::string::String,
+    /// Up to when the answer knows, where another moment was asked for: that moment, or, where the register had learnt
+    /// nothing since an earlier one, that earlier one. Asked again for it, the answer is the same.
+    #[prost(message, optional, tag = "10")]
+    pub known_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Claimed values to hold against the register.
 #[derive(Clone, PartialEq, ::prost::Message)]

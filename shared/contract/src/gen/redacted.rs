@@ -384,6 +384,7 @@ impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
             .field("decision_id", &self.decision_id)
             .field("policy_revision", &self.policy_revision)
             .field("request_id", &self.request_id)
+            .field("known_time", &self.known_time)
             .finish()
     }
 }

@@ -42,7 +42,10 @@ pub(super) fn checked<'a>(
     let min_version = request.min_version;
     let (claims, relations) = (claims.flatten(), names_others(&request.item));
     let explain = Some(request.item.clone());
-    Ok((Lookup { subject, claims, min_version, comparisons: 0, relations, explain }, basis))
+    Ok((
+        Lookup { subject, claims, min_version, comparisons: 0, relations, explain, as_of: None },
+        basis,
+    ))
 }
 
 /// The answer.

@@ -1,17 +1,22 @@
 //! `GetPerson`: its request read, its answer written.
 
 use contract::{
-    identity::v1::{GetPersonAnswer, GetPersonRequest, LookupOutcome},
+    identity::v1::{self as wire_identity, GetPersonAnswer, GetPersonRequest, LookupOutcome},
     r#type::v1::{self as types, AccessBasis, ErrorReason, item_outcome},
 };
-use model::{CodeLists, GoldenRecord};
+use model::{CodeLists, GoldenRecord, Precision};
 use server::error::refuse;
 use time::Date;
 use tonic::Status;
-use wire::{Faults, basis, policy::Decision, subject, timestamp, value::write_held};
+use wire::{
+    Fault, Faults, basis,
+    policy::Decision,
+    subject, timestamp, timestamp_us,
+    value::{Reader, write_held},
+};
 
 use crate::{
-    app::{Looked, Lookup},
+    app::{AsOf, Looked, Lookup},
     domain::lookup::{Ending, ItemOutcome, names_others, outcomes},
 };
 
@@ -32,6 +37,7 @@ pub(super) fn checked<'a>(
     basis::check_items(&request.items, &mut faults);
     let basis = basis::check(request.basis.as_ref(), &mut faults);
     faults.text("request_id", &request.request_id, REQUEST_ID_MAX);
+    let as_of = request.as_of.as_ref().map(|as_of| moment(as_of, lists, &mut faults));
     faults.finish()?;
     // Whatever is not there was named above.
     let (Some(subject), Some(basis)) = (subject, basis) else {
@@ -39,7 +45,31 @@ pub(super) fn checked<'a>(
     };
     let min_version = request.min_version;
     let (claims, relations) = (claims.flatten(), request.items.iter().any(|i| names_others(i)));
-    Ok((Lookup { subject, claims, min_version, comparisons: 0, relations, explain: None }, basis))
+    Ok((
+        Lookup { subject, claims, min_version, comparisons: 0, relations, explain: None, as_of },
+        basis,
+    ))
+}
+
+/// The moment that is asked about.
+fn moment(as_of: &wire_identity::AsOf, lists: &CodeLists, faults: &mut Faults) -> AsOf {
+    let known_at_us = as_of.known_time.and_then(|at| {
+        let micros = at.seconds.checked_mul(1_000_000)?.checked_add(i64::from(at.nanos) / 1_000);
+        micros.filter(|_| (0..1_000_000_000).contains(&at.nanos))
+    });
+    if as_of.known_time.is_some() && known_at_us.is_none() {
+        faults.add("as_of.known_time", Fault::Malformed);
+    }
+    let day = as_of.valid_date.as_ref();
+    let valid_on =
+        day.and_then(|day| Reader::new(lists, faults).date("as_of.valid_date", Some(day)));
+    if valid_on.is_some_and(|day| day.precision() != Precision::Day) {
+        faults.add("as_of.valid_date", Fault::NotWhole);
+    }
+    if as_of.known_time.is_none() && day.is_none() {
+        faults.add("as_of", Fault::Missing);
+    }
+    AsOf { known_at_us, valid_on }
 }
 
 /// A tag that changes with the record and tells nothing of it.
@@ -71,6 +101,7 @@ pub(super) fn answer(
         decision_id: decision.id.clone(),
         policy_revision: decision.revision.clone(),
         request_id: request.request_id.clone(),
+        known_time: looked.known_at_us.filter(|_| shown.is_some()).map(timestamp_us),
     }
 }
 

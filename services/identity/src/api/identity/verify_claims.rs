@@ -59,7 +59,8 @@ pub(super) fn checked<'a>(
     let comparisons = u32::try_from(values.len()).unwrap_or(u32::MAX);
     let min_version = request.min_version;
     let (claims, relations) = (claims.flatten(), items.iter().any(|i| names_others(i)));
-    let lookup = Lookup { subject, claims, min_version, comparisons, relations, explain: None };
+    let lookup =
+        Lookup { subject, claims, min_version, comparisons, relations, explain: None, as_of: None };
     Ok(Checked { lookup, basis, items, values })
 }
 

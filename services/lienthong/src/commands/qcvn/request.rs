@@ -200,6 +200,7 @@ impl Document {
             basis: Some(self.basis.into()),
             request_id: self.request_id,
             min_version: 0,
+            as_of: None,
         }
     }
 }

@@ -227,7 +227,9 @@ type GetPersonRequest struct {
 	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The answer must have seen at least this version of the register: quote the version of a
 	// ContributionReceipt to read one's own write (I10). 0 means any.
-	MinVersion    uint64 `protobuf:"varint,6,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`
+	MinVersion uint64 `protobuf:"varint,6,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`
+	// Another moment than now, if it is to be that. An agreement grants it by the action `explain`, as ExplainValue.
+	AsOf          *AsOf `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -304,6 +306,70 @@ func (x *GetPersonRequest) GetMinVersion() uint64 {
 	return 0
 }
 
+func (x *GetPersonRequest) GetAsOf() *AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+// A moment of the register's two clocks: what it knew then, and what was true on that day. Claims and protection are those
+// of today.
+type AsOf struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the register knew at this moment, by the rules of authority of then; absent means all it knows. The answer says
+	// up to when it knows: for that moment it never changes.
+	KnownTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=known_time,json=knownTime,proto3" json:"known_time,omitempty"`
+	// What was true on this day, as far as the sources said since when; a whole date. Absent means what is current.
+	ValidDate     *v1.PartialDate `protobuf:"bytes,2,opt,name=valid_date,json=validDate,proto3" json:"valid_date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AsOf) Reset() {
+	*x = AsOf{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AsOf) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AsOf) ProtoMessage() {}
+
+func (x *AsOf) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AsOf.ProtoReflect.Descriptor instead.
+func (*AsOf) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AsOf) GetKnownTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.KnownTime
+	}
+	return nil
+}
+
+func (x *AsOf) GetValidDate() *v1.PartialDate {
+	if x != nil {
+		return x.ValidDate
+	}
+	return nil
+}
+
 // What the register answers.
 type GetPersonResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -317,7 +383,7 @@ type GetPersonResponse struct {
 
 func (x *GetPersonResponse) Reset() {
 	*x = GetPersonResponse{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[1]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -329,7 +395,7 @@ func (x *GetPersonResponse) String() string {
 func (*GetPersonResponse) ProtoMessage() {}
 
 func (x *GetPersonResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[1]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -342,7 +408,7 @@ func (x *GetPersonResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPersonResponse.ProtoReflect.Descriptor instead.
 func (*GetPersonResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{1}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *GetPersonResponse) GetAnswer() *GetPersonAnswer {
@@ -379,14 +445,17 @@ type GetPersonAnswer struct {
 	// Revision of the policy data the decision was made under.
 	PolicyRevision string `protobuf:"bytes,8,opt,name=policy_revision,json=policyRevision,proto3" json:"policy_revision,omitempty"`
 	// The caller's id of the request, repeated.
-	RequestId     string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Up to when the answer knows, where another moment was asked for: that moment, or, where the register had learnt
+	// nothing since an earlier one, that earlier one. Asked again for it, the answer is the same.
+	KnownTime     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=known_time,json=knownTime,proto3" json:"known_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetPersonAnswer) Reset() {
 	*x = GetPersonAnswer{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[2]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -398,7 +467,7 @@ func (x *GetPersonAnswer) String() string {
 func (*GetPersonAnswer) ProtoMessage() {}
 
 func (x *GetPersonAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[2]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -411,7 +480,7 @@ func (x *GetPersonAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPersonAnswer.ProtoReflect.Descriptor instead.
 func (*GetPersonAnswer) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{2}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetPersonAnswer) GetOutcome() LookupOutcome {
@@ -477,6 +546,13 @@ func (x *GetPersonAnswer) GetRequestId() string {
 	return ""
 }
 
+func (x *GetPersonAnswer) GetKnownTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.KnownTime
+	}
+	return nil
+}
+
 // Claimed values to hold against the register.
 type VerifyClaimsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -499,7 +575,7 @@ type VerifyClaimsRequest struct {
 
 func (x *VerifyClaimsRequest) Reset() {
 	*x = VerifyClaimsRequest{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[3]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -511,7 +587,7 @@ func (x *VerifyClaimsRequest) String() string {
 func (*VerifyClaimsRequest) ProtoMessage() {}
 
 func (x *VerifyClaimsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[3]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -524,7 +600,7 @@ func (x *VerifyClaimsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyClaimsRequest.ProtoReflect.Descriptor instead.
 func (*VerifyClaimsRequest) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{3}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *VerifyClaimsRequest) GetSubject() *v1.SubjectRef {
@@ -582,7 +658,7 @@ type ClaimedValue struct {
 
 func (x *ClaimedValue) Reset() {
 	*x = ClaimedValue{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[4]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -594,7 +670,7 @@ func (x *ClaimedValue) String() string {
 func (*ClaimedValue) ProtoMessage() {}
 
 func (x *ClaimedValue) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[4]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -607,7 +683,7 @@ func (x *ClaimedValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimedValue.ProtoReflect.Descriptor instead.
 func (*ClaimedValue) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{4}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ClaimedValue) GetItem() string {
@@ -637,7 +713,7 @@ type VerifyClaimsResponse struct {
 
 func (x *VerifyClaimsResponse) Reset() {
 	*x = VerifyClaimsResponse{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[5]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +725,7 @@ func (x *VerifyClaimsResponse) String() string {
 func (*VerifyClaimsResponse) ProtoMessage() {}
 
 func (x *VerifyClaimsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[5]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +738,7 @@ func (x *VerifyClaimsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyClaimsResponse.ProtoReflect.Descriptor instead.
 func (*VerifyClaimsResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{5}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *VerifyClaimsResponse) GetAnswer() *VerifyClaimsAnswer {
@@ -706,7 +782,7 @@ type VerifyClaimsAnswer struct {
 
 func (x *VerifyClaimsAnswer) Reset() {
 	*x = VerifyClaimsAnswer{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[6]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +794,7 @@ func (x *VerifyClaimsAnswer) String() string {
 func (*VerifyClaimsAnswer) ProtoMessage() {}
 
 func (x *VerifyClaimsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[6]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +807,7 @@ func (x *VerifyClaimsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyClaimsAnswer.ProtoReflect.Descriptor instead.
 func (*VerifyClaimsAnswer) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{6}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *VerifyClaimsAnswer) GetOutcome() LookupOutcome {
@@ -812,7 +888,7 @@ type ClaimResult struct {
 
 func (x *ClaimResult) Reset() {
 	*x = ClaimResult{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[7]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -824,7 +900,7 @@ func (x *ClaimResult) String() string {
 func (*ClaimResult) ProtoMessage() {}
 
 func (x *ClaimResult) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[7]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -837,7 +913,7 @@ func (x *ClaimResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimResult.ProtoReflect.Descriptor instead.
 func (*ClaimResult) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{7}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ClaimResult) GetItem() string {
@@ -883,7 +959,7 @@ type ExplainValueRequest struct {
 
 func (x *ExplainValueRequest) Reset() {
 	*x = ExplainValueRequest{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +971,7 @@ func (x *ExplainValueRequest) String() string {
 func (*ExplainValueRequest) ProtoMessage() {}
 
 func (x *ExplainValueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -908,7 +984,7 @@ func (x *ExplainValueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainValueRequest.ProtoReflect.Descriptor instead.
 func (*ExplainValueRequest) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{8}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExplainValueRequest) GetSubject() *v1.SubjectRef {
@@ -966,7 +1042,7 @@ type ExplainValueResponse struct {
 
 func (x *ExplainValueResponse) Reset() {
 	*x = ExplainValueResponse{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1054,7 @@ func (x *ExplainValueResponse) String() string {
 func (*ExplainValueResponse) ProtoMessage() {}
 
 func (x *ExplainValueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1067,7 @@ func (x *ExplainValueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainValueResponse.ProtoReflect.Descriptor instead.
 func (*ExplainValueResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{9}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExplainValueResponse) GetAnswer() *ExplainValueAnswer {
@@ -1043,7 +1119,7 @@ type ExplainValueAnswer struct {
 
 func (x *ExplainValueAnswer) Reset() {
 	*x = ExplainValueAnswer{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1131,7 @@ func (x *ExplainValueAnswer) String() string {
 func (*ExplainValueAnswer) ProtoMessage() {}
 
 func (x *ExplainValueAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1144,7 @@ func (x *ExplainValueAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainValueAnswer.ProtoReflect.Descriptor instead.
 func (*ExplainValueAnswer) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{10}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExplainValueAnswer) GetOutcome() LookupOutcome {
@@ -1170,7 +1246,7 @@ type ExplainedValue struct {
 
 func (x *ExplainedValue) Reset() {
 	*x = ExplainedValue{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1258,7 @@ func (x *ExplainedValue) String() string {
 func (*ExplainedValue) ProtoMessage() {}
 
 func (x *ExplainedValue) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1271,7 @@ func (x *ExplainedValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedValue.ProtoReflect.Descriptor instead.
 func (*ExplainedValue) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{11}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExplainedValue) GetHeld() *v1.HeldValue {
@@ -1232,7 +1308,7 @@ type AuthorityRule struct {
 
 func (x *AuthorityRule) Reset() {
 	*x = AuthorityRule{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1320,7 @@ func (x *AuthorityRule) String() string {
 func (*AuthorityRule) ProtoMessage() {}
 
 func (x *AuthorityRule) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1333,7 @@ func (x *AuthorityRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorityRule.ProtoReflect.Descriptor instead.
 func (*AuthorityRule) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{12}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AuthorityRule) GetSources() []string {
@@ -1278,7 +1354,7 @@ var File_lienthong_identity_v1_identity_service_proto protoreflect.FileDescripto
 
 const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\n" +
-	",lienthong/identity/v1/identity_service.proto\x12\x15lienthong.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1flienthong/type/v1/outcome.proto\x1a\x1dlienthong/type/v1/value.proto\"\xa2\x02\n" +
+	",lienthong/identity/v1/identity_service.proto\x12\x15lienthong.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1flienthong/type/v1/outcome.proto\x1a\x1dlienthong/type/v1/value.proto\"\xd4\x02\n" +
 	"\x10GetPersonRequest\x127\n" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\asubject\x121\n" +
 	"\x06claims\x18\x02 \x01(\v2\x19.lienthong.type.v1.ClaimsR\x06claims\x12\x1c\n" +
@@ -1287,10 +1363,16 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x12'\n" +
 	"\vmin_version\x18\x06 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\n" +
-	"minVersion\"\x8a\x01\n" +
+	"minVersion\x120\n" +
+	"\x05as_of\x18\a \x01(\v2\x1b.lienthong.identity.v1.AsOfR\x04asOf\"\x80\x01\n" +
+	"\x04AsOf\x129\n" +
+	"\n" +
+	"known_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tknownTime\x12=\n" +
+	"\n" +
+	"valid_date\x18\x02 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\tvalidDate\"\x8a\x01\n" +
 	"\x11GetPersonResponse\x12>\n" +
 	"\x06answer\x18\x01 \x01(\v2&.lienthong.identity.v1.GetPersonAnswerR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xc8\x03\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\x83\x04\n" +
 	"\x0fGetPersonAnswer\x12F\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2$.lienthong.identity.v1.LookupOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x124\n" +
 	"\x05items\x18\x02 \x03(\v2\x1e.lienthong.type.v1.ItemOutcomeR\x05items\x12 \n" +
@@ -1304,7 +1386,10 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"decisionId\x12/\n" +
 	"\x0fpolicy_revision\x18\b \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0epolicyRevision\x12%\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\"\xd3\x02\n" +
+	"request_id\x18\t \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x129\n" +
+	"\n" +
+	"known_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tknownTime\"\xd3\x02\n" +
 	"\x13VerifyClaimsRequest\x127\n" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\asubject\x121\n" +
 	"\x06claims\x18\x02 \x01(\v2\x19.lienthong.type.v1.ClaimsR\x06claims\x12J\n" +
@@ -1412,81 +1497,87 @@ func file_lienthong_identity_v1_identity_service_proto_rawDescGZIP() []byte {
 }
 
 var file_lienthong_identity_v1_identity_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_lienthong_identity_v1_identity_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_lienthong_identity_v1_identity_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_lienthong_identity_v1_identity_service_proto_goTypes = []any{
 	(LookupOutcome)(0),            // 0: lienthong.identity.v1.LookupOutcome
 	(ClaimOutcome)(0),             // 1: lienthong.identity.v1.ClaimOutcome
 	(ValueStanding)(0),            // 2: lienthong.identity.v1.ValueStanding
 	(*GetPersonRequest)(nil),      // 3: lienthong.identity.v1.GetPersonRequest
-	(*GetPersonResponse)(nil),     // 4: lienthong.identity.v1.GetPersonResponse
-	(*GetPersonAnswer)(nil),       // 5: lienthong.identity.v1.GetPersonAnswer
-	(*VerifyClaimsRequest)(nil),   // 6: lienthong.identity.v1.VerifyClaimsRequest
-	(*ClaimedValue)(nil),          // 7: lienthong.identity.v1.ClaimedValue
-	(*VerifyClaimsResponse)(nil),  // 8: lienthong.identity.v1.VerifyClaimsResponse
-	(*VerifyClaimsAnswer)(nil),    // 9: lienthong.identity.v1.VerifyClaimsAnswer
-	(*ClaimResult)(nil),           // 10: lienthong.identity.v1.ClaimResult
-	(*ExplainValueRequest)(nil),   // 11: lienthong.identity.v1.ExplainValueRequest
-	(*ExplainValueResponse)(nil),  // 12: lienthong.identity.v1.ExplainValueResponse
-	(*ExplainValueAnswer)(nil),    // 13: lienthong.identity.v1.ExplainValueAnswer
-	(*ExplainedValue)(nil),        // 14: lienthong.identity.v1.ExplainedValue
-	(*AuthorityRule)(nil),         // 15: lienthong.identity.v1.AuthorityRule
-	(*v1.SubjectRef)(nil),         // 16: lienthong.type.v1.SubjectRef
-	(*v1.Claims)(nil),             // 17: lienthong.type.v1.Claims
-	(*v1.AccessBasis)(nil),        // 18: lienthong.type.v1.AccessBasis
-	(*v11.Receipt)(nil),           // 19: lienthong.audit.v1.Receipt
-	(*v1.ItemOutcome)(nil),        // 20: lienthong.type.v1.ItemOutcome
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*v1.ItemValue)(nil),          // 22: lienthong.type.v1.ItemValue
-	(*v1.Withheld)(nil),           // 23: lienthong.type.v1.Withheld
-	(*v1.HeldValue)(nil),          // 24: lienthong.type.v1.HeldValue
+	(*AsOf)(nil),                  // 4: lienthong.identity.v1.AsOf
+	(*GetPersonResponse)(nil),     // 5: lienthong.identity.v1.GetPersonResponse
+	(*GetPersonAnswer)(nil),       // 6: lienthong.identity.v1.GetPersonAnswer
+	(*VerifyClaimsRequest)(nil),   // 7: lienthong.identity.v1.VerifyClaimsRequest
+	(*ClaimedValue)(nil),          // 8: lienthong.identity.v1.ClaimedValue
+	(*VerifyClaimsResponse)(nil),  // 9: lienthong.identity.v1.VerifyClaimsResponse
+	(*VerifyClaimsAnswer)(nil),    // 10: lienthong.identity.v1.VerifyClaimsAnswer
+	(*ClaimResult)(nil),           // 11: lienthong.identity.v1.ClaimResult
+	(*ExplainValueRequest)(nil),   // 12: lienthong.identity.v1.ExplainValueRequest
+	(*ExplainValueResponse)(nil),  // 13: lienthong.identity.v1.ExplainValueResponse
+	(*ExplainValueAnswer)(nil),    // 14: lienthong.identity.v1.ExplainValueAnswer
+	(*ExplainedValue)(nil),        // 15: lienthong.identity.v1.ExplainedValue
+	(*AuthorityRule)(nil),         // 16: lienthong.identity.v1.AuthorityRule
+	(*v1.SubjectRef)(nil),         // 17: lienthong.type.v1.SubjectRef
+	(*v1.Claims)(nil),             // 18: lienthong.type.v1.Claims
+	(*v1.AccessBasis)(nil),        // 19: lienthong.type.v1.AccessBasis
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*v1.PartialDate)(nil),        // 21: lienthong.type.v1.PartialDate
+	(*v11.Receipt)(nil),           // 22: lienthong.audit.v1.Receipt
+	(*v1.ItemOutcome)(nil),        // 23: lienthong.type.v1.ItemOutcome
+	(*v1.ItemValue)(nil),          // 24: lienthong.type.v1.ItemValue
+	(*v1.Withheld)(nil),           // 25: lienthong.type.v1.Withheld
+	(*v1.HeldValue)(nil),          // 26: lienthong.type.v1.HeldValue
 }
 var file_lienthong_identity_v1_identity_service_proto_depIdxs = []int32{
-	16, // 0: lienthong.identity.v1.GetPersonRequest.subject:type_name -> lienthong.type.v1.SubjectRef
-	17, // 1: lienthong.identity.v1.GetPersonRequest.claims:type_name -> lienthong.type.v1.Claims
-	18, // 2: lienthong.identity.v1.GetPersonRequest.basis:type_name -> lienthong.type.v1.AccessBasis
-	5,  // 3: lienthong.identity.v1.GetPersonResponse.answer:type_name -> lienthong.identity.v1.GetPersonAnswer
-	19, // 4: lienthong.identity.v1.GetPersonResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	0,  // 5: lienthong.identity.v1.GetPersonAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
-	20, // 6: lienthong.identity.v1.GetPersonAnswer.items:type_name -> lienthong.type.v1.ItemOutcome
-	21, // 7: lienthong.identity.v1.GetPersonAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	21, // 8: lienthong.identity.v1.GetPersonAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	16, // 9: lienthong.identity.v1.VerifyClaimsRequest.subject:type_name -> lienthong.type.v1.SubjectRef
-	17, // 10: lienthong.identity.v1.VerifyClaimsRequest.claims:type_name -> lienthong.type.v1.Claims
-	7,  // 11: lienthong.identity.v1.VerifyClaimsRequest.claimed_values:type_name -> lienthong.identity.v1.ClaimedValue
-	18, // 12: lienthong.identity.v1.VerifyClaimsRequest.basis:type_name -> lienthong.type.v1.AccessBasis
-	22, // 13: lienthong.identity.v1.ClaimedValue.value:type_name -> lienthong.type.v1.ItemValue
-	9,  // 14: lienthong.identity.v1.VerifyClaimsResponse.answer:type_name -> lienthong.identity.v1.VerifyClaimsAnswer
-	19, // 15: lienthong.identity.v1.VerifyClaimsResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	0,  // 16: lienthong.identity.v1.VerifyClaimsAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
-	10, // 17: lienthong.identity.v1.VerifyClaimsAnswer.results:type_name -> lienthong.identity.v1.ClaimResult
-	21, // 18: lienthong.identity.v1.VerifyClaimsAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	21, // 19: lienthong.identity.v1.VerifyClaimsAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	1,  // 20: lienthong.identity.v1.ClaimResult.outcome:type_name -> lienthong.identity.v1.ClaimOutcome
-	23, // 21: lienthong.identity.v1.ClaimResult.denied:type_name -> lienthong.type.v1.Withheld
-	16, // 22: lienthong.identity.v1.ExplainValueRequest.subject:type_name -> lienthong.type.v1.SubjectRef
-	17, // 23: lienthong.identity.v1.ExplainValueRequest.claims:type_name -> lienthong.type.v1.Claims
-	18, // 24: lienthong.identity.v1.ExplainValueRequest.basis:type_name -> lienthong.type.v1.AccessBasis
-	13, // 25: lienthong.identity.v1.ExplainValueResponse.answer:type_name -> lienthong.identity.v1.ExplainValueAnswer
-	19, // 26: lienthong.identity.v1.ExplainValueResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	0,  // 27: lienthong.identity.v1.ExplainValueAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
-	14, // 28: lienthong.identity.v1.ExplainValueAnswer.values:type_name -> lienthong.identity.v1.ExplainedValue
-	15, // 29: lienthong.identity.v1.ExplainValueAnswer.rule:type_name -> lienthong.identity.v1.AuthorityRule
-	23, // 30: lienthong.identity.v1.ExplainValueAnswer.withheld:type_name -> lienthong.type.v1.Withheld
-	21, // 31: lienthong.identity.v1.ExplainValueAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	21, // 32: lienthong.identity.v1.ExplainValueAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	24, // 33: lienthong.identity.v1.ExplainedValue.held:type_name -> lienthong.type.v1.HeldValue
-	2,  // 34: lienthong.identity.v1.ExplainedValue.standing:type_name -> lienthong.identity.v1.ValueStanding
-	3,  // 35: lienthong.identity.v1.IdentityService.GetPerson:input_type -> lienthong.identity.v1.GetPersonRequest
-	6,  // 36: lienthong.identity.v1.IdentityService.VerifyClaims:input_type -> lienthong.identity.v1.VerifyClaimsRequest
-	11, // 37: lienthong.identity.v1.IdentityService.ExplainValue:input_type -> lienthong.identity.v1.ExplainValueRequest
-	4,  // 38: lienthong.identity.v1.IdentityService.GetPerson:output_type -> lienthong.identity.v1.GetPersonResponse
-	8,  // 39: lienthong.identity.v1.IdentityService.VerifyClaims:output_type -> lienthong.identity.v1.VerifyClaimsResponse
-	12, // 40: lienthong.identity.v1.IdentityService.ExplainValue:output_type -> lienthong.identity.v1.ExplainValueResponse
-	38, // [38:41] is the sub-list for method output_type
-	35, // [35:38] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	17, // 0: lienthong.identity.v1.GetPersonRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	18, // 1: lienthong.identity.v1.GetPersonRequest.claims:type_name -> lienthong.type.v1.Claims
+	19, // 2: lienthong.identity.v1.GetPersonRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	4,  // 3: lienthong.identity.v1.GetPersonRequest.as_of:type_name -> lienthong.identity.v1.AsOf
+	20, // 4: lienthong.identity.v1.AsOf.known_time:type_name -> google.protobuf.Timestamp
+	21, // 5: lienthong.identity.v1.AsOf.valid_date:type_name -> lienthong.type.v1.PartialDate
+	6,  // 6: lienthong.identity.v1.GetPersonResponse.answer:type_name -> lienthong.identity.v1.GetPersonAnswer
+	22, // 7: lienthong.identity.v1.GetPersonResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	0,  // 8: lienthong.identity.v1.GetPersonAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
+	23, // 9: lienthong.identity.v1.GetPersonAnswer.items:type_name -> lienthong.type.v1.ItemOutcome
+	20, // 10: lienthong.identity.v1.GetPersonAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	20, // 11: lienthong.identity.v1.GetPersonAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	20, // 12: lienthong.identity.v1.GetPersonAnswer.known_time:type_name -> google.protobuf.Timestamp
+	17, // 13: lienthong.identity.v1.VerifyClaimsRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	18, // 14: lienthong.identity.v1.VerifyClaimsRequest.claims:type_name -> lienthong.type.v1.Claims
+	8,  // 15: lienthong.identity.v1.VerifyClaimsRequest.claimed_values:type_name -> lienthong.identity.v1.ClaimedValue
+	19, // 16: lienthong.identity.v1.VerifyClaimsRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	24, // 17: lienthong.identity.v1.ClaimedValue.value:type_name -> lienthong.type.v1.ItemValue
+	10, // 18: lienthong.identity.v1.VerifyClaimsResponse.answer:type_name -> lienthong.identity.v1.VerifyClaimsAnswer
+	22, // 19: lienthong.identity.v1.VerifyClaimsResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	0,  // 20: lienthong.identity.v1.VerifyClaimsAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
+	11, // 21: lienthong.identity.v1.VerifyClaimsAnswer.results:type_name -> lienthong.identity.v1.ClaimResult
+	20, // 22: lienthong.identity.v1.VerifyClaimsAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	20, // 23: lienthong.identity.v1.VerifyClaimsAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	1,  // 24: lienthong.identity.v1.ClaimResult.outcome:type_name -> lienthong.identity.v1.ClaimOutcome
+	25, // 25: lienthong.identity.v1.ClaimResult.denied:type_name -> lienthong.type.v1.Withheld
+	17, // 26: lienthong.identity.v1.ExplainValueRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	18, // 27: lienthong.identity.v1.ExplainValueRequest.claims:type_name -> lienthong.type.v1.Claims
+	19, // 28: lienthong.identity.v1.ExplainValueRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	14, // 29: lienthong.identity.v1.ExplainValueResponse.answer:type_name -> lienthong.identity.v1.ExplainValueAnswer
+	22, // 30: lienthong.identity.v1.ExplainValueResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	0,  // 31: lienthong.identity.v1.ExplainValueAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
+	15, // 32: lienthong.identity.v1.ExplainValueAnswer.values:type_name -> lienthong.identity.v1.ExplainedValue
+	16, // 33: lienthong.identity.v1.ExplainValueAnswer.rule:type_name -> lienthong.identity.v1.AuthorityRule
+	25, // 34: lienthong.identity.v1.ExplainValueAnswer.withheld:type_name -> lienthong.type.v1.Withheld
+	20, // 35: lienthong.identity.v1.ExplainValueAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	20, // 36: lienthong.identity.v1.ExplainValueAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	26, // 37: lienthong.identity.v1.ExplainedValue.held:type_name -> lienthong.type.v1.HeldValue
+	2,  // 38: lienthong.identity.v1.ExplainedValue.standing:type_name -> lienthong.identity.v1.ValueStanding
+	3,  // 39: lienthong.identity.v1.IdentityService.GetPerson:input_type -> lienthong.identity.v1.GetPersonRequest
+	7,  // 40: lienthong.identity.v1.IdentityService.VerifyClaims:input_type -> lienthong.identity.v1.VerifyClaimsRequest
+	12, // 41: lienthong.identity.v1.IdentityService.ExplainValue:input_type -> lienthong.identity.v1.ExplainValueRequest
+	5,  // 42: lienthong.identity.v1.IdentityService.GetPerson:output_type -> lienthong.identity.v1.GetPersonResponse
+	9,  // 43: lienthong.identity.v1.IdentityService.VerifyClaims:output_type -> lienthong.identity.v1.VerifyClaimsResponse
+	13, // 44: lienthong.identity.v1.IdentityService.ExplainValue:output_type -> lienthong.identity.v1.ExplainValueResponse
+	42, // [42:45] is the sub-list for method output_type
+	39, // [39:42] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_identity_v1_identity_service_proto_init() }
@@ -1500,7 +1591,7 @@ func file_lienthong_identity_v1_identity_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_identity_v1_identity_service_proto_rawDesc), len(file_lienthong_identity_v1_identity_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
