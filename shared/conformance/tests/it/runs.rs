@@ -64,7 +64,7 @@ async fn every_fault_is_found_and_nothing_else() {
             let report = looked_at(plan(&pki, &database)).await;
             let json = report.to_json().unwrap();
             // No number and no name of a person stands in it, whatever the database does.
-            let personal = ["9901900", "0011900", "0011600", "Nguyễn"].iter().any(|part| json.contains(part));
+            let personal = json.contains("Nguyễn") || tells_a_number(&json);
             let mut expected = fault.breaks().to_vec();
             let mut found = report.broken();
             expected.sort_unstable();
@@ -77,6 +77,22 @@ async fn every_fault_is_found_and_nothing_else() {
     }
     let wrong: Vec<String> = runs.join_all().await.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{} faults:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Whether a personal number of the tests' persons stands in `text`: twelve digits by
+/// themselves. A digest, a signature or a time has such digits in it by chance, between others.
+fn tells_a_number(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        let digits = word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_digit());
+        digits && ["9901900", "0011900", "0011600"].iter().any(|start| word.starts_with(start))
+    })
+}
+
+#[test]
+fn a_number_is_seen_and_a_digest_is_not_one() {
+    assert!(tells_a_number(r#"{"en": "subject 990190000123: not answered"}"#));
+    assert!(!tells_a_number(r#"{"sha256": "ab990190000123cd0011600"}"#));
+    assert!(!tells_a_number(r#"{"at": "2026-11-25T08:00:00.990190012Z"}"#));
 }
 
 #[tokio::test]
