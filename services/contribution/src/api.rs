@@ -206,8 +206,9 @@ impl Call<'_> {
     ) -> Result<Result<Submitted, Status>, NoOutcome> {
         let items = application.items();
         match self.shared.app.try_out(self.deadline, &digest, application).await? {
-            Outcome::Applied { .. } => {
+            Outcome::Applied { outranked, .. } => {
                 let answer = Answer::new(&ContributionReceipt {
+                    outranked_items: outranked,
                     state: ContributionState::Validated.into(),
                     received_time: Some(timestamp_us(self.shared.app.clock.now_us())),
                     ..receipt

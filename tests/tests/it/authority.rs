@@ -1,7 +1,7 @@
 //! Which source wins: by rules that are data, explained, and folded anew when they change (I5).
 
 use contract::{
-    contribution::v1::submit_contribution_request::Event,
+    contribution::v1::{SubmitContributionRequest, submit_contribution_request::Event},
     identity::v1::{
         ExplainValueAnswer, ExplainValueRequest, GetPersonRequest, LookupOutcome, ValueStanding,
     },
@@ -392,6 +392,10 @@ async fn a_source_is_told_when_another_one_has_authority(engine: Engine) {
     let whole = with_two_sources(engine, Some(rules)).await.start().await;
     let client = whole.client("residence");
     let moved = residence("m-1", who(), "Số 2 phố Giả Định");
+    // It can know before it contributes.
+    let check = SubmitContributionRequest { validate_only: true, ..moved.clone() };
+    let checked = client.submit_contribution(&check).await.unwrap().unwrap().answer;
+    assert_eq!(checked.outranked_items, ["permanent_residence"]);
     let receipt = client.submit_contribution(&moved).await.unwrap().unwrap().answer;
     assert_eq!(receipt.outranked_items, ["permanent_residence"]);
     // The same bytes, the same answer.

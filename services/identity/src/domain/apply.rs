@@ -1,8 +1,8 @@
 //! Applying a contribution: what the register itself checks, and how an outcome is kept.
 
 use model::{
-    Claims, GoldenRecord, HeldValue, PartialDate, PersonalNumber, SYNTHETIC_PREFIXES, Sex, Subject,
-    Value,
+    Assertion, AuthorityInForce, Claims, GoldenRecord, HeldValue, PartialDate, PersonalNumber,
+    SYNTHETIC_PREFIXES, Sex, Subject, Value, fold,
 };
 use serde::{Deserialize, Serialize};
 use time::Date;
@@ -215,44 +215,52 @@ fn issued_prefix(text: &str, synthetic: bool) -> Option<u16> {
     (SYNTHETIC_PREFIXES.contains(&number) == synthetic).then_some(number)
 }
 
-/// Checks a contribution about a person of the register. `record` is the person that bears the number, if
-/// there is one. A protected person is not told from an absent one (I7): what is to be said of it comes
-/// through the operator.
+/// The person whom a contribution is about. `record` is the person that bears the number, if there is one. A protected
+/// person is not told from an absent one (I7): what is to be said of it comes through the operator.
+pub(crate) fn found(
+    record: Option<GoldenRecord>,
+    claims: &Claims,
+) -> Result<GoldenRecord, Outcome> {
+    let person_id = record.as_ref().map(|record| record.person_id.clone());
+    let ending = match record {
+        None => Ending::Absent,
+        Some(record) if !claims.agree(&record, false) => Ending::ClaimsDiffer,
+        Some(record) if record.protected => Ending::Hidden,
+        Some(record) => return Ok(record),
+    };
+    let reasons = vec![Rejection { item: String::new(), reason: Reason::PersonNotFound }];
+    Err(Outcome::Rejected { reasons, ending: Some(ending), person_id })
+}
+
+/// Checks a contribution about a person of the register, of whom `said` is everything that was said.
 pub(crate) fn check_known(
     application: &Application,
-    record: Option<&GoldenRecord>,
-    claims: &Claims,
+    record: &GoldenRecord,
+    said: &[Assertion],
     corrects: bool,
     today: Date,
 ) -> Result<(), Outcome> {
-    let ending = match record {
-        None => Some(Ending::Absent),
-        Some(record) if !claims.agree(record, false) => Some(Ending::ClaimsDiffer),
-        Some(record) if record.protected => Some(Ending::Hidden),
-        Some(_) => None,
-    };
-    let person_id = record.map(|record| record.person_id.clone());
-    let (Some(record), None) = (record, ending) else {
-        let reasons = vec![Rejection { item: String::new(), reason: Reason::PersonNotFound }];
-        return Err(Outcome::Rejected { reasons, ending, person_id });
-    };
     let mut reasons = Vec::new();
     if record.deceased() && !corrects {
         reasons.push(Rejection { item: String::new(), reason: Reason::PersonDeceased });
     }
+    // What its source said, whether it shows or another one outranks it.
+    let own = said.iter().filter(|said| said.provenance.source == application.source);
+    let own: Vec<Assertion> = own.cloned().collect();
+    let own = fold(&record.person_id, false, &own, &AuthorityInForce::default());
     let born = born(application, record);
     for said in &application.said {
-        let held = record.items.get(&said.item).map(Vec::as_slice).unwrap_or_default();
-        let corrected_by = corrects.then_some(application.source.as_str());
-        if let Some(reason) = check_said(said, held, born, corrected_by, today) {
+        let held = record.values(&said.item);
+        let own = corrects.then(|| own.values(&said.item));
+        if let Some(reason) = check_said(said, held, born, own, today) {
             reasons.push(Rejection { item: said.item.clone(), reason });
         }
     }
     if reasons.is_empty() {
-        Ok(())
-    } else {
-        Err(Outcome::Rejected { reasons, ending: None, person_id })
+        return Ok(());
     }
+    let person_id = Some(record.person_id.clone());
+    Err(Outcome::Rejected { reasons, ending: None, person_id })
 }
 
 /// The date of birth as it will be held: corrections of it count.
@@ -263,27 +271,25 @@ fn born(application: &Application, record: &GoldenRecord) -> Option<PartialDate>
     if let Value::Date(date) = value { Some(*date) } else { None }
 }
 
-/// `corrected_by` is the source of a correction.
+/// `own` is what the source of a correction said before, of a correction.
 fn check_said(
     said: &Said,
     held: &[HeldValue],
     born: Option<PartialDate>,
-    corrected_by: Option<&str>,
+    own: Option<&[HeldValue]>,
     today: Date,
 ) -> Option<Reason> {
     if held.iter().any(|held| other_type(&held.value, &said.value)) {
         return Some(Reason::WrongType);
     }
-    if let Some(source) = corrected_by {
-        if held.is_empty() {
-            return Some(Reason::NothingToCorrect);
+    if let Some(own) = own {
+        if own.is_empty() {
+            // Whose value it is has the book to correct it by (Law 60/2014/QH13, Art. 60(2)).
+            let nothing = held.is_empty();
+            return Some(if nothing { Reason::NothingToCorrect } else { Reason::OtherSource });
         }
-        // Whose value it is has the book to correct it by (Law 60/2014/QH13, Art. 60(2)).
-        if held.iter().any(|held| held.provenance.source != source) {
-            return Some(Reason::OtherSource);
-        }
-        // What is true from an earlier day does not win against what is held (I5), so it corrects nothing.
-        if held.iter().any(|held| held.provenance.valid_from > said.valid_from) {
+        // What is true from an earlier day does not win against what it said (I5), so it corrects nothing.
+        if own.iter().any(|own| own.provenance.valid_from > said.valid_from) {
             return Some(Reason::DateOutOfRange);
         }
     }
@@ -306,7 +312,7 @@ fn other_type(held: &Value, said: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-    use model::{Assertion, CodedValue, Name, Provenance, fold};
+    use model::{CodedValue, Name, Provenance};
     use time::macros::date;
 
     use super::*;
@@ -326,7 +332,7 @@ mod tests {
         PartialDate::new(year, month, day).unwrap()
     }
 
-    fn record(protected: bool) -> GoldenRecord {
+    fn said() -> Vec<Assertion> {
         let held = |item: &str, value, source: &str| Assertion {
             person_id: "p".into(),
             item: item.into(),
@@ -339,13 +345,21 @@ mod tests {
             },
             version: 1,
         };
-        let all = [
+        vec![
             held("birth_full_name", Value::Name(name().into()), "civil-status"),
             held("date_of_birth", Value::Date(day(2000, 1, 1)), "civil-status"),
             held("sex", code("sex", "1"), "civil-status"),
             held("blood_type", code("blood-type", "01"), "medical"),
-        ];
-        fold("p", protected, &all, &model::AuthorityInForce::default())
+            // Of this, another source has the last word.
+            held("nationality", code("nationality", "LA"), "civil-status"),
+            held("nationality", code("nationality", "VN"), "nationality"),
+        ]
+    }
+
+    fn record() -> GoldenRecord {
+        let rules = "version = 1\n[[rule]]\nitem = \"nationality\"\nsources = [\"nationality\"]\nbasis = \"Law A\"\n";
+        let rules = model::Authority::parse(rules).unwrap().in_force(date!(2026 - 11 - 25));
+        fold("p", false, &said(), &rules)
     }
 
     fn name() -> Name {
@@ -370,7 +384,8 @@ mod tests {
             dry_run: false,
         };
         let today = date!(2026 - 11 - 25);
-        match check_known(&application, Some(&record(false)), &claims, corrects, today) {
+        let record = found(Some(record()), &claims).ok().unwrap();
+        match check_known(&application, &record, &said(), corrects, today) {
             Ok(()) => Vec::new(),
             Err(Outcome::Rejected { reasons, ending, person_id }) => {
                 assert!(ending.is_none() && person_id.as_deref() == Some("p"));
@@ -395,6 +410,8 @@ mod tests {
             [Reason::NothingToCorrect]
         );
         assert_eq!(check("sex", code("sex", "2"), day(1999, 1, 1), true), [Reason::DateOutOfRange]);
+        // What it said it can put right, also where it does not show.
+        assert_eq!(check("nationality", code("nationality", "KH"), then, true), []);
         // What adds needs nothing to be there, and may come from anybody whom policy lets.
         assert_eq!(check("religion", code("religion", "02"), then, false), []);
         assert_eq!(

@@ -19,7 +19,7 @@ use crate::{
     Error,
     domain::apply::{
         Application, NUMBER_ITEM, NumberParts, Outcome, REGISTER, Reason, Rejection, Target,
-        check_birth, check_known,
+        check_birth, check_known, found,
     },
 };
 
@@ -235,23 +235,24 @@ impl Work<'_> {
         let rows = self.tx.query(&BEARER, vec![subject.digits().into()]).await?;
         let text: Option<String> = rows.first().map(|row| field(row, 0)).transpose()?;
         let held = text.map(|text| super::record(&text)).transpose()?;
-        let checked = check_known(self.application, held.as_ref(), claims, corrects, self.today);
-        let record = match (checked, held) {
-            (Err(rejected), _) => return Ok(rejected),
-            (Ok(()), None) => return Ok(rejected(Reason::PersonNotFound)),
-            (Ok(()), Some(_)) if self.application.dry_run => {
-                return Ok(self.applied(None, None, Vec::new()));
-            }
-            (Ok(()), Some(record)) => record,
+        let record = match found(held, claims) {
+            Ok(record) => record,
+            Err(rejected) => return Ok(rejected),
         };
         let person_id = record.person_id.clone();
         let ids = Value::from(serde_json::to_string(&[&person_id])?);
         let rows = self.tx.query(&super::ASSERTIONS_OF, vec![ids]).await?;
         let mut all = super::assertions(&rows)?;
+        if let Err(rejected) = check_known(self.application, &record, &all, corrects, self.today) {
+            return Ok(rejected);
+        }
         let new = self.assertions(&person_id);
         all.extend(new.iter().cloned());
-        let folded = fold(&person_id, record.protected, &all, &self.rules);
         let outranked = outranked(&person_id, &new, &all, &self.rules);
+        if self.application.dry_run {
+            return Ok(self.applied(None, None, outranked));
+        }
+        let folded = fold(&person_id, record.protected, &all, &self.rules);
         let amended = Entered::amended(&record, folded, new, self.turn.version, &self.rules);
         amend(self.tx, &[amended], self.turn).await?;
         self.keep_entry(&person_id).await?;

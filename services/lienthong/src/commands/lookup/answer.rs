@@ -56,6 +56,9 @@ fn text(answer: GetPersonAnswer, checked: &Checked, out: &mut impl Write) -> Res
         writeln!(out, "\n{:<width$}  {}", "version", answer.version)?;
         let until = moment(answer.valid_until);
         writeln!(out, "{:<width$}  {}", "valid until", until.unwrap_or_default())?;
+        if let Some(known) = moment(answer.known_time) {
+            writeln!(out, "{:<width$}  {known}", "known up to")?;
+        }
         writeln!(out, "{:<width$}  {}", "decision", answer.decision_id)?;
         writeln!(out, "{:<width$}  {}", "record", checked.text())?;
     } else {
@@ -99,6 +102,7 @@ fn json(answer: GetPersonAnswer, checked: &Checked) -> Value {
         "etag": answer.etag,
         "answer_time": moment(answer.answer_time),
         "valid_until": moment(answer.valid_until),
+        "known_time": moment(answer.known_time),
         "decision_id": answer.decision_id,
         "policy_revision": answer.policy_revision,
         "request_id": answer.request_id,
