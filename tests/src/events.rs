@@ -64,6 +64,7 @@ fn submitted(key: &str, procedure: &str, unit: &str, event: Event) -> SubmitCont
         event: Some(event),
         validate_only: false,
         request_id: "r-1".to_owned(),
+        expected_version: 0,
     }
 }
 

@@ -377,6 +377,10 @@ fn rejected(reasons: Vec<Rejection>, receipt: &DurableReceipt) -> Status {
                 "đã hết số định danh cho mã nơi đăng ký, giới tính và năm sinh này",
                 "no number with this prefix, sex and year of birth is left",
             ),
+            "VERSION_CHANGED" => (
+                "bản ghi đã thay đổi kể từ khi nguồn đọc, cần đọc lại",
+                "the record has changed since the source read it: read it again",
+            ),
             "WRONG_TYPE" => ("giá trị không đúng kiểu", "the value has not the right type"),
             _ => (
                 "cơ sở dữ liệu dân cư không nhận dạng thông tin này",

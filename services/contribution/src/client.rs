@@ -132,6 +132,7 @@ impl RegisterClient {
             connection: application.connection.clone(),
             subject: Some(subject),
             assertions: assertions.collect(),
+            expected_version: application.expected_version,
             dry_run,
         };
         let mut register = self.register.clone();

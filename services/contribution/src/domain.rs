@@ -17,6 +17,9 @@ pub(crate) struct Application {
     pub(crate) entry: String,
     /// What is asserted.
     pub(crate) said: Vec<Said>,
+    /// The version of the person's record on which it rests; 0 when on none.
+    #[serde(default)]
+    pub(crate) expected_version: u64,
 }
 
 /// What became of a contribution.
@@ -50,9 +53,10 @@ pub(crate) struct Rejection {
 
 impl Application {
     /// What an event asks; its source is not known yet.
-    pub(crate) fn of(event: Event) -> Self {
+    pub(crate) fn of(event: Event, expected_version: u64) -> Self {
         let Event { kind: _, target, entry, said } = event;
-        Self { source: String::new(), connection: String::new(), target, entry, said }
+        let (source, connection) = (String::new(), String::new());
+        Self { source, connection, target, entry, said, expected_version }
     }
 
     /// The items it is about, each once.

@@ -204,6 +204,7 @@ fn submitted(id: &str, Content { basis, event }: Content) -> SubmitContributionR
         validate_only: false,
         // A change's id may be longer than a request's; its beginning will do to find it by.
         request_id: id.chars().take(40).collect(),
+        expected_version: 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The form of a contribution: every faulty field is named at once, and what was read is whole.
 
 use contract::{
-    contribution::v1::SubmitContributionRequest,
+    contribution::v1::{SubmitContributionRequest, submit_contribution_request as submitted},
     r#type::v1::{AccessBasis, ErrorReason},
 };
 use model::CodeLists;
@@ -49,11 +49,17 @@ pub(super) fn read<'a>(
         }
         Some(event) => event::read(event.into(), lists, today, &mut faults),
     };
+    let expected_version = request.expected_version;
+    // Of whom a birth brings there is no record yet.
+    if expected_version > 0 && matches!(request.event, Some(submitted::Event::Birth(_))) {
+        faults.add("expected_version", Fault::NotAllowed);
+    }
     faults.finish()?;
     match (event, basis) {
         (Some(event), Some(basis)) => {
             let kind = event.kind;
-            Ok(Form { event: kind, application: Application::of(event), basis, key })
+            let application = Application::of(event, expected_version);
+            Ok(Form { event: kind, application, basis, key })
         }
         // Whatever is not there was named above.
         _ => Err(refuse(ErrorReason::Internal)),

@@ -109,6 +109,7 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
         target,
         entry,
         said,
+        expected_version: request.expected_version,
         dry_run: request.dry_run,
     })
 }
@@ -200,5 +201,6 @@ fn reason(reason: Reason) -> RejectionReason {
         Reason::NothingToCorrect => RejectionReason::NothingToCorrect,
         Reason::OtherSource => RejectionReason::OtherSource,
         Reason::NumbersSpent => RejectionReason::NumbersSpent,
+        Reason::VersionChanged => RejectionReason::VersionChanged,
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct Application {
     pub(crate) entry: String,
     /// What the source asserts.
     pub(crate) said: Vec<Said>,
+    /// The version of the person's record on which it rests; 0 when on none.
+    pub(crate) expected_version: u64,
     /// Check only.
     pub(crate) dry_run: bool,
 }
@@ -138,6 +140,8 @@ pub(crate) enum Reason {
     OtherSource,
     /// No number of this prefix, sex and year is left.
     NumbersSpent,
+    /// The record has changed since the source read it.
+    VersionChanged,
 }
 
 /// What a number is made of, as far as the birth entry says it.
@@ -241,8 +245,12 @@ pub(crate) fn check_known(
     today: Date,
 ) -> Result<(), Outcome> {
     let mut reasons = Vec::new();
+    let mut reject = |reason| reasons.push(Rejection { item: String::new(), reason });
     if record.deceased() && !corrects {
-        reasons.push(Rejection { item: String::new(), reason: Reason::PersonDeceased });
+        reject(Reason::PersonDeceased);
+    }
+    if ![0, record.version].contains(&application.expected_version) {
+        reject(Reason::VersionChanged);
     }
     // What its source said, whether it shows or another one outranks it.
     let own = said.iter().filter(|said| said.provenance.source == application.source);
@@ -381,6 +389,7 @@ mod tests {
             },
             entry: String::new(),
             said: vec![Said { item: item.into(), value, valid_from: Some(from) }],
+            expected_version: 0,
             dry_run: false,
         };
         let today = date!(2026 - 11 - 25);

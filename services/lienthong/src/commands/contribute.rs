@@ -61,6 +61,16 @@ pub(crate) struct Arguments {
     /// one, the beginning of the idempotency key, so that the same document sent again is the same bytes.
     #[arg(long, help_heading = "Request", value_name = "ID")]
     request_id: Option<String>,
+    /// The version of the person's record that was read before, as `lookup` prints it: when the record has changed since,
+    /// the contribution is rejected.
+    #[arg(
+        long,
+        help_heading = "Request",
+        value_name = "VERSION",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    expected_version: u64,
     /// Checks everything and changes nothing.
     #[arg(long, help_heading = "Request")]
     validate_only: bool,
@@ -94,6 +104,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         event: Some(document.event.into()),
         validate_only: arguments.validate_only,
         request_id,
+        expected_version: arguments.expected_version,
     };
     let folder = arguments.save.map(|path| Folder::prepare(&path)).transpose()?;
     // Before anything is sent: whatever happens then, the same can be sent again.

@@ -240,6 +240,7 @@ pub(super) fn birth_registration(entry: &str, today: Date) -> SubmitContribution
         event: Some(Event::Birth(birth)),
         validate_only: false,
         request_id: "tour-0".to_owned(),
+        expected_version: 0,
     }
 }
 

@@ -204,6 +204,9 @@ pub struct ApplyRequest {
     /// Checks and answers as if applied, and changes nothing.
     #[prost(bool, tag = "8")]
     pub dry_run: bool,
+    /// The version of a known person's record on which the contribution rests; 0 when on none.
+    #[prost(uint64, tag = "9")]
+    pub expected_version: u64,
     /// Whom the assertions are about. Exactly one is required.
     #[prost(oneof = "apply_request::Subject", tags = "4, 5")]
     pub subject: ::core::option::Option<apply_request::Subject>,

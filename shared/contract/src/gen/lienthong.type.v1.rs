@@ -586,6 +586,8 @@ pub enum RejectionReason {
     NumbersSpent = 9,
     /// The register does not take a contribution of this form; a fault of ours, to be reported.
     NotAccepted = 10,
+    /// The person's record is not of the version that the source expected: it has changed since the source read it.
+    VersionChanged = 11,
 }
 impl RejectionReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -605,6 +607,7 @@ impl RejectionReason {
             Self::OtherSource => "REJECTION_REASON_OTHER_SOURCE",
             Self::NumbersSpent => "REJECTION_REASON_NUMBERS_SPENT",
             Self::NotAccepted => "REJECTION_REASON_NOT_ACCEPTED",
+            Self::VersionChanged => "REJECTION_REASON_VERSION_CHANGED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -621,6 +624,7 @@ impl RejectionReason {
             "REJECTION_REASON_OTHER_SOURCE" => Some(Self::OtherSource),
             "REJECTION_REASON_NUMBERS_SPENT" => Some(Self::NumbersSpent),
             "REJECTION_REASON_NOT_ACCEPTED" => Some(Self::NotAccepted),
+            "REJECTION_REASON_VERSION_CHANGED" => Some(Self::VersionChanged),
             _ => None,
         }
     }

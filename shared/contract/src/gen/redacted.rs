@@ -191,6 +191,25 @@ impl ::core::fmt::Debug for crate::r#type::v1::AccessBasis {
     }
 }
 
+impl ::core::fmt::Debug for crate::contribution::v1::submit_contribution_request::Event {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("[personal]")
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::SubmitContributionRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("SubmitContributionRequest")
+            .field("idempotency_key", &self.idempotency_key)
+            .field("basis", &self.basis)
+            .field("validate_only", &self.validate_only)
+            .field("request_id", &self.request_id)
+            .field("expected_version", &::core::format_args!("[personal]"))
+            .field("event", &self.event)
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::contribution::v1::BirthRegistration {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("BirthRegistration")
@@ -470,6 +489,7 @@ impl ::core::fmt::Debug for crate::register::v1::ApplyRequest {
             .field("assertions", &self.assertions)
             .field("connection", &self.connection)
             .field("dry_run", &self.dry_run)
+            .field("expected_version", &::core::format_args!("[personal]"))
             .field("subject", &self.subject)
             .finish()
     }

@@ -14,6 +14,7 @@ on_both_engines!(
     a_move_takes_the_place_of_the_last_and_keeps_it_in_the_history,
     a_correction_wins_against_what_it_corrects,
     what_corrects_nothing_is_rejected,
+    what_rests_on_a_record_that_has_changed_is_rejected,
     i6_what_is_learnt_later_is_known_later_whatever_the_clock_says,
     i7_nobody_is_found_by_contributing,
     i7_a_hidden_person_is_nobodys_mother,
@@ -109,6 +110,35 @@ async fn what_corrects_nothing_is_rejected(engine: Engine) {
     }
     let found = look(&whole, &number, CHILD, BORN, &["birth_full_name"], 0).await.answer;
     assert_eq!(found.outcome(), contract::identity::v1::LookupOutcome::Match);
+    whole.all.stop().await;
+}
+
+/// Of two sources that read one record, the second to write reads it again.
+async fn what_rests_on_a_record_that_has_changed_is_rejected(engine: Engine) {
+    let whole = Whole::start(engine).await;
+    let number = child(&whole).await;
+    let client = whole.client("residence");
+    let seen = look(&whole, &number, CHILD, BORN, &["birth_full_name"], 0).await.answer.version;
+    let moved = |key: &str, text: &str, expected_version: u64| SubmitContributionRequest {
+        expected_version,
+        ..residence(key, about(&number, CHILD, BORN), text)
+    };
+    let first = submit(&client, &moved("r-1", "Số 7", seen)).await.answer;
+    let late = moved("r-2", "Số 8", seen);
+    let check = SubmitContributionRequest { validate_only: true, ..late.clone() };
+    for request in [&check, &late, &late] {
+        assert_eq!(reasons(&refuse(&client, request).await), ["VERSION_CHANGED"]);
+    }
+    // Nobody learns of a version by guessing at it: who the person is comes first.
+    let other = about(&number, "Trần Giả Định Bảo Ân", BORN);
+    let other =
+        SubmitContributionRequest { expected_version: seen, ..residence("r-3", other, "x") };
+    assert_eq!(reasons(&refuse(&client, &other).await), ["PERSON_NOT_FOUND"]);
+    // The version of a receipt is that of the record; and what rests on nothing is taken as before.
+    let second = submit(&client, &moved("r-4", "Số 9", first.version)).await.answer;
+    assert!(second.version > first.version);
+    submit(&client, &moved("r-5", "Số 10", 0)).await;
+    whole.persons().await;
     whole.all.stop().await;
 }
 

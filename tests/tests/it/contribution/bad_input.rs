@@ -39,6 +39,7 @@ fn cases() -> Vec<Case> {
         of_a_birth(),
         of_a_future_birth(),
         of_a_birth_that_no_register_could_take(),
+        of_a_birth_that_expects_a_record(),
         of_a_death(),
         of_a_move(),
         of_a_correction(),
@@ -83,6 +84,11 @@ fn of_a_birth() -> Case {
         ("birth.parents[1].kind", "NOT_ALLOWED"),
     ];
     (request, expect)
+}
+
+fn of_a_birth_that_expects_a_record() -> Case {
+    let request = SubmitContributionRequest { expected_version: 1, ..birth("b-3", CHILD) };
+    (request, vec![("expected_version", "NOT_ALLOWED")])
 }
 
 fn of_a_future_birth() -> Case {

@@ -157,9 +157,13 @@ type SubmitContributionRequest struct {
 	// Checks everything but the key, and changes nothing. 7 to 9 are kept for further events.
 	ValidateOnly bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// The source's own id of this request, at most 40 characters. Required; holds no personal data.
-	RequestId     string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RequestId string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The version of the person's record that the source read before it wrote this, as GetPersonAnswer.version and
+	// ContributionReceipt.version say it. When the record has changed since, the contribution is rejected with
+	// VERSION_CHANGED: read it again. 0 means any; for a birth always 0.
+	ExpectedVersion uint64 `protobuf:"varint,12,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *SubmitContributionRequest) Reset() {
@@ -261,6 +265,13 @@ func (x *SubmitContributionRequest) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *SubmitContributionRequest) GetExpectedVersion() uint64 {
+	if x != nil {
+		return x.ExpectedVersion
+	}
+	return 0
 }
 
 type isSubmitContributionRequest_Event interface {
@@ -989,7 +1000,7 @@ var File_lienthong_contribution_v1_contribution_service_proto protoreflect.FileD
 
 const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\n" +
-	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\x80\x04\n" +
+	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xb3\x04\n" +
 	"\x19SubmitContributionRequest\x12/\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x124\n" +
 	"\x05basis\x18\x02 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12D\n" +
@@ -1002,7 +1013,8 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\rvalidate_only\x18\n" +
 	" \x01(\bB\x06\xba\xac\x19\x02\b\x01R\fvalidateOnly\x12%\n" +
 	"\n" +
-	"request_id\x18\v \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestIdB\a\n" +
+	"request_id\x18\v \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x121\n" +
+	"\x10expected_version\x18\f \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\x0fexpectedVersionB\a\n" +
 	"\x05event\"\x82\x06\n" +
 	"\x11BirthRegistration\x12)\n" +
 	"\fentry_number\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\ventryNumber\x12K\n" +
