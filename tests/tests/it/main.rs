@@ -22,6 +22,7 @@ mod follow;
 mod hidden;
 mod kill;
 mod lookup;
+mod model;
 mod receipt;
 mod serving;
 mod telemetry;

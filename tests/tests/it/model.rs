@@ -1,0 +1,372 @@
+//! The register against an oracle: contributions, corrections, deaths, repetitions, stale versions and a change of the
+//! rules of authority, in an order that a seed gives, and after each what the register says held against what the oracle
+//! works out: now, and for moments and days that are past (I4, I5, I6).
+//!
+//! What would fail it: a value, a reason, an outranked item, or an answer to the same bytes that is another than the
+//! oracle's. What it does not try: several writers at once (`follow`, `kill`), relations, protected persons.
+//!
+//! A round is one register with its own rules and `PERSONS` persons, each of whom is a case. The seeds are printed;
+//! `LIENTHONG_TEST_SEED=n` begins with that one.
+
+mod drawn;
+mod oracle;
+
+use contract::{
+    contribution::v1::{
+        ContributionReceipt, SubmitContributionRequest, submit_contribution_request::Event,
+    },
+    identity::v1::{AsOf, GetPersonRequest, LookupOutcome},
+    r#type::v1::{AccessBasis, Claims, SubjectRef},
+};
+use drawn::{asks_for_all, day, loaded, newcomer, order, told, value, written, written_value};
+use lienthong::client::{Answered, Client, Refused};
+use model::{PersonalNumber, Sex};
+use oracle::{Day, Order, Person, Said, Wish};
+use prost::Message as _;
+use prost_types::Timestamp;
+use rand::{Rng as _, SeedableRng, rngs::StdRng};
+use store::Engine;
+use tests::{
+    events::{about, correction, date, death, ground, residence},
+    whole::{LOADED_US, Prepared, Whole},
+};
+
+/// Persons of a round.
+const PERSONS: usize = 30;
+/// Steps of a round.
+const STEPS: usize = 360;
+/// What is said of persons, and asked.
+const ITEMS: [&str; 7] = [
+    "birth_full_name",
+    "sex",
+    "ethnic_group",
+    "nationality",
+    "permanent_residence",
+    "temporary_residence",
+    "death_or_missing_date",
+];
+/// Whoever speaks of them.
+const SOURCES: [&str; 4] = ["civil-status", "citizen-id", "residence", "nationality"];
+/// The day on which the rules change.
+const TURN: &str = "2026-12-01";
+/// Nothing is said of a later day.
+const LAST: Day = (2026, 11, 20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i5_the_register_says_what_the_oracle_says_on_sqlite() {
+    rounds(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i5_the_register_says_what_the_oracle_says_on_postgres() {
+    rounds(Engine::Postgres).await;
+}
+
+/// Two rounds, or a hundred in the full scale (`./tests/run --scale full -p tests model`).
+async fn rounds(engine: Engine) {
+    let full = std::env::var("LIENTHONG_TEST_SCALE").as_deref() == Ok("full");
+    let first =
+        std::env::var("LIENTHONG_TEST_SEED").ok().map_or(1911, |seed| seed.parse().unwrap());
+    let mut taken = 0;
+    let rounds = if full { 100 } else { 2 };
+    for seed in first..first + rounds {
+        println!("model: {engine:?}, seed {seed}");
+        taken += Round::start(engine, seed).await.run().await;
+    }
+    println!(
+        "model: {engine:?}, {} persons, {taken} contributions applied",
+        rounds * PERSONS as u64
+    );
+}
+
+/// A moment after which what was known then does not change.
+struct Moment {
+    who: usize,
+    known: Timestamp,
+    place: usize,
+    turned: bool,
+}
+
+/// What was sent, and what came of it.
+struct Sent {
+    client: &'static str,
+    request: SubmitContributionRequest,
+    came: Result<Vec<u8>, Vec<(String, String)>>,
+}
+
+/// One register under way.
+struct Round {
+    whole: Whole,
+    random: StdRng,
+    numbers: Vec<PersonalNumber>,
+    persons: Vec<Person>,
+    /// The version of each record that was seen last, and whether it has changed since.
+    seen: Vec<(u64, bool)>,
+    /// The rules before and after the day.
+    rules: [Order; 2],
+    turned: bool,
+    /// How much was said.
+    said: usize,
+    moments: Vec<Moment>,
+    sent: Vec<Sent>,
+}
+
+impl Round {
+    async fn start(engine: Engine, seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let rules = [order(&mut random), order(&mut random)];
+        let mut prepared = Prepared::new(engine).await;
+        let file = prepared.folder().join("authority.toml");
+        std::fs::write(&file, written(&rules)).unwrap();
+        prepared.settings.identity.authority_file = file.display().to_string();
+        let (mut numbers, mut persons, mut newcomers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut said = 0;
+        for place in 0..PERSONS {
+            let born = (random.random_range(1950..2000), 5, 6);
+            let random_digits = u32::try_from(place).unwrap() + 100_000;
+            let number = PersonalNumber::compose(997, Sex::Male, born.0, random_digits).unwrap();
+            let person = newcomer(&mut random, born, &mut said);
+            newcomers.push(identity::Newcomer {
+                person_id: format!("p-model-{place}"),
+                number: number.clone(),
+                old_number: None,
+                protected: false,
+                said: loaded(&person),
+            });
+            numbers.push(number);
+            persons.push(person);
+        }
+        let register = identity::Service::register(&prepared.settings.identity).await.unwrap();
+        register.load(newcomers, "model", LOADED_US).await.unwrap();
+        register.close().await;
+        asks_for_all(&prepared);
+        let whole = prepared.start().await;
+        let seen = vec![(0, true); PERSONS];
+        let (turned, moments, sent) = (false, Vec::new(), Vec::new());
+        Self { whole, random, numbers, persons, seen, rules, turned, said, moments, sent }
+    }
+
+    async fn run(mut self) -> usize {
+        for step in 0..STEPS {
+            let who = self.random.random_range(0..PERSONS);
+            match self.random.random_range(0..10) {
+                0 => self.again().await,
+                1 => self.looks_back().await,
+                2 => {
+                    self.whole.hands.step(time::Duration::minutes(self.random.random_range(-3..9)))
+                }
+                3 => self.compare(who, None, None).await,
+                _ => self.says(who).await,
+            }
+            if step == STEPS / 2 {
+                self.turn().await;
+            }
+        }
+        for who in 0..PERSONS {
+            self.compare(who, None, None).await;
+        }
+        for _ in 0..PERSONS {
+            self.looks_back().await;
+        }
+        self.whole.persons().await;
+        let taken = self.sent.iter().filter(|sent| sent.came.is_ok()).count();
+        assert!(taken > STEPS / 10, "hardly anything was applied: {taken}");
+        self.whole.all.stop().await;
+        taken
+    }
+
+    fn order(&self, turned: bool) -> &Order {
+        &self.rules[usize::from(turned)]
+    }
+
+    /// What holds of each item.
+    fn held(&self, who: usize, turned: bool, known: usize, on: Option<Day>) -> Vec<Option<&Said>> {
+        let order = self.order(turned);
+        ITEMS.iter().map(|item| self.persons[who].held(item, order, known, on)).collect()
+    }
+
+    fn claims(&self, who: usize) -> (SubjectRef, Claims) {
+        let name = self.held(who, self.turned, self.said, None)[0].unwrap().value.clone();
+        about(self.numbers[who].as_str(), &name, self.persons[who].born)
+    }
+
+    /// Other rules hold, everybody is folded anew, and whoever looks otherwise has a new version.
+    async fn turn(&mut self) {
+        self.whole.hands.step(time::Duration::days(8));
+        let mut changed = 0;
+        for who in 0..PERSONS {
+            // Who says it is part of what is held.
+            let [before, after] = [false, true].map(|turned| {
+                let held = self.held(who, turned, self.said, None).into_iter();
+                held.map(|held| held.map(|held| held.place)).collect::<Vec<_>>()
+            });
+            if before != after {
+                self.seen[who].1 = true;
+                changed += 1;
+            }
+        }
+        self.turned = true;
+        let refolded = self.whole.all.identity().refold().await.unwrap();
+        assert!(refolded.changed >= changed, "{refolded:?}, {changed}");
+    }
+
+    /// Somebody says something of a person.
+    async fn says(&mut self, who: usize) {
+        let (client, wish, request) = self.wish(who);
+        let expected = self.persons[who].refuses(&wish);
+        let came = submit(&self.whole.client(client), &request).await;
+        match &came {
+            Ok(answered) => {
+                assert!(expected.is_empty(), "{wish:?} was applied, not refused: {expected:?}");
+                let outranked = self.persons[who].outranks(&wish.said, self.order(self.turned));
+                let named: Vec<&str> = outranked.then_some(wish.said.item).into_iter().collect();
+                assert_eq!(answered.answer.outranked_items, named, "{wish:?}");
+                self.persons[who].said.push(wish.said);
+                self.said += 1;
+                self.seen[who] = (answered.answer.version, false);
+                let known = answered.answer.known_time.unwrap();
+                let (place, turned) = (self.said, self.turned);
+                self.moments.push(Moment { who, known, place, turned });
+            }
+            Err(refused) => {
+                assert_eq!(refused.reason, "CONTRIBUTION_REJECTED", "{refused:?}");
+                let reasons: Vec<&str> =
+                    refused.unmet.iter().map(|(reason, _)| reason.as_str()).collect();
+                assert_eq!(reasons, expected, "{wish:?}, {:?}", self.persons[who]);
+            }
+        }
+        self.sent.push(Sent { client, request, came: kept(came) });
+        if self.random.random_bool(0.5) {
+            self.compare(who, None, None).await;
+        }
+    }
+
+    /// Something to say, by whom, and how it is sent.
+    fn wish(&mut self, who: usize) -> (&'static str, Wish, SubmitContributionRequest) {
+        let key = format!("m-{}", self.sent.len());
+        let (seen, changed) = self.seen[who];
+        // A record that was never seen has no version to name.
+        let expects = seen > 0 && self.random.random_bool(0.3);
+        let (what, place) = (self.random.random_range(0..20), self.said);
+        let born = self.persons[who].born;
+        let about = self.claims(who);
+        let said = |item, value: String, source, from| Said { item, value, source, from, place };
+        let (client, said, mut request) = match what {
+            0 => {
+                let on = day(&mut self.random, born.0, 2025, false);
+                let mut request = death(&key, about);
+                let Some(Event::Death(entry)) = &mut request.event else { panic!() };
+                entry.date_of_death = date(on.0, on.1, on.2);
+                let text = format!("{}-{}-{}", on.0, on.1, on.2);
+                ("civil-status", said("death_or_missing_date", text, "civil-status", on), request)
+            }
+            1..8 => {
+                let from = day(&mut self.random, born.0, LAST.0, false);
+                let (item, kind) = if self.random.random() {
+                    ("permanent_residence", 1)
+                } else {
+                    ("temporary_residence", 2)
+                };
+                let text = format!("Số {}", self.random.random_range(1..999));
+                let mut request = residence(&key, about, &text);
+                let Some(Event::Residence(moved)) = &mut request.event else { panic!() };
+                (moved.kind, moved.effective_date) = (kind, date(from.0, from.1, from.2));
+                moved.residence_file_number = String::new();
+                ("residence", said(item, text, "residence", from), request)
+            }
+            _ => {
+                let from = day(&mut self.random, born.0, LAST.0, true);
+                let item = ITEMS[self.random.random_range(0..4)];
+                let value = value(&mut self.random, item);
+                let wire = written_value(item, &value);
+                let since = date(from.0, from.1, from.2);
+                let request = correction(&key, about, item, wire, since);
+                ("civil-status", said(item, value, "civil-status", from), request)
+            }
+        };
+        if expects {
+            request.expected_version = seen;
+        }
+        let wish = Wish { said, corrects: what >= 8, stale: expects && changed };
+        (client, wish, request)
+    }
+
+    /// The same bytes have the same outcome, and other bytes under the same key none.
+    async fn again(&mut self) {
+        if self.sent.is_empty() {
+            return;
+        }
+        let sent = &self.sent[self.random.random_range(0..self.sent.len())];
+        let client = self.whole.client(sent.client);
+        let came = kept(submit(&client, &sent.request).await);
+        assert!(came == sent.came, "{:?}", sent.request.idempotency_key);
+        let other =
+            SubmitContributionRequest { request_id: "other".into(), ..sent.request.clone() };
+        let refused = submit(&client, &other).await.err().unwrap();
+        assert_eq!(refused.reason, "KEY_REUSED");
+    }
+
+    /// What was known at a moment that is past, on a day or on none.
+    async fn looks_back(&mut self) {
+        if self.moments.is_empty() {
+            return;
+        }
+        let place = self.random.random_range(0..self.moments.len());
+        let on = self.random.random_bool(0.5).then(|| day(&mut self.random, 1960, LAST.0, false));
+        let Moment { who, .. } = self.moments[place];
+        self.compare(who, Some(place), on).await;
+    }
+
+    /// Asks the register and the oracle.
+    async fn compare(&mut self, who: usize, moment: Option<usize>, on: Option<Day>) {
+        let (subject, claims) = self.claims(who);
+        let basis = AccessBasis {
+            legal_basis: "1911-2021-art-2-1".to_owned(),
+            ..ground("civil-status-correction", "Z01.DEMO.HOTICH")
+        };
+        let moment = moment.map(|place| &self.moments[place]);
+        let as_of = (moment.is_some() || on.is_some()).then(|| AsOf {
+            known_time: moment.map(|moment| moment.known),
+            valid_date: on.and_then(|(year, month, day)| date(year, month, day)),
+        });
+        let past = as_of.is_some();
+        let request = GetPersonRequest {
+            subject: Some(subject),
+            claims: Some(claims),
+            items: ITEMS.iter().map(|item| (*item).to_owned()).collect(),
+            basis: Some(basis),
+            request_id: "r-1".to_owned(),
+            min_version: 0,
+            as_of,
+        };
+        let client = self.whole.client("civil-status");
+        let answer = crate::answered(&client, &request).await.answer;
+        assert_eq!(answer.outcome(), LookupOutcome::Match);
+        let told: Vec<_> = answer.items.iter().map(told).collect();
+        let (turned, known) =
+            moment.map_or((self.turned, self.said), |moment| (moment.turned, moment.place));
+        let expected: Vec<_> = self.held(who, turned, known, on);
+        let expected: Vec<_> =
+            expected.into_iter().map(|held| held.map(|held| held.value.clone())).collect();
+        assert_eq!(told, expected, "known {known}, on {on:?}, of {:?}", self.persons[who]);
+        if !past {
+            let (seen, changed) = self.seen[who];
+            assert!(changed || answer.version == seen, "the version changed by itself");
+            self.seen[who] = (answer.version, false);
+        }
+    }
+}
+
+async fn submit(
+    client: &Client,
+    request: &SubmitContributionRequest,
+) -> Result<Answered<ContributionReceipt>, Refused> {
+    client.submit_contribution(request).await.unwrap()
+}
+
+/// What must be the same when the same bytes are sent again.
+fn kept(
+    came: Result<Answered<ContributionReceipt>, Refused>,
+) -> Result<Vec<u8>, Vec<(String, String)>> {
+    came.map(|answered| answered.answer.encode_to_vec()).map_err(|refused| refused.unmet)
+}

@@ -1,0 +1,110 @@
+//! What the register must say, worked out anew from everything that was said, in the plainest way. It shares no code with
+//! the register: values are texts, days are triples, and who wins is looked for from the beginning each time.
+
+use std::collections::BTreeMap;
+
+/// Year, month and day; 0 for a part that is not known.
+pub(super) type Day = (i32, i32, i32);
+
+/// For an item, the sources in their order; whoever is not named comes after them, and all of these are equal.
+pub(super) type Order = BTreeMap<&'static str, Vec<&'static str>>;
+
+/// One thing that a source said.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    pub(super) item: &'static str,
+    pub(super) value: String,
+    pub(super) source: &'static str,
+    pub(super) from: Day,
+    /// Its place among everything that was said.
+    pub(super) place: usize,
+}
+
+/// What a source wants to say.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) said: Said,
+    /// That it corrects what the source said before.
+    pub(super) corrects: bool,
+    /// That it rests on a record that has changed since.
+    pub(super) stale: bool,
+}
+
+/// A person, as everybody spoke of it.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub(super) born: Day,
+    pub(super) said: Vec<Said>,
+}
+
+/// The last day that a date can mean.
+fn latest((year, month, day): Day) -> Day {
+    (year, if month == 0 { 12 } else { month }, if day == 0 { 31 } else { day })
+}
+
+/// The first day that a date can mean.
+fn earliest((year, month, day): Day) -> Day {
+    (year, month.max(1), day.max(1))
+}
+
+fn rank(order: &Order, said: &Said) -> usize {
+    let named = order.get(said.item).map(Vec::as_slice).unwrap_or_default();
+    named.iter().position(|source| *source == said.source).unwrap_or(usize::MAX)
+}
+
+/// Whether `other` wins against `said`.
+fn beats(order: &Order, other: &Said, said: &Said) -> bool {
+    let (mine, its) = (rank(order, said), rank(order, other));
+    its < mine || (its == mine && (other.from, other.place) > (said.from, said.place))
+}
+
+impl Person {
+    /// What holds of an item, of what had been said before the place `known`, on a day.
+    pub(super) fn held(
+        &self,
+        item: &str,
+        order: &Order,
+        known: usize,
+        on: Option<Day>,
+    ) -> Option<&Said> {
+        let counts = |said: &&Said| {
+            let begun = on.is_none_or(|day| earliest(said.from) <= day);
+            said.item == item && said.place < known && begun
+        };
+        let all: Vec<&Said> = self.said.iter().filter(counts).collect();
+        let wins = |said: &&&Said| !all.iter().any(|other| beats(order, other, said));
+        all.iter().find(wins).copied()
+    }
+
+    /// Whether a source with more authority than this one speaks of the item.
+    pub(super) fn outranks(&self, said: &Said, order: &Order) -> bool {
+        let above =
+            |other: &&Said| other.item == said.item && rank(order, other) < rank(order, said);
+        self.said.iter().any(|other| above(&other))
+    }
+
+    /// Why the register will not take it, as it names the reasons.
+    pub(super) fn refuses(&self, wish: &Wish) -> Vec<&'static str> {
+        let said = &wish.said;
+        let mut reasons = Vec::new();
+        let dead = self.said.iter().any(|said| said.item == "death_or_missing_date");
+        if dead && !wish.corrects {
+            reasons.push("PERSON_DECEASED");
+        }
+        if wish.stale {
+            reasons.push("VERSION_CHANGED");
+        }
+        let of_item = || self.said.iter().filter(|other| other.item == said.item);
+        let own = of_item().filter(|other| other.source == said.source);
+        let last = own.map(|own| (own.from, own.place)).max();
+        if wish.corrects && last.is_none() {
+            let nobody = of_item().next().is_none();
+            reasons.push(if nobody { "NOTHING_TO_CORRECT" } else { "OTHER_SOURCE" });
+        } else if (wish.corrects && last.is_some_and(|(from, _)| from > said.from))
+            || latest(said.from) < earliest(self.born)
+        {
+            reasons.push("DATE_OUT_OF_RANGE");
+        }
+        reasons
+    }
+}
