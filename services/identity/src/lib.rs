@@ -12,6 +12,7 @@
 //! | `app` | the use cases: look up, apply, tell what changed |
 //! | `client` | policy and audit |
 //! | `domain` | claims, facts and items of a lookup; checks of a contribution; what a follower hears |
+//! | `folding` | every record by the rules of authority of today |
 //! | `store` | the register, its feed and tokens, the guessing budget, loading a population |
 //!
 //! What holds here: nothing is read for a caller whose table allows nothing (I2); every requested item has
@@ -22,6 +23,7 @@ mod api;
 mod app;
 mod client;
 mod domain;
+mod folding;
 mod store;
 
 use std::{
@@ -212,7 +214,7 @@ impl Service {
         service.store.keep_rules(&rules).await?;
         // Asked before it serves, so that what it does afterwards is what it is asked.
         let folded = service.store.is_folded_by(&rules).await?;
-        let folding = tokio::spawn(keep_folded(service.clone(), folded)).abort_handle();
+        let folding = tokio::spawn(folding::keep_folded(service.clone(), folded)).abort_handle();
         *service.folding.lock().unwrap_or_else(PoisonError::into_inner) = Some(folding);
         Ok(service)
     }
@@ -286,29 +288,6 @@ impl Service {
             folding.abort();
         }
         self.store.close().await;
-    }
-}
-
-/// How often a day may have brought other rules.
-const LOOK_AT_RULES: Duration = Duration::from_secs(600);
-
-/// Looks again and again, because other processes, a day or a restored database may bring other rules.
-async fn keep_folded(service: Service, folded: bool) {
-    let mut known = Ok(folded);
-    loop {
-        match known {
-            Ok(true) => {}
-            Ok(false) => match service.refold().await {
-                Ok(Refolded { persons, changed }) => {
-                    tracing::info!(persons, changed, "folded by the rules of authority of today");
-                }
-                Err(error) => tracing::error!(%error, "the register could not be folded anew"),
-            },
-            Err(error) => tracing::error!(%error, "by which rules the register is folded"),
-        }
-        tokio::time::sleep(LOOK_AT_RULES).await;
-        let rules = service.store.rules(service.shared.app.clock.today());
-        known = service.store.is_folded_by(&rules).await;
     }
 }
 

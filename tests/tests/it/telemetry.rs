@@ -151,6 +151,9 @@ async fn i8_metrics_and_traces_tell_of_calls_and_of_no_person() {
     let reason = format!(r#"error_type="{}""#, refused.reason);
     assert!(called(&[submit, r#"rpc_response_status_code="OK""#]), "{text}");
     assert!(called(&[submit, &reason]), "{text}");
+    let folded =
+        |line: &str| line.starts_with("lienthong_identity_other_rules{") && line.ends_with(" 0");
+    assert!(text.lines().any(folded), "{text}");
     assert!(within(get(&scraped, "/")).await.starts_with("HTTP/1.1 404"));
 
     fleet = tokio::task::spawn_blocking(move || {
