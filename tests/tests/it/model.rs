@@ -73,7 +73,8 @@ async fn rounds(engine: Engine) {
     let rounds = if full { 100 } else { 2 };
     for seed in first..first + rounds {
         println!("model: {engine:?}, seed {seed}");
-        taken += Round::start(engine, seed).await.run().await;
+        let round = async { Round::start(engine, seed).await.run().await };
+        taken += tests::within(round).await;
     }
     println!(
         "model: {engine:?}, {} persons, {taken} contributions applied",
@@ -223,7 +224,7 @@ impl Round {
     /// Somebody says something of a person.
     async fn says(&mut self, who: usize) {
         let (client, wish, request) = self.wish(who);
-        let expected = self.persons[who].refuses(&wish);
+        let expected = self.persons[who].refuses(&wish, self.order(self.turned));
         let came = submit(&self.whole.client(client), &request).await;
         match &came {
             Ok(answered) => {

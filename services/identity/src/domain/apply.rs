@@ -242,6 +242,7 @@ pub(crate) fn check_known(
     record: &GoldenRecord,
     said: &[Assertion],
     corrects: bool,
+    rules: &AuthorityInForce,
     today: Date,
 ) -> Result<(), Outcome> {
     let mut reasons = Vec::new();
@@ -256,10 +257,16 @@ pub(crate) fn check_known(
     let own = said.iter().filter(|said| said.provenance.source == application.source);
     let own: Vec<Assertion> = own.cloned().collect();
     let own = fold(&record.person_id, false, &own, &AuthorityInForce::default());
-    let born = born(application, record);
+    let now = fold(&record.person_id, false, said, rules);
+    let born = born(application, &now);
     for said in &application.said {
-        let held = record.values(&said.item);
-        let own = corrects.then(|| own.values(&said.item));
+        let held = now.values(&said.item);
+        let rank = |source: &str| rules.rank(&said.item, source);
+        // What another source with as much authority said later is that source's to correct.
+        let others = held.iter().map(|held| held.provenance.source.as_str()).any(|source| {
+            source != application.source && rank(source) >= rank(&application.source)
+        });
+        let own = corrects.then(|| if others { &[] } else { own.values(&said.item) });
         if let Some(reason) = check_said(said, held, born, own, today) {
             reasons.push(Rejection { item: said.item.clone(), reason });
         }
@@ -271,11 +278,12 @@ pub(crate) fn check_known(
     Err(Outcome::Rejected { reasons, ending: None, person_id })
 }
 
-/// The date of birth as it will be held: corrections of it count.
+/// The date of birth as it will be held: a correction of it counts, by whoever said what is held.
 fn born(application: &Application, record: &GoldenRecord) -> Option<PartialDate> {
-    let said = application.said.iter().find(|said| said.item == "date_of_birth");
-    let held = || Some(&record.items.get("date_of_birth")?.first()?.value);
-    let value = said.map(|said| &said.value).or_else(held)?;
+    let held = record.values("date_of_birth").first()?;
+    let own = held.provenance.source == application.source;
+    let said = application.said.iter().find(|said| own && said.item == "date_of_birth");
+    let value = said.map_or(&held.value, |said| &said.value);
     if let Value::Date(date) = value { Some(*date) } else { None }
 }
 
@@ -358,16 +366,22 @@ mod tests {
             held("date_of_birth", Value::Date(day(2000, 1, 1)), "civil-status"),
             held("sex", code("sex", "1"), "civil-status"),
             held("blood_type", code("blood-type", "01"), "medical"),
+            // A source with as much authority said something else after it.
+            held("marital_status", code("marital-status", "1"), "civil-status"),
+            held("marital_status", code("marital-status", "2"), "residence"),
             // Of this, another source has the last word.
             held("nationality", code("nationality", "LA"), "civil-status"),
             held("nationality", code("nationality", "VN"), "nationality"),
         ]
     }
 
-    fn record() -> GoldenRecord {
+    fn rules() -> AuthorityInForce {
         let rules = "version = 1\n[[rule]]\nitem = \"nationality\"\nsources = [\"nationality\"]\nbasis = \"Law A\"\n";
-        let rules = model::Authority::parse(rules).unwrap().in_force(date!(2026 - 11 - 25));
-        fold("p", false, &said(), &rules)
+        model::Authority::parse(rules).unwrap().in_force(date!(2026 - 11 - 25))
+    }
+
+    fn record() -> GoldenRecord {
+        fold("p", false, &said(), &rules())
     }
 
     fn name() -> Name {
@@ -394,7 +408,7 @@ mod tests {
         };
         let today = date!(2026 - 11 - 25);
         let record = found(Some(record()), &claims).ok().unwrap();
-        match check_known(&application, &record, &said(), corrects, today) {
+        match check_known(&application, &record, &said(), corrects, &rules(), today) {
             Ok(()) => Vec::new(),
             Err(Outcome::Rejected { reasons, ending, person_id }) => {
                 assert!(ending.is_none() && person_id.as_deref() == Some("p"));
@@ -418,6 +432,9 @@ mod tests {
             check("religion", code("religion", "02"), then, true),
             [Reason::NothingToCorrect]
         );
+        // Another source of as much authority said something later, which is that source's to correct.
+        let divorced = code("marital-status", "3");
+        assert_eq!(check("marital_status", divorced, day(2020, 1, 1), true), [Reason::OtherSource]);
         assert_eq!(check("sex", code("sex", "2"), day(1999, 1, 1), true), [Reason::DateOutOfRange]);
         // What it said it can put right, also where it does not show.
         assert_eq!(check("nationality", code("nationality", "KH"), then, true), []);

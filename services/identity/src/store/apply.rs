@@ -243,7 +243,9 @@ impl Work<'_> {
         let ids = Value::from(serde_json::to_string(&[&person_id])?);
         let rows = self.tx.query(&super::ASSERTIONS_OF, vec![ids]).await?;
         let mut all = super::assertions(&rows)?;
-        if let Err(rejected) = check_known(self.application, &record, &all, corrects, self.today) {
+        if let Err(rejected) =
+            check_known(self.application, &record, &all, corrects, &self.rules, self.today)
+        {
             return Ok(rejected);
         }
         let new = self.assertions(&person_id);

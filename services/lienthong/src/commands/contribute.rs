@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     /// one, the beginning of the idempotency key, so that the same document sent again is the same bytes.
     #[arg(long, help_heading = "Request", value_name = "ID")]
     request_id: Option<String>,
-    /// The version of the person's record that was read before, as `lookup` prints it: when the record has changed since,
+    /// The version of the person's record that was read before, as `lookup` prints it of now: when the record has changed since,
     /// the contribution is rejected.
     #[arg(
         long,
@@ -117,9 +117,13 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         }
         Err(refused) => {
             if undecided(&refused) {
+                let version = match request.expected_version {
+                    0 => String::new(),
+                    version => format!(" and --expected-version {version}"),
+                };
                 say(&format!(
                     "It is not known whether it was applied. Send the same document again, with \
-                     --idempotency-key {key}: it will be applied once."
+                     --idempotency-key {key}{version}: it will be applied once."
                 ));
             }
             refuse(&refused, format, out)

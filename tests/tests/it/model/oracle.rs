@@ -84,7 +84,7 @@ impl Person {
     }
 
     /// Why the register will not take it, as it names the reasons.
-    pub(super) fn refuses(&self, wish: &Wish) -> Vec<&'static str> {
+    pub(super) fn refuses(&self, wish: &Wish, order: &Order) -> Vec<&'static str> {
         let said = &wish.said;
         let mut reasons = Vec::new();
         let dead = self.said.iter().any(|said| said.item == "death_or_missing_date");
@@ -97,7 +97,12 @@ impl Person {
         let of_item = || self.said.iter().filter(|other| other.item == said.item);
         let own = of_item().filter(|other| other.source == said.source);
         let last = own.map(|own| (own.from, own.place)).max();
-        if wish.corrects && last.is_none() {
+        // What an equal said later is not this source's to correct.
+        let held = self.held(said.item, order, usize::MAX, None);
+        let equal = held.is_some_and(|held| {
+            held.source != said.source && rank(order, held) >= rank(order, said)
+        });
+        if wish.corrects && (last.is_none() || equal) {
             let nobody = of_item().next().is_none();
             reasons.push(if nobody { "NOTHING_TO_CORRECT" } else { "OTHER_SOURCE" });
         } else if (wish.corrects && last.is_some_and(|(from, _)| from > said.from))
