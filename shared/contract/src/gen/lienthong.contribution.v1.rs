@@ -16,9 +16,9 @@ pub struct SubmitContributionRequest {
     /// The source's own id of this request, at most 40 characters. Required; holds no personal data.
     #[prost(string, tag = "11")]
     pub request_id: ::prost::alloc::string::String,
-    /// The version of the person's record that the source read before it wrote this, as GetPersonAnswer.version and
-    /// ContributionReceipt.version say it. When the record has changed since, the contribution is rejected with
-    /// VERSION_CHANGED: read it again. 0 means any; for a birth always 0.
+    /// The version of the person's record that the source read before it wrote this, as ContributionReceipt.version says it,
+    /// and GetPersonAnswer.version of an answer about now. When the record has changed since, the contribution is rejected
+    /// with VERSION_CHANGED: read it again, and contribute under a new key. 0 means any; for a birth always 0.
     #[prost(uint64, tag = "12")]
     pub expected_version: u64,
     /// The event. Exactly one is required.

@@ -158,9 +158,9 @@ type SubmitContributionRequest struct {
 	ValidateOnly bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// The source's own id of this request, at most 40 characters. Required; holds no personal data.
 	RequestId string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The version of the person's record that the source read before it wrote this, as GetPersonAnswer.version and
-	// ContributionReceipt.version say it. When the record has changed since, the contribution is rejected with
-	// VERSION_CHANGED: read it again. 0 means any; for a birth always 0.
+	// The version of the person's record that the source read before it wrote this, as ContributionReceipt.version says it,
+	// and GetPersonAnswer.version of an answer about now. When the record has changed since, the contribution is rejected
+	// with VERSION_CHANGED: read it again, and contribute under a new key. 0 means any; for a birth always 0.
 	ExpectedVersion uint64 `protobuf:"varint,12,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
