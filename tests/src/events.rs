@@ -2,8 +2,9 @@
 
 use contract::{
     contribution::v1::{
-        BirthRegistration, CorrectedValue, Correction, DeathRegistration, ResidenceChange,
-        ResidenceKind, SubmitContributionRequest, submit_contribution_request::Event,
+        Annulment, BirthRegistration, CorrectedValue, Correction, DeathRegistration,
+        ResidenceChange, ResidenceKind, SubmitContributionRequest,
+        submit_contribution_request::Event,
     },
     r#type::v1::{
         AccessBasis, Address, Claims, CodedValue, ItemValue, PartialDate, PersonName, Relation,
@@ -134,6 +135,23 @@ pub fn correction(
     };
     let procedure = "civil-status-correction";
     submitted(entry, procedure, "Z01.DEMO.HOTICH", Event::Correction(correction))
+}
+
+/// The annulment of what civil status contributed before as `annulled`, which spoke of `items`.
+#[must_use]
+pub fn annulment(
+    key: &str,
+    procedure: &str,
+    annulled: &str,
+    items: &[&str],
+) -> SubmitContributionRequest {
+    let annulment = Annulment {
+        annulled_key: format!("key:{annulled}"),
+        annulled_items: items.iter().map(|item| (*item).to_owned()).collect(),
+        decision_number: format!("QD-{key}"),
+        decision_date: date(2026, 6, 1),
+    };
+    submitted(key, procedure, "Z01.DEMO.HOTICH", Event::Annulment(annulment))
 }
 
 /// A birth entry of a child, with its own key: 1 March 2026, fictional province 990.

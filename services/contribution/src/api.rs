@@ -381,6 +381,10 @@ fn rejected(reasons: Vec<Rejection>, receipt: &DurableReceipt) -> Status {
                 "bản ghi đã thay đổi kể từ khi nguồn đọc, cần đọc lại",
                 "the record has changed since the source read it: read it again",
             ),
+            "NOTHING_TO_ANNUL" => (
+                "nguồn không có thông tin nào với khóa này để hủy, hoặc chưa nêu đủ các mục",
+                "the source has nothing under this key that could be annulled, or its items are not all named",
+            ),
             "WRONG_TYPE" => ("giá trị không đúng kiểu", "the value has not the right type"),
             _ => (
                 "cơ sở dữ liệu dân cư không nhận dạng thông tin này",

@@ -7,6 +7,8 @@ use server::{
     runtime::{Clock, Entropy},
 };
 
+use wire::event::Target;
+
 use crate::{
     Error,
     client::{NotApplied, RegisterClient},
@@ -100,7 +102,10 @@ impl App {
         }
         let id = &submission.contribution_id;
         let application = &submission.application;
-        let applied = self.register.apply(deadline, id, &submission.digest, application, false);
+        let digest = &submission.digest;
+        let earlier = self.earlier(application).await?;
+        let earlier = earlier.as_deref();
+        let applied = self.register.apply(deadline, id, digest, application, earlier, false);
         let outcome = applied.await.map_err(not_applied)?;
         let settled = self.store.settle(id.clone(), &outcome).await;
         settled.map_err(|error| away(&error))?;
@@ -115,8 +120,21 @@ impl App {
         application: &Application,
     ) -> Result<Outcome, NoOutcome> {
         let id = self.entropy.id();
-        let tried = self.register.apply(deadline, &id, digest, application, true).await;
+        let earlier = self.earlier(application).await?;
+        let earlier = earlier.as_deref();
+        let tried = self.register.apply(deadline, &id, digest, application, earlier, true).await;
         tried.map_err(not_applied)
+    }
+
+    /// The id of the contribution that is annulled, if the source made one under that key and named all of its items: for
+    /// these alone it was decided that the source may. Whether the register holds it, the register knows.
+    async fn earlier(&self, application: &Application) -> Result<Option<String>, NoOutcome> {
+        let Target::Earlier { key, items } = &application.target else { return Ok(None) };
+        let known = self.store.by_key(&application.connection, key).await;
+        let known = known.map_err(|error| away(&error))?;
+        let named =
+            |known: &Submission| known.application.items().iter().all(|i| items.contains(i));
+        Ok(known.filter(named).map(|known| known.contribution_id))
     }
 
     /// Stores what the source is answered, and gives what is stored: the first answer stands.

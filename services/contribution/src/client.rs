@@ -4,8 +4,9 @@ use contract::{
     audit::v1::audit_service_server::SERVICE_NAME as AUDIT,
     policy::v1::policy_service_server::SERVICE_NAME as POLICY,
     register::v1::{
-        ApplyAnswer, ApplyRequest, Assertion, KnownPerson, NewPerson, Rejection as WireRejection,
-        apply_answer, apply_request, register_service_client::RegisterServiceClient,
+        Annulled, ApplyAnswer, ApplyRequest, Assertion, KnownPerson, NewPerson,
+        Rejection as WireRejection, apply_answer, apply_request,
+        register_service_client::RegisterServiceClient,
     },
     r#type::v1::ErrorReason,
 };
@@ -96,13 +97,15 @@ impl RegisterClient {
         Ok(Self { register: RegisterServiceClient::new(channel), lists })
     }
 
-    /// Applies a contribution; the same id may be sent any number of times (I4).
+    /// Applies a contribution; the same id may be sent any number of times (I4). `earlier` is the id of the one that it
+    /// annuls, if there is one.
     pub(crate) async fn apply(
         &self,
         deadline: Deadline,
         contribution_id: &str,
         digest: &[u8; 32],
         application: &Application,
+        earlier: Option<&str>,
         dry_run: bool,
     ) -> Result<Outcome, NotApplied> {
         let assertions = application.said.iter().map(|said| Assertion {
@@ -115,6 +118,10 @@ impl RegisterClient {
             Target::New { prefix } => {
                 let number_prefix = prefix.clone();
                 apply_request::Subject::NewPerson(NewPerson { number_prefix, source_entry })
+            }
+            Target::Earlier { .. } => {
+                let contribution_id = earlier.unwrap_or_default().to_owned();
+                apply_request::Subject::Annulled(Annulled { contribution_id })
             }
             Target::Known { subject, claims, corrects } => {
                 apply_request::Subject::KnownPerson(KnownPerson {

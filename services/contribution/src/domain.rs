@@ -61,6 +61,9 @@ impl Application {
 
     /// The items it is about, each once.
     pub(crate) fn items(&self) -> Vec<String> {
+        if let Target::Earlier { items, .. } = &self.target {
+            return items.clone();
+        }
         let mut items: Vec<String> = Vec::new();
         for said in &self.said {
             if !items.contains(&said.item) {

@@ -200,6 +200,7 @@ fn submitted(id: &str, Content { basis, event }: Content) -> SubmitContributionR
             Event::Death(death) => Submitted::Death(death),
             Event::Residence(residence) => Submitted::Residence(residence),
             Event::Correction(correction) => Submitted::Correction(correction),
+            Event::Annulment(annulment) => Submitted::Annulment(annulment),
         }),
         validate_only: false,
         // A change's id may be longer than a request's; its beginning will do to find it by.

@@ -12,7 +12,8 @@ pub(crate) mod refold;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use model::{Assertion, Authority, AuthorityInForce, GoldenRecord, fold};
+use model::{Assertion, Authority, AuthorityInForce, GoldenRecord, Says, fold};
+use serde::{Deserialize as _, de::IntoDeserializer as _};
 use store::{Migration, Sql, Store, Value};
 use time::{Date, OffsetDateTime, macros::offset};
 use tokio::time::Instant;
@@ -50,6 +51,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0005_as_of.sql"),
         postgres: include_str!("../migrations/postgres/0005_as_of.sql"),
     },
+    Migration {
+        version: 6,
+        name: "says",
+        sqlite: include_str!("../migrations/sqlite/0006_says.sql"),
+        postgres: include_str!("../migrations/postgres/0006_says.sql"),
+    },
 ];
 
 const FOUND: Sql = Sql {
@@ -64,9 +71,9 @@ const PERSONS_AFTER: Sql = Sql {
     postgres: "SELECT person_id, record, authority FROM person WHERE person_id > $1 ORDER BY person_id LIMIT 500",
 };
 const ASSERTIONS_OF: Sql = Sql {
-    sqlite: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version \
+    sqlite: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says \
              FROM assertion WHERE person_id IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version \
+    postgres: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says \
                FROM assertion WHERE person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
 };
 
@@ -238,9 +245,16 @@ pub(crate) fn assertions(rows: &[store::QueryResult]) -> Result<Vec<Assertion>, 
                 known_at_us: field(row, 6)?,
             },
             version: version.unsigned_abs(),
+            says: says(&field::<String>(row, 8)?)?,
         })
     };
     rows.iter().map(one).collect()
+}
+
+/// What an assertion says, as it is stored.
+fn says(text: &str) -> Result<Says, serde_json::Error> {
+    let text: serde::de::value::StrDeserializer<'_, serde_json::Error> = text.into_deserializer();
+    Says::deserialize(text)
 }
 
 /// A stored record.

@@ -255,6 +255,7 @@ mod tests {
                         known_at_us: 0,
                     },
                     version: 1,
+                    says: model::Says::Holds,
                 })
                 .collect();
             let record = fold(

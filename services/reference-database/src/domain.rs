@@ -2,7 +2,7 @@
 
 use model::{
     Agreement, Assertion, AuthorityInForce, GoldenRecord, HeldValue, Identifier, PersonalNumber,
-    Provenance, Subject, Value, fold,
+    Provenance, Says, Subject, Value, fold,
 };
 use wire::event::{Event, Said, Target};
 
@@ -98,6 +98,7 @@ pub(crate) struct Origin<'a> {
 pub(crate) fn is_synthetic(event: &Event) -> bool {
     let known = match &event.target {
         Target::New { prefix } => is_fictional(prefix),
+        Target::Earlier { .. } => true,
         Target::Known { subject: Subject::Personal(number), .. } => number.is_synthetic(),
         Target::Known { subject: Subject::Old(number), .. } => number.as_str().starts_with("999"),
     };
@@ -170,6 +171,7 @@ fn assertion(record: &GoldenRecord, item: &str, value: Value, provenance: Proven
         value,
         provenance,
         version: 0,
+        says: Says::Holds,
     }
 }
 

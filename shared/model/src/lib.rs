@@ -30,7 +30,10 @@ pub use codes::{CodeListError, CodeLists};
 pub use date::{DateError, PartialDate, Precision};
 pub use name::{MAX_CHARS, Name, NameError, NameLevel};
 pub use number::{Hints, NumberError, OldNumber, PersonalNumber, SYNTHETIC_PREFIXES, Sex};
-pub use record::{Assertion, GoldenRecord, HeldValue, Provenance, Standing, as_of, explain, fold};
+pub use record::{
+    Assertion, GoldenRecord, HeldValue, Provenance, Says, Standing, as_of, explain, fold,
+    is_annulled,
+};
 pub use subject::{Claims, Subject};
 pub use value::{
     Address, CodedValue, Document, Identifier, IdentifierKind, PersonName, Relation, RelationKind,

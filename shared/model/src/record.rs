@@ -1,7 +1,7 @@
 //! A person's current record: a pure fold of what sources asserted (I5).
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::Date;
@@ -38,15 +38,38 @@ pub struct HeldValue {
     pub provenance: Provenance,
 }
 
+/// What an assertion says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// The value holds, from `valid_from` on.
+    #[default]
+    Holds,
+    /// The value holds no more, from `valid_from` on, and no other takes its place.
+    Ends,
+    /// What the contribution of this id said was never so. The value is that id, as text, and there is no item. What annuls
+    /// can itself be annulled.
+    Annuls,
+}
+
+impl Says {
+    fn holds(&self) -> bool {
+        *self == Self::Holds
+    }
+}
+
 /// What one contribution says of one item of one person. Never changed once stored.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assertion {
     /// The person.
     pub person_id: String,
-    /// The item's id in the catalogue.
+    /// The item's id in the catalogue; empty for what annuls.
     pub item: String,
     /// What is said.
     pub value: Value,
+    /// Whether that holds, ends, or annuls.
+    #[serde(default, skip_serializing_if = "Says::holds")]
+    pub says: Says,
     /// Who says it, and since when.
     pub provenance: Provenance,
     /// The version of the person's record that it made.
@@ -72,7 +95,8 @@ redacted_debug!(Provenance, HeldValue, Assertion, GoldenRecord);
 type Place = Option<(RelationKind, String)>;
 
 /// Folds assertions into the record of `person_id`; those of other persons are passed over. The order of
-/// `assertions` does not matter, nor that one arrives twice (I5).
+/// `assertions` does not matter, nor that one arrives twice (I5). What was annulled counts as never said; a value that
+/// ended is not held.
 ///
 /// `protected` is an argument and not a default, so that no recomputation can lift a protection.
 ///
@@ -87,9 +111,13 @@ pub fn fold(
     authority: &AuthorityInForce,
 ) -> GoldenRecord {
     let mut version = 0;
+    let annulled = annulled(person_id, assertions);
     let mut latest: BTreeMap<(&str, Place), &Assertion> = BTreeMap::new();
     for assertion in assertions.iter().filter(|a| a.person_id == person_id) {
         version = version.max(assertion.version);
+        if assertion.says == Says::Annuls || annulled.contains(contribution(assertion)) {
+            continue;
+        }
         latest
             .entry((&assertion.item, place(assertion)))
             .and_modify(|held| {
@@ -100,13 +128,41 @@ pub fn fold(
             .or_insert(assertion);
     }
     let mut items: BTreeMap<String, Vec<HeldValue>> = BTreeMap::new();
-    for ((item, _), assertion) in latest {
+    for ((item, _), assertion) in latest.into_iter().filter(|(_, said)| said.says == Says::Holds) {
         items.entry(item.to_owned()).or_default().push(HeldValue {
             value: assertion.value.clone(),
             provenance: assertion.provenance.clone(),
         });
     }
     GoldenRecord { person_id: person_id.to_owned(), version, protected, items }
+}
+
+/// The contributions that are annulled for a person, by what annuls and is not annulled itself. Whatever annuls is later
+/// than what it annuls, so from the latest on each is decided when its turn comes.
+fn annulled<'a>(person_id: &str, assertions: &'a [Assertion]) -> BTreeSet<&'a str> {
+    let annuls = |said: &&Assertion| said.person_id == person_id && said.says == Says::Annuls;
+    let mut annulling: Vec<&Assertion> = assertions.iter().filter(annuls).collect();
+    // To the end: the order of arrival has no say (I5).
+    annulling.sort_by_key(|said| {
+        (said.provenance.known_at_us, said.version, contribution(said), &said.value)
+    });
+    let mut annulled = BTreeSet::new();
+    for said in annulling.into_iter().rev() {
+        if let (false, Value::Text(id)) = (annulled.contains(contribution(said)), &said.value) {
+            annulled.insert(id.as_str());
+        }
+    }
+    annulled
+}
+
+/// Whether a contribution is annulled for a person: whether what it said counts as never said.
+#[must_use]
+pub fn is_annulled(person_id: &str, assertions: &[Assertion], contribution_id: &str) -> bool {
+    annulled(person_id, assertions).contains(contribution_id)
+}
+
+fn contribution(assertion: &Assertion) -> &str {
+    &assertion.provenance.contribution_id
 }
 
 fn place(assertion: &Assertion) -> Place {
@@ -124,7 +180,7 @@ pub fn as_of(
 ) -> Vec<Assertion> {
     let known = |said: &&Assertion| said.provenance.known_at_us <= known_at_us;
     let held = |said: &&Assertion| {
-        let from = said.provenance.valid_from;
+        let from = said.provenance.valid_from.filter(|_| said.says != Says::Annuls);
         valid_on.is_none_or(|day| from.is_none_or(|from| from.earliest() <= day.latest()))
     };
     assertions.iter().filter(known).filter(held).cloned().collect()
@@ -133,7 +189,7 @@ pub fn as_of(
 /// How an assertion stands in the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Its value is current.
+    /// What it says is current: its value, or that there is none any more.
     Current,
     /// A source with more authority says otherwise, or the same.
     Outranked,
@@ -141,6 +197,8 @@ pub enum Standing {
     Superseded,
     /// A source with as much authority said something later of the same day.
     Replaced,
+    /// It was annulled: it counts as never said.
+    Annulled,
 }
 
 /// Everything that was said of an item of a person, with how it stands: for each value that is current beside others, that
@@ -152,17 +210,24 @@ pub fn explain<'a>(
     assertions: &'a [Assertion],
     authority: &AuthorityInForce,
 ) -> Vec<Vec<(&'a Assertion, Standing)>> {
-    let about = |said: &&Assertion| said.person_id == person_id && said.item == item;
+    let annulled = annulled(person_id, assertions);
+    let about = |said: &&Assertion| {
+        said.person_id == person_id && said.item == item && said.says != Says::Annuls
+    };
     let mut places: BTreeMap<Place, Vec<&Assertion>> = BTreeMap::new();
     for said in assertions.iter().filter(about) {
         places.entry(place(said)).or_default().push(said);
     }
     let group = |mut said: Vec<&'a Assertion>| {
-        said.sort_by(|left, right| precedence(right, left, authority));
+        let counts = |said: &Assertion| !annulled.contains(contribution(said));
+        said.sort_by(|left, right| {
+            counts(right).cmp(&counts(left)).then_with(|| precedence(right, left, authority))
+        });
         let winner = said.first().copied();
-        let stands = |(place, said): (usize, &'a Assertion)| {
-            let lost = winner.filter(|_| place > 0).map(|winner| lost(said, winner, authority));
-            (said, lost.unwrap_or(Standing::Current))
+        let stands = |(place, said): (usize, &'a Assertion)| match winner {
+            _ if !counts(said) => (said, Standing::Annulled),
+            Some(winner) if place > 0 => (said, lost(said, winner, authority)),
+            Some(_) | None => (said, Standing::Current),
         };
         said.into_iter().enumerate().map(stands).collect()
     };
@@ -192,6 +257,7 @@ fn precedence(left: &Assertion, right: &Assertion, authority: &AuthorityInForce)
         .then_with(|| a.known_at_us.cmp(&b.known_at_us))
         .then_with(|| a.contribution_id.cmp(&b.contribution_id))
         .then_with(|| a.source.cmp(&b.source))
+        .then_with(|| left.says.cmp(&right.says))
         .then_with(|| left.value.cmp(&right.value))
 }
 
@@ -229,258 +295,5 @@ impl GoldenRecord {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
-    use proptest::prelude::*;
-    use time::macros::date;
-
-    use super::*;
-    use crate::{Name, Relation};
-
-    fn said(item: &str, value: Value, year: Option<i32>, known: i64, id: &str) -> Assertion {
-        Assertion {
-            person_id: "p1".into(),
-            item: item.into(),
-            value,
-            provenance: Provenance {
-                source: "civil-status".into(),
-                contribution_id: id.into(),
-                valid_from: year.map(|year| PartialDate::new(year, 0, 0).unwrap()),
-                known_at_us: known,
-            },
-            version: known.unsigned_abs(),
-        }
-    }
-
-    /// No rules.
-    fn none() -> AuthorityInForce {
-        AuthorityInForce::default()
-    }
-
-    /// For `x` and `sex`, citizen identification goes before civil status, and that before whoever else.
-    fn rules() -> AuthorityInForce {
-        let rule = |item: &str| {
-            format!(
-                "[[rule]]\nitem = \"{item}\"\nsources = [\"citizen-id\", \"civil-status\"]\n\
-                 effective_from = \"2016-01-01\"\nbasis = \"Law A\"\n"
-            )
-        };
-        let text = format!("version = 1\n{}{}", rule("x"), rule("sex"));
-        crate::Authority::parse(&text).unwrap().in_force(date!(2026 - 11 - 25))
-    }
-
-    fn by(source: &str, mut said: Assertion) -> Assertion {
-        said.provenance.source = source.into();
-        said
-    }
-
-    fn text(text: &str) -> Value {
-        Value::Text(text.into())
-    }
-
-    fn relative(kind: RelationKind, name: &str) -> Value {
-        let name = Name::new(name).unwrap().into();
-        let (identifier, date_of_birth, nationality) = (None, None, None);
-        Value::Relation(Relation { kind, name, identifier, date_of_birth, nationality })
-    }
-
-    fn born(year: i32, month: u8, day: u8) -> GoldenRecord {
-        let value = Value::Date(PartialDate::new(year, month, day).unwrap());
-        fold("p1", false, &[said("date_of_birth", value, None, 1, "c1")], &none())
-    }
-
-    #[test]
-    fn the_latest_truth_wins_then_the_latest_knowledge() {
-        for (left, right) in [
-            // The loser is first: no date, earlier date, learnt earlier, lower contribution.
-            (said("x", text("l"), None, 9, "c9"), said("x", text("r"), Some(2000), 1, "c1")),
-            (said("x", text("l"), Some(1999), 9, "c9"), said("x", text("r"), Some(2000), 1, "c1")),
-            (said("x", text("l"), Some(2000), 1, "c9"), said("x", text("r"), Some(2000), 2, "c1")),
-            (said("x", text("l"), Some(2000), 1, "c1"), said("x", text("r"), Some(2000), 1, "c2")),
-        ] {
-            let record = fold("p1", false, &[left, right], &none());
-            assert_eq!(record.items["x"].len(), 1);
-            assert!(record.items["x"][0].value == text("r"));
-        }
-    }
-
-    #[test]
-    fn whoever_has_authority_wins_whatever_is_said_later() {
-        let late = |source: &str| by(source, said("x", text(source), Some(2020), 9, "c9"));
-        let early = |source: &str| by(source, said("x", text(source), Some(1990), 1, "c1"));
-        for (winner, loser) in
-            [("citizen-id", "civil-status"), ("civil-status", "medical"), ("citizen-id", "medical")]
-        {
-            let all = [early(winner), late(loser)];
-            let record = fold("p1", false, &all, &rules());
-            assert!(record.items["x"][0].value == text(winner));
-            // Without a rule the later truth does.
-            let record = fold("p1", false, &all, &none());
-            assert!(record.items["x"][0].value == text(loser));
-        }
-    }
-
-    #[test]
-    fn every_assertion_stands_somewhere_and_says_why() {
-        let all = [
-            by("medical", said("x", text("m"), Some(2020), 9, "c9")),
-            by("citizen-id", said("x", text("old"), Some(1990), 2, "c2")),
-            by("citizen-id", said("x", text("new"), Some(2000), 3, "c3")),
-            by("citizen-id", said("x", text("wrong"), Some(2000), 1, "c1")),
-            by("civil-status", said("x", text("b"), None, 4, "c4")),
-            by("civil-status", said("y", text("y"), None, 4, "c4")),
-        ];
-        let found = explain("p1", "x", &all, &rules()).concat();
-        let found: Vec<_> = found.iter().map(|(said, standing)| (&said.value, *standing)).collect();
-        let expected = [
-            (&text("new"), Standing::Current),
-            (&text("wrong"), Standing::Replaced),
-            (&text("old"), Standing::Superseded),
-            (&text("b"), Standing::Outranked),
-            (&text("m"), Standing::Outranked),
-        ];
-        assert!(found == expected);
-        assert!(explain("p2", "x", &all, &rules()).is_empty());
-    }
-
-    #[test]
-    fn of_a_past_day_what_began_later_does_not_count() {
-        let all = [
-            said("x", text("never said since when"), None, 1, "c1"),
-            said("x", text("old"), Some(1990), 2, "c2"),
-            said("x", text("new"), Some(2000), 3, "c3"),
-        ];
-        for (year, expected) in
-            [(1989, "never said since when"), (1990, "old"), (1999, "old"), (2000, "new")]
-        {
-            let day = PartialDate::new(year, 12, 31).unwrap();
-            let record = fold("p1", false, &as_of(&all, 9, Some(day)), &none());
-            assert!(record.items["x"][0].value == text(expected), "{year}");
-        }
-        let known = fold("p1", false, &as_of(&all, 2, None), &none());
-        assert!(known.items["x"][0].value == text("old"));
-    }
-
-    #[test]
-    fn relations_are_a_set_by_kind_and_name() {
-        let item = "family_relations";
-        let record = fold(
-            "p1",
-            false,
-            &[
-                said(item, relative(RelationKind::Child, "Lê Thị Hoà"), None, 1, "c1"),
-                said(item, relative(RelationKind::Child, "LÊ THỊ HÒA"), None, 2, "c2"),
-                said(item, relative(RelationKind::Child, "Lê Thị Hoa"), None, 3, "c3"),
-                said(item, relative(RelationKind::Mother, "Lê Thị Hoà"), None, 4, "c4"),
-            ],
-            &none(),
-        );
-        assert_eq!(record.items[item].len(), 3);
-        assert_eq!(record.version, 4);
-    }
-
-    #[test]
-    fn others_assertions_are_passed_over_and_protection_stays() {
-        let mut other = said("x", text("l"), None, 7, "c1");
-        other.person_id = "p2".into();
-        let record = fold("p1", true, &[other], &none());
-        assert!(record.items.is_empty() && record.version == 0 && record.protected);
-    }
-
-    #[test]
-    fn a_minor_is_one_for_certain_or_unknown() {
-        let today = date!(2026 - 02 - 28);
-        for (record, minor) in [
-            (born(2008, 2, 28), Some(false)),
-            (born(2008, 2, 29), Some(true)),
-            (born(2008, 3, 0), Some(true)),
-            (born(2008, 2, 0), None),
-            (born(2008, 0, 0), None),
-            (born(2007, 0, 0), Some(false)),
-            (born(2009, 0, 0), Some(true)),
-            (fold("p1", false, &[], &none()), None),
-        ] {
-            assert_eq!(record.is_minor(today), minor);
-        }
-        // Born on 29 February: of age on 1 March of a common year.
-        assert_eq!(born(2008, 2, 29).is_minor(date!(2026 - 03 - 01)), Some(false));
-    }
-
-    #[test]
-    fn deceased_is_what_the_register_holds() {
-        let death = Value::Date(PartialDate::new(2020, 0, 0).unwrap());
-        assert!(
-            fold("p1", false, &[said("death_or_missing_date", death, None, 1, "c1")], &none())
-                .deceased()
-        );
-        assert!(!born(1950, 0, 0).deceased());
-    }
-
-    #[test]
-    fn stored_record_comes_back() {
-        let record = born(1990, 5, 6);
-        let json = serde_json::to_string(&record).unwrap();
-        assert!(serde_json::from_str::<GoldenRecord>(&json).unwrap() == record);
-        assert_eq!(format!("{record:?}"), "GoldenRecord([personal])");
-    }
-
-    /// Few distinct parts, so that ties in every part of the order are common.
-    fn assertions() -> impl Strategy<Value = Vec<Assertion>> {
-        let value = prop_oneof![
-            "[ab]".prop_map(|t| text(&t)),
-            ("(Hoà|Hòa|An)", prop_oneof![Just(RelationKind::Child), Just(RelationKind::Spouse)])
-                .prop_map(|(name, kind)| relative(kind, &name)),
-        ];
-        let one = (
-            "(sex|family_relations|household_members)",
-            value,
-            prop::option::of(1999i32..2001),
-            0i64..3,
-            "c[12]",
-            "(citizen-id|civil-status|medical)",
-        );
-        let one = one.prop_map(|(i, v, y, k, c, s)| by(&s, said(&i, v, y, k, &c)));
-        prop::collection::vec(one, 0..12)
-    }
-
-    proptest! {
-        #[test]
-        fn i5_order_of_arrival_does_not_matter(
-            (first, second) in assertions().prop_flat_map(|a| (Just(a.clone()), Just(a).prop_shuffle())),
-        ) {
-            prop_assert!(fold("p1", false, &first, &rules()) == fold("p1", false, &second, &rules()));
-        }
-
-        #[test]
-        fn i5_arriving_twice_is_arriving_once(all in assertions()) {
-            let twice = [all.clone(), all.clone()].concat();
-            prop_assert!(fold("p1", false, &all, &rules()) == fold("p1", false, &twice, &rules()));
-        }
-
-        /// What was known at a moment is what the record was when nothing later had been said.
-        #[test]
-        fn i6_what_is_said_later_changes_no_answer_for_a_past_moment(
-            (all, known) in (assertions(), 0i64..3),
-        ) {
-            let then: Vec<Assertion> =
-                all.iter().filter(|said| said.provenance.known_at_us <= known).cloned().collect();
-            let record = |said: &[Assertion]| fold("p1", false, &as_of(said, known, None), &rules());
-            prop_assert!(record(&all) == record(&then));
-            prop_assert!(record(&then) == fold("p1", false, &then, &rules()));
-        }
-
-        /// What is explained as current is what the record holds, and nothing is left out.
-        #[test]
-        fn i5_the_explanation_is_of_the_fold(all in assertions()) {
-            let record = fold("p1", false, &all, &rules());
-            for item in ["sex", "family_relations", "household_members"] {
-                let found = explain("p1", item, &all, &rules()).concat();
-                prop_assert_eq!(found.len(), all.iter().filter(|said| said.item == item).count());
-                let current = found.iter().filter(|(_, standing)| *standing == Standing::Current);
-                let current = current.map(|(said, _)| (&said.value, &said.provenance));
-                let held = record.values(item).iter().map(|held| (&held.value, &held.provenance));
-                prop_assert!(current.eq(held));
-            }
-        }
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

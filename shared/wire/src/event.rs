@@ -13,7 +13,7 @@ mod read;
 
 use contract::{
     contribution::v1::{
-        BirthRegistration, Correction, DeathRegistration, ResidenceChange,
+        Annulment, BirthRegistration, Correction, DeathRegistration, ResidenceChange,
         submit_contribution_request::Event as Submitted,
     },
     database::v1::change::Event as Listed,
@@ -53,17 +53,24 @@ pub enum Target {
         /// Whether the values correct what the source said before.
         corrects: bool,
     },
+    /// Whomever an earlier contribution of the source was about, which is annulled.
+    Earlier {
+        /// The key under which it was contributed.
+        key: String,
+        /// The items of which it spoke, and perhaps others.
+        items: Vec<String>,
+    },
 }
 
 /// What an event says.
 pub struct Event {
-    /// Its kind, as policy names it: `birth`, `death`, `residence` or `correction`.
+    /// Its kind, as policy names it: `birth`, `death`, `residence`, `correction` or `annulment`.
     pub kind: &'static str,
     /// Whom it is about.
     pub target: Target,
     /// The source's own entry, unique at the source; empty when it has none.
     pub entry: String,
-    /// What it says.
+    /// What it says; nothing where it annuls.
     pub said: Vec<Said>,
 }
 
@@ -78,6 +85,8 @@ pub enum Given<'a> {
     Residence(&'a ResidenceChange),
     /// A correction.
     Correction(&'a Correction),
+    /// An annulment.
+    Annulment(&'a Annulment),
 }
 
 impl<'a> From<&'a Submitted> for Given<'a> {
@@ -87,6 +96,7 @@ impl<'a> From<&'a Submitted> for Given<'a> {
             Submitted::Death(death) => Self::Death(death),
             Submitted::Residence(residence) => Self::Residence(residence),
             Submitted::Correction(correction) => Self::Correction(correction),
+            Submitted::Annulment(annulment) => Self::Annulment(annulment),
         }
     }
 }
@@ -98,6 +108,7 @@ impl<'a> From<&'a Listed> for Given<'a> {
             Listed::Death(death) => Self::Death(death),
             Listed::Residence(residence) => Self::Residence(residence),
             Listed::Correction(correction) => Self::Correction(correction),
+            Listed::Annulment(annulment) => Self::Annulment(annulment),
         }
     }
 }
@@ -116,6 +127,7 @@ pub fn read(
         Given::Death(death) => reading.death(death),
         Given::Residence(residence) => reading.residence(residence),
         Given::Correction(correction) => reading.correction(correction),
+        Given::Annulment(annulment) => reading.annulment(annulment),
     }
 }
 

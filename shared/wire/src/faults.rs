@@ -6,6 +6,8 @@ use tonic::Status;
 
 /// Faults that one answer names.
 const FAULTS_MAX: usize = 64;
+/// Characters of a source's key.
+const KEY_MAX: usize = 64;
 
 /// What can be wrong with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +115,14 @@ impl Faults {
             return true;
         }
         false
+    }
+
+    /// Notes that a source's key of a contribution is not 1 to 64 of letters, digits, `.`, `_`, `:` and `-`.
+    pub fn key(&mut self, field: &str, key: &str) {
+        let in_keys = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
+        if self.text(field, key, KEY_MAX) && !key.chars().all(in_keys) {
+            self.add(field, Fault::Malformed);
+        }
     }
 
     /// Notes those of a part that stands at `path`, for example `queries[3].`.

@@ -2,6 +2,7 @@
 //! nothing.
 
 mod amend;
+mod annul;
 mod bad_input;
 mod cancel;
 

@@ -58,6 +58,7 @@ fn listed(request: contract::contribution::v1::SubmitContributionRequest) -> Eve
         Submitted::Death(death) => Event::Death(death),
         Submitted::Residence(residence) => Event::Residence(residence),
         Submitted::Correction(correction) => Event::Correction(correction),
+        Submitted::Annulment(annulment) => Event::Annulment(annulment),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The register against an oracle: contributions, corrections, deaths, repetitions, stale versions and a change of the
+//! The register against an oracle: contributions, corrections, deaths, annulments, repetitions, stale versions and a change of the
 //! rules of authority, in an order that a seed gives, and after each what the register says held against what the oracle
 //! works out: now, and for moments and days that are past (I4, I5, I6).
 //!
@@ -23,13 +23,13 @@ use contract::{
 use drawn::{asks_for_all, day, loaded, newcomer, order, told, value, written, written_value};
 use lienthong::client::{Answered, Client, Refused};
 use model::{PersonalNumber, Sex};
-use oracle::{Day, Order, Person, Said, Wish};
+use oracle::{Annulled, Day, Order, Person, Said, Wish};
 use prost::Message as _;
 use prost_types::Timestamp;
 use rand::{Rng as _, SeedableRng, rngs::StdRng};
 use store::Engine;
 use tests::{
-    events::{about, correction, date, death, ground, residence},
+    events::{about, annulment, correction, date, death, ground, residence},
     whole::{LOADED_US, Prepared, Whole},
 };
 
@@ -92,6 +92,8 @@ struct Moment {
 
 /// What was sent, and what came of it.
 struct Sent {
+    who: usize,
+    items: Vec<String>,
     client: &'static str,
     request: SubmitContributionRequest,
     came: Result<Vec<u8>, Vec<(String, String)>>,
@@ -159,6 +161,7 @@ impl Round {
                     self.whole.hands.step(time::Duration::minutes(self.random.random_range(-3..9)))
                 }
                 3 => self.compare(who, None, None).await,
+                4 => self.annuls().await,
                 _ => self.says(who).await,
             }
             if step == STEPS / 2 {
@@ -224,6 +227,7 @@ impl Round {
     /// Somebody says something of a person.
     async fn says(&mut self, who: usize) {
         let (client, wish, request) = self.wish(who);
+        let item = wish.said.item;
         let expected = self.persons[who].refuses(&wish, self.order(self.turned));
         let came = submit(&self.whole.client(client), &request).await;
         match &came {
@@ -233,11 +237,7 @@ impl Round {
                 let named: Vec<&str> = outranked.then_some(wish.said.item).into_iter().collect();
                 assert_eq!(answered.answer.outranked_items, named, "{wish:?}");
                 self.persons[who].said.push(wish.said);
-                self.said += 1;
-                self.seen[who] = (answered.answer.version, false);
-                let known = answered.answer.known_time.unwrap();
-                let (place, turned) = (self.said, self.turned);
-                self.moments.push(Moment { who, known, place, turned });
+                self.taken(who, &answered.answer);
             }
             Err(refused) => {
                 assert_eq!(refused.reason, "CONTRIBUTION_REJECTED", "{refused:?}");
@@ -246,7 +246,8 @@ impl Round {
                 assert_eq!(reasons, expected, "{wish:?}, {:?}", self.persons[who]);
             }
         }
-        self.sent.push(Sent { client, request, came: kept(came) });
+        let items = vec![item.to_owned()];
+        self.sent.push(Sent { who, items, client, request, came: kept(came) });
         if self.random.random_bool(0.5) {
             self.compare(who, None, None).await;
         }
@@ -261,7 +262,11 @@ impl Round {
         let (what, place) = (self.random.random_range(0..20), self.said);
         let born = self.persons[who].born;
         let about = self.claims(who);
-        let said = |item, value: String, source, from| Said { item, value, source, from, place };
+        let contributed = format!("key:{key}");
+        let said = |item, value: String, source, from| {
+            let key = contributed.clone();
+            Said { item, value, source, from, place, key }
+        };
         let (client, said, mut request) = match what {
             0 => {
                 let on = day(&mut self.random, born.0, 2025, false);
@@ -300,6 +305,44 @@ impl Round {
         }
         let wish = Wish { said, corrects: what >= 8, stale: expects && changed };
         (client, wish, request)
+    }
+
+    /// Something that was sent is annulled, if it counts: a contribution, or what annulled one.
+    async fn annuls(&mut self) {
+        if self.sent.is_empty() {
+            return;
+        }
+        let earlier = &self.sent[self.random.random_range(0..self.sent.len())];
+        let (who, items, client) = (earlier.who, earlier.items.clone(), earlier.client);
+        let key = earlier.request.idempotency_key.clone();
+        let counts = earlier.came.is_ok() && self.persons[who].counts(&key, usize::MAX);
+        let by = format!("m-{}", self.sent.len());
+        let named: Vec<&str> = items.iter().map(String::as_str).collect();
+        let mut request = annulment(&by, "", key.trim_start_matches("key:"), &named);
+        request.basis.clone_from(&earlier.request.basis);
+        let came = submit(&self.whole.client(client), &request).await;
+        match &came {
+            Ok(answered) => {
+                assert!(counts, "{key} was annulled, and did not count");
+                let by = request.idempotency_key.clone();
+                self.persons[who].annulled.push(Annulled { key, by, place: self.said });
+                self.taken(who, &answered.answer);
+            }
+            Err(refused) => {
+                assert!(!counts, "{key}: {refused:?}");
+                assert_eq!(refused.unmet[0].0, "NOTHING_TO_ANNUL");
+            }
+        }
+        self.sent.push(Sent { who, items, client, request, came: kept(came) });
+        self.compare(who, None, None).await;
+    }
+
+    /// What was said now is known from now on.
+    fn taken(&mut self, who: usize, answer: &ContributionReceipt) {
+        self.said += 1;
+        self.seen[who] = (answer.version, false);
+        let (place, turned) = (self.said, self.turned);
+        self.moments.push(Moment { who, known: answer.known_time.unwrap(), place, turned });
     }
 
     /// The same bytes have the same outcome, and other bytes under the same key none.

@@ -12,7 +12,6 @@ use wire::{Fault, Faults, basis, event};
 
 use crate::domain::Application;
 
-const KEY_MAX: usize = 64;
 const REQUEST_ID_MAX: usize = 40;
 
 /// A contribution of the right form.
@@ -35,11 +34,7 @@ pub(super) fn read<'a>(
 ) -> Result<Form<'a>, Status> {
     let mut faults = Faults::default();
     let key = &request.idempotency_key;
-    faults.text("idempotency_key", key, KEY_MAX);
-    let in_keys = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
-    if !key.chars().all(in_keys) {
-        faults.add("idempotency_key", Fault::Malformed);
-    }
+    faults.key("idempotency_key", key);
     faults.text("request_id", &request.request_id, REQUEST_ID_MAX);
     let basis = basis::check(request.basis.as_ref(), &mut faults);
     let event = match &request.event {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use contract::{
     audit::v1::{AccessOutcome, DecisionRecord},
     register::v1::{
-        Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Rejected, Rejection, apply_answer,
-        apply_request,
+        Annulled, Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Rejected, Rejection,
+        apply_answer, apply_request,
     },
     r#type::v1::{ErrorReason, RejectionReason},
 };
@@ -80,8 +80,11 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
         faults.add("digest", Fault::Malformed);
     }
     let target = target(request.subject.as_ref(), lists, &mut faults);
-    if request.assertions.is_empty() {
-        faults.add("assertions", Fault::Missing);
+    let annuls = matches!(request.subject, Some(apply_request::Subject::Annulled(_)));
+    match (annuls, request.assertions.is_empty()) {
+        (false, true) => faults.add("assertions", Fault::Missing),
+        (true, false) => faults.add("assertions", Fault::NotAllowed),
+        (true, true) | (false, false) => {}
     }
     if request.assertions.len() > ASSERTIONS_MAX {
         faults.add("assertions", Fault::TooMany(ASSERTIONS_MAX));
@@ -130,6 +133,13 @@ fn target(
             faults.text("new_person.source_entry", &person.source_entry, ENTRY_MAX);
             let prefix = person.number_prefix.clone();
             Some((Target::New { prefix }, person.source_entry.clone()))
+        }
+        Some(apply_request::Subject::Annulled(Annulled { contribution_id })) => {
+            if !contribution_id.is_empty() {
+                faults.text("annulled.contribution_id", contribution_id, ID_MAX);
+            }
+            let contribution_id = contribution_id.clone();
+            Some((Target::Earlier { contribution_id }, String::new()))
         }
         Some(apply_request::Subject::KnownPerson(person)) => {
             let subject = subject::read("known_person.subject", person.subject.as_ref(), faults);
@@ -202,5 +212,6 @@ fn reason(reason: Reason) -> RejectionReason {
         Reason::OtherSource => RejectionReason::OtherSource,
         Reason::NumbersSpent => RejectionReason::NumbersSpent,
         Reason::VersionChanged => RejectionReason::VersionChanged,
+        Reason::NothingToAnnul => RejectionReason::NothingToAnnul,
     }
 }

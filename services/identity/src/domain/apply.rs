@@ -2,7 +2,7 @@
 
 use model::{
     Assertion, AuthorityInForce, Claims, GoldenRecord, HeldValue, PartialDate, PersonalNumber,
-    SYNTHETIC_PREFIXES, Sex, Subject, Value, fold,
+    SYNTHETIC_PREFIXES, Sex, Subject, Value, fold, is_annulled,
 };
 use serde::{Deserialize, Serialize};
 use time::Date;
@@ -11,6 +11,9 @@ use super::lookup::Ending;
 
 /// The item under which the register keeps the number it issues.
 pub(crate) const NUMBER_ITEM: &str = "personal_id_number";
+
+/// The items that hold a person's numbers.
+const NUMBER_ITEMS: [&str; 2] = [NUMBER_ITEM, "old_id_number_9"];
 
 /// The source of what the register itself says: the National Population Database.
 pub(crate) const REGISTER: &str = "npd";
@@ -43,6 +46,11 @@ pub(crate) enum Target {
         /// Whether the values correct what the source said before.
         corrects: bool,
     },
+    /// Whomever an earlier contribution of the source was about, which counts as never made.
+    Earlier {
+        /// Id of that contribution; empty when the source has made none.
+        contribution_id: String,
+    },
 }
 
 /// A contribution.
@@ -60,7 +68,7 @@ pub(crate) struct Application {
     pub(crate) target: Target,
     /// The source's own entry; empty when it has none.
     pub(crate) entry: String,
-    /// What the source asserts.
+    /// What the source asserts; nothing where it annuls.
     pub(crate) said: Vec<Said>,
     /// The version of the person's record on which it rests; 0 when on none.
     pub(crate) expected_version: u64,
@@ -142,6 +150,8 @@ pub(crate) enum Reason {
     NumbersSpent,
     /// The record has changed since the source read it.
     VersionChanged,
+    /// The source has made no such contribution that counts.
+    NothingToAnnul,
 }
 
 /// What a number is made of, as far as the birth entry says it.
@@ -278,6 +288,40 @@ pub(crate) fn check_known(
     Err(Outcome::Rejected { reasons, ending: None, person_id })
 }
 
+/// Checks the annulment of an earlier contribution about a person, of whom `said` is everything that was said.
+pub(crate) fn check_annulment(
+    application: &Application,
+    record: &GoldenRecord,
+    said: &[Assertion],
+    earlier: &str,
+) -> Result<(), Vec<Rejection>> {
+    let mut reasons = Vec::new();
+    let mut reject = |reason| reasons.push(Rejection { item: String::new(), reason });
+    let own = |said: &&Assertion| {
+        said.provenance.contribution_id == earlier && said.provenance.source == application.source
+    };
+    if !said.iter().any(|said| own(&said)) || is_annulled(&record.person_id, said, earlier) {
+        reject(Reason::NothingToAnnul);
+    }
+    if ![0, record.version].contains(&application.expected_version) {
+        reject(Reason::VersionChanged);
+    }
+    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+}
+
+/// The numbers that a record had and another one has not.
+pub(crate) fn numbers_gone(before: &GoldenRecord, after: &GoldenRecord) -> Vec<String> {
+    let of = |record: &GoldenRecord| -> Vec<String> {
+        let number = |held: &HeldValue| {
+            let Value::Identifier(number) = &held.value else { return None };
+            Some(number.as_str().to_owned())
+        };
+        NUMBER_ITEMS.iter().flat_map(|item| record.values(item)).filter_map(number).collect()
+    };
+    let after = of(after);
+    of(before).into_iter().filter(|number| !after.contains(number)).collect()
+}
+
 /// The date of birth as it will be held: a correction of it counts, by whoever said what is held.
 fn born(application: &Application, record: &GoldenRecord) -> Option<PartialDate> {
     let held = record.values("date_of_birth").first()?;
@@ -360,6 +404,7 @@ mod tests {
                 known_at_us: 1,
             },
             version: 1,
+            says: model::Says::Holds,
         };
         vec![
             held("birth_full_name", Value::Name(name().into()), "civil-status"),

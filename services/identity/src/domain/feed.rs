@@ -196,7 +196,14 @@ mod tests {
             valid_from: None,
             known_at_us: i64::try_from(version).unwrap(),
         };
-        Assertion { person_id: "p".into(), item: item.into(), value, provenance, version }
+        Assertion {
+            person_id: "p".into(),
+            item: item.into(),
+            value,
+            provenance,
+            version,
+            says: model::Says::Holds,
+        }
     }
 
     fn heard(change: &Change, unsaid: &[&str]) -> Option<Vec<String>> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use model::{
-    Assertion, AuthorityInForce, Claims, Identifier, PersonalNumber, Provenance, Standing, Subject,
-    Value as ItemValue, explain, fold,
+    Assertion, AuthorityInForce, Claims, Identifier, PersonalNumber, Provenance, Says, Standing,
+    Subject, Value as ItemValue, explain, fold,
 };
 use server::runtime::Entropy;
 use store::{Sql, Transaction, Value};
@@ -19,7 +19,7 @@ use crate::{
     Error,
     domain::apply::{
         Application, NUMBER_ITEM, NumberParts, Outcome, REGISTER, Reason, Rejection, Target,
-        check_birth, check_known, found,
+        check_annulment, check_birth, check_known, found, numbers_gone,
     },
 };
 
@@ -44,6 +44,14 @@ const BEARER: Sql = Sql {
              WHERE i.state = 'active' AND i.value = ?",
     postgres: "SELECT p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
                WHERE i.state = 'active' AND i.value = $1",
+};
+const RECORD: Sql = Sql {
+    sqlite: "SELECT record FROM person WHERE person_id = ?",
+    postgres: "SELECT record FROM person WHERE person_id = $1",
+};
+const NUMBER_STATE: Sql = Sql {
+    sqlite: "UPDATE identifier SET state = ? WHERE value = ?",
+    postgres: "UPDATE identifier SET state = $1 WHERE value = $2",
 };
 const TAKEN: Sql = Sql {
     sqlite: "SELECT 1 FROM identifier WHERE value = ?",
@@ -109,6 +117,9 @@ impl RegisterStore {
                             Target::Known { subject, claims, corrects } => {
                                 work.amend(subject, claims, *corrects).await?
                             }
+                            Target::Earlier { contribution_id } => {
+                                work.annul(contribution_id).await?
+                            }
                         }
                     };
                     if !application.dry_run {
@@ -171,6 +182,7 @@ impl Work<'_> {
                 known_at_us: self.turn.known_at_us,
             },
             version: self.turn.version,
+            says: Says::Holds,
         };
         said.iter().map(one).collect()
     }
@@ -214,6 +226,7 @@ impl Work<'_> {
                 known_at_us: self.turn.known_at_us,
             },
             version: self.turn.version,
+            says: Says::Holds,
         });
         let numbers = vec![identifier];
         let version = self.turn.version;
@@ -240,9 +253,7 @@ impl Work<'_> {
             Err(rejected) => return Ok(rejected),
         };
         let person_id = record.person_id.clone();
-        let ids = Value::from(serde_json::to_string(&[&person_id])?);
-        let rows = self.tx.query(&super::ASSERTIONS_OF, vec![ids]).await?;
-        let mut all = super::assertions(&rows)?;
+        let mut all = self.said_of(&person_id).await?;
         if let Err(rejected) =
             check_known(self.application, &record, &all, corrects, &self.rules, self.today)
         {
@@ -259,6 +270,66 @@ impl Work<'_> {
         amend(self.tx, &[amended], self.turn).await?;
         self.keep_entry(&person_id).await?;
         Ok(self.applied(None, Some(person_id), outranked))
+    }
+
+    /// Annuls what an earlier contribution of the same source said (I5): the record is folded anew as if it had never been
+    /// said. The person's numbers follow: one that is not held any more is cancelled, and one that is held again counts
+    /// again (Decree 70/2024/ND-CP, Art. 11). Who the person is, its source has known since it contributed: so it is told
+    /// nothing new of one who is protected (I7).
+    async fn annul(&self, earlier: &str) -> Result<Outcome, ApplyError> {
+        let Some(person_id) = self.person_of(earlier).await? else {
+            return Ok(rejected(Reason::NothingToAnnul));
+        };
+        let rows = self.tx.query(&RECORD, vec![person_id.clone().into()]).await?;
+        let record = super::record(&field::<String>(rows.first().ok_or(store::Error::NoRow)?, 0)?)?;
+        let mut all = self.said_of(&person_id).await?;
+        if let Err(reasons) = check_annulment(self.application, &record, &all, earlier) {
+            return Ok(Outcome::Rejected { reasons, ending: None, person_id: Some(person_id) });
+        }
+        let new = Assertion {
+            person_id: person_id.clone(),
+            item: String::new(),
+            value: ItemValue::Text(earlier.to_owned()),
+            provenance: Provenance {
+                source: self.application.source.clone(),
+                contribution_id: self.application.contribution_id.clone(),
+                valid_from: None,
+                known_at_us: self.turn.known_at_us,
+            },
+            version: self.turn.version,
+            says: Says::Annuls,
+        };
+        if self.application.dry_run {
+            return Ok(self.applied(None, None, Vec::new()));
+        }
+        all.push(new.clone());
+        let folded = fold(&person_id, record.protected, &all, &self.rules);
+        let (lost, won) = (numbers_gone(&record, &folded), numbers_gone(&folded, &record));
+        for (numbers, state) in [(lost, "cancelled"), (won, "active")] {
+            for number in numbers {
+                self.tx.execute(&NUMBER_STATE, vec![state.into(), number.into()]).await?;
+            }
+        }
+        let amended = Entered::amended(&record, folded, vec![new], self.turn.version, &self.rules);
+        amend(self.tx, &[amended], self.turn).await?;
+        Ok(self.applied(None, Some(person_id), Vec::new()))
+    }
+
+    /// Whom a contribution that was applied was about.
+    async fn person_of(&self, contribution_id: &str) -> Result<Option<String>, ApplyError> {
+        let rows = self.tx.query(&APPLICATION, vec![contribution_id.into()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        match serde_json::from_str(&field::<String>(row, 1)?)? {
+            Outcome::Applied { person_id, .. } => Ok(person_id),
+            Outcome::Rejected { .. } => Ok(None),
+        }
+    }
+
+    /// Everything that was ever said of a person.
+    async fn said_of(&self, person_id: &str) -> Result<Vec<Assertion>, ApplyError> {
+        let ids = Value::from(serde_json::to_string(&[person_id])?);
+        let rows = self.tx.query(&super::ASSERTIONS_OF, vec![ids]).await?;
+        Ok(super::assertions(&rows)?)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Assertion, AuthorityInForce, GoldenRecord, Identifier, fold};
+use model::{Assertion, AuthorityInForce, GoldenRecord, Identifier, Says, fold};
 use serde::Serialize;
 use store::{Sql, Transaction};
 
@@ -43,15 +43,15 @@ const IDENTIFIERS: Sql = Sql {
 };
 const ASSERTIONS: Sql = Sql {
     sqlite: "INSERT INTO assertion \
-             (person_id, item, value, source, contribution_id, valid_from, known_at_us, version) \
+             (person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says) \
              SELECT value ->> 'person_id', value ->> 'item', value ->> 'value', value ->> 'source', \
              value ->> 'contribution_id', value ->> 'valid_from', value ->> 'known_at_us', \
-             value ->> 'version' FROM json_each(?)",
+             value ->> 'version', value ->> 'says' FROM json_each(?)",
     postgres: "INSERT INTO assertion \
-               (person_id, item, value, source, contribution_id, valid_from, known_at_us, version) \
-               SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version \
+               (person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says) \
+               SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says \
                FROM jsonb_to_recordset($1::text::jsonb) AS t (person_id text, item text, value text, \
-               source text, contribution_id text, valid_from text, known_at_us bigint, version bigint)",
+               source text, contribution_id text, valid_from text, known_at_us bigint, version bigint, says text)",
 };
 const CHANGES: Sql = Sql {
     sqlite: "INSERT INTO change (version, person_id, items, known_at_us, authority) \
@@ -143,6 +143,7 @@ struct AssertionRow<'a> {
     valid_from: Option<String>,
     known_at_us: i64,
     version: u64,
+    says: Says,
 }
 
 #[derive(Serialize)]
@@ -226,6 +227,7 @@ impl<'a> AssertionRow<'a> {
             valid_from: origin.valid_from.as_ref().map(serde_json::to_string).transpose()?,
             known_at_us: origin.known_at_us,
             version: assertion.version,
+            says: assertion.says,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use model::{
     Assertion, AuthorityInForce, Identifier, OldNumber, PartialDate, PersonalNumber, Provenance,
-    Value,
+    Says, Value,
 };
 
 use store::Sql;
@@ -100,6 +100,7 @@ impl Newcomer {
                 known_at_us,
             },
             version,
+            says: Says::Holds,
         });
         let assertions = assertions.collect();
         let old = self.old_number.map(Identifier::OldNumber9);

@@ -127,6 +127,7 @@ fn standing(value: &ExplainedValue) -> &'static str {
         ValueStanding::Outranked => "outranked",
         ValueStanding::Superseded => "superseded",
         ValueStanding::Replaced => "replaced",
+        ValueStanding::Annulled => "annulled",
         ValueStanding::Unspecified => "unspecified",
     }
 }

@@ -114,11 +114,14 @@ pub enum Event {
     Residence,
     /// Values were corrected at their source.
     Correction,
+    /// An earlier contribution was annulled.
+    Annulment,
 }
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Birth, Self::Death, Self::Residence, Self::Correction];
+    pub const ALL: [Self; 5] =
+        [Self::Birth, Self::Death, Self::Residence, Self::Correction, Self::Annulment];
 
     /// Its name in requests and in the data.
     #[must_use]
@@ -128,6 +131,7 @@ impl Event {
             Self::Death => "death",
             Self::Residence => "residence",
             Self::Correction => "correction",
+            Self::Annulment => "annulment",
         }
     }
 

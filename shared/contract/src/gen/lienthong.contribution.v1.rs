@@ -10,7 +10,7 @@ pub struct SubmitContributionRequest {
     /// The ground on which the source provides it. Required.
     #[prost(message, optional, tag = "2")]
     pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
-    /// Checks everything but the key, and changes nothing. 7 to 9 are kept for further events.
+    /// Checks everything but the key, and changes nothing. 8 and 9 are kept for further events.
     #[prost(bool, tag = "10")]
     pub validate_only: bool,
     /// The source's own id of this request, at most 40 characters. Required; holds no personal data.
@@ -22,7 +22,7 @@ pub struct SubmitContributionRequest {
     #[prost(uint64, tag = "12")]
     pub expected_version: u64,
     /// The event. Exactly one is required.
-    #[prost(oneof = "submit_contribution_request::Event", tags = "3, 4, 5, 6")]
+    #[prost(oneof = "submit_contribution_request::Event", tags = "3, 4, 5, 6, 7")]
     pub event: ::core::option::Option<submit_contribution_request::Event>,
 }
 /// Nested message and enum types in `SubmitContributionRequest`.
@@ -43,6 +43,9 @@ pub mod submit_contribution_request {
         /// Values were corrected at their source.
         #[prost(message, tag = "6")]
         Correction(super::Correction),
+        /// An earlier contribution was annulled: it counts as never made.
+        #[prost(message, tag = "7")]
+        Annulment(super::Annulment),
     }
 }
 /// A registered birth (Law on Civil Status 60/2014, Art. 14).
@@ -173,6 +176,30 @@ pub struct CorrectedValue {
     /// true. Not in the future. Required.
     #[prost(message, optional, tag = "3")]
     pub valid_from: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+}
+/// An earlier contribution that was annulled: a death of somebody who lives, a registration that was withdrawn. What it
+/// said counts as never said, and what it had taken the place of holds again; what was known before does not change. Only
+/// whoever contributed it can annul it, under a procedure under which it may contribute the items. When a birth is
+/// annulled its number is cancelled, and kept for ever (Decree 70/2024/ND-CP, Art. 11). An annulment is a contribution too:
+/// annulled itself, what it annulled holds again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Annulment {
+    /// The idempotency key under which it was contributed, over the same connection; for a change that was fetched, the
+    /// change's id. Required, at most 64 characters.
+    #[prost(string, tag = "1")]
+    pub annulled_key: ::prost::alloc::string::String,
+    /// Ids of the items of which it spoke: all of them, at least one; more do no harm. On them the decision is made. Of a
+    /// birth these are the items of its entry, and `family_relations` where parents are entered; of an annulment those that
+    /// stood here.
+    #[prost(string, repeated, tag = "2")]
+    pub annulled_items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Number of the decision that annulled it. Required, at most 64 characters.
+    #[prost(string, tag = "3")]
+    pub decision_number: ::prost::alloc::string::String,
+    /// When it was annulled. A full date, not in the future. Required.
+    #[prost(message, optional, tag = "4")]
+    pub decision_date: ::core::option::Option<super::super::r#type::v1::PartialDate>,
 }
 /// What the source gets back.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

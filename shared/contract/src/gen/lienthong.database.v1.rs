@@ -1945,7 +1945,7 @@ pub struct Change {
     #[prost(message, optional, tag = "5")]
     pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
     /// The event. Exactly one is required; its fields are those of a contribution.
-    #[prost(oneof = "change::Event", tags = "6, 7, 8, 9")]
+    #[prost(oneof = "change::Event", tags = "6, 7, 8, 9, 10")]
     pub event: ::core::option::Option<change::Event>,
 }
 /// Nested message and enum types in `Change`.
@@ -1965,6 +1965,9 @@ pub mod change {
         /// Values were corrected.
         #[prost(message, tag = "9")]
         Correction(super::super::super::contribution::v1::Correction),
+        /// An earlier change was annulled.
+        #[prost(message, tag = "10")]
+        Annulment(super::super::super::contribution::v1::Annulment),
     }
 }
 /// Generated client implementations.

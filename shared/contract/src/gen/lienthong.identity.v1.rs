@@ -370,6 +370,8 @@ pub enum ValueStanding {
     Superseded = 3,
     /// A source with as much authority said something later of the same day.
     Replaced = 4,
+    /// It was annulled, and counts as never said.
+    Annulled = 5,
 }
 impl ValueStanding {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -383,6 +385,7 @@ impl ValueStanding {
             Self::Outranked => "VALUE_STANDING_OUTRANKED",
             Self::Superseded => "VALUE_STANDING_SUPERSEDED",
             Self::Replaced => "VALUE_STANDING_REPLACED",
+            Self::Annulled => "VALUE_STANDING_ANNULLED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -393,6 +396,7 @@ impl ValueStanding {
             "VALUE_STANDING_OUTRANKED" => Some(Self::Outranked),
             "VALUE_STANDING_SUPERSEDED" => Some(Self::Superseded),
             "VALUE_STANDING_REPLACED" => Some(Self::Replaced),
+            "VALUE_STANDING_ANNULLED" => Some(Self::Annulled),
             _ => None,
         }
     }

@@ -14,7 +14,7 @@ pub struct DecideRequest {
     /// The items it names, at least one.
     #[prost(string, repeated, tag = "4")]
     pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The kind of event that is contributed: `birth`, `death`, `residence` or `correction`; empty otherwise. A
+    /// The kind of event that is contributed: `birth`, `death`, `residence`, `correction` or `annulment`; empty otherwise. A
     /// procedure names the events it is for.
     #[prost(string, tag = "5")]
     pub event: ::prost::alloc::string::String,

@@ -195,7 +195,7 @@ pub struct ApplyRequest {
     /// Id of the database that contributed.
     #[prost(string, tag = "3")]
     pub source: ::prost::alloc::string::String,
-    /// What the source asserts; at least one.
+    /// What the source asserts; at least one, and none where a contribution is annulled.
     #[prost(message, repeated, tag = "6")]
     pub assertions: ::prost::alloc::vec::Vec<Assertion>,
     /// Id of the connection that contributed: a person that is not found counts against its guessing budget.
@@ -208,7 +208,7 @@ pub struct ApplyRequest {
     #[prost(uint64, tag = "9")]
     pub expected_version: u64,
     /// Whom the assertions are about. Exactly one is required.
-    #[prost(oneof = "apply_request::Subject", tags = "4, 5")]
+    #[prost(oneof = "apply_request::Subject", tags = "4, 5, 10")]
     pub subject: ::core::option::Option<apply_request::Subject>,
 }
 /// Nested message and enum types in `ApplyRequest`.
@@ -223,6 +223,9 @@ pub mod apply_request {
         /// A person of the register.
         #[prost(message, tag = "5")]
         KnownPerson(super::KnownPerson),
+        /// Whomever an earlier contribution of the source was about.
+        #[prost(message, tag = "10")]
+        Annulled(super::Annulled),
     }
 }
 /// A person to be entered.
@@ -253,6 +256,13 @@ pub struct KnownPerson {
     /// True when the values correct what the source said before, rather than add to it.
     #[prost(bool, tag = "4")]
     pub corrects: bool,
+}
+/// A contribution that counts as never made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Annulled {
+    /// Id of the contribution; empty when the source has contributed nothing of the kind.
+    #[prost(string, tag = "1")]
+    pub contribution_id: ::prost::alloc::string::String,
 }
 /// One value that a source asserts of a person.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

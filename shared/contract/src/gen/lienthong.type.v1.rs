@@ -588,6 +588,9 @@ pub enum RejectionReason {
     NotAccepted = 10,
     /// The person's record is not of the version that the source expected: it has changed since the source read it.
     VersionChanged = 11,
+    /// The source has made no contribution under this key that is in the register and not annulled, or it spoke of items that
+    /// are not named.
+    NothingToAnnul = 12,
 }
 impl RejectionReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -608,6 +611,7 @@ impl RejectionReason {
             Self::NumbersSpent => "REJECTION_REASON_NUMBERS_SPENT",
             Self::NotAccepted => "REJECTION_REASON_NOT_ACCEPTED",
             Self::VersionChanged => "REJECTION_REASON_VERSION_CHANGED",
+            Self::NothingToAnnul => "REJECTION_REASON_NOTHING_TO_ANNUL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -625,6 +629,7 @@ impl RejectionReason {
             "REJECTION_REASON_NUMBERS_SPENT" => Some(Self::NumbersSpent),
             "REJECTION_REASON_NOT_ACCEPTED" => Some(Self::NotAccepted),
             "REJECTION_REASON_VERSION_CHANGED" => Some(Self::VersionChanged),
+            "REJECTION_REASON_NOTHING_TO_ANNUL" => Some(Self::NothingToAnnul),
             _ => None,
         }
     }

@@ -268,6 +268,17 @@ impl ::core::fmt::Debug for crate::contribution::v1::Correction {
     }
 }
 
+impl ::core::fmt::Debug for crate::contribution::v1::Annulment {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Annulment")
+            .field("annulled_key", &self.annulled_key)
+            .field("annulled_items", &self.annulled_items)
+            .field("decision_number", &::core::format_args!("[personal]"))
+            .field("decision_date", &self.decision_date)
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::contribution::v1::ContributionReceipt {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ContributionReceipt")

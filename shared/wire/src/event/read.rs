@@ -1,7 +1,7 @@
 //! The events, field by field.
 
 use contract::contribution::v1::{
-    BirthRegistration, Correction as WireCorrection, DeathRegistration, ResidenceChange,
+    Annulment, BirthRegistration, Correction as WireCorrection, DeathRegistration, ResidenceChange,
     ResidenceKind,
 };
 use contract::r#type::v1::{Claims as WireClaims, SubjectRef};
@@ -9,7 +9,7 @@ use model::{Claims, CodeLists, Subject, Value};
 use time::Date;
 
 use super::{
-    Event, EventFaults, Said,
+    Event, EventFaults, Said, Target,
     birth::{Birth, Draft},
     check_day, check_order, check_past,
     entry::{Correction, Death, Residence},
@@ -200,6 +200,25 @@ impl Reading<'_> {
             said,
         };
         Some(correction.event())
+    }
+
+    /// An annulment.
+    pub(super) fn annulment(&mut self, annulment: &Annulment) -> Option<Event> {
+        let Annulment { annulled_key, annulled_items, decision_number, decision_date } = annulment;
+        self.faults.key("annulment.annulled_key", annulled_key);
+        basis::check_item_fields("annulment.annulled_items", "", annulled_items, self.faults);
+        self.faults.text("annulment.decision_number", decision_number, ENTRY_MAX);
+        let mut reader = Reader::new(self.lists, self.faults);
+        let decided = reader.date("annulment.decision_date", decision_date.as_ref());
+        let mut found = EventFaults::new();
+        check_day("annulment.decision_date", decided, self.today, &mut found);
+        self.name(found);
+        Some(Event {
+            kind: "annulment",
+            target: Target::Earlier { key: annulled_key.clone(), items: annulled_items.clone() },
+            entry: String::new(),
+            said: Vec::new(),
+        })
     }
 
     /// The person that an event is about, with what the source knows of it.

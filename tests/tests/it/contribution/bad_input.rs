@@ -4,7 +4,7 @@ use contract::{
     contribution::v1::CorrectedValue,
     r#type::v1::{Claims, Relation, RelationKind},
 };
-use tests::events::{code, correction, date, death, name, residence};
+use tests::events::{annulment, code, correction, date, death, name, residence};
 
 use super::*;
 
@@ -43,6 +43,7 @@ fn cases() -> Vec<Case> {
         of_a_death(),
         of_a_move(),
         of_a_correction(),
+        of_an_annulment(),
     ]
 }
 
@@ -82,6 +83,21 @@ fn of_a_birth() -> Case {
         ("birth.registration_date", "TOO_EARLY"),
         ("birth.sex", "NOT_ALLOWED"),
         ("birth.parents[1].kind", "NOT_ALLOWED"),
+    ];
+    (request, expect)
+}
+
+fn of_an_annulment() -> Case {
+    let mut request = annulment("a-1", "death-registration", "d 1", &["sex", "*", "sex"]);
+    let Some(Event::Annulment(annulled)) = &mut request.event else { panic!() };
+    annulled.decision_number = String::new();
+    annulled.decision_date = date(2027, 1, 1);
+    let expect = vec![
+        ("annulment.annulled_key", "MALFORMED"),
+        ("annulment.annulled_items[1]", "WILDCARD"),
+        ("annulment.annulled_items[2]", "REPEATED"),
+        ("annulment.decision_number", "MISSING"),
+        ("annulment.decision_date", "IN_THE_FUTURE"),
     ];
     (request, expect)
 }

@@ -111,12 +111,12 @@ pub(super) fn newcomer(random: &mut StdRng, born: Day, said: &mut usize) -> Pers
                 // No two on one day: what was loaded at once has no order of its own.
                 let from = (born.0 + i32::try_from(nth).unwrap(), 7, 1);
                 let (value, place) = (value(random, item), *said);
-                all.push(Said { item, value, source, from, place });
+                all.push(Said { item, value, source, from, place, key: String::new() });
                 *said += 1;
             }
         }
     }
-    Person { born, said: all }
+    Person { born, said: all, annulled: Vec::new() }
 }
 
 /// What is loaded of a person.

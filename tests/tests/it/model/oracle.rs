@@ -18,6 +18,18 @@ pub(super) struct Said {
     pub(super) from: Day,
     /// Its place among everything that was said.
     pub(super) place: usize,
+    /// The key under which it was contributed; empty for what was loaded.
+    pub(super) key: String,
+}
+
+/// That something was annulled, which counts as never said.
+#[derive(Clone, Debug)]
+pub(super) struct Annulled {
+    /// The key of what was annulled.
+    pub(super) key: String,
+    /// The key under which that was contributed, so that it can be annulled in turn.
+    pub(super) by: String,
+    pub(super) place: usize,
 }
 
 /// What a source wants to say.
@@ -35,6 +47,7 @@ pub(super) struct Wish {
 pub(super) struct Person {
     pub(super) born: Day,
     pub(super) said: Vec<Said>,
+    pub(super) annulled: Vec<Annulled>,
 }
 
 /// The last day that a date can mean.
@@ -59,6 +72,19 @@ fn beats(order: &Order, other: &Said, said: &Said) -> bool {
 }
 
 impl Person {
+    /// Whether what was contributed under a key counts, after everything before the place `known`.
+    pub(super) fn counts(&self, key: &str, known: usize) -> bool {
+        let against = |annulled: &&Annulled| annulled.key == key && annulled.place < known;
+        key.is_empty() || !self.annulled.iter().filter(against).any(|a| self.counts(&a.by, known))
+    }
+
+    /// What counts of an item.
+    fn of_item(&self, item: &str, known: usize) -> impl Iterator<Item = &Said> {
+        self.said.iter().filter(move |said| {
+            said.item == item && said.place < known && self.counts(&said.key, known)
+        })
+    }
+
     /// What holds of an item, of what had been said before the place `known`, on a day.
     pub(super) fn held(
         &self,
@@ -67,34 +93,29 @@ impl Person {
         known: usize,
         on: Option<Day>,
     ) -> Option<&Said> {
-        let counts = |said: &&Said| {
-            let begun = on.is_none_or(|day| earliest(said.from) <= day);
-            said.item == item && said.place < known && begun
-        };
-        let all: Vec<&Said> = self.said.iter().filter(counts).collect();
+        let begun = |said: &&Said| on.is_none_or(|day| earliest(said.from) <= day);
+        let all: Vec<&Said> = self.of_item(item, known).filter(begun).collect();
         let wins = |said: &&&Said| !all.iter().any(|other| beats(order, other, said));
         all.iter().find(wins).copied()
     }
 
     /// Whether a source with more authority than this one speaks of the item.
     pub(super) fn outranks(&self, said: &Said, order: &Order) -> bool {
-        let above =
-            |other: &&Said| other.item == said.item && rank(order, other) < rank(order, said);
-        self.said.iter().any(|other| above(&other))
+        self.of_item(said.item, usize::MAX).any(|other| rank(order, other) < rank(order, said))
     }
 
     /// Why the register will not take it, as it names the reasons.
     pub(super) fn refuses(&self, wish: &Wish, order: &Order) -> Vec<&'static str> {
         let said = &wish.said;
         let mut reasons = Vec::new();
-        let dead = self.said.iter().any(|said| said.item == "death_or_missing_date");
+        let dead = self.of_item("death_or_missing_date", usize::MAX).next().is_some();
         if dead && !wish.corrects {
             reasons.push("PERSON_DECEASED");
         }
         if wish.stale {
             reasons.push("VERSION_CHANGED");
         }
-        let of_item = || self.said.iter().filter(|other| other.item == said.item);
+        let of_item = || self.of_item(said.item, usize::MAX);
         let own = of_item().filter(|other| other.source == said.source);
         let last = own.map(|own| (own.from, own.place)).max();
         // What an equal said later is not this source's to correct.

@@ -98,5 +98,6 @@ fn written(standing: Standing) -> ValueStanding {
         Standing::Outranked => ValueStanding::Outranked,
         Standing::Superseded => ValueStanding::Superseded,
         Standing::Replaced => ValueStanding::Replaced,
+        Standing::Annulled => ValueStanding::Annulled,
     }
 }

@@ -31,6 +31,7 @@ pub(super) enum Kind {
     Death,
     Residence,
     Correction,
+    Annulment,
 }
 
 impl Kind {
@@ -41,6 +42,7 @@ impl Kind {
             Self::Death => include_str!("../../../data/example-death.json"),
             Self::Residence => include_str!("../../../data/example-residence.json"),
             Self::Correction => include_str!("../../../data/example-correction.json"),
+            Self::Annulment => include_str!("../../../data/example-annulment.json"),
         }
     }
 }
@@ -72,6 +74,9 @@ impl Document {
             Event::Residence(residence) => residence.effective_date = today,
             Event::Correction(correction) => {
                 (correction.entry_number, correction.correction_date) = (entry, today);
+            }
+            Event::Annulment(annulment) => {
+                (annulment.decision_number, annulment.decision_date) = (entry, today);
             }
         }
         Ok(example)
@@ -125,6 +130,11 @@ mod tests {
                     assert!(correction.corrected_values[0].value.is_some());
                     assert!(correction.corrected_values[0].valid_from.is_some());
                     assert!(correction.registration_place.is_some());
+                }
+                Submitted::Annulment(annulment) => {
+                    assert_eq!(annulment.decision_number, "E-1");
+                    assert!(!annulment.annulled_key.is_empty());
+                    assert!(annulment.decision_date.is_some());
                 }
             }
         }

@@ -20,6 +20,8 @@ pub(super) enum Event {
     Residence(Box<Residence>),
     /// Values were corrected at their source.
     Correction(Box<Correction>),
+    /// An earlier contribution was annulled.
+    Annulment(Box<Annulment>),
 }
 
 /// A registered birth.
@@ -85,6 +87,16 @@ struct CorrectedValue {
     valid_from: Option<Date>,
 }
 
+/// An earlier contribution that was annulled.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Annulment {
+    annulled_key: String,
+    annulled_items: Vec<String>,
+    pub(super) decision_number: String,
+    pub(super) decision_date: Option<Date>,
+}
+
 /// Whom an event is about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -114,6 +126,7 @@ impl From<Event> for Submitted {
             Event::Death(death) => Self::Death((*death).into()),
             Event::Residence(residence) => Self::Residence((*residence).into()),
             Event::Correction(correction) => Self::Correction((*correction).into()),
+            Event::Annulment(annulment) => Self::Annulment((*annulment).into()),
         }
     }
 }
@@ -131,6 +144,17 @@ impl From<Subject> for types::SubjectRef {
 impl From<Claims> for types::Claims {
     fn from(claims: Claims) -> Self {
         Self { full_name: claims.full_name, date_of_birth: claims.date_of_birth.map(|date| date.0) }
+    }
+}
+
+impl From<Annulment> for submitted::Annulment {
+    fn from(annulment: Annulment) -> Self {
+        Self {
+            annulled_key: annulment.annulled_key,
+            annulled_items: annulment.annulled_items,
+            decision_number: annulment.decision_number,
+            decision_date: annulment.decision_date.map(|date| date.0),
+        }
     }
 }
 

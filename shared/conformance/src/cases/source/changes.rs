@@ -110,6 +110,13 @@ fn is_event(event: &Event) -> bool {
                 && (1..=16).contains(&correction.corrected_values.len())
                 && correction.corrected_values.iter().all(is_corrected)
         }
+        Event::Annulment(annulment) => {
+            is_id(&annulment.annulled_key)
+                && !annulment.annulled_items.is_empty()
+                && annulment.annulled_items.iter().all(|item| !item.is_empty())
+                && !annulment.decision_number.is_empty()
+                && is_date(annulment.decision_date.as_ref())
+        }
     }
 }
 
@@ -161,7 +168,7 @@ fn personal(change: &Change) -> Vec<String> {
         Some(Event::Death(death)) => death.claims.as_ref(),
         Some(Event::Residence(residence)) => residence.claims.as_ref(),
         Some(Event::Correction(correction)) => correction.claims.as_ref(),
-        None => None,
+        Some(Event::Annulment(_)) | None => None,
     };
     all.extend(claims.map(|claims| claims.full_name.clone()));
     all.retain(|value| value.chars().count() > 4);
@@ -214,7 +221,7 @@ fn numbers(change: &Change) -> Vec<String> {
             });
             of_subject(correction.subject.as_ref()).into_iter().chain(values).collect()
         }
-        None => Vec::new(),
+        Some(Event::Annulment(_)) | None => Vec::new(),
     }
 }
 

@@ -4,8 +4,8 @@ use std::{pin::Pin, time::Duration};
 
 use contract::{
     contribution::v1::{
-        BirthRegistration, CorrectedValue, Correction, DeathRegistration, ResidenceChange,
-        ResidenceKind,
+        Annulment, BirthRegistration, CorrectedValue, Correction, DeathRegistration,
+        ResidenceChange, ResidenceKind,
     },
     database::v1::{
         Change, ListChangesRequest, ListChangesResponse, StreamChangesRequest,
@@ -58,7 +58,7 @@ fn event(place: usize) -> Event {
     let full_name = format!("Nguyễn Giả Định {place}");
     let claims = Some(Claims { full_name: full_name.clone(), date_of_birth: date });
     let entry_number = place.to_string();
-    match place % 4 {
+    match place % 5 {
         0 => Event::Birth(BirthRegistration {
             entry_number,
             registration_date: date,
@@ -89,7 +89,7 @@ fn event(place: usize) -> Event {
             effective_date: date,
             residence_file_number: String::new(),
         }),
-        _ => Event::Correction(Correction {
+        3 => Event::Correction(Correction {
             subject,
             claims,
             entry_number,
@@ -103,6 +103,12 @@ fn event(place: usize) -> Event {
                 valid_from: date,
             }],
         }),
+        _ => Event::Annulment(Annulment {
+            annulled_key: format!("khai-sinh-{place}"),
+            annulled_items: vec!["sex".into()],
+            decision_number: entry_number,
+            decision_date: date,
+        }),
     }
 }
 
@@ -110,7 +116,7 @@ fn event(place: usize) -> Event {
 fn cursor(place: usize, fault: Option<Fault>) -> String {
     match fault {
         Some(Fault::LongCursors) => format!("c-{place}{}", "-".repeat(300)),
-        Some(Fault::PersonalCursors) => format!("c-{place}-{}", number(5)),
+        Some(Fault::PersonalCursors) => format!("c-{place}-{}", number(6)),
         _ => format!("c-{place}"),
     }
 }

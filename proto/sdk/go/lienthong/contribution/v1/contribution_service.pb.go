@@ -153,8 +153,9 @@ type SubmitContributionRequest struct {
 	//	*SubmitContributionRequest_Death
 	//	*SubmitContributionRequest_Residence
 	//	*SubmitContributionRequest_Correction
+	//	*SubmitContributionRequest_Annulment
 	Event isSubmitContributionRequest_Event `protobuf_oneof:"event"`
-	// Checks everything but the key, and changes nothing. 7 to 9 are kept for further events.
+	// Checks everything but the key, and changes nothing. 8 and 9 are kept for further events.
 	ValidateOnly bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// The source's own id of this request, at most 40 characters. Required; holds no personal data.
 	RequestId string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -253,6 +254,15 @@ func (x *SubmitContributionRequest) GetCorrection() *Correction {
 	return nil
 }
 
+func (x *SubmitContributionRequest) GetAnnulment() *Annulment {
+	if x != nil {
+		if x, ok := x.Event.(*SubmitContributionRequest_Annulment); ok {
+			return x.Annulment
+		}
+	}
+	return nil
+}
+
 func (x *SubmitContributionRequest) GetValidateOnly() bool {
 	if x != nil {
 		return x.ValidateOnly
@@ -298,6 +308,11 @@ type SubmitContributionRequest_Correction struct {
 	Correction *Correction `protobuf:"bytes,6,opt,name=correction,proto3,oneof"`
 }
 
+type SubmitContributionRequest_Annulment struct {
+	// An earlier contribution was annulled: it counts as never made.
+	Annulment *Annulment `protobuf:"bytes,7,opt,name=annulment,proto3,oneof"`
+}
+
 func (*SubmitContributionRequest_Birth) isSubmitContributionRequest_Event() {}
 
 func (*SubmitContributionRequest_Death) isSubmitContributionRequest_Event() {}
@@ -305,6 +320,8 @@ func (*SubmitContributionRequest_Death) isSubmitContributionRequest_Event() {}
 func (*SubmitContributionRequest_Residence) isSubmitContributionRequest_Event() {}
 
 func (*SubmitContributionRequest_Correction) isSubmitContributionRequest_Event() {}
+
+func (*SubmitContributionRequest_Annulment) isSubmitContributionRequest_Event() {}
 
 // A registered birth (Law on Civil Status 60/2014, Art. 14).
 type BirthRegistration struct {
@@ -794,6 +811,86 @@ func (x *CorrectedValue) GetValidFrom() *v1.PartialDate {
 	return nil
 }
 
+// An earlier contribution that was annulled: a death of somebody who lives, a registration that was withdrawn. What it
+// said counts as never said, and what it had taken the place of holds again; what was known before does not change. Only
+// whoever contributed it can annul it, under a procedure under which it may contribute the items. When a birth is
+// annulled its number is cancelled, and kept for ever (Decree 70/2024/ND-CP, Art. 11). An annulment is a contribution too:
+// annulled itself, what it annulled holds again.
+type Annulment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The idempotency key under which it was contributed, over the same connection; for a change that was fetched, the
+	// change's id. Required, at most 64 characters.
+	AnnulledKey string `protobuf:"bytes,1,opt,name=annulled_key,json=annulledKey,proto3" json:"annulled_key,omitempty"`
+	// Ids of the items of which it spoke: all of them, at least one; more do no harm. On them the decision is made. Of a
+	// birth these are the items of its entry, and `family_relations` where parents are entered; of an annulment those that
+	// stood here.
+	AnnulledItems []string `protobuf:"bytes,2,rep,name=annulled_items,json=annulledItems,proto3" json:"annulled_items,omitempty"`
+	// Number of the decision that annulled it. Required, at most 64 characters.
+	DecisionNumber string `protobuf:"bytes,3,opt,name=decision_number,json=decisionNumber,proto3" json:"decision_number,omitempty"`
+	// When it was annulled. A full date, not in the future. Required.
+	DecisionDate  *v1.PartialDate `protobuf:"bytes,4,opt,name=decision_date,json=decisionDate,proto3" json:"decision_date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Annulment) Reset() {
+	*x = Annulment{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Annulment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Annulment) ProtoMessage() {}
+
+func (x *Annulment) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Annulment.ProtoReflect.Descriptor instead.
+func (*Annulment) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Annulment) GetAnnulledKey() string {
+	if x != nil {
+		return x.AnnulledKey
+	}
+	return ""
+}
+
+func (x *Annulment) GetAnnulledItems() []string {
+	if x != nil {
+		return x.AnnulledItems
+	}
+	return nil
+}
+
+func (x *Annulment) GetDecisionNumber() string {
+	if x != nil {
+		return x.DecisionNumber
+	}
+	return ""
+}
+
+func (x *Annulment) GetDecisionDate() *v1.PartialDate {
+	if x != nil {
+		return x.DecisionDate
+	}
+	return nil
+}
+
 // What the source gets back.
 type SubmitContributionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -807,7 +904,7 @@ type SubmitContributionResponse struct {
 
 func (x *SubmitContributionResponse) Reset() {
 	*x = SubmitContributionResponse{}
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[6]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +916,7 @@ func (x *SubmitContributionResponse) String() string {
 func (*SubmitContributionResponse) ProtoMessage() {}
 
 func (x *SubmitContributionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[6]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +929,7 @@ func (x *SubmitContributionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitContributionResponse.ProtoReflect.Descriptor instead.
 func (*SubmitContributionResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{6}
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SubmitContributionResponse) GetAnswer() *ContributionReceipt {
@@ -884,7 +981,7 @@ type ContributionReceipt struct {
 
 func (x *ContributionReceipt) Reset() {
 	*x = ContributionReceipt{}
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[7]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +993,7 @@ func (x *ContributionReceipt) String() string {
 func (*ContributionReceipt) ProtoMessage() {}
 
 func (x *ContributionReceipt) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[7]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1006,7 @@ func (x *ContributionReceipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContributionReceipt.ProtoReflect.Descriptor instead.
 func (*ContributionReceipt) Descriptor() ([]byte, []int) {
-	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{7}
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ContributionReceipt) GetContributionId() string {
@@ -1000,7 +1097,7 @@ var File_lienthong_contribution_v1_contribution_service_proto protoreflect.FileD
 
 const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\n" +
-	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xb3\x04\n" +
+	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xf9\x04\n" +
 	"\x19SubmitContributionRequest\x12/\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x124\n" +
 	"\x05basis\x18\x02 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12D\n" +
@@ -1009,7 +1106,8 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\tresidence\x18\x05 \x01(\v2*.lienthong.contribution.v1.ResidenceChangeH\x00R\tresidence\x12G\n" +
 	"\n" +
 	"correction\x18\x06 \x01(\v2%.lienthong.contribution.v1.CorrectionH\x00R\n" +
-	"correction\x12+\n" +
+	"correction\x12D\n" +
+	"\tannulment\x18\a \x01(\v2$.lienthong.contribution.v1.AnnulmentH\x00R\tannulment\x12+\n" +
 	"\rvalidate_only\x18\n" +
 	" \x01(\bB\x06\xba\xac\x19\x02\b\x01R\fvalidateOnly\x12%\n" +
 	"\n" +
@@ -1056,7 +1154,12 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x122\n" +
 	"\x05value\x18\x02 \x01(\v2\x1c.lienthong.type.v1.ItemValueR\x05value\x12=\n" +
 	"\n" +
-	"valid_from\x18\x03 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\tvalidFrom\"\x9b\x01\n" +
+	"valid_from\x18\x03 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\tvalidFrom\"\xdb\x01\n" +
+	"\tAnnulment\x12)\n" +
+	"\fannulled_key\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\vannulledKey\x12-\n" +
+	"\x0eannulled_items\x18\x02 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\rannulledItems\x12/\n" +
+	"\x0fdecision_number\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x0edecisionNumber\x12C\n" +
+	"\rdecision_date\x18\x04 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\fdecisionDate\"\x9b\x01\n" +
 	"\x1aSubmitContributionResponse\x12F\n" +
 	"\x06answer\x18\x01 \x01(\v2..lienthong.contribution.v1.ContributionReceiptR\x06answer\x125\n" +
 	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xe4\x04\n" +
@@ -1103,7 +1206,7 @@ func file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP() []b
 }
 
 var file_lienthong_contribution_v1_contribution_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lienthong_contribution_v1_contribution_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_lienthong_contribution_v1_contribution_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_lienthong_contribution_v1_contribution_service_proto_goTypes = []any{
 	(ResidenceKind)(0),                 // 0: lienthong.contribution.v1.ResidenceKind
 	(ContributionState)(0),             // 1: lienthong.contribution.v1.ContributionState
@@ -1113,65 +1216,68 @@ var file_lienthong_contribution_v1_contribution_service_proto_goTypes = []any{
 	(*ResidenceChange)(nil),            // 5: lienthong.contribution.v1.ResidenceChange
 	(*Correction)(nil),                 // 6: lienthong.contribution.v1.Correction
 	(*CorrectedValue)(nil),             // 7: lienthong.contribution.v1.CorrectedValue
-	(*SubmitContributionResponse)(nil), // 8: lienthong.contribution.v1.SubmitContributionResponse
-	(*ContributionReceipt)(nil),        // 9: lienthong.contribution.v1.ContributionReceipt
-	(*v1.AccessBasis)(nil),             // 10: lienthong.type.v1.AccessBasis
-	(*v1.PartialDate)(nil),             // 11: lienthong.type.v1.PartialDate
-	(*v1.Address)(nil),                 // 12: lienthong.type.v1.Address
-	(*v1.PersonName)(nil),              // 13: lienthong.type.v1.PersonName
-	(*v1.CodedValue)(nil),              // 14: lienthong.type.v1.CodedValue
-	(*v1.Relation)(nil),                // 15: lienthong.type.v1.Relation
-	(*v1.SubjectRef)(nil),              // 16: lienthong.type.v1.SubjectRef
-	(*v1.Claims)(nil),                  // 17: lienthong.type.v1.Claims
-	(*v1.ItemValue)(nil),               // 18: lienthong.type.v1.ItemValue
-	(*v11.Receipt)(nil),                // 19: lienthong.audit.v1.Receipt
-	(*timestamppb.Timestamp)(nil),      // 20: google.protobuf.Timestamp
+	(*Annulment)(nil),                  // 8: lienthong.contribution.v1.Annulment
+	(*SubmitContributionResponse)(nil), // 9: lienthong.contribution.v1.SubmitContributionResponse
+	(*ContributionReceipt)(nil),        // 10: lienthong.contribution.v1.ContributionReceipt
+	(*v1.AccessBasis)(nil),             // 11: lienthong.type.v1.AccessBasis
+	(*v1.PartialDate)(nil),             // 12: lienthong.type.v1.PartialDate
+	(*v1.Address)(nil),                 // 13: lienthong.type.v1.Address
+	(*v1.PersonName)(nil),              // 14: lienthong.type.v1.PersonName
+	(*v1.CodedValue)(nil),              // 15: lienthong.type.v1.CodedValue
+	(*v1.Relation)(nil),                // 16: lienthong.type.v1.Relation
+	(*v1.SubjectRef)(nil),              // 17: lienthong.type.v1.SubjectRef
+	(*v1.Claims)(nil),                  // 18: lienthong.type.v1.Claims
+	(*v1.ItemValue)(nil),               // 19: lienthong.type.v1.ItemValue
+	(*v11.Receipt)(nil),                // 20: lienthong.audit.v1.Receipt
+	(*timestamppb.Timestamp)(nil),      // 21: google.protobuf.Timestamp
 }
 var file_lienthong_contribution_v1_contribution_service_proto_depIdxs = []int32{
-	10, // 0: lienthong.contribution.v1.SubmitContributionRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	11, // 0: lienthong.contribution.v1.SubmitContributionRequest.basis:type_name -> lienthong.type.v1.AccessBasis
 	3,  // 1: lienthong.contribution.v1.SubmitContributionRequest.birth:type_name -> lienthong.contribution.v1.BirthRegistration
 	4,  // 2: lienthong.contribution.v1.SubmitContributionRequest.death:type_name -> lienthong.contribution.v1.DeathRegistration
 	5,  // 3: lienthong.contribution.v1.SubmitContributionRequest.residence:type_name -> lienthong.contribution.v1.ResidenceChange
 	6,  // 4: lienthong.contribution.v1.SubmitContributionRequest.correction:type_name -> lienthong.contribution.v1.Correction
-	11, // 5: lienthong.contribution.v1.BirthRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
-	12, // 6: lienthong.contribution.v1.BirthRegistration.registration_place:type_name -> lienthong.type.v1.Address
-	13, // 7: lienthong.contribution.v1.BirthRegistration.full_name:type_name -> lienthong.type.v1.PersonName
-	11, // 8: lienthong.contribution.v1.BirthRegistration.date_of_birth:type_name -> lienthong.type.v1.PartialDate
-	14, // 9: lienthong.contribution.v1.BirthRegistration.sex:type_name -> lienthong.type.v1.CodedValue
-	12, // 10: lienthong.contribution.v1.BirthRegistration.place_of_birth:type_name -> lienthong.type.v1.Address
-	12, // 11: lienthong.contribution.v1.BirthRegistration.native_place:type_name -> lienthong.type.v1.Address
-	14, // 12: lienthong.contribution.v1.BirthRegistration.ethnic_group:type_name -> lienthong.type.v1.CodedValue
-	14, // 13: lienthong.contribution.v1.BirthRegistration.nationality:type_name -> lienthong.type.v1.CodedValue
-	15, // 14: lienthong.contribution.v1.BirthRegistration.parents:type_name -> lienthong.type.v1.Relation
-	16, // 15: lienthong.contribution.v1.DeathRegistration.subject:type_name -> lienthong.type.v1.SubjectRef
-	17, // 16: lienthong.contribution.v1.DeathRegistration.claims:type_name -> lienthong.type.v1.Claims
-	11, // 17: lienthong.contribution.v1.DeathRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
-	12, // 18: lienthong.contribution.v1.DeathRegistration.registration_place:type_name -> lienthong.type.v1.Address
-	11, // 19: lienthong.contribution.v1.DeathRegistration.date_of_death:type_name -> lienthong.type.v1.PartialDate
-	16, // 20: lienthong.contribution.v1.ResidenceChange.subject:type_name -> lienthong.type.v1.SubjectRef
-	17, // 21: lienthong.contribution.v1.ResidenceChange.claims:type_name -> lienthong.type.v1.Claims
-	0,  // 22: lienthong.contribution.v1.ResidenceChange.kind:type_name -> lienthong.contribution.v1.ResidenceKind
-	12, // 23: lienthong.contribution.v1.ResidenceChange.address:type_name -> lienthong.type.v1.Address
-	11, // 24: lienthong.contribution.v1.ResidenceChange.effective_date:type_name -> lienthong.type.v1.PartialDate
-	16, // 25: lienthong.contribution.v1.Correction.subject:type_name -> lienthong.type.v1.SubjectRef
-	17, // 26: lienthong.contribution.v1.Correction.claims:type_name -> lienthong.type.v1.Claims
-	11, // 27: lienthong.contribution.v1.Correction.correction_date:type_name -> lienthong.type.v1.PartialDate
-	12, // 28: lienthong.contribution.v1.Correction.registration_place:type_name -> lienthong.type.v1.Address
-	7,  // 29: lienthong.contribution.v1.Correction.corrected_values:type_name -> lienthong.contribution.v1.CorrectedValue
-	18, // 30: lienthong.contribution.v1.CorrectedValue.value:type_name -> lienthong.type.v1.ItemValue
-	11, // 31: lienthong.contribution.v1.CorrectedValue.valid_from:type_name -> lienthong.type.v1.PartialDate
-	9,  // 32: lienthong.contribution.v1.SubmitContributionResponse.answer:type_name -> lienthong.contribution.v1.ContributionReceipt
-	19, // 33: lienthong.contribution.v1.SubmitContributionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	1,  // 34: lienthong.contribution.v1.ContributionReceipt.state:type_name -> lienthong.contribution.v1.ContributionState
-	20, // 35: lienthong.contribution.v1.ContributionReceipt.received_time:type_name -> google.protobuf.Timestamp
-	20, // 36: lienthong.contribution.v1.ContributionReceipt.known_time:type_name -> google.protobuf.Timestamp
-	2,  // 37: lienthong.contribution.v1.ContributionService.SubmitContribution:input_type -> lienthong.contribution.v1.SubmitContributionRequest
-	8,  // 38: lienthong.contribution.v1.ContributionService.SubmitContribution:output_type -> lienthong.contribution.v1.SubmitContributionResponse
-	38, // [38:39] is the sub-list for method output_type
-	37, // [37:38] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	8,  // 5: lienthong.contribution.v1.SubmitContributionRequest.annulment:type_name -> lienthong.contribution.v1.Annulment
+	12, // 6: lienthong.contribution.v1.BirthRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
+	13, // 7: lienthong.contribution.v1.BirthRegistration.registration_place:type_name -> lienthong.type.v1.Address
+	14, // 8: lienthong.contribution.v1.BirthRegistration.full_name:type_name -> lienthong.type.v1.PersonName
+	12, // 9: lienthong.contribution.v1.BirthRegistration.date_of_birth:type_name -> lienthong.type.v1.PartialDate
+	15, // 10: lienthong.contribution.v1.BirthRegistration.sex:type_name -> lienthong.type.v1.CodedValue
+	13, // 11: lienthong.contribution.v1.BirthRegistration.place_of_birth:type_name -> lienthong.type.v1.Address
+	13, // 12: lienthong.contribution.v1.BirthRegistration.native_place:type_name -> lienthong.type.v1.Address
+	15, // 13: lienthong.contribution.v1.BirthRegistration.ethnic_group:type_name -> lienthong.type.v1.CodedValue
+	15, // 14: lienthong.contribution.v1.BirthRegistration.nationality:type_name -> lienthong.type.v1.CodedValue
+	16, // 15: lienthong.contribution.v1.BirthRegistration.parents:type_name -> lienthong.type.v1.Relation
+	17, // 16: lienthong.contribution.v1.DeathRegistration.subject:type_name -> lienthong.type.v1.SubjectRef
+	18, // 17: lienthong.contribution.v1.DeathRegistration.claims:type_name -> lienthong.type.v1.Claims
+	12, // 18: lienthong.contribution.v1.DeathRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
+	13, // 19: lienthong.contribution.v1.DeathRegistration.registration_place:type_name -> lienthong.type.v1.Address
+	12, // 20: lienthong.contribution.v1.DeathRegistration.date_of_death:type_name -> lienthong.type.v1.PartialDate
+	17, // 21: lienthong.contribution.v1.ResidenceChange.subject:type_name -> lienthong.type.v1.SubjectRef
+	18, // 22: lienthong.contribution.v1.ResidenceChange.claims:type_name -> lienthong.type.v1.Claims
+	0,  // 23: lienthong.contribution.v1.ResidenceChange.kind:type_name -> lienthong.contribution.v1.ResidenceKind
+	13, // 24: lienthong.contribution.v1.ResidenceChange.address:type_name -> lienthong.type.v1.Address
+	12, // 25: lienthong.contribution.v1.ResidenceChange.effective_date:type_name -> lienthong.type.v1.PartialDate
+	17, // 26: lienthong.contribution.v1.Correction.subject:type_name -> lienthong.type.v1.SubjectRef
+	18, // 27: lienthong.contribution.v1.Correction.claims:type_name -> lienthong.type.v1.Claims
+	12, // 28: lienthong.contribution.v1.Correction.correction_date:type_name -> lienthong.type.v1.PartialDate
+	13, // 29: lienthong.contribution.v1.Correction.registration_place:type_name -> lienthong.type.v1.Address
+	7,  // 30: lienthong.contribution.v1.Correction.corrected_values:type_name -> lienthong.contribution.v1.CorrectedValue
+	19, // 31: lienthong.contribution.v1.CorrectedValue.value:type_name -> lienthong.type.v1.ItemValue
+	12, // 32: lienthong.contribution.v1.CorrectedValue.valid_from:type_name -> lienthong.type.v1.PartialDate
+	12, // 33: lienthong.contribution.v1.Annulment.decision_date:type_name -> lienthong.type.v1.PartialDate
+	10, // 34: lienthong.contribution.v1.SubmitContributionResponse.answer:type_name -> lienthong.contribution.v1.ContributionReceipt
+	20, // 35: lienthong.contribution.v1.SubmitContributionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	1,  // 36: lienthong.contribution.v1.ContributionReceipt.state:type_name -> lienthong.contribution.v1.ContributionState
+	21, // 37: lienthong.contribution.v1.ContributionReceipt.received_time:type_name -> google.protobuf.Timestamp
+	21, // 38: lienthong.contribution.v1.ContributionReceipt.known_time:type_name -> google.protobuf.Timestamp
+	2,  // 39: lienthong.contribution.v1.ContributionService.SubmitContribution:input_type -> lienthong.contribution.v1.SubmitContributionRequest
+	9,  // 40: lienthong.contribution.v1.ContributionService.SubmitContribution:output_type -> lienthong.contribution.v1.SubmitContributionResponse
+	40, // [40:41] is the sub-list for method output_type
+	39, // [39:40] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_contribution_v1_contribution_service_proto_init() }
@@ -1184,6 +1290,7 @@ func file_lienthong_contribution_v1_contribution_service_proto_init() {
 		(*SubmitContributionRequest_Death)(nil),
 		(*SubmitContributionRequest_Residence)(nil),
 		(*SubmitContributionRequest_Correction)(nil),
+		(*SubmitContributionRequest_Annulment)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1191,7 +1298,7 @@ func file_lienthong_contribution_v1_contribution_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_contribution_v1_contribution_service_proto_rawDesc), len(file_lienthong_contribution_v1_contribution_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

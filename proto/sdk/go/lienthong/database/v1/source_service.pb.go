@@ -278,6 +278,7 @@ type Change struct {
 	//	*Change_Death
 	//	*Change_Residence
 	//	*Change_Correction
+	//	*Change_Annulment
 	Event         isChange_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -391,6 +392,15 @@ func (x *Change) GetCorrection() *v11.Correction {
 	return nil
 }
 
+func (x *Change) GetAnnulment() *v11.Annulment {
+	if x != nil {
+		if x, ok := x.Event.(*Change_Annulment); ok {
+			return x.Annulment
+		}
+	}
+	return nil
+}
+
 type isChange_Event interface {
 	isChange_Event()
 }
@@ -415,6 +425,11 @@ type Change_Correction struct {
 	Correction *v11.Correction `protobuf:"bytes,9,opt,name=correction,proto3,oneof"`
 }
 
+type Change_Annulment struct {
+	// An earlier change was annulled.
+	Annulment *v11.Annulment `protobuf:"bytes,10,opt,name=annulment,proto3,oneof"`
+}
+
 func (*Change_Birth) isChange_Event() {}
 
 func (*Change_Death) isChange_Event() {}
@@ -422,6 +437,8 @@ func (*Change_Death) isChange_Event() {}
 func (*Change_Residence) isChange_Event() {}
 
 func (*Change_Correction) isChange_Event() {}
+
+func (*Change_Annulment) isChange_Event() {}
 
 var File_lienthong_database_v1_source_service_proto protoreflect.FileDescriptor
 
@@ -443,7 +460,7 @@ const file_lienthong_database_v1_source_service_proto_rawDesc = "" +
 	"\x15StreamChangesResponse\x127\n" +
 	"\achanges\x18\x01 \x03(\v2\x1d.lienthong.database.v1.ChangeR\achanges\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
-	"nextCursor\"\x8e\x04\n" +
+	"nextCursor\"\xd4\x04\n" +
 	"\x06Change\x12#\n" +
 	"\tchange_id\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\bchangeId\x12\"\n" +
 	"\bsequence\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\bsequence\x12;\n" +
@@ -456,7 +473,9 @@ const file_lienthong_database_v1_source_service_proto_rawDesc = "" +
 	"\tresidence\x18\b \x01(\v2*.lienthong.contribution.v1.ResidenceChangeH\x00R\tresidence\x12G\n" +
 	"\n" +
 	"correction\x18\t \x01(\v2%.lienthong.contribution.v1.CorrectionH\x00R\n" +
-	"correctionB\a\n" +
+	"correction\x12D\n" +
+	"\tannulment\x18\n" +
+	" \x01(\v2$.lienthong.contribution.v1.AnnulmentH\x00R\tannulmentB\a\n" +
 	"\x05event2\xed\x01\n" +
 	"\rSourceService\x12i\n" +
 	"\vListChanges\x12).lienthong.database.v1.ListChangesRequest\x1a*.lienthong.database.v1.ListChangesResponse\"\x03\x90\x02\x01\x12q\n" +
@@ -488,6 +507,7 @@ var file_lienthong_database_v1_source_service_proto_goTypes = []any{
 	(*v11.DeathRegistration)(nil), // 8: lienthong.contribution.v1.DeathRegistration
 	(*v11.ResidenceChange)(nil),   // 9: lienthong.contribution.v1.ResidenceChange
 	(*v11.Correction)(nil),        // 10: lienthong.contribution.v1.Correction
+	(*v11.Annulment)(nil),         // 11: lienthong.contribution.v1.Annulment
 }
 var file_lienthong_database_v1_source_service_proto_depIdxs = []int32{
 	4,  // 0: lienthong.database.v1.ListChangesResponse.changes:type_name -> lienthong.database.v1.Change
@@ -498,15 +518,16 @@ var file_lienthong_database_v1_source_service_proto_depIdxs = []int32{
 	8,  // 5: lienthong.database.v1.Change.death:type_name -> lienthong.contribution.v1.DeathRegistration
 	9,  // 6: lienthong.database.v1.Change.residence:type_name -> lienthong.contribution.v1.ResidenceChange
 	10, // 7: lienthong.database.v1.Change.correction:type_name -> lienthong.contribution.v1.Correction
-	0,  // 8: lienthong.database.v1.SourceService.ListChanges:input_type -> lienthong.database.v1.ListChangesRequest
-	2,  // 9: lienthong.database.v1.SourceService.StreamChanges:input_type -> lienthong.database.v1.StreamChangesRequest
-	1,  // 10: lienthong.database.v1.SourceService.ListChanges:output_type -> lienthong.database.v1.ListChangesResponse
-	3,  // 11: lienthong.database.v1.SourceService.StreamChanges:output_type -> lienthong.database.v1.StreamChangesResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	11, // 8: lienthong.database.v1.Change.annulment:type_name -> lienthong.contribution.v1.Annulment
+	0,  // 9: lienthong.database.v1.SourceService.ListChanges:input_type -> lienthong.database.v1.ListChangesRequest
+	2,  // 10: lienthong.database.v1.SourceService.StreamChanges:input_type -> lienthong.database.v1.StreamChangesRequest
+	1,  // 11: lienthong.database.v1.SourceService.ListChanges:output_type -> lienthong.database.v1.ListChangesResponse
+	3,  // 12: lienthong.database.v1.SourceService.StreamChanges:output_type -> lienthong.database.v1.StreamChangesResponse
+	11, // [11:13] is the sub-list for method output_type
+	9,  // [9:11] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_database_v1_source_service_proto_init() }
@@ -519,6 +540,7 @@ func file_lienthong_database_v1_source_service_proto_init() {
 		(*Change_Death)(nil),
 		(*Change_Residence)(nil),
 		(*Change_Correction)(nil),
+		(*Change_Annulment)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

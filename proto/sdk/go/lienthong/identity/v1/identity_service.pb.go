@@ -164,6 +164,8 @@ const (
 	ValueStanding_VALUE_STANDING_SUPERSEDED ValueStanding = 3
 	// A source with as much authority said something later of the same day.
 	ValueStanding_VALUE_STANDING_REPLACED ValueStanding = 4
+	// It was annulled, and counts as never said.
+	ValueStanding_VALUE_STANDING_ANNULLED ValueStanding = 5
 )
 
 // Enum value maps for ValueStanding.
@@ -174,6 +176,7 @@ var (
 		2: "VALUE_STANDING_OUTRANKED",
 		3: "VALUE_STANDING_SUPERSEDED",
 		4: "VALUE_STANDING_REPLACED",
+		5: "VALUE_STANDING_ANNULLED",
 	}
 	ValueStanding_value = map[string]int32{
 		"VALUE_STANDING_UNSPECIFIED": 0,
@@ -181,6 +184,7 @@ var (
 		"VALUE_STANDING_OUTRANKED":   2,
 		"VALUE_STANDING_SUPERSEDED":  3,
 		"VALUE_STANDING_REPLACED":    4,
+		"VALUE_STANDING_ANNULLED":    5,
 	}
 )
 
@@ -1471,13 +1475,14 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\x16CLAIM_OUTCOME_NOT_HELD\x10\x03\x12\x18\n" +
 	"\x14CLAIM_OUTCOME_DENIED\x10\x04\x12\x1f\n" +
 	"\x1bCLAIM_OUTCOME_INDETERMINATE\x10\x05\x12\x1e\n" +
-	"\x1aCLAIM_OUTCOME_UNKNOWN_ITEM\x10\x06*\xa5\x01\n" +
+	"\x1aCLAIM_OUTCOME_UNKNOWN_ITEM\x10\x06*\xc2\x01\n" +
 	"\rValueStanding\x12\x1e\n" +
 	"\x1aVALUE_STANDING_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16VALUE_STANDING_CURRENT\x10\x01\x12\x1c\n" +
 	"\x18VALUE_STANDING_OUTRANKED\x10\x02\x12\x1d\n" +
 	"\x19VALUE_STANDING_SUPERSEDED\x10\x03\x12\x1b\n" +
-	"\x17VALUE_STANDING_REPLACED\x10\x042\xd2\x02\n" +
+	"\x17VALUE_STANDING_REPLACED\x10\x04\x12\x1b\n" +
+	"\x17VALUE_STANDING_ANNULLED\x10\x052\xd2\x02\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\tGetPerson\x12'.lienthong.identity.v1.GetPersonRequest\x1a(.lienthong.identity.v1.GetPersonResponse\"\x03\x90\x02\x02\x12l\n" +
 	"\fVerifyClaims\x12*.lienthong.identity.v1.VerifyClaimsRequest\x1a+.lienthong.identity.v1.VerifyClaimsResponse\"\x03\x90\x02\x02\x12l\n" +

@@ -56,6 +56,9 @@ const (
 	RejectionReason_REJECTION_REASON_NOT_ACCEPTED RejectionReason = 10
 	// The person's record is not of the version that the source expected: it has changed since the source read it.
 	RejectionReason_REJECTION_REASON_VERSION_CHANGED RejectionReason = 11
+	// The source has made no contribution under this key that is in the register and not annulled, or it spoke of items that
+	// are not named.
+	RejectionReason_REJECTION_REASON_NOTHING_TO_ANNUL RejectionReason = 12
 )
 
 // Enum value maps for RejectionReason.
@@ -73,6 +76,7 @@ var (
 		9:  "REJECTION_REASON_NUMBERS_SPENT",
 		10: "REJECTION_REASON_NOT_ACCEPTED",
 		11: "REJECTION_REASON_VERSION_CHANGED",
+		12: "REJECTION_REASON_NOTHING_TO_ANNUL",
 	}
 	RejectionReason_value = map[string]int32{
 		"REJECTION_REASON_UNSPECIFIED":        0,
@@ -87,6 +91,7 @@ var (
 		"REJECTION_REASON_NUMBERS_SPENT":      9,
 		"REJECTION_REASON_NOT_ACCEPTED":       10,
 		"REJECTION_REASON_VERSION_CHANGED":    11,
+		"REJECTION_REASON_NOTHING_TO_ANNUL":   12,
 	}
 )
 
@@ -121,7 +126,7 @@ var File_lienthong_type_v1_rejection_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_rejection_reason_proto_rawDesc = "" +
 	"\n" +
-	"(lienthong/type/v1/rejection_reason.proto\x12\x11lienthong.type.v1*\xd3\x03\n" +
+	"(lienthong/type/v1/rejection_reason.proto\x12\x11lienthong.type.v1*\xfa\x03\n" +
 	"\x0fRejectionReason\x12 \n" +
 	"\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12'\n" +
 	"#REJECTION_REASON_ALREADY_REGISTERED\x10\x01\x12&\n" +
@@ -135,7 +140,8 @@ const file_lienthong_type_v1_rejection_reason_proto_rawDesc = "" +
 	"\x1eREJECTION_REASON_NUMBERS_SPENT\x10\t\x12!\n" +
 	"\x1dREJECTION_REASON_NOT_ACCEPTED\x10\n" +
 	"\x12$\n" +
-	" REJECTION_REASON_VERSION_CHANGED\x10\vBb\n" +
+	" REJECTION_REASON_VERSION_CHANGED\x10\v\x12%\n" +
+	"!REJECTION_REASON_NOTHING_TO_ANNUL\x10\fBb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
