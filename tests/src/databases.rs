@@ -148,6 +148,7 @@ fn change(sequence: u64) -> Change {
         cursor: format!("after-{sequence}"),
         basis: Some(AccessBasis::default()),
         event: Some(Event::Birth(Default::default())),
+        evidence: Vec::new(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use contract::{
     contribution::v1::{
-        Annulment, BirthRegistration, CorrectedValue, Correction, DeathRegistration,
-        ResidenceChange, ResidenceKind, SubmitContributionRequest,
-        submit_contribution_request::Event,
+        Annulment, BirthRegistration, CorrectedValue, Correction, DeathRegistration, Evidence,
+        LifeEvent, Party, Registration, ResidenceChange, ResidenceKind, SubmitContributionRequest,
+        life_event, submit_contribution_request::Event,
     },
     r#type::v1::{
         AccessBasis, Address, Claims, CodedValue, ItemValue, PartialDate, PersonName, Relation,
@@ -66,6 +66,7 @@ fn submitted(key: &str, procedure: &str, unit: &str, event: Event) -> SubmitCont
         validate_only: false,
         request_id: "r-1".to_owned(),
         expected_version: 0,
+        evidence: Vec::new(),
     }
 }
 
@@ -152,6 +153,43 @@ pub fn annulment(
         decision_date: date(2026, 6, 1),
     };
     submitted(key, procedure, "Z01.DEMO.HOTICH", Event::Annulment(annulment))
+}
+
+/// Whatever else happened in somebody's life, from a day on: with an entry and a declaration.
+#[must_use]
+pub fn life(
+    key: &str,
+    (procedure, unit): (&str, &str),
+    (subject, claims): (SubjectRef, Claims),
+    from: (i32, i32, i32),
+    event: life_event::Event,
+) -> SubmitContributionRequest {
+    let life = LifeEvent {
+        subject: Some(subject),
+        claims: Some(claims),
+        effective_date: date(from.0, from.1, from.2),
+        registration: Some(Registration {
+            entry_number: key.to_owned(),
+            registration_date: date(2026, 11, 1),
+            registration_place: Some(place()),
+        }),
+        event: Some(event),
+    };
+    let evidence = Evidence {
+        kind: code("evidence-kind", "1", "declaration"),
+        digest: vec![7; 32],
+        number: String::new(),
+    };
+    SubmitContributionRequest {
+        evidence: vec![evidence],
+        ..submitted(key, procedure, unit, Event::LifeEvent(life))
+    }
+}
+
+/// A person of the register beside the one whom an event is about.
+#[must_use]
+pub fn party((subject, claims): (SubjectRef, Claims)) -> Party {
+    Party { subject: Some(subject), claims: Some(claims) }
 }
 
 /// A birth entry of a child, with its own key: 1 March 2026, fictional province 990.

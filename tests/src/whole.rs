@@ -23,11 +23,13 @@ const SEED: u64 = 1911;
 /// When the register learnt of them, microseconds since 1970: 1 January 2026, under the law of today.
 pub const LOADED_US: i64 = 1_767_225_600_000_000;
 /// The callers: name, agency, system.
-const CALLERS: [(&str, &str, &str); 4] = [
+const CALLERS: [(&str, &str, &str); 6] = [
     ("civil-status", "Z01.DEMO.HOTICH", "ho-tich"),
     ("residence", "Z05.DEMO.CUTRU", "cu-tru"),
     ("social-insurance", "Z02.DEMO.BHXH", "bhyt"),
     ("portal", "Z03.DEMO.CONGDVC", "dvc"),
+    ("citizen-id", "Z06.DEMO.CANCUOC", "can-cuoc"),
+    ("medical", "Z07.DEMO.YTE", "y-te"),
 ];
 
 /// Everything, running.

@@ -133,7 +133,7 @@ impl Call<'_> {
         let form = form::read(request, &self.shared.lists, self.shared.app.clock.today())?;
         // Which database it comes from, policy knows; what the event says does not depend on it.
         let Form { event, mut application, basis, key } = form;
-        let (items, act) = (application.items(), Act::Contribute(event));
+        let (items, act) = (application.items(), Act::Contribute(event.name()));
         let policy = &self.shared.clients.policy;
         let decided = policy.decide(self.deadline, &self.source, act, basis, &items).await;
         let decision = decided.map_err(|error| error.refusal(self.deadline))?;
@@ -384,6 +384,25 @@ fn rejected(reasons: Vec<Rejection>, receipt: &DurableReceipt) -> Status {
             "NOTHING_TO_ANNUL" => (
                 "nguồn không có thông tin nào với khóa này để hủy, hoặc chưa nêu đủ các mục",
                 "the source has nothing under this key that could be annulled, or its items are not all named",
+            ),
+            "NOTHING_TO_END" => (
+                "cơ sở dữ liệu dân cư không có giá trị nào như vậy để chấm dứt",
+                "the register holds no such value that could end",
+            ),
+            "CANNOT_END" => (
+                "thông tin này không chấm dứt mà chỉ được cải chính, thay đổi hoặc hủy",
+                "this does not end: it is corrected, changed or annulled",
+            ),
+            "PARENT_NOT_OLDER" => {
+                ("cha, mẹ không nhiều tuổi hơn con", "a parent is not older than the child")
+            }
+            "ALREADY_MARRIED" => (
+                "cơ sở dữ liệu dân cư đã có vợ hoặc chồng khác chưa ghi nhận chết",
+                "the register holds another spouse, whose death it does not hold",
+            ),
+            "PERSON_REPEATED" => (
+                "một người xuất hiện ở hai vị trí của sự kiện",
+                "one person stands in two places of the event",
             ),
             "WRONG_TYPE" => ("giá trị không đúng kiểu", "the value has not the right type"),
             _ => (

@@ -4,14 +4,14 @@ use contract::{
     audit::v1::audit_service_server::SERVICE_NAME as AUDIT,
     policy::v1::policy_service_server::SERVICE_NAME as POLICY,
     register::v1::{
-        Annulled, ApplyAnswer, ApplyRequest, Assertion, KnownPerson, NewPerson,
-        Rejection as WireRejection, apply_answer, apply_request,
+        Annulled, ApplyAnswer, ApplyRequest, Assertion, FurtherPerson, KnownPerson, NewPerson,
+        Rejection as WireRejection, Says, apply_answer, apply_request,
         register_service_client::RegisterServiceClient,
     },
     r#type::v1::ErrorReason,
 };
 use disclosure::{Recorder, register::v1::register_service_server::SERVICE_NAME as REGISTER};
-use model::CodeLists;
+use model::{CodeLists, Said, Saying};
 use server::{
     Channel, Deadline, channel,
     error::name,
@@ -21,7 +21,7 @@ use server::{
 use tonic::Status;
 use tonic_types::StatusExt as _;
 use wire::{
-    event::Target,
+    event::{Further, Target},
     policy::PolicyClient,
     subject::{write as write_subject, write_claims},
     value::{write, write_date},
@@ -108,10 +108,13 @@ impl RegisterClient {
         earlier: Option<&str>,
         dry_run: bool,
     ) -> Result<Outcome, NotApplied> {
-        let assertions = application.said.iter().map(|said| Assertion {
-            item: said.item.clone(),
-            value: Some(write(&said.value, &self.lists)),
-            valid_from: said.valid_from.as_ref().map(write_date),
+        let further_persons = application.further.iter().map(|further| FurtherPerson {
+            person: Some(KnownPerson {
+                subject: Some(write_subject(&further.subject)),
+                claims: Some(write_claims(&further.claims)),
+                ..KnownPerson::default()
+            }),
+            assertions: self.assertions(&further.said),
         });
         let source_entry = application.entry.clone();
         let subject = match &application.target {
@@ -122,6 +125,14 @@ impl RegisterClient {
             Target::Earlier { .. } => {
                 let contribution_id = earlier.unwrap_or_default().to_owned();
                 apply_request::Subject::Annulled(Annulled { contribution_id })
+            }
+            Target::Affected { subject, claims } => {
+                apply_request::Subject::AffectedPerson(KnownPerson {
+                    subject: Some(write_subject(subject)),
+                    claims: Some(write_claims(claims)),
+                    source_entry,
+                    corrects: false,
+                })
             }
             Target::Known { subject, claims, corrects } => {
                 apply_request::Subject::KnownPerson(KnownPerson {
@@ -138,7 +149,9 @@ impl RegisterClient {
             source: application.source.clone(),
             connection: application.connection.clone(),
             subject: Some(subject),
-            assertions: assertions.collect(),
+            assertions: self.assertions(&application.said),
+            event: application.event.map(|event| event.name().to_owned()).unwrap_or_default(),
+            further_persons: further_persons.collect(),
             expected_version: application.expected_version,
             dry_run,
         };
@@ -148,14 +161,29 @@ impl RegisterClient {
             Ok(response) => response.into_inner().answer,
             Err(status) => return not_applied(deadline, &status),
         };
-        answer.and_then(outcome).ok_or_else(|| {
+        answer.and_then(|answer| outcome(answer, application)).ok_or_else(|| {
             tracing::error!("the register answered with no outcome");
             NotApplied::Away
         })
     }
+
+    fn assertions(&self, said: &[Said]) -> Vec<Assertion> {
+        let one = |said: &Said| Assertion {
+            item: said.item.clone(),
+            value: said.value.as_ref().map(|value| write(value, &self.lists)),
+            valid_from: said.valid_from.as_ref().map(write_date),
+            says: match said.says {
+                Saying::Holds => Says::Holds,
+                Saying::Ends => Says::Ends,
+                Saying::EndsIfHeld => Says::EndsIfHeld,
+            }
+            .into(),
+        };
+        said.iter().map(one).collect()
+    }
 }
 
-fn outcome(answer: ApplyAnswer) -> Option<Outcome> {
+fn outcome(answer: ApplyAnswer, application: &Application) -> Option<Outcome> {
     Some(match answer.outcome? {
         apply_answer::Outcome::Applied(applied) => {
             let known = applied.known_time.unwrap_or_default();
@@ -167,11 +195,21 @@ fn outcome(answer: ApplyAnswer) -> Option<Outcome> {
             let one = |rejection: WireRejection| {
                 let reason = rejection.reason().as_str_name();
                 let reason = reason.strip_prefix("REJECTION_REASON_").unwrap_or(reason).to_owned();
-                Rejection { item: rejection.item, reason }
+                Rejection { item: named(application, rejection.person, rejection.item), reason }
             };
             Outcome::Rejected(rejected.reasons.into_iter().map(one).collect())
         }
     })
+}
+
+/// An item of the person in that place of a contribution: of a further one after the person's place in the event.
+fn named(application: &Application, person: u32, item: String) -> String {
+    let further = person.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+    match further.and_then(|place| application.further.get(place)) {
+        None => item,
+        Some(Further { place, .. }) if item.is_empty() => place.clone(),
+        Some(Further { place, .. }) => format!("{place}.{item}"),
+    }
 }
 
 /// What an error of the register means. One that will be the same however often it is asked again is an

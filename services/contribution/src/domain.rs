@@ -1,7 +1,8 @@
 //! What a contribution asks of the register, and what became of it. Pure: no I/O, no async.
 
+use model::{EventKind, Said};
 use serde::{Deserialize, Serialize};
-use wire::event::{Event, Said, Target};
+use wire::event::{Event, Evidence, Further, Target};
 
 /// What the register is asked to apply.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,15 @@ pub(crate) struct Application {
     pub(crate) entry: String,
     /// What is asserted.
     pub(crate) said: Vec<Said>,
+    /// Whom else it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) further: Vec<Further>,
+    /// The kind of event; none where it was not kept.
+    #[serde(default)]
+    pub(crate) event: Option<EventKind>,
+    /// The documents on which it rests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) evidence: Vec<Evidence>,
     /// The version of the person's record on which it rests; 0 when on none.
     #[serde(default)]
     pub(crate) expected_version: u64,
@@ -45,7 +55,8 @@ pub(crate) enum Outcome {
 /// One reason of a rejection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rejection {
-    /// The faulty item; empty when the fault lies with the whole.
+    /// The faulty item, of another person of the event after the person's place in it; empty when the fault lies with the
+    /// whole.
     pub(crate) item: String,
     /// Stable reason.
     pub(crate) reason: String,
@@ -53,10 +64,11 @@ pub(crate) struct Rejection {
 
 impl Application {
     /// What an event asks; its source is not known yet.
-    pub(crate) fn of(event: Event, expected_version: u64) -> Self {
-        let Event { kind: _, target, entry, said } = event;
+    pub(crate) fn of(event: Event, evidence: Vec<Evidence>, expected_version: u64) -> Self {
+        let Event { kind, target, entry, said, further } = event;
         let (source, connection) = (String::new(), String::new());
-        Self { source, connection, target, entry, said, expected_version }
+        let event = Some(kind);
+        Self { source, connection, target, entry, said, further, event, evidence, expected_version }
     }
 
     /// The items it is about, each once.
@@ -65,7 +77,7 @@ impl Application {
             return items.clone();
         }
         let mut items: Vec<String> = Vec::new();
-        for said in &self.said {
+        for said in self.said.iter().chain(self.further.iter().flat_map(|person| &person.said)) {
             if !items.contains(&said.item) {
                 items.push(said.item.clone());
             }

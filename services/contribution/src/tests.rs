@@ -82,6 +82,9 @@ async fn receive(submissions: &Submissions, key: &str, received_at_us: i64) {
         target: Target::New { prefix: "990".to_owned() },
         entry: String::new(),
         said: Vec::new(),
+        further: Vec::new(),
+        event: None,
+        evidence: Vec::new(),
         expected_version: 0,
     };
     let new = Submission {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use contract::{
     contribution::v1::{
-        IngestRequest, SubmitContributionRequest, ingest_service_client::IngestServiceClient,
+        Evidence, IngestRequest, SubmitContributionRequest,
+        ingest_service_client::IngestServiceClient,
         submit_contribution_request::Event as Submitted,
     },
     database::v1::{
@@ -87,6 +88,7 @@ pub(crate) async fn changes(
 pub(crate) struct Content {
     basis: AccessBasis,
     event: Event,
+    evidence: Vec<Evidence>,
 }
 
 fn micros(time: prost_types::Timestamp) -> i64 {
@@ -100,7 +102,7 @@ fn listed(change: Change) -> Listed<Content> {
         sequence: change.sequence,
         cursor: change.cursor,
         committed_us: change.commit_time.map(micros),
-        content: content.map(|(basis, event)| Content { basis, event }),
+        content: content.map(|(basis, event)| Content { basis, event, evidence: change.evidence }),
     }
 }
 
@@ -191,7 +193,7 @@ pub(crate) async fn ingest(
     }
 }
 
-fn submitted(id: &str, Content { basis, event }: Content) -> SubmitContributionRequest {
+fn submitted(id: &str, Content { basis, event, evidence }: Content) -> SubmitContributionRequest {
     SubmitContributionRequest {
         idempotency_key: id.to_owned(),
         basis: Some(basis),
@@ -201,11 +203,13 @@ fn submitted(id: &str, Content { basis, event }: Content) -> SubmitContributionR
             Event::Residence(residence) => Submitted::Residence(residence),
             Event::Correction(correction) => Submitted::Correction(correction),
             Event::Annulment(annulment) => Submitted::Annulment(annulment),
+            Event::LifeEvent(event) => Submitted::LifeEvent(event),
         }),
         validate_only: false,
         // A change's id may be longer than a request's; its beginning will do to find it by.
         request_id: id.chars().take(40).collect(),
         expected_version: 0,
+        evidence,
     }
 }
 

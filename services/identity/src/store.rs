@@ -12,7 +12,7 @@ pub(crate) mod refold;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use model::{Assertion, Authority, AuthorityInForce, GoldenRecord, Says, fold};
+use model::{Assertion, Authority, AuthorityInForce, EventKind, GoldenRecord, Says, fold};
 use serde::{Deserialize as _, de::IntoDeserializer as _};
 use store::{Migration, Sql, Store, Value};
 use time::{Date, OffsetDateTime, macros::offset};
@@ -57,6 +57,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0006_says.sql"),
         postgres: include_str!("../migrations/postgres/0006_says.sql"),
     },
+    Migration {
+        version: 7,
+        name: "event",
+        sqlite: include_str!("../migrations/sqlite/0007_event.sql"),
+        postgres: include_str!("../migrations/postgres/0007_event.sql"),
+    },
 ];
 
 const FOUND: Sql = Sql {
@@ -71,9 +77,9 @@ const PERSONS_AFTER: Sql = Sql {
     postgres: "SELECT person_id, record, authority FROM person WHERE person_id > $1 ORDER BY person_id LIMIT 500",
 };
 const ASSERTIONS_OF: Sql = Sql {
-    sqlite: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says \
+    sqlite: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event \
              FROM assertion WHERE person_id IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says \
+    postgres: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event \
                FROM assertion WHERE person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
 };
 
@@ -246,6 +252,8 @@ pub(crate) fn assertions(rows: &[store::QueryResult]) -> Result<Vec<Assertion>, 
             },
             version: version.unsigned_abs(),
             says: says(&field::<String>(row, 8)?)?,
+            // A kind that a newer program wrote and this one does not know is not kept.
+            event: field::<Option<String>>(row, 9)?.as_deref().and_then(EventKind::of),
         })
     };
     rows.iter().map(one).collect()

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use contract::database::v1::change::Event;
+use model::Said;
 use model::{GoldenRecord, PartialDate, Precision, Value};
 use reference_database::{Config, METHODS, Newcomer, Profile, Service};
 use server::{
@@ -13,7 +14,6 @@ use server::{
     config::Secret,
 };
 use time::Date;
-use wire::event::Said;
 
 use crate::{
     demo::{BirthDate, Subject},
@@ -190,7 +190,8 @@ fn newcomer(profile: &Profile, person: SyntheticPerson) -> Newcomer {
     let own =
         |item: &str, source: &str| source == profile.database_id || EVERYWHERE.contains(&item);
     let said = person.assertions.into_iter().filter(|(item, _, source, _)| own(item, source));
-    let said = said.map(|(item, value, _, valid_from)| Said { item, value, valid_from }).collect();
+    let said =
+        said.map(|(item, value, _, valid_from)| Said::holds(&item, value, valid_from)).collect();
     Newcomer { record_id: person.person_id, number: person.number, said }
 }
 

@@ -7,6 +7,7 @@ use contract::{
     policy::v1::{self as proto, decide_response, policy_service_server::PolicyService as Rpc},
     r#type::v1::ErrorReason,
 };
+use model::EventKind;
 use server::{context, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults, basis};
@@ -15,7 +16,6 @@ use crate::{
     Error,
     app::App,
     domain::{
-        catalogue::Event,
         decision::{Decision, Denial, Refusal},
         request::{Request as Question, agency_and_system},
         rules::Act,
@@ -80,8 +80,8 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
 }
 
 /// The kind of event that is contributed: required then, and not allowed where items are obtained.
-fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<Event> {
-    let known = Event::of(name);
+fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<EventKind> {
+    let known = EventKind::of(name);
     let fault = match act {
         Some(Act::Obtain | Act::Follow | Act::Explain) => {
             (!name.is_empty()).then_some(Fault::NotAllowed)

@@ -9,10 +9,10 @@ use contract::{
     },
     r#type::v1::{AccessBasis, SubjectRef, item_outcome::Outcome, subject_ref},
 };
-use model::CodeLists;
+use model::{CodeLists, Said};
 use server::{Channel, Deadline};
 use tonic::Code;
-use wire::{Faults, event::Said, value::Reader};
+use wire::{Faults, value::Reader};
 
 use crate::domain::Learnt;
 
@@ -85,7 +85,7 @@ fn said(answer: &GetPersonAnswer, lists: &CodeLists) -> Option<Vec<Said>> {
             let value = reader.value(&item.item, held.value.as_ref())?;
             let from = held.provenance.as_ref().and_then(|origin| origin.valid_from.as_ref());
             let valid_from = from.and_then(|from| reader.date(&item.item, Some(from)));
-            all.push(Said { item: item.item.clone(), value, valid_from });
+            all.push(Said::holds(&item.item, value, valid_from));
         }
     }
     faults.is_empty().then_some(all)

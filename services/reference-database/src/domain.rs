@@ -2,9 +2,9 @@
 
 use model::{
     Agreement, Assertion, AuthorityInForce, GoldenRecord, HeldValue, Identifier, PersonalNumber,
-    Provenance, Says, Subject, Value, fold,
+    Provenance, Said, Says, Subject, Value, fold,
 };
-use wire::event::{Event, Said, Target};
+use wire::event::{Event, Target};
 
 use crate::profile::Profile;
 
@@ -70,7 +70,7 @@ impl Learnt {
     /// The personal number, where the register gave it.
     pub(crate) fn number(&self) -> Option<&PersonalNumber> {
         let number = self.said.iter().flatten().find(|said| said.item == NUMBER)?;
-        match &number.value {
+        match number.held()? {
             Value::Identifier(Identifier::PersonalNumber(number)) => Some(number),
             Value::Identifier(Identifier::OldNumber9(_))
             | Value::Text(_)
@@ -99,10 +99,12 @@ pub(crate) fn is_synthetic(event: &Event) -> bool {
     let known = match &event.target {
         Target::New { prefix } => is_fictional(prefix),
         Target::Earlier { .. } => true,
-        Target::Known { subject: Subject::Personal(number), .. } => number.is_synthetic(),
-        Target::Known { subject: Subject::Old(number), .. } => number.as_str().starts_with("999"),
+        Target::Known { subject, .. } | Target::Affected { subject, .. } => match subject {
+            Subject::Personal(number) => number.is_synthetic(),
+            Subject::Old(number) => number.as_str().starts_with("999"),
+        },
     };
-    let numbers = event.said.iter().filter_map(|said| match &said.value {
+    let numbers = event.said.iter().filter_map(Said::held).filter_map(|value| match value {
         Value::Relation(relation) => relation.identifier.as_ref(),
         Value::Identifier(number) => Some(number),
         Value::Text(_)
@@ -121,7 +123,7 @@ fn is_fictional(prefix: &str) -> bool {
 
 /// A record with nothing in it.
 pub(crate) fn empty(record_id: &str) -> GoldenRecord {
-    fold(record_id, false, &[], &AuthorityInForce::default())
+    fold(record_id, false, &[], &AuthorityInForce::equal())
 }
 
 /// What of a population or an event this database keeps: the items of its profile.
@@ -135,16 +137,17 @@ pub(crate) fn take(
     let mut all: Vec<Assertion> = held
         .map(|(item, held)| assertion(record, item, held.value.clone(), held.provenance.clone()))
         .collect();
-    for said in said.iter().filter(|said| profile.holds(&said.item)) {
+    let held = said.iter().filter_map(|said| Some((said, said.held()?)));
+    for (said, value) in held.filter(|(said, _)| profile.holds(&said.item)) {
         let provenance = Provenance {
             source: origin.source.to_owned(),
             contribution_id: origin.contribution_id.to_owned(),
             valid_from: said.valid_from,
             known_at_us: origin.known_at_us,
         };
-        all.push(assertion(record, &said.item, said.value.clone(), provenance));
+        all.push(assertion(record, &said.item, value.clone(), provenance));
     }
-    fold(&record.person_id, false, &all, &AuthorityInForce::default())
+    fold(&record.person_id, false, &all, &AuthorityInForce::equal())
 }
 
 /// Two records of one person as one, under the id of the first.
@@ -155,13 +158,13 @@ pub(crate) fn merge(first: &GoldenRecord, second: &GoldenRecord) -> GoldenRecord
         held.map(|(item, held)| assertion(first, item, held.value.clone(), held.provenance.clone()))
             .collect()
     };
-    fold(&first.person_id, false, &[of(first), of(second)].concat(), &AuthorityInForce::default())
+    fold(&first.person_id, false, &[of(first), of(second)].concat(), &AuthorityInForce::equal())
 }
 
 /// The number of a person, as a statement.
 pub(crate) fn numbered(number: &PersonalNumber) -> Said {
     let value = Value::Identifier(Identifier::PersonalNumber(number.clone()));
-    Said { item: NUMBER.to_owned(), value, valid_from: None }
+    Said::holds(NUMBER, value, None)
 }
 
 fn assertion(record: &GoldenRecord, item: &str, value: Value, provenance: Provenance) -> Assertion {
@@ -172,6 +175,7 @@ fn assertion(record: &GoldenRecord, item: &str, value: Value, provenance: Proven
         provenance,
         version: 0,
         says: Says::Holds,
+        event: None,
     }
 }
 

@@ -26,7 +26,7 @@ use std::{
 
 use ::store::Store;
 use contract::database::v1::change::Event;
-use model::{CodeLists, GoldenRecord, PersonalNumber};
+use model::{CodeLists, GoldenRecord, PersonalNumber, Said};
 pub use profile::{Follow, Profile, ProfileError};
 use serde::{Deserialize, Serialize};
 use server::{
@@ -39,7 +39,7 @@ use tokio::{
     sync::{Notify, watch},
     task::AbortHandle,
 };
-use wire::{Faults, event::Said};
+use wire::Faults;
 
 use crate::store::Database;
 
@@ -224,7 +224,8 @@ impl Service {
         let Some(read) = read.filter(|_| faults.is_empty()) else {
             return Err(Error::Faulty(faults.fields().collect::<Vec<_>>().join(", ")));
         };
-        let basis = shared.profile.basis(read.kind).ok_or(Error::NotItsEvent(read.kind))?;
+        let kind = read.kind.name();
+        let basis = shared.profile.basis(kind).ok_or(Error::NotItsEvent(kind))?;
         if !domain::is_synthetic(&read) {
             return Err(Error::NotSynthetic);
         }

@@ -4,9 +4,9 @@ mod changes;
 mod events;
 mod followed;
 
-use model::{GoldenRecord, PersonalNumber, Subject, Value as ItemValue};
+use model::{GoldenRecord, PersonalNumber, Said, Subject, Value as ItemValue};
 use store::{Migration, QueryResult, Sql, Store, Transaction, TryGetable, Value};
-use wire::event::{Said, Target};
+use wire::event::Target;
 
 pub(crate) use changes::{Gone, Page, Stored};
 pub(crate) use events::Status;
@@ -226,7 +226,7 @@ async fn about(
     if let Some(row) = rows.first() {
         return Ok((golden(row)?, Some(text), Vec::new()));
     }
-    let said = |item: &str, value| Said { item: item.to_owned(), value, valid_from: None };
+    let said = |item: &str, value| Said::holds(item, value, None);
     let said = vec![
         numbered(number),
         said("birth_full_name", ItemValue::Name(claims.full_name.clone().into())),

@@ -40,11 +40,16 @@ pub enum AuthorityError {
     Overlapping(String),
 }
 
-/// Every rule, as one version of the data.
+/// Items of which a person has several values at once, beside relatives (Law 26/2023/QH15, Art. 9, items 14, 23 and 25).
+const SEVERAL: [&str; 3] = ["contact_points", "household_members", "id_document_validity"];
+
+/// Every rule, as one version of the data. `several` names the items of which a record holds several values at once.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Authority {
     version: u32,
+    #[serde(default)]
+    several: BTreeSet<String>,
     #[serde(rename = "rule")]
     rules: Vec<AuthorityRule>,
 }
@@ -97,6 +102,7 @@ impl Authority {
         AuthorityInForce {
             id: format!("{}/{}", self.version, written.unwrap_or_default()),
             rules: rules.collect(),
+            several: self.several.clone(),
         }
     }
 
@@ -115,6 +121,9 @@ impl Authority {
 pub struct AuthorityInForce {
     id: String,
     rules: BTreeMap<String, AuthorityRule>,
+    /// The items of which a record holds several values at once, told apart by what they are; relatives always are.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    several: BTreeSet<String>,
 }
 
 impl AuthorityInForce {
@@ -122,6 +131,25 @@ impl AuthorityInForce {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Rules by which all sources are equal, and values are told apart as by the shipped ones.
+    #[must_use]
+    pub fn equal() -> Self {
+        let several = SEVERAL.map(str::to_owned).into();
+        Self { several, ..Self::default() }
+    }
+
+    /// The same, but that all sources are equal.
+    #[must_use]
+    pub fn without_order(&self) -> Self {
+        Self { several: self.several.clone(), ..Self::default() }
+    }
+
+    /// Whether a record holds several values of an item at once.
+    #[must_use]
+    pub fn tells_apart(&self, item: &str) -> bool {
+        self.several.contains(item)
     }
 
     /// Their order among all there ever were: of the higher version of the data, and of the later day.

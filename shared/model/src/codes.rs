@@ -90,6 +90,21 @@ impl CodeLists {
         self.lists.iter().any(|((id, _), codes)| id == list && codes.contains_key(code))
     }
 
+    /// A code in the last version of a list that has it.
+    #[must_use]
+    pub fn latest(&self, list: &str, code: &str) -> Option<CodedValue> {
+        let with = |((id, _), codes): &(&(String, String), &BTreeMap<String, String>)| {
+            id == list && codes.contains_key(code)
+        };
+        let ((_, version), _) = self.lists.iter().filter(with).next_back()?;
+        Some(CodedValue {
+            code_system: list.to_owned(),
+            code_system_version: version.clone(),
+            code: code.to_owned(),
+            display: None,
+        })
+    }
+
     /// The Vietnamese name of the value's code; none where the list has no name for it.
     #[must_use]
     pub fn display(&self, value: &CodedValue) -> Option<&str> {

@@ -18,9 +18,11 @@ mod agreement;
 mod authority;
 mod codes;
 mod date;
+mod event;
 mod name;
 mod number;
 mod record;
+mod said;
 mod subject;
 mod value;
 
@@ -28,12 +30,14 @@ pub use agreement::Agreement;
 pub use authority::{Authority, AuthorityError, AuthorityInForce, AuthorityRule};
 pub use codes::{CodeListError, CodeLists};
 pub use date::{DateError, PartialDate, Precision};
+pub use event::EventKind;
 pub use name::{MAX_CHARS, Name, NameError, NameLevel};
 pub use number::{Hints, NumberError, OldNumber, PersonalNumber, SYNTHETIC_PREFIXES, Sex};
 pub use record::{
-    Assertion, GoldenRecord, HeldValue, Provenance, Says, Standing, as_of, explain, fold,
-    is_annulled,
+    Assertion, GoldenRecord, HeldValue, Provenance, Says, Standing, as_of, explain, fold, gone_by,
+    holds_several, is_annulled,
 };
+pub use said::{Said, Saying};
 pub use subject::{Claims, Subject};
 pub use value::{
     Address, CodedValue, Document, Identifier, IdentifierKind, PersonName, Relation, RelationKind,

@@ -7,10 +7,17 @@ use serde::{Deserialize, Serialize};
 use time::Date;
 
 use crate::date::parts;
-use crate::{AuthorityInForce, NameLevel, PartialDate, RelationKind, Value};
+use crate::{
+    AuthorityInForce, EventKind, Identifier, NameLevel, PartialDate, Relation, RelationKind, Value,
+};
 
-/// Items that hold several persons at once (Law 26/2023/QH15, Art. 9, items 15 and 23).
-const SETS: [&str; 2] = ["family_relations", "household_members"];
+/// Items that hold several values at once (Law 26/2023/QH15, Art. 9, items 14, 15, 23 and 25).
+const RELATIONS: &str = "family_relations";
+const HOUSEHOLD: &str = "household_members";
+const DOCUMENTS: &str = "id_document_validity";
+const CONTACTS: &str = "contact_points";
+/// The item of a date of death or of being declared missing (the same article, item 24).
+const DEATH: &str = "death_or_missing_date";
 
 /// A person is a minor below this age. The article that says so is still to be verified.
 const MAJORITY: i32 = 18;
@@ -70,6 +77,9 @@ pub struct Assertion {
     /// Whether that holds, ends, or annuls.
     #[serde(default, skip_serializing_if = "Says::holds")]
     pub says: Says,
+    /// The kind of event that said it; none where it was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventKind>,
     /// Who says it, and since when.
     pub provenance: Provenance,
     /// The version of the person's record that it made.
@@ -91,8 +101,22 @@ pub struct GoldenRecord {
 
 redacted_debug!(Provenance, HeldValue, Assertion, GoldenRecord);
 
-/// What tells the values of one item apart; single-valued items have the one key [`None`].
-type Place = Option<(RelationKind, String)>;
+/// What tells the values of one item apart.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Place<'a> {
+    /// The item holds one value.
+    Only,
+    /// What somebody is to the person, and the name at L2.
+    Relation(RelationKind, String),
+    /// A member of the household, head or not, by the name at L2.
+    Member(String),
+    /// A kind of document.
+    Document(&'a str),
+    /// A telephone number.
+    Telephone,
+    /// An e-mail address.
+    Email,
+}
 
 /// Folds assertions into the record of `person_id`; those of other persons are passed over. The order of
 /// `assertions` does not matter, nor that one arrives twice (I5). What was annulled counts as never said; a value that
@@ -101,8 +125,9 @@ type Place = Option<(RelationKind, String)>;
 /// `protected` is an argument and not a default, so that no recomputation can lift a protection.
 ///
 /// Of an item that holds one value the source with the most authority wins; among equals the latest, by when it is
-/// true, then when it was learnt, then by contribution. Items of relations keep one value for each (kind, name at L2), because a relative is
-/// often known by name before by number; two children of one name are therefore held as one.
+/// true, then when it was learnt, then by contribution. Relations keep one value for each kind and name at L2, a household
+/// one for each name, because a relative is often known by name before by number; two children of one name are therefore
+/// held as one. Documents keep one for each kind, contact points a telephone number and an e-mail address.
 #[must_use]
 pub fn fold(
     person_id: &str,
@@ -112,14 +137,14 @@ pub fn fold(
 ) -> GoldenRecord {
     let mut version = 0;
     let annulled = annulled(person_id, assertions);
-    let mut latest: BTreeMap<(&str, Place), &Assertion> = BTreeMap::new();
+    let mut latest: BTreeMap<(&str, Place<'_>), &Assertion> = BTreeMap::new();
     for assertion in assertions.iter().filter(|a| a.person_id == person_id) {
         version = version.max(assertion.version);
         if assertion.says == Says::Annuls || annulled.contains(contribution(assertion)) {
             continue;
         }
         latest
-            .entry((&assertion.item, place(assertion)))
+            .entry((&assertion.item, place(&assertion.item, &assertion.value, authority)))
             .and_modify(|held| {
                 if precedence(assertion, held, authority) == Ordering::Greater {
                     *held = assertion;
@@ -165,10 +190,47 @@ fn contribution(assertion: &Assertion) -> &str {
     &assertion.provenance.contribution_id
 }
 
-fn place(assertion: &Assertion) -> Place {
-    let Value::Relation(relation) = &assertion.value else { return None };
-    SETS.contains(&assertion.item.as_str())
-        .then(|| (relation.kind, relation.name.full_name.match_key(NameLevel::L2)))
+/// Where a value has its place, by the rules: which items hold several values is part of them.
+fn place<'a>(item: &str, value: &'a Value, rules: &AuthorityInForce) -> Place<'a> {
+    let told_apart = rules.tells_apart(item);
+    match (item, value) {
+        (HOUSEHOLD, Value::Relation(relation)) if told_apart => Place::Member(name_of(relation)),
+        (RELATIONS | HOUSEHOLD, Value::Relation(relation)) => {
+            Place::Relation(relation.kind, name_of(relation))
+        }
+        (DOCUMENTS, Value::Document(document)) if told_apart => {
+            Place::Document(&document.kind.code)
+        }
+        (CONTACTS, Value::Text(text)) if told_apart && text.contains('@') => Place::Email,
+        (CONTACTS, Value::Text(_)) if told_apart => Place::Telephone,
+        _ => Place::Only,
+    }
+}
+
+fn name_of(relation: &Relation) -> String {
+    relation.name.full_name.match_key(NameLevel::L2)
+}
+
+/// Whether a relation is of the kind of another; to be the head of a household and to be another member is one.
+fn is_of_kind(item: &str, held: &Value, relation: &Relation) -> bool {
+    let Value::Relation(held) = held else { return false };
+    held.kind == relation.kind || item == HOUSEHOLD
+}
+
+/// Whether two relations name one person by number; none where one of them names none.
+fn same_number(
+    held: &Value,
+    relation: &Relation,
+    same: &dyn Fn(&Identifier, &Identifier) -> bool,
+) -> Option<bool> {
+    let Value::Relation(held) = held else { return None };
+    Some(same(held.identifier.as_ref()?, relation.identifier.as_ref()?))
+}
+
+/// Whether an item holds several values at once, of which one has to be named.
+#[must_use]
+pub fn holds_several(item: &str) -> bool {
+    [RELATIONS, HOUSEHOLD, DOCUMENTS, CONTACTS].contains(&item)
 }
 
 /// What was known at a moment and true on a day, of everything that was said: as if nothing else had been.
@@ -184,6 +246,26 @@ pub fn as_of(
         valid_on.is_none_or(|day| from.is_none_or(|from| from.earliest() <= day.latest()))
     };
     assertions.iter().filter(known).filter(held).cloned().collect()
+}
+
+/// The kind of event by which somebody is held as dead or missing; none of whoever is not. A correction corrects what it is,
+/// and what was asserted without its kind is a death.
+#[must_use]
+pub fn gone_by(
+    person_id: &str,
+    assertions: &[Assertion],
+    authority: &AuthorityInForce,
+) -> Option<EventKind> {
+    let all = explain(person_id, DEATH, assertions, authority).into_iter().next()?;
+    let (current, standing) = all.first()?;
+    if *standing != Standing::Current || current.says != Says::Holds {
+        return None;
+    }
+    let counts = all
+        .iter()
+        .filter(|(said, standing)| said.says == Says::Holds && *standing != Standing::Annulled);
+    let mut kinds = counts.map(|(said, _)| said.event.unwrap_or(EventKind::Death));
+    Some(kinds.find(|kind| *kind != EventKind::Correction).unwrap_or(EventKind::Death))
 }
 
 /// How an assertion stands in the record.
@@ -214,9 +296,9 @@ pub fn explain<'a>(
     let about = |said: &&Assertion| {
         said.person_id == person_id && said.item == item && said.says != Says::Annuls
     };
-    let mut places: BTreeMap<Place, Vec<&Assertion>> = BTreeMap::new();
+    let mut places: BTreeMap<Place<'_>, Vec<&Assertion>> = BTreeMap::new();
     for said in assertions.iter().filter(about) {
-        places.entry(place(said)).or_default().push(said);
+        places.entry(place(item, &said.value, authority)).or_default().push(said);
     }
     let group = |mut said: Vec<&'a Assertion>| {
         let counts = |said: &Assertion| !annulled.contains(contribution(said));
@@ -259,6 +341,7 @@ fn precedence(left: &Assertion, right: &Assertion, authority: &AuthorityInForce)
         .then_with(|| a.source.cmp(&b.source))
         .then_with(|| left.says.cmp(&right.says))
         .then_with(|| left.value.cmp(&right.value))
+        .then_with(|| left.event.cmp(&right.event))
 }
 
 impl GoldenRecord {
@@ -268,11 +351,54 @@ impl GoldenRecord {
         self.items.get(item).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The held values of an item that `value` names: a person by a number that is the `same` person's, or else by name; a
+    /// document by its kind, and its number where one is given; anything else by itself. Without a value, the one of an item
+    /// that holds one.
+    #[must_use]
+    pub fn named(
+        &self,
+        item: &str,
+        value: Option<&Value>,
+        same: &dyn Fn(&Identifier, &Identifier) -> bool,
+    ) -> Vec<&HeldValue> {
+        let held = self.values(item).iter();
+        match value {
+            None => held.take(1).filter(|_| !holds_several(item)).collect(),
+            Some(Value::Relation(relation)) => {
+                let of_kind = |held: &&HeldValue| is_of_kind(item, &held.value, relation);
+                let of_kind: Vec<&HeldValue> = held.filter(of_kind).collect();
+                let by = |number: Option<bool>| {
+                    of_kind
+                        .iter()
+                        .copied()
+                        .filter(move |held| same_number(&held.value, relation, same) == number)
+                };
+                let numbered: Vec<&HeldValue> = by(Some(true)).collect();
+                let placed = |held: &&HeldValue| match &held.value {
+                    Value::Relation(held) => name_of(held) == name_of(relation),
+                    _ => false,
+                };
+                if numbered.is_empty() { by(None).filter(placed).collect() } else { numbered }
+            }
+            Some(Value::Document(document)) => {
+                let is = |held: &&HeldValue| match &held.value {
+                    Value::Document(held) => {
+                        let number = document.number.is_empty() || held.number == document.number;
+                        held.kind.code == document.kind.code && number
+                    }
+                    _ => false,
+                };
+                held.filter(is).collect()
+            }
+            Some(value) => held.filter(|held| held.value == *value).collect(),
+        }
+    }
+
     /// Whether the register holds a date of death or of being declared missing (Law 26/2023/QH15,
     /// Art. 9, item 24).
     #[must_use]
     pub fn deceased(&self) -> bool {
-        self.items.get("death_or_missing_date").is_some_and(|held| !held.is_empty())
+        !self.values(DEATH).is_empty()
     }
 
     /// Whether the person is a minor on that day; none when the date of birth is not held, or not

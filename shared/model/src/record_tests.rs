@@ -20,12 +20,13 @@ fn said(item: &str, value: Value, year: Option<i32>, known: i64, id: &str) -> As
         },
         version: known.unsigned_abs(),
         says: Says::Holds,
+        event: None,
     }
 }
 
 /// No rules.
 fn none() -> AuthorityInForce {
-    AuthorityInForce::default()
+    AuthorityInForce::equal()
 }
 
 /// For `x` and `sex`, citizen identification goes before civil status, and that before whoever else.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    GoldenRecord, Name, OldNumber, PartialDate, PersonalNumber, Value, agreement::same_name,
+    GoldenRecord, Identifier, Name, OldNumber, PartialDate, PersonalNumber, Value,
+    agreement::same_name,
 };
 
 /// How a person is named.
@@ -23,6 +24,15 @@ impl Subject {
         match self {
             Self::Personal(number) => number.as_str(),
             Self::Old(number) => number.as_str(),
+        }
+    }
+
+    /// The number as a value.
+    #[must_use]
+    pub fn identifier(&self) -> Identifier {
+        match self {
+            Self::Personal(number) => Identifier::PersonalNumber(number.clone()),
+            Self::Old(number) => Identifier::OldNumber9(number.clone()),
         }
     }
 }

@@ -4,36 +4,36 @@
 //! | module | job |
 //! |---|---|
 //! | `birth` | a birth entry |
-//! | `entry` | the other events |
+//! | `entry` | deaths, residences and corrections |
+//! | `life` | the other events in the life of a person of the register |
+//! | `family` | of these, marriages, divorces and parents |
+//! | `household` | who lives with whom |
+//! | `values` | those that say something of one person alone |
 //! | `read` | from the contract's messages, field by field |
+//! | `evidence` | the documents on which an event rests |
 
 mod birth;
 mod entry;
+mod evidence;
+mod family;
+mod household;
+mod life;
 mod read;
+mod values;
 
 use contract::{
     contribution::v1::{
-        Annulment, BirthRegistration, Correction, DeathRegistration, ResidenceChange,
+        Annulment, BirthRegistration, Correction, DeathRegistration, LifeEvent, ResidenceChange,
         submit_contribution_request::Event as Submitted,
     },
     database::v1::change::Event as Listed,
 };
-use model::{Claims, CodeLists, PartialDate, Precision, Subject, Value};
+pub use evidence::{Evidence, read as read_evidence};
+use model::{Claims, CodeLists, EventKind, PartialDate, Precision, Said, Subject};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
 use crate::{Fault, Faults};
-
-/// One value that an event says.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
-    /// The item.
-    pub item: String,
-    /// Its value.
-    pub value: Value,
-    /// From when it is true.
-    pub valid_from: Option<PartialDate>,
-}
 
 /// Whom an event is about.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,14 @@ pub enum Target {
         /// Whether the values correct what the source said before.
         corrects: bool,
     },
+    /// A person of the register to whom something happened: values may end, and further persons be named. Apart from
+    /// [`Self::Known`] so that a program that knows of neither cannot read what is stored, and sends nothing else.
+    Affected {
+        /// How the person is named.
+        subject: Subject,
+        /// What the source knows of the person.
+        claims: Claims,
+    },
     /// Whomever an earlier contribution of the source was about, which is annulled.
     Earlier {
         /// The key under which it was contributed.
@@ -62,16 +70,31 @@ pub enum Target {
     },
 }
 
+/// A further person of whom an event says something.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Further {
+    /// Where the person stands in the event.
+    pub place: String,
+    /// How the person is named.
+    pub subject: Subject,
+    /// What the source knows of the person.
+    pub claims: Claims,
+    /// What it says of the person.
+    pub said: Vec<Said>,
+}
+
 /// What an event says.
 pub struct Event {
-    /// Its kind, as policy names it: `birth`, `death`, `residence`, `correction` or `annulment`.
-    pub kind: &'static str,
+    /// Its kind.
+    pub kind: EventKind,
     /// Whom it is about.
     pub target: Target,
     /// The source's own entry, unique at the source; empty when it has none.
     pub entry: String,
     /// What it says; nothing where it annuls.
     pub said: Vec<Said>,
+    /// Whom else it is about, beside a known person.
+    pub further: Vec<Further>,
 }
 
 /// An event of the contract, not looked at yet.
@@ -87,6 +110,16 @@ pub enum Given<'a> {
     Correction(&'a Correction),
     /// An annulment.
     Annulment(&'a Annulment),
+    /// Another event in the life of a person of the register.
+    Life(&'a LifeEvent),
+}
+
+impl Given<'_> {
+    /// Whether it rests on documents that have to be named.
+    #[must_use]
+    pub fn needs_evidence(&self) -> bool {
+        matches!(self, Self::Life(_))
+    }
 }
 
 impl<'a> From<&'a Submitted> for Given<'a> {
@@ -97,6 +130,7 @@ impl<'a> From<&'a Submitted> for Given<'a> {
             Submitted::Residence(residence) => Self::Residence(residence),
             Submitted::Correction(correction) => Self::Correction(correction),
             Submitted::Annulment(annulment) => Self::Annulment(annulment),
+            Submitted::LifeEvent(event) => Self::Life(event),
         }
     }
 }
@@ -109,6 +143,7 @@ impl<'a> From<&'a Listed> for Given<'a> {
             Listed::Residence(residence) => Self::Residence(residence),
             Listed::Correction(correction) => Self::Correction(correction),
             Listed::Annulment(annulment) => Self::Annulment(annulment),
+            Listed::LifeEvent(event) => Self::Life(event),
         }
     }
 }
@@ -128,6 +163,7 @@ pub fn read(
         Given::Residence(residence) => reading.residence(residence),
         Given::Correction(correction) => reading.correction(correction),
         Given::Annulment(annulment) => reading.annulment(annulment),
+        Given::Life(event) => reading.life(event),
     }
 }
 

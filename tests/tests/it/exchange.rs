@@ -59,6 +59,7 @@ fn listed(request: contract::contribution::v1::SubmitContributionRequest) -> Eve
         Submitted::Residence(residence) => Event::Residence(residence),
         Submitted::Correction(correction) => Event::Correction(correction),
         Submitted::Annulment(annulment) => Event::Annulment(annulment),
+        Submitted::LifeEvent(event) => Event::LifeEvent(event),
     }
 }
 

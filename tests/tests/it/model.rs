@@ -1,35 +1,35 @@
-//! The register against an oracle: contributions, corrections, deaths, annulments, repetitions, stale versions and a change of the
-//! rules of authority, in an order that a seed gives, and after each what the register says held against what the oracle
+//! The register against an oracle: contributions, corrections, deaths, marriages of two persons, what ends, annulments,
+//! repetitions, stale versions and a change of the rules of authority, in an order that a seed gives, and after each what the register says held against what the oracle
 //! works out: now, and for moments and days that are past (I4, I5, I6).
 //!
 //! What would fail it: a value, a reason, an outranked item, or an answer to the same bytes that is another than the
-//! oracle's. What it does not try: several writers at once (`follow`, `kill`), relations, protected persons.
+//! oracle's. What it does not try: several writers at once (`follow`, `kill`), relations but to spouses, protected persons.
 //!
 //! A round is one register with its own rules and `PERSONS` persons, each of whom is a case. The seeds are printed;
 //! `LIENTHONG_TEST_SEED=n` begins with that one.
 
+mod couple;
 mod drawn;
 mod oracle;
+mod wish;
 
 use std::time::Duration;
 
 use contract::{
-    contribution::v1::{
-        ContributionReceipt, SubmitContributionRequest, submit_contribution_request::Event,
-    },
+    contribution::v1::{ContributionReceipt, SubmitContributionRequest},
     identity::v1::{AsOf, GetPersonRequest, LookupOutcome},
     r#type::v1::{AccessBasis, Claims, SubjectRef},
 };
-use drawn::{asks_for_all, day, loaded, newcomer, order, told, value, written, written_value};
+use drawn::{asks_for_all, day, loaded, newcomer, order, told, written};
 use lienthong::client::{Answered, Client, Refused};
 use model::{PersonalNumber, Sex};
-use oracle::{Annulled, Day, Order, Person, Said, Wish};
+use oracle::{Annulled, Day, Order, Person, Said};
 use prost::Message as _;
 use prost_types::Timestamp;
 use rand::{Rng as _, SeedableRng, rngs::StdRng};
 use store::Engine;
 use tests::{
-    events::{about, annulment, correction, date, death, ground, residence},
+    events::{about, annulment, date, ground},
     whole::{LOADED_US, Prepared, Whole},
 };
 
@@ -38,7 +38,7 @@ const PERSONS: usize = 30;
 /// Steps of a round.
 const STEPS: usize = 360;
 /// What is said of persons, and asked.
-const ITEMS: [&str; 7] = [
+const ITEMS: [&str; 8] = [
     "birth_full_name",
     "sex",
     "ethnic_group",
@@ -46,6 +46,7 @@ const ITEMS: [&str; 7] = [
     "permanent_residence",
     "temporary_residence",
     "death_or_missing_date",
+    "marital_status",
 ];
 /// Whoever speaks of them.
 const SOURCES: [&str; 4] = ["civil-status", "citizen-id", "residence", "nationality"];
@@ -92,7 +93,7 @@ struct Moment {
 
 /// What was sent, and what came of it.
 struct Sent {
-    who: usize,
+    who: Vec<usize>,
     items: Vec<String>,
     client: &'static str,
     request: SubmitContributionRequest,
@@ -162,6 +163,7 @@ impl Round {
                 }
                 3 => self.compare(who, None, None).await,
                 4 => self.annuls().await,
+                5 => self.weds(who).await,
                 _ => self.says(who).await,
             }
             if step == STEPS / 2 {
@@ -237,7 +239,7 @@ impl Round {
                 let named: Vec<&str> = outranked.then_some(wish.said.item).into_iter().collect();
                 assert_eq!(answered.answer.outranked_items, named, "{wish:?}");
                 self.persons[who].said.push(wish.said);
-                self.taken(who, &answered.answer);
+                self.taken(&[who], &answered.answer);
             }
             Err(refused) => {
                 assert_eq!(refused.reason, "CONTRIBUTION_REJECTED", "{refused:?}");
@@ -247,64 +249,10 @@ impl Round {
             }
         }
         let items = vec![item.to_owned()];
-        self.sent.push(Sent { who, items, client, request, came: kept(came) });
+        self.sent.push(Sent { who: vec![who], items, client, request, came: kept(came) });
         if self.random.random_bool(0.5) {
             self.compare(who, None, None).await;
         }
-    }
-
-    /// Something to say, by whom, and how it is sent.
-    fn wish(&mut self, who: usize) -> (&'static str, Wish, SubmitContributionRequest) {
-        let key = format!("m-{}", self.sent.len());
-        let (seen, changed) = self.seen[who];
-        // A record that was never seen has no version to name.
-        let expects = seen > 0 && self.random.random_bool(0.3);
-        let (what, place) = (self.random.random_range(0..20), self.said);
-        let born = self.persons[who].born;
-        let about = self.claims(who);
-        let contributed = format!("key:{key}");
-        let said = |item, value: String, source, from| {
-            let key = contributed.clone();
-            Said { item, value, source, from, place, key }
-        };
-        let (client, said, mut request) = match what {
-            0 => {
-                let on = day(&mut self.random, born.0, 2025, false);
-                let mut request = death(&key, about);
-                let Some(Event::Death(entry)) = &mut request.event else { panic!() };
-                entry.date_of_death = date(on.0, on.1, on.2);
-                let text = format!("{}-{}-{}", on.0, on.1, on.2);
-                ("civil-status", said("death_or_missing_date", text, "civil-status", on), request)
-            }
-            1..8 => {
-                let from = day(&mut self.random, born.0, LAST.0, false);
-                let (item, kind) = if self.random.random() {
-                    ("permanent_residence", 1)
-                } else {
-                    ("temporary_residence", 2)
-                };
-                let text = format!("Số {}", self.random.random_range(1..999));
-                let mut request = residence(&key, about, &text);
-                let Some(Event::Residence(moved)) = &mut request.event else { panic!() };
-                (moved.kind, moved.effective_date) = (kind, date(from.0, from.1, from.2));
-                moved.residence_file_number = String::new();
-                ("residence", said(item, text, "residence", from), request)
-            }
-            _ => {
-                let from = day(&mut self.random, born.0, LAST.0, true);
-                let item = ITEMS[self.random.random_range(0..4)];
-                let value = value(&mut self.random, item);
-                let wire = written_value(item, &value);
-                let since = date(from.0, from.1, from.2);
-                let request = correction(&key, about, item, wire, since);
-                ("civil-status", said(item, value, "civil-status", from), request)
-            }
-        };
-        if expects {
-            request.expected_version = seen;
-        }
-        let wish = Wish { said, corrects: what >= 8, stale: expects && changed };
-        (client, wish, request)
     }
 
     /// Something that was sent is annulled, if it counts: a contribution, or what annulled one.
@@ -313,36 +261,52 @@ impl Round {
             return;
         }
         let earlier = &self.sent[self.random.random_range(0..self.sent.len())];
-        let (who, items, client) = (earlier.who, earlier.items.clone(), earlier.client);
+        let (who, items, client) = (earlier.who.clone(), earlier.items.clone(), earlier.client);
         let key = earlier.request.idempotency_key.clone();
-        let counts = earlier.came.is_ok() && self.persons[who].counts(&key, usize::MAX);
+        let counts = earlier.came.is_ok() && self.persons[who[0]].counts(&key, usize::MAX);
         let by = format!("m-{}", self.sent.len());
         let named: Vec<&str> = items.iter().map(String::as_str).collect();
         let mut request = annulment(&by, "", key.trim_start_matches("key:"), &named);
         request.basis.clone_from(&earlier.request.basis);
         let came = submit(&self.whole.client(client), &request).await;
+        // What it brings back must not be a second spouse.
+        let before: Vec<usize> = who.iter().map(|who| self.living_spouses(*who)).collect();
+        let by = request.idempotency_key.clone();
+        for who in &who {
+            let annulled = Annulled { key: key.clone(), by: by.clone(), place: self.said };
+            self.persons[*who].annulled.push(annulled);
+        }
+        let after = who.iter().map(|who| self.living_spouses(*who));
+        let bigamy = after.zip(before).any(|(after, before)| after > 1 && after > before);
         match &came {
             Ok(answered) => {
-                assert!(counts, "{key} was annulled, and did not count");
-                let by = request.idempotency_key.clone();
-                self.persons[who].annulled.push(Annulled { key, by, place: self.said });
-                self.taken(who, &answered.answer);
+                assert!(counts && !bigamy, "{key} was annulled, and must not be");
+                self.taken(&who, &answered.answer);
             }
             Err(refused) => {
-                assert!(!counts, "{key}: {refused:?}");
-                assert_eq!(refused.unmet[0].0, "NOTHING_TO_ANNUL");
+                let reason = if counts { "ALREADY_MARRIED" } else { "NOTHING_TO_ANNUL" };
+                assert!(!counts || bigamy, "{key}: {refused:?}");
+                assert_eq!(refused.unmet[0].0, reason);
+                for who in &who {
+                    self.persons[*who].annulled.pop();
+                }
             }
         }
-        self.sent.push(Sent { who, items, client, request, came: kept(came) });
-        self.compare(who, None, None).await;
+        self.sent.push(Sent { who: who.clone(), items, client, request, came: kept(came) });
+        for who in who {
+            self.compare(who, None, None).await;
+        }
     }
 
-    /// What was said now is known from now on.
-    fn taken(&mut self, who: usize, answer: &ContributionReceipt) {
+    /// What was said now is known from now on, of the last of several in the version of the receipt.
+    fn taken(&mut self, who: &[usize], answer: &ContributionReceipt) {
         self.said += 1;
-        self.seen[who] = (answer.version, false);
         let (place, turned) = (self.said, self.turned);
-        self.moments.push(Moment { who, known: answer.known_time.unwrap(), place, turned });
+        for (before_last, who) in who.iter().rev().enumerate() {
+            self.seen[*who] = (answer.version - before_last as u64, false);
+            let known = answer.known_time.unwrap();
+            self.moments.push(Moment { who: *who, known, place, turned });
+        }
     }
 
     /// The same bytes have the same outcome, and other bytes under the same key none.

@@ -4,11 +4,14 @@ use contract::{
     contribution::v1::{SubmitContributionRequest, submit_contribution_request as submitted},
     r#type::v1::{AccessBasis, ErrorReason},
 };
-use model::CodeLists;
+use model::{CodeLists, EventKind};
 use server::error::refuse;
 use time::Date;
 use tonic::Status;
-use wire::{Fault, Faults, basis, event};
+use wire::{
+    Fault, Faults, basis,
+    event::{self, Given},
+};
 
 use crate::domain::Application;
 
@@ -17,7 +20,7 @@ const REQUEST_ID_MAX: usize = 40;
 /// A contribution of the right form.
 pub(super) struct Form<'a> {
     /// The kind of event, as policy names it.
-    pub(super) event: &'static str,
+    pub(super) event: EventKind,
     /// What the register is to be asked; the source is not known yet.
     pub(super) application: Application,
     /// The ground.
@@ -44,6 +47,8 @@ pub(super) fn read<'a>(
         }
         Some(event) => event::read(event.into(), lists, today, &mut faults),
     };
+    let needed = request.event.as_ref().is_some_and(|event| Given::from(event).needs_evidence());
+    let evidence = event::read_evidence("evidence", &request.evidence, needed, lists, &mut faults);
     let expected_version = request.expected_version;
     // Of whom a birth brings there is no record yet.
     if expected_version > 0 && matches!(request.event, Some(submitted::Event::Birth(_))) {
@@ -53,7 +58,7 @@ pub(super) fn read<'a>(
     match (event, basis) {
         (Some(event), Some(basis)) => {
             let kind = event.kind;
-            let application = Application::of(event, expected_version);
+            let application = Application::of(event, evidence, expected_version);
             Ok(Form { event: kind, application, basis, key })
         }
         // Whatever is not there was named above.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use contract::{
     audit::v1::{AccessOutcome, DecisionRecord},
     register::v1::{
-        Annulled, Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Rejected, Rejection,
-        apply_answer, apply_request,
+        Annulled, Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Assertion, FurtherPerson,
+        KnownPerson, Rejected, Rejection, Says, apply_answer, apply_request,
     },
     r#type::v1::{ErrorReason, RejectionReason},
 };
@@ -14,7 +14,7 @@ use disclosure::{
     Access, Answer, Disclosed, Exact, Released,
     register::v1::register_service_server::RegisterService,
 };
-use model::CodeLists;
+use model::{Claims, CodeLists, EventKind, Said, Saying, Subject};
 use server::{
     context,
     error::{refuse, refuse_with},
@@ -26,7 +26,7 @@ use super::Shared;
 use crate::{
     app::NotApplied,
     domain::{
-        apply::{Application, Outcome, Reason, Said, Target},
+        apply::{Application, Further, Outcome, Reason, Target},
         lookup::Ending,
     },
 };
@@ -35,6 +35,7 @@ const APPLY: &str = "/lienthong.register.v1.RegisterService/Apply";
 const ID_MAX: usize = 64;
 const ENTRY_MAX: usize = 1024;
 const ASSERTIONS_MAX: usize = 64;
+const FURTHER_MAX: usize = 40;
 
 /// The service.
 pub(super) struct Register(pub(super) Arc<Shared>);
@@ -59,11 +60,18 @@ impl RegisterService for Register {
                 }
                 NotApplied::Away => refuse(ErrorReason::RegisterUnavailable),
             })?;
-        let decision = record(&outcome, &exact.message().connection);
+        let connection = &exact.message().connection;
+        let decision = record(&outcome, connection);
+        let others = records_of_others(&outcome, connection);
         let answer = Answer::new(&answer(outcome));
         let access = Access { method: APPLY, caller: &caller, request: exact.bytes() };
-        // The record stands before the number leaves the register.
-        let recorded = self.0.clients.recorder.record(deadline, &access, &decision, &answer).await;
+        let recorder = &self.0.clients.recorder;
+        // The record stands before the number leaves the register: one of each person.
+        for other in &others {
+            let recorded = recorder.record(deadline, &access, other, &answer).await;
+            recorded.map_err(|error| error.refusal(deadline))?;
+        }
+        let recorded = recorder.record(deadline, &access, &decision, &answer).await;
         let receipt = recorded.map_err(|error| error.refusal(deadline))?;
         let disclosed = Disclosed::new(answer, receipt).map_err(|error| error.refusal(deadline))?;
         Ok(Response::new(disclosed.into()))
@@ -79,6 +87,10 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
     if digest.is_none() {
         faults.add("digest", Fault::Malformed);
     }
+    let event = EventKind::of(&request.event);
+    if event.is_none() && !request.event.is_empty() {
+        faults.add("event", Fault::UnknownCode);
+    }
     let target = target(request.subject.as_ref(), lists, &mut faults);
     let annuls = matches!(request.subject, Some(apply_request::Subject::Annulled(_)));
     match (annuls, request.assertions.is_empty()) {
@@ -86,20 +98,8 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
         (true, false) => faults.add("assertions", Fault::NotAllowed),
         (true, true) | (false, false) => {}
     }
-    if request.assertions.len() > ASSERTIONS_MAX {
-        faults.add("assertions", Fault::TooMany(ASSERTIONS_MAX));
-    }
-    let mut said = Vec::with_capacity(request.assertions.len());
-    for (place, assertion) in request.assertions.iter().take(ASSERTIONS_MAX).enumerate() {
-        let field = |name: &str| format!("assertions[{place}].{name}");
-        faults.text(&field("item"), &assertion.item, ID_MAX);
-        let mut reader = Reader::new(lists, &mut faults);
-        let valid_from =
-            assertion.valid_from.as_ref().and_then(|d| reader.date(&field("valid_from"), Some(d)));
-        if let Some(value) = reader.value(&field("value"), assertion.value.as_ref()) {
-            said.push(Said { item: assertion.item.clone(), value, valid_from });
-        }
-    }
+    let said = said("", &request.assertions, lists, &mut faults);
+    let further = further(request, lists, &mut faults);
     faults.finish()?;
     let (Some(digest), Some((target, entry))) = (digest, target) else {
         return Err(refuse(ErrorReason::Internal));
@@ -109,12 +109,102 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
         digest,
         source: request.source.clone(),
         connection: request.connection.clone(),
+        event,
         target,
         entry,
         said,
+        further,
         expected_version: request.expected_version,
         dry_run: request.dry_run,
     })
+}
+
+/// What is asserted of one person, whose path is `person`.
+fn said(
+    person: &str,
+    assertions: &[Assertion],
+    lists: &CodeLists,
+    faults: &mut Faults,
+) -> Vec<Said> {
+    if assertions.len() > ASSERTIONS_MAX {
+        faults.add(format!("{person}assertions"), Fault::TooMany(ASSERTIONS_MAX));
+    }
+    let mut said = Vec::with_capacity(assertions.len());
+    for (place, assertion) in assertions.iter().take(ASSERTIONS_MAX).enumerate() {
+        let field = |name: &str| format!("{person}assertions[{place}].{name}");
+        faults.text(&field("item"), &assertion.item, ID_MAX);
+        let says = match Says::try_from(assertion.says) {
+            Ok(Says::Unspecified | Says::Holds) => Saying::Holds,
+            Ok(Says::Ends) => Saying::Ends,
+            Ok(Says::EndsIfHeld) => Saying::EndsIfHeld,
+            Err(_) => {
+                faults.add(field("says"), Fault::Malformed);
+                continue;
+            }
+        };
+        let mut reader = Reader::new(lists, faults);
+        let valid_from =
+            assertion.valid_from.as_ref().and_then(|d| reader.date(&field("valid_from"), Some(d)));
+        let value = match (&assertion.value, says) {
+            (None, Saying::Ends | Saying::EndsIfHeld) => None,
+            (value, _) => reader.value(&field("value"), value.as_ref()),
+        };
+        said.push(Said { item: assertion.item.clone(), value, valid_from, says });
+    }
+    said
+}
+
+/// The further persons, of whom there are none but beside an affected person.
+fn further(request: &ApplyRequest, lists: &CodeLists, faults: &mut Faults) -> Vec<Further> {
+    let persons = &request.further_persons;
+    let affected = matches!(request.subject, Some(apply_request::Subject::AffectedPerson(_)));
+    if !affected && !persons.is_empty() {
+        faults.add("further_persons", Fault::NotAllowed);
+    }
+    if persons.len() > FURTHER_MAX {
+        faults.add("further_persons", Fault::TooMany(FURTHER_MAX));
+    }
+    let mut further = Vec::new();
+    for (place, FurtherPerson { person, assertions }) in
+        persons.iter().take(FURTHER_MAX).enumerate()
+    {
+        let path = format!("further_persons[{place}].");
+        if assertions.is_empty() {
+            faults.add(format!("{path}assertions"), Fault::Missing);
+        }
+        let said = said(&path, assertions, lists, faults);
+        let Some(person) = person else {
+            faults.add(format!("{path}person"), Fault::Missing);
+            continue;
+        };
+        if person.corrects || !person.source_entry.is_empty() {
+            faults.add(format!("{path}person"), Fault::NotAllowed);
+        }
+        if let Some((subject, claims)) =
+            known_person(&format!("{path}person"), person, lists, faults)
+        {
+            further.push(Further { subject, claims, said });
+        }
+    }
+    further
+}
+
+fn known_person(
+    field: &str,
+    person: &KnownPerson,
+    lists: &CodeLists,
+    faults: &mut Faults,
+) -> Option<(Subject, Claims)> {
+    let named = subject::read(&format!("{field}.subject"), person.subject.as_ref(), faults);
+    let field = format!("{field}.claims");
+    let claims = match &person.claims {
+        None => {
+            subject::claims_missing(&field, faults);
+            None
+        }
+        Some(claims) => subject::read_claims(&field, claims, lists, faults),
+    };
+    Some((named?, claims?))
 }
 
 /// Whom it is about, and the source's entry.
@@ -141,16 +231,17 @@ fn target(
             let contribution_id = contribution_id.clone();
             Some((Target::Earlier { contribution_id }, String::new()))
         }
+        Some(apply_request::Subject::AffectedPerson(person)) => {
+            if person.corrects {
+                faults.add("affected_person.corrects", Fault::NotAllowed);
+            }
+            let (subject, claims) = known_person("affected_person", person, lists, faults)?;
+            let target = Target::Known { subject, claims, corrects: false };
+            Some((target, person.source_entry.clone()))
+        }
         Some(apply_request::Subject::KnownPerson(person)) => {
-            let subject = subject::read("known_person.subject", person.subject.as_ref(), faults);
-            let claims = match &person.claims {
-                None => {
-                    subject::claims_missing("known_person.claims", faults);
-                    None
-                }
-                Some(claims) => subject::read_claims("known_person.claims", claims, lists, faults),
-            };
-            let (subject, claims, corrects) = (subject?, claims?, person.corrects);
+            let known = known_person("known_person", person, lists, faults);
+            let ((subject, claims), corrects) = (known?, person.corrects);
             Some((Target::Known { subject, claims, corrects }, person.source_entry.clone()))
         }
     }
@@ -179,6 +270,18 @@ fn record(outcome: &Outcome, connection: &str) -> DecisionRecord {
     }
 }
 
+/// The same of whom else it was about.
+fn records_of_others(outcome: &Outcome, connection: &str) -> Vec<DecisionRecord> {
+    let Outcome::Applied { further, .. } = outcome else { return Vec::new() };
+    let one = |person: &String| DecisionRecord {
+        outcome: AccessOutcome::Contributed.into(),
+        person: person.clone(),
+        connection: connection.to_owned(),
+        ..DecisionRecord::default()
+    };
+    further.iter().map(one).collect()
+}
+
 fn answer(outcome: Outcome) -> ApplyAnswer {
     let outcome = match outcome {
         Outcome::Applied { version, number, known_at_us, outranked, .. } => {
@@ -193,6 +296,7 @@ fn answer(outcome: Outcome) -> ApplyAnswer {
             let reasons = reasons.into_iter().map(|rejection| Rejection {
                 item: rejection.item,
                 reason: reason(rejection.reason).into(),
+                person: rejection.person,
             });
             apply_answer::Outcome::Rejected(Rejected { reasons: reasons.collect() })
         }
@@ -213,5 +317,10 @@ fn reason(reason: Reason) -> RejectionReason {
         Reason::NumbersSpent => RejectionReason::NumbersSpent,
         Reason::VersionChanged => RejectionReason::VersionChanged,
         Reason::NothingToAnnul => RejectionReason::NothingToAnnul,
+        Reason::NothingToEnd => RejectionReason::NothingToEnd,
+        Reason::CannotEnd => RejectionReason::CannotEnd,
+        Reason::ParentNotOlder => RejectionReason::ParentNotOlder,
+        Reason::AlreadyMarried => RejectionReason::AlreadyMarried,
+        Reason::PersonRepeated => RejectionReason::PersonRepeated,
     }
 }

@@ -57,8 +57,10 @@ impl App {
         }
         let (outcome, now) = self.apply_once(&store, application).await?;
         // What was said before costs nothing to say again.
-        if now && outcome.is_miss() {
-            let spent = self.charge(window_start_ms, budget, 1).await.ok_or(NotApplied::Away)?;
+        let misses = outcome.misses();
+        if now && misses > 0 {
+            let spent = self.charge(window_start_ms, budget, misses).await;
+            let spent = spent.ok_or(NotApplied::Away)?;
             if spent > max {
                 return Err(self.not_applied());
             }

@@ -14,8 +14,11 @@ use wire::{
 
 use super::{App, Budget, Question, comparisons_of, misses_of};
 use crate::{
-    domain::lookup::{
-        Ending, Finding, find, names_others, relative, relatives, sees_protected, without,
+    domain::{
+        apply::is_replaced,
+        lookup::{
+            Ending, Finding, find, names_others, relative, relatives, sees_protected, without,
+        },
     },
     store::as_of::{Folded, Then},
 };
@@ -63,6 +66,8 @@ pub(crate) struct Looked {
     pub(crate) record: Option<GoldenRecord>,
     /// What was said of the item in question, of a person who is shown.
     pub(crate) explained: Option<Explained>,
+    /// Whether a person who is shown was named by a number that another has replaced.
+    pub(crate) number_replaced: bool,
     /// Up to when the answer knows, microseconds since 1970, where another moment was asked for.
     pub(crate) known_at_us: Option<i64>,
     /// When the register answered.
@@ -152,6 +157,10 @@ impl App {
             without(record, &read.hidden);
         }
         let shown = read.record.as_ref().filter(|_| finding.ending == Ending::Shown);
+        let number_replaced = match &lookup.subject {
+            Named::Number(subject) => shown.is_some_and(|record| is_replaced(record, subject)),
+            Named::Token(_) => false,
+        };
         let mut explained = None;
         if let (Some(record), Some(item)) = (shown, &lookup.explain) {
             let person_id = record.person_id.clone();
@@ -170,6 +179,7 @@ impl App {
             finding,
             record: read.record,
             explained,
+            number_replaced,
             known_at_us,
             at,
             valid_until: at + self.answer_valid,

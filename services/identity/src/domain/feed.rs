@@ -203,6 +203,7 @@ mod tests {
             provenance,
             version,
             says: model::Says::Holds,
+            event: None,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Assertion, AuthorityInForce, GoldenRecord, Identifier, Says, fold};
+use model::{Assertion, AuthorityInForce, EventKind, GoldenRecord, Identifier, Says, fold};
 use serde::Serialize;
 use store::{Sql, Transaction};
 
@@ -43,15 +43,15 @@ const IDENTIFIERS: Sql = Sql {
 };
 const ASSERTIONS: Sql = Sql {
     sqlite: "INSERT INTO assertion \
-             (person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says) \
+             (person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event) \
              SELECT value ->> 'person_id', value ->> 'item', value ->> 'value', value ->> 'source', \
              value ->> 'contribution_id', value ->> 'valid_from', value ->> 'known_at_us', \
-             value ->> 'version', value ->> 'says' FROM json_each(?)",
+             value ->> 'version', value ->> 'says', value ->> 'event' FROM json_each(?)",
     postgres: "INSERT INTO assertion \
-               (person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says) \
-               SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says \
+               (person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event) \
+               SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event \
                FROM jsonb_to_recordset($1::text::jsonb) AS t (person_id text, item text, value text, \
-               source text, contribution_id text, valid_from text, known_at_us bigint, version bigint, says text)",
+               source text, contribution_id text, valid_from text, known_at_us bigint, version bigint, says text, event text)",
 };
 const CHANGES: Sql = Sql {
     sqlite: "INSERT INTO change (version, person_id, items, known_at_us, authority) \
@@ -106,6 +106,11 @@ impl Entered {
         Self { identifiers: Vec::new(), assertions, record, version, touched, authority }
     }
 
+    /// The same, with numbers that nobody has or had.
+    pub(super) fn with_numbers(self, identifiers: Vec<Identifier>) -> Self {
+        Self { identifiers, ..self }
+    }
+
     /// Whether anything looks otherwise now.
     pub(super) fn is_other(&self) -> bool {
         !self.touched.is_empty()
@@ -144,6 +149,7 @@ struct AssertionRow<'a> {
     known_at_us: i64,
     version: u64,
     says: Says,
+    event: Option<EventKind>,
 }
 
 #[derive(Serialize)]
@@ -157,9 +163,16 @@ struct ChangeRow<'a> {
 
 /// Writes new persons and moves the register to `last`.
 pub(crate) async fn enter(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<(), Error> {
-    let (mut people, mut identifiers) = (Vec::new(), Vec::new());
+    let people = persons.iter().map(PersonRow::of).collect::<Result<Vec<_>, Error>>()?;
+    tx.execute(&PERSONS, vec![serde_json::to_string(&people)?.into()]).await?;
+    numbers(tx, persons).await?;
+    history(tx, persons, last).await
+}
+
+/// Writes the numbers that are new.
+async fn numbers(tx: &Transaction, persons: &[Entered]) -> Result<(), Error> {
+    let mut identifiers = Vec::new();
     for person in persons {
-        people.push(PersonRow::of(person)?);
         for number in &person.identifiers {
             let kind = match number.kind() {
                 model::IdentifierKind::PersonalNumber => "personal_number",
@@ -169,9 +182,10 @@ pub(crate) async fn enter(tx: &Transaction, persons: &[Entered], last: Turn) -> 
             identifiers.push(IdentifierRow { value: number.as_str(), kind, person_id });
         }
     }
-    tx.execute(&PERSONS, vec![serde_json::to_string(&people)?.into()]).await?;
-    tx.execute(&IDENTIFIERS, vec![serde_json::to_string(&identifiers)?.into()]).await?;
-    history(tx, persons, last).await
+    if !identifiers.is_empty() {
+        tx.execute(&IDENTIFIERS, vec![serde_json::to_string(&identifiers)?.into()]).await?;
+    }
+    Ok(())
 }
 
 /// Writes what is new about persons, and moves the register to `last`.
@@ -182,6 +196,7 @@ pub(super) async fn amend(tx: &Transaction, persons: &[Entered], last: Turn) -> 
         let values = vec![version, record, authority.to_owned().into(), person_id.into()];
         tx.execute(&AMEND, values).await?;
     }
+    numbers(tx, persons).await?;
     history(tx, persons, last).await
 }
 
@@ -228,6 +243,7 @@ impl<'a> AssertionRow<'a> {
             known_at_us: origin.known_at_us,
             version: assertion.version,
             says: assertion.says,
+            event: assertion.event,
         })
     }
 }

@@ -101,6 +101,7 @@ impl Newcomer {
             },
             version,
             says: Says::Holds,
+            event: None,
         });
         let assertions = assertions.collect();
         let old = self.old_number.map(Identifier::OldNumber9);

@@ -2,6 +2,7 @@
 
 mod document;
 mod events;
+mod life;
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
@@ -102,6 +103,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         idempotency_key: key.clone(),
         basis: Some(ground.whole()?),
         event: Some(document.event.into()),
+        evidence: document.evidence.into_iter().map(Into::into).collect(),
         validate_only: arguments.validate_only,
         request_id,
         expected_version: arguments.expected_version,

@@ -241,6 +241,7 @@ pub(super) fn birth_registration(entry: &str, today: Date) -> SubmitContribution
         validate_only: false,
         request_id: "tour-0".to_owned(),
         expected_version: 0,
+        evidence: Vec::new(),
     }
 }
 

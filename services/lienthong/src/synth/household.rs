@@ -258,8 +258,9 @@ impl Population {
         }
         if self.today.year() - member.born.year() > 18 && member.died.is_none() {
             let line = self.rng.random_range(0..1_000_000);
-            let contact = format!("0000{line:06}, {line:06}@synthetic.test");
-            says.say(CITIZEN_ID, "contact_points", Value::Text(contact), None);
+            for contact in [format!("0000{line:06}"), format!("{line:06}@synthetic.test")] {
+                says.say(CITIZEN_ID, "contact_points", Value::Text(contact), None);
+            }
         }
         says.say(CITIZEN_ID, "other_information", Value::Text(MARK.to_owned()), None);
         Some(())

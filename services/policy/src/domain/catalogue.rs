@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::EventKind;
 use serde::{Deserialize, Serialize};
 
 use super::basis::LegalBasis;
@@ -102,54 +103,6 @@ pub enum Claims {
     Waived,
 }
 
-/// A kind of event that sources contribute (Decision 1911/QD-TTg, Art. 2(2)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum Event {
-    /// A birth was registered.
-    Birth,
-    /// A death was registered.
-    Death,
-    /// A place of residence changed.
-    Residence,
-    /// Values were corrected at their source.
-    Correction,
-    /// An earlier contribution was annulled.
-    Annulment,
-}
-
-impl Event {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Birth, Self::Death, Self::Residence, Self::Correction, Self::Annulment];
-
-    /// Its name in requests and in the data.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Birth => "birth",
-            Self::Death => "death",
-            Self::Residence => "residence",
-            Self::Correction => "correction",
-            Self::Annulment => "annulment",
-        }
-    }
-
-    /// The event of a name.
-    #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|event| event.name() == name)
-    }
-}
-
-impl TryFrom<String> for Event {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::of(&name).ok_or_else(|| format!("`{name}` is no kind of event"))
-    }
-}
-
 /// One administrative procedure or task.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,7 +116,7 @@ pub struct Procedure {
     /// The purpose group, which rules speak of.
     pub purpose: String,
     /// The kinds of event that are contributed under it; none where items are only obtained.
-    pub events: Vec<Event>,
+    pub events: Vec<EventKind>,
     /// Whether a database may be told under it whenever persons change, rather than ask in single cases.
     #[serde(default)]
     pub follows: bool,

@@ -1,7 +1,7 @@
 //! What is decided about: a request that was checked for form at the edge.
 
-use super::catalogue::Event;
 use super::rules::Act;
+use model::EventKind;
 
 /// A request without faults, as far as a decision needs it.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct Request {
     /// What it wants to do.
     pub(crate) act: Act,
     /// The kind of event that it contributes; none where items are obtained.
-    pub(crate) event: Option<Event>,
+    pub(crate) event: Option<EventKind>,
     /// The procedure or task.
     pub(crate) procedure: String,
     /// Id of the legal ground.

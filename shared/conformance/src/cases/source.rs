@@ -9,6 +9,7 @@
 //! | `stream` | SRC-30 to SRC-33 |
 
 pub(crate) mod changes;
+mod life;
 pub(crate) mod list;
 pub(crate) mod pages;
 pub(crate) mod refused;

@@ -1944,8 +1944,11 @@ pub struct Change {
     /// The ground on which it is provided. Required.
     #[prost(message, optional, tag = "5")]
     pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The documents on which the event rests: at most 16; at least one for a life event.
+    #[prost(message, repeated, tag = "12")]
+    pub evidence: ::prost::alloc::vec::Vec<super::super::contribution::v1::Evidence>,
     /// The event. Exactly one is required; its fields are those of a contribution.
-    #[prost(oneof = "change::Event", tags = "6, 7, 8, 9, 10")]
+    #[prost(oneof = "change::Event", tags = "6, 7, 8, 9, 10, 11")]
     pub event: ::core::option::Option<change::Event>,
 }
 /// Nested message and enum types in `Change`.
@@ -1968,6 +1971,9 @@ pub mod change {
         /// An earlier change was annulled.
         #[prost(message, tag = "10")]
         Annulment(super::super::super::contribution::v1::Annulment),
+        /// Any other event in the life of a person of the register.
+        #[prost(message, tag = "11")]
+        LifeEvent(super::super::super::contribution::v1::LifeEvent),
     }
 }
 /// Generated client implementations.

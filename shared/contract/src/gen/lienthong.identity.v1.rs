@@ -83,6 +83,11 @@ pub struct GetPersonAnswer {
     /// nothing since an earlier one, that earlier one. Asked again for it, the answer is the same.
     #[prost(message, optional, tag = "10")]
     pub known_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether the personal number that the person was named by is not the current one any more: another replaced it, which is
+    /// the item `personal_id_number`. Both lead to the person (Decree 70/2024/ND-CP, Art. 11). It is so today, whatever
+    /// moment is asked about.
+    #[prost(bool, tag = "11")]
+    pub number_replaced: bool,
 }
 /// Claimed values to hold against the register.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -158,6 +163,9 @@ pub struct VerifyClaimsAnswer {
     /// Opaque tag that changes whenever the record changes; empty unless a person was found.
     #[prost(string, tag = "9")]
     pub etag: ::prost::alloc::string::String,
+    /// Whether the personal number that the person was named by is not the current one any more, as GetPersonAnswer says it.
+    #[prost(bool, tag = "10")]
+    pub number_replaced: bool,
 }
 /// What the register says of one claimed value.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -262,6 +270,12 @@ pub struct ExplainedValue {
     /// Version of the register that holds it.
     #[prost(uint64, tag = "3")]
     pub version: u64,
+    /// Whether it was said that the value holds no more. Where that is current, no value is held in its place.
+    #[prost(bool, tag = "4")]
+    pub ended: bool,
+    /// The kind of event that said it, as procedures name it, such as `marriage`; empty where it was not kept.
+    #[prost(string, tag = "5")]
+    pub event: ::prost::alloc::string::String,
 }
 /// Which source wins for an item, and by which text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

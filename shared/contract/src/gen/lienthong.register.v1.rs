@@ -207,8 +207,14 @@ pub struct ApplyRequest {
     /// The version of a known person's record on which the contribution rests; 0 when on none.
     #[prost(uint64, tag = "9")]
     pub expected_version: u64,
+    /// The kind of event, as policy names it; empty where it was not kept.
+    #[prost(string, tag = "11")]
+    pub event: ::prost::alloc::string::String,
+    /// Further persons of the register of whom it says something, beside an affected person; at most 40.
+    #[prost(message, repeated, tag = "12")]
+    pub further_persons: ::prost::alloc::vec::Vec<FurtherPerson>,
     /// Whom the assertions are about. Exactly one is required.
-    #[prost(oneof = "apply_request::Subject", tags = "4, 5, 10")]
+    #[prost(oneof = "apply_request::Subject", tags = "4, 5, 10, 13")]
     pub subject: ::core::option::Option<apply_request::Subject>,
 }
 /// Nested message and enum types in `ApplyRequest`.
@@ -226,7 +232,21 @@ pub mod apply_request {
         /// Whomever an earlier contribution of the source was about.
         #[prost(message, tag = "10")]
         Annulled(super::Annulled),
+        /// A person of the register to whom something happened: alone here may values end, and further persons be named. It is
+        /// apart from a known person so that a program that does not know of either refuses it, and applies nothing else.
+        #[prost(message, tag = "13")]
+        AffectedPerson(super::KnownPerson),
     }
+}
+/// A further person of one contribution.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FurtherPerson {
+    /// The person. Its `source_entry` is empty, and it corrects nothing. Required.
+    #[prost(message, optional, tag = "1")]
+    pub person: ::core::option::Option<KnownPerson>,
+    /// What the source asserts of the person; at least one.
+    #[prost(message, repeated, tag = "2")]
+    pub assertions: ::prost::alloc::vec::Vec<Assertion>,
 }
 /// A person to be entered.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -270,12 +290,15 @@ pub struct Assertion {
     /// The item.
     #[prost(string, tag = "1")]
     pub item: ::prost::alloc::string::String,
-    /// Its value.
+    /// Its value; of one that ends, which one: absent where the item holds one value.
     #[prost(message, optional, tag = "2")]
     pub value: ::core::option::Option<super::super::r#type::v1::ItemValue>,
-    /// From when it is true; absent when the source does not say.
+    /// From when it is true, or holds no more; absent when the source does not say.
     #[prost(message, optional, tag = "3")]
     pub valid_from: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+    /// What is said of the value.
+    #[prost(enumeration = "Says", tag = "4")]
+    pub says: i32,
 }
 /// What became of a contribution.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -314,7 +337,7 @@ pub struct Applied {
     /// Version of the register that holds it; 0 in a dry run.
     #[prost(uint64, tag = "1")]
     pub version: u64,
-    /// The personal number issued, for a new person; empty otherwise or in a dry run.
+    /// The personal number issued, for a new person or set anew for a known one; empty otherwise or in a dry run.
     #[prost(string, tag = "2")]
     pub issued_number: ::prost::alloc::string::String,
     /// When the register learnt it; absent in a dry run.
@@ -340,6 +363,46 @@ pub struct Rejection {
     /// What is wrong.
     #[prost(enumeration = "super::super::r#type::v1::RejectionReason", tag = "2")]
     pub reason: i32,
+    /// Whom it concerns: 0 the person of the contribution, from 1 on the further persons in their order.
+    #[prost(uint32, tag = "3")]
+    pub person: u32,
+}
+/// What is said of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Says {
+    /// Not stated: as SAYS_HOLDS.
+    Unspecified = 0,
+    /// It holds.
+    Holds = 1,
+    /// It holds no more; rejected where it is not held.
+    Ends = 2,
+    /// It holds no more, if it is held; where it is not, nothing is said.
+    EndsIfHeld = 3,
+}
+impl Says {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SAYS_UNSPECIFIED",
+            Self::Holds => "SAYS_HOLDS",
+            Self::Ends => "SAYS_ENDS",
+            Self::EndsIfHeld => "SAYS_ENDS_IF_HELD",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SAYS_UNSPECIFIED" => Some(Self::Unspecified),
+            "SAYS_HOLDS" => Some(Self::Holds),
+            "SAYS_ENDS" => Some(Self::Ends),
+            "SAYS_ENDS_IF_HELD" => Some(Self::EndsIfHeld),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod register_service_client {

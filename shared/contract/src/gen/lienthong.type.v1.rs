@@ -591,6 +591,16 @@ pub enum RejectionReason {
     /// The source has made no contribution under this key that is in the register and not annulled, or it spoke of items that
     /// are not named.
     NothingToAnnul = 12,
+    /// The register holds no such value that could end.
+    NothingToEnd = 13,
+    /// What everybody always has does not end: it is corrected or changed. A death is annulled.
+    CannotEnd = 14,
+    /// A parent is not older than the child.
+    ParentNotOlder = 15,
+    /// The register holds another spouse, of whom it does not hold the death.
+    AlreadyMarried = 16,
+    /// One person stands in two places of the event.
+    PersonRepeated = 17,
 }
 impl RejectionReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -612,6 +622,11 @@ impl RejectionReason {
             Self::NotAccepted => "REJECTION_REASON_NOT_ACCEPTED",
             Self::VersionChanged => "REJECTION_REASON_VERSION_CHANGED",
             Self::NothingToAnnul => "REJECTION_REASON_NOTHING_TO_ANNUL",
+            Self::NothingToEnd => "REJECTION_REASON_NOTHING_TO_END",
+            Self::CannotEnd => "REJECTION_REASON_CANNOT_END",
+            Self::ParentNotOlder => "REJECTION_REASON_PARENT_NOT_OLDER",
+            Self::AlreadyMarried => "REJECTION_REASON_ALREADY_MARRIED",
+            Self::PersonRepeated => "REJECTION_REASON_PERSON_REPEATED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -630,6 +645,11 @@ impl RejectionReason {
             "REJECTION_REASON_NOT_ACCEPTED" => Some(Self::NotAccepted),
             "REJECTION_REASON_VERSION_CHANGED" => Some(Self::VersionChanged),
             "REJECTION_REASON_NOTHING_TO_ANNUL" => Some(Self::NothingToAnnul),
+            "REJECTION_REASON_NOTHING_TO_END" => Some(Self::NothingToEnd),
+            "REJECTION_REASON_CANNOT_END" => Some(Self::CannotEnd),
+            "REJECTION_REASON_PARENT_NOT_OLDER" => Some(Self::ParentNotOlder),
+            "REJECTION_REASON_ALREADY_MARRIED" => Some(Self::AlreadyMarried),
+            "REJECTION_REASON_PERSON_REPEATED" => Some(Self::PersonRepeated),
             _ => None,
         }
     }

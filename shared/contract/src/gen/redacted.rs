@@ -191,6 +191,54 @@ impl ::core::fmt::Debug for crate::r#type::v1::AccessBasis {
     }
 }
 
+impl ::core::fmt::Debug for crate::contribution::v1::Evidence {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Evidence")
+            .field("kind", &self.kind)
+            .field("digest", &::core::format_args!("[personal]"))
+            .field("number", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::Registration {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Registration")
+            .field("entry_number", &::core::format_args!("[personal]"))
+            .field("registration_date", &self.registration_date)
+            .field("registration_place", &self.registration_place)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::TemporaryAbsence {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("TemporaryAbsence")
+            .field("declaration", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::HouseholdChange {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("HouseholdChange")
+            .field("residence_file_number", &::core::format_args!("[personal]"))
+            .field("members", &self.members)
+            .field("left", &self.left)
+            .field("left_file_number", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::ContactChange {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ContactChange")
+            .field("mobile_number", &::core::format_args!("[personal]"))
+            .field("email", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::contribution::v1::submit_contribution_request::Event {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.write_str("[personal]")
@@ -205,6 +253,7 @@ impl ::core::fmt::Debug for crate::contribution::v1::SubmitContributionRequest {
             .field("validate_only", &self.validate_only)
             .field("request_id", &self.request_id)
             .field("expected_version", &::core::format_args!("[personal]"))
+            .field("evidence", &self.evidence)
             .field("event", &self.event)
             .finish()
     }
@@ -415,6 +464,7 @@ impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
             .field("policy_revision", &self.policy_revision)
             .field("request_id", &self.request_id)
             .field("known_time", &self.known_time)
+            .field("number_replaced", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -431,6 +481,7 @@ impl ::core::fmt::Debug for crate::identity::v1::VerifyClaimsAnswer {
             .field("request_id", &self.request_id)
             .field("version", &::core::format_args!("[personal]"))
             .field("etag", &::core::format_args!("[personal]"))
+            .field("number_replaced", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -470,6 +521,8 @@ impl ::core::fmt::Debug for crate::identity::v1::ExplainedValue {
             .field("held", &self.held)
             .field("standing", &::core::format_args!("[personal]"))
             .field("version", &::core::format_args!("[personal]"))
+            .field("ended", &::core::format_args!("[personal]"))
+            .field("event", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -501,6 +554,8 @@ impl ::core::fmt::Debug for crate::register::v1::ApplyRequest {
             .field("connection", &self.connection)
             .field("dry_run", &self.dry_run)
             .field("expected_version", &::core::format_args!("[personal]"))
+            .field("event", &self.event)
+            .field("further_persons", &self.further_persons)
             .field("subject", &self.subject)
             .finish()
     }

@@ -19,6 +19,9 @@ pub mod contribution_service_server {
         /// contribution with one outcome and one receipt (I4). After DEADLINE_EXCEEDED, UNAVAILABLE or
         /// RESOURCE_EXHAUSTED it may still be carried out: send the same bytes again, never others under a new key.
         ///
+        /// A rejection names every reason, each with the item in question; of another person of the event after the person's
+        /// place in it, as in `life_event.marriage.registered_spouse.marital_status` or `life_event.household.left[2]`.
+        ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; FAILED_PRECONDITION/CONTRIBUTION_REJECTED;
         /// ALREADY_EXISTS/KEY_REUSED; PERMISSION_DENIED as for a lookup, or with ITEM_NOT_ALLOWED;
         /// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT when too many persons were not found; UNAVAILABLE with

@@ -1,9 +1,11 @@
 //! A birth entry: what must hold between its fields, and what it says of the child.
 
-use model::{Address, CodedValue, PartialDate, PersonName, Relation, RelationKind, Value};
+use model::{
+    Address, CodedValue, EventKind, PartialDate, PersonName, Relation, RelationKind, Said, Value,
+};
 use time::Date;
 
-use super::{Event, EventFaults, Said, Target, check_day, check_order, entry::entry};
+use super::{Event, EventFaults, Target, check_day, check_order, entry::entry};
 use crate::Fault;
 
 /// A birth entry (Law on Civil Status 60/2014/QH13, Art. 14).
@@ -76,16 +78,14 @@ impl Birth {
         ];
         let parents = self.parents.into_iter();
         let parents = parents.map(|parent| ("family_relations", Value::Relation(parent), born));
-        let said = |(item, value, from): (&str, Value, PartialDate)| Said {
-            item: item.to_owned(),
-            value,
-            valid_from: Some(from),
-        };
+        let said =
+            |(item, value, from): (&str, Value, PartialDate)| Said::holds(item, value, Some(from));
         Event {
-            kind: "birth",
+            kind: EventKind::Birth,
             target: Target::New { prefix: self.registration_place_code },
             entry,
             said: items.into_iter().chain(parents).map(said).collect(),
+            further: Vec::new(),
         }
     }
 }

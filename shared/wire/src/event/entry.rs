@@ -1,8 +1,8 @@
 //! Deaths, residences and corrections: what they say.
 
-use model::{Address, Claims, PartialDate, Subject, Value};
+use model::{Address, Claims, EventKind, PartialDate, Said, Subject, Value};
 
-use super::{Event, Said, Target};
+use super::{Event, Target};
 
 /// The entry of a civil-status book: its kind, commune, year and number tell it from every other. The commune
 /// is there: the form demands it.
@@ -28,14 +28,11 @@ impl Death {
         let died = self.date_of_death;
         let place = &self.registration_place;
         Event {
-            kind: "death",
+            kind: EventKind::Death,
             entry: entry("death", place, self.registration_date, &self.entry_number),
             target: Target::Known { subject: self.subject, claims: self.claims, corrects: false },
-            said: vec![Said {
-                item: "death_or_missing_date".to_owned(),
-                value: Value::Date(died),
-                valid_from: Some(died),
-            }],
+            said: vec![Said::holds("death_or_missing_date", Value::Date(died), Some(died))],
+            further: Vec::new(),
         }
     }
 }
@@ -54,16 +51,17 @@ impl Residence {
     /// What it says, as the register takes it (Law 26/2023/QH15, Art. 9, items 16 to 18 and 20).
     pub(super) fn event(self) -> Event {
         let from = Some(self.effective_date);
-        let said = |item: &str, value| Said { item: item.to_owned(), value, valid_from: from };
+        let said = |item: &str, value| Said::holds(item, value, from);
         let mut all = vec![said(self.item, Value::Address(self.address))];
         if !self.file_number.is_empty() {
             all.push(said("residence_file_number", Value::Text(self.file_number)));
         }
         Event {
-            kind: "residence",
+            kind: EventKind::Residence,
             entry: String::new(),
             target: Target::Known { subject: self.subject, claims: self.claims, corrects: false },
             said: all,
+            further: Vec::new(),
         }
     }
 }
@@ -84,10 +82,11 @@ impl Correction {
         let place = &self.registration_place;
         let entry = entry("correction", place, self.correction_date, &self.entry_number);
         Event {
-            kind: "correction",
+            kind: EventKind::Correction,
             entry,
             target: Target::Known { subject: self.subject, claims: self.claims, corrects: true },
             said: self.said,
+            further: Vec::new(),
         }
     }
 }

@@ -5,18 +5,18 @@ use contract::contribution::v1::{
     ResidenceKind,
 };
 use contract::r#type::v1::{Claims as WireClaims, SubjectRef};
-use model::{Claims, CodeLists, Subject, Value};
+use model::{Claims, CodeLists, EventKind, Said, Subject, Value};
 use time::Date;
 
 use super::{
-    Event, EventFaults, Said, Target,
+    Event, EventFaults, Target,
     birth::{Birth, Draft},
     check_day, check_order, check_past,
     entry::{Correction, Death, Residence},
 };
 use crate::{Fault, Faults, basis, subject, value::Reader};
 
-const ENTRY_MAX: usize = 64;
+pub(super) const ENTRY_MAX: usize = 64;
 const CORRECTIONS_MAX: usize = 16;
 const PARENTS_MAX: usize = 2;
 /// The list of the places that a personal number can start with.
@@ -186,7 +186,7 @@ impl Reading<'_> {
                 found.push((field("value"), Fault::NotAllowed));
             }
             if let (Some(value), Some(_)) = (value, from) {
-                said.push(Said { item: corrected.item.clone(), value, valid_from: from });
+                said.push(Said::holds(&corrected.item, value, from));
             }
         }
         self.name(found);
@@ -214,15 +214,16 @@ impl Reading<'_> {
         check_day("annulment.decision_date", decided, self.today, &mut found);
         self.name(found);
         Some(Event {
-            kind: "annulment",
+            kind: EventKind::Annulment,
             target: Target::Earlier { key: annulled_key.clone(), items: annulled_items.clone() },
             entry: String::new(),
             said: Vec::new(),
+            further: Vec::new(),
         })
     }
 
     /// The person that an event is about, with what the source knows of it.
-    fn person(
+    pub(super) fn person(
         &mut self,
         event: &str,
         named: Option<&SubjectRef>,
@@ -241,7 +242,7 @@ impl Reading<'_> {
         Some((named?, claims?))
     }
 
-    fn name(&mut self, found: EventFaults) {
+    pub(super) fn name(&mut self, found: EventFaults) {
         for (field, fault) in found {
             self.faults.add(field, fault);
         }

@@ -235,7 +235,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn document(&mut self, field: &str, document: &wire::Document) -> Option<Document> {
+    /// A document.
+    pub fn document(&mut self, field: &str, document: &wire::Document) -> Option<Document> {
         let kind = self.coded(&format!("{field}.kind"), document.kind.as_ref(), "document-kind");
         for (part, text) in [("number", &document.number), ("issuer", &document.issuer)] {
             if !text.is_empty() {

@@ -48,7 +48,8 @@ pub(super) fn asks_for_all(prepared: &Prepared) {
     let text = std::fs::read_to_string(file).unwrap();
     let granted = r#"items = ["birth_full_name", "date_of_birth", "sex", "family_relations"]"#;
     assert!(text.contains(granted));
-    std::fs::write(file, text.replace(granted, &format!("items = {ITEMS:?}"))).unwrap();
+    let all = [&ITEMS[..], &["family_relations"]].concat();
+    std::fs::write(file, text.replace(granted, &format!("items = {all:?}"))).unwrap();
 }
 
 /// A day between the year before `from` and `to`, perhaps one of which only a part is known.
@@ -111,12 +112,13 @@ pub(super) fn newcomer(random: &mut StdRng, born: Day, said: &mut usize) -> Pers
                 // No two on one day: what was loaded at once has no order of its own.
                 let from = (born.0 + i32::try_from(nth).unwrap(), 7, 1);
                 let (value, place) = (value(random, item), *said);
-                all.push(Said { item, value, source, from, place, key: String::new() });
+                let (ends, missing, key) = (false, false, String::new());
+                all.push(Said { item, value, source, from, ends, missing, place, key });
                 *said += 1;
             }
         }
     }
-    Person { born, said: all, annulled: Vec::new() }
+    Person { born, said: all, spouses: Vec::new(), annulled: Vec::new() }
 }
 
 /// What is loaded of a person.

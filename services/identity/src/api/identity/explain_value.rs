@@ -8,7 +8,7 @@ use contract::{
     r#type::v1::{self as types, AccessBasis, ErrorReason},
 };
 use decide::ItemEffect;
-use model::{CodeLists, HeldValue, Standing};
+use model::{CodeLists, HeldValue, Says, Standing};
 use server::error::refuse;
 use time::Date;
 use tonic::Status;
@@ -67,6 +67,8 @@ pub(super) fn answer(
             held: Some(write_held(&HeldValue { value, provenance }, lists)),
             standing: written(*standing).into(),
             version: said.version,
+            ended: said.says == Says::Ends,
+            event: said.event.map(|event| event.name().to_owned()).unwrap_or_default(),
         }
     };
     let values = explained.map(|explained| explained.said.iter().map(value).collect());

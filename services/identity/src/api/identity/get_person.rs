@@ -102,6 +102,7 @@ pub(super) fn answer(
         policy_revision: decision.revision.clone(),
         request_id: request.request_id.clone(),
         known_time: looked.known_at_us.filter(|_| shown.is_some()).map(timestamp_us),
+        number_replaced: looked.number_replaced,
     }
 }
 

@@ -89,6 +89,7 @@ pub(super) fn answer(
         request_id: request.request_id.clone(),
         version: shown.map_or(0, |record| record.version),
         etag: shown.map(etag).unwrap_or_default(),
+        number_replaced: looked.number_replaced,
     }
 }
 

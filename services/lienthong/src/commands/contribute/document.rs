@@ -4,7 +4,7 @@
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
-use super::events::Event;
+use super::{events::Event, life::Evidence};
 use crate::commands::{ground::Ground, input::without_values};
 
 /// A contribution.
@@ -22,6 +22,9 @@ pub(super) struct Document {
     pub(super) basis: Ground,
     /// What happened.
     pub(super) event: Event,
+    /// The documents on which it rests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) evidence: Vec<Evidence>,
 }
 
 /// Kinds of examples.
@@ -32,6 +35,7 @@ pub(super) enum Kind {
     Residence,
     Correction,
     Annulment,
+    LifeEvent,
 }
 
 impl Kind {
@@ -43,6 +47,7 @@ impl Kind {
             Self::Residence => include_str!("../../../data/example-residence.json"),
             Self::Correction => include_str!("../../../data/example-correction.json"),
             Self::Annulment => include_str!("../../../data/example-annulment.json"),
+            Self::LifeEvent => include_str!("../../../data/example-life-event.json"),
         }
     }
 }
@@ -78,6 +83,12 @@ impl Document {
             Event::Annulment(annulment) => {
                 (annulment.decision_number, annulment.decision_date) = (entry, today);
             }
+            Event::LifeEvent(event) => {
+                event.effective_date = today;
+                if let Some(entered) = &mut event.registration {
+                    (entered.entry_number, entered.registration_date) = (entry, today);
+                }
+            }
         }
         Ok(example)
     }
@@ -87,7 +98,7 @@ impl Document {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use clap::ValueEnum as _;
-    use contract::contribution::v1::submit_contribution_request::Event as Submitted;
+    use contract::contribution::v1::{life_event, submit_contribution_request::Event as Submitted};
     use time::macros::date;
 
     use super::*;
@@ -136,6 +147,12 @@ mod tests {
                     assert!(!annulment.annulled_key.is_empty());
                     assert!(annulment.decision_date.is_some());
                 }
+                Submitted::LifeEvent(event) => {
+                    assert_eq!(event.registration.unwrap().entry_number, "E-1");
+                    assert!(event.effective_date.is_some() && event.claims.is_some());
+                    assert!(matches!(event.event, Some(life_event::Event::Marriage(_))));
+                    assert_eq!(example.evidence.len(), 1);
+                }
             }
         }
     }
@@ -155,6 +172,8 @@ mod tests {
             r#"{"event":{"birth":{}},"basis":{"reason":"x"}}"#,
             r#"{"event":{"death":{"subject":{"name":"x"}}}}"#,
             r#"{"event":{"residence":{"kind":"moon"}}}"#,
+            r#"{"event":{"life_event":{"event":{"wedding":{}}}}}"#,
+            r#"{"event":{"life_event":{}},"evidence":[{"digest":"x"}]}"#,
         ] {
             assert!(Document::parse(bad).is_err(), "{bad}");
         }

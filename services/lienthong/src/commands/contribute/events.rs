@@ -6,6 +6,7 @@ use contract::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::life::LifeEvent;
 use crate::commands::values::{Address, CodedValue, Date, ItemValue, PersonName, Relation, kinds};
 
 /// What happened, under the name of its kind.
@@ -22,6 +23,8 @@ pub(super) enum Event {
     Correction(Box<Correction>),
     /// An earlier contribution was annulled.
     Annulment(Box<Annulment>),
+    /// Another event in the life of a person of the register.
+    LifeEvent(Box<LifeEvent>),
 }
 
 /// A registered birth.
@@ -100,7 +103,7 @@ pub(super) struct Annulment {
 /// Whom an event is about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Subject {
+pub(super) enum Subject {
     PersonalNumber(String),
     OldNumber(String),
 }
@@ -108,7 +111,7 @@ enum Subject {
 /// What the source knows of the person.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Claims {
+pub(super) struct Claims {
     full_name: String,
     date_of_birth: Option<Date>,
 }
@@ -127,6 +130,7 @@ impl From<Event> for Submitted {
             Event::Residence(residence) => Self::Residence((*residence).into()),
             Event::Correction(correction) => Self::Correction((*correction).into()),
             Event::Annulment(annulment) => Self::Annulment((*annulment).into()),
+            Event::LifeEvent(event) => Self::LifeEvent((*event).into()),
         }
     }
 }

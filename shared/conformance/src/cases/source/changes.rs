@@ -11,7 +11,10 @@ use contract::{
 };
 use model::PersonalNumber;
 
-use super::{listing, place};
+use super::{
+    life::{self, is_evidence},
+    listing, place,
+};
 use crate::{
     cases::describe::is_formed,
     found::{Found, Tried, not_tried},
@@ -35,6 +38,7 @@ pub(crate) async fn form(kit: &Kit, found: &mut Found) -> Tried {
             ("cursor", !change.cursor.is_empty()),
             ("basis with its required fields", change.basis.as_ref().is_some_and(is_basis)),
             ("one event with its required fields", change.event.as_ref().is_some_and(is_event)),
+            ("evidence, of a life event", is_evidence(&change.evidence, needs_evidence(change))),
         ] {
             found.check(holds, place(number), field, "not there, or of another form");
         }
@@ -58,7 +62,7 @@ fn is_basis(basis: &AccessBasis) -> bool {
     .all(|(text, max)| is_formed(text, max, |_| true))
 }
 
-fn is_date(date: Option<&PartialDate>) -> bool {
+pub(super) fn is_date(date: Option<&PartialDate>) -> bool {
     date.is_some_and(|date| {
         let (month, day) = (u8::try_from(date.month), u8::try_from(date.day));
         let (Ok(month), Ok(day)) = (month, day) else { return false };
@@ -66,11 +70,11 @@ fn is_date(date: Option<&PartialDate>) -> bool {
     })
 }
 
-fn is_place(address: Option<&Address>) -> bool {
+pub(super) fn is_place(address: Option<&Address>) -> bool {
     address.is_some_and(|address| !address.commune_code.is_empty())
 }
 
-fn is_subject(subject: Option<&SubjectRef>, claims: Option<&Claims>) -> bool {
+pub(super) fn is_subject(subject: Option<&SubjectRef>, claims: Option<&Claims>) -> bool {
     subject.is_some_and(|subject| subject.subject.is_some()) && claims.is_some()
 }
 
@@ -117,7 +121,12 @@ fn is_event(event: &Event) -> bool {
                 && !annulment.decision_number.is_empty()
                 && is_date(annulment.decision_date.as_ref())
         }
+        Event::LifeEvent(event) => life::is_life(event),
     }
+}
+
+fn needs_evidence(change: &Change) -> bool {
+    matches!(change.event, Some(Event::LifeEvent(_)))
 }
 
 fn is_corrected(corrected: &CorrectedValue) -> bool {
@@ -168,6 +177,10 @@ fn personal(change: &Change) -> Vec<String> {
         Some(Event::Death(death)) => death.claims.as_ref(),
         Some(Event::Residence(residence)) => residence.claims.as_ref(),
         Some(Event::Correction(correction)) => correction.claims.as_ref(),
+        Some(Event::LifeEvent(event)) => {
+            all.extend(life::names(event));
+            None
+        }
         Some(Event::Annulment(_)) | None => None,
     };
     all.extend(claims.map(|claims| claims.full_name.clone()));
@@ -175,7 +188,7 @@ fn personal(change: &Change) -> Vec<String> {
     all
 }
 
-fn of_subject(subject: Option<&SubjectRef>) -> Option<String> {
+pub(super) fn of_subject(subject: Option<&SubjectRef>) -> Option<String> {
     match subject?.subject.as_ref()? {
         subject_ref::Subject::PersonalNumber(number) => Some(number.clone()),
         subject_ref::Subject::OldNumber(_) | subject_ref::Subject::Token(_) => None,
@@ -221,6 +234,7 @@ fn numbers(change: &Change) -> Vec<String> {
             });
             of_subject(correction.subject.as_ref()).into_iter().chain(values).collect()
         }
+        Some(Event::LifeEvent(event)) => life::numbers(event),
         Some(Event::Annulment(_)) | None => Vec::new(),
     }
 }

@@ -131,6 +131,7 @@ pub fn change(place: usize, fault: Option<Fault>) -> Change {
         cursor: cursor(own, fault),
         basis: Some(basis()),
         event: Some(event(place)),
+        evidence: Vec::new(),
     };
     match (fault, place) {
         (Some(Fault::OrderGoneBack), 11) => change.sequence = 11,

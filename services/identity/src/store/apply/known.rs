@@ -1,0 +1,267 @@
+//! Adds to persons of the register what a source says: of all of one contribution, or of none.
+
+use std::collections::BTreeSet;
+
+use model::{
+    Assertion, AuthorityInForce, Claims, EventKind, GoldenRecord, Identifier, PersonalNumber,
+    Relation, Said, Says, Standing, Subject, Value as ItemValue, explain, fold,
+};
+use store::Sql;
+
+use super::{ApplyError, Work, birth::draw, rejected};
+use crate::{
+    domain::{
+        apply::{
+            Asked, Bearer, Bearers, Outcome, Reason, Rejection, asserted, check_known, found,
+            may_live, numbers_named, set_anew, spouses,
+        },
+        lookup::Ending,
+    },
+    store::{
+        enter::{Entered, Turn, amend},
+        field, record,
+    },
+};
+
+const BEARER: Sql = Sql {
+    sqlite: "SELECT p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
+             WHERE i.state = 'active' AND i.value = ?",
+    postgres: "SELECT p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
+               WHERE i.state = 'active' AND i.value = $1",
+};
+
+const BEARERS: Sql = Sql {
+    sqlite: "SELECT i.value, i.person_id, p.protected FROM identifier i JOIN person p ON p.person_id = i.person_id \
+             WHERE i.state = 'active' AND i.value IN (SELECT value FROM json_each(?))",
+    postgres: "SELECT i.value, i.person_id, p.protected FROM identifier i JOIN person p ON p.person_id = i.person_id \
+               WHERE i.state = 'active' \
+               AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+};
+
+/// A person as a contribution names it, with what it says of the person.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) claims: &'a Claims,
+    pub(super) said: &'a [Said],
+}
+
+/// A person of the register, with everything that was said of the person and what is to be said now.
+struct Found {
+    held: GoldenRecord,
+    all: Vec<Assertion>,
+    new: Vec<(Said, ItemValue, Says)>,
+}
+
+/// What is wrong with a contribution about persons of the register.
+#[derive(Default)]
+struct Wrong {
+    reasons: Vec<Rejection>,
+    /// How the first of those who were not found was not.
+    ending: Option<Ending>,
+    /// The person that the record is about.
+    person_id: Option<String>,
+}
+
+impl Work<'_> {
+    /// Adds to the person of the contribution, and to the further ones, what the source says of each. The records are folded
+    /// anew from everything that was ever said (I5). Whose sex or year of birth is another now gets another number; the one
+    /// before leads to the person for ever (Decree 70/2024/ND-CP, Art. 11).
+    pub(super) async fn amend(
+        &self,
+        first: Named<'_>,
+        corrects: bool,
+    ) -> Result<Outcome, ApplyError> {
+        let mut persons = vec![first];
+        for further in &self.application.further {
+            let (subject, claims, said) = (&further.subject, &further.claims, &further.said);
+            persons.push(Named { subject, claims, said });
+        }
+        let found = match self.found(&persons, corrects).await? {
+            Ok(found) => found,
+            Err(Wrong { reasons, ending, person_id }) => {
+                return Ok(Outcome::Rejected { reasons, ending, person_id });
+            }
+        };
+        let (mut entered, mut ids, mut outranked) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut number = None;
+        for (place, found) in found.into_iter().enumerate() {
+            let Found { held, mut all, new: said } = found;
+            let person_id = held.person_id.clone();
+            let version = self.version_of(entered.len());
+            let one = |(said, value, says)| self.assertion(&person_id, said, value, says, version);
+            let mut new: Vec<Assertion> = said.into_iter().map(one).collect();
+            if place > 0 && new.is_empty() {
+                continue;
+            }
+            all.extend(new.iter().cloned());
+            outranked.extend(self.outranked(&person_id, &new, &all));
+            let Some(set) = self.set_anew(&held, &mut all, version).await? else {
+                return Ok(rejected(Reason::NumbersSpent));
+            };
+            let folded = fold(&person_id, held.protected, &all, &self.rules);
+            let mut numbers = Vec::new();
+            if let Some((set, assertion)) = set {
+                numbers.push(Identifier::PersonalNumber(set.clone()));
+                new.push(assertion);
+                number = Some(set);
+            }
+            let person = Entered::amended(&held, folded, new, version, &self.rules);
+            entered.push(person.with_numbers(numbers));
+            ids.push(person_id);
+        }
+        let outranked = outranked.into_iter().collect();
+        if self.application.dry_run {
+            return Ok(self.applied(None, Vec::new(), outranked));
+        }
+        let last = self.version_of(ids.len().saturating_sub(1));
+        amend(self.tx, &entered, Turn { version: last, ..self.turn }).await?;
+        self.keep_entry().await?;
+        Ok(self.applied(number, ids, outranked))
+    }
+
+    /// The number to set anew, where one is due after everything that was said of somebody who was held as `held`, with the
+    /// assertion of it, which is added; none where no number is left. In a dry run none is drawn.
+    pub(super) async fn set_anew(
+        &self,
+        held: &GoldenRecord,
+        all: &mut Vec<Assertion>,
+        version: u64,
+    ) -> Result<Option<Option<(PersonalNumber, Assertion)>>, ApplyError> {
+        let folded = fold(&held.person_id, held.protected, all, &self.rules);
+        let due = set_anew(held, &folded).filter(|_| !self.application.dry_run);
+        let Some(parts) = due else { return Ok(Some(None)) };
+        let Some(number) = draw(self.tx, &parts, &self.entropy).await? else { return Ok(None) };
+        let identifier = Identifier::PersonalNumber(number.clone());
+        let assertion = self.numbered(&held.person_id, identifier, version);
+        all.push(assertion.clone());
+        Ok(Some(Some((number, assertion))))
+    }
+
+    /// All the persons, where nothing is wrong with any; otherwise all that is wrong.
+    async fn found(
+        &self,
+        persons: &[Named<'_>],
+        corrects: bool,
+    ) -> Result<Result<Vec<Found>, Wrong>, ApplyError> {
+        let (mut found_all, mut wrong) = (Vec::<Found>::new(), Wrong::default());
+        for (place, person) in persons.iter().enumerate() {
+            let held = self.bearer(person.subject.digits()).await?;
+            let held = match found(held, person.claims) {
+                Ok(held) => held,
+                Err((ending, person_id)) => {
+                    wrong.reasons.push(of(place, Rejection::of("", Reason::PersonNotFound)));
+                    if wrong.ending.is_none() {
+                        wrong.ending = Some(ending);
+                        wrong.person_id = person_id;
+                    }
+                    continue;
+                }
+            };
+            if found_all.iter().any(|other| other.held.person_id == held.person_id) {
+                wrong.reasons.push(of(place, Rejection::of("", Reason::PersonRepeated)));
+                continue;
+            }
+            let all = self.said_of(&held.person_id).await?;
+            let now = fold(&held.person_id, held.protected, &all, &self.rules);
+            let bearers = self.bearers(numbers_named(&now, person.said)).await?;
+            let told = bearers.told(&now, &self.application.source);
+            let asked = Asked {
+                source: &self.application.source,
+                event: self.application.event,
+                said: person.said,
+                corrects: corrects && place == 0,
+                expected_version: if place == 0 { self.application.expected_version } else { 0 },
+                married: self.is_married(&told, person.said, &bearers).await?,
+                bearers: &bearers,
+            };
+            let reasons = check_known(&asked, &held, &all, &self.rules, self.today);
+            wrong.reasons.extend(reasons.into_iter().map(|reason| of(place, reason)));
+            let new = asserted(&asked, &told, &self.rules);
+            found_all.push(Found { held, all, new });
+        }
+        if wrong.reasons.is_empty() {
+            return Ok(Ok(found_all));
+        }
+        if wrong.ending.is_none() {
+            wrong.person_id = found_all.first().map(|found| found.held.person_id.clone());
+        }
+        Ok(Err(wrong))
+    }
+
+    /// Whether somebody who marries has another spouse, who may be alive.
+    async fn is_married(
+        &self,
+        told: &GoldenRecord,
+        said: &[Said],
+        bearers: &Bearers,
+    ) -> Result<bool, ApplyError> {
+        if self.application.event != Some(EventKind::Marriage) {
+            return Ok(false);
+        }
+        Ok(self.living(&spouses(told, said, bearers), bearers).await? > 0)
+    }
+
+    /// How many spouses may be alive.
+    pub(super) async fn living(
+        &self,
+        spouses: &[&Relation],
+        bearers: &Bearers,
+    ) -> Result<usize, ApplyError> {
+        let mut living = 0;
+        for spouse in spouses {
+            let number = spouse.identifier.as_ref().map(Identifier::as_str);
+            let bearer = number.and_then(|number| bearers.0.get(number));
+            let all = match bearer {
+                Some(bearer) => self.said_of(&bearer.person_id).await?,
+                None => Vec::new(),
+            };
+            let bearer = bearer.map(|bearer| (bearer.person_id.as_str(), all.as_slice()));
+            living += usize::from(may_live(bearer, &self.rules));
+        }
+        Ok(living)
+    }
+
+    /// Who bears these numbers.
+    pub(super) async fn bearers(
+        &self,
+        numbers: impl Iterator<Item = &str>,
+    ) -> Result<Bearers, ApplyError> {
+        let numbers: BTreeSet<&str> = numbers.collect();
+        let mut bearers = Bearers::default();
+        if numbers.is_empty() {
+            return Ok(bearers);
+        }
+        let numbers = store::Value::from(serde_json::to_string(&numbers)?);
+        for row in self.tx.query(&BEARERS, vec![numbers]).await? {
+            let bearer = Bearer { person_id: field(&row, 1)?, protected: field(&row, 2)? };
+            bearers.0.insert(field(&row, 0)?, bearer);
+        }
+        Ok(bearers)
+    }
+
+    /// Who bears a number.
+    async fn bearer(&self, number: &str) -> Result<Option<GoldenRecord>, ApplyError> {
+        let rows = self.tx.query(&BEARER, vec![number.into()]).await?;
+        let text: Option<String> = rows.first().map(|row| field(row, 0)).transpose()?;
+        Ok(text.map(|text| record(&text)).transpose()?)
+    }
+
+    /// The items of which what is said now is not what is held, because a source with more authority says it.
+    fn outranked(&self, person_id: &str, new: &[Assertion], all: &[Assertion]) -> Vec<String> {
+        let rules: &AuthorityInForce = &self.rules;
+        let items: BTreeSet<&str> = new.iter().map(|said| said.item.as_str()).collect();
+        let lost = |item: &&str| {
+            explain(person_id, item, all, rules)
+                .into_iter()
+                .flatten()
+                .any(|(said, standing)| standing == Standing::Outranked && new.contains(said))
+        };
+        items.into_iter().filter(lost).map(str::to_owned).collect()
+    }
+}
+
+/// A reason that concerns the person in that place of the contribution.
+fn of(place: usize, rejection: Rejection) -> Rejection {
+    Rejection { person: u32::try_from(place).unwrap_or(u32::MAX), ..rejection }
+}

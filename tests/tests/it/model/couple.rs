@@ -1,0 +1,178 @@
+//! Two persons in one contribution: they marry, or are divorced.
+
+use contract::{
+    contribution::v1::{Divorce, Marriage, divorce, life_event::Event as Life, marriage},
+    identity::v1::GetPersonRequest,
+    r#type::v1::{AccessBasis, RelationKind, item_outcome, item_value},
+};
+use rand::Rng as _;
+use tests::events::{ground, life, party};
+
+use super::{
+    PERSONS, Round, Sent,
+    drawn::day,
+    kept,
+    oracle::{Day, Said},
+    submit,
+};
+
+/// Where the second person stands in a marriage.
+const MARRIED: &str = "life_event.marriage.registered_spouse";
+const DIVORCED: &str = "life_event.divorce.registered_spouse";
+
+impl Round {
+    /// Somebody marries somebody, or is divorced, mostly from whom it is married to.
+    pub(super) async fn weds(&mut self, who: usize) {
+        let wedding = self.random.random_bool(0.6);
+        let spouse = self.persons[who].married_to().first().map(|(place, _)| *place);
+        let other = match spouse {
+            Some(place) if !wedding || self.random.random_bool(0.2) => place,
+            _ => (who + self.random.random_range(1..PERSONS)) % PERSONS,
+        };
+        let from = day(&mut self.random, self.persons[who].born.0 + 18, 2025, false);
+        let key = format!("m-{}", self.sent.len());
+        let (about, spouse) = (self.claims(who), party(self.claims(other)));
+        let (procedure, event) = if wedding {
+            let spouse = Some(marriage::Spouse::RegisteredSpouse(spouse));
+            ("marriage-registration", Life::Marriage(Marriage { spouse }))
+        } else {
+            let spouse = Some(divorce::Spouse::RegisteredSpouse(spouse));
+            ("divorce-entry", Life::Divorce(Divorce { spouse }))
+        };
+        let request = life(&key, (procedure, "Z01.DEMO.HOTICH"), about, from, event);
+        let mut expected = self.refuses(who, other, wedding, from, "");
+        let place = if wedding { MARRIED } else { DIVORCED };
+        expected.extend(self.refuses(other, who, wedding, from, place));
+        let came = submit(&self.whole.client("civil-status"), &request).await;
+        match &came {
+            Ok(answered) => {
+                assert!(expected.is_empty(), "{who} and {other} on {from:?}: {expected:?}");
+                self.says_of_both(who, other, wedding, from, &request.idempotency_key);
+                let answer = answered.answer.clone();
+                self.taken(&[who, other], &answer);
+            }
+            Err(refused) => assert_eq!(refused.unmet, expected, "{who} and {other} on {from:?}"),
+        }
+        let (items, client) = (vec!["marital_status", "family_relations"], "civil-status");
+        let items = items.into_iter().map(str::to_owned).collect();
+        self.sent.push(Sent { who: vec![who, other], items, client, request, came: kept(came) });
+        for who in [who, other] {
+            self.compare(who, None, None).await;
+            self.compare_spouses(who).await;
+        }
+    }
+
+    fn says_of_both(&mut self, who: usize, other: usize, wedding: bool, from: Day, key: &str) {
+        for (one, spouse) in [(who, other), (other, who)] {
+            let said = |item, value: String, ends| Said {
+                item,
+                value,
+                source: "civil-status",
+                from,
+                ends,
+                missing: false,
+                place: self.said,
+                key: key.to_owned(),
+            };
+            let name = self.claims(spouse).1.full_name;
+            let now = format!("{name}/{spouse}");
+            let held = self.marriages(one, spouse);
+            let mut held: Vec<String> = held.into_iter().map(|held| held.value.clone()).collect();
+            // Whoever is spoken of under another name than before is held once.
+            held.retain(|held| !wedding || *held != now);
+            // That it ended is said also where it is not held: what was before may be heard of later.
+            if !wedding && held.is_empty() {
+                held.push(now.clone());
+            }
+            let person = &mut self.persons[one];
+            person.said.push(said("marital_status", if wedding { "2" } else { "3" }.into(), false));
+            person.spouses.extend(held.into_iter().map(|held| said("spouse", held, true)));
+            if wedding {
+                person.spouses.push(said("spouse", now, false));
+            }
+        }
+    }
+
+    /// By which marriages somebody is married to somebody.
+    fn marriages(&self, who: usize, other: usize) -> Vec<&Said> {
+        let all = self.persons[who].married_to();
+        all.into_iter().filter(|(place, _)| *place == other).map(|(_, said)| said).collect()
+    }
+
+    /// To how many who may be alive somebody is married.
+    pub(super) fn living_spouses(&self, who: usize) -> usize {
+        let order = self.order(self.turned);
+        let spouses = self.persons[who].married_to();
+        spouses.iter().filter(|(place, _)| !self.persons[*place].is_dead(order)).count()
+    }
+
+    /// Why it is not taken of one of the two, with where that is said.
+    fn refuses(
+        &self,
+        who: usize,
+        other: usize,
+        wedding: bool,
+        from: Day,
+        place: &str,
+    ) -> Vec<(String, String)> {
+        let person = &self.persons[who];
+        let order = self.order(self.turned);
+        let mut reasons = Vec::new();
+        let mut refuse = |reason: &str, item: &str| {
+            let between = if place.is_empty() || item.is_empty() { "" } else { "." };
+            reasons.push((reason.to_owned(), format!("{place}{between}{item}")));
+        };
+        if person.is_dead(order) {
+            refuse("PERSON_DECEASED", "");
+        }
+        let lives = |(spouse, _): &(usize, &Said)| {
+            *spouse != other && !self.persons[*spouse].is_dead(order)
+        };
+        if wedding && person.married_to().iter().any(lives) {
+            refuse("ALREADY_MARRIED", "family_relations");
+        }
+        let unborn = person.is_unborn(from);
+        if unborn {
+            refuse("DATE_OUT_OF_RANGE", "marital_status");
+        }
+        let held = self.marriages(who, other);
+        let ends_early = !held.is_empty() && (unborn || held.iter().any(|said| said.from > from));
+        if (wedding && unborn) || (!wedding && ends_early) {
+            refuse("DATE_OUT_OF_RANGE", "family_relations");
+        }
+        reasons
+    }
+
+    /// Asks the register whom somebody is married to.
+    async fn compare_spouses(&self, who: usize) {
+        let (subject, claims) = self.claims(who);
+        let request = GetPersonRequest {
+            subject: Some(subject),
+            claims: Some(claims),
+            items: vec!["family_relations".to_owned()],
+            basis: Some(AccessBasis {
+                legal_basis: "1911-2021-art-2-1".to_owned(),
+                ..ground("civil-status-correction", "Z01.DEMO.HOTICH")
+            }),
+            request_id: "r-1".to_owned(),
+            min_version: 0,
+            as_of: None,
+        };
+        let answer = crate::answered(&self.whole.client("civil-status"), &request).await.answer;
+        let mut told: Vec<String> = Vec::new();
+        if let item_outcome::Outcome::Value(held) = answer.items[0].outcome.as_ref().unwrap() {
+            for held in &held.values {
+                let value = held.value.as_ref().unwrap().value.as_ref().unwrap();
+                let item_value::Value::Relation(relation) = value else { panic!() };
+                assert_eq!(relation.kind(), RelationKind::Spouse);
+                told.push(relation.identifier.as_ref().unwrap().value.clone());
+            }
+        }
+        let married_to = self.persons[who].married_to();
+        let number = |(place, _): &(usize, &Said)| self.numbers[*place].as_str().to_owned();
+        let mut expected: Vec<_> = married_to.iter().map(number).collect();
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected, "{:?}", self.persons[who]);
+    }
+}
