@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     /// Whose turn it is to record what followers are told.
     pub(crate) telling: Semaphore,
     /// Whose turn it is of the queries on all streams of lookups.
-    pub(crate) streaming: Semaphore,
+    streaming: identity::Turns,
 }
 
 impl Shared {
@@ -50,7 +50,7 @@ impl Shared {
         trust_domain: String,
     ) -> Self {
         let telling = Semaphore::new(feed::TOLD_AT_ONCE_IN_ALL);
-        let streaming = Semaphore::new(identity::WORKED_AT_IN_ALL);
+        let streaming = identity::Turns::new();
         Self { app, clients, lists, trust_domain, telling, streaming }
     }
 

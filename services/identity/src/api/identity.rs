@@ -27,7 +27,7 @@ use wire::{
     record, subject,
 };
 
-pub(super) use lookup_stream::WORKED_AT_IN_ALL;
+pub(super) use lookup_stream::Turns;
 
 use super::Shared;
 use crate::{

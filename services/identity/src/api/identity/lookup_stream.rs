@@ -11,6 +11,7 @@
 
 mod decision;
 mod queries;
+mod turns;
 
 use std::{
     pin::Pin,
@@ -34,12 +35,11 @@ use tracing::Instrument as _;
 use wire::{Fault, Faults};
 
 use self::queries::{Opened, Query};
+pub(in crate::api) use self::turns::Turns;
 use crate::api::Shared;
 
 /// Queries of one stream that are under way. It is in the contract.
 const UNDER_WAY_MAX: usize = 64;
-/// Queries of all streams that are worked at: each takes a place of the access log that single lookups need, too.
-pub(in crate::api) const WORKED_AT_IN_ALL: usize = 128;
 
 /// Everything of the caller, one message after the other.
 type Messages = Streaming<Exact<LookupStreamRequest>>;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -12,6 +12,7 @@ use contract::{
 };
 use disclosure::{Disclosed, Exact};
 use server::{Caller, Deadline, error::refuse};
+use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use wire::{Fault, Faults, policy::Decision};
 
@@ -37,6 +38,8 @@ pub(super) struct Opened<'a> {
     first: &'a Exact<LookupStreamRequest>,
     as_of: Option<AsOf>,
     deciding: Deciding<'a>,
+    /// What the caller may have worked at, on all its streams.
+    share: Arc<Semaphore>,
     /// Numbers of queries that have no response yet.
     under_way: Mutex<HashSet<u64>>,
 }
@@ -83,8 +86,9 @@ impl<'a> Opened<'a> {
         };
         let act = get_person::act(as_of.as_ref());
         let deciding = Deciding { caller, act, basis, items, kept: Default::default() };
+        let share = shared.streaming.share(caller);
         let under_way = Mutex::default();
-        Ok(Self { shared, deadline, first, as_of, deciding, under_way })
+        Ok(Self { shared, deadline, first, as_of, deciding, share, under_way })
     }
 
     /// A query begins when its message is read.
@@ -128,7 +132,8 @@ impl<'a> Opened<'a> {
         exact: &Exact<LookupStreamRequest>,
     ) -> Result<Disclosed<GetPersonAnswer>, Status> {
         let Self { shared, deciding, .. } = self;
-        let _turn = shared.streaming.acquire().await;
+        let turn = shared.streaming.wait(&self.share).await;
+        let _turn = turn.map_err(|_closed| refuse(ErrorReason::Internal))?;
         let decision = deciding.now(shared, deadline).await?;
         let bytes = exact.asked_after(self.first);
         let (caller, claims) = (deciding.caller, "query.claims");
