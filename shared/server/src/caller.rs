@@ -322,6 +322,15 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_is_a_method_of_ours_and_can_wait() {
+        for stream in STREAMS {
+            assert!(Methods::is_stream(stream));
+            assert_eq!(Methods::LIENTHONG.priority(stream), Priority::Bulk, "{stream}");
+        }
+        assert!(!Methods::is_stream("/lienthong.identity.v1.IdentityService/GetPerson"));
+    }
+
+    #[test]
     fn i2_only_the_table_opens_a_method() {
         let caller = |uri| Caller::parse(uri, "t");
         let system = caller("spiffe://t/agency/G24/system/hi");
