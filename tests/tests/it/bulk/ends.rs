@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use store::Engine;
 use tests::{Options, World, ask, on_both_engines};
+use tokio::net::TcpStream;
 
 use super::{all, guess, many, next, of_a_match, open, opening, query};
 use crate::why;
@@ -75,10 +76,11 @@ async fn a_server_that_stops_answers_what_is_under_way_and_says_so(engine: Engin
     asking.ask(query(2, &person)).await.unwrap();
     world.to_audit.holds().await;
     let (running, service) = world.take_identity();
+    let address = running.address();
     let stopping = tokio::spawn(running.stop());
     let road = async {
-        // Time enough for the server to begin: it says nothing that could be waited for.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // It takes no connection any more when it has begun to stop.
+        while TcpStream::connect(address).await.is_ok() {}
         world.open_audit_road();
     };
     let ((), told) = tokio::join!(road, next(&mut answers));
