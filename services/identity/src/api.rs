@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) trust_domain: String,
     /// Whose turn it is to record what followers are told.
     pub(crate) telling: Semaphore,
+    /// Whose turn it is of the queries on all streams of lookups.
+    streaming: identity::Turns,
 }
 
 impl Shared {
@@ -48,7 +50,8 @@ impl Shared {
         trust_domain: String,
     ) -> Self {
         let telling = Semaphore::new(feed::TOLD_AT_ONCE_IN_ALL);
-        Self { app, clients, lists, trust_domain, telling }
+        let streaming = identity::Turns::new();
+        Self { app, clients, lists, trust_domain, telling, streaming }
     }
 
     /// Records a refusal, and gives the error with the record's index.

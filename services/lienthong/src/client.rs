@@ -1,6 +1,8 @@
 //! Calling the published services as an agency does, keeping the exact bytes of request, answer and
 //! receipt, which is what can be checked afterwards.
 
+mod stream;
+
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -15,6 +17,7 @@ use contract::{
 use prost::Message;
 use prost_types::Timestamp;
 use server::{Channel, channel, tls};
+pub use stream::{Answers, Queries, Told};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::{Request, Status, client::Grpc};
 use tonic_prost::ProstCodec;
@@ -27,6 +30,8 @@ pub const GET_PERSON: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
 pub const VERIFY_CLAIMS: &str = "/lienthong.identity.v1.IdentityService/VerifyClaims";
 /// Path of the explanation.
 pub const EXPLAIN_VALUE: &str = "/lienthong.identity.v1.IdentityService/ExplainValue";
+/// Path of the stream of lookups.
+pub const LOOKUP_STREAM: &str = "/lienthong.identity.v1.IdentityService/LookupStream";
 /// Path of the contribution.
 pub const SUBMIT_CONTRIBUTION: &str =
     "/lienthong.contribution.v1.ContributionService/SubmitContribution";

@@ -3,7 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
-//! | `lookup`, `verify`, `explain`, `contribute` | calling them as an agency does |
+//! | `lookup`, `lookup_stream`, `verify`, `explain`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
@@ -27,6 +27,7 @@ mod explain;
 mod ground;
 mod input;
 mod lookup;
+mod lookup_stream;
 mod migrate;
 mod output;
 mod pki;
@@ -72,6 +73,10 @@ enum Command {
     /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
     /// own.
     Lookup(Box<lookup::Arguments>),
+    /// Looks many persons up on one stream, and prints each answer as it comes, with the place of its line.
+    ///
+    /// Ends with 3 when the stream ended well and a query was refused; what was printed says why.
+    LookupStream(Box<lookup_stream::Arguments>),
     /// Holds claimed values against the register, which says whether it agrees and never what it holds.
     ///
     /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
@@ -156,6 +161,9 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
             runtime()?.block_on(reference_database::run(arguments, out))
         }
         Command::Lookup(arguments) => runtime()?.block_on(lookup::run(*arguments, out)),
+        Command::LookupStream(arguments) => {
+            runtime()?.block_on(lookup_stream::run(*arguments, out))
+        }
         Command::Verify(arguments) => runtime()?.block_on(verify::run(*arguments, out)),
         Command::Explain(arguments) => runtime()?.block_on(explain::run(*arguments, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),

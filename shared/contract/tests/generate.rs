@@ -216,7 +216,8 @@ fn service_config(pool: &DescriptorPool) -> String {
     let (mut repeatable_ones, mut streams, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for name in published {
         let service = pool.get_service_by_name(&name).unwrap();
-        for method in service.methods() {
+        // On a stream of questions the caller says when it ends, and what of it to repeat.
+        for method in service.methods().filter(|method| !method.is_client_streaming()) {
             let of = match (repeatable(&method), method.is_server_streaming()) {
                 (true, false) => &mut repeatable_ones,
                 (true, true) => &mut streams,

@@ -46,7 +46,7 @@ use contract::{
     contribution::v1::{ContributionReceipt, IngestResponse, SubmitContributionResponse},
     identity::v1::{
         ExplainValueAnswer, ExplainValueResponse, GetPersonAnswer, GetPersonResponse,
-        VerifyClaimsAnswer, VerifyClaimsResponse,
+        LookupStreamResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, ListChangesResponse, RecordedChange,
@@ -165,6 +165,15 @@ impl<T> Exact<T> {
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
+
+    /// What was asked by this message of a stream that `first` opened: the bytes of both, one after the other. Protobuf
+    /// reads them as one message with the fields of both, so whoever checks a record reads them so, too.
+    pub fn asked_after(&self, first: &Self) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(first.bytes.len() + self.bytes.len());
+        bytes.put_slice(&first.bytes);
+        bytes.put_slice(&self.bytes);
+        bytes.freeze()
+    }
 }
 
 /// An answer, serialised once: these bytes are recorded and these bytes are sent.
@@ -268,12 +277,39 @@ pub struct Released<R> {
 
 impl<R: Proven> From<Disclosed<R::Answer>> for Released<R> {
     fn from(disclosed: Disclosed<R::Answer>) -> Self {
-        let answer = disclosed.answer.bytes;
-        let receipt = disclosed.receipt.receipt.encode_to_vec();
-        let mut bytes = BytesMut::with_capacity(answer.len() + receipt.len() + 22);
-        put(&mut bytes, 1, &answer);
-        put(&mut bytes, 2, &receipt);
+        Self { bytes: sealed(disclosed).freeze(), of: PhantomData }
+    }
+}
+
+/// Answer and receipt as the fields 1 and 2 of a response.
+fn sealed<T>(disclosed: Disclosed<T>) -> BytesMut {
+    let answer = disclosed.answer.bytes;
+    let receipt = disclosed.receipt.receipt.encode_to_vec();
+    let mut bytes = BytesMut::with_capacity(answer.len() + receipt.len() + 22);
+    put(&mut bytes, 1, &answer);
+    put(&mut bytes, 2, &receipt);
+    bytes
+}
+
+impl Released<LookupStreamResponse> {
+    /// The response to a query of a stream that is answered.
+    pub fn answered(correlation_id: u64, disclosed: Disclosed<GetPersonAnswer>) -> Self {
+        let mut bytes = sealed(disclosed);
+        let rest = LookupStreamResponse { correlation_id, ..LookupStreamResponse::default() };
+        bytes.put_slice(&rest.encode_to_vec());
         Self { bytes: bytes.freeze(), of: PhantomData }
+    }
+
+    /// The response to a query of a stream that is refused. As with a single call, an error holds nothing of a person.
+    pub fn refused(correlation_id: u64, status: &tonic::Status) -> Self {
+        let mut status = status.details().to_vec();
+        if status.is_empty() {
+            // Not one of our errors, so it has no words of ours and says nothing.
+            status = server::error::refuse(ErrorReason::Internal).details().to_vec();
+        }
+        let rest =
+            LookupStreamResponse { correlation_id, status, ..LookupStreamResponse::default() };
+        Self { bytes: rest.encode_to_vec().into(), of: PhantomData }
     }
 }
 

@@ -7,6 +7,7 @@ use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use opentelemetry::trace::{Span as _, SpanKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::ServiceExt;
 use tracing::Instrument as _;
@@ -54,6 +55,10 @@ pub(crate) struct Calls {
     pub(crate) key_exchange: Option<KeyExchange>,
     /// A call without a deadline gets this one.
     pub(crate) deadline_max: Duration,
+    /// The same for a stream on which the caller goes on asking.
+    pub(crate) stream_max: Duration,
+    /// Whether the connection is about to end.
+    pub(crate) closing: Closing,
     /// How many calls may be under way.
     pub(crate) limits: Arc<Limits>,
     /// Those that were refused for it.
@@ -142,7 +147,13 @@ impl Calls {
             self.shed(caller, path);
             return (error::overloaded(RETRY_AFTER).into_http(), Taken::default());
         }
-        let longest = if watch { WATCH_MAX } else { self.deadline_max };
+        let longest = if watch {
+            WATCH_MAX
+        } else if Methods::is_stream(path) {
+            self.stream_max
+        } else {
+            self.deadline_max
+        };
         let now = tokio::time::Instant::now();
         let Some(deadline) = Deadline::from_headers(request.headers(), now, longest) else {
             let field = "grpc-timeout".to_owned();
@@ -152,6 +163,7 @@ impl Calls {
         };
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(deadline);
+        request.extensions_mut().insert(self.closing.clone());
         if let Some(key_exchange) = self.key_exchange {
             request.extensions_mut().insert(key_exchange);
         }
@@ -164,6 +176,28 @@ impl Calls {
             Ok(Err(never)) => match never {},
             Err(_) => (refused(ErrorReason::DeadlineExceeded), Taken::default()),
         }
+    }
+}
+
+/// Tells the streams of a connection that it is about to end, by age or because the server stops: whoever goes on asking
+/// is to do so on another one.
+#[derive(Debug, Clone, Default)]
+pub struct Closing(CancellationToken);
+
+impl Closing {
+    /// That of the connection by which a request came; of one that came by none it never begins.
+    pub fn of<T>(request: &tonic::Request<T>) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// Waits until it begins.
+    pub async fn begins(&self) {
+        self.0.cancelled().await;
+    }
+
+    /// From now on.
+    pub(crate) fn begin(&self) {
+        self.0.cancel();
     }
 }
 

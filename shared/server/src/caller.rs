@@ -148,6 +148,7 @@ const METHODS: &[Method] = &[
     ("/lienthong.identity.v1.IdentityService/GetPerson", Priority::Ordinary, &[OpenTo::Systems]),
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", Priority::Ordinary, &[OpenTo::Systems]),
     ("/lienthong.identity.v1.IdentityService/ExplainValue", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/lienthong.identity.v1.IdentityService/LookupStream", Priority::Bulk, &[OpenTo::Systems]),
     (
         "/lienthong.register.v1.RegisterService/Apply",
         Priority::Administration,
@@ -194,6 +195,9 @@ const METHODS: &[Method] = &[
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
     ),
 ];
+
+/// Those of them on which the caller goes on asking: a stream lasts as long as `stream_max_seconds` says.
+const STREAMS: &[&str] = &["/lienthong.identity.v1.IdentityService/LookupStream"];
 
 /// What every server answers.
 const EVERYWHERE: &[Method] = &[
@@ -246,6 +250,11 @@ impl Methods {
     /// The name of a method as the table has it, for logs: what a stranger types is not repeated there (I8).
     pub(crate) fn name(self, method: &str) -> Option<&'static str> {
         self.find(method).map(|(name, ..)| *name)
+    }
+
+    /// Whether the caller of this method goes on asking.
+    pub(crate) fn is_stream(method: &str) -> bool {
+        STREAMS.contains(&method)
     }
 
     /// Before which other calls one of this method is taken.
@@ -310,6 +319,15 @@ mod tests {
         for typed in ["/990204000001/x", "/grpc.health.v1.Health/Check/990204000001", ""] {
             assert_eq!(known(typed), None, "{typed}");
         }
+    }
+
+    #[test]
+    fn a_stream_is_a_method_of_ours_and_can_wait() {
+        for stream in STREAMS {
+            assert!(Methods::is_stream(stream));
+            assert_eq!(Methods::LIENTHONG.priority(stream), Priority::Bulk, "{stream}");
+        }
+        assert!(!Methods::is_stream("/lienthong.identity.v1.IdentityService/GetPerson"));
     }
 
     #[test]

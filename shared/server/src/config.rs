@@ -33,6 +33,8 @@ pub struct Config {
     pub revoked_identities: String,
     /// A call without a deadline gets this one; a longer one is cut to it.
     pub deadline_max_seconds: u64,
+    /// The same for a stream on which the caller goes on asking.
+    pub stream_max_seconds: u64,
     /// A handshake that takes longer is cut.
     pub handshake_max_seconds: u64,
     /// Handshakes under way at the same time.

@@ -19,7 +19,7 @@ use tonic::service::Routes;
 
 use crate::{
     Config,
-    call::{Calls, WATCHES_MAX},
+    call::{Calls, Closing, WATCHES_MAX},
     caller::{Caller, Methods, NoCaller},
     handshake::Handshake,
     limits::{Limits, Place},
@@ -127,7 +127,8 @@ impl Connection {
         };
         let _counted = Counted::new();
         tracing::debug!(key_exchange = key_exchange.map(KeyExchange::name), "connection open");
-        let calls = Arc::new(self.calls(who, key_exchange));
+        let closing = Closing::default();
+        let calls = Arc::new(self.calls(who, key_exchange, closing.clone()));
         let active = Active::default();
         let counted = active.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -155,6 +156,7 @@ impl Connection {
             () = &mut cut => return over(say_cut()),
         };
         connection.as_mut().graceful_shutdown();
+        closing.begin();
         let grace = Duration::from_secs(self.config.connection_grace_seconds);
         tokio::select! {
             _ended_either_way = connection => over(why),
@@ -166,13 +168,15 @@ impl Connection {
         }
     }
 
-    fn calls(&self, who: Who, key_exchange: Option<KeyExchange>) -> Calls {
+    fn calls(&self, who: Who, key_exchange: Option<KeyExchange>, closing: Closing) -> Calls {
         Calls {
             routes: self.routes.clone(),
             methods: self.methods,
             who,
             key_exchange,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
+            stream_max: Duration::from_secs(self.config.stream_max_seconds),
+            closing,
             limits: Arc::clone(&self.limits),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
             shed: self.shed.clone(),

@@ -33,6 +33,12 @@ impl Deadline {
         Self(Instant::now() + after)
     }
 
+    /// This one, or `most` from now where that is earlier: for one of many things that are done by it.
+    #[must_use]
+    pub fn within(self, most: Duration) -> Self {
+        Self(self.0.min(Instant::now() + most))
+    }
+
     /// The moment itself.
     pub fn at(self) -> Instant {
         self.0

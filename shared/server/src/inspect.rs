@@ -61,6 +61,7 @@ pub fn server(config: &Config, service: &str, now: OffsetDateTime, faults: &mut 
     faults.required("server.trust_domain", &config.trust_domain);
     for (key, value) in [
         ("server.deadline_max_seconds", config.deadline_max_seconds),
+        ("server.stream_max_seconds", config.stream_max_seconds),
         ("server.handshake_max_seconds", config.handshake_max_seconds),
         ("server.handshakes_max", config.handshakes_max as u64),
         ("server.handshakes_per_address_max", config.handshakes_per_address_max as u64),

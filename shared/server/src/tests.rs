@@ -228,6 +228,7 @@ pub(crate) fn config(pki: &Pki, deadline_max_seconds: u64) -> Config {
         crl: String::new(),
         revoked_identities: String::new(),
         deadline_max_seconds,
+        stream_max_seconds: deadline_max_seconds,
         handshake_max_seconds: 10,
         handshakes_max: 16,
         handshakes_per_address_max: 16,

@@ -54,6 +54,18 @@ impl Trace {
         CURRENT.scope(self, call).await
     }
 
+    /// Work that goes on after the handler of the call under way has returned, such as that of a stream: it has the ids of
+    /// that call.
+    pub fn go_on<F: Future>(work: F) -> impl Future<Output = F::Output> {
+        let current = CURRENT.try_with(Clone::clone).ok();
+        async move {
+            match current {
+                Some(trace) => trace.scope(work).await,
+                None => work.await,
+            }
+        }
+    }
+
     /// Puts the ids of the call under way, if there is one, on a call that it makes.
     pub(crate) fn continue_in(headers: &mut HeaderMap) {
         let put = |trace: &Self| {

@@ -9,6 +9,7 @@ use contract::{
 };
 use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
 use server::{Caller, Channel, Deadline, error::refuse};
+use time::OffsetDateTime;
 
 /// What the caller wants to do with the items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub struct Decision {
     pub agreement: String,
     /// What a caller must know of the person.
     pub claims: ClaimsRule,
+    /// When it ends: the earliest end of anything it was built from. In the past where policy names none, so that nobody
+    /// keeps it.
+    pub valid_until: OffsetDateTime,
     /// The decision itself.
     pub verdict: Result<DecisionTable, Denial>,
 }
@@ -145,6 +149,10 @@ fn decision(response: DecideResponse, items: &[String]) -> Option<Decision> {
     };
     let claims = response.claims.unwrap_or_default();
     let year_suffices = claims.year_suffices;
+    let valid_until = response
+        .valid_until
+        .and_then(|until| OffsetDateTime::from_unix_timestamp(until.seconds).ok())
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
     Some(Decision {
         id: response.decision_id,
         revision: response.policy_revision,
@@ -152,6 +160,7 @@ fn decision(response: DecideResponse, items: &[String]) -> Option<Decision> {
         database: response.database,
         agreement: response.agreement,
         claims: ClaimsRule { waived: claims.waived, year_suffices },
+        valid_until,
         verdict,
     })
 }

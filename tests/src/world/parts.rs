@@ -75,6 +75,20 @@ impl World {
         self.policy = Some(Part { running, service });
     }
 
+    /// Starts policy anew with a registry in which `old` is replaced by `new`.
+    ///
+    /// # Panics
+    /// When `old` is not in it, or policy does not run.
+    pub async fn change_registry(&mut self, old: &str, new: &str) {
+        let file = self.file("registry.toml");
+        let text = std::fs::read_to_string(&file).expect("the registry");
+        assert!(text.contains(old), "`{old}` is not in the registry");
+        self.stop_policy().await;
+        lienthong::pki::write_secret(std::path::Path::new(&file), &text.replace(old, new))
+            .expect("a file can be written");
+        self.start_policy().await;
+    }
+
     /// Opens the road to policy again.
     ///
     /// # Panics

@@ -14,6 +14,7 @@ mod authority;
 mod bad_days;
 mod bad_input;
 mod budget;
+mod bulk;
 mod canary;
 mod contribution;
 mod exchange;

@@ -2,6 +2,7 @@
 
 mod explain_value;
 mod get_person;
+mod lookup_stream;
 mod verify_claims;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use contract::{
     audit::v1::AccessOutcome,
     identity::v1::{
         ExplainValueRequest, ExplainValueResponse, GetPersonRequest, GetPersonResponse,
-        VerifyClaimsRequest, VerifyClaimsResponse,
+        LookupStreamRequest, VerifyClaimsRequest, VerifyClaimsResponse,
     },
     r#type::v1::{AccessBasis, ErrorReason},
 };
@@ -18,13 +19,15 @@ use disclosure::{
     Access, Answer, Disclosed, Exact, Released,
     identity::v1::identity_service_server::IdentityService,
 };
-use server::{Caller, Deadline, context, error::refuse};
-use tonic::{Request, Response, Status};
+use server::{Caller, Closing, Deadline, context, error::refuse};
+use tonic::{Request, Response, Status, Streaming};
 use wire::{
     Faults,
     policy::{Act, Decision, Denial},
     record, subject,
 };
+
+pub(super) use lookup_stream::Turns;
 
 use super::Shared;
 use crate::{
@@ -46,14 +49,14 @@ impl IdentityService for Identity {
         let (message, lists) = (exact.message(), &self.0.lists);
         let (lookup, basis) = get_person::checked(message, lists, self.0.app.clock.today())?;
         let method = "/lienthong.identity.v1.IdentityService/GetPerson";
-        // What was known or true before is more than what is current.
-        let act = if lookup.as_of.is_some() { Act::Explain } else { Act::Obtain };
-        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method, act };
+        let act = get_person::act(lookup.as_of.as_ref());
+        let (shared, bytes) = (&*self.0, exact.bytes().as_ref());
+        let call = Call { shared, caller: &caller, deadline, bytes, method, claims: CLAIMS };
         let items = message.items.as_slice();
         let build = |decision: &Decision, looked: &Looked| {
-            get_person::answer(message, decision, looked, lists)
+            get_person::answer(&message.request_id, decision, looked, lists)
         };
-        Ok(Response::new(call.answer(&lookup, basis, items, build).await?.into()))
+        Ok(Response::new(call.answer(act, &lookup, basis, items, build).await?.into()))
     }
 
     async fn verify_claims(
@@ -66,11 +69,12 @@ impl IdentityService for Identity {
         let verify_claims::Checked { lookup, basis, items, values } =
             verify_claims::checked(message, &self.0.lists, self.0.app.clock.today())?;
         let (method, act) = ("/lienthong.identity.v1.IdentityService/VerifyClaims", Act::Obtain);
-        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method, act };
+        let (shared, bytes) = (&*self.0, exact.bytes().as_ref());
+        let call = Call { shared, caller: &caller, deadline, bytes, method, claims: CLAIMS };
         let build = |decision: &Decision, looked: &Looked| {
             verify_claims::answer(message, decision, looked, &values)
         };
-        Ok(Response::new(call.answer(&lookup, basis, &items, build).await?.into()))
+        Ok(Response::new(call.answer(act, &lookup, basis, &items, build).await?.into()))
     }
 
     async fn explain_value(
@@ -82,46 +86,75 @@ impl IdentityService for Identity {
         let (message, lists) = (exact.message(), &self.0.lists);
         let (lookup, basis) = explain_value::checked(message, lists, self.0.app.clock.today())?;
         let (method, act) = ("/lienthong.identity.v1.IdentityService/ExplainValue", Act::Explain);
-        let call = Call { shared: &self.0, caller, deadline, bytes: exact.bytes(), method, act };
+        let (shared, bytes) = (&*self.0, exact.bytes().as_ref());
+        let call = Call { shared, caller: &caller, deadline, bytes, method, claims: CLAIMS };
         let items = std::slice::from_ref(&message.item);
         let build = |decision: &Decision, looked: &Looked| {
             explain_value::answer(message, decision, looked, lists)
         };
-        Ok(Response::new(call.answer(&lookup, basis, items, build).await?.into()))
+        Ok(Response::new(call.answer(act, &lookup, basis, items, build).await?.into()))
+    }
+
+    type LookupStreamStream = lookup_stream::Responses;
+
+    async fn lookup_stream(
+        &self,
+        request: Request<Streaming<Exact<LookupStreamRequest>>>,
+    ) -> Result<Response<lookup_stream::Responses>, Status> {
+        let (caller, deadline) = context(&request)?;
+        let closing = Closing::of(&request);
+        let (shared, queries) = (Arc::clone(&self.0), request.into_inner());
+        Ok(Response::new(lookup_stream::start(shared, caller, deadline, closing, queries)))
     }
 }
 
-/// One call under way.
+/// Where a request of one person has its claims.
+const CLAIMS: &str = "claims";
+
+/// One call under way, or one query of a stream.
 struct Call<'a> {
     shared: &'a Shared,
-    caller: Caller,
+    caller: &'a Caller,
     deadline: Deadline,
+    /// The exact bytes of what is asked.
     bytes: &'a [u8],
     method: &'static str,
-    act: Act,
+    /// Path of the field that has the claims.
+    claims: &'static str,
 }
 
 impl Call<'_> {
     /// Decide, read, build the answer, record it; only then is there anything to release.
     async fn answer<A: prost::Message>(
         &self,
+        act: Act,
         lookup: &Lookup,
         basis: &AccessBasis,
         items: &[String],
         build: impl FnOnce(&Decision, &Looked) -> A,
     ) -> Result<Disclosed<A>, Status> {
         let policy = &self.shared.clients.policy;
-        let decided = policy.decide(self.deadline, &self.caller, self.act, basis, items);
+        let decided = policy.decide(self.deadline, self.caller, act, basis, items);
         let decision = decided.await.map_err(|error| error.refusal(self.deadline))?;
+        self.answer_under(&decision, lookup, build).await
+    }
+
+    /// The same under a decision that was made.
+    async fn answer_under<A: prost::Message>(
+        &self,
+        decision: &Decision,
+        lookup: &Lookup,
+        build: impl FnOnce(&Decision, &Looked) -> A,
+    ) -> Result<Disclosed<A>, Status> {
         let table = match &decision.verdict {
             Ok(table) => table,
-            Err(denial) => return Err(self.refuse(&decision, denial, &[]).await),
+            Err(denial) => return Err(self.refuse(decision, denial, &[]).await),
         };
-        let looked = match self.shared.app.look_up(self.deadline, lookup, &decision, table).await {
+        let looked = match self.shared.app.look_up(self.deadline, lookup, decision, table).await {
             Ok(looked) => looked,
-            Err(reason) => return Err(self.no_answer(&decision, reason).await),
+            Err(reason) => return Err(self.no_answer(decision, reason).await),
         };
-        let answer = Answer::new(&build(&decision, &looked));
+        let answer = Answer::new(&build(decision, &looked));
         let outcome = match looked.finding.ending {
             Ending::Shown => AccessOutcome::Answered,
             Ending::Absent => AccessOutcome::Absent,
@@ -130,7 +163,7 @@ impl Call<'_> {
         };
         let person = looked.record.as_ref().map(|record| record.person_id.as_str());
         let (facts, row) = (looked.finding.facts.clone(), looked.finding.row.as_ref());
-        let decided = record::answered(&decision, outcome, person, facts, row);
+        let decided = record::answered(decision, outcome, person, facts, row);
         let (access, recorder) = (self.access(), &self.shared.clients.recorder);
         let receipt = recorder.record(self.deadline, &access, &decided, &answer);
         let receipt = receipt.await.map_err(|error| error.refusal(self.deadline))?;
@@ -138,7 +171,7 @@ impl Call<'_> {
     }
 
     fn access(&self) -> Access<'_> {
-        Access { method: self.method, caller: &self.caller, request: self.bytes }
+        Access { method: self.method, caller: self.caller, request: self.bytes }
     }
 
     /// A lookup that ended before there was an answer; what the policy or the budget refused is recorded.
@@ -146,7 +179,7 @@ impl Call<'_> {
         match reason {
             NoAnswer::ClaimsMissing => {
                 let mut faults = Faults::default();
-                subject::claims_missing("claims", &mut faults);
+                subject::claims_missing(self.claims, &mut faults);
                 faults.finish().err().unwrap_or_else(|| refuse(ErrorReason::Internal))
             }
             NoAnswer::NothingAllowed => {

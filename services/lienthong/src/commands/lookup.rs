@@ -12,7 +12,9 @@ use contract::{
 use lienthong::demo::{BirthDate, Subject};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-pub(super) use answer::{NO_MATCH, held_json, held_text, outcome};
+pub(super) use answer::{
+    NO_MATCH, held_json, held_text, json as answer_json, outcome, text as answer_text,
+};
 
 use super::{
     connection::{Connected, Connection},
@@ -101,16 +103,19 @@ impl Whom {
             (None, Some(old), _) => subject_ref::Subject::OldNumber(old),
             (None, None, token) => subject_ref::Subject::Token(token.unwrap_or_default()),
         };
-        let born = sample.map(|s| {
-            let BirthDate { year, month, day } = s.date_of_birth;
-            PartialDate { year, month: month.into(), day: day.into() }
-        });
+        let born = sample.map(|s| written(s.date_of_birth));
         let name = self.name.or(sample.map(|s| s.full_name.clone()));
         let born = self.born.map(|date| date.0).or(born);
         let claims = (name.is_some() || born.is_some())
             .then(|| Claims { full_name: name.unwrap_or_default(), date_of_birth: born });
         Ok((SubjectRef { subject: Some(subject) }, claims))
     }
+}
+
+/// A sample person's date of birth as the contract writes it.
+pub(super) fn written(born: BirthDate) -> PartialDate {
+    let BirthDate { year, month, day } = born;
+    PartialDate { year, month: month.into(), day: day.into() }
 }
 
 fn sample<'a>(samples: &'a [Subject], wanted: &str) -> Result<&'a Subject, Ending> {

@@ -87,35 +87,38 @@ pub(crate) fn say(line: &str) {
 /// an answer of its own, with a reason in both languages.
 pub(crate) fn refuse(refused: &Refused, format: Format, out: &mut impl Write) -> Result<()> {
     match format {
-        Format::Text => say(refusal(refused).trim_end()),
-        Format::Json => {
-            let metadata: serde_json::Map<_, _> =
-                refused.metadata.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
-            let fields: Vec<_> = refused
-                .fields
-                .iter()
-                .map(|(field, fault)| json!({ "field": field, "fault": fault }))
-                .collect();
-            let unmet: Vec<_> = refused
-                .unmet
-                .iter()
-                .map(|(reason, subject)| json!({ "reason": reason, "subject": subject }))
-                .collect();
-            let refused = json!({
-                "code": refused.code,
-                "reason": refused.reason,
-                "message": { "vi": refused.vi, "en": refused.message },
-                "fields": fields,
-                "unmet": unmet,
-                "metadata": metadata,
-            });
-            print(&json!({ "refused": refused }), out)?;
-        }
+        Format::Text => say(refused_text(refused).trim_end()),
+        Format::Json => print(&json!({ "refused": refused_json(refused) }), out)?,
     }
     Err(Ending::Failed.into())
 }
 
-fn refusal(refused: &Refused) -> String {
+/// Why a call was refused, for programs.
+pub(crate) fn refused_json(refused: &Refused) -> serde_json::Value {
+    let metadata: serde_json::Map<_, _> =
+        refused.metadata.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
+    let fields: Vec<_> = refused
+        .fields
+        .iter()
+        .map(|(field, fault)| json!({ "field": field, "fault": fault }))
+        .collect();
+    let unmet: Vec<_> = refused
+        .unmet
+        .iter()
+        .map(|(reason, subject)| json!({ "reason": reason, "subject": subject }))
+        .collect();
+    json!({
+        "code": refused.code,
+        "reason": refused.reason,
+        "message": { "vi": refused.vi, "en": refused.message },
+        "fields": fields,
+        "unmet": unmet,
+        "metadata": metadata,
+    })
+}
+
+/// Why a call was refused, for persons.
+pub(crate) fn refused_text(refused: &Refused) -> String {
     let mut text = match refused.reason.as_str() {
         // None of the service's words: it was not reached, or something between went wrong.
         "" => format!("lienthong: no answer: {}", refused.code),
@@ -188,7 +191,7 @@ mod tests {
             "\"7\"",
         ] {
             assert!(text.contains(part), "{part}");
-            assert!(refusal(&refused).contains(part.trim_matches('"')), "{part}");
+            assert!(refused_text(&refused).contains(part.trim_matches('"')), "{part}");
         }
     }
 }

@@ -27,6 +27,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
     let mut out = Vec::new();
     match cli.command {
         Command::Lookup(arguments) => lookup::run(*arguments, &mut out).await,
+        Command::LookupStream(arguments) => lookup_stream::run(*arguments, &mut out).await,
         Command::Verify(arguments) => verify::run(*arguments, &mut out).await,
         Command::Explain(arguments) => explain::run(*arguments, &mut out).await,
         Command::Contribute(arguments) => contribute::run(*arguments, &mut out).await,
@@ -109,6 +110,8 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     assert!(usage(run(&[&looked[..], &["--item", "sex", "--as", "nobody"]].concat()).await));
     assert!(usage(run(&looked).await));
     assert!(usage(run(&["lookup", "--number", "1", "--item", "sex"]).await));
+
+    many_are_asked_about_on_one_stream(file, &at.to_string()).await;
 
     let claims =
         ["--claim", "nationality=code:nationality/iso-3166-1/LA", "--claim", "religion=text:x"];
@@ -201,6 +204,53 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     assert!(after["size"].as_u64() >= checkpoint["size"].as_u64());
     // Nobody is there any more.
     assert!(failed(run(&[&looked[..], &["--item", "sex"]].concat()).await));
+}
+
+/// The sample persons, and those of a file: each line has what came of it, and its receipt holds.
+async fn many_are_asked_about_on_one_stream(demo: &str, at: &str) {
+    let told: Value = serde_json::from_str(&std::fs::read_to_string(demo).unwrap()).unwrap();
+    let subjects = told["subjects"].as_array().unwrap();
+    let save = format!("{at}/many");
+    let samples = [
+        "lookup-stream",
+        "--demo",
+        demo,
+        "--samples",
+        "--item",
+        "birth_full_name",
+        "--save",
+        &save,
+    ];
+    let printed = run(&[&samples[..], &["--format", "json"]].concat()).await.unwrap();
+    let mut lines: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.sort_by_key(|line| line["line"].as_u64());
+    assert_eq!(lines.len(), subjects.len());
+    for (place, (line, subject)) in (1..).zip(lines.iter().zip(subjects)) {
+        assert_eq!(line["line"], place);
+        let expected = if subject["kind"] == "protected" { "no_match" } else { "match" };
+        assert_eq!(line["answer"]["outcome"], expected);
+        assert_eq!(line["answer"]["receipt"]["checked"], true);
+        let verified = run(&["audit", "verify", &format!("{save}/{place}")]).await.unwrap();
+        assert!(verified.contains("IdentityService/LookupStream"), "{verified}");
+    }
+    assert!(run(&samples).await.is_err(), "what was saved is not written over");
+    let adult = subjects.iter().find(|subject| subject["kind"] == "adult").unwrap();
+    let named = serde_json::json!({ "personal_number": adult["personal_number"] });
+    let persons = format!("{at}/persons.jsonl");
+    // Without claims it is refused; a token of nobody is no match; what is no line ends the asking.
+    std::fs::write(&persons, format!("{named}\n{{\"token\":\"t-1\"}}\n")).unwrap();
+    let asked = ["lookup-stream", "--demo", demo, "--file", &persons, "--item", "sex"];
+    let ended = run(&asked).await.unwrap_err();
+    assert!(matches!(ended.downcast_ref(), Some(Ending::Incomplete)), "{ended:#}");
+    std::fs::write(&persons, "{\"token\":\"t-1\"}\nnonsense\n").unwrap();
+    let ended = run(&asked).await.unwrap_err();
+    assert!(format!("{ended:#}").contains("line 2 of"), "{ended:#}");
+    std::fs::write(&persons, "{\"token\":\"t-1\"}\n").unwrap();
+    let text = run(&asked).await.unwrap();
+    assert!(text.contains("line 1\nNo match"), "{text}");
+    assert!(failed(run(&[&asked[..], &["--item", "*"]].concat()).await));
+    assert!(usage(run(&asked[..5]).await));
 }
 
 /// What stands in a line of the tour whoever runs it: the headings whole, elsewhere what stands before the value.

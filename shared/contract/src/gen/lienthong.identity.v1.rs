@@ -89,6 +89,71 @@ pub struct GetPersonAnswer {
     #[prost(bool, tag = "11")]
     pub number_replaced: bool,
 }
+/// A message of the caller on a stream of lookups: the opening, and nothing else, in the first one; one query in each after
+/// it. What a receipt proves to have been asked is the exact bytes of the first message followed by those of the query's
+/// message, with nothing between them: read as one LookupStreamRequest they have both. (Hence these are no `oneof`, of
+/// which only the last would be read.)
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LookupStreamRequest {
+    /// What holds for the whole stream. Required in the first message, not allowed in another one.
+    #[prost(message, optional, tag = "1")]
+    pub opening: ::core::option::Option<LookupStreamOpening>,
+    /// A question about one person. Required in every message but the first, not allowed there.
+    #[prost(message, optional, tag = "2")]
+    pub query: ::core::option::Option<LookupStreamQuery>,
+}
+/// What holds for all queries of a stream.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LookupStreamOpening {
+    /// Ids of the wanted items, from the item catalogue: at least one, none twice, no wildcard, at most 64.
+    #[prost(string, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The ground of the requests. Required.
+    #[prost(message, optional, tag = "2")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The caller's own id of the whole, at most 40 characters (MaYeuCau); each answer repeats it. Required; holds no
+    /// personal data.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Another moment than now, as in GetPersonRequest.
+    #[prost(message, optional, tag = "4")]
+    pub as_of: ::core::option::Option<AsOf>,
+}
+/// A question about one person, on a stream.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LookupStreamQuery {
+    /// The caller's number for this query, by which it knows the response. Required, so not 0; not that of a query that has
+    /// no response yet; holds no personal data.
+    #[prost(uint64, tag = "1")]
+    pub correlation_id: u64,
+    /// Who is asked about. Required.
+    #[prost(message, optional, tag = "2")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the caller knows of the person, as in GetPersonRequest.
+    #[prost(message, optional, tag = "3")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// The answer must have seen at least this version of the register (I10). 0 means any.
+    #[prost(uint64, tag = "4")]
+    pub min_version: u64,
+}
+/// The response to one query of a stream: answer and receipt, or the status of an error.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LookupStreamResponse {
+    /// The answer, of the same kind as that of GetPerson. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<GetPersonAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+    /// The query's number; 0 for a message that had none.
+    #[prost(uint64, tag = "3")]
+    pub correlation_id: u64,
+    /// Why the query has no answer; empty where it has one. A google.rpc.Status, serialised: the very bytes that a single
+    /// call has in `grpc-status-details-bin`, with the code, ErrorInfo, BadRequest and LocalizedMessage, so that a client
+    /// reads both with the same function. Paths of faulty fields begin at LookupStreamRequest.
+    #[prost(bytes = "vec", tag = "4")]
+    pub status: ::prost::alloc::vec::Vec<u8>,
+}
 /// Claimed values to hold against the register.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct VerifyClaimsRequest {
@@ -601,6 +666,57 @@ pub mod identity_service_client {
                     ),
                 );
             self.inner.unary(req, path, codec).await
+        }
+        /// Gives the requested items of many persons on one stream. The first message opens it with what holds for all of them,
+        /// the ground and the items; each message after it is a query about one person, and has one response, in any order. A
+        /// query is a GetPerson in every respect: decided, answered, recorded with a receipt of its own, and charged as that is.
+        /// A query that is refused has the error as its response and does not end the stream.
+        ///
+        /// At most 64 queries of a stream are under way: read, and their response not yet taken by the transport. The server
+        /// reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
+        /// DEADLINE_EXCEEDED. The decision is asked for once and kept for up to one second, or until it ends; after that it is
+        /// asked for anew with the next query, so whoever is suspended, or loses its agreement, is refused within a second also
+        /// on a stream that is open.
+        ///
+        /// The stream ends with OK when the caller has ended its side and every query has its response; with DEADLINE_EXCEEDED at
+        /// the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says otherwise); with
+        /// UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under way has its
+        /// responses. Where it ends otherwise than with OK, ask again whatever has no response: each time is recorded, and a miss
+        /// is charged again.
+        ///
+        /// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when the opening is faulty, or a message cannot be parsed;
+        /// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for an opening of more than 16 KiB, or a message of more than 256 KiB; those above.
+        /// Errors of a query: as GetPerson; MESSAGE_TOO_LARGE above 16 KiB.
+        pub async fn lookup_stream(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::LookupStreamRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::LookupStreamResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.IdentityService/LookupStream",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.identity.v1.IdentityService",
+                        "LookupStream",
+                    ),
+                );
+            self.inner.streaming(req, path, codec).await
         }
     }
 }

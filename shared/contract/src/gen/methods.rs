@@ -19,6 +19,7 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.identity.v1.IdentityService/GetPerson", true),
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", true),
     ("/lienthong.identity.v1.IdentityService/ExplainValue", true),
+    ("/lienthong.identity.v1.IdentityService/LookupStream", false),
     ("/lienthong.policy.v1.PolicyService/Decide", true),
     ("/lienthong.register.v1.FeedService/ListChanges", true),
     ("/lienthong.register.v1.RegisterService/Apply", true),

@@ -67,6 +67,46 @@ pub mod identity_service_server {
             >,
             tonic::Status,
         >;
+        /// Server streaming response type for the LookupStream method.
+        type LookupStreamStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    crate::Released<::contract::identity::v1::LookupStreamResponse>,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Gives the requested items of many persons on one stream. The first message opens it with what holds for all of them,
+        /// the ground and the items; each message after it is a query about one person, and has one response, in any order. A
+        /// query is a GetPerson in every respect: decided, answered, recorded with a receipt of its own, and charged as that is.
+        /// A query that is refused has the error as its response and does not end the stream.
+        ///
+        /// At most 64 queries of a stream are under way: read, and their response not yet taken by the transport. The server
+        /// reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
+        /// DEADLINE_EXCEEDED. The decision is asked for once and kept for up to one second, or until it ends; after that it is
+        /// asked for anew with the next query, so whoever is suspended, or loses its agreement, is refused within a second also
+        /// on a stream that is open.
+        ///
+        /// The stream ends with OK when the caller has ended its side and every query has its response; with DEADLINE_EXCEEDED at
+        /// the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says otherwise); with
+        /// UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under way has its
+        /// responses. Where it ends otherwise than with OK, ask again whatever has no response: each time is recorded, and a miss
+        /// is charged again.
+        ///
+        /// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when the opening is faulty, or a message cannot be parsed;
+        /// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for an opening of more than 16 KiB, or a message of more than 256 KiB; those above.
+        /// Errors of a query: as GetPerson; MESSAGE_TOO_LARGE above 16 KiB.
+        async fn lookup_stream(
+            &self,
+            request: tonic::Request<
+                tonic::Streaming<
+                    crate::Exact<::contract::identity::v1::LookupStreamRequest>,
+                >,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<Self::LookupStreamStream>,
+            tonic::Status,
+        >;
     }
     /// The register as integrating agencies see it (Decision 1911/QD-TTg, Art. 2(1)).
     #[derive(Debug)]
@@ -291,6 +331,59 @@ pub mod identity_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.identity.v1.IdentityService/LookupStream" => {
+                    #[allow(non_camel_case_types)]
+                    struct LookupStreamSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::StreamingService<
+                        crate::Exact<::contract::identity::v1::LookupStreamRequest>,
+                    > for LookupStreamSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::LookupStreamResponse,
+                        >;
+                        type ResponseStream = T::LookupStreamStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<
+                                    crate::Exact<::contract::identity::v1::LookupStreamRequest>,
+                                >,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::lookup_stream(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LookupStreamSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -2,16 +2,17 @@
 
 use contract::{
     identity::v1::{self as wire_identity, GetPersonAnswer, GetPersonRequest, LookupOutcome},
-    r#type::v1::{self as types, AccessBasis, ErrorReason, item_outcome},
+    r#type::v1::{self as types, AccessBasis, ErrorReason, SubjectRef, item_outcome},
 };
-use model::{CodeLists, GoldenRecord, Precision};
+use model::{Claims, CodeLists, GoldenRecord, Precision};
 use server::error::refuse;
 use time::Date;
 use tonic::Status;
 use wire::{
     Fault, Faults, basis,
-    policy::Decision,
-    subject, timestamp, timestamp_us,
+    policy::{Act, Decision},
+    subject::{self, Named},
+    timestamp, timestamp_us,
     value::{Reader, write_held},
 };
 
@@ -30,25 +31,69 @@ pub(super) fn checked<'a>(
     today: Date,
 ) -> Result<(Lookup, &'a AccessBasis), Status> {
     let mut faults = Faults::default();
-    let subject = subject::read_named("subject", request.subject.as_ref(), &mut faults);
-    let claims = request.claims.as_ref();
-    let claims = claims.map(|c| subject::read_claims("claims", c, lists, &mut faults));
-    subject::check_born("claims", claims.as_ref().and_then(Option::as_ref), today, &mut faults);
-    basis::check_items(&request.items, &mut faults);
-    let basis = basis::check(request.basis.as_ref(), &mut faults);
-    faults.text("request_id", &request.request_id, REQUEST_ID_MAX);
-    let as_of = request.as_of.as_ref().map(|as_of| moment(as_of, lists, &mut faults));
+    let GetPersonRequest { subject, claims, items, basis, request_id, min_version, as_of } =
+        request;
+    let whom = whom(subject.as_ref(), claims.as_ref(), lists, today, &mut faults);
+    let ground = ground(items, basis.as_ref(), request_id, as_of.as_ref(), lists, &mut faults);
     faults.finish()?;
     // Whatever is not there was named above.
-    let (Some(subject), Some(basis)) = (subject, basis) else {
+    let (Some(whom), Some((basis, as_of))) = (whom, ground) else {
         return Err(refuse(ErrorReason::Internal));
     };
-    let min_version = request.min_version;
-    let (claims, relations) = (claims.flatten(), request.items.iter().any(|i| names_others(i)));
-    Ok((
-        Lookup { subject, claims, min_version, comparisons: 0, relations, explain: None, as_of },
-        basis,
-    ))
+    Ok((lookup(whom, *min_version, items, as_of), basis))
+}
+
+/// Who is asked about, and what the caller knows of that person.
+pub(super) struct Whom {
+    subject: Named,
+    claims: Option<Claims>,
+}
+
+/// Reads who is asked about; none when that is not said.
+pub(super) fn whom(
+    subject: Option<&SubjectRef>,
+    claims: Option<&types::Claims>,
+    lists: &CodeLists,
+    today: Date,
+    faults: &mut Faults,
+) -> Option<Whom> {
+    let subject = subject::read_named("subject", subject, faults);
+    let claims = claims.map(|c| subject::read_claims("claims", c, lists, faults));
+    subject::check_born("claims", claims.as_ref().and_then(Option::as_ref), today, faults);
+    Some(Whom { subject: subject?, claims: claims.flatten() })
+}
+
+/// Reads what is asked for and on which ground, which may be said for many persons at once; none when there is no ground.
+pub(super) fn ground<'a>(
+    items: &[String],
+    basis: Option<&'a AccessBasis>,
+    request_id: &str,
+    as_of: Option<&wire_identity::AsOf>,
+    lists: &CodeLists,
+    faults: &mut Faults,
+) -> Option<(&'a AccessBasis, Option<AsOf>)> {
+    basis::check_items(items, faults);
+    let basis = basis::check(basis, faults);
+    faults.text("request_id", request_id, REQUEST_ID_MAX);
+    let as_of = as_of.map(|as_of| moment(as_of, lists, faults));
+    Some((basis?, as_of))
+}
+
+/// The lookup of a person that was read.
+pub(super) fn lookup(
+    whom: Whom,
+    min_version: u64,
+    items: &[String],
+    as_of: Option<AsOf>,
+) -> Lookup {
+    let Whom { subject, claims } = whom;
+    let relations = items.iter().any(|item| names_others(item));
+    Lookup { subject, claims, min_version, comparisons: 0, relations, explain: None, as_of }
+}
+
+/// What is asked for: what was known or true before is more than what is current.
+pub(super) fn act(as_of: Option<&AsOf>) -> Act {
+    if as_of.is_some() { Act::Explain } else { Act::Obtain }
 }
 
 /// The moment that is asked about.
@@ -79,7 +124,7 @@ pub(super) fn etag(record: &GoldenRecord) -> String {
 
 /// The answer.
 pub(super) fn answer(
-    request: &GetPersonRequest,
+    request_id: &str,
     decision: &Decision,
     looked: &Looked,
     lists: &CodeLists,
@@ -100,7 +145,7 @@ pub(super) fn answer(
         valid_until: Some(timestamp(looked.valid_until)),
         decision_id: decision.id.clone(),
         policy_revision: decision.revision.clone(),
-        request_id: request.request_id.clone(),
+        request_id: request_id.to_owned(),
         known_time: looked.known_at_us.filter(|_| shown.is_some()).map(timestamp_us),
         number_replaced: looked.number_replaced,
     }

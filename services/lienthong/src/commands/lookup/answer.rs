@@ -43,7 +43,12 @@ pub(super) fn print(
     }
 }
 
-fn text(answer: GetPersonAnswer, checked: &Checked, out: &mut impl Write) -> Result<()> {
+/// For persons.
+pub(in crate::commands) fn text(
+    answer: GetPersonAnswer,
+    checked: &Checked,
+    out: &mut impl Write,
+) -> Result<()> {
     if answer.outcome() == LookupOutcome::Match {
         let width = answer.items.iter().map(|item| item.item.len()).max().unwrap_or(0).max(11);
         for item in answer.items {
@@ -94,7 +99,8 @@ pub(in crate::commands) fn held_text(held: HeldValue, note: &str) -> String {
     format!("{value}  [{}{}{note}]", provenance.source, since.unwrap_or_default())
 }
 
-fn json(answer: GetPersonAnswer, checked: &Checked) -> Value {
+/// For programs.
+pub(in crate::commands) fn json(answer: GetPersonAnswer, checked: &Checked) -> Value {
     json!({
         "outcome": outcome(answer.outcome()),
         "items": answer.items.into_iter().map(item).collect::<Vec<_>>(),
