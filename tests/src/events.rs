@@ -231,6 +231,7 @@ pub fn register_config() -> identity::Config {
         log_key_file: String::new(),
         misses_max: 0,
         comparisons_max: 0,
+        tries_per_name_max: 0,
         misses_window_seconds: 1,
         answer_valid_seconds: 0,
         batch_max: 1,

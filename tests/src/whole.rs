@@ -129,6 +129,23 @@ impl Prepared {
         &self.files[name]
     }
 
+    /// Lets civil status obtain these items for corrections, have them explained, and find persons by them.
+    ///
+    /// # Panics
+    /// When it could not obtain anything before.
+    pub fn shows_civil_status(&self, items: &[&str]) {
+        let file = &self.settings.policy.registry_file;
+        let mut text = std::fs::read_to_string(file).unwrap();
+        for action in ["obtain", "explain", "resolve", "search"] {
+            let grant = format!("action = \"{action}\"\nprocedure = \"civil-status-correction\"\n");
+            let begins = text.find(&grant).unwrap();
+            let list = begins + text[begins..].find("items = ").unwrap();
+            let ends = list + text[list..].find(']').unwrap() + 1;
+            text.replace_range(list..ends, &format!("items = {items:?}"));
+        }
+        std::fs::write(file, text).unwrap();
+    }
+
     /// The folder of everything that is a file.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {

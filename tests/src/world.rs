@@ -277,6 +277,16 @@ impl World {
         self.identity.as_ref().expect("identity runs").running.address()
     }
 
+    /// Adds persons to the register while identity runs, each with a number of its own.
+    ///
+    /// # Panics
+    /// When identity is stopped, or the register refuses.
+    pub async fn add(&self, persons: Vec<identity::Newcomer>) {
+        let known_at_us = i64::try_from(NOW.unix_timestamp_nanos() / 1_000).expect("it fits");
+        let register = self.identity.as_ref().expect("identity runs").service.store();
+        register.load(persons, "added", known_at_us).await.expect("it loads");
+    }
+
     /// How many statements identity has sent to the register.
     ///
     /// # Panics

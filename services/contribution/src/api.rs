@@ -1,6 +1,7 @@
 //! `ContributionService`: messages to domain types, the use case, the gate.
 
 mod form;
+mod stream;
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use contract::{
     audit::v1::{AccessOutcome, Refusal},
     contribution::v1::{
         ContributionReceipt, ContributionState, IngestRequest, IngestResponse,
-        SubmitContributionRequest, SubmitContributionResponse,
+        StreamContributionsResponse, SubmitContributionRequest, SubmitContributionResponse,
     },
     r#type::v1::ErrorReason,
 };
@@ -19,16 +20,17 @@ use disclosure::{
         contribution_service_server::{ContributionService, ContributionServiceServer},
         ingest_service_server::{IngestService, IngestServiceServer},
     },
+    streaming::Responses,
 };
 use form::Form;
 use model::CodeLists;
 use server::{
-    Caller, Deadline, Routes,
+    Caller, Closing, Deadline, Routes,
     caller::Kind,
     context,
     error::{Precondition, refuse, refuse_with, unmet},
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use wire::{
     Fault, Faults,
     policy::{Act, Decision, Denial},
@@ -85,6 +87,18 @@ impl ContributionService for Contribution {
         let (source, bytes) = (caller.clone(), exact.bytes());
         let call = Call { shared: &self.0, method: SUBMIT, caller, source, deadline, bytes };
         Ok(Response::new(call.submit(exact.message()).await?.into()))
+    }
+
+    type StreamContributionsStream = Responses<StreamContributionsResponse>;
+
+    async fn stream_contributions(
+        &self,
+        request: Request<Streaming<Exact<SubmitContributionRequest>>>,
+    ) -> Result<Response<Self::StreamContributionsStream>, Status> {
+        let (caller, deadline) = context(&request)?;
+        let closing = Closing::of(&request);
+        let (shared, messages) = (Arc::clone(&self.0), request.into_inner());
+        Ok(Response::new(stream::start(shared, caller, deadline, closing, messages)))
     }
 }
 

@@ -3,30 +3,42 @@
 mod feed;
 mod identity;
 mod register;
+mod search;
 
 use std::sync::Arc;
 
-use contract::audit::v1::Refusal;
+use contract::{audit::v1::Refusal, r#type::v1::ErrorReason};
 use disclosure::{
     Access, Answer,
-    identity::v1::identity_service_server::IdentityServiceServer,
+    identity::v1::{
+        identity_service_server::IdentityServiceServer, search_service_server::SearchServiceServer,
+    },
     register::v1::{
         feed_service_server::FeedServiceServer, register_service_server::RegisterServiceServer,
     },
 };
 use model::CodeLists;
-use server::{Deadline, Routes, error::refuse_with};
+use server::{
+    Deadline, Routes,
+    error::{refuse, refuse_with},
+};
 use tokio::sync::Semaphore;
 use tonic::Status;
 use wire::{
+    Faults,
     policy::{Decision, Denial},
-    record,
+    record, subject,
 };
 
-use crate::{app::App, client::Clients};
+use crate::{
+    app::{App, NoAnswer},
+    client::Clients,
+};
 
 /// A request of more bytes is refused before it is read.
 const MESSAGE_MAX: usize = 256 << 10;
+/// MaYeuCau of the existing interface.
+const REQUEST_ID_MAX: usize = 40;
 /// What contribution takes and wraps must fit.
 const APPLY_MAX: usize = 1 << 20;
 
@@ -73,12 +85,44 @@ impl Shared {
             }
         }
     }
+
+    /// A question that ended before there was an answer; what the policy or the budget refused is recorded.
+    pub(crate) async fn no_answer(
+        &self,
+        deadline: Deadline,
+        access: &Access<'_>,
+        decision: &Decision,
+        reason: NoAnswer,
+    ) -> Status {
+        match reason {
+            NoAnswer::ClaimsMissing => {
+                let mut faults = Faults::default();
+                subject::claims_missing("claims", &mut faults);
+                faults.finish().err().unwrap_or_else(|| refuse(ErrorReason::Internal))
+            }
+            NoAnswer::NothingAllowed => {
+                let denial = record::own(ErrorReason::NothingAllowed, "nothing-allowed");
+                self.refuse(deadline, access, decision, &denial, &[]).await
+            }
+            NoAnswer::BudgetSpent { retry_after_seconds } => {
+                let denial = record::own(ErrorReason::GuessingBudgetSpent, "guessing-budget");
+                let after = ("retry_after_seconds", retry_after_seconds.to_string());
+                self.refuse(deadline, access, decision, &denial, &[after]).await
+            }
+            NoAnswer::UnknownCursor => refuse(ErrorReason::UnknownCursor),
+            NoAnswer::Behind => refuse(ErrorReason::RegisterBehind),
+            NoAnswer::Away => refuse(ErrorReason::RegisterUnavailable),
+        }
+    }
 }
 
 /// Adds what agencies call.
 pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
+    let search = SearchServiceServer::new(search::Search(Arc::clone(&shared)));
     let service = IdentityServiceServer::new(identity::Identity(shared));
-    routes.add_service(service.max_decoding_message_size(MESSAGE_MAX))
+    routes
+        .add_service(service.max_decoding_message_size(MESSAGE_MAX))
+        .add_service(search.max_decoding_message_size(MESSAGE_MAX))
 }
 
 /// Adds what contribution and exchange call.

@@ -3,6 +3,7 @@
 mod apply;
 mod coalesce;
 mod feed;
+mod find;
 mod lookup;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
 pub(crate) use apply::NotApplied;
 use coalesce::{Coalescer, Gone};
 pub(crate) use feed::{Heard, News, NoNews, Place};
+pub(crate) use find::{Listed, Page, Resolved, Search};
 pub(crate) use lookup::{AsOf, Looked, Lookup, NoAnswer};
 use model::GoldenRecord;
 use server::runtime::{Clock, Entropy};
@@ -29,6 +31,8 @@ pub(crate) struct Budget {
     pub(crate) misses_max: u32,
     /// Claimed values that are compared.
     pub(crate) comparisons_max: u32,
+    /// Persons of one name who are tried to be found.
+    pub(crate) tries_per_name_max: u32,
     /// The window.
     pub(crate) window: Duration,
 }
@@ -55,11 +59,10 @@ struct Question {
     until: Instant,
 }
 
-/// What is charged to a budget.
+/// What is charged to budgets, of which each is another.
 struct Charge {
     window_start_ms: i64,
-    budget: String,
-    amount: u32,
+    amounts: Vec<(String, u32)>,
 }
 
 /// The budget of misses of a connection, by how it names a person.
@@ -94,8 +97,10 @@ pub(crate) struct App {
     answer_valid: Duration,
     pub(crate) clock: Clock,
     entropy: Entropy,
+    /// The register's own key; see [`find`].
+    secret: [u8; 32],
     reads: Coalescer<Question, Option<Read>>,
-    charges: Arc<Coalescer<Charge, Option<i64>>>,
+    charges: Arc<Coalescer<Charge, Option<Vec<i64>>>>,
 }
 
 impl App {
@@ -105,6 +110,7 @@ impl App {
         config: &Config,
         clock: Clock,
         entropy: Entropy,
+        secret: [u8; 32],
     ) -> Self {
         let batch = config.batch_max.max(1);
         let reading = store.clone();
@@ -121,7 +127,7 @@ impl App {
         });
         let answer_valid = Duration::from_secs(config.answer_valid_seconds.into());
         let charges = Arc::new(charges);
-        Self { store, budget, answer_valid, clock, entropy, reads, charges }
+        Self { store, budget, answer_valid, clock, entropy, secret, reads, charges }
     }
 
     /// Start of the budget's window.
@@ -202,11 +208,13 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
 
 /// One batch of charges, summed per budget, durable before any of the answers. Each answer says how much of
 /// its budget is spent with that charge: what came at the same time counts one after the other.
-async fn charge(store: &RegisterStore, charged: &[Charge]) -> Vec<Option<i64>> {
+async fn charge(store: &RegisterStore, charged: &[Charge]) -> Vec<Option<Vec<i64>>> {
     let mut windows: HashMap<i64, HashMap<String, u32>> = HashMap::new();
     for one in charged {
         let budgets = windows.entry(one.window_start_ms).or_default();
-        *budgets.entry(one.budget.clone()).or_default() += one.amount;
+        for (budget, amount) in &one.amounts {
+            *budgets.entry(budget.clone()).or_default() += amount;
+        }
     }
     let mut windows: Vec<_> = windows.into_iter().collect();
     windows.sort_unstable_by_key(|(window, _)| *window);
@@ -225,9 +233,12 @@ async fn charge(store: &RegisterStore, charged: &[Charge]) -> Vec<Option<i64>> {
         }
     }
     let one = |one: &Charge| {
-        let before = spent.get_mut(&(one.window_start_ms, one.budget.clone()))?;
-        *before += i64::from(one.amount);
-        Some(*before)
+        let each = |(budget, amount): &(String, u32)| {
+            let before = spent.get_mut(&(one.window_start_ms, budget.clone()))?;
+            *before += i64::from(*amount);
+            Some(*before)
+        };
+        one.amounts.iter().map(each).collect()
     };
     charged.iter().map(one).collect()
 }
@@ -236,8 +247,17 @@ impl App {
     /// Charges a budget, whether or not the caller waits: whoever goes away has still asked. Says how much is
     /// spent then.
     async fn charge(&self, window_start_ms: i64, budget: String, amount: u32) -> Option<i64> {
+        self.charge_all(window_start_ms, vec![(budget, amount)]).await?.first().copied()
+    }
+
+    /// Charges several budgets at once, as [`Self::charge`].
+    async fn charge_all(
+        &self,
+        window_start_ms: i64,
+        amounts: Vec<(String, u32)>,
+    ) -> Option<Vec<i64>> {
         let charges = Arc::clone(&self.charges);
-        let charge = Charge { window_start_ms, budget, amount };
+        let charge = Charge { window_start_ms, amounts };
         tokio::spawn(async move { charges.ask(charge).await.flatten() }).await.ok().flatten()
     }
 }

@@ -2,4 +2,5 @@
 
 pub(crate) mod apply;
 pub(crate) mod feed;
+pub(crate) mod find;
 pub(crate) mod lookup;

@@ -13,6 +13,7 @@
 //! | `client` | policy and audit |
 //! | `domain` | claims, facts and items of a lookup; checks of a contribution; what a follower hears |
 //! | `folding` | every record by the rules of authority of today |
+//! | `keying` | keys of every record, by which persons are found |
 //! | `store` | the register, its feed and tokens, the guessing budget, loading a population |
 //!
 //! What holds here: nothing is read for a caller whose table allows nothing (I2); every requested item has
@@ -24,6 +25,7 @@ mod app;
 mod client;
 mod domain;
 mod folding;
+mod keying;
 mod store;
 
 use std::{
@@ -32,9 +34,15 @@ use std::{
 };
 
 use ::store::{Migration, Store};
-pub use disclosure::identity::v1::identity_service_server::SERVICE_NAME as PUBLIC;
-use disclosure::register::v1::{
-    feed_service_server::SERVICE_NAME as FEED, register_service_server::SERVICE_NAME as REGISTER,
+use disclosure::{
+    identity::v1::{
+        identity_service_server::SERVICE_NAME as IDENTITY,
+        search_service_server::SERVICE_NAME as SEARCH,
+    },
+    register::v1::{
+        feed_service_server::SERVICE_NAME as FEED,
+        register_service_server::SERVICE_NAME as REGISTER,
+    },
 };
 use serde::{Deserialize, Serialize};
 use server::{
@@ -45,6 +53,9 @@ use server::{
 };
 pub use store::population::Newcomer;
 use tokio::task::AbortHandle;
+
+/// Names of the services that agencies call.
+pub const PUBLIC: [&str; 2] = [IDENTITY, SEARCH];
 
 /// Names of the services that our own services call.
 pub const INTERNAL: [&str; 2] = [REGISTER, FEED];
@@ -66,7 +77,9 @@ pub struct Config {
     pub misses_max: u32,
     /// Claimed values that are compared, per connection and window.
     pub comparisons_max: u32,
-    /// The window of both budgets.
+    /// Persons of one name who are tried to be found, per connection and window.
+    pub tries_per_name_max: u32,
+    /// The window of all budgets.
     pub misses_window_seconds: u32,
     /// How long a stored copy of an answer may be used.
     pub answer_valid_seconds: u32,
@@ -89,6 +102,9 @@ pub enum Error {
     /// A stored record does not have the form it was written in.
     #[error("a stored record cannot be read")]
     Record(#[from] serde_json::Error),
+    /// The key of the budgets by name is not one.
+    #[error("the stored key of the budgets by name is not of 32 bytes")]
+    MalformedSecret,
     /// The register was made for the other kind of persons.
     #[error("the register was made with `synthetic = {0}`")]
     OtherSide(bool),
@@ -171,7 +187,8 @@ pub fn migrations() -> &'static [Migration] {
 pub struct Service {
     store: store::RegisterStore,
     shared: Arc<api::Shared>,
-    folding: Arc<Mutex<Option<AbortHandle>>>,
+    /// What goes on beside calls, until the service is closed.
+    tasks: Arc<Mutex<Vec<AbortHandle>>>,
 }
 
 impl Service {
@@ -190,6 +207,7 @@ impl Service {
             ("misses_window_seconds", config.misses_window_seconds),
             ("misses_max", config.misses_max),
             ("comparisons_max", config.comparisons_max),
+            ("tries_per_name_max", config.tries_per_name_max),
         ] {
             if value == 0 {
                 return Err(Error::Zero(key));
@@ -203,19 +221,22 @@ impl Service {
         let budget = app::Budget {
             misses_max: config.misses_max,
             comparisons_max: config.comparisons_max,
+            tries_per_name_max: config.tries_per_name_max,
             window: Duration::from_secs(config.misses_window_seconds.into()),
         };
-        let app = app::App::start(store.clone(), budget, config, clock, entropy);
+        let secret = store.search_secret(&entropy).await?;
+        let app = app::App::start(store.clone(), budget, config, clock, entropy, secret);
         let (app, lists) = (Arc::new(app), model::CodeLists::shipped()?);
         let trust_domain = own.trust_domain.clone();
         let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
-        let service = Self { store, shared, folding: Arc::default() };
+        let service = Self { store, shared, tasks: Arc::default() };
         let rules = service.store.rules(service.shared.app.clock.today());
         service.store.keep_rules(&rules).await?;
         // Asked before it serves, so that what it does afterwards is what it is asked.
         let folded = service.store.is_folded_by(&rules).await?;
         let folding = tokio::spawn(folding::keep_folded(service.clone(), folded)).abort_handle();
-        *service.folding.lock().unwrap_or_else(PoisonError::into_inner) = Some(folding);
+        let keying = tokio::spawn(keying::give_keys(service.store.clone())).abort_handle();
+        service.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend([folding, keying]);
         Ok(service)
     }
 
@@ -284,8 +305,8 @@ impl Service {
 
     /// Closes the register.
     pub async fn close(self) {
-        if let Some(folding) = self.folding.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            folding.abort();
+        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            task.abort();
         }
         self.store.close().await;
     }

@@ -6,6 +6,8 @@ pub(crate) mod as_of;
 pub(crate) mod budget;
 pub(crate) mod enter;
 pub(crate) mod feed;
+pub(crate) mod find;
+pub(crate) mod keyed;
 pub(crate) mod lookup;
 pub(crate) mod population;
 pub(crate) mod refold;
@@ -62,6 +64,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "event",
         sqlite: include_str!("../migrations/sqlite/0007_event.sql"),
         postgres: include_str!("../migrations/postgres/0007_event.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "search",
+        sqlite: include_str!("../migrations/sqlite/0008_search.sql"),
+        postgres: include_str!("../migrations/postgres/0008_search.sql"),
     },
 ];
 

@@ -1,6 +1,7 @@
 //! Calling the published services as an agency does, keeping the exact bytes of request, answer and
 //! receipt, which is what can be checked afterwards.
 
+mod search;
 mod stream;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use contract::{
 };
 use prost::Message;
 use prost_types::Timestamp;
+pub use search::{Found, RESOLVE_PERSON, SEARCH_PERSONS};
 use server::{Channel, channel, tls};
 pub use stream::{Answers, Queries, Told};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -242,27 +244,36 @@ impl Client {
         Q: Message + Clone + Default + 'static,
         A: Message + Default,
     {
-        let mut grpc = Grpc::new(self.channel.clone());
-        if let Err(error) = grpc.ready().await {
-            return Ok(Err(Status::from_error(error).into()));
+        // The same wire format as the response message, with answer and receipt left as bytes.
+        match self.sealed::<Q, SealedResponse>(path, request).await {
+            Ok(sealed) => Ok(Ok(Answered::open(request, sealed.answer, &sealed.receipt)?)),
+            Err(refused) => Ok(Err(refused)),
         }
+    }
+
+    async fn sealed<Q, S>(&self, path: &'static str, request: &Q) -> Result<S, Refused>
+    where
+        Q: Message + Clone + Default + 'static,
+        S: Message + Default + 'static,
+    {
+        let mut grpc = Grpc::new(self.channel.clone());
+        grpc.ready().await.map_err(Status::from_error)?;
         let call = self.request(request.clone());
         let path = tonic::codegen::http::uri::PathAndQuery::from_static(path);
-        // The same wire format as the response message, with answer and receipt left as bytes.
-        let codec = ProstCodec::<Q, SealedResponse>::default();
-        let sealed = match grpc.unary(call, path, codec).await {
-            Ok(response) => response.into_inner(),
-            Err(status) => return Ok(Err(status.into())),
-        };
-        let answer = A::decode(sealed.answer.as_slice()).context("the answer is malformed")?;
-        let receipt = Receipt::decode(sealed.receipt.as_slice()).context("no receipt")?;
-        Ok(Ok(Answered {
+        Ok(grpc.unary(call, path, ProstCodec::<Q, S>::default()).await?.into_inner())
+    }
+}
+
+impl<T: Message + Default> Answered<T> {
+    /// The answer of bytes as they went over the wire, and its receipt.
+    fn open(request: &impl Message, answer: Vec<u8>, receipt: &[u8]) -> Result<Self> {
+        Ok(Self {
             // prost writes a message the same way every time, and these messages have no maps.
             request: request.encode_to_vec(),
-            answer_bytes: sealed.answer,
-            answer,
-            receipt,
-        }))
+            answer: T::decode(answer.as_slice()).context("the answer is malformed")?,
+            answer_bytes: answer,
+            receipt: Receipt::decode(receipt).context("no receipt")?,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
-//! | `lookup`, `lookup_stream`, `verify`, `explain`, `contribute` | calling them as an agency does |
+//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
@@ -34,7 +34,9 @@ mod pki;
 mod qcvn;
 mod question;
 mod reference_database;
+mod resolve;
 mod routes;
+mod search;
 mod serve;
 mod synth;
 #[cfg(test)]
@@ -87,6 +89,16 @@ enum Command {
     /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
     /// own.
     Explain(Box<explain::Arguments>),
+    /// Finds the one person of whom name, date of birth and something else are known, or nobody.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
+    Resolve(Box<resolve::Arguments>),
+    /// Lists persons of a name, for tasks that have to choose among several.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
+    Search(Box<search::Arguments>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),
     /// The access log.
@@ -166,6 +178,8 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         }
         Command::Verify(arguments) => runtime()?.block_on(verify::run(*arguments, out)),
         Command::Explain(arguments) => runtime()?.block_on(explain::run(*arguments, out)),
+        Command::Resolve(arguments) => runtime()?.block_on(resolve::run(*arguments, out)),
+        Command::Search(arguments) => runtime()?.block_on(search::run(*arguments, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&command, out)),
         Command::Conformance(arguments) => {

@@ -96,7 +96,7 @@ impl All {
         audit.report(internal.health());
         policy.report(internal.health());
         identity.report(internal.health(), &identity::INTERNAL);
-        identity.report(public.health(), &[identity::PUBLIC]);
+        identity.report(public.health(), &identity::PUBLIC);
         contribution.report(internal.health(), &[contribution::INTERNAL]);
         contribution.report(public.health(), &[contribution::PUBLIC]);
         let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
@@ -233,7 +233,7 @@ pub async fn identity(
     let opened =
         identity::Service::open(&settings.identity, &settings.server, clock, entropy).await;
     let service = opened?;
-    service.report(server.health(), &[&[identity::PUBLIC], &identity::INTERNAL[..]].concat());
+    service.report(server.health(), &[&identity::PUBLIC[..], &identity::INTERNAL[..]].concat());
     let recording = service.record_shed(server.shed());
     serve(server, service.internal(service.public(Routes::default())), end).await;
     recording.finish().await;

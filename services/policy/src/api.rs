@@ -51,6 +51,8 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         proto::Action::Contribute => Some(Act::Contribute),
         proto::Action::Follow => Some(Act::Follow),
         proto::Action::Explain => Some(Act::Explain),
+        proto::Action::Resolve => Some(Act::Resolve),
+        proto::Action::Search => Some(Act::Search),
         proto::Action::Unspecified => {
             faults.add("action", Fault::Missing);
             None
@@ -71,9 +73,10 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         event,
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
-        // A standing order is about persons whom nobody has asked yet, and a consent to give a value is none to give
-        // everything that was ever said of it.
-        consent: !matches!(act, Act::Follow | Act::Explain) && named(&basis.consent_reference),
+        // A standing order and a search are about persons whom nobody has asked yet, and a consent to give a value is none
+        // to give everything that was ever said of it.
+        consent: !matches!(act, Act::Follow | Act::Explain | Act::Search)
+            && named(&basis.consent_reference),
         direction: named(&basis.direction_reference),
         items: message.items,
     })
@@ -83,7 +86,7 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
 fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<EventKind> {
     let known = EventKind::of(name);
     let fault = match act {
-        Some(Act::Obtain | Act::Follow | Act::Explain) => {
+        Some(Act::Obtain | Act::Follow | Act::Explain | Act::Resolve | Act::Search) => {
             (!name.is_empty()).then_some(Fault::NotAllowed)
         }
         Some(Act::Contribute) if name.trim().is_empty() => Some(Fault::Missing),

@@ -33,6 +33,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0003_explain.sql"),
         postgres: include_str!("../migrations/postgres/0003_explain.sql"),
     },
+    Migration {
+        version: 4,
+        name: "find",
+        sqlite: include_str!("../migrations/sqlite/0004_find.sql"),
+        postgres: include_str!("../migrations/postgres/0004_find.sql"),
+    },
 ];
 
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");

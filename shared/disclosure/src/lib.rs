@@ -37,16 +37,21 @@
 
 pub mod codec;
 mod recorder;
+pub mod streaming;
 
 use std::marker::PhantomData;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use contract::{
     audit::v1::Receipt,
-    contribution::v1::{ContributionReceipt, IngestResponse, SubmitContributionResponse},
+    contribution::v1::{
+        ContributionReceipt, IngestResponse, StreamContributionsResponse,
+        SubmitContributionResponse,
+    },
     identity::v1::{
-        ExplainValueAnswer, ExplainValueResponse, GetPersonAnswer, GetPersonResponse,
-        LookupStreamResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
+        ExplainValueAnswer, ExplainValueResponse, FoundPerson, GetPersonAnswer, GetPersonResponse,
+        LookupStreamResponse, RecordedPerson, ResolvePersonAnswer, ResolvePersonResponse,
+        SearchPersonsAnswer, SearchPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, ListChangesResponse, RecordedChange,
@@ -253,6 +258,18 @@ impl Proven for ExplainValueResponse {
     type Answer = ExplainValueAnswer;
 }
 
+impl Proven for ResolvePersonResponse {
+    type Answer = ResolvePersonAnswer;
+}
+
+impl Proven for SearchPersonsResponse {
+    type Answer = SearchPersonsAnswer;
+}
+
+impl Proven for RecordedPerson {
+    type Answer = FoundPerson;
+}
+
 impl Proven for ApplyResponse {
     type Answer = ApplyAnswer;
 }
@@ -302,14 +319,43 @@ impl Released<LookupStreamResponse> {
 
     /// The response to a query of a stream that is refused. As with a single call, an error holds nothing of a person.
     pub fn refused(correlation_id: u64, status: &tonic::Status) -> Self {
-        let mut status = status.details().to_vec();
-        if status.is_empty() {
-            // Not one of our errors, so it has no words of ours and says nothing.
-            status = server::error::refuse(ErrorReason::Internal).details().to_vec();
-        }
+        let status = details(status);
         let rest =
             LookupStreamResponse { correlation_id, status, ..LookupStreamResponse::default() };
         Self { bytes: rest.encode_to_vec().into(), of: PhantomData }
+    }
+}
+
+impl Released<StreamContributionsResponse> {
+    /// The response to a contribution of a stream that is answered.
+    pub fn answered(idempotency_key: String, disclosed: Disclosed<ContributionReceipt>) -> Self {
+        let mut bytes = sealed(disclosed);
+        let rest = StreamContributionsResponse {
+            idempotency_key,
+            ..StreamContributionsResponse::default()
+        };
+        bytes.put_slice(&rest.encode_to_vec());
+        Self { bytes: bytes.freeze(), of: PhantomData }
+    }
+
+    /// The response to a contribution of a stream that is refused. As with a single call, an error holds nothing of a person.
+    pub fn refused(idempotency_key: String, status: &tonic::Status) -> Self {
+        let rest = StreamContributionsResponse {
+            idempotency_key,
+            status: details(status),
+            ..StreamContributionsResponse::default()
+        };
+        Self { bytes: rest.encode_to_vec().into(), of: PhantomData }
+    }
+}
+
+/// The serialised `google.rpc.Status` of an error.
+fn details(status: &tonic::Status) -> Vec<u8> {
+    if status.details().is_empty() {
+        // Not one of our errors, so it has no words of ours and says nothing.
+        server::error::refuse(ErrorReason::Internal).details().to_vec()
+    } else {
+        status.details().to_vec()
     }
 }
 
@@ -327,6 +373,21 @@ impl Released<ListChangesResponse> {
         }
         let rest = ListChangesResponse { changes: Vec::new(), next_cursor, end_reached, seen_time };
         bytes.put_slice(&rest.encode_to_vec());
+        Self { bytes: bytes.freeze(), of: PhantomData }
+    }
+}
+
+impl Released<SearchPersonsResponse> {
+    /// A page: it may leave, and so may each of its persons.
+    pub fn found(
+        page: Disclosed<SearchPersonsAnswer>,
+        persons: Vec<Disclosed<FoundPerson>>,
+    ) -> Self {
+        let page: Self = page.into();
+        let mut bytes = BytesMut::from(&*page.bytes);
+        for person in persons {
+            put(&mut bytes, 3, &Released::<RecordedPerson>::from(person).bytes);
+        }
         Self { bytes: bytes.freeze(), of: PhantomData }
     }
 }

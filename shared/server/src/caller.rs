@@ -150,6 +150,13 @@ const METHODS: &[Method] = &[
     ("/lienthong.identity.v1.IdentityService/ExplainValue", Priority::Ordinary, &[OpenTo::Systems]),
     ("/lienthong.identity.v1.IdentityService/LookupStream", Priority::Bulk, &[OpenTo::Systems]),
     (
+        "/lienthong.contribution.v1.ContributionService/StreamContributions",
+        Priority::Bulk,
+        &[OpenTo::Systems],
+    ),
+    ("/lienthong.identity.v1.SearchService/ResolvePerson", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/lienthong.identity.v1.SearchService/SearchPersons", Priority::Ordinary, &[OpenTo::Systems]),
+    (
         "/lienthong.register.v1.RegisterService/Apply",
         Priority::Administration,
         &[OpenTo::Service("contribution")],

@@ -74,6 +74,12 @@ pub fn inner_commitment(key: &[u8; 32], decision: &[u8]) -> [u8; 32] {
     hmac(key, &[INNER, &digest(decision)])
 }
 
+/// A digest that only whoever has the key can make, of what is too easily guessed for one that anybody can. `domain` says what
+/// it is for, so that no two uses of a key meet.
+pub fn keyed_digest(key: &[u8; 32], domain: &str, bytes: &[u8]) -> [u8; 32] {
+    hmac(key, &[&digest(domain.as_bytes()), &digest(bytes)])
+}
+
 /// The opening that a caller is given: the outer key, then the context.
 pub fn opening(key: &[u8; 32], context: &str) -> Vec<u8> {
     [key.as_slice(), context.as_bytes()].concat()

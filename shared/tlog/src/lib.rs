@@ -23,7 +23,8 @@ mod verify;
 
 pub use checkpoint::{Checkpoint, LogSigner, LogVerifier};
 pub use leaf::{
-    LEAF_LEN, Leaf, context, digest, inner_commitment, opening, outer_commitment, parse_opening,
+    LEAF_LEN, Leaf, context, digest, inner_commitment, keyed_digest, opening, outer_commitment,
+    parse_opening,
 };
 pub use merkle::{
     Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, prove_consistency,

@@ -22,6 +22,10 @@ pub enum Act {
     Follow,
     /// See everything that was said of them (Art. 2(2)).
     Explain,
+    /// Have the one person named of whom they are known (Art. 2(1)).
+    Resolve,
+    /// Have persons listed by them (Art. 2(1)).
+    Search,
 }
 
 /// What policy decided about a caller and a ground.
@@ -115,6 +119,8 @@ impl PolicyClient {
             Act::Contribute(event) => (Action::Contribute, event),
             Act::Follow => (Action::Follow, ""),
             Act::Explain => (Action::Explain, ""),
+            Act::Resolve => (Action::Resolve, ""),
+            Act::Search => (Action::Search, ""),
         };
         let request = DecideRequest {
             caller: caller.id().to_owned(),

@@ -137,8 +137,10 @@ impl World {
         let service = identity::Service::open(&settings.identity, &own, clock, entropy).await;
         let service = service.expect("identity opens");
         if self.options.readiness {
-            service
-                .report(server.health(), &[&[identity::PUBLIC], &identity::INTERNAL[..]].concat());
+            service.report(
+                server.health(),
+                &[&identity::PUBLIC[..], &identity::INTERNAL[..]].concat(),
+            );
         }
         self.recording = Some(service.record_shed(server.shed()));
         let routes = service.internal(service.public(Routes::default()));

@@ -164,7 +164,8 @@ pub(crate) async fn sex_of(whole: &Whole) -> (String, u64, String) {
 
 /// From 1 December 2026 on citizen identification says who is who.
 pub(crate) const TURN: &str = r#"
-version = 2
+version = 3
+several = ["contact_points", "household_members", "id_document_validity"]
 
 [[rule]]
 item = "sex"
@@ -256,7 +257,7 @@ async fn every_value_is_explained_by_the_rule_that_made_it(engine: Engine) {
         (rule.sources.as_slice(), rule.basis.as_str()),
         (&["civil-status".to_owned()][..], "Law A")
     );
-    assert_eq!(answer.authority, "2/");
+    assert_eq!(answer.authority, "3/");
     // Of what no rule speaks all are equal.
     let name = explained(&client, &question(who(), "birth_full_name")).await.answer;
     assert!(name.rule.is_none());
@@ -264,7 +265,7 @@ async fn every_value_is_explained_by_the_rule_that_made_it(engine: Engine) {
     whole.hands.step(time::Duration::days(7));
     // The day has brought other rules, and nobody was folded by them yet: what is explained is what is given.
     let before = explained(&client, &question(who(), "sex")).await.answer;
-    assert_eq!((standings(&before), before.authority.as_str()), (standings(answer), "2/"));
+    assert_eq!((standings(&before), before.authority.as_str()), (standings(answer), "3/"));
     assert_eq!(sex_of(&whole).await.0, "1");
     whole.all.identity().refold().await.unwrap();
     let answer = explained(&client, &question(who(), "sex")).await.answer;
@@ -277,7 +278,7 @@ async fn every_value_is_explained_by_the_rule_that_made_it(engine: Engine) {
     );
     assert_eq!(
         (answer.rule.unwrap().basis.as_str(), answer.authority.as_str()),
-        ("Law B", "2/2026-12-01")
+        ("Law B", "3/2026-12-01")
     );
     whole.all.stop().await;
 }
@@ -360,7 +361,7 @@ async fn of_two_processes_with_other_rules_the_newer_has_its_way(engine: Engine)
     let prepared = with_two_sources(engine, Some(TURN)).await;
     let file = prepared.settings.identity.authority_file.clone();
     let whole = prepared.start().await;
-    let of_others = "SELECT COUNT(*) FROM person WHERE authority <> '2/'";
+    let of_others = "SELECT COUNT(*) FROM person WHERE authority <> '3/'";
     until(async || (whole.count("identity", of_others).await == 0).then_some(())).await;
     let whole = whole.under_rules("").await;
     let value = item_value::Value::Name(name("Lê Giả Định Bình An").unwrap());
@@ -370,7 +371,7 @@ async fn of_two_processes_with_other_rules_the_newer_has_its_way(engine: Engine)
     // The older ones fold nobody back.
     assert!(matches!(
         whole.all.identity().refold().await,
-        Err(identity::Error::OlderRules { newer, .. }) if newer == "2/"
+        Err(identity::Error::OlderRules { newer, .. }) if newer == "3/"
     ));
     let whole = whole.under_rules(&file).await;
     until(async || (whole.count("identity", of_others).await == 0).then_some(())).await;
@@ -387,7 +388,7 @@ async fn of_two_processes_with_other_rules_the_newer_has_its_way(engine: Engine)
 
 /// Of where somebody lives, citizen identification has the last word here: what residence says is kept and does not show.
 async fn a_source_is_told_when_another_one_has_authority(engine: Engine) {
-    let rules = "version = 2\n[[rule]]\nitem = \"permanent_residence\"\nsources = [\"citizen-id\"]\n\
+    let rules = "version = 3\nseveral = [\"contact_points\", \"household_members\", \"id_document_validity\"]\n[[rule]]\nitem = \"permanent_residence\"\nsources = [\"citizen-id\"]\n\
                  basis = \"Law A\"\n";
     let whole = with_two_sources(engine, Some(rules)).await.start().await;
     let client = whole.client("residence");

@@ -10,7 +10,10 @@ use std::{
     },
 };
 
-use contract::identity::v1::GetPersonRequest;
+use contract::identity::v1::{
+    FurtherFacts, GetPersonRequest, NameLevel, ResolvePersonRequest, SearchPersonsRequest,
+};
+use lienthong::client::Refused;
 use model::Value;
 use store::Engine;
 use tests::{Options, World, ask, basis, on_both_engines, people};
@@ -162,6 +165,36 @@ fn calls(world: &World) -> Vec<(&'static str, GetPersonRequest)> {
     calls
 }
 
+/// Finding the same persons, and somebody who is not there; with faults, too. What was refused.
+async fn find(world: &World) -> Vec<Refused> {
+    let police = world.client("police");
+    let basis = Some(basis("investigation-identification"));
+    let names = [world.plain().name(), hidden(world).name(), "Ca Na Ry Quacking"];
+    let mut refused = Vec::new();
+    for (name, request_id) in names.iter().flat_map(|name| [(*name, "r-1"), (*name, "")]) {
+        let further = FurtherFacts { parent_full_name: name.to_owned(), ..FurtherFacts::default() };
+        let resolve = ResolvePersonRequest {
+            full_name: name.to_owned(),
+            date_of_birth: world.plain().claims().date_of_birth,
+            further: Some(further),
+            basis: basis.clone(),
+            request_id: request_id.to_owned(),
+            min_version: 0,
+        };
+        refused.extend(police.resolve_person(&resolve).await.unwrap().err());
+        let search = SearchPersonsRequest {
+            full_name: name.to_owned(),
+            name_level: NameLevel::MarksFree.into(),
+            cursor: if request_id.is_empty() { name.to_owned() } else { String::new() },
+            basis: basis.clone(),
+            request_id: "r-1".to_owned(),
+            ..SearchPersonsRequest::default()
+        };
+        refused.extend(police.search_persons(&search).await.unwrap().err());
+    }
+    refused
+}
+
 async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
     let options = Options { misses_max: 5, ..Options::default() };
     let mut world = World::with(engine, options).await;
@@ -174,7 +207,10 @@ async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
         claims.claimed_values.push(claimed(person.number(), name(hidden(world))));
         claims.request_id.clear();
         let bad = verify(&raw, &claims).await.err();
-        for refused in [good, bad].into_iter().flatten() {
+        let unfound = find(world).await;
+        // Half of them have a fault.
+        assert!(unfound.len() >= 6);
+        for refused in [good, bad].into_iter().flatten().chain(unfound) {
             let said = format!("{refused} {refused:?}");
             assert!(!watch.needles.met(&said), "in an error: {said}");
         }

@@ -6,6 +6,7 @@ mod annul;
 mod bad_input;
 mod cancel;
 mod life;
+mod stream;
 
 use contract::{
     contribution::v1::{

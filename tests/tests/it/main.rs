@@ -19,6 +19,7 @@ mod canary;
 mod contribution;
 mod exchange;
 mod feed;
+mod finding;
 mod follow;
 mod hidden;
 mod kill;

@@ -20,7 +20,7 @@ use contract::{
     identity::v1::{AsOf, GetPersonRequest, LookupOutcome},
     r#type::v1::{AccessBasis, Claims, SubjectRef},
 };
-use drawn::{asks_for_all, day, loaded, newcomer, order, told, written};
+use drawn::{day, loaded, newcomer, order, told, written};
 use lienthong::client::{Answered, Client, Refused};
 use model::{PersonalNumber, Sex};
 use oracle::{Annulled, Day, Order, Person, Said};
@@ -145,7 +145,7 @@ impl Round {
         let register = identity::Service::register(&prepared.settings.identity).await.unwrap();
         register.load(newcomers, "model", LOADED_US).await.unwrap();
         register.close().await;
-        asks_for_all(&prepared);
+        prepared.shows_civil_status(&[&ITEMS[..], &["family_relations"]].concat());
         let whole = prepared.start().await;
         let seen = vec![(0, true); PERSONS];
         let (turned, moments, sent) = (false, Vec::new(), Vec::new());

@@ -25,7 +25,7 @@ use crate::app::{Heard, News, NoNews, Place};
 const LIST_CHANGES: &str = "/lienthong.register.v1.FeedService/ListChanges";
 const PAGE_MAX: u16 = 1000;
 /// Records under way of one page, and of all pages together: each takes a place of the access log that lookups need, too.
-const TOLD_AT_ONCE: usize = 32;
+pub(super) const TOLD_AT_ONCE: usize = 32;
 pub(super) const TOLD_AT_ONCE_IN_ALL: usize = 64;
 
 /// The service.

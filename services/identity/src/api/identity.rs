@@ -11,13 +11,13 @@ use contract::{
     audit::v1::AccessOutcome,
     identity::v1::{
         ExplainValueRequest, ExplainValueResponse, GetPersonRequest, GetPersonResponse,
-        LookupStreamRequest, VerifyClaimsRequest, VerifyClaimsResponse,
+        LookupStreamRequest, LookupStreamResponse, VerifyClaimsRequest, VerifyClaimsResponse,
     },
     r#type::v1::{AccessBasis, ErrorReason},
 };
 use disclosure::{
     Access, Answer, Disclosed, Exact, Released,
-    identity::v1::identity_service_server::IdentityService,
+    identity::v1::identity_service_server::IdentityService, streaming::Responses,
 };
 use server::{Caller, Closing, Deadline, context, error::refuse};
 use tonic::{Request, Response, Status, Streaming};
@@ -95,12 +95,12 @@ impl IdentityService for Identity {
         Ok(Response::new(call.answer(act, &lookup, basis, items, build).await?.into()))
     }
 
-    type LookupStreamStream = lookup_stream::Responses;
+    type LookupStreamStream = Responses<LookupStreamResponse>;
 
     async fn lookup_stream(
         &self,
         request: Request<Streaming<Exact<LookupStreamRequest>>>,
-    ) -> Result<Response<lookup_stream::Responses>, Status> {
+    ) -> Result<Response<Self::LookupStreamStream>, Status> {
         let (caller, deadline) = context(&request)?;
         let closing = Closing::of(&request);
         let (shared, queries) = (Arc::clone(&self.0), request.into_inner());
@@ -174,26 +174,14 @@ impl Call<'_> {
         Access { method: self.method, caller: self.caller, request: self.bytes }
     }
 
-    /// A lookup that ended before there was an answer; what the policy or the budget refused is recorded.
     async fn no_answer(&self, decision: &Decision, reason: NoAnswer) -> Status {
-        match reason {
-            NoAnswer::ClaimsMissing => {
-                let mut faults = Faults::default();
-                subject::claims_missing(self.claims, &mut faults);
-                faults.finish().err().unwrap_or_else(|| refuse(ErrorReason::Internal))
-            }
-            NoAnswer::NothingAllowed => {
-                let denial = record::own(ErrorReason::NothingAllowed, "nothing-allowed");
-                self.refuse(decision, &denial, &[]).await
-            }
-            NoAnswer::BudgetSpent { retry_after_seconds } => {
-                let denial = record::own(ErrorReason::GuessingBudgetSpent, "guessing-budget");
-                let after = ("retry_after_seconds", retry_after_seconds.to_string());
-                self.refuse(decision, &denial, &[after]).await
-            }
-            NoAnswer::Behind => refuse(ErrorReason::RegisterBehind),
-            NoAnswer::Away => refuse(ErrorReason::RegisterUnavailable),
+        if reason == NoAnswer::ClaimsMissing {
+            // Where they are missing depends on the method.
+            let mut faults = Faults::default();
+            subject::claims_missing(self.claims, &mut faults);
+            return faults.finish().err().unwrap_or_else(|| refuse(ErrorReason::Internal));
         }
+        self.shared.no_answer(self.deadline, &self.access(), decision, reason).await
     }
 
     async fn refuse(

@@ -90,6 +90,8 @@ pub(crate) enum NoAnswer {
     },
     /// The register has not yet seen the version asked for.
     Behind,
+    /// The search gave no such cursor.
+    UnknownCursor,
     /// The register did not answer.
     Away,
 }
@@ -244,7 +246,7 @@ impl App {
         Ok((record, Explained { said, rules }))
     }
 
-    fn budget_spent(&self) -> NoAnswer {
+    pub(super) fn budget_spent(&self) -> NoAnswer {
         NoAnswer::BudgetSpent { retry_after_seconds: self.seconds_to_next_window() }
     }
 }

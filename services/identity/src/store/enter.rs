@@ -7,7 +7,7 @@ use model::{Assertion, AuthorityInForce, EventKind, GoldenRecord, Identifier, Sa
 use serde::Serialize;
 use store::{Sql, Transaction};
 
-use super::{field, stored};
+use super::{field, find::write_keys, stored};
 use crate::Error;
 
 /// Writers take their turn here; the version they take is theirs alone.
@@ -200,7 +200,7 @@ pub(super) async fn amend(tx: &Transaction, persons: &[Entered], last: Turn) -> 
     history(tx, persons, last).await
 }
 
-/// Writes assertions and change events, and moves the register to `last`.
+/// Writes assertions, change events and keys of records, and moves the register to `last`.
 async fn history(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<(), Error> {
     let (mut assertions, mut changes) = (Vec::new(), Vec::new());
     for person in persons {
@@ -212,6 +212,8 @@ async fn history(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<()
         let authority = person.authority.as_str();
         changes.push(ChangeRow { version, person_id, items, known_at_us, authority });
     }
+    // Also of a record that looks as before: its keys say that they are of this version.
+    write_keys(tx, persons.iter().map(|person| (&person.record, person.version))).await?;
     tx.execute(&ASSERTIONS, vec![serde_json::to_string(&assertions)?.into()]).await?;
     tx.execute(&CHANGES, vec![serde_json::to_string(&changes)?.into()]).await?;
     // All of one transaction are folded by the same rules.

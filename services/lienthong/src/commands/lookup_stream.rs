@@ -88,10 +88,18 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
     };
     let mut telling =
         Telling { connected: &connected, save: save.as_deref(), format: output.format, out };
-    let (asked, told) = tokio::join!(asking, telling.all(&mut answers));
+    let telling = telling.all(&mut answers);
+    tokio::pin!(asking, telling);
+    let mut asked = None;
+    // Whoever can tell no more asks no more either: nobody would read the answers.
+    let refused = loop {
+        tokio::select! {
+            told = &mut telling => break told?,
+            ended = &mut asking, if asked.is_none() => asked = Some(ended),
+        }
+    };
     // What is wrong with a line is said after what came of those before it.
-    let refused = told?;
-    asked?;
+    asked.transpose()?;
     if refused > 0 { Err(Ending::Incomplete.into()) } else { Ok(()) }
 }
 

@@ -21,6 +21,8 @@ fn the_commands_are_well_formed() {
     Cli::command().debug_assert();
 }
 
+mod finding;
+
 /// What a command prints, or why it ends otherwise.
 async fn run(arguments: &[&str]) -> Result<String> {
     let cli = Cli::try_parse_from([&["lienthong"], arguments].concat())?;
@@ -30,6 +32,8 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::LookupStream(arguments) => lookup_stream::run(*arguments, &mut out).await,
         Command::Verify(arguments) => verify::run(*arguments, &mut out).await,
         Command::Explain(arguments) => explain::run(*arguments, &mut out).await,
+        Command::Resolve(arguments) => resolve::run(*arguments, &mut out).await,
+        Command::Search(arguments) => search::run(*arguments, &mut out).await,
         Command::Contribute(arguments) => contribute::run(*arguments, &mut out).await,
         Command::Audit(command) => audit::run(&command, &mut out).await,
         Command::Migrate(arguments) => migrate::run(&arguments, &mut out).await,

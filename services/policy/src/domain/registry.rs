@@ -169,9 +169,12 @@ impl Registry {
 
 impl Agreement {
     /// That an item changed may say as much as its value, such as that somebody died, and what else was said of it says
-    /// more: whoever is granted that must be granted to obtain it.
+    /// more; whoever is found by it has it confirmed: whoever is granted that must be granted to obtain it.
     fn check_obtained(&self) -> Result<(), Error> {
-        let more = |grant: &&Grant| matches!(grant.action, Act::Follow | Act::Explain);
+        let more = |grant: &&Grant| match grant.action {
+            Act::Follow | Act::Explain | Act::Resolve | Act::Search => true,
+            Act::Obtain | Act::Contribute => false,
+        };
         for follow in self.grants.iter().filter(more) {
             let obtained = |item: &String| {
                 self.grants.iter().any(|grant| {

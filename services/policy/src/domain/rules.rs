@@ -36,6 +36,10 @@ pub enum Act {
     Follow,
     /// See everything that sources said of items of a person (Art. 2(2)).
     Explain,
+    /// Have the one person named of whom items are known (Art. 2(1)).
+    Resolve,
+    /// Have persons listed by items (Art. 2(1)).
+    Search,
 }
 
 impl Act {
@@ -46,14 +50,18 @@ impl Act {
             Self::Contribute => "contribute",
             Self::Follow => "follow",
             Self::Explain => "explain",
+            Self::Resolve => "resolve",
+            Self::Search => "search",
         }
     }
 
     /// The act that rules speak of: who may not obtain an item may not be told that it changed either, nor what else was
-    /// said of it.
+    /// said of it, nor of whom it is true.
     pub const fn in_rules(self) -> Self {
         match self {
-            Self::Obtain | Self::Follow | Self::Explain => Self::Obtain,
+            Self::Obtain | Self::Follow | Self::Explain | Self::Resolve | Self::Search => {
+                Self::Obtain
+            }
             Self::Contribute => Self::Contribute,
         }
     }

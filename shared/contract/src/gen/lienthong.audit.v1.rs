@@ -139,6 +139,8 @@ pub enum AccessOutcome {
     Contributed = 6,
     /// A contribution was rejected by the register.
     Rejected = 7,
+    /// What was stated is true of more than one person, so that none was named.
+    Ambiguous = 8,
 }
 impl AccessOutcome {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -155,6 +157,7 @@ impl AccessOutcome {
             Self::Refused => "ACCESS_OUTCOME_REFUSED",
             Self::Contributed => "ACCESS_OUTCOME_CONTRIBUTED",
             Self::Rejected => "ACCESS_OUTCOME_REJECTED",
+            Self::Ambiguous => "ACCESS_OUTCOME_AMBIGUOUS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -168,6 +171,7 @@ impl AccessOutcome {
             "ACCESS_OUTCOME_REFUSED" => Some(Self::Refused),
             "ACCESS_OUTCOME_CONTRIBUTED" => Some(Self::Contributed),
             "ACCESS_OUTCOME_REJECTED" => Some(Self::Rejected),
+            "ACCESS_OUTCOME_AMBIGUOUS" => Some(Self::Ambiguous),
             _ => None,
         }
     }

@@ -495,6 +495,23 @@ pub struct SubmitContributionResponse {
     #[prost(message, optional, tag = "2")]
     pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
 }
+/// The response to one contribution of a stream: answer and receipt, or the status of an error.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StreamContributionsResponse {
+    /// What became of the contribution. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ContributionReceipt>,
+    /// The proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+    /// The source's key of the contribution, repeated; of a message without a good one, empty.
+    #[prost(string, tag = "3")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    /// Why the contribution has no answer; empty where it has one. A google.rpc.Status, serialised: the very bytes that a
+    /// single call has in `grpc-status-details-bin`.
+    #[prost(bytes = "vec", tag = "4")]
+    pub status: ::prost::alloc::vec::Vec<u8>,
+}
 /// What became of a contribution.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
@@ -732,6 +749,54 @@ pub mod contribution_service_client {
                     ),
                 );
             self.inner.unary(req, path, codec).await
+        }
+        /// Submits many contributions on one stream, each as SubmitContribution would: checked, decided, applied, answered and
+        /// recorded by itself, under that method's name and with a receipt of its own, which is the same whichever way it is sent. Each has one response, in any order; whatever rests on another one waits
+        /// for the response to that. A contribution that is refused has the error as its response and does not end the stream.
+        ///
+        /// At most 16 contributions of a stream are under way: read, and their response not yet taken by the transport. The server
+        /// reads no further then, so a caller must read while it writes. A contribution that is not answered within 30 seconds ends
+        /// as DEADLINE_EXCEEDED, and may still be carried out.
+        ///
+        /// The stream ends with OK when the caller has ended its side and every contribution has its response; with
+        /// DEADLINE_EXCEEDED at the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says
+        /// otherwise); with UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under
+        /// way has its responses. Where it ends otherwise than with OK, send whatever has no response again, the same bytes: each
+        /// is one contribution however often it is sent (I4).
+        ///
+        /// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when a message cannot be parsed;
+        /// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for one of more than 256 KiB; those above. Errors of a contribution: as
+        /// SubmitContribution.
+        pub async fn stream_contributions(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::SubmitContributionRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::StreamContributionsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.contribution.v1.ContributionService/StreamContributions",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.contribution.v1.ContributionService",
+                        "StreamContributions",
+                    ),
+                );
+            self.inner.streaming(req, path, codec).await
         }
     }
 }

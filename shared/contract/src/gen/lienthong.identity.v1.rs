@@ -672,8 +672,9 @@ pub mod identity_service_client {
         /// query is a GetPerson in every respect: decided, answered, recorded with a receipt of its own, and charged as that is.
         /// A query that is refused has the error as its response and does not end the stream.
         ///
-        /// At most 64 queries of a stream are under way: read, and their response not yet taken by the transport. The server
-        /// reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
+        /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The opening comes
+        /// within 30 seconds. At most 64 queries of a stream are under way: read, and their response not yet taken by the transport.
+        /// The server reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
         /// DEADLINE_EXCEEDED. The decision is asked for once and kept for up to one second, or until it ends; after that it is
         /// asked for anew with the next query, so whoever is suspended, or loses its agreement, is refused within a second also
         /// on a stream that is open.
@@ -681,7 +682,7 @@ pub mod identity_service_client {
         /// The stream ends with OK when the caller has ended its side and every query has its response; with DEADLINE_EXCEEDED at
         /// the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says otherwise); with
         /// UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under way has its
-        /// responses. Where it ends otherwise than with OK, ask again whatever has no response: each time is recorded, and a miss
+        /// responses, as far as the server waits for that. Where it ends otherwise than with OK, ask again whatever has no response: each time is recorded, and a miss
         /// is charged again.
         ///
         /// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when the opening is faulty, or a message cannot be parsed;
@@ -717,6 +718,446 @@ pub mod identity_service_client {
                     ),
                 );
             self.inner.streaming(req, path, codec).await
+        }
+    }
+}
+/// A unit of administration, by its code.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct UnitCode {
+    /// The code, with leading zeros: two digits of a province, five of a commune. Required.
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// Version of the codes of administrative units, for example `2025`. A record whose code is of another version, or that
+    /// holds the place as text alone, does not agree. Required.
+    #[prost(string, tag = "2")]
+    pub units_version: ::prost::alloc::string::String,
+}
+/// What is known of a person beside name and date of birth. Needed is one of: `sex` and `native_province`;
+/// `permanent_commune`; `parent_full_name`. Everything that is stated must be true.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct FurtherFacts {
+    /// Sex, a code of the list `sex` (item `sex`).
+    #[prost(message, optional, tag = "1")]
+    pub sex: ::core::option::Option<super::super::r#type::v1::CodedValue>,
+    /// Province of the native place (item `native_place`).
+    #[prost(message, optional, tag = "2")]
+    pub native_province: ::core::option::Option<UnitCode>,
+    /// Commune of permanent residence (item `permanent_residence`).
+    #[prost(message, optional, tag = "3")]
+    pub permanent_commune: ::core::option::Option<UnitCode>,
+    /// Full name of the father or the mother (item `family_relations`), at most 100 characters; compared up to
+    /// NAME_LEVEL_TONE_PLACEMENT. A parent who is hidden from the caller agrees with nothing.
+    #[prost(string, tag = "4")]
+    pub parent_full_name: ::prost::alloc::string::String,
+}
+/// What is known of the one person who is looked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ResolvePersonRequest {
+    /// Full name (item `birth_full_name`), at most 100 characters; compared up to NAME_LEVEL_SPELLING, marks kept. Required.
+    #[prost(string, tag = "1")]
+    pub full_name: ::prost::alloc::string::String,
+    /// Date of birth (item `date_of_birth`), as precise as the record holds it: a year alone agrees with a record of the year
+    /// alone, and with no other. Required.
+    #[prost(message, optional, tag = "2")]
+    pub date_of_birth: ::core::option::Option<super::super::r#type::v1::PartialDate>,
+    /// What else is known. Required.
+    #[prost(message, optional, tag = "3")]
+    pub further: ::core::option::Option<FurtherFacts>,
+    /// The ground of the request. Required.
+    #[prost(message, optional, tag = "4")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The answer must have seen at least this version of the register: quote the version of a
+    /// ContributionReceipt to read one's own write (I10). 0 means any.
+    #[prost(uint64, tag = "6")]
+    pub min_version: u64,
+}
+/// The one person, or none.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResolvePersonResponse {
+    /// The answer. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ResolvePersonAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// The one person, or none.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ResolvePersonAnswer {
+    /// Whether there is exactly one.
+    #[prost(enumeration = "ResolveOutcome", tag = "1")]
+    pub outcome: i32,
+    /// The person, by a token of this caller's alone: IdentityService takes it as the subject of a lookup, without claims. Empty
+    /// unless there is exactly one.
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+    /// The most exact level at which the name agrees, never NAME_LEVEL_MARKS_FREE; not stated unless there is exactly one.
+    #[prost(enumeration = "NameLevel", tag = "3")]
+    pub name_level: i32,
+    /// When the register answered.
+    #[prost(message, optional, tag = "4")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the decision the answer rests on.
+    #[prost(string, tag = "5")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data the decision was made under.
+    #[prost(string, tag = "6")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "7")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Whom to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SearchPersonsRequest {
+    /// Full name (item `birth_full_name`), at most 100 characters. Required.
+    #[prost(string, tag = "1")]
+    pub full_name: ::prost::alloc::string::String,
+    /// The loosest level at which a name still agrees. At NAME_LEVEL_MARKS_FREE the name needs a letter A to Z or a digit.
+    /// Required.
+    #[prost(enumeration = "NameLevel", tag = "2")]
+    pub name_level: i32,
+    /// The earliest year of birth (item `date_of_birth`), 1800 to 2399; 0 for any.
+    #[prost(int32, tag = "3")]
+    pub birth_year_from: i32,
+    /// The latest year of birth, not before the earliest; 0 for any.
+    #[prost(int32, tag = "4")]
+    pub birth_year_to: i32,
+    /// Sex (item `sex`); absent for any.
+    #[prost(message, optional, tag = "5")]
+    pub sex: ::core::option::Option<super::super::r#type::v1::CodedValue>,
+    /// Province of the native place (item `native_place`); absent for any.
+    #[prost(message, optional, tag = "6")]
+    pub native_province: ::core::option::Option<UnitCode>,
+    /// The ground of the request. Required.
+    #[prost(message, optional, tag = "7")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+    #[prost(string, tag = "8")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Where to go on: the `next_cursor` of this search, asked with the same name, level, years, sex and province by the same
+    /// caller; for anything else it is unknown. Empty begins.
+    #[prost(string, tag = "9")]
+    pub cursor: ::prost::alloc::string::String,
+    /// The most persons on a page, 1 to 20; 0 means 20.
+    #[prost(uint32, tag = "10")]
+    pub page_size: u32,
+    /// The answer must have seen at least this version of the register (I10). 0 means any.
+    #[prost(uint64, tag = "11")]
+    pub min_version: u64,
+}
+/// A page of persons.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SearchPersonsResponse {
+    /// What the page is. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<SearchPersonsAnswer>,
+    /// The proof that the page was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+    /// The persons, each with a proof of its own.
+    #[prost(message, repeated, tag = "3")]
+    pub persons: ::prost::alloc::vec::Vec<RecordedPerson>,
+}
+/// What a page is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SearchPersonsAnswer {
+    /// How many persons are on it.
+    #[prost(uint32, tag = "1")]
+    pub listed: u32,
+    /// Where to go on; empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_cursor: ::prost::alloc::string::String,
+    /// Whether there may be more persons than a search lists, or looks at for one page: it must be narrower to list them.
+    #[prost(bool, tag = "3")]
+    pub truncated: bool,
+    /// When the register answered.
+    #[prost(message, optional, tag = "4")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the decision the answer rests on.
+    #[prost(string, tag = "5")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data the decision was made under.
+    #[prost(string, tag = "6")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "7")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// One person with the proof that naming it was recorded.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordedPerson {
+    /// The person. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<FoundPerson>,
+    /// The proof.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// One person of a page.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct FoundPerson {
+    /// The person, by a token of this caller's alone: IdentityService takes it as the subject of a lookup, without claims.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// The most exact level at which the name agrees.
+    #[prost(enumeration = "NameLevel", tag = "2")]
+    pub name_level: i32,
+}
+/// How alike two spellings of a name are, the most exact one first. Each level folds all that the one before does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum NameLevel {
+    /// Not stated; an error.
+    Unspecified = 0,
+    /// The same text, once composed (NFC) and with single spaces.
+    Exact = 1,
+    /// The same but for case and the order of combining marks.
+    Case = 2,
+    /// The same but for case and where the tone stands in oa, oe and uy (hòa and hoà).
+    TonePlacement = 3,
+    /// The same but for those, for i and y at the end of a word (Lý and Lí), and for kinds of apostrophes and hyphens. It may
+    /// be another name by law.
+    Spelling = 4,
+    /// The same letters A to Z and digits, without marks and spaces, y counting as i. By itself it never tells who somebody is:
+    /// Vân, Văn and Vạn are one.
+    MarksFree = 5,
+}
+impl NameLevel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "NAME_LEVEL_UNSPECIFIED",
+            Self::Exact => "NAME_LEVEL_EXACT",
+            Self::Case => "NAME_LEVEL_CASE",
+            Self::TonePlacement => "NAME_LEVEL_TONE_PLACEMENT",
+            Self::Spelling => "NAME_LEVEL_SPELLING",
+            Self::MarksFree => "NAME_LEVEL_MARKS_FREE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NAME_LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "NAME_LEVEL_EXACT" => Some(Self::Exact),
+            "NAME_LEVEL_CASE" => Some(Self::Case),
+            "NAME_LEVEL_TONE_PLACEMENT" => Some(Self::TonePlacement),
+            "NAME_LEVEL_SPELLING" => Some(Self::Spelling),
+            "NAME_LEVEL_MARKS_FREE" => Some(Self::MarksFree),
+            _ => None,
+        }
+    }
+}
+/// Whether there is exactly one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ResolveOutcome {
+    /// Never sent.
+    Unspecified = 0,
+    /// Of exactly one person whom the caller may see everything is true that was stated.
+    Resolved = 1,
+    /// Of nobody, of more than one, or of a hidden person: the caller cannot tell which (I7).
+    NoMatch = 2,
+}
+impl ResolveOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RESOLVE_OUTCOME_UNSPECIFIED",
+            Self::Resolved => "RESOLVE_OUTCOME_RESOLVED",
+            Self::NoMatch => "RESOLVE_OUTCOME_NO_MATCH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RESOLVE_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "RESOLVE_OUTCOME_RESOLVED" => Some(Self::Resolved),
+            "RESOLVE_OUTCOME_NO_MATCH" => Some(Self::NoMatch),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod search_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Persons found by what is known of them, as far as the caller's agreement and the law allow (Decision 1911/QD-TTg,
+    /// Art. 2(1)). It gives tokens, never a value: whoever wants to know more of a person asks IdentityService by the token, under
+    /// a decision of its own. Each way of finding is granted by an action of its own (`resolve`, `search`), over every item that is
+    /// searched by.
+    #[derive(Debug, Clone)]
+    pub struct SearchServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> SearchServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SearchServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SearchServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Gives the token of the one person of whom everything that is stated is true, or nothing. Needed are the full name, the
+        /// date of birth, and one of these: sex and province of the native place; commune of permanent residence; full name of a
+        /// parent. Whatever else is stated must be true, too.
+        ///
+        /// Nobody, more than one person, and one who is hidden from the caller are one and the same OK answer with outcome
+        /// NO_MATCH: no candidates are given, and a hidden person does not make another one ambiguous. It counts against the
+        /// caller's guessing budget as a lookup that matched nobody, and against a small budget of the caller for persons of that
+        /// name, so that a date of birth cannot be found by trying. The answer is recorded in the access log before it is sent. The
+        /// call may be repeated; each time is recorded, and a miss is charged again.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT,
+        /// BASIS_NOT_IN_FORCE, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
+        /// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE
+        /// or REGISTER_BEHIND; DEADLINE_EXCEEDED.
+        pub async fn resolve_person(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResolvePersonRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolvePersonResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.SearchService/ResolvePerson",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.identity.v1.SearchService",
+                        "ResolvePerson",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists persons of a name, for tasks that have to choose among several: at most 20 a page and 100 in all, in no order that
+        /// says anything. Hidden persons are not among them. Each person listed is a record of the access log of its own, and the
+        /// page is one more, also where nobody is listed.
+        ///
+        /// Each search that begins counts against the caller's small budget for persons of that name, whoever is found, so that
+        /// narrower and narrower ranges do not find a year of birth; one that lists nobody counts against the guessing budget, too.
+        /// Further pages of a search cost nothing.
+        ///
+        /// Errors: as ResolvePerson, and INVALID_ARGUMENT/UNKNOWN_CURSOR.
+        pub async fn search_persons(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SearchPersonsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SearchPersonsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.SearchService/SearchPersons",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.identity.v1.SearchService",
+                        "SearchPersons",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
         }
     }
 }

@@ -142,6 +142,10 @@ pub enum Action {
     /// See everything that sources said of an item of a person, and which of it is current (Decision 1911/QD-TTg,
     /// Art. 2(2)).
     Explain = 4,
+    /// Have the one person named of whom the items are known (Decision 1911/QD-TTg, Art. 2(1)).
+    Resolve = 5,
+    /// Have persons listed by the items (Decision 1911/QD-TTg, Art. 2(1)).
+    Search = 6,
 }
 impl Action {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -155,6 +159,8 @@ impl Action {
             Self::Contribute => "ACTION_CONTRIBUTE",
             Self::Follow => "ACTION_FOLLOW",
             Self::Explain => "ACTION_EXPLAIN",
+            Self::Resolve => "ACTION_RESOLVE",
+            Self::Search => "ACTION_SEARCH",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -165,6 +171,8 @@ impl Action {
             "ACTION_CONTRIBUTE" => Some(Self::Contribute),
             "ACTION_FOLLOW" => Some(Self::Follow),
             "ACTION_EXPLAIN" => Some(Self::Explain),
+            "ACTION_RESOLVE" => Some(Self::Resolve),
+            "ACTION_SEARCH" => Some(Self::Search),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@
 pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.audit.v1.AuditService/Append", true),
     ("/lienthong.contribution.v1.ContributionService/SubmitContribution", true),
+    ("/lienthong.contribution.v1.ContributionService/StreamContributions", false),
     ("/lienthong.contribution.v1.IngestService/Ingest", true),
     ("/lienthong.database.v1.DatabaseService/DescribeDatabase", true),
     ("/lienthong.database.v1.LookupService/GetRecord", true),
@@ -20,6 +21,8 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.identity.v1.IdentityService/VerifyClaims", true),
     ("/lienthong.identity.v1.IdentityService/ExplainValue", true),
     ("/lienthong.identity.v1.IdentityService/LookupStream", false),
+    ("/lienthong.identity.v1.SearchService/ResolvePerson", true),
+    ("/lienthong.identity.v1.SearchService/SearchPersons", true),
     ("/lienthong.policy.v1.PolicyService/Decide", true),
     ("/lienthong.register.v1.FeedService/ListChanges", true),
     ("/lienthong.register.v1.RegisterService/Apply", true),

@@ -527,6 +527,94 @@ impl ::core::fmt::Debug for crate::identity::v1::ExplainedValue {
     }
 }
 
+impl ::core::fmt::Debug for crate::identity::v1::UnitCode {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("UnitCode")
+            .field("code", &::core::format_args!("[personal]"))
+            .field("units_version", &self.units_version)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::FurtherFacts {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("FurtherFacts")
+            .field("sex", &self.sex)
+            .field("native_province", &self.native_province)
+            .field("permanent_commune", &self.permanent_commune)
+            .field("parent_full_name", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ResolvePersonRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ResolvePersonRequest")
+            .field("full_name", &::core::format_args!("[personal]"))
+            .field("date_of_birth", &self.date_of_birth)
+            .field("further", &self.further)
+            .field("basis", &self.basis)
+            .field("request_id", &self.request_id)
+            .field("min_version", &self.min_version)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ResolvePersonAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ResolvePersonAnswer")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("token", &::core::format_args!("[personal]"))
+            .field("name_level", &::core::format_args!("[personal]"))
+            .field("answer_time", &self.answer_time)
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::SearchPersonsRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("SearchPersonsRequest")
+            .field("full_name", &::core::format_args!("[personal]"))
+            .field("name_level", &self.name_level)
+            .field("birth_year_from", &::core::format_args!("[personal]"))
+            .field("birth_year_to", &::core::format_args!("[personal]"))
+            .field("sex", &self.sex)
+            .field("native_province", &self.native_province)
+            .field("basis", &self.basis)
+            .field("request_id", &self.request_id)
+            .field("cursor", &::core::format_args!("[personal]"))
+            .field("page_size", &self.page_size)
+            .field("min_version", &self.min_version)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::SearchPersonsAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("SearchPersonsAnswer")
+            .field("listed", &::core::format_args!("[personal]"))
+            .field("next_cursor", &::core::format_args!("[personal]"))
+            .field("truncated", &::core::format_args!("[personal]"))
+            .field("answer_time", &self.answer_time)
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::FoundPerson {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("FoundPerson")
+            .field("token", &::core::format_args!("[personal]"))
+            .field("name_level", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::register::v1::FollowedChange {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("FollowedChange")

@@ -37,6 +37,45 @@ pub mod contribution_service_server {
             >,
             tonic::Status,
         >;
+        /// Server streaming response type for the StreamContributions method.
+        type StreamContributionsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    crate::Released<
+                        ::contract::contribution::v1::StreamContributionsResponse,
+                    >,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Submits many contributions on one stream, each as SubmitContribution would: checked, decided, applied, answered and
+        /// recorded by itself, under that method's name and with a receipt of its own, which is the same whichever way it is sent. Each has one response, in any order; whatever rests on another one waits
+        /// for the response to that. A contribution that is refused has the error as its response and does not end the stream.
+        ///
+        /// At most 16 contributions of a stream are under way: read, and their response not yet taken by the transport. The server
+        /// reads no further then, so a caller must read while it writes. A contribution that is not answered within 30 seconds ends
+        /// as DEADLINE_EXCEEDED, and may still be carried out.
+        ///
+        /// The stream ends with OK when the caller has ended its side and every contribution has its response; with
+        /// DEADLINE_EXCEEDED at the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says
+        /// otherwise); with UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under
+        /// way has its responses. Where it ends otherwise than with OK, send whatever has no response again, the same bytes: each
+        /// is one contribution however often it is sent (I4).
+        ///
+        /// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when a message cannot be parsed;
+        /// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for one of more than 256 KiB; those above. Errors of a contribution: as
+        /// SubmitContribution.
+        async fn stream_contributions(
+            &self,
+            request: tonic::Request<
+                tonic::Streaming<
+                    crate::Exact<::contract::contribution::v1::SubmitContributionRequest>,
+                >,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<Self::StreamContributionsStream>,
+            tonic::Status,
+        >;
     }
     /// How databases provide citizen information to the register (Decision 1911/QD-TTg, Art. 2(2)).
     #[derive(Debug)]
@@ -169,6 +208,67 @@ pub mod contribution_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.contribution.v1.ContributionService/StreamContributions" => {
+                    #[allow(non_camel_case_types)]
+                    struct StreamContributionsSvc<T: ContributionService>(pub Arc<T>);
+                    impl<
+                        T: ContributionService,
+                    > tonic::server::StreamingService<
+                        crate::Exact<
+                            ::contract::contribution::v1::SubmitContributionRequest,
+                        >,
+                    > for StreamContributionsSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::contribution::v1::StreamContributionsResponse,
+                        >;
+                        type ResponseStream = T::StreamContributionsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<
+                                    crate::Exact<
+                                        ::contract::contribution::v1::SubmitContributionRequest,
+                                    >,
+                                >,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ContributionService>::stream_contributions(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StreamContributionsSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

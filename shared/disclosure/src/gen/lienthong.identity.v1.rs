@@ -81,8 +81,9 @@ pub mod identity_service_server {
         /// query is a GetPerson in every respect: decided, answered, recorded with a receipt of its own, and charged as that is.
         /// A query that is refused has the error as its response and does not end the stream.
         ///
-        /// At most 64 queries of a stream are under way: read, and their response not yet taken by the transport. The server
-        /// reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
+        /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The opening comes
+        /// within 30 seconds. At most 64 queries of a stream are under way: read, and their response not yet taken by the transport.
+        /// The server reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
         /// DEADLINE_EXCEEDED. The decision is asked for once and kept for up to one second, or until it ends; after that it is
         /// asked for anew with the next query, so whoever is suspended, or loses its agreement, is refused within a second also
         /// on a stream that is open.
@@ -90,7 +91,7 @@ pub mod identity_service_server {
         /// The stream ends with OK when the caller has ended its side and every query has its response; with DEADLINE_EXCEEDED at
         /// the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says otherwise); with
         /// UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under way has its
-        /// responses. Where it ends otherwise than with OK, ask again whatever has no response: each time is recorded, and a miss
+        /// responses, as far as the server waits for that. Where it ends otherwise than with OK, ask again whatever has no response: each time is recorded, and a miss
         /// is charged again.
         ///
         /// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when the opening is faulty, or a message cannot be parsed;
@@ -425,6 +426,285 @@ pub mod identity_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "lienthong.identity.v1.IdentityService";
     impl<T> tonic::server::NamedService for IdentityServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
+pub mod search_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SearchServiceServer.
+    #[async_trait]
+    pub trait SearchService: std::marker::Send + std::marker::Sync + 'static {
+        /// Gives the token of the one person of whom everything that is stated is true, or nothing. Needed are the full name, the
+        /// date of birth, and one of these: sex and province of the native place; commune of permanent residence; full name of a
+        /// parent. Whatever else is stated must be true, too.
+        ///
+        /// Nobody, more than one person, and one who is hidden from the caller are one and the same OK answer with outcome
+        /// NO_MATCH: no candidates are given, and a hidden person does not make another one ambiguous. It counts against the
+        /// caller's guessing budget as a lookup that matched nobody, and against a small budget of the caller for persons of that
+        /// name, so that a date of birth cannot be found by trying. The answer is recorded in the access log before it is sent. The
+        /// call may be repeated; each time is recorded, and a miss is charged again.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT,
+        /// BASIS_NOT_IN_FORCE, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
+        /// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE
+        /// or REGISTER_BEHIND; DEADLINE_EXCEEDED.
+        async fn resolve_person(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::ResolvePersonRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::ResolvePersonResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// Lists persons of a name, for tasks that have to choose among several: at most 20 a page and 100 in all, in no order that
+        /// says anything. Hidden persons are not among them. Each person listed is a record of the access log of its own, and the
+        /// page is one more, also where nobody is listed.
+        ///
+        /// Each search that begins counts against the caller's small budget for persons of that name, whoever is found, so that
+        /// narrower and narrower ranges do not find a year of birth; one that lists nobody counts against the guessing budget, too.
+        /// Further pages of a search cost nothing.
+        ///
+        /// Errors: as ResolvePerson, and INVALID_ARGUMENT/UNKNOWN_CURSOR.
+        async fn search_persons(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::SearchPersonsRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::SearchPersonsResponse>,
+            >,
+            tonic::Status,
+        >;
+    }
+    /// Persons found by what is known of them, as far as the caller's agreement and the law allow (Decision 1911/QD-TTg,
+    /// Art. 2(1)). It gives tokens, never a value: whoever wants to know more of a person asks IdentityService by the token, under
+    /// a decision of its own. Each way of finding is granted by an action of its own (`resolve`, `search`), over every item that is
+    /// searched by.
+    #[derive(Debug)]
+    pub struct SearchServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SearchServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SearchServiceServer<T>
+    where
+        T: SearchService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.identity.v1.SearchService/ResolvePerson" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResolvePersonSvc<T: SearchService>(pub Arc<T>);
+                    impl<
+                        T: SearchService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::ResolvePersonRequest>,
+                    > for ResolvePersonSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::ResolvePersonResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::identity::v1::ResolvePersonRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SearchService>::resolve_person(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResolvePersonSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.identity.v1.SearchService/SearchPersons" => {
+                    #[allow(non_camel_case_types)]
+                    struct SearchPersonsSvc<T: SearchService>(pub Arc<T>);
+                    impl<
+                        T: SearchService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::SearchPersonsRequest>,
+                    > for SearchPersonsSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::SearchPersonsResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::identity::v1::SearchPersonsRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SearchService>::search_persons(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SearchPersonsSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SearchServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.identity.v1.SearchService";
+    impl<T> tonic::server::NamedService for SearchServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

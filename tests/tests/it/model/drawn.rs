@@ -3,10 +3,7 @@
 use contract::r#type::v1::{ItemOutcome, item_outcome, item_value};
 use model::{Name, PartialDate, Value};
 use rand::{Rng as _, rngs::StdRng};
-use tests::{
-    events::{code, name},
-    whole::Prepared,
-};
+use tests::events::{code, name};
 
 use super::{
     ITEMS, LAST, SOURCES, TURN,
@@ -31,7 +28,7 @@ pub(super) fn order(random: &mut StdRng) -> Order {
 
 /// The rules as a file of the operator.
 pub(super) fn written([before, after]: &[Order; 2]) -> String {
-    let mut text = "version = 2\n".to_owned();
+    let mut text = "version = 3\n".to_owned();
     for (rules, day) in [(before, "effective_to"), (after, "effective_from")] {
         for (item, sources) in rules {
             text += &format!(
@@ -40,16 +37,6 @@ pub(super) fn written([before, after]: &[Order; 2]) -> String {
         }
     }
     text
-}
-
-/// Everybody who may obtain something for a correction may obtain all that is asked here.
-pub(super) fn asks_for_all(prepared: &Prepared) {
-    let file = &prepared.settings.policy.registry_file;
-    let text = std::fs::read_to_string(file).unwrap();
-    let granted = r#"items = ["birth_full_name", "date_of_birth", "sex", "family_relations"]"#;
-    assert!(text.contains(granted));
-    let all = [&ITEMS[..], &["family_relations"]].concat();
-    std::fs::write(file, text.replace(granted, &format!("items = {all:?}"))).unwrap();
 }
 
 /// A day between the year before `from` and `to`, perhaps one of which only a part is known.

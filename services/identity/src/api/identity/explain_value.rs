@@ -14,8 +14,8 @@ use time::Date;
 use tonic::Status;
 use wire::{Faults, basis, policy::Decision, subject, timestamp, value::write_held};
 
-use super::get_person::REQUEST_ID_MAX;
 use crate::{
+    api::REQUEST_ID_MAX,
     app::{Looked, Lookup},
     domain::lookup::{Ending, names_others},
 };

@@ -17,12 +17,10 @@ use wire::{
 };
 
 use crate::{
+    api::REQUEST_ID_MAX,
     app::{AsOf, Looked, Lookup},
     domain::lookup::{Ending, ItemOutcome, names_others, outcomes},
 };
-
-/// MaYeuCau of the existing interface.
-pub(super) const REQUEST_ID_MAX: usize = 40;
 
 /// The lookup in a request; every faulty field is named at once.
 pub(super) fn checked<'a>(

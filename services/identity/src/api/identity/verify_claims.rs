@@ -13,8 +13,9 @@ use time::Date;
 use tonic::Status;
 use wire::{Faults, basis, policy::Decision, subject, timestamp, value::Reader};
 
-use super::get_person::{REQUEST_ID_MAX, etag};
+use super::get_person::etag;
 use crate::{
+    api::REQUEST_ID_MAX,
     app::{Looked, Lookup},
     domain::lookup::{ClaimOutcome, Ending, names_others, verdicts},
 };

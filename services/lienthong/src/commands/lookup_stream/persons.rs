@@ -77,8 +77,8 @@ pub(super) fn samples(subjects: &[Subject]) -> Vec<LookupStreamQuery> {
 /// wrong with it, if anything was.
 pub(super) fn read(file: PathBuf) -> mpsc::Receiver<Result<LookupStreamQuery>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
-    // A file is read by a thread that may wait.
-    tokio::task::spawn_blocking(move || {
+    // A file is read by a thread that may wait, and for which nobody waits: what is typed may never come.
+    std::thread::spawn(move || {
         if let Err(error) = each(&file, |query| sender.blocking_send(Ok(query)).is_ok()) {
             // Nobody waits for it when the stream has ended.
             let _gone = sender.blocking_send(Err(error));

@@ -1,0 +1,135 @@
+//! Many contributions on one stream: each has one response, whatever becomes of the others.
+
+use std::collections::BTreeMap;
+
+use contract::contribution::v1::{
+    StreamContributionsResponse, contribution_service_client::ContributionServiceClient,
+};
+use futures::stream;
+use tests::events::death;
+use tonic::Streaming;
+use tonic_types::StatusExt as _;
+
+use super::*;
+
+on_both_engines!(
+    i4_many_births_on_one_stream_are_one_person_each_however_often_they_are_sent,
+    what_is_refused_does_not_end_the_stream,
+    i13_a_caller_that_goes_away_loses_nothing_that_it_sends_again,
+);
+
+const BIRTHS: usize = 60;
+
+type Told = BTreeMap<String, Result<ContributionReceipt, String>>;
+
+/// Sends requests on one stream.
+async fn send(
+    whole: &Whole,
+    requests: Vec<SubmitContributionRequest>,
+) -> Streaming<StreamContributionsResponse> {
+    let mut client = ContributionServiceClient::new(whole.client("civil-status").channel().clone());
+    client.stream_contributions(stream::iter(requests)).await.unwrap().into_inner()
+}
+
+/// All that is told on a stream that ends well: by key, the receipt or the reason of the refusal.
+async fn told(mut responses: Streaming<StreamContributionsResponse>) -> Told {
+    let mut told = Told::new();
+    while let Some(response) = responses.message().await.unwrap() {
+        let one = match response.answer {
+            Some(answer) => {
+                assert!(response.receipt.is_some() && response.status.is_empty());
+                Ok(answer)
+            }
+            None => Err(reason(&response.status)),
+        };
+        assert!(told.insert(response.idempotency_key, one).is_none(), "one response each");
+    }
+    told
+}
+
+fn reason(status: &[u8]) -> String {
+    let status = tonic_types::pb::Status::decode(status).unwrap();
+    let status = tonic::Status::with_details(status.code.into(), "", status.encode_to_vec().into());
+    status.get_error_details().error_info().unwrap().reason.clone()
+}
+
+async fn i4_many_births_on_one_stream_are_one_person_each_however_often_they_are_sent(
+    engine: Engine,
+) {
+    let whole = Whole::start(engine).await;
+    let (persons, records) = (whole.persons().await, whole.records().await);
+    let births: Vec<_> = (0..BIRTHS).map(|n| birth(&format!("b-{n}"), CHILD)).collect();
+    let first = told(send(&whole, births.clone()).await).await;
+    assert_eq!(first.len(), BIRTHS);
+    let numbers: std::collections::BTreeSet<_> =
+        first.values().map(|told| told.clone().unwrap().personal_number).collect();
+    assert_eq!(numbers.len(), BIRTHS);
+    assert_eq!(whole.persons().await, persons + BIRTHS as u64);
+    // Each is recorded by the register and by contribution.
+    assert_eq!(whole.records().await, records + 2 * BIRTHS as u64);
+    // The same bytes, on another stream at once and by single calls, are the same contributions.
+    let (again, single) =
+        tokio::join!(async { told(send(&whole, births.clone()).await).await }, async {
+            submit(&whole.client("civil-status"), &births[7]).await.answer
+        },);
+    assert!(again == first);
+    assert!(first[&births[7].idempotency_key] == Ok(single));
+    assert_eq!(whole.persons().await, persons + BIRTHS as u64);
+    whole.all.stop().await;
+}
+
+async fn what_is_refused_does_not_end_the_stream(engine: Engine) {
+    let whole = Whole::start(engine).await;
+    let child = submit(&whole.client("civil-status"), &birth("b-0", CHILD)).await.answer;
+    let of_child = || about(&child.personal_number, CHILD, BORN);
+    let mut other = birth("b-0", CHILD);
+    other.request_id = "other".to_owned();
+    let mut faulty = birth("b-2", "");
+    faulty.idempotency_key = "khóa".to_owned();
+    let mut denied = death("d-1", of_child());
+    denied.basis.as_mut().unwrap().procedure = "burial-allowance".to_owned();
+    let requests = vec![
+        birth("b-1", CHILD),
+        other,
+        faulty,
+        denied,
+        death("d-2", about("990226999999", CHILD, BORN)),
+        death("d-3", of_child()),
+    ];
+    let told = told(send(&whole, requests).await).await;
+    let said: Vec<(&str, &str)> = told
+        .iter()
+        .map(|(key, told)| (key.as_str(), told.as_ref().err().map_or("", String::as_str)))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("", "INVALID_REQUEST"),
+            ("key:b-0", "KEY_REUSED"),
+            ("key:b-1", ""),
+            ("key:d-1", "NO_AGREEMENT"),
+            ("key:d-2", "CONTRIBUTION_REJECTED"),
+            ("key:d-3", ""),
+        ]
+    );
+    whole.all.stop().await;
+}
+
+async fn i13_a_caller_that_goes_away_loses_nothing_that_it_sends_again(engine: Engine) {
+    let whole = Whole::start(engine).await;
+    let persons = whole.persons().await;
+    let births: Vec<_> = (0..BIRTHS).map(|n| birth(&format!("b-{n}"), CHILD)).collect();
+    for taken in [0, 1, BIRTHS / 3] {
+        let mut responses = send(&whole, births.clone()).await;
+        for _ in 0..taken {
+            responses.message().await.unwrap().unwrap();
+        }
+        drop(responses);
+    }
+    let told = told(send(&whole, births).await).await;
+    assert!(told.len() == BIRTHS && told.values().all(Result::is_ok));
+    assert_eq!(whole.persons().await, persons + BIRTHS as u64);
+    let sql = "SELECT COUNT(*) FROM submission WHERE outcome IS NULL";
+    assert_eq!(whole.count("contribution", sql).await, 0);
+    whole.all.stop().await;
+}
