@@ -96,7 +96,7 @@ impl CodeLists {
         let with = |((id, _), codes): &(&(String, String), &BTreeMap<String, String>)| {
             id == list && codes.contains_key(code)
         };
-        let ((_, version), _) = self.lists.iter().filter(with).next_back()?;
+        let ((_, version), _) = self.lists.iter().rfind(with)?;
         Some(CodedValue {
             code_system: list.to_owned(),
             code_system_version: version.clone(),

@@ -142,12 +142,14 @@ struct Letter {
     base: char,
     /// Marks that make another letter of it: circumflex, breve, horn, and what other scripts have.
     marks: Vec<char>,
+    /// Tones that another one follows: no letter has two, but a text can.
+    passed: Vec<char>,
     tone: Option<char>,
 }
 
 impl Letter {
     fn is_plain(&self, base: char) -> bool {
-        self.base == base && self.marks.is_empty()
+        self.base == base && self.marks.is_empty() && self.passed.is_empty()
     }
 }
 
@@ -160,12 +162,14 @@ fn letters(name: &str) -> Vec<Letter> {
             Some(letter) if is_combining_mark(c) => {
                 if TONES.contains(&c) {
                     // Of two, the last one, as it will be written: a key of a key is the same.
-                    letter.marks.extend(letter.tone.replace(c));
+                    letter.passed.extend(letter.tone.replace(c));
                 } else {
                     letter.marks.push(c);
                 }
             }
-            _ => letters.push(Letter { base: c, marks: Vec::new(), tone: None }),
+            _ => {
+                letters.push(Letter { base: c, marks: Vec::new(), passed: Vec::new(), tone: None })
+            }
         }
     }
     letters
@@ -175,7 +179,7 @@ fn joined(letters: &[Letter]) -> String {
     let mut text = String::new();
     for letter in letters {
         text.push(letter.base);
-        text.extend(&letter.marks);
+        text.extend(letter.marks.iter().chain(&letter.passed));
         text.extend(letter.tone);
     }
     text.nfc().collect()

@@ -117,11 +117,15 @@ fn i8_debug_shows_no_letter() {
 }
 
 #[test]
-fn a_key_of_a_key_is_the_same_where_an_apostrophe_ends_the_word() {
+fn a_key_of_a_key_is_the_same() {
     // The modifier letter apostrophe counts as a letter, and the one that is written for it does not.
-    for text in ["bỷ\u{2BC}", "Ly\u{2BC}a", "H\u{2BC}Ly"] {
-        let key = Name::new(text).unwrap().match_key(NameLevel::L3);
-        assert_eq!(Name::new(&key).unwrap().match_key(NameLevel::L3), key, "{text}");
+    // And of several tones the last one is written last, whatever stands between them.
+    for text in ["bỷ\u{2BC}", "Ly\u{2BC}a", "H\u{2BC}Ly", "ấ\u{300}\u{302}", "ấ\u{302}\u{300}"]
+    {
+        for level in NameLevel::ALL {
+            let key = Name::new(text).unwrap().match_key(level);
+            assert_eq!(Name::new(&key).unwrap().match_key(level), key, "{text} {level:?}");
+        }
     }
 }
 

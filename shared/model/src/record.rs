@@ -374,19 +374,17 @@ impl GoldenRecord {
                         .filter(move |held| same_number(&held.value, relation, same) == number)
                 };
                 let numbered: Vec<&HeldValue> = by(Some(true)).collect();
-                let placed = |held: &&HeldValue| match &held.value {
-                    Value::Relation(held) => name_of(held) == name_of(relation),
-                    _ => false,
+                let placed = |held: &&HeldValue| {
+                    let Value::Relation(held) = &held.value else { return false };
+                    name_of(held) == name_of(relation)
                 };
                 if numbered.is_empty() { by(None).filter(placed).collect() } else { numbered }
             }
             Some(Value::Document(document)) => {
-                let is = |held: &&HeldValue| match &held.value {
-                    Value::Document(held) => {
-                        let number = document.number.is_empty() || held.number == document.number;
-                        held.kind.code == document.kind.code && number
-                    }
-                    _ => false,
+                let is = |held: &&HeldValue| {
+                    let Value::Document(held) = &held.value else { return false };
+                    let number = document.number.is_empty() || held.number == document.number;
+                    held.kind.code == document.kind.code && number
                 };
                 held.filter(is).collect()
             }

@@ -98,6 +98,8 @@ faults! {
     HalfBasis => ["SRC-4"],
     /// A change without an event.
     NoEvent => ["SRC-4"],
+    /// A life event without the documents on which it rests.
+    NoEvidence => ["SRC-4"],
     /// Cursors of 300 characters.
     LongCursors => ["SRC-5"],
     /// Cursors with the number of a person.

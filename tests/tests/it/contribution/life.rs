@@ -173,11 +173,9 @@ async fn held_code(whole: &Whole, of: &Villager, item: &str) -> Option<String> {
 
 /// The kinds and names of the relations that are held of an item.
 async fn related(whole: &Whole, of: &Villager, item: &str) -> Vec<(RelationKind, String)> {
-    let one = |value| match value {
-        item_value::Value::Relation(relation) => {
-            (relation.kind(), relation.name.unwrap_or_default().full_name)
-        }
-        _ => panic!("{item}"),
+    let one = |value| {
+        let item_value::Value::Relation(relation) = value else { panic!("{item}") };
+        (relation.kind(), relation.name.unwrap_or_default().full_name)
     };
     held(whole, of, item).await.into_iter().map(one).collect()
 }
@@ -363,9 +361,9 @@ async fn a_telephone_number_leaves_the_address_of_mail_as_it_is(engine: Engine) 
     submit(&client, &given("c-1", 1, "0000000001", "an@synthetic.test")).await;
     submit(&client, &given("c-2", 2, "0000000002", "")).await;
     let texts = |held: Vec<item_value::Value>| -> Vec<String> {
-        let text = |value| match value {
-            item_value::Value::Text(text) => text,
-            _ => panic!(),
+        let text = |value| {
+            let item_value::Value::Text(text) = value else { panic!() };
+            text
         };
         held.into_iter().map(text).collect()
     };

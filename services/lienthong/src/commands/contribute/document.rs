@@ -83,7 +83,7 @@ impl Document {
             Event::Annulment(annulment) => {
                 (annulment.decision_number, annulment.decision_date) = (entry, today);
             }
-            Event::LifeEvent(event) => {
+            Event::Life(event) => {
                 event.effective_date = today;
                 if let Some(entered) = &mut event.registration {
                     (entered.entry_number, entered.registration_date) = (entry, today);

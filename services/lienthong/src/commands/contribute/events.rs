@@ -24,7 +24,8 @@ pub(super) enum Event {
     /// An earlier contribution was annulled.
     Annulment(Box<Annulment>),
     /// Another event in the life of a person of the register.
-    LifeEvent(Box<LifeEvent>),
+    #[serde(rename = "life_event")]
+    Life(Box<LifeEvent>),
 }
 
 /// A registered birth.
@@ -130,7 +131,7 @@ impl From<Event> for Submitted {
             Event::Residence(residence) => Self::Residence((*residence).into()),
             Event::Correction(correction) => Self::Correction((*correction).into()),
             Event::Annulment(annulment) => Self::Annulment((*annulment).into()),
-            Event::LifeEvent(event) => Self::LifeEvent((*event).into()),
+            Event::Life(event) => Self::LifeEvent((*event).into()),
         }
     }
 }

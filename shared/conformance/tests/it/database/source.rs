@@ -4,8 +4,9 @@ use std::{pin::Pin, time::Duration};
 
 use contract::{
     contribution::v1::{
-        Annulment, BirthRegistration, CorrectedValue, Correction, DeathRegistration,
-        ResidenceChange, ResidenceKind,
+        Annulment, BirthRegistration, CorrectedValue, Correction, DeathRegistration, Evidence,
+        LifeEvent, Marriage, Party, Registration, ResidenceChange, ResidenceKind, life_event,
+        marriage,
     },
     database::v1::{
         Change, ListChangesRequest, ListChangesResponse, StreamChangesRequest,
@@ -28,8 +29,17 @@ use crate::faults::Fault;
 /// Changes that were committed; the first three are not kept any more.
 const CHANGES: usize = 40;
 const OLDEST: usize = 3;
+/// The change that is a marriage.
+const MARRIAGE: usize = 17;
 /// Changes of one message of a stream.
 const PART: usize = 5;
+
+fn evidence() -> Evidence {
+    let (code_system, code_system_version) = ("evidence-kind".into(), "1".into());
+    let (code, display) = ("declaration".into(), String::new());
+    let kind = Some(CodedValue { code_system, code_system_version, code, display });
+    Evidence { kind, digest: vec![7; 32], number: String::new() }
+}
 
 pub fn basis() -> AccessBasis {
     AccessBasis {
@@ -58,6 +68,23 @@ fn event(place: usize) -> Event {
     let full_name = format!("Nguyễn Giả Định {place}");
     let claims = Some(Claims { full_name: full_name.clone(), date_of_birth: date });
     let entry_number = place.to_string();
+    if place == MARRIAGE {
+        let subject = subject_ref::Subject::PersonalNumber(number(place + 1));
+        let spouse =
+            Party { subject: Some(SubjectRef { subject: Some(subject) }), claims: claims.clone() };
+        let spouse = Some(marriage::Spouse::RegisteredSpouse(spouse));
+        return Event::LifeEvent(LifeEvent {
+            subject,
+            claims,
+            effective_date: date,
+            registration: Some(Registration {
+                entry_number,
+                registration_date: date,
+                registration_place: Some(at),
+            }),
+            event: Some(life_event::Event::Marriage(Marriage { spouse })),
+        });
+    }
     match place % 5 {
         0 => Event::Birth(BirthRegistration {
             entry_number,
@@ -131,9 +158,10 @@ pub fn change(place: usize, fault: Option<Fault>) -> Change {
         cursor: cursor(own, fault),
         basis: Some(basis()),
         event: Some(event(place)),
-        evidence: Vec::new(),
+        evidence: if place == MARRIAGE { vec![evidence()] } else { Vec::new() },
     };
     match (fault, place) {
+        (Some(Fault::NoEvidence), MARRIAGE) => change.evidence.clear(),
         (Some(Fault::OrderGoneBack), 11) => change.sequence = 11,
         (Some(Fault::OrderGoneBack), 10) => change.sequence = 12,
         (Some(Fault::HalfBasis), 15) => change.basis.as_mut().unwrap().acting_unit.clear(),

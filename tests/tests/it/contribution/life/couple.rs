@@ -117,7 +117,8 @@ async fn of_two_persons_both_are_named_as_missing_and_nothing_changes(engine: En
     let nobody = Villager("Không Ai Cả", Sex::Male, 1971);
     let other = Villager("Không Ai Khác", Sex::Female, 1972);
     let missing = ("PERSON_NOT_FOUND".to_owned(), SPOUSE.to_owned());
-    assert_eq!(rejected(&client, &married("w-1", &AN, &nobody, 2020)).await, [missing.clone()]);
+    let of_one = rejected(&client, &married("w-1", &AN, &nobody, 2020)).await;
+    assert_eq!(of_one, std::slice::from_ref(&missing));
     assert_eq!(
         rejected(&client, &married("w-2", &other, &nobody, 2020)).await,
         [("PERSON_NOT_FOUND".to_owned(), String::new()), missing]

@@ -43,7 +43,8 @@ const (
 //	inner = HMAC-SHA256(inner_key, "lienthong/inner/1\0" || H(decision))
 //
 // `context` is the text `<full method>\n<caller's SPIFFE id>\n`; `request` is the exact bytes of the
-// request message; `answer` is the exact bytes of field 1 of the response; `decision` is the exact bytes
+// request message (on a stream of lookups those of the opening message followed by those of the query's,
+// which can be read as one message with both); `answer` is the exact bytes of field 1 of the response; `decision` is the exact bytes
 // of a DecisionRecord. The caller is given the outer key and can open the outer commitment. The inner key
 // stays in the audit service and is opened to inspectors only: the inner commitment binds what really
 // happened, also where the answer must not tell (I7).

@@ -154,8 +154,9 @@ type SubmitContributionRequest struct {
 	//	*SubmitContributionRequest_Residence
 	//	*SubmitContributionRequest_Correction
 	//	*SubmitContributionRequest_Annulment
+	//	*SubmitContributionRequest_LifeEvent
 	Event isSubmitContributionRequest_Event `protobuf_oneof:"event"`
-	// Checks everything but the key, and changes nothing. 8 and 9 are kept for further events.
+	// Checks everything but the key, and changes nothing. 9 is kept for a further event.
 	ValidateOnly bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// The source's own id of this request, at most 40 characters. Required; holds no personal data.
 	RequestId string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -163,8 +164,10 @@ type SubmitContributionRequest struct {
 	// and GetPersonAnswer.version of an answer about now. When the record has changed since, the contribution is rejected
 	// with VERSION_CHANGED: read it again, and contribute under a new key. 0 means any; for a birth always 0.
 	ExpectedVersion uint64 `protobuf:"varint,12,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The documents on which the event rests: at most 16; at least one for a life event.
+	Evidence      []*Evidence `protobuf:"bytes,13,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubmitContributionRequest) Reset() {
@@ -263,6 +266,15 @@ func (x *SubmitContributionRequest) GetAnnulment() *Annulment {
 	return nil
 }
 
+func (x *SubmitContributionRequest) GetLifeEvent() *LifeEvent {
+	if x != nil {
+		if x, ok := x.Event.(*SubmitContributionRequest_LifeEvent); ok {
+			return x.LifeEvent
+		}
+	}
+	return nil
+}
+
 func (x *SubmitContributionRequest) GetValidateOnly() bool {
 	if x != nil {
 		return x.ValidateOnly
@@ -282,6 +294,13 @@ func (x *SubmitContributionRequest) GetExpectedVersion() uint64 {
 		return x.ExpectedVersion
 	}
 	return 0
+}
+
+func (x *SubmitContributionRequest) GetEvidence() []*Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
 }
 
 type isSubmitContributionRequest_Event interface {
@@ -313,6 +332,11 @@ type SubmitContributionRequest_Annulment struct {
 	Annulment *Annulment `protobuf:"bytes,7,opt,name=annulment,proto3,oneof"`
 }
 
+type SubmitContributionRequest_LifeEvent struct {
+	// Any other event in the life of a person of the register.
+	LifeEvent *LifeEvent `protobuf:"bytes,8,opt,name=life_event,json=lifeEvent,proto3,oneof"`
+}
+
 func (*SubmitContributionRequest_Birth) isSubmitContributionRequest_Event() {}
 
 func (*SubmitContributionRequest_Death) isSubmitContributionRequest_Event() {}
@@ -322,6 +346,8 @@ func (*SubmitContributionRequest_Residence) isSubmitContributionRequest_Event() 
 func (*SubmitContributionRequest_Correction) isSubmitContributionRequest_Event() {}
 
 func (*SubmitContributionRequest_Annulment) isSubmitContributionRequest_Event() {}
+
+func (*SubmitContributionRequest_LifeEvent) isSubmitContributionRequest_Event() {}
 
 // A registered birth (Law on Civil Status 60/2014, Art. 14).
 type BirthRegistration struct {
@@ -946,6 +972,80 @@ func (x *SubmitContributionResponse) GetReceipt() *v11.Receipt {
 	return nil
 }
 
+// The response to one contribution of a stream: answer and receipt, or the status of an error.
+type StreamContributionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What became of the contribution. Its bytes are what the receipt proves.
+	Answer *ContributionReceipt `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	// The proof that it was recorded.
+	Receipt *v11.Receipt `protobuf:"bytes,2,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	// The source's key of the contribution, repeated; of a message without a good one, empty.
+	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// Why the contribution has no answer; empty where it has one. A google.rpc.Status, serialised: the very bytes that a
+	// single call has in `grpc-status-details-bin`.
+	Status        []byte `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamContributionsResponse) Reset() {
+	*x = StreamContributionsResponse{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamContributionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamContributionsResponse) ProtoMessage() {}
+
+func (x *StreamContributionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamContributionsResponse.ProtoReflect.Descriptor instead.
+func (*StreamContributionsResponse) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *StreamContributionsResponse) GetAnswer() *ContributionReceipt {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *StreamContributionsResponse) GetReceipt() *v11.Receipt {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
+func (x *StreamContributionsResponse) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *StreamContributionsResponse) GetStatus() []byte {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
 // What became of a contribution.
 type ContributionReceipt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -958,7 +1058,8 @@ type ContributionReceipt struct {
 	// Version of the register that holds it: quote it as `min_version` to read it (I10). 0 when it was only
 	// checked.
 	Version uint64 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
-	// The personal number issued for a registered birth.
+	// The personal number issued for a registered birth, or set anew because the sex or the year of birth is another now: the
+	// one before still leads to the person (Decree 70/2024/ND-CP, Art. 11).
 	PersonalNumber string `protobuf:"bytes,5,opt,name=personal_number,json=personalNumber,proto3" json:"personal_number,omitempty"`
 	// When it was received.
 	ReceivedTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received_time,json=receivedTime,proto3" json:"received_time,omitempty"`
@@ -981,7 +1082,7 @@ type ContributionReceipt struct {
 
 func (x *ContributionReceipt) Reset() {
 	*x = ContributionReceipt{}
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1094,7 @@ func (x *ContributionReceipt) String() string {
 func (*ContributionReceipt) ProtoMessage() {}
 
 func (x *ContributionReceipt) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1107,7 @@ func (x *ContributionReceipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContributionReceipt.ProtoReflect.Descriptor instead.
 func (*ContributionReceipt) Descriptor() ([]byte, []int) {
-	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{8}
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ContributionReceipt) GetContributionId() string {
@@ -1097,7 +1198,7 @@ var File_lienthong_contribution_v1_contribution_service_proto protoreflect.FileD
 
 const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\n" +
-	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xf9\x04\n" +
+	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a*lienthong/contribution/v1/life_event.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\x81\x06\n" +
 	"\x19SubmitContributionRequest\x12/\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x124\n" +
 	"\x05basis\x18\x02 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12D\n" +
@@ -1107,12 +1208,15 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\n" +
 	"correction\x18\x06 \x01(\v2%.lienthong.contribution.v1.CorrectionH\x00R\n" +
 	"correction\x12D\n" +
-	"\tannulment\x18\a \x01(\v2$.lienthong.contribution.v1.AnnulmentH\x00R\tannulment\x12+\n" +
+	"\tannulment\x18\a \x01(\v2$.lienthong.contribution.v1.AnnulmentH\x00R\tannulment\x12E\n" +
+	"\n" +
+	"life_event\x18\b \x01(\v2$.lienthong.contribution.v1.LifeEventH\x00R\tlifeEvent\x12+\n" +
 	"\rvalidate_only\x18\n" +
 	" \x01(\bB\x06\xba\xac\x19\x02\b\x01R\fvalidateOnly\x12%\n" +
 	"\n" +
 	"request_id\x18\v \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x121\n" +
-	"\x10expected_version\x18\f \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\x0fexpectedVersionB\a\n" +
+	"\x10expected_version\x18\f \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\x0fexpectedVersion\x12?\n" +
+	"\bevidence\x18\r \x03(\v2#.lienthong.contribution.v1.EvidenceR\bevidenceB\a\n" +
 	"\x05event\"\x82\x06\n" +
 	"\x11BirthRegistration\x12)\n" +
 	"\fentry_number\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\ventryNumber\x12K\n" +
@@ -1162,7 +1266,12 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\rdecision_date\x18\x04 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\fdecisionDate\"\x9b\x01\n" +
 	"\x1aSubmitContributionResponse\x12F\n" +
 	"\x06answer\x18\x01 \x01(\v2..lienthong.contribution.v1.ContributionReceiptR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xe4\x04\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xed\x01\n" +
+	"\x1bStreamContributionsResponse\x12F\n" +
+	"\x06answer\x18\x01 \x01(\v2..lienthong.contribution.v1.ContributionReceiptR\x06answer\x125\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\x12/\n" +
+	"\x0fidempotency_key\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x12\x1e\n" +
+	"\x06status\x18\x04 \x01(\fB\x06\xba\xac\x19\x02\b\x01R\x06status\"\xe4\x04\n" +
 	"\x13ContributionReceipt\x12/\n" +
 	"\x0fcontribution_id\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0econtributionId\x12/\n" +
 	"\x0fidempotency_key\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x12J\n" +
@@ -1188,9 +1297,10 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\x11ContributionState\x12\"\n" +
 	"\x1eCONTRIBUTION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aCONTRIBUTION_STATE_APPLIED\x10\x01\x12 \n" +
-	"\x1cCONTRIBUTION_STATE_VALIDATED\x10\x022\x9e\x01\n" +
+	"\x1cCONTRIBUTION_STATE_VALIDATED\x10\x022\xad\x02\n" +
 	"\x13ContributionService\x12\x86\x01\n" +
-	"\x12SubmitContribution\x124.lienthong.contribution.v1.SubmitContributionRequest\x1a5.lienthong.contribution.v1.SubmitContributionResponse\"\x03\x90\x02\x02B\x82\x01\n" +
+	"\x12SubmitContribution\x124.lienthong.contribution.v1.SubmitContributionRequest\x1a5.lienthong.contribution.v1.SubmitContributionResponse\"\x03\x90\x02\x02\x12\x8c\x01\n" +
+	"\x13StreamContributions\x124.lienthong.contribution.v1.SubmitContributionRequest\x1a6.lienthong.contribution.v1.StreamContributionsResponse\"\x03\x90\x02\x02(\x010\x01B\x82\x01\n" +
 	" vn.gov.lienthong.contribution.v1P\x01Z@lienthong.gov.vn/sdk/go/lienthong/contribution/v1;contributionv1\xaa\x02\x19Lienthong.Contribution.V1b\x06proto3"
 
 var (
@@ -1206,78 +1316,87 @@ func file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP() []b
 }
 
 var file_lienthong_contribution_v1_contribution_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lienthong_contribution_v1_contribution_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_lienthong_contribution_v1_contribution_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_lienthong_contribution_v1_contribution_service_proto_goTypes = []any{
-	(ResidenceKind)(0),                 // 0: lienthong.contribution.v1.ResidenceKind
-	(ContributionState)(0),             // 1: lienthong.contribution.v1.ContributionState
-	(*SubmitContributionRequest)(nil),  // 2: lienthong.contribution.v1.SubmitContributionRequest
-	(*BirthRegistration)(nil),          // 3: lienthong.contribution.v1.BirthRegistration
-	(*DeathRegistration)(nil),          // 4: lienthong.contribution.v1.DeathRegistration
-	(*ResidenceChange)(nil),            // 5: lienthong.contribution.v1.ResidenceChange
-	(*Correction)(nil),                 // 6: lienthong.contribution.v1.Correction
-	(*CorrectedValue)(nil),             // 7: lienthong.contribution.v1.CorrectedValue
-	(*Annulment)(nil),                  // 8: lienthong.contribution.v1.Annulment
-	(*SubmitContributionResponse)(nil), // 9: lienthong.contribution.v1.SubmitContributionResponse
-	(*ContributionReceipt)(nil),        // 10: lienthong.contribution.v1.ContributionReceipt
-	(*v1.AccessBasis)(nil),             // 11: lienthong.type.v1.AccessBasis
-	(*v1.PartialDate)(nil),             // 12: lienthong.type.v1.PartialDate
-	(*v1.Address)(nil),                 // 13: lienthong.type.v1.Address
-	(*v1.PersonName)(nil),              // 14: lienthong.type.v1.PersonName
-	(*v1.CodedValue)(nil),              // 15: lienthong.type.v1.CodedValue
-	(*v1.Relation)(nil),                // 16: lienthong.type.v1.Relation
-	(*v1.SubjectRef)(nil),              // 17: lienthong.type.v1.SubjectRef
-	(*v1.Claims)(nil),                  // 18: lienthong.type.v1.Claims
-	(*v1.ItemValue)(nil),               // 19: lienthong.type.v1.ItemValue
-	(*v11.Receipt)(nil),                // 20: lienthong.audit.v1.Receipt
-	(*timestamppb.Timestamp)(nil),      // 21: google.protobuf.Timestamp
+	(ResidenceKind)(0),                  // 0: lienthong.contribution.v1.ResidenceKind
+	(ContributionState)(0),              // 1: lienthong.contribution.v1.ContributionState
+	(*SubmitContributionRequest)(nil),   // 2: lienthong.contribution.v1.SubmitContributionRequest
+	(*BirthRegistration)(nil),           // 3: lienthong.contribution.v1.BirthRegistration
+	(*DeathRegistration)(nil),           // 4: lienthong.contribution.v1.DeathRegistration
+	(*ResidenceChange)(nil),             // 5: lienthong.contribution.v1.ResidenceChange
+	(*Correction)(nil),                  // 6: lienthong.contribution.v1.Correction
+	(*CorrectedValue)(nil),              // 7: lienthong.contribution.v1.CorrectedValue
+	(*Annulment)(nil),                   // 8: lienthong.contribution.v1.Annulment
+	(*SubmitContributionResponse)(nil),  // 9: lienthong.contribution.v1.SubmitContributionResponse
+	(*StreamContributionsResponse)(nil), // 10: lienthong.contribution.v1.StreamContributionsResponse
+	(*ContributionReceipt)(nil),         // 11: lienthong.contribution.v1.ContributionReceipt
+	(*v1.AccessBasis)(nil),              // 12: lienthong.type.v1.AccessBasis
+	(*LifeEvent)(nil),                   // 13: lienthong.contribution.v1.LifeEvent
+	(*Evidence)(nil),                    // 14: lienthong.contribution.v1.Evidence
+	(*v1.PartialDate)(nil),              // 15: lienthong.type.v1.PartialDate
+	(*v1.Address)(nil),                  // 16: lienthong.type.v1.Address
+	(*v1.PersonName)(nil),               // 17: lienthong.type.v1.PersonName
+	(*v1.CodedValue)(nil),               // 18: lienthong.type.v1.CodedValue
+	(*v1.Relation)(nil),                 // 19: lienthong.type.v1.Relation
+	(*v1.SubjectRef)(nil),               // 20: lienthong.type.v1.SubjectRef
+	(*v1.Claims)(nil),                   // 21: lienthong.type.v1.Claims
+	(*v1.ItemValue)(nil),                // 22: lienthong.type.v1.ItemValue
+	(*v11.Receipt)(nil),                 // 23: lienthong.audit.v1.Receipt
+	(*timestamppb.Timestamp)(nil),       // 24: google.protobuf.Timestamp
 }
 var file_lienthong_contribution_v1_contribution_service_proto_depIdxs = []int32{
-	11, // 0: lienthong.contribution.v1.SubmitContributionRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	12, // 0: lienthong.contribution.v1.SubmitContributionRequest.basis:type_name -> lienthong.type.v1.AccessBasis
 	3,  // 1: lienthong.contribution.v1.SubmitContributionRequest.birth:type_name -> lienthong.contribution.v1.BirthRegistration
 	4,  // 2: lienthong.contribution.v1.SubmitContributionRequest.death:type_name -> lienthong.contribution.v1.DeathRegistration
 	5,  // 3: lienthong.contribution.v1.SubmitContributionRequest.residence:type_name -> lienthong.contribution.v1.ResidenceChange
 	6,  // 4: lienthong.contribution.v1.SubmitContributionRequest.correction:type_name -> lienthong.contribution.v1.Correction
 	8,  // 5: lienthong.contribution.v1.SubmitContributionRequest.annulment:type_name -> lienthong.contribution.v1.Annulment
-	12, // 6: lienthong.contribution.v1.BirthRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
-	13, // 7: lienthong.contribution.v1.BirthRegistration.registration_place:type_name -> lienthong.type.v1.Address
-	14, // 8: lienthong.contribution.v1.BirthRegistration.full_name:type_name -> lienthong.type.v1.PersonName
-	12, // 9: lienthong.contribution.v1.BirthRegistration.date_of_birth:type_name -> lienthong.type.v1.PartialDate
-	15, // 10: lienthong.contribution.v1.BirthRegistration.sex:type_name -> lienthong.type.v1.CodedValue
-	13, // 11: lienthong.contribution.v1.BirthRegistration.place_of_birth:type_name -> lienthong.type.v1.Address
-	13, // 12: lienthong.contribution.v1.BirthRegistration.native_place:type_name -> lienthong.type.v1.Address
-	15, // 13: lienthong.contribution.v1.BirthRegistration.ethnic_group:type_name -> lienthong.type.v1.CodedValue
-	15, // 14: lienthong.contribution.v1.BirthRegistration.nationality:type_name -> lienthong.type.v1.CodedValue
-	16, // 15: lienthong.contribution.v1.BirthRegistration.parents:type_name -> lienthong.type.v1.Relation
-	17, // 16: lienthong.contribution.v1.DeathRegistration.subject:type_name -> lienthong.type.v1.SubjectRef
-	18, // 17: lienthong.contribution.v1.DeathRegistration.claims:type_name -> lienthong.type.v1.Claims
-	12, // 18: lienthong.contribution.v1.DeathRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
-	13, // 19: lienthong.contribution.v1.DeathRegistration.registration_place:type_name -> lienthong.type.v1.Address
-	12, // 20: lienthong.contribution.v1.DeathRegistration.date_of_death:type_name -> lienthong.type.v1.PartialDate
-	17, // 21: lienthong.contribution.v1.ResidenceChange.subject:type_name -> lienthong.type.v1.SubjectRef
-	18, // 22: lienthong.contribution.v1.ResidenceChange.claims:type_name -> lienthong.type.v1.Claims
-	0,  // 23: lienthong.contribution.v1.ResidenceChange.kind:type_name -> lienthong.contribution.v1.ResidenceKind
-	13, // 24: lienthong.contribution.v1.ResidenceChange.address:type_name -> lienthong.type.v1.Address
-	12, // 25: lienthong.contribution.v1.ResidenceChange.effective_date:type_name -> lienthong.type.v1.PartialDate
-	17, // 26: lienthong.contribution.v1.Correction.subject:type_name -> lienthong.type.v1.SubjectRef
-	18, // 27: lienthong.contribution.v1.Correction.claims:type_name -> lienthong.type.v1.Claims
-	12, // 28: lienthong.contribution.v1.Correction.correction_date:type_name -> lienthong.type.v1.PartialDate
-	13, // 29: lienthong.contribution.v1.Correction.registration_place:type_name -> lienthong.type.v1.Address
-	7,  // 30: lienthong.contribution.v1.Correction.corrected_values:type_name -> lienthong.contribution.v1.CorrectedValue
-	19, // 31: lienthong.contribution.v1.CorrectedValue.value:type_name -> lienthong.type.v1.ItemValue
-	12, // 32: lienthong.contribution.v1.CorrectedValue.valid_from:type_name -> lienthong.type.v1.PartialDate
-	12, // 33: lienthong.contribution.v1.Annulment.decision_date:type_name -> lienthong.type.v1.PartialDate
-	10, // 34: lienthong.contribution.v1.SubmitContributionResponse.answer:type_name -> lienthong.contribution.v1.ContributionReceipt
-	20, // 35: lienthong.contribution.v1.SubmitContributionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	1,  // 36: lienthong.contribution.v1.ContributionReceipt.state:type_name -> lienthong.contribution.v1.ContributionState
-	21, // 37: lienthong.contribution.v1.ContributionReceipt.received_time:type_name -> google.protobuf.Timestamp
-	21, // 38: lienthong.contribution.v1.ContributionReceipt.known_time:type_name -> google.protobuf.Timestamp
-	2,  // 39: lienthong.contribution.v1.ContributionService.SubmitContribution:input_type -> lienthong.contribution.v1.SubmitContributionRequest
-	9,  // 40: lienthong.contribution.v1.ContributionService.SubmitContribution:output_type -> lienthong.contribution.v1.SubmitContributionResponse
-	40, // [40:41] is the sub-list for method output_type
-	39, // [39:40] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	13, // 6: lienthong.contribution.v1.SubmitContributionRequest.life_event:type_name -> lienthong.contribution.v1.LifeEvent
+	14, // 7: lienthong.contribution.v1.SubmitContributionRequest.evidence:type_name -> lienthong.contribution.v1.Evidence
+	15, // 8: lienthong.contribution.v1.BirthRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
+	16, // 9: lienthong.contribution.v1.BirthRegistration.registration_place:type_name -> lienthong.type.v1.Address
+	17, // 10: lienthong.contribution.v1.BirthRegistration.full_name:type_name -> lienthong.type.v1.PersonName
+	15, // 11: lienthong.contribution.v1.BirthRegistration.date_of_birth:type_name -> lienthong.type.v1.PartialDate
+	18, // 12: lienthong.contribution.v1.BirthRegistration.sex:type_name -> lienthong.type.v1.CodedValue
+	16, // 13: lienthong.contribution.v1.BirthRegistration.place_of_birth:type_name -> lienthong.type.v1.Address
+	16, // 14: lienthong.contribution.v1.BirthRegistration.native_place:type_name -> lienthong.type.v1.Address
+	18, // 15: lienthong.contribution.v1.BirthRegistration.ethnic_group:type_name -> lienthong.type.v1.CodedValue
+	18, // 16: lienthong.contribution.v1.BirthRegistration.nationality:type_name -> lienthong.type.v1.CodedValue
+	19, // 17: lienthong.contribution.v1.BirthRegistration.parents:type_name -> lienthong.type.v1.Relation
+	20, // 18: lienthong.contribution.v1.DeathRegistration.subject:type_name -> lienthong.type.v1.SubjectRef
+	21, // 19: lienthong.contribution.v1.DeathRegistration.claims:type_name -> lienthong.type.v1.Claims
+	15, // 20: lienthong.contribution.v1.DeathRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
+	16, // 21: lienthong.contribution.v1.DeathRegistration.registration_place:type_name -> lienthong.type.v1.Address
+	15, // 22: lienthong.contribution.v1.DeathRegistration.date_of_death:type_name -> lienthong.type.v1.PartialDate
+	20, // 23: lienthong.contribution.v1.ResidenceChange.subject:type_name -> lienthong.type.v1.SubjectRef
+	21, // 24: lienthong.contribution.v1.ResidenceChange.claims:type_name -> lienthong.type.v1.Claims
+	0,  // 25: lienthong.contribution.v1.ResidenceChange.kind:type_name -> lienthong.contribution.v1.ResidenceKind
+	16, // 26: lienthong.contribution.v1.ResidenceChange.address:type_name -> lienthong.type.v1.Address
+	15, // 27: lienthong.contribution.v1.ResidenceChange.effective_date:type_name -> lienthong.type.v1.PartialDate
+	20, // 28: lienthong.contribution.v1.Correction.subject:type_name -> lienthong.type.v1.SubjectRef
+	21, // 29: lienthong.contribution.v1.Correction.claims:type_name -> lienthong.type.v1.Claims
+	15, // 30: lienthong.contribution.v1.Correction.correction_date:type_name -> lienthong.type.v1.PartialDate
+	16, // 31: lienthong.contribution.v1.Correction.registration_place:type_name -> lienthong.type.v1.Address
+	7,  // 32: lienthong.contribution.v1.Correction.corrected_values:type_name -> lienthong.contribution.v1.CorrectedValue
+	22, // 33: lienthong.contribution.v1.CorrectedValue.value:type_name -> lienthong.type.v1.ItemValue
+	15, // 34: lienthong.contribution.v1.CorrectedValue.valid_from:type_name -> lienthong.type.v1.PartialDate
+	15, // 35: lienthong.contribution.v1.Annulment.decision_date:type_name -> lienthong.type.v1.PartialDate
+	11, // 36: lienthong.contribution.v1.SubmitContributionResponse.answer:type_name -> lienthong.contribution.v1.ContributionReceipt
+	23, // 37: lienthong.contribution.v1.SubmitContributionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	11, // 38: lienthong.contribution.v1.StreamContributionsResponse.answer:type_name -> lienthong.contribution.v1.ContributionReceipt
+	23, // 39: lienthong.contribution.v1.StreamContributionsResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	1,  // 40: lienthong.contribution.v1.ContributionReceipt.state:type_name -> lienthong.contribution.v1.ContributionState
+	24, // 41: lienthong.contribution.v1.ContributionReceipt.received_time:type_name -> google.protobuf.Timestamp
+	24, // 42: lienthong.contribution.v1.ContributionReceipt.known_time:type_name -> google.protobuf.Timestamp
+	2,  // 43: lienthong.contribution.v1.ContributionService.SubmitContribution:input_type -> lienthong.contribution.v1.SubmitContributionRequest
+	2,  // 44: lienthong.contribution.v1.ContributionService.StreamContributions:input_type -> lienthong.contribution.v1.SubmitContributionRequest
+	9,  // 45: lienthong.contribution.v1.ContributionService.SubmitContribution:output_type -> lienthong.contribution.v1.SubmitContributionResponse
+	10, // 46: lienthong.contribution.v1.ContributionService.StreamContributions:output_type -> lienthong.contribution.v1.StreamContributionsResponse
+	45, // [45:47] is the sub-list for method output_type
+	43, // [43:45] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_contribution_v1_contribution_service_proto_init() }
@@ -1285,12 +1404,14 @@ func file_lienthong_contribution_v1_contribution_service_proto_init() {
 	if File_lienthong_contribution_v1_contribution_service_proto != nil {
 		return
 	}
+	file_lienthong_contribution_v1_life_event_proto_init()
 	file_lienthong_contribution_v1_contribution_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*SubmitContributionRequest_Birth)(nil),
 		(*SubmitContributionRequest_Death)(nil),
 		(*SubmitContributionRequest_Residence)(nil),
 		(*SubmitContributionRequest_Correction)(nil),
 		(*SubmitContributionRequest_Annulment)(nil),
+		(*SubmitContributionRequest_LifeEvent)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1298,7 +1419,7 @@ func file_lienthong_contribution_v1_contribution_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_contribution_v1_contribution_service_proto_rawDesc), len(file_lienthong_contribution_v1_contribution_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,7 +21,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ContributionService_SubmitContribution_FullMethodName = "/lienthong.contribution.v1.ContributionService/SubmitContribution"
+	ContributionService_SubmitContribution_FullMethodName  = "/lienthong.contribution.v1.ContributionService/SubmitContribution"
+	ContributionService_StreamContributions_FullMethodName = "/lienthong.contribution.v1.ContributionService/StreamContributions"
 )
 
 // ContributionServiceClient is the client API for ContributionService service.
@@ -37,11 +38,32 @@ type ContributionServiceClient interface {
 	// contribution with one outcome and one receipt (I4). After DEADLINE_EXCEEDED, UNAVAILABLE or
 	// RESOURCE_EXHAUSTED it may still be carried out: send the same bytes again, never others under a new key.
 	//
+	// A rejection names every reason, each with the item in question; of another person of the event after the person's
+	// place in it, as in `life_event.marriage.registered_spouse.marital_status` or `life_event.household.left[2]`.
+	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; FAILED_PRECONDITION/CONTRIBUTION_REJECTED;
 	// ALREADY_EXISTS/KEY_REUSED; PERMISSION_DENIED as for a lookup, or with ITEM_NOT_ALLOWED;
 	// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT when too many persons were not found; UNAVAILABLE with
 	// AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
 	SubmitContribution(ctx context.Context, in *SubmitContributionRequest, opts ...grpc.CallOption) (*SubmitContributionResponse, error)
+	// Submits many contributions on one stream, each as SubmitContribution would: checked, decided, applied, answered and
+	// recorded by itself, under that method's name and with a receipt of its own, which is the same whichever way it is sent. Each has one response, in any order; whatever rests on another one waits
+	// for the response to that. A contribution that is refused has the error as its response and does not end the stream.
+	//
+	// At most 16 contributions of a stream are under way: read, and their response not yet taken by the transport. The server
+	// reads no further then, so a caller must read while it writes. A contribution that is not answered within 30 seconds ends
+	// as DEADLINE_EXCEEDED, and may still be carried out.
+	//
+	// The stream ends with OK when the caller has ended its side and every contribution has its response; with
+	// DEADLINE_EXCEEDED at the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says
+	// otherwise); with UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under
+	// way has its responses. Where it ends otherwise than with OK, send whatever has no response again, the same bytes: each
+	// is one contribution however often it is sent (I4).
+	//
+	// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when a message cannot be parsed;
+	// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for one of more than 256 KiB; those above. Errors of a contribution: as
+	// SubmitContribution.
+	StreamContributions(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubmitContributionRequest, StreamContributionsResponse], error)
 }
 
 type contributionServiceClient struct {
@@ -62,6 +84,19 @@ func (c *contributionServiceClient) SubmitContribution(ctx context.Context, in *
 	return out, nil
 }
 
+func (c *contributionServiceClient) StreamContributions(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubmitContributionRequest, StreamContributionsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ContributionService_ServiceDesc.Streams[0], ContributionService_StreamContributions_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SubmitContributionRequest, StreamContributionsResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ContributionService_StreamContributionsClient = grpc.BidiStreamingClient[SubmitContributionRequest, StreamContributionsResponse]
+
 // ContributionServiceServer is the server API for ContributionService service.
 // All implementations must embed UnimplementedContributionServiceServer
 // for forward compatibility.
@@ -75,11 +110,32 @@ type ContributionServiceServer interface {
 	// contribution with one outcome and one receipt (I4). After DEADLINE_EXCEEDED, UNAVAILABLE or
 	// RESOURCE_EXHAUSTED it may still be carried out: send the same bytes again, never others under a new key.
 	//
+	// A rejection names every reason, each with the item in question; of another person of the event after the person's
+	// place in it, as in `life_event.marriage.registered_spouse.marital_status` or `life_event.household.left[2]`.
+	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; FAILED_PRECONDITION/CONTRIBUTION_REJECTED;
 	// ALREADY_EXISTS/KEY_REUSED; PERMISSION_DENIED as for a lookup, or with ITEM_NOT_ALLOWED;
 	// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT when too many persons were not found; UNAVAILABLE with
 	// AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
 	SubmitContribution(context.Context, *SubmitContributionRequest) (*SubmitContributionResponse, error)
+	// Submits many contributions on one stream, each as SubmitContribution would: checked, decided, applied, answered and
+	// recorded by itself, under that method's name and with a receipt of its own, which is the same whichever way it is sent. Each has one response, in any order; whatever rests on another one waits
+	// for the response to that. A contribution that is refused has the error as its response and does not end the stream.
+	//
+	// At most 16 contributions of a stream are under way: read, and their response not yet taken by the transport. The server
+	// reads no further then, so a caller must read while it writes. A contribution that is not answered within 30 seconds ends
+	// as DEADLINE_EXCEEDED, and may still be carried out.
+	//
+	// The stream ends with OK when the caller has ended its side and every contribution has its response; with
+	// DEADLINE_EXCEEDED at the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says
+	// otherwise); with UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under
+	// way has its responses. Where it ends otherwise than with OK, send whatever has no response again, the same bytes: each
+	// is one contribution however often it is sent (I4).
+	//
+	// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when a message cannot be parsed;
+	// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for one of more than 256 KiB; those above. Errors of a contribution: as
+	// SubmitContribution.
+	StreamContributions(grpc.BidiStreamingServer[SubmitContributionRequest, StreamContributionsResponse]) error
 	mustEmbedUnimplementedContributionServiceServer()
 }
 
@@ -92,6 +148,9 @@ type UnimplementedContributionServiceServer struct{}
 
 func (UnimplementedContributionServiceServer) SubmitContribution(context.Context, *SubmitContributionRequest) (*SubmitContributionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitContribution not implemented")
+}
+func (UnimplementedContributionServiceServer) StreamContributions(grpc.BidiStreamingServer[SubmitContributionRequest, StreamContributionsResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamContributions not implemented")
 }
 func (UnimplementedContributionServiceServer) mustEmbedUnimplementedContributionServiceServer() {}
 func (UnimplementedContributionServiceServer) testEmbeddedByValue()                             {}
@@ -132,6 +191,13 @@ func _ContributionService_SubmitContribution_Handler(srv interface{}, ctx contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ContributionService_StreamContributions_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ContributionServiceServer).StreamContributions(&grpc.GenericServerStream[SubmitContributionRequest, StreamContributionsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ContributionService_StreamContributionsServer = grpc.BidiStreamingServer[SubmitContributionRequest, StreamContributionsResponse]
+
 // ContributionService_ServiceDesc is the grpc.ServiceDesc for ContributionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -144,6 +210,13 @@ var ContributionService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ContributionService_SubmitContribution_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamContributions",
+			Handler:       _ContributionService_StreamContributions_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "lienthong/contribution/v1/contribution_service.proto",
 }

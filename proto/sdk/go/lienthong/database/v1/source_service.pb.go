@@ -279,7 +279,10 @@ type Change struct {
 	//	*Change_Residence
 	//	*Change_Correction
 	//	*Change_Annulment
-	Event         isChange_Event `protobuf_oneof:"event"`
+	//	*Change_LifeEvent
+	Event isChange_Event `protobuf_oneof:"event"`
+	// The documents on which the event rests: at most 16; at least one for a life event.
+	Evidence      []*v11.Evidence `protobuf:"bytes,12,rep,name=evidence,proto3" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -401,6 +404,22 @@ func (x *Change) GetAnnulment() *v11.Annulment {
 	return nil
 }
 
+func (x *Change) GetLifeEvent() *v11.LifeEvent {
+	if x != nil {
+		if x, ok := x.Event.(*Change_LifeEvent); ok {
+			return x.LifeEvent
+		}
+	}
+	return nil
+}
+
+func (x *Change) GetEvidence() []*v11.Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
 type isChange_Event interface {
 	isChange_Event()
 }
@@ -430,6 +449,11 @@ type Change_Annulment struct {
 	Annulment *v11.Annulment `protobuf:"bytes,10,opt,name=annulment,proto3,oneof"`
 }
 
+type Change_LifeEvent struct {
+	// Any other event in the life of a person of the register.
+	LifeEvent *v11.LifeEvent `protobuf:"bytes,11,opt,name=life_event,json=lifeEvent,proto3,oneof"`
+}
+
 func (*Change_Birth) isChange_Event() {}
 
 func (*Change_Death) isChange_Event() {}
@@ -440,11 +464,13 @@ func (*Change_Correction) isChange_Event() {}
 
 func (*Change_Annulment) isChange_Event() {}
 
+func (*Change_LifeEvent) isChange_Event() {}
+
 var File_lienthong_database_v1_source_service_proto protoreflect.FileDescriptor
 
 const file_lienthong_database_v1_source_service_proto_rawDesc = "" +
 	"\n" +
-	"*lienthong/database/v1/source_service.proto\x12\x15lienthong.database.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a4lienthong/contribution/v1/contribution_service.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\"I\n" +
+	"*lienthong/database/v1/source_service.proto\x12\x15lienthong.database.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a4lienthong/contribution/v1/contribution_service.proto\x1a*lienthong/contribution/v1/life_event.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\"I\n" +
 	"\x12ListChangesRequest\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\"\x90\x01\n" +
@@ -460,7 +486,7 @@ const file_lienthong_database_v1_source_service_proto_rawDesc = "" +
 	"\x15StreamChangesResponse\x127\n" +
 	"\achanges\x18\x01 \x03(\v2\x1d.lienthong.database.v1.ChangeR\achanges\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
-	"nextCursor\"\xd4\x04\n" +
+	"nextCursor\"\xdc\x05\n" +
 	"\x06Change\x12#\n" +
 	"\tchange_id\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\bchangeId\x12\"\n" +
 	"\bsequence\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\bsequence\x12;\n" +
@@ -475,7 +501,10 @@ const file_lienthong_database_v1_source_service_proto_rawDesc = "" +
 	"correction\x18\t \x01(\v2%.lienthong.contribution.v1.CorrectionH\x00R\n" +
 	"correction\x12D\n" +
 	"\tannulment\x18\n" +
-	" \x01(\v2$.lienthong.contribution.v1.AnnulmentH\x00R\tannulmentB\a\n" +
+	" \x01(\v2$.lienthong.contribution.v1.AnnulmentH\x00R\tannulment\x12E\n" +
+	"\n" +
+	"life_event\x18\v \x01(\v2$.lienthong.contribution.v1.LifeEventH\x00R\tlifeEvent\x12?\n" +
+	"\bevidence\x18\f \x03(\v2#.lienthong.contribution.v1.EvidenceR\bevidenceB\a\n" +
 	"\x05event2\xed\x01\n" +
 	"\rSourceService\x12i\n" +
 	"\vListChanges\x12).lienthong.database.v1.ListChangesRequest\x1a*.lienthong.database.v1.ListChangesResponse\"\x03\x90\x02\x01\x12q\n" +
@@ -508,6 +537,8 @@ var file_lienthong_database_v1_source_service_proto_goTypes = []any{
 	(*v11.ResidenceChange)(nil),   // 9: lienthong.contribution.v1.ResidenceChange
 	(*v11.Correction)(nil),        // 10: lienthong.contribution.v1.Correction
 	(*v11.Annulment)(nil),         // 11: lienthong.contribution.v1.Annulment
+	(*v11.LifeEvent)(nil),         // 12: lienthong.contribution.v1.LifeEvent
+	(*v11.Evidence)(nil),          // 13: lienthong.contribution.v1.Evidence
 }
 var file_lienthong_database_v1_source_service_proto_depIdxs = []int32{
 	4,  // 0: lienthong.database.v1.ListChangesResponse.changes:type_name -> lienthong.database.v1.Change
@@ -519,15 +550,17 @@ var file_lienthong_database_v1_source_service_proto_depIdxs = []int32{
 	9,  // 6: lienthong.database.v1.Change.residence:type_name -> lienthong.contribution.v1.ResidenceChange
 	10, // 7: lienthong.database.v1.Change.correction:type_name -> lienthong.contribution.v1.Correction
 	11, // 8: lienthong.database.v1.Change.annulment:type_name -> lienthong.contribution.v1.Annulment
-	0,  // 9: lienthong.database.v1.SourceService.ListChanges:input_type -> lienthong.database.v1.ListChangesRequest
-	2,  // 10: lienthong.database.v1.SourceService.StreamChanges:input_type -> lienthong.database.v1.StreamChangesRequest
-	1,  // 11: lienthong.database.v1.SourceService.ListChanges:output_type -> lienthong.database.v1.ListChangesResponse
-	3,  // 12: lienthong.database.v1.SourceService.StreamChanges:output_type -> lienthong.database.v1.StreamChangesResponse
-	11, // [11:13] is the sub-list for method output_type
-	9,  // [9:11] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	12, // 9: lienthong.database.v1.Change.life_event:type_name -> lienthong.contribution.v1.LifeEvent
+	13, // 10: lienthong.database.v1.Change.evidence:type_name -> lienthong.contribution.v1.Evidence
+	0,  // 11: lienthong.database.v1.SourceService.ListChanges:input_type -> lienthong.database.v1.ListChangesRequest
+	2,  // 12: lienthong.database.v1.SourceService.StreamChanges:input_type -> lienthong.database.v1.StreamChangesRequest
+	1,  // 13: lienthong.database.v1.SourceService.ListChanges:output_type -> lienthong.database.v1.ListChangesResponse
+	3,  // 14: lienthong.database.v1.SourceService.StreamChanges:output_type -> lienthong.database.v1.StreamChangesResponse
+	13, // [13:15] is the sub-list for method output_type
+	11, // [11:13] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_database_v1_source_service_proto_init() }
@@ -541,6 +574,7 @@ func file_lienthong_database_v1_source_service_proto_init() {
 		(*Change_Residence)(nil),
 		(*Change_Correction)(nil),
 		(*Change_Annulment)(nil),
+		(*Change_LifeEvent)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -452,9 +452,13 @@ type GetPersonAnswer struct {
 	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Up to when the answer knows, where another moment was asked for: that moment, or, where the register had learnt
 	// nothing since an earlier one, that earlier one. Asked again for it, the answer is the same.
-	KnownTime     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=known_time,json=knownTime,proto3" json:"known_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	KnownTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=known_time,json=knownTime,proto3" json:"known_time,omitempty"`
+	// Whether the personal number that the person was named by is not the current one any more: another replaced it, which is
+	// the item `personal_id_number`. Both lead to the person (Decree 70/2024/ND-CP, Art. 11). It is so today, whatever
+	// moment is asked about.
+	NumberReplaced bool `protobuf:"varint,11,opt,name=number_replaced,json=numberReplaced,proto3" json:"number_replaced,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetPersonAnswer) Reset() {
@@ -557,6 +561,294 @@ func (x *GetPersonAnswer) GetKnownTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetPersonAnswer) GetNumberReplaced() bool {
+	if x != nil {
+		return x.NumberReplaced
+	}
+	return false
+}
+
+// A message of the caller on a stream of lookups: the opening, and nothing else, in the first one; one query in each after
+// it. What a receipt proves to have been asked is the exact bytes of the first message followed by those of the query's
+// message, with nothing between them: read as one LookupStreamRequest they have both. (Hence these are no `oneof`, of
+// which only the last would be read.)
+type LookupStreamRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What holds for the whole stream. Required in the first message, not allowed in another one.
+	Opening *LookupStreamOpening `protobuf:"bytes,1,opt,name=opening,proto3" json:"opening,omitempty"`
+	// A question about one person. Required in every message but the first, not allowed there.
+	Query         *LookupStreamQuery `protobuf:"bytes,2,opt,name=query,proto3" json:"query,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupStreamRequest) Reset() {
+	*x = LookupStreamRequest{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupStreamRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupStreamRequest) ProtoMessage() {}
+
+func (x *LookupStreamRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupStreamRequest.ProtoReflect.Descriptor instead.
+func (*LookupStreamRequest) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LookupStreamRequest) GetOpening() *LookupStreamOpening {
+	if x != nil {
+		return x.Opening
+	}
+	return nil
+}
+
+func (x *LookupStreamRequest) GetQuery() *LookupStreamQuery {
+	if x != nil {
+		return x.Query
+	}
+	return nil
+}
+
+// What holds for all queries of a stream.
+type LookupStreamOpening struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ids of the wanted items, from the item catalogue: at least one, none twice, no wildcard, at most 64.
+	Items []string `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	// The ground of the requests. Required.
+	Basis *v1.AccessBasis `protobuf:"bytes,2,opt,name=basis,proto3" json:"basis,omitempty"`
+	// The caller's own id of the whole, at most 40 characters (MaYeuCau); each answer repeats it. Required; holds no
+	// personal data.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Another moment than now, as in GetPersonRequest.
+	AsOf          *AsOf `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupStreamOpening) Reset() {
+	*x = LookupStreamOpening{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupStreamOpening) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupStreamOpening) ProtoMessage() {}
+
+func (x *LookupStreamOpening) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupStreamOpening.ProtoReflect.Descriptor instead.
+func (*LookupStreamOpening) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LookupStreamOpening) GetItems() []string {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *LookupStreamOpening) GetBasis() *v1.AccessBasis {
+	if x != nil {
+		return x.Basis
+	}
+	return nil
+}
+
+func (x *LookupStreamOpening) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *LookupStreamOpening) GetAsOf() *AsOf {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+// A question about one person, on a stream.
+type LookupStreamQuery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The caller's number for this query, by which it knows the response. Required, so not 0; not that of a query that has
+	// no response yet; holds no personal data.
+	CorrelationId uint64 `protobuf:"varint,1,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	// Who is asked about. Required.
+	Subject *v1.SubjectRef `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// What the caller knows of the person, as in GetPersonRequest.
+	Claims *v1.Claims `protobuf:"bytes,3,opt,name=claims,proto3" json:"claims,omitempty"`
+	// The answer must have seen at least this version of the register (I10). 0 means any.
+	MinVersion    uint64 `protobuf:"varint,4,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupStreamQuery) Reset() {
+	*x = LookupStreamQuery{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupStreamQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupStreamQuery) ProtoMessage() {}
+
+func (x *LookupStreamQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupStreamQuery.ProtoReflect.Descriptor instead.
+func (*LookupStreamQuery) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *LookupStreamQuery) GetCorrelationId() uint64 {
+	if x != nil {
+		return x.CorrelationId
+	}
+	return 0
+}
+
+func (x *LookupStreamQuery) GetSubject() *v1.SubjectRef {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *LookupStreamQuery) GetClaims() *v1.Claims {
+	if x != nil {
+		return x.Claims
+	}
+	return nil
+}
+
+func (x *LookupStreamQuery) GetMinVersion() uint64 {
+	if x != nil {
+		return x.MinVersion
+	}
+	return 0
+}
+
+// The response to one query of a stream: answer and receipt, or the status of an error.
+type LookupStreamResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The answer, of the same kind as that of GetPerson. Its bytes are what the receipt proves.
+	Answer *GetPersonAnswer `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	// The proof that the answer was recorded before it was sent.
+	Receipt *v11.Receipt `protobuf:"bytes,2,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	// The query's number; 0 for a message that had none.
+	CorrelationId uint64 `protobuf:"varint,3,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	// Why the query has no answer; empty where it has one. A google.rpc.Status, serialised: the very bytes that a single
+	// call has in `grpc-status-details-bin`, with the code, ErrorInfo, BadRequest and LocalizedMessage, so that a client
+	// reads both with the same function. Paths of faulty fields begin at LookupStreamRequest.
+	Status        []byte `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupStreamResponse) Reset() {
+	*x = LookupStreamResponse{}
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupStreamResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupStreamResponse) ProtoMessage() {}
+
+func (x *LookupStreamResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupStreamResponse.ProtoReflect.Descriptor instead.
+func (*LookupStreamResponse) Descriptor() ([]byte, []int) {
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LookupStreamResponse) GetAnswer() *GetPersonAnswer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *LookupStreamResponse) GetReceipt() *v11.Receipt {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
+func (x *LookupStreamResponse) GetCorrelationId() uint64 {
+	if x != nil {
+		return x.CorrelationId
+	}
+	return 0
+}
+
+func (x *LookupStreamResponse) GetStatus() []byte {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
 // Claimed values to hold against the register.
 type VerifyClaimsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -579,7 +871,7 @@ type VerifyClaimsRequest struct {
 
 func (x *VerifyClaimsRequest) Reset() {
 	*x = VerifyClaimsRequest{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[4]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +883,7 @@ func (x *VerifyClaimsRequest) String() string {
 func (*VerifyClaimsRequest) ProtoMessage() {}
 
 func (x *VerifyClaimsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[4]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +896,7 @@ func (x *VerifyClaimsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyClaimsRequest.ProtoReflect.Descriptor instead.
 func (*VerifyClaimsRequest) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{4}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *VerifyClaimsRequest) GetSubject() *v1.SubjectRef {
@@ -662,7 +954,7 @@ type ClaimedValue struct {
 
 func (x *ClaimedValue) Reset() {
 	*x = ClaimedValue{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[5]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +966,7 @@ func (x *ClaimedValue) String() string {
 func (*ClaimedValue) ProtoMessage() {}
 
 func (x *ClaimedValue) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[5]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +979,7 @@ func (x *ClaimedValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimedValue.ProtoReflect.Descriptor instead.
 func (*ClaimedValue) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{5}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ClaimedValue) GetItem() string {
@@ -717,7 +1009,7 @@ type VerifyClaimsResponse struct {
 
 func (x *VerifyClaimsResponse) Reset() {
 	*x = VerifyClaimsResponse{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[6]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -729,7 +1021,7 @@ func (x *VerifyClaimsResponse) String() string {
 func (*VerifyClaimsResponse) ProtoMessage() {}
 
 func (x *VerifyClaimsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[6]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -742,7 +1034,7 @@ func (x *VerifyClaimsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyClaimsResponse.ProtoReflect.Descriptor instead.
 func (*VerifyClaimsResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{6}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VerifyClaimsResponse) GetAnswer() *VerifyClaimsAnswer {
@@ -779,14 +1071,16 @@ type VerifyClaimsAnswer struct {
 	// Version of the person's record; 0 unless a person was found.
 	Version uint64 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`
 	// Opaque tag that changes whenever the record changes; empty unless a person was found.
-	Etag          string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Etag string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Whether the personal number that the person was named by is not the current one any more, as GetPersonAnswer says it.
+	NumberReplaced bool `protobuf:"varint,10,opt,name=number_replaced,json=numberReplaced,proto3" json:"number_replaced,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *VerifyClaimsAnswer) Reset() {
 	*x = VerifyClaimsAnswer{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[7]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +1092,7 @@ func (x *VerifyClaimsAnswer) String() string {
 func (*VerifyClaimsAnswer) ProtoMessage() {}
 
 func (x *VerifyClaimsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[7]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +1105,7 @@ func (x *VerifyClaimsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyClaimsAnswer.ProtoReflect.Descriptor instead.
 func (*VerifyClaimsAnswer) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{7}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *VerifyClaimsAnswer) GetOutcome() LookupOutcome {
@@ -877,6 +1171,13 @@ func (x *VerifyClaimsAnswer) GetEtag() string {
 	return ""
 }
 
+func (x *VerifyClaimsAnswer) GetNumberReplaced() bool {
+	if x != nil {
+		return x.NumberReplaced
+	}
+	return false
+}
+
 // What the register says of one claimed value.
 type ClaimResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -892,7 +1193,7 @@ type ClaimResult struct {
 
 func (x *ClaimResult) Reset() {
 	*x = ClaimResult{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1205,7 @@ func (x *ClaimResult) String() string {
 func (*ClaimResult) ProtoMessage() {}
 
 func (x *ClaimResult) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[8]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1218,7 @@ func (x *ClaimResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimResult.ProtoReflect.Descriptor instead.
 func (*ClaimResult) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{8}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ClaimResult) GetItem() string {
@@ -963,7 +1264,7 @@ type ExplainValueRequest struct {
 
 func (x *ExplainValueRequest) Reset() {
 	*x = ExplainValueRequest{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1276,7 @@ func (x *ExplainValueRequest) String() string {
 func (*ExplainValueRequest) ProtoMessage() {}
 
 func (x *ExplainValueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[9]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1289,7 @@ func (x *ExplainValueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainValueRequest.ProtoReflect.Descriptor instead.
 func (*ExplainValueRequest) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{9}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ExplainValueRequest) GetSubject() *v1.SubjectRef {
@@ -1046,7 +1347,7 @@ type ExplainValueResponse struct {
 
 func (x *ExplainValueResponse) Reset() {
 	*x = ExplainValueResponse{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1359,7 @@ func (x *ExplainValueResponse) String() string {
 func (*ExplainValueResponse) ProtoMessage() {}
 
 func (x *ExplainValueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[10]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1372,7 @@ func (x *ExplainValueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainValueResponse.ProtoReflect.Descriptor instead.
 func (*ExplainValueResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{10}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ExplainValueResponse) GetAnswer() *ExplainValueAnswer {
@@ -1123,7 +1424,7 @@ type ExplainValueAnswer struct {
 
 func (x *ExplainValueAnswer) Reset() {
 	*x = ExplainValueAnswer{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1135,7 +1436,7 @@ func (x *ExplainValueAnswer) String() string {
 func (*ExplainValueAnswer) ProtoMessage() {}
 
 func (x *ExplainValueAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[11]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1148,7 +1449,7 @@ func (x *ExplainValueAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainValueAnswer.ProtoReflect.Descriptor instead.
 func (*ExplainValueAnswer) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{11}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ExplainValueAnswer) GetOutcome() LookupOutcome {
@@ -1243,14 +1544,18 @@ type ExplainedValue struct {
 	// How it stands.
 	Standing ValueStanding `protobuf:"varint,2,opt,name=standing,proto3,enum=lienthong.identity.v1.ValueStanding" json:"standing,omitempty"`
 	// Version of the register that holds it.
-	Version       uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	Version uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Whether it was said that the value holds no more. Where that is current, no value is held in its place.
+	Ended bool `protobuf:"varint,4,opt,name=ended,proto3" json:"ended,omitempty"`
+	// The kind of event that said it, as procedures name it, such as `marriage`; empty where it was not kept.
+	Event         string `protobuf:"bytes,5,opt,name=event,proto3" json:"event,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExplainedValue) Reset() {
 	*x = ExplainedValue{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1262,7 +1567,7 @@ func (x *ExplainedValue) String() string {
 func (*ExplainedValue) ProtoMessage() {}
 
 func (x *ExplainedValue) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[12]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1275,7 +1580,7 @@ func (x *ExplainedValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedValue.ProtoReflect.Descriptor instead.
 func (*ExplainedValue) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{12}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ExplainedValue) GetHeld() *v1.HeldValue {
@@ -1299,6 +1604,20 @@ func (x *ExplainedValue) GetVersion() uint64 {
 	return 0
 }
 
+func (x *ExplainedValue) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *ExplainedValue) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
 // Which source wins for an item, and by which text.
 type AuthorityRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1312,7 +1631,7 @@ type AuthorityRule struct {
 
 func (x *AuthorityRule) Reset() {
 	*x = AuthorityRule{}
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[13]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1643,7 @@ func (x *AuthorityRule) String() string {
 func (*AuthorityRule) ProtoMessage() {}
 
 func (x *AuthorityRule) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[13]
+	mi := &file_lienthong_identity_v1_identity_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1656,7 @@ func (x *AuthorityRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorityRule.ProtoReflect.Descriptor instead.
 func (*AuthorityRule) Descriptor() ([]byte, []int) {
-	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{13}
+	return file_lienthong_identity_v1_identity_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AuthorityRule) GetSources() []string {
@@ -1376,7 +1695,7 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"valid_date\x18\x02 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\tvalidDate\"\x8a\x01\n" +
 	"\x11GetPersonResponse\x12>\n" +
 	"\x06answer\x18\x01 \x01(\v2&.lienthong.identity.v1.GetPersonAnswerR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\x83\x04\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xb4\x04\n" +
 	"\x0fGetPersonAnswer\x12F\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2$.lienthong.identity.v1.LookupOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x124\n" +
 	"\x05items\x18\x02 \x03(\v2\x1e.lienthong.type.v1.ItemOutcomeR\x05items\x12 \n" +
@@ -1393,7 +1712,28 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"request_id\x18\t \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x129\n" +
 	"\n" +
 	"known_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\tknownTime\"\xd3\x02\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tknownTime\x12/\n" +
+	"\x0fnumber_replaced\x18\v \x01(\bB\x06\xba\xac\x19\x02\b\x02R\x0enumberReplaced\"\x9b\x01\n" +
+	"\x13LookupStreamRequest\x12D\n" +
+	"\aopening\x18\x01 \x01(\v2*.lienthong.identity.v1.LookupStreamOpeningR\aopening\x12>\n" +
+	"\x05query\x18\x02 \x01(\v2(.lienthong.identity.v1.LookupStreamQueryR\x05query\"\xc2\x01\n" +
+	"\x13LookupStreamOpening\x12\x1c\n" +
+	"\x05items\x18\x01 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\x05items\x124\n" +
+	"\x05basis\x18\x02 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12%\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x120\n" +
+	"\x05as_of\x18\x04 \x01(\v2\x1b.lienthong.identity.v1.AsOfR\x04asOf\"\xd7\x01\n" +
+	"\x11LookupStreamQuery\x12-\n" +
+	"\x0ecorrelation_id\x18\x01 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\rcorrelationId\x127\n" +
+	"\asubject\x18\x02 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\asubject\x121\n" +
+	"\x06claims\x18\x03 \x01(\v2\x19.lienthong.type.v1.ClaimsR\x06claims\x12'\n" +
+	"\vmin_version\x18\x04 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\n" +
+	"minVersion\"\xdc\x01\n" +
+	"\x14LookupStreamResponse\x12>\n" +
+	"\x06answer\x18\x01 \x01(\v2&.lienthong.identity.v1.GetPersonAnswerR\x06answer\x125\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\x12-\n" +
+	"\x0ecorrelation_id\x18\x03 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\rcorrelationId\x12\x1e\n" +
+	"\x06status\x18\x04 \x01(\fB\x06\xba\xac\x19\x02\b\x01R\x06status\"\xd3\x02\n" +
 	"\x13VerifyClaimsRequest\x127\n" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\asubject\x121\n" +
 	"\x06claims\x18\x02 \x01(\v2\x19.lienthong.type.v1.ClaimsR\x06claims\x12J\n" +
@@ -1408,7 +1748,7 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x1c.lienthong.type.v1.ItemValueR\x05value\"\x90\x01\n" +
 	"\x14VerifyClaimsResponse\x12A\n" +
 	"\x06answer\x18\x01 \x01(\v2).lienthong.identity.v1.VerifyClaimsAnswerR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xd3\x03\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\x84\x04\n" +
 	"\x12VerifyClaimsAnswer\x12F\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2$.lienthong.identity.v1.LookupOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x12<\n" +
 	"\aresults\x18\x02 \x03(\v2\".lienthong.identity.v1.ClaimResultR\aresults\x12;\n" +
@@ -1422,7 +1762,9 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\a \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x12 \n" +
 	"\aversion\x18\b \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\aversion\x12\x1a\n" +
-	"\x04etag\x18\t \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x04etag\"\xa5\x01\n" +
+	"\x04etag\x18\t \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x04etag\x12/\n" +
+	"\x0fnumber_replaced\x18\n" +
+	" \x01(\bB\x06\xba\xac\x19\x02\b\x02R\x0enumberReplaced\"\xa5\x01\n" +
 	"\vClaimResult\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12E\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2#.lienthong.identity.v1.ClaimOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x123\n" +
@@ -1456,11 +1798,13 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"decisionId\x12/\n" +
 	"\x0fpolicy_revision\x18\v \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0epolicyRevision\x12%\n" +
 	"\n" +
-	"request_id\x18\f \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\"\xae\x01\n" +
+	"request_id\x18\f \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\"\xea\x01\n" +
 	"\x0eExplainedValue\x120\n" +
 	"\x04held\x18\x01 \x01(\v2\x1c.lienthong.type.v1.HeldValueR\x04held\x12H\n" +
 	"\bstanding\x18\x02 \x01(\x0e2$.lienthong.identity.v1.ValueStandingB\x06\xba\xac\x19\x02\b\x02R\bstanding\x12 \n" +
-	"\aversion\x18\x03 \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\aversion\"O\n" +
+	"\aversion\x18\x03 \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\aversion\x12\x1c\n" +
+	"\x05ended\x18\x04 \x01(\bB\x06\xba\xac\x19\x02\b\x02R\x05ended\x12\x1c\n" +
+	"\x05event\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x05event\"O\n" +
 	"\rAuthorityRule\x12 \n" +
 	"\asources\x18\x01 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\asources\x12\x1c\n" +
 	"\x05basis\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x05basis*f\n" +
@@ -1482,11 +1826,12 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\x18VALUE_STANDING_OUTRANKED\x10\x02\x12\x1d\n" +
 	"\x19VALUE_STANDING_SUPERSEDED\x10\x03\x12\x1b\n" +
 	"\x17VALUE_STANDING_REPLACED\x10\x04\x12\x1b\n" +
-	"\x17VALUE_STANDING_ANNULLED\x10\x052\xd2\x02\n" +
+	"\x17VALUE_STANDING_ANNULLED\x10\x052\xc4\x03\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\tGetPerson\x12'.lienthong.identity.v1.GetPersonRequest\x1a(.lienthong.identity.v1.GetPersonResponse\"\x03\x90\x02\x02\x12l\n" +
 	"\fVerifyClaims\x12*.lienthong.identity.v1.VerifyClaimsRequest\x1a+.lienthong.identity.v1.VerifyClaimsResponse\"\x03\x90\x02\x02\x12l\n" +
-	"\fExplainValue\x12*.lienthong.identity.v1.ExplainValueRequest\x1a+.lienthong.identity.v1.ExplainValueResponse\"\x03\x90\x02\x02Br\n" +
+	"\fExplainValue\x12*.lienthong.identity.v1.ExplainValueRequest\x1a+.lienthong.identity.v1.ExplainValueResponse\"\x03\x90\x02\x02\x12p\n" +
+	"\fLookupStream\x12*.lienthong.identity.v1.LookupStreamRequest\x1a+.lienthong.identity.v1.LookupStreamResponse\"\x03\x90\x02\x02(\x010\x01Br\n" +
 	"\x1cvn.gov.lienthong.identity.v1P\x01Z8lienthong.gov.vn/sdk/go/lienthong/identity/v1;identityv1\xaa\x02\x15Lienthong.Identity.V1b\x06proto3"
 
 var (
@@ -1502,7 +1847,7 @@ func file_lienthong_identity_v1_identity_service_proto_rawDescGZIP() []byte {
 }
 
 var file_lienthong_identity_v1_identity_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_lienthong_identity_v1_identity_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_lienthong_identity_v1_identity_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_lienthong_identity_v1_identity_service_proto_goTypes = []any{
 	(LookupOutcome)(0),            // 0: lienthong.identity.v1.LookupOutcome
 	(ClaimOutcome)(0),             // 1: lienthong.identity.v1.ClaimOutcome
@@ -1511,78 +1856,92 @@ var file_lienthong_identity_v1_identity_service_proto_goTypes = []any{
 	(*AsOf)(nil),                  // 4: lienthong.identity.v1.AsOf
 	(*GetPersonResponse)(nil),     // 5: lienthong.identity.v1.GetPersonResponse
 	(*GetPersonAnswer)(nil),       // 6: lienthong.identity.v1.GetPersonAnswer
-	(*VerifyClaimsRequest)(nil),   // 7: lienthong.identity.v1.VerifyClaimsRequest
-	(*ClaimedValue)(nil),          // 8: lienthong.identity.v1.ClaimedValue
-	(*VerifyClaimsResponse)(nil),  // 9: lienthong.identity.v1.VerifyClaimsResponse
-	(*VerifyClaimsAnswer)(nil),    // 10: lienthong.identity.v1.VerifyClaimsAnswer
-	(*ClaimResult)(nil),           // 11: lienthong.identity.v1.ClaimResult
-	(*ExplainValueRequest)(nil),   // 12: lienthong.identity.v1.ExplainValueRequest
-	(*ExplainValueResponse)(nil),  // 13: lienthong.identity.v1.ExplainValueResponse
-	(*ExplainValueAnswer)(nil),    // 14: lienthong.identity.v1.ExplainValueAnswer
-	(*ExplainedValue)(nil),        // 15: lienthong.identity.v1.ExplainedValue
-	(*AuthorityRule)(nil),         // 16: lienthong.identity.v1.AuthorityRule
-	(*v1.SubjectRef)(nil),         // 17: lienthong.type.v1.SubjectRef
-	(*v1.Claims)(nil),             // 18: lienthong.type.v1.Claims
-	(*v1.AccessBasis)(nil),        // 19: lienthong.type.v1.AccessBasis
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*v1.PartialDate)(nil),        // 21: lienthong.type.v1.PartialDate
-	(*v11.Receipt)(nil),           // 22: lienthong.audit.v1.Receipt
-	(*v1.ItemOutcome)(nil),        // 23: lienthong.type.v1.ItemOutcome
-	(*v1.ItemValue)(nil),          // 24: lienthong.type.v1.ItemValue
-	(*v1.Withheld)(nil),           // 25: lienthong.type.v1.Withheld
-	(*v1.HeldValue)(nil),          // 26: lienthong.type.v1.HeldValue
+	(*LookupStreamRequest)(nil),   // 7: lienthong.identity.v1.LookupStreamRequest
+	(*LookupStreamOpening)(nil),   // 8: lienthong.identity.v1.LookupStreamOpening
+	(*LookupStreamQuery)(nil),     // 9: lienthong.identity.v1.LookupStreamQuery
+	(*LookupStreamResponse)(nil),  // 10: lienthong.identity.v1.LookupStreamResponse
+	(*VerifyClaimsRequest)(nil),   // 11: lienthong.identity.v1.VerifyClaimsRequest
+	(*ClaimedValue)(nil),          // 12: lienthong.identity.v1.ClaimedValue
+	(*VerifyClaimsResponse)(nil),  // 13: lienthong.identity.v1.VerifyClaimsResponse
+	(*VerifyClaimsAnswer)(nil),    // 14: lienthong.identity.v1.VerifyClaimsAnswer
+	(*ClaimResult)(nil),           // 15: lienthong.identity.v1.ClaimResult
+	(*ExplainValueRequest)(nil),   // 16: lienthong.identity.v1.ExplainValueRequest
+	(*ExplainValueResponse)(nil),  // 17: lienthong.identity.v1.ExplainValueResponse
+	(*ExplainValueAnswer)(nil),    // 18: lienthong.identity.v1.ExplainValueAnswer
+	(*ExplainedValue)(nil),        // 19: lienthong.identity.v1.ExplainedValue
+	(*AuthorityRule)(nil),         // 20: lienthong.identity.v1.AuthorityRule
+	(*v1.SubjectRef)(nil),         // 21: lienthong.type.v1.SubjectRef
+	(*v1.Claims)(nil),             // 22: lienthong.type.v1.Claims
+	(*v1.AccessBasis)(nil),        // 23: lienthong.type.v1.AccessBasis
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*v1.PartialDate)(nil),        // 25: lienthong.type.v1.PartialDate
+	(*v11.Receipt)(nil),           // 26: lienthong.audit.v1.Receipt
+	(*v1.ItemOutcome)(nil),        // 27: lienthong.type.v1.ItemOutcome
+	(*v1.ItemValue)(nil),          // 28: lienthong.type.v1.ItemValue
+	(*v1.Withheld)(nil),           // 29: lienthong.type.v1.Withheld
+	(*v1.HeldValue)(nil),          // 30: lienthong.type.v1.HeldValue
 }
 var file_lienthong_identity_v1_identity_service_proto_depIdxs = []int32{
-	17, // 0: lienthong.identity.v1.GetPersonRequest.subject:type_name -> lienthong.type.v1.SubjectRef
-	18, // 1: lienthong.identity.v1.GetPersonRequest.claims:type_name -> lienthong.type.v1.Claims
-	19, // 2: lienthong.identity.v1.GetPersonRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	21, // 0: lienthong.identity.v1.GetPersonRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	22, // 1: lienthong.identity.v1.GetPersonRequest.claims:type_name -> lienthong.type.v1.Claims
+	23, // 2: lienthong.identity.v1.GetPersonRequest.basis:type_name -> lienthong.type.v1.AccessBasis
 	4,  // 3: lienthong.identity.v1.GetPersonRequest.as_of:type_name -> lienthong.identity.v1.AsOf
-	20, // 4: lienthong.identity.v1.AsOf.known_time:type_name -> google.protobuf.Timestamp
-	21, // 5: lienthong.identity.v1.AsOf.valid_date:type_name -> lienthong.type.v1.PartialDate
+	24, // 4: lienthong.identity.v1.AsOf.known_time:type_name -> google.protobuf.Timestamp
+	25, // 5: lienthong.identity.v1.AsOf.valid_date:type_name -> lienthong.type.v1.PartialDate
 	6,  // 6: lienthong.identity.v1.GetPersonResponse.answer:type_name -> lienthong.identity.v1.GetPersonAnswer
-	22, // 7: lienthong.identity.v1.GetPersonResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	26, // 7: lienthong.identity.v1.GetPersonResponse.receipt:type_name -> lienthong.audit.v1.Receipt
 	0,  // 8: lienthong.identity.v1.GetPersonAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
-	23, // 9: lienthong.identity.v1.GetPersonAnswer.items:type_name -> lienthong.type.v1.ItemOutcome
-	20, // 10: lienthong.identity.v1.GetPersonAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	20, // 11: lienthong.identity.v1.GetPersonAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	20, // 12: lienthong.identity.v1.GetPersonAnswer.known_time:type_name -> google.protobuf.Timestamp
-	17, // 13: lienthong.identity.v1.VerifyClaimsRequest.subject:type_name -> lienthong.type.v1.SubjectRef
-	18, // 14: lienthong.identity.v1.VerifyClaimsRequest.claims:type_name -> lienthong.type.v1.Claims
-	8,  // 15: lienthong.identity.v1.VerifyClaimsRequest.claimed_values:type_name -> lienthong.identity.v1.ClaimedValue
-	19, // 16: lienthong.identity.v1.VerifyClaimsRequest.basis:type_name -> lienthong.type.v1.AccessBasis
-	24, // 17: lienthong.identity.v1.ClaimedValue.value:type_name -> lienthong.type.v1.ItemValue
-	10, // 18: lienthong.identity.v1.VerifyClaimsResponse.answer:type_name -> lienthong.identity.v1.VerifyClaimsAnswer
-	22, // 19: lienthong.identity.v1.VerifyClaimsResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	0,  // 20: lienthong.identity.v1.VerifyClaimsAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
-	11, // 21: lienthong.identity.v1.VerifyClaimsAnswer.results:type_name -> lienthong.identity.v1.ClaimResult
-	20, // 22: lienthong.identity.v1.VerifyClaimsAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	20, // 23: lienthong.identity.v1.VerifyClaimsAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	1,  // 24: lienthong.identity.v1.ClaimResult.outcome:type_name -> lienthong.identity.v1.ClaimOutcome
-	25, // 25: lienthong.identity.v1.ClaimResult.denied:type_name -> lienthong.type.v1.Withheld
-	17, // 26: lienthong.identity.v1.ExplainValueRequest.subject:type_name -> lienthong.type.v1.SubjectRef
-	18, // 27: lienthong.identity.v1.ExplainValueRequest.claims:type_name -> lienthong.type.v1.Claims
-	19, // 28: lienthong.identity.v1.ExplainValueRequest.basis:type_name -> lienthong.type.v1.AccessBasis
-	14, // 29: lienthong.identity.v1.ExplainValueResponse.answer:type_name -> lienthong.identity.v1.ExplainValueAnswer
-	22, // 30: lienthong.identity.v1.ExplainValueResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	0,  // 31: lienthong.identity.v1.ExplainValueAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
-	15, // 32: lienthong.identity.v1.ExplainValueAnswer.values:type_name -> lienthong.identity.v1.ExplainedValue
-	16, // 33: lienthong.identity.v1.ExplainValueAnswer.rule:type_name -> lienthong.identity.v1.AuthorityRule
-	25, // 34: lienthong.identity.v1.ExplainValueAnswer.withheld:type_name -> lienthong.type.v1.Withheld
-	20, // 35: lienthong.identity.v1.ExplainValueAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	20, // 36: lienthong.identity.v1.ExplainValueAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	26, // 37: lienthong.identity.v1.ExplainedValue.held:type_name -> lienthong.type.v1.HeldValue
-	2,  // 38: lienthong.identity.v1.ExplainedValue.standing:type_name -> lienthong.identity.v1.ValueStanding
-	3,  // 39: lienthong.identity.v1.IdentityService.GetPerson:input_type -> lienthong.identity.v1.GetPersonRequest
-	7,  // 40: lienthong.identity.v1.IdentityService.VerifyClaims:input_type -> lienthong.identity.v1.VerifyClaimsRequest
-	12, // 41: lienthong.identity.v1.IdentityService.ExplainValue:input_type -> lienthong.identity.v1.ExplainValueRequest
-	5,  // 42: lienthong.identity.v1.IdentityService.GetPerson:output_type -> lienthong.identity.v1.GetPersonResponse
-	9,  // 43: lienthong.identity.v1.IdentityService.VerifyClaims:output_type -> lienthong.identity.v1.VerifyClaimsResponse
-	13, // 44: lienthong.identity.v1.IdentityService.ExplainValue:output_type -> lienthong.identity.v1.ExplainValueResponse
-	42, // [42:45] is the sub-list for method output_type
-	39, // [39:42] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	27, // 9: lienthong.identity.v1.GetPersonAnswer.items:type_name -> lienthong.type.v1.ItemOutcome
+	24, // 10: lienthong.identity.v1.GetPersonAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	24, // 11: lienthong.identity.v1.GetPersonAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	24, // 12: lienthong.identity.v1.GetPersonAnswer.known_time:type_name -> google.protobuf.Timestamp
+	8,  // 13: lienthong.identity.v1.LookupStreamRequest.opening:type_name -> lienthong.identity.v1.LookupStreamOpening
+	9,  // 14: lienthong.identity.v1.LookupStreamRequest.query:type_name -> lienthong.identity.v1.LookupStreamQuery
+	23, // 15: lienthong.identity.v1.LookupStreamOpening.basis:type_name -> lienthong.type.v1.AccessBasis
+	4,  // 16: lienthong.identity.v1.LookupStreamOpening.as_of:type_name -> lienthong.identity.v1.AsOf
+	21, // 17: lienthong.identity.v1.LookupStreamQuery.subject:type_name -> lienthong.type.v1.SubjectRef
+	22, // 18: lienthong.identity.v1.LookupStreamQuery.claims:type_name -> lienthong.type.v1.Claims
+	6,  // 19: lienthong.identity.v1.LookupStreamResponse.answer:type_name -> lienthong.identity.v1.GetPersonAnswer
+	26, // 20: lienthong.identity.v1.LookupStreamResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	21, // 21: lienthong.identity.v1.VerifyClaimsRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	22, // 22: lienthong.identity.v1.VerifyClaimsRequest.claims:type_name -> lienthong.type.v1.Claims
+	12, // 23: lienthong.identity.v1.VerifyClaimsRequest.claimed_values:type_name -> lienthong.identity.v1.ClaimedValue
+	23, // 24: lienthong.identity.v1.VerifyClaimsRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	28, // 25: lienthong.identity.v1.ClaimedValue.value:type_name -> lienthong.type.v1.ItemValue
+	14, // 26: lienthong.identity.v1.VerifyClaimsResponse.answer:type_name -> lienthong.identity.v1.VerifyClaimsAnswer
+	26, // 27: lienthong.identity.v1.VerifyClaimsResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	0,  // 28: lienthong.identity.v1.VerifyClaimsAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
+	15, // 29: lienthong.identity.v1.VerifyClaimsAnswer.results:type_name -> lienthong.identity.v1.ClaimResult
+	24, // 30: lienthong.identity.v1.VerifyClaimsAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	24, // 31: lienthong.identity.v1.VerifyClaimsAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	1,  // 32: lienthong.identity.v1.ClaimResult.outcome:type_name -> lienthong.identity.v1.ClaimOutcome
+	29, // 33: lienthong.identity.v1.ClaimResult.denied:type_name -> lienthong.type.v1.Withheld
+	21, // 34: lienthong.identity.v1.ExplainValueRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	22, // 35: lienthong.identity.v1.ExplainValueRequest.claims:type_name -> lienthong.type.v1.Claims
+	23, // 36: lienthong.identity.v1.ExplainValueRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	18, // 37: lienthong.identity.v1.ExplainValueResponse.answer:type_name -> lienthong.identity.v1.ExplainValueAnswer
+	26, // 38: lienthong.identity.v1.ExplainValueResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	0,  // 39: lienthong.identity.v1.ExplainValueAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
+	19, // 40: lienthong.identity.v1.ExplainValueAnswer.values:type_name -> lienthong.identity.v1.ExplainedValue
+	20, // 41: lienthong.identity.v1.ExplainValueAnswer.rule:type_name -> lienthong.identity.v1.AuthorityRule
+	29, // 42: lienthong.identity.v1.ExplainValueAnswer.withheld:type_name -> lienthong.type.v1.Withheld
+	24, // 43: lienthong.identity.v1.ExplainValueAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	24, // 44: lienthong.identity.v1.ExplainValueAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	30, // 45: lienthong.identity.v1.ExplainedValue.held:type_name -> lienthong.type.v1.HeldValue
+	2,  // 46: lienthong.identity.v1.ExplainedValue.standing:type_name -> lienthong.identity.v1.ValueStanding
+	3,  // 47: lienthong.identity.v1.IdentityService.GetPerson:input_type -> lienthong.identity.v1.GetPersonRequest
+	11, // 48: lienthong.identity.v1.IdentityService.VerifyClaims:input_type -> lienthong.identity.v1.VerifyClaimsRequest
+	16, // 49: lienthong.identity.v1.IdentityService.ExplainValue:input_type -> lienthong.identity.v1.ExplainValueRequest
+	7,  // 50: lienthong.identity.v1.IdentityService.LookupStream:input_type -> lienthong.identity.v1.LookupStreamRequest
+	5,  // 51: lienthong.identity.v1.IdentityService.GetPerson:output_type -> lienthong.identity.v1.GetPersonResponse
+	13, // 52: lienthong.identity.v1.IdentityService.VerifyClaims:output_type -> lienthong.identity.v1.VerifyClaimsResponse
+	17, // 53: lienthong.identity.v1.IdentityService.ExplainValue:output_type -> lienthong.identity.v1.ExplainValueResponse
+	10, // 54: lienthong.identity.v1.IdentityService.LookupStream:output_type -> lienthong.identity.v1.LookupStreamResponse
+	51, // [51:55] is the sub-list for method output_type
+	47, // [47:51] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_identity_v1_identity_service_proto_init() }
@@ -1596,7 +1955,7 @@ func file_lienthong_identity_v1_identity_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_identity_v1_identity_service_proto_rawDesc), len(file_lienthong_identity_v1_identity_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   14,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

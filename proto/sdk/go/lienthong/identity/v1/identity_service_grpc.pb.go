@@ -24,6 +24,7 @@ const (
 	IdentityService_GetPerson_FullMethodName    = "/lienthong.identity.v1.IdentityService/GetPerson"
 	IdentityService_VerifyClaims_FullMethodName = "/lienthong.identity.v1.IdentityService/VerifyClaims"
 	IdentityService_ExplainValue_FullMethodName = "/lienthong.identity.v1.IdentityService/ExplainValue"
+	IdentityService_LookupStream_FullMethodName = "/lienthong.identity.v1.IdentityService/LookupStream"
 )
 
 // IdentityServiceClient is the client API for IdentityService service.
@@ -57,6 +58,28 @@ type IdentityServiceClient interface {
 	//
 	// Errors: as GetPerson.
 	ExplainValue(ctx context.Context, in *ExplainValueRequest, opts ...grpc.CallOption) (*ExplainValueResponse, error)
+	// Gives the requested items of many persons on one stream. The first message opens it with what holds for all of them,
+	// the ground and the items; each message after it is a query about one person, and has one response, in any order. A
+	// query is a GetPerson in every respect: decided, answered, recorded with a receipt of its own, and charged as that is.
+	// A query that is refused has the error as its response and does not end the stream.
+	//
+	// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The opening comes
+	// within 30 seconds. At most 64 queries of a stream are under way: read, and their response not yet taken by the transport.
+	// The server reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
+	// DEADLINE_EXCEEDED. The decision is asked for once and kept for up to one second, or until it ends; after that it is
+	// asked for anew with the next query, so whoever is suspended, or loses its agreement, is refused within a second also
+	// on a stream that is open.
+	//
+	// The stream ends with OK when the caller has ended its side and every query has its response; with DEADLINE_EXCEEDED at
+	// the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says otherwise); with
+	// UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under way has its
+	// responses, as far as the server waits for that. Where it ends otherwise than with OK, ask again whatever has no response: each time is recorded, and a miss
+	// is charged again.
+	//
+	// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when the opening is faulty, or a message cannot be parsed;
+	// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for an opening of more than 16 KiB, or a message of more than 256 KiB; those above.
+	// Errors of a query: as GetPerson; MESSAGE_TOO_LARGE above 16 KiB.
+	LookupStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LookupStreamRequest, LookupStreamResponse], error)
 }
 
 type identityServiceClient struct {
@@ -97,6 +120,19 @@ func (c *identityServiceClient) ExplainValue(ctx context.Context, in *ExplainVal
 	return out, nil
 }
 
+func (c *identityServiceClient) LookupStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LookupStreamRequest, LookupStreamResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &IdentityService_ServiceDesc.Streams[0], IdentityService_LookupStream_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[LookupStreamRequest, LookupStreamResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type IdentityService_LookupStreamClient = grpc.BidiStreamingClient[LookupStreamRequest, LookupStreamResponse]
+
 // IdentityServiceServer is the server API for IdentityService service.
 // All implementations must embed UnimplementedIdentityServiceServer
 // for forward compatibility.
@@ -128,6 +164,28 @@ type IdentityServiceServer interface {
 	//
 	// Errors: as GetPerson.
 	ExplainValue(context.Context, *ExplainValueRequest) (*ExplainValueResponse, error)
+	// Gives the requested items of many persons on one stream. The first message opens it with what holds for all of them,
+	// the ground and the items; each message after it is a query about one person, and has one response, in any order. A
+	// query is a GetPerson in every respect: decided, answered, recorded with a receipt of its own, and charged as that is.
+	// A query that is refused has the error as its response and does not end the stream.
+	//
+	// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The opening comes
+	// within 30 seconds. At most 64 queries of a stream are under way: read, and their response not yet taken by the transport.
+	// The server reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
+	// DEADLINE_EXCEEDED. The decision is asked for once and kept for up to one second, or until it ends; after that it is
+	// asked for anew with the next query, so whoever is suspended, or loses its agreement, is refused within a second also
+	// on a stream that is open.
+	//
+	// The stream ends with OK when the caller has ended its side and every query has its response; with DEADLINE_EXCEEDED at
+	// the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says otherwise); with
+	// UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age, once what was under way has its
+	// responses, as far as the server waits for that. Where it ends otherwise than with OK, ask again whatever has no response: each time is recorded, and a miss
+	// is charged again.
+	//
+	// Errors of the stream: INVALID_ARGUMENT/INVALID_REQUEST when the opening is faulty, or a message cannot be parsed;
+	// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for an opening of more than 16 KiB, or a message of more than 256 KiB; those above.
+	// Errors of a query: as GetPerson; MESSAGE_TOO_LARGE above 16 KiB.
+	LookupStream(grpc.BidiStreamingServer[LookupStreamRequest, LookupStreamResponse]) error
 	mustEmbedUnimplementedIdentityServiceServer()
 }
 
@@ -146,6 +204,9 @@ func (UnimplementedIdentityServiceServer) VerifyClaims(context.Context, *VerifyC
 }
 func (UnimplementedIdentityServiceServer) ExplainValue(context.Context, *ExplainValueRequest) (*ExplainValueResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainValue not implemented")
+}
+func (UnimplementedIdentityServiceServer) LookupStream(grpc.BidiStreamingServer[LookupStreamRequest, LookupStreamResponse]) error {
+	return status.Error(codes.Unimplemented, "method LookupStream not implemented")
 }
 func (UnimplementedIdentityServiceServer) mustEmbedUnimplementedIdentityServiceServer() {}
 func (UnimplementedIdentityServiceServer) testEmbeddedByValue()                         {}
@@ -222,6 +283,13 @@ func _IdentityService_ExplainValue_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IdentityService_LookupStream_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(IdentityServiceServer).LookupStream(&grpc.GenericServerStream[LookupStreamRequest, LookupStreamResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type IdentityService_LookupStreamServer = grpc.BidiStreamingServer[LookupStreamRequest, LookupStreamResponse]
+
 // IdentityService_ServiceDesc is the grpc.ServiceDesc for IdentityService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -242,6 +310,13 @@ var IdentityService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _IdentityService_ExplainValue_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "LookupStream",
+			Handler:       _IdentityService_LookupStream_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "lienthong/identity/v1/identity_service.proto",
 }

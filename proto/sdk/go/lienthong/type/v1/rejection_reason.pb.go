@@ -59,6 +59,16 @@ const (
 	// The source has made no contribution under this key that is in the register and not annulled, or it spoke of items that
 	// are not named.
 	RejectionReason_REJECTION_REASON_NOTHING_TO_ANNUL RejectionReason = 12
+	// The register holds no such value that could end.
+	RejectionReason_REJECTION_REASON_NOTHING_TO_END RejectionReason = 13
+	// What everybody always has does not end: it is corrected or changed. A death is annulled.
+	RejectionReason_REJECTION_REASON_CANNOT_END RejectionReason = 14
+	// A parent is not older than the child.
+	RejectionReason_REJECTION_REASON_PARENT_NOT_OLDER RejectionReason = 15
+	// The register holds another spouse, of whom it does not hold the death.
+	RejectionReason_REJECTION_REASON_ALREADY_MARRIED RejectionReason = 16
+	// One person stands in two places of the event.
+	RejectionReason_REJECTION_REASON_PERSON_REPEATED RejectionReason = 17
 )
 
 // Enum value maps for RejectionReason.
@@ -77,6 +87,11 @@ var (
 		10: "REJECTION_REASON_NOT_ACCEPTED",
 		11: "REJECTION_REASON_VERSION_CHANGED",
 		12: "REJECTION_REASON_NOTHING_TO_ANNUL",
+		13: "REJECTION_REASON_NOTHING_TO_END",
+		14: "REJECTION_REASON_CANNOT_END",
+		15: "REJECTION_REASON_PARENT_NOT_OLDER",
+		16: "REJECTION_REASON_ALREADY_MARRIED",
+		17: "REJECTION_REASON_PERSON_REPEATED",
 	}
 	RejectionReason_value = map[string]int32{
 		"REJECTION_REASON_UNSPECIFIED":        0,
@@ -92,6 +107,11 @@ var (
 		"REJECTION_REASON_NOT_ACCEPTED":       10,
 		"REJECTION_REASON_VERSION_CHANGED":    11,
 		"REJECTION_REASON_NOTHING_TO_ANNUL":   12,
+		"REJECTION_REASON_NOTHING_TO_END":     13,
+		"REJECTION_REASON_CANNOT_END":         14,
+		"REJECTION_REASON_PARENT_NOT_OLDER":   15,
+		"REJECTION_REASON_ALREADY_MARRIED":    16,
+		"REJECTION_REASON_PERSON_REPEATED":    17,
 	}
 )
 
@@ -126,7 +146,7 @@ var File_lienthong_type_v1_rejection_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_rejection_reason_proto_rawDesc = "" +
 	"\n" +
-	"(lienthong/type/v1/rejection_reason.proto\x12\x11lienthong.type.v1*\xfa\x03\n" +
+	"(lienthong/type/v1/rejection_reason.proto\x12\x11lienthong.type.v1*\xb3\x05\n" +
 	"\x0fRejectionReason\x12 \n" +
 	"\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12'\n" +
 	"#REJECTION_REASON_ALREADY_REGISTERED\x10\x01\x12&\n" +
@@ -141,7 +161,12 @@ const file_lienthong_type_v1_rejection_reason_proto_rawDesc = "" +
 	"\x1dREJECTION_REASON_NOT_ACCEPTED\x10\n" +
 	"\x12$\n" +
 	" REJECTION_REASON_VERSION_CHANGED\x10\v\x12%\n" +
-	"!REJECTION_REASON_NOTHING_TO_ANNUL\x10\fBb\n" +
+	"!REJECTION_REASON_NOTHING_TO_ANNUL\x10\f\x12#\n" +
+	"\x1fREJECTION_REASON_NOTHING_TO_END\x10\r\x12\x1f\n" +
+	"\x1bREJECTION_REASON_CANNOT_END\x10\x0e\x12%\n" +
+	"!REJECTION_REASON_PARENT_NOT_OLDER\x10\x0f\x12$\n" +
+	" REJECTION_REASON_ALREADY_MARRIED\x10\x10\x12$\n" +
+	" REJECTION_REASON_PERSON_REPEATED\x10\x11Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
