@@ -69,9 +69,9 @@ fn event(place: usize) -> Event {
     let claims = Some(Claims { full_name: full_name.clone(), date_of_birth: date });
     let entry_number = place.to_string();
     if place == MARRIAGE {
-        let subject = subject_ref::Subject::PersonalNumber(number(place + 1));
+        let other = subject_ref::Subject::PersonalNumber(number(place + 1));
         let spouse =
-            Party { subject: Some(SubjectRef { subject: Some(subject) }), claims: claims.clone() };
+            Party { subject: Some(SubjectRef { subject: Some(other) }), claims: claims.clone() };
         let spouse = Some(marriage::Spouse::RegisteredSpouse(spouse));
         return Event::LifeEvent(LifeEvent {
             subject,
