@@ -235,7 +235,8 @@ impl Service {
         // Asked before it serves, so that what it does afterwards is what it is asked.
         let folded = service.store.is_folded_by(&rules).await?;
         let folding = tokio::spawn(folding::keep_folded(service.clone(), folded)).abort_handle();
-        let keying = tokio::spawn(keying::give_keys(service.store.clone())).abort_handle();
+        let keyed = service.store.is_keyed_whole().await?;
+        let keying = tokio::spawn(keying::give_keys(service.store.clone(), keyed)).abort_handle();
         service.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend([folding, keying]);
         Ok(service)
     }

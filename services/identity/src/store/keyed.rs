@@ -38,6 +38,12 @@ impl RegisterStore {
         Ok(self.keyed().await?.0 == SearchKey::FORM)
     }
 
+    /// Whether that was seen of all that was ever written.
+    pub(crate) async fn is_keyed_whole(&self) -> Result<bool, Error> {
+        let (form, seen) = self.keyed().await?;
+        Ok(form == SearchKey::FORM && seen == stored(self.version().await?))
+    }
+
     /// The form that everybody's keys have, less than 0 while they are given it, and the version of the register up to which
     /// it was seen that they do.
     async fn keyed(&self) -> Result<(i64, i64), Error> {
