@@ -38,6 +38,8 @@ pub mod world;
 
 use std::time::Duration;
 
+use store::{Migration, Sql, Store};
+
 pub use people::{Person, ask, basis};
 pub use world::{Options, World};
 
@@ -50,6 +52,30 @@ const CEILING: Duration = Duration::from_secs(60);
 /// When `work` has not ended after a minute.
 pub async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(CEILING, work).await.expect("the test hangs")
+}
+
+/// Changes a service's database while the service is stopped; says how many rows each change concerned.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn behind_its_back(
+    url: &str,
+    migrations: &'static [Migration],
+    changes: &'static [&'static str],
+) -> Vec<u64> {
+    let store = Store::open(url, migrations).await.unwrap();
+    let changed = store.write("change behind its back", move |tx| {
+        Box::pin(async move {
+            let mut concerned = Vec::new();
+            for sql in changes {
+                concerned.push(tx.execute(&Sql::same(sql), Vec::new()).await?);
+            }
+            Ok::<_, store::Error>(concerned)
+        })
+    });
+    let concerned = changed.await.unwrap();
+    store.close().await;
+    concerned
 }
 
 /// One test per engine of each named `async fn(Engine)`.

@@ -15,7 +15,10 @@ use model::{PartialDate, Value};
 use server::{Caller, config::Secret, runtime::Entropy, tls};
 use store::{Engine, Sql, Store, testing::TestDatabase};
 
-use crate::world::{Hands, NOW};
+use crate::{
+    behind_its_back,
+    world::{Hands, NOW},
+};
 
 /// Persons of the register.
 const PERSONS: usize = 300;
@@ -217,17 +220,7 @@ impl Whole {
     pub async fn restarted(self, changes: &'static [&'static str]) -> Self {
         self.all.stop().await;
         let url = self.settings.exchange.database.reveal();
-        let store = Store::open(url, exchange::migrations()).await.unwrap();
-        let changed = store.write("change behind its back", move |tx| {
-            Box::pin(async move {
-                for sql in changes {
-                    tx.execute(&Sql::same(sql), Vec::new()).await?;
-                }
-                Ok::<_, store::Error>(())
-            })
-        });
-        changed.await.unwrap();
-        store.close().await;
+        behind_its_back(url, exchange::migrations(), changes).await;
         let runtime = Runtime { clock: self.hands.clock(), ..Runtime::system() };
         let all = All::start(self.settings.clone(), runtime).await.unwrap();
         Self { all, ..self }

@@ -20,7 +20,7 @@ use disclosure::{
         contribution_service_server::{ContributionService, ContributionServiceServer},
         ingest_service_server::{IngestService, IngestServiceServer},
     },
-    streaming::Responses,
+    streaming::{Responses, Streams},
 };
 use form::Form;
 use model::CodeLists;
@@ -57,6 +57,13 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) lists: CodeLists,
     pub(crate) trust_domain: String,
+    pub(crate) streams: Streams,
+}
+
+impl Shared {
+    pub(crate) fn new(app: App, clients: Clients, lists: CodeLists, trust_domain: String) -> Self {
+        Self { app, clients, lists, trust_domain, streams: Streams::new(stream::STREAMS_MAX) }
+    }
 }
 
 /// Adds what agencies call.

@@ -130,7 +130,7 @@ impl Service {
         let app = app::App::new(store, clients.register.clone(), clock, entropy);
         let lists = model::CodeLists::shipped()?;
         let trust_domain = own.trust_domain.clone();
-        let shared = Arc::new(api::Shared { app, clients, lists, trust_domain });
+        let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
         let every = Duration::from_secs(config.repeat_seconds.max(1));
         let worker = tokio::spawn(repeat(Arc::clone(&shared), every)).abort_handle();
         Ok(Self { shared, worker })

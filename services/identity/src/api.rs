@@ -16,6 +16,7 @@ use disclosure::{
     register::v1::{
         feed_service_server::FeedServiceServer, register_service_server::RegisterServiceServer,
     },
+    streaming::Streams,
 };
 use model::CodeLists;
 use server::{
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) telling: Semaphore,
     /// Whose turn it is of the queries on all streams of lookups.
     streaming: identity::Turns,
+    /// The streams of lookups that are open.
+    streams: Streams,
 }
 
 impl Shared {
@@ -63,7 +66,8 @@ impl Shared {
     ) -> Self {
         let telling = Semaphore::new(feed::TOLD_AT_ONCE_IN_ALL);
         let streaming = identity::Turns::new();
-        Self { app, clients, lists, trust_domain, telling, streaming }
+        let streams = Streams::new(identity::STREAMS_MAX);
+        Self { app, clients, lists, trust_domain, telling, streaming, streams }
     }
 
     /// Records a refusal, and gives the error with the record's index.

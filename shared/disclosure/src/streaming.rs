@@ -10,15 +10,16 @@
 //! is under way is finished: otherwise whoever asks and goes away, again and again, has more under way than it may.
 
 use std::{
+    collections::HashMap,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll, ready},
 };
 
 use contract::r#type::v1::{ErrorReason, FieldFault};
 use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
 use server::{
-    Closing, Deadline,
+    Caller, Closing, Deadline,
     error::{Violation, invalid, refuse},
     trace::Trace,
 };
@@ -27,6 +28,39 @@ use tonic::{Code, Status, Streaming};
 use tracing::Instrument as _;
 
 use crate::{Exact, Released};
+
+/// The streams of each caller that are open. What a stream has read and not answered yet is held in memory: of a caller, by so
+/// many (I11).
+pub struct Streams {
+    max: usize,
+    open: Mutex<HashMap<String, Weak<()>>>,
+}
+
+impl Streams {
+    /// Of each caller at most `max`.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self { max, open: Mutex::default() }
+    }
+
+    /// A caller's next stream, as long as what is given is kept.
+    ///
+    /// # Errors
+    /// OVERLOADED when it has as many as it may.
+    pub fn open(&self, caller: &Caller) -> Result<Arc<()>, Status> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = open.get(caller.id()).and_then(Weak::upgrade) {
+            // Its own streams, and this one.
+            let allowed = Arc::strong_count(&stream) <= self.max;
+            return allowed.then_some(stream).ok_or_else(|| refuse(ErrorReason::Overloaded));
+        }
+        // Callers that have no stream any more are forgotten.
+        open.retain(|_, stream| stream.strong_count() > 0);
+        let stream = Arc::new(());
+        open.insert(caller.id().to_owned(), Arc::downgrade(&stream));
+        Ok(stream)
+    }
+}
 
 /// What goes to the transport.
 enum Sent<R> {

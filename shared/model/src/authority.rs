@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::{Date, macros::format_description};
 
+use crate::item::TOLD_APART;
+
 time::serde::format_description!(day, Date, "[year]-[month]-[day]");
 
 /// The rule of one item, in force from a day on.
@@ -39,9 +41,6 @@ pub enum AuthorityError {
     #[error("two rules of authority of `{0}` are in force on one day")]
     Overlapping(String),
 }
-
-/// Items of which a person has several values at once, beside relatives (Law 26/2023/QH15, Art. 9, items 14, 23 and 25).
-const SEVERAL: [&str; 3] = ["contact_points", "household_members", "id_document_validity"];
 
 /// Every rule, as one version of the data. `several` names the items of which a record holds several values at once.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -136,7 +135,7 @@ impl AuthorityInForce {
     /// Rules by which all sources are equal, and values are told apart as by the shipped ones.
     #[must_use]
     pub fn equal() -> Self {
-        let several = SEVERAL.map(str::to_owned).into();
+        let several = TOLD_APART.map(str::to_owned).into();
         Self { several, ..Self::default() }
     }
 

@@ -19,6 +19,7 @@ mod authority;
 mod codes;
 mod date;
 mod event;
+pub mod item;
 mod name;
 mod number;
 mod record;
@@ -35,7 +36,7 @@ pub use name::{MAX_CHARS, Name, NameError, NameLevel};
 pub use number::{Hints, NumberError, OldNumber, PersonalNumber, SYNTHETIC_PREFIXES, Sex};
 pub use record::{
     Assertion, GoldenRecord, HeldValue, Provenance, Says, Standing, as_of, explain, fold, gone_by,
-    holds_several, is_annulled,
+    is_annulled,
 };
 pub use said::{Said, Saying};
 pub use subject::{Claims, Subject};

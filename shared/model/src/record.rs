@@ -7,17 +7,10 @@ use serde::{Deserialize, Serialize};
 use time::Date;
 
 use crate::date::parts;
+use crate::item::{CONTACTS, DEATH, DOCUMENTS, HOUSEHOLD, RELATIVES, holds_several};
 use crate::{
     AuthorityInForce, EventKind, Identifier, NameLevel, PartialDate, Relation, RelationKind, Value,
 };
-
-/// Items that hold several values at once (Law 26/2023/QH15, Art. 9, items 14, 15, 23 and 25).
-const RELATIONS: &str = "family_relations";
-const HOUSEHOLD: &str = "household_members";
-const DOCUMENTS: &str = "id_document_validity";
-const CONTACTS: &str = "contact_points";
-/// The item of a date of death or of being declared missing (the same article, item 24).
-const DEATH: &str = "death_or_missing_date";
 
 /// A person is a minor below this age. The article that says so is still to be verified.
 const MAJORITY: i32 = 18;
@@ -195,7 +188,7 @@ fn place<'a>(item: &str, value: &'a Value, rules: &AuthorityInForce) -> Place<'a
     let told_apart = rules.tells_apart(item);
     match (item, value) {
         (HOUSEHOLD, Value::Relation(relation)) if told_apart => Place::Member(name_of(relation)),
-        (RELATIONS | HOUSEHOLD, Value::Relation(relation)) => {
+        (RELATIVES | HOUSEHOLD, Value::Relation(relation)) => {
             Place::Relation(relation.kind, name_of(relation))
         }
         (DOCUMENTS, Value::Document(document)) if told_apart => {
@@ -213,8 +206,7 @@ fn name_of(relation: &Relation) -> String {
 
 /// Whether a relation is of the kind of another; to be the head of a household and to be another member is one.
 fn is_of_kind(item: &str, held: &Value, relation: &Relation) -> bool {
-    let Value::Relation(held) = held else { return false };
-    held.kind == relation.kind || item == HOUSEHOLD
+    held.relation().is_some_and(|held| held.kind == relation.kind || item == HOUSEHOLD)
 }
 
 /// Whether two relations name one person by number; none where one of them names none.
@@ -223,14 +215,8 @@ fn same_number(
     relation: &Relation,
     same: &dyn Fn(&Identifier, &Identifier) -> bool,
 ) -> Option<bool> {
-    let Value::Relation(held) = held else { return None };
+    let held = held.relation()?;
     Some(same(held.identifier.as_ref()?, relation.identifier.as_ref()?))
-}
-
-/// Whether an item holds several values at once, of which one has to be named.
-#[must_use]
-pub fn holds_several(item: &str) -> bool {
-    [RELATIONS, HOUSEHOLD, DOCUMENTS, CONTACTS].contains(&item)
 }
 
 /// What was known at a moment and true on a day, of everything that was said: as if nothing else had been.
@@ -375,8 +361,7 @@ impl GoldenRecord {
                 };
                 let numbered: Vec<&HeldValue> = by(Some(true)).collect();
                 let placed = |held: &&HeldValue| {
-                    let Value::Relation(held) = &held.value else { return false };
-                    name_of(held) == name_of(relation)
+                    held.value.relation().is_some_and(|held| name_of(held) == name_of(relation))
                 };
                 if numbered.is_empty() { by(None).filter(placed).collect() } else { numbered }
             }

@@ -187,6 +187,12 @@ pub enum Value {
 redacted_debug!(PersonName, Address, CodedValue, Identifier, Relation, Document, Value);
 
 impl Value {
+    /// The other person, where it names one.
+    #[must_use]
+    pub fn relation(&self) -> Option<&Relation> {
+        if let Self::Relation(relation) = self { Some(relation) } else { None }
+    }
+
     /// Whether something is known to be missing (Circular 13/2017/TT-BTTTT, Art. 8(2)): a date without
     /// its day. A relative's birth year alone is whole: that is all a birth entry holds of a parent
     /// (Law 60/2014/QH13, Art. 14).

@@ -16,7 +16,7 @@ use server::{
 };
 use store::{Engine, Sql, Store};
 use tests::{
-    Options, World, ask, basis, on_both_engines, people,
+    Options, World, ask, basis, behind_its_back, on_both_engines, people,
     world::{NOW, TRUST_DOMAIN},
 };
 use tonic::Code;
@@ -187,14 +187,12 @@ async fn i7_a_token_of_somebody_who_is_protected_since_is_nobodys(engine: Engine
     let found = answered(&client, &by_token(token, &items, &world)).await.answer;
     assert_eq!(found.outcome(), LookupOutcome::Match);
     world.stop_identity().await;
-    register(
-        &world,
-        "UPDATE person SET protected = TRUE, \
+    let protect = &["UPDATE person SET protected = TRUE, \
          record = REPLACE(record, '\"protected\":false', '\"protected\":true') \
          WHERE person_id = (SELECT c.person_id FROM change c \
-         JOIN token t ON t.person_id = c.person_id ORDER BY c.version LIMIT 1)",
-    )
-    .await;
+         JOIN token t ON t.person_id = c.person_id ORDER BY c.version LIMIT 1)"][..];
+    let (register, migrations) = (world.register_database(), identity::migrations());
+    assert_eq!(behind_its_back(register, migrations, protect).await, [1]);
     world.start_identity().await;
     let client = world.client("insurance");
     let mut seen = Vec::new();
@@ -214,16 +212,6 @@ async fn i7_a_token_of_somebody_who_is_protected_since_is_nobodys(engine: Engine
     let now = all(&world, INSURANCE, &["birth_full_name"]).await;
     assert!(now == heard[1..]);
     world.stop().await;
-}
-
-/// Changes the register behind its back, while identity is stopped.
-async fn register(world: &World, sql: &'static str) {
-    let store = Store::open(world.register_database(), identity::migrations()).await.unwrap();
-    let changed = store.write("change behind its back", move |tx| {
-        Box::pin(async move { tx.execute(&Sql::same(sql), Vec::new()).await })
-    });
-    assert_eq!(changed.await.unwrap(), 1);
-    store.close().await;
 }
 
 /// How many tokens there are.

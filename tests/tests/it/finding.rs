@@ -18,9 +18,9 @@ use model::{
     Address, CodedValue, Identifier, Name, PartialDate, PersonalNumber, Relation, RelationKind,
     Sex, Value,
 };
-use store::{Engine, Sql, Store};
+use store::Engine;
 use tests::{
-    World, basis,
+    World, basis, behind_its_back,
     events::{code, correction, date},
     on_both_engines, people,
     whole::{LOADED_US, Prepared},
@@ -353,17 +353,7 @@ async fn whoever_has_no_keys_is_given_some(engine: Engine) {
         &["UPDATE search_key SET name_l3 = 'x', version = 0", "UPDATE search SET version = 0"],
     ] {
         world.stop_identity().await;
-        let store = Store::open(world.register_database(), identity::migrations()).await.unwrap();
-        let changed = store.write("take keys away", move |tx| {
-            Box::pin(async move {
-                for sql in changes {
-                    tx.execute(&Sql::same(sql), Vec::new()).await?;
-                }
-                Ok::<_, store::Error>(())
-            })
-        });
-        changed.await.unwrap();
-        store.close().await;
+        behind_its_back(world.register_database(), identity::migrations(), changes).await;
         world.start_identity().await;
         let client = world.client("insurance");
         // Until everybody has keys nobody is said to be absent.

@@ -16,6 +16,8 @@ use super::{Call, SUBMIT, Shared};
 /// Contributions of one stream that are under way: writers take turns in the register, so that more would only keep others
 /// waiting (I11). It is in the contract.
 const UNDER_WAY_MAX: usize = 16;
+/// Streams of one caller that are open at once. It is in the contract.
+pub(super) const STREAMS_MAX: usize = 8;
 /// How long a contribution may take. It is in the contract.
 const CONTRIBUTION_MAX: Duration = Duration::from_secs(30);
 
@@ -38,6 +40,7 @@ async fn answer_all(
     deadline: Deadline,
     messages: Messages<SubmitContributionRequest, StreamContributionsResponse>,
 ) -> Result<(), Status> {
+    let _stream = shared.streams.open(caller)?;
     let respond = |exact: Exact<SubmitContributionRequest>| {
         let deadline = deadline.within(CONTRIBUTION_MAX);
         async move {

@@ -27,7 +27,7 @@ use wire::{
     record, subject,
 };
 
-pub(super) use lookup_stream::Turns;
+pub(super) use lookup_stream::{STREAMS_MAX, Turns};
 
 use super::Shared;
 use crate::{

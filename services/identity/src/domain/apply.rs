@@ -3,22 +3,25 @@
 //! | module | job |
 //! |---|---|
 //! | `birth` | a child that the register does not hold yet |
-//! | `known` | what is said of somebody whom it holds |
+//! | `known` | what must hold of what is said of somebody whom it holds |
+//! | `asserted` | what of that is asserted |
 //! | `relatives` | parents and spouses, and who may be told of them |
 //! | `numbers` | which numbers lead to a person, and when one is set anew |
 //! | `annulment` | what counts as never said |
 
 mod annulment;
+mod asserted;
 mod birth;
 mod known;
 mod numbers;
 mod relatives;
 
 pub(crate) use annulment::check_annulment;
+pub(crate) use asserted::asserted;
 pub(crate) use birth::{NumberParts, check_birth};
-pub(crate) use known::{Asked, asserted, check_known, found};
-pub(crate) use numbers::{is_replaced, numbers, set_anew};
-pub(crate) use relatives::{Bearer, Bearers, RELATIVES, may_live, numbers_named, spouses};
+pub(crate) use known::{Asked, Known, check_known, found};
+pub(crate) use numbers::{is_replaced, number_due, numbers};
+pub(crate) use relatives::{Bearer, Bearers, may_live, numbers_named, spouses};
 
 use model::{Claims, EventKind, PersonalNumber, Said, Subject};
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use decide::{DecisionTable, ItemEffect, TableAnswer};
 use model::{
     CodedValue, GoldenRecord, Name, NameLevel, PartialDate, Precision, RelationKind, Value,
+    item::RELATIVES,
 };
 use serde::Serialize;
 use time::Date;
@@ -147,7 +148,7 @@ impl Known {
             ("sex", self.sex.is_some()),
             ("native_place", self.native_province.is_some()),
             ("permanent_residence", self.commune.is_some()),
-            ("family_relations", self.parent.is_some()),
+            (RELATIVES, self.parent.is_some()),
         ];
         items(&further)
     }
@@ -221,7 +222,7 @@ fn items(further: &[(&str, bool)]) -> Vec<String> {
 }
 
 fn has_parent(record: &GoldenRecord, stated: &Name) -> bool {
-    record.values("family_relations").iter().any(|held| {
+    record.values(RELATIVES).iter().any(|held| {
         matches!(&held.value, Value::Relation(relation)
             if matches!(relation.kind, RelationKind::Father | RelationKind::Mother)
                 && relation.name.full_name.level_of(stated).is_some_and(|l| l <= NameLevel::L2))

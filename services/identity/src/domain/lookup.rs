@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use decide::{DecisionTable, Fact, ItemEffect, TableAnswer};
-use model::{Agreement, Claims, GoldenRecord, HeldValue, Value};
+use model::{
+    Agreement, Claims, GoldenRecord, HeldValue, Value,
+    item::{HOUSEHOLD, RELATIVES},
+};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
@@ -109,7 +112,7 @@ pub(crate) fn sees_protected(table: &DecisionTable) -> bool {
 
 /// Whether an item is about other persons (Law 26/2023/QH15, Art. 9, items 15 and 23).
 pub(crate) fn names_others(item: &str) -> bool {
-    item == "family_relations" || item == "household_members"
+    item == RELATIVES || item == HOUSEHOLD
 }
 
 /// Numbers of the persons that a record names.
@@ -119,25 +122,13 @@ pub(crate) fn relatives(record: &GoldenRecord) -> impl Iterator<Item = &str> {
 
 /// The number of the person that a value names; none where it names nobody, or by name alone.
 pub(crate) fn relative(value: &Value) -> Option<&str> {
-    match value {
-        Value::Relation(relation) => relation.identifier.as_ref().map(|number| number.as_str()),
-        Value::Text(_)
-        | Value::Date(_)
-        | Value::Name(_)
-        | Value::Address(_)
-        | Value::Coded(_)
-        | Value::Identifier(_)
-        | Value::Document(_) => None,
-    }
+    value.relation()?.identifier.as_ref().map(|number| number.as_str())
 }
 
 /// Takes relations to the persons with these numbers out of a record: hidden looks absent, also as somebody's mother (I7).
 pub(crate) fn without(record: &mut GoldenRecord, hidden: &HashSet<String>) {
     record.items.retain(|_, held| {
-        held.retain(|held| {
-            !matches!(&held.value, Value::Relation(relation)
-                if relation.identifier.as_ref().is_some_and(|n| hidden.contains(n.as_str())))
-        });
+        held.retain(|held| !relative(&held.value).is_some_and(|number| hidden.contains(number)));
         !held.is_empty()
     });
 }

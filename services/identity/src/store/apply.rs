@@ -101,7 +101,7 @@ impl RegisterStore {
                             }
                             Target::Known { subject, claims, corrects } => {
                                 let first =
-                                    known::Named { subject, claims, said: &application.said };
+                                    known::About { subject, claims, said: &application.said };
                                 work.amend(first, *corrects).await?
                             }
                             Target::Earlier { contribution_id } => {

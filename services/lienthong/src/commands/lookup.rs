@@ -20,7 +20,7 @@ use super::{
     connection::{Connected, Connection},
     evidence::{self, Folder},
     output::{Ending, Output, refuse},
-    question::Question,
+    question::{Items, Question},
     values::Date,
 };
 
@@ -33,15 +33,8 @@ pub(crate) struct Arguments {
     connection: Connection,
     #[command(flatten)]
     whom: Whom,
-    /// Id of a wanted item; repeat it, or separate ids by commas.
-    #[arg(
-        long = "item",
-        help_heading = "Request",
-        value_name = "ID",
-        required = true,
-        value_delimiter = ','
-    )]
-    items: Vec<String>,
+    #[command(flatten)]
+    items: Items,
     /// What the register knew at this moment (RFC 3339), where an agreement lets the caller look back.
     #[arg(long, help_heading = "Request", value_name = "TIME")]
     known_at: Option<Moment>,
@@ -143,7 +136,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
     let request = GetPersonRequest {
         subject: Some(subject),
         claims,
-        items,
+        items: items.ids,
         basis: Some(question.basis(&connected)?),
         request_id: question.request_id(),
         min_version: question.min_version,

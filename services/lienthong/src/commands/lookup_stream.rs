@@ -24,6 +24,7 @@ use super::{
     ground::Ground,
     lookup::{answer_json, answer_text},
     output::{Ending, Format, Output, refuse, refused_json, refused_text},
+    question::Items,
 };
 
 /// Whom the lookups are made as, in a demonstration.
@@ -41,15 +42,8 @@ pub(crate) struct Arguments {
     /// The sample persons of the demonstration.
     #[arg(long, help_heading = "Persons", requires = "demo")]
     samples: bool,
-    /// Id of a wanted item; repeat it, or separate ids by commas.
-    #[arg(
-        long = "item",
-        help_heading = "Request",
-        value_name = "ID",
-        required = true,
-        value_delimiter = ','
-    )]
-    items: Vec<String>,
+    #[command(flatten)]
+    items: Items,
     /// The caller's own id of the whole; made up when not given.
     #[arg(long, help_heading = "Request", value_name = "ID")]
     request_id: Option<String>,
@@ -67,7 +61,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
     let connected = arguments.connection.open(CALLER)?;
     let Arguments { file, items, request_id, save, ground, output, .. } = arguments;
     let opening = LookupStreamOpening {
-        items,
+        items: items.ids,
         basis: Some(ground.or(connected.ground.clone()).whole()?),
         request_id: request_id.unwrap_or_else(|| Runtime::system().entropy.id()),
         as_of: None,

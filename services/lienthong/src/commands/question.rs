@@ -13,6 +13,21 @@ use super::{
     output::{Ending, Output},
 };
 
+/// The items that are asked for.
+#[derive(clap::Args)]
+pub(super) struct Items {
+    /// Id of a wanted item; repeat it, or separate ids by commas.
+    #[arg(
+        long = "item",
+        id = "items",
+        help_heading = "Request",
+        value_name = "ID",
+        required = true,
+        value_delimiter = ','
+    )]
+    pub(super) ids: Vec<String>,
+}
+
 /// Version, id, ground, and what becomes of the answer.
 #[derive(clap::Args)]
 pub(super) struct Question {

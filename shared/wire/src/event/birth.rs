@@ -2,6 +2,7 @@
 
 use model::{
     Address, CodedValue, EventKind, PartialDate, PersonName, Relation, RelationKind, Said, Value,
+    item::RELATIVES,
 };
 use time::Date;
 
@@ -77,7 +78,7 @@ impl Birth {
             ("nationality", Value::Coded(self.nationality), born),
         ];
         let parents = self.parents.into_iter();
-        let parents = parents.map(|parent| ("family_relations", Value::Relation(parent), born));
+        let parents = parents.map(|parent| (RELATIVES, Value::Relation(parent), born));
         let said =
             |(item, value, from): (&str, Value, PartialDate)| Said::holds(item, value, Some(from));
         Event {

@@ -1,6 +1,6 @@
 //! Deaths, residences and corrections: what they say.
 
-use model::{Address, Claims, EventKind, PartialDate, Said, Subject, Value};
+use model::{Address, Claims, EventKind, PartialDate, Said, Subject, Value, item::DEATH};
 
 use super::{Event, Target};
 
@@ -31,7 +31,7 @@ impl Death {
             kind: EventKind::Death,
             entry: entry("death", place, self.registration_date, &self.entry_number),
             target: Target::Known { subject: self.subject, claims: self.claims, corrects: false },
-            said: vec![Said::holds("death_or_missing_date", Value::Date(died), Some(died))],
+            said: vec![Said::holds(DEATH, Value::Date(died), Some(died))],
             further: Vec::new(),
         }
     }

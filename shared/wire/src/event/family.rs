@@ -4,7 +4,9 @@ use contract::{
     contribution::v1::{ParentChange, Party},
     r#type::v1::Relation as WireRelation,
 };
-use model::{EventKind, NameLevel, PartialDate, Relation, RelationKind, Said, Saying, Value};
+use model::{
+    EventKind, NameLevel, PartialDate, Relation, RelationKind, Said, Saying, Value, item::RELATIVES,
+};
 
 use super::{
     Further,
@@ -17,7 +19,6 @@ const PARENTS_MAX: usize = 2;
 /// Codes of the list `marital-status`.
 const MARRIED: &str = "2";
 const DIVORCED_OR_WIDOWED: &str = "3";
-const RELATIVES: &str = "family_relations";
 
 /// Whom somebody married, or is divorced from.
 pub(super) enum Spouse<'a> {

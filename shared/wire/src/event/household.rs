@@ -1,7 +1,10 @@
 //! A household: who belongs to it from now on, and who does no more (Law 26/2023/QH15, Art. 9, items 20, 22 and 23).
 
 use contract::contribution::v1::HouseholdChange;
-use model::{CodedValue, EventKind, PartialDate, Relation, RelationKind, Said, Saying, Value};
+use model::{
+    CodedValue, EventKind, PartialDate, Relation, RelationKind, Said, Saying, Value,
+    item::HOUSEHOLD,
+};
 
 use super::{
     Further,
@@ -150,12 +153,12 @@ impl Household<'_> {
         }
         for (other_place, other) in self.stays.iter().enumerate() {
             if other_place != place {
-                said.push(self.holds("household_members", relation(&other.who, other.kind)));
+                said.push(self.holds(HOUSEHOLD, relation(&other.who, other.kind)));
             }
         }
         for (_, who) in self.left {
             let gone = relation(who, RelationKind::HouseholdMember);
-            said.push(self.ends("household_members", Some(gone)));
+            said.push(self.ends(HOUSEHOLD, Some(gone)));
         }
         said
     }
@@ -168,7 +171,7 @@ impl Household<'_> {
             self.ends("relation_to_household_head", None),
         ];
         for other in self.stays {
-            said.push(self.ends("household_members", Some(relation(&other.who, other.kind))));
+            said.push(self.ends(HOUSEHOLD, Some(relation(&other.who, other.kind))));
         }
         said
     }

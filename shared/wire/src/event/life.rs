@@ -3,7 +3,10 @@
 use contract::contribution::v1::{
     LifeEvent, Party, Registration as WireEntry, divorce, life_event::Event as Happened, marriage,
 };
-use model::{Claims, EventKind, PartialDate, Relation, RelationKind, Said, Saying, Subject, Value};
+use model::{
+    Claims, EventKind, PartialDate, Relation, RelationKind, Said, Saying, Subject, Value,
+    item::{DEATH, DOCUMENTS},
+};
 
 use super::{
     Event, EventFaults, Further, Target, check_day, check_order, check_past,
@@ -14,7 +17,6 @@ use super::{
 use crate::{Fault, value::Reader};
 
 const TEXT_MAX: usize = 300;
-const DEATH: &str = "death_or_missing_date";
 
 /// A person of the register, as the source knows it.
 #[derive(Clone)]
@@ -120,13 +122,13 @@ impl Reading<'_> {
             Happened::DocumentIssue(issue) => {
                 let field = "life_event.document_issue.document";
                 let value = self.document(field, issue.document.as_ref())?;
-                let said = Said::holds("id_document_validity", value, from);
+                let said = Said::holds(DOCUMENTS, value, from);
                 Told::of(EventKind::DocumentIssue, vec![said])
             }
             Happened::DocumentWithdrawal(withdrawal) => {
                 let field = "life_event.document_withdrawal.document";
                 let value = Some(self.document(field, withdrawal.document.as_ref())?);
-                let said = ends("id_document_validity", value, from, Saying::Ends);
+                let said = ends(DOCUMENTS, value, from, Saying::Ends);
                 Told::of(EventKind::DocumentWithdrawal, vec![said])
             }
             Happened::BloodTest(test) => {

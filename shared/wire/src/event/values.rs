@@ -4,7 +4,10 @@ use contract::{
     contribution::v1::{CivilStatusChange, ContactChange, ValueEnd},
     r#type::v1::Document as WireDocument,
 };
-use model::{EventKind, PartialDate, Said, Saying, Value, holds_several};
+use model::{
+    EventKind, PartialDate, Said, Saying, Value,
+    item::{CONTACTS, holds_several},
+};
 
 use super::{
     life::{Told, ends},
@@ -57,7 +60,7 @@ impl Reading<'_> {
         let ContactChange { mobile_number, email } = change;
         let mut said = Vec::new();
         let mut give = |text: &String| {
-            said.push(Said::holds("contact_points", Value::Text(text.clone()), from));
+            said.push(Said::holds(CONTACTS, Value::Text(text.clone()), from));
         };
         if !mobile_number.is_empty() {
             let digits = mobile_number.strip_prefix('+').unwrap_or(mobile_number);

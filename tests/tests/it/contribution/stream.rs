@@ -16,6 +16,7 @@ on_both_engines!(
     i4_many_births_on_one_stream_are_one_person_each_however_often_they_are_sent,
     what_is_refused_does_not_end_the_stream,
     i13_a_caller_that_goes_away_loses_nothing_that_it_sends_again,
+    i11_a_caller_has_eight_streams_at_once_and_no_more,
 );
 
 const BIRTHS: usize = 60;
@@ -131,5 +132,37 @@ async fn i13_a_caller_that_goes_away_loses_nothing_that_it_sends_again(engine: E
     assert_eq!(whole.persons().await, persons + BIRTHS as u64);
     let sql = "SELECT COUNT(*) FROM submission WHERE outcome IS NULL";
     assert_eq!(whole.count("contribution", sql).await, 0);
+    whole.all.stop().await;
+}
+
+async fn i11_a_caller_has_eight_streams_at_once_and_no_more(engine: Engine) {
+    let whole = Whole::start(engine).await;
+    let mut client = ContributionServiceClient::new(whole.client("civil-status").channel().clone());
+    let mut open = async |entry: &str| {
+        let (sender, requests) = tokio::sync::mpsc::channel(1);
+        sender.send(birth(entry, CHILD)).await.unwrap();
+        let requests = stream::unfold(requests, |mut requests| async {
+            requests.recv().await.map(|request| (request, requests))
+        });
+        let mut responses = client.stream_contributions(requests).await.unwrap().into_inner();
+        let first = responses.message().await;
+        (sender, responses, first)
+    };
+    let mut streams = Vec::new();
+    for n in 0..8 {
+        let (sender, responses, first) = open(&format!("b-{n}")).await;
+        assert!(first.unwrap().unwrap().receipt.is_some());
+        streams.push((sender, responses));
+    }
+    let (.., ninth) = open("b-8").await;
+    let refused = ninth.unwrap_err();
+    assert_eq!(reason(refused.details()), "OVERLOADED");
+    // When one has ended there is room.
+    let (sender, mut responses) = streams.pop().unwrap();
+    drop(sender);
+    assert!(responses.message().await.unwrap().is_none());
+    let (.., next) = open("b-8").await;
+    assert!(next.unwrap().unwrap().receipt.is_some());
+    drop(streams);
     whole.all.stop().await;
 }

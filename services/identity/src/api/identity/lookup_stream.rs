@@ -24,6 +24,8 @@ use crate::api::Shared;
 
 /// Queries of one stream that are under way. It is in the contract.
 const UNDER_WAY_MAX: usize = 64;
+/// Streams of one caller that are open at once. It is in the contract.
+pub(in crate::api) const STREAMS_MAX: usize = 8;
 /// How long a stream may wait for its opening. It is in the contract.
 const OPENING_MAX: Duration = Duration::from_secs(30);
 
@@ -47,6 +49,7 @@ async fn answer_all(
     deadline: Deadline,
     mut messages: Messages<LookupStreamRequest, LookupStreamResponse>,
 ) -> Result<(), Status> {
+    let _stream = shared.streams.open(caller)?;
     let first = messages.first(deadline.within(OPENING_MAX)).await?;
     let Some(first) = first else { return Err(no_opening()) };
     let opened = &Opened::read(shared, caller, deadline, &first)?;

@@ -1,19 +1,17 @@
 //! What must hold of what is said of somebody whom the register holds.
 
 use model::{
-    Assertion, AuthorityInForce, Claims, EventKind, GoldenRecord, HeldValue, NameLevel,
-    PartialDate, Relation, Said, Saying, Says, Standing, Value, explain, fold, gone_by,
+    Assertion, AuthorityInForce, Claims, EventKind, GoldenRecord, HeldValue, PartialDate, Said,
+    Saying, Standing, Value, explain, fold, gone_by,
+    item::{DEATH, RELATIVES},
 };
 use time::Date;
 
 use super::{
     Reason, Rejection,
-    relatives::{Bearers, RELATIVES, not_older, parent_not_older},
+    relatives::{Bearers, not_older, parent_not_older},
 };
 use crate::domain::lookup::Ending;
-
-/// The item of a date of death or of being missing (Law 26/2023/QH15, Art. 9, item 24).
-const DEATH: &str = "death_or_missing_date";
 
 const BORN: &str = "date_of_birth";
 
@@ -44,8 +42,32 @@ pub(crate) struct Asked<'a> {
     pub(crate) expected_version: u64,
     /// Whether there is another spouse, who may be alive.
     pub(crate) married: bool,
+}
+
+/// A person of the register, as one source may be told of it.
+pub(crate) struct Known {
+    /// The record as it is stored.
+    pub(crate) held: GoldenRecord,
+    /// Everything that was said.
+    pub(crate) all: Vec<Assertion>,
+    /// The fold of that by the rules of today.
+    now: GoldenRecord,
+    /// What of it the source may be told.
+    pub(crate) told: GoldenRecord,
     /// Who bears the numbers that relations name.
-    pub(crate) bearers: &'a Bearers,
+    pub(crate) bearers: Bearers,
+}
+
+impl Known {
+    /// A person whose record folds to `now`; `source` is told of it.
+    pub(crate) fn new(
+        (held, all, now): (GoldenRecord, Vec<Assertion>, GoldenRecord),
+        bearers: Bearers,
+        source: &str,
+    ) -> Self {
+        let told = bearers.told(&now, source);
+        Self { held, all, now, told, bearers }
+    }
 }
 
 /// The person whom a contribution is about; otherwise how the person was not found, and who that was. `record` is the person
@@ -64,32 +86,28 @@ pub(crate) fn found(
     }
 }
 
-/// Checks what is said of a person of the register, of whom `all` is everything that was said, and names all that is wrong.
+/// Checks what is said of a person of the register, and names all that is wrong.
 pub(crate) fn check_known(
     asked: &Asked<'_>,
-    record: &GoldenRecord,
-    all: &[Assertion],
+    known: &Known,
     rules: &AuthorityInForce,
     today: Date,
 ) -> Vec<Rejection> {
     let mut reasons = Vec::new();
     let mut reject = |item: &str, reason| reasons.push(Rejection::of(item, reason));
-    let person_id = record.person_id.as_str();
     // Nothing new is said of the dead; what was held of them can be corrected, and can end.
     let adds = asked.said.iter().any(|said| said.says == Saying::Holds) && !asked.corrects;
-    if adds && gone_by(person_id, all, rules) == Some(EventKind::Death) {
+    let gone = gone_by(&known.held.person_id, &known.all, rules);
+    if adds && gone == Some(EventKind::Death) {
         reject("", Reason::PersonDeceased);
     }
-    if ![0, record.version].contains(&asked.expected_version) {
+    if ![0, known.held.version].contains(&asked.expected_version) {
         reject("", Reason::VersionChanged);
     }
     if asked.married {
         reject(RELATIVES, Reason::AlreadyMarried);
     }
-    let now = fold(person_id, false, all, rules);
-    let told = asked.bearers.told(&now, asked.source);
-    let born = born(asked, &now);
-    let person = Person { asked, all, now: &now, told: &told, born, rules, today };
+    let person = Person { asked, known, gone, born: born(asked, &known.now), rules, today };
     for said in asked.said {
         let found = match (&said.value, said.says) {
             (Some(value), Saying::Holds) => person.check_held(said, value),
@@ -101,64 +119,6 @@ pub(crate) fn check_known(
         }
     }
     reasons
-}
-
-/// What is asserted of a person who is held as `told`: value, and whether it holds or ends. Of what ends the value is the one
-/// that is held. A relation that ends is asserted to have ended also where it is not held, because what was before it may be
-/// heard of later (I5). Somebody who is spoken of under another name than before is held once.
-pub(crate) fn asserted(
-    asked: &Asked<'_>,
-    told: &GoldenRecord,
-    rules: &AuthorityInForce,
-) -> Vec<(Said, Value, Says)> {
-    let mut all = Vec::new();
-    for said in asked.said {
-        let held = asked.bearers.named(told, &said.item, said.value.as_ref());
-        match (&said.value, said.says) {
-            (None, Saying::Holds) => {}
-            (Some(value), Saying::Holds) => {
-                for other in held.into_iter().filter(|held| is_other_name(&held.value, value)) {
-                    let rank = |source: &str| rules.rank(&said.item, source);
-                    // What another source with more authority said stands until it says otherwise.
-                    if rank(&other.provenance.source) >= rank(asked.source) {
-                        all.push((said.clone(), other.value.clone(), Says::Ends));
-                    }
-                }
-                all.push((said.clone(), value.clone(), Says::Holds));
-            }
-            (value, Saying::Ends | Saying::EndsIfHeld) if held.is_empty() => {
-                if let Some(value @ Value::Relation(_)) = value {
-                    all.push((said.clone(), value.clone(), Says::Ends));
-                }
-            }
-            (_, Saying::Ends | Saying::EndsIfHeld) => {
-                if is_of_another_household(asked, said, told) {
-                    continue;
-                }
-                let ended = held.into_iter().map(|held| held.value.clone());
-                all.extend(ended.map(|value| (said.clone(), value, Says::Ends)));
-            }
-        }
-    }
-    all
-}
-
-/// Whether a relation names the person by another name than before.
-fn is_other_name(held: &Value, said: &Value) -> bool {
-    let (Value::Relation(held), Value::Relation(said)) = (held, said) else { return false };
-    let key = |relation: &Relation| relation.name.full_name.match_key(NameLevel::L2);
-    key(held) != key(said)
-}
-
-/// Whether somebody is said to have left a household, and is in a file of another number by now: what the person is to its
-/// head does not end then.
-fn is_of_another_household(asked: &Asked<'_>, said: &Said, told: &GoldenRecord) -> bool {
-    const FILE: &str = "residence_file_number";
-    let mut left = asked.said.iter().filter(|said| said.item == FILE && said.value.is_some());
-    let held = told.values(FILE).first().map(|held| &held.value);
-    said.item == "relation_to_household_head"
-        && held.is_some()
-        && left.any(|said| said.says == Saying::EndsIfHeld && said.value.as_ref() != held)
 }
 
 /// The date of birth as it will be held: what is said of it counts, by whoever said what is held.
@@ -173,11 +133,9 @@ fn born(asked: &Asked<'_>, record: &GoldenRecord) -> Option<PartialDate> {
 /// A person of whom something is said.
 struct Person<'a> {
     asked: &'a Asked<'a>,
-    all: &'a [Assertion],
-    /// What is held now.
-    now: &'a GoldenRecord,
-    /// What of it the source may be told.
-    told: &'a GoldenRecord,
+    known: &'a Known,
+    /// How the person is held as dead or missing, if so.
+    gone: Option<EventKind>,
     born: Option<PartialDate>,
     rules: &'a AuthorityInForce,
     today: Date,
@@ -186,7 +144,7 @@ struct Person<'a> {
 impl Person<'_> {
     /// What is wrong with a value that is said to hold.
     fn check_held(&self, said: &Said, value: &Value) -> Option<Reason> {
-        let held = self.now.values(&said.item);
+        let held = self.known.now.values(&said.item);
         if held.iter().any(|held| other_type(&held.value, value)) {
             return Some(Reason::WrongType);
         }
@@ -213,13 +171,13 @@ impl Person<'_> {
 
     /// What is wrong with another date of birth: what is held cannot be so any more.
     fn check_born(&self, born: Option<PartialDate>) -> Option<Reason> {
-        let died = self.now.values(DEATH).first().map(|held| &held.value);
+        let died = self.known.now.values(DEATH).first().map(|held| &held.value);
         if let (Some(Value::Date(died)), Some(born)) = (died, born)
             && died.latest() < born.earliest()
         {
             return Some(Reason::DateOutOfRange);
         }
-        let mut relatives = self.told.values(RELATIVES).iter();
+        let mut relatives = self.known.told.values(RELATIVES).iter();
         relatives.any(|held| not_older(&held.value, born)).then_some(Reason::ParentNotOlder)
     }
 
@@ -230,9 +188,9 @@ impl Person<'_> {
         let rank = |source: &str| self.rules.rank(&said.item, source);
         let others = held.iter().map(|held| held.provenance.source.as_str());
         let mut others = others.filter(|other| *other != source);
-        let own = self.all.iter().filter(|said| said.provenance.source == source);
+        let own = self.known.all.iter().filter(|said| said.provenance.source == source);
         let own: Vec<Assertion> = own.cloned().collect();
-        let own = fold(&self.now.person_id, false, &own, &self.rules.without_order());
+        let own = fold(&self.known.now.person_id, false, &own, &self.rules.without_order());
         let own = own.values(&said.item);
         if others.any(|other| rank(other) >= rank(source)) || own.is_empty() {
             // Whose value it is has the book to correct it by (Law 60/2014/QH13, Art. 60(2)).
@@ -250,12 +208,11 @@ impl Person<'_> {
         if self.asked.event != Some(EventKind::Found) && lifelong {
             return Some(Reason::CannotEnd);
         }
-        let held = self.asked.bearers.named(self.told, &said.item, said.value.as_ref());
+        let held = self.known.bearers.named(&self.known.told, &said.item, said.value.as_ref());
         if held.is_empty() {
             return (said.says == Saying::Ends).then_some(Reason::NothingToEnd);
         }
-        let gone = || gone_by(&self.now.person_id, self.all, self.rules);
-        if said.item == DEATH && gone() != Some(EventKind::Missing) {
+        if said.item == DEATH && self.gone != Some(EventKind::Missing) {
             return Some(Reason::NothingToEnd);
         }
         // Nothing ends before it began.
@@ -272,7 +229,7 @@ impl Person<'_> {
 
     /// Whether what stands of an item is true from a later day, said by a source with as much authority.
     fn stands_from_later(&self, said: &Said) -> bool {
-        let all = explain(&self.now.person_id, &said.item, self.all, self.rules);
+        let all = explain(&self.known.now.person_id, &said.item, &self.known.all, self.rules);
         let current = all.first().and_then(|said| said.first());
         let rank = |source: &str| self.rules.rank(&said.item, source);
         current.is_some_and(|(stands, standing)| {
@@ -294,7 +251,7 @@ fn other_type(held: &Value, said: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use model::{CodedValue, Name, Provenance};
+    use model::{CodedValue, Name, Provenance, Says};
     use time::macros::date;
 
     use super::*;
@@ -365,10 +322,11 @@ mod tests {
             corrects,
             expected_version: 0,
             married: false,
-            bearers: &Bearers::default(),
         };
         let record = found(Some(record()), &claims).ok().unwrap();
-        let found = check_known(&asked, &record, &said(), &rules(), date!(2026 - 11 - 25));
+        let all = (record.clone(), said(), record);
+        let known = Known::new(all, Bearers::default(), asked.source);
+        let found = check_known(&asked, &known, &rules(), date!(2026 - 11 - 25));
         found.into_iter().map(|rejection| rejection.reason).collect()
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn numbers(person_id: &str, said: &[Assertion]) -> BTreeSet<String> {
 
 /// What the number to set is made of, where a record no longer is of the sex or year of birth of its number: where one of
 /// them was another before. It keeps the code of the place of registration.
-pub(crate) fn set_anew(before: &GoldenRecord, after: &GoldenRecord) -> Option<NumberParts> {
+pub(crate) fn number_due(before: &GoldenRecord, after: &GoldenRecord) -> Option<NumberParts> {
     let (was, is) = (sex_and_year(before), sex_and_year(after)?);
     let number = current(after)?;
     let hints = number.hints()?;

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use model::{
     Assertion, AuthorityInForce, EventKind, GoldenRecord, HeldValue, Identifier, PartialDate,
-    Relation, RelationKind, Said, Value, gone_by,
+    Relation, RelationKind, Said, Value, gone_by, item::RELATIVES,
 };
 
-/// The item of parents, spouses and children (Law 26/2023/QH15, Art. 9, item 15).
-pub(crate) const RELATIVES: &str = "family_relations";
+use crate::domain::lookup::relative;
 
 /// Somebody of the register.
 #[derive(Clone)]
@@ -44,12 +43,9 @@ impl Bearers {
     /// there, unless the source said it itself (I7).
     pub(crate) fn told(&self, record: &GoldenRecord, source: &str) -> GoldenRecord {
         let hidden = |held: &HeldValue| {
-            let Value::Relation(relation) = &held.value else { return false };
-            let number = relation.identifier.as_ref();
-            let bearer = number.map(|number| self.0.get(number.as_str()));
-            let visible =
-                bearer.is_none_or(|bearer| bearer.is_some_and(|bearer| !bearer.protected));
-            !visible && held.provenance.source != source
+            let number = relative(&held.value);
+            let visible = |number: &str| self.0.get(number).is_some_and(|bearer| !bearer.protected);
+            number.is_some_and(|number| !visible(number)) && held.provenance.source != source
         };
         let items: BTreeMap<String, Vec<HeldValue>> = record
             .items
@@ -69,16 +65,7 @@ pub(crate) fn numbers_named<'a>(
     said: &'a [Said],
 ) -> impl Iterator<Item = &'a str> {
     let held = record.items.values().flatten().map(|held| &held.value);
-    held.chain(said.iter().filter_map(|said| said.value.as_ref())).filter_map(|value| match value {
-        Value::Relation(relation) => relation.identifier.as_ref().map(Identifier::as_str),
-        Value::Text(_)
-        | Value::Date(_)
-        | Value::Name(_)
-        | Value::Address(_)
-        | Value::Coded(_)
-        | Value::Identifier(_)
-        | Value::Document(_) => None,
-    })
+    held.chain(said.iter().filter_map(|said| said.value.as_ref())).filter_map(relative)
 }
 
 /// Whether somebody is said to be a parent or a child of a person who was born then, and the parent is certainly not older
@@ -89,7 +76,7 @@ pub(super) fn parent_not_older(said: &Said, born: Option<PartialDate>) -> bool {
 
 /// The same of a relation, as it is said or held.
 pub(super) fn not_older(value: &Value, born: Option<PartialDate>) -> bool {
-    let (Value::Relation(relation), Some(born)) = (value, born) else { return false };
+    let (Some(relation), Some(born)) = (value.relation(), born) else { return false };
     let Some(other) = relation.date_of_birth else { return false };
     let not_older = |parent: PartialDate, child: PartialDate| parent.earliest() >= child.latest();
     match relation.kind {
@@ -113,16 +100,8 @@ pub(crate) fn spouses<'a>(
     let spoken_of: Vec<&HeldValue> = of_relatives
         .flat_map(|said| bearers.named(record, RELATIVES, said.value.as_ref()))
         .collect();
-    let spouse = |held: &'a HeldValue| match &held.value {
-        Value::Relation(relation) if relation.kind == RelationKind::Spouse => Some(relation),
-        Value::Relation(_)
-        | Value::Text(_)
-        | Value::Date(_)
-        | Value::Name(_)
-        | Value::Address(_)
-        | Value::Coded(_)
-        | Value::Identifier(_)
-        | Value::Document(_) => None,
+    let spouse = |held: &'a HeldValue| {
+        held.value.relation().filter(|relation| relation.kind == RelationKind::Spouse)
     };
     let others = record.values(RELATIVES).iter().filter(|held| !spoken_of.contains(held));
     others.filter_map(spouse).collect()

@@ -2,15 +2,13 @@
 
 use model::{
     Assertion, GoldenRecord, Identifier, PersonalNumber, Said, Saying, Says, Value as ItemValue,
-    fold, is_annulled,
+    is_annulled, item::RELATIVES,
 };
 use store::Sql;
 
-use super::{APPLICATION, ApplyError, Work, rejected};
+use super::{APPLICATION, ApplyError, Work, known::Renewed, rejected};
 use crate::{
-    domain::apply::{
-        Outcome, RELATIVES, Reason, Rejection, check_annulment, numbers, numbers_named, spouses,
-    },
+    domain::apply::{Outcome, Reason, Rejection, check_annulment, numbers, numbers_named, spouses},
     store::{
         enter::{Entered, Turn, amend},
         field, record,
@@ -61,8 +59,8 @@ impl Amended {
 impl Work<'_> {
     /// Annuls what an earlier contribution of the same source said (I5): the records of all whom it was about are folded
     /// anew as if it had never been said. Their numbers follow: one that it brought is cancelled, and leads to the person
-    /// again when the annulment is annulled (Decree 70/2024/ND-CP, Art. 11). Who they are, its source has known since it contributed: so
-    /// it is told nothing new of one who is protected (I7).
+    /// again when the annulment is annulled (Decree 70/2024/ND-CP, Art. 11). Who they are, its source has known since it
+    /// contributed: so it is told nothing new of one who is protected (I7).
     pub(super) async fn annul(&self, earlier: &str) -> Result<Outcome, ApplyError> {
         let persons = self.persons_of(earlier).await?;
         if persons.is_empty() {
@@ -80,6 +78,7 @@ impl Work<'_> {
             let source = &self.application.source;
             let mut reasons = check_annulment(source, expected, &held, &all, earlier);
             let one = self.annulled(&held, all, earlier, self.version_of(place)).await?;
+            let Some(one) = one else { return Ok(rejected(Reason::NumbersSpent)) };
             if one.married {
                 reasons.push(Rejection::of(RELATIVES, Reason::AlreadyMarried));
             }
@@ -112,14 +111,14 @@ impl Work<'_> {
         Ok(self.applied(number, persons, Vec::new()))
     }
 
-    /// What becomes of a person when an earlier contribution counts as never made.
+    /// What becomes of a person when an earlier contribution counts as never made; none where a number is due and none is left.
     async fn annulled(
         &self,
         held: &GoldenRecord,
         mut all: Vec<Assertion>,
         earlier: &str,
         version: u64,
-    ) -> Result<Amended, ApplyError> {
+    ) -> Result<Option<Amended>, ApplyError> {
         let person_id = held.person_id.as_str();
         let before = numbers(person_id, &all);
         let said = Said { item: String::new(), value: None, valid_from: None, says: Saying::Holds };
@@ -127,14 +126,15 @@ impl Work<'_> {
         let mut new = vec![self.assertion(person_id, said, text, Says::Annuls, version)];
         all.extend(new.iter().cloned());
         let after = numbers(person_id, &all);
-        let set = self.set_anew(held, &mut all, version).await?.flatten();
+        let Some(Renewed { folded, set }) = self.renewed(held, &mut all, version).await? else {
+            return Ok(None);
+        };
         let mut identifiers = Vec::new();
         let set = set.map(|(number, assertion)| {
             identifiers.push(Identifier::PersonalNumber(number.clone()));
             new.push(assertion);
             number
         });
-        let folded = fold(person_id, held.protected, &all, &self.rules);
         let bearers =
             self.bearers(numbers_named(held, &[]).chain(numbers_named(&folded, &[]))).await?;
         let living = |record: &GoldenRecord| bearers.told(record, &self.application.source);
@@ -143,7 +143,7 @@ impl Work<'_> {
         // What was so before it does not bring.
         let married = is > 1 && is > self.living(&spouses(&was, &[], &bearers), &bearers).await?;
         let person = Entered::amended(held, folded, new, version, &self.rules);
-        Ok(Amended {
+        Ok(Some(Amended {
             person: person.with_numbers(identifiers),
             lost: before.difference(&after).cloned().collect(),
             won: after.difference(&before).cloned().collect(),
@@ -151,7 +151,7 @@ impl Work<'_> {
             married,
             person_id: person_id.to_owned(),
             all,
-        })
+        }))
     }
 
     /// The contribution that is annulled, or counts again: what an annulment annuls, where it is one.

@@ -12,8 +12,8 @@ use super::{ApplyError, Work, birth::draw, rejected};
 use crate::{
     domain::{
         apply::{
-            Asked, Bearer, Bearers, Outcome, Reason, Rejection, asserted, check_known, found,
-            may_live, numbers_named, set_anew, spouses,
+            Asked, Bearer, Bearers, Known, Outcome, Reason, Rejection, asserted, check_known,
+            found, may_live, number_due, numbers_named, spouses,
         },
         lookup::Ending,
     },
@@ -40,17 +40,23 @@ const BEARERS: Sql = Sql {
 
 /// A person as a contribution names it, with what it says of the person.
 #[derive(Clone, Copy)]
-pub(super) struct Named<'a> {
+pub(super) struct About<'a> {
     pub(super) subject: &'a Subject,
     pub(super) claims: &'a Claims,
     pub(super) said: &'a [Said],
 }
 
-/// A person of the register, with everything that was said of the person and what is to be said now.
-struct Found {
-    held: GoldenRecord,
-    all: Vec<Assertion>,
+/// A person of the register of whom something can be said.
+struct Checked {
+    known: Known,
+    /// What is to be asserted.
     new: Vec<(Said, ItemValue, Says)>,
+}
+
+/// What a person is held as after all that was said, with the number that was set anew for that, if one was.
+pub(super) struct Renewed {
+    pub(super) folded: GoldenRecord,
+    pub(super) set: Option<(PersonalNumber, Assertion)>,
 }
 
 /// What is wrong with a contribution about persons of the register.
@@ -69,37 +75,37 @@ impl Work<'_> {
     /// before leads to the person for ever (Decree 70/2024/ND-CP, Art. 11).
     pub(super) async fn amend(
         &self,
-        first: Named<'_>,
+        first: About<'_>,
         corrects: bool,
     ) -> Result<Outcome, ApplyError> {
         let mut persons = vec![first];
         for further in &self.application.further {
             let (subject, claims, said) = (&further.subject, &further.claims, &further.said);
-            persons.push(Named { subject, claims, said });
+            persons.push(About { subject, claims, said });
         }
-        let found = match self.found(&persons, corrects).await? {
-            Ok(found) => found,
+        let checked = match self.checked(&persons, corrects).await? {
+            Ok(checked) => checked,
             Err(Wrong { reasons, ending, person_id }) => {
                 return Ok(Outcome::Rejected { reasons, ending, person_id });
             }
         };
         let (mut entered, mut ids, mut outranked) = (Vec::new(), Vec::new(), BTreeSet::new());
         let mut number = None;
-        for (place, found) in found.into_iter().enumerate() {
-            let Found { held, mut all, new: said } = found;
-            let person_id = held.person_id.clone();
+        for (place, Checked { known, new: said }) in checked.into_iter().enumerate() {
+            let Known { held, mut all, .. } = known;
             let version = self.version_of(entered.len());
-            let one = |(said, value, says)| self.assertion(&person_id, said, value, says, version);
+            let one =
+                |(said, value, says)| self.assertion(&held.person_id, said, value, says, version);
             let mut new: Vec<Assertion> = said.into_iter().map(one).collect();
             if place > 0 && new.is_empty() {
                 continue;
             }
             all.extend(new.iter().cloned());
-            outranked.extend(self.outranked(&person_id, &new, &all));
-            let Some(set) = self.set_anew(&held, &mut all, version).await? else {
+            outranked.extend(self.outranked(&held.person_id, &new, &all));
+            let Some(Renewed { folded, set }) = self.renewed(&held, &mut all, version).await?
+            else {
                 return Ok(rejected(Reason::NumbersSpent));
             };
-            let folded = fold(&person_id, held.protected, &all, &self.rules);
             let mut numbers = Vec::new();
             if let Some((set, assertion)) = set {
                 numbers.push(Identifier::PersonalNumber(set.clone()));
@@ -108,7 +114,7 @@ impl Work<'_> {
             }
             let person = Entered::amended(&held, folded, new, version, &self.rules);
             entered.push(person.with_numbers(numbers));
-            ids.push(person_id);
+            ids.push(held.person_id);
         }
         let outranked = outranked.into_iter().collect();
         if self.application.dry_run {
@@ -120,31 +126,33 @@ impl Work<'_> {
         Ok(self.applied(number, ids, outranked))
     }
 
-    /// The number to set anew, where one is due after everything that was said of somebody who was held as `held`, with the
-    /// assertion of it, which is added; none where no number is left. In a dry run none is drawn.
-    pub(super) async fn set_anew(
+    /// What somebody who was held as `held` is held as after everything that was said. Where that makes another number due, one
+    /// is set, and that it is said is added; none where no number is left. In a dry run none is drawn.
+    pub(super) async fn renewed(
         &self,
         held: &GoldenRecord,
         all: &mut Vec<Assertion>,
         version: u64,
-    ) -> Result<Option<Option<(PersonalNumber, Assertion)>>, ApplyError> {
-        let folded = fold(&held.person_id, held.protected, all, &self.rules);
-        let due = set_anew(held, &folded).filter(|_| !self.application.dry_run);
-        let Some(parts) = due else { return Ok(Some(None)) };
+    ) -> Result<Option<Renewed>, ApplyError> {
+        let fold = |all: &[Assertion]| fold(&held.person_id, held.protected, all, &self.rules);
+        let folded = fold(all);
+        let due = number_due(held, &folded).filter(|_| !self.application.dry_run);
+        let Some(parts) = due else { return Ok(Some(Renewed { folded, set: None })) };
         let Some(number) = draw(self.tx, &parts, &self.entropy).await? else { return Ok(None) };
         let identifier = Identifier::PersonalNumber(number.clone());
         let assertion = self.numbered(&held.person_id, identifier, version);
         all.push(assertion.clone());
-        Ok(Some(Some((number, assertion))))
+        Ok(Some(Renewed { folded: fold(all), set: Some((number, assertion)) }))
     }
 
     /// All the persons, where nothing is wrong with any; otherwise all that is wrong.
-    async fn found(
+    async fn checked(
         &self,
-        persons: &[Named<'_>],
+        persons: &[About<'_>],
         corrects: bool,
-    ) -> Result<Result<Vec<Found>, Wrong>, ApplyError> {
-        let (mut found_all, mut wrong) = (Vec::<Found>::new(), Wrong::default());
+    ) -> Result<Result<Vec<Checked>, Wrong>, ApplyError> {
+        let (mut all, mut wrong) = (Vec::<Checked>::new(), Wrong::default());
+        let source = self.application.source.as_str();
         for (place, person) in persons.iter().enumerate() {
             let held = self.bearer(person.subject.digits()).await?;
             let held = match found(held, person.claims) {
@@ -158,47 +166,42 @@ impl Work<'_> {
                     continue;
                 }
             };
-            if found_all.iter().any(|other| other.held.person_id == held.person_id) {
+            if all.iter().any(|other| other.known.held.person_id == held.person_id) {
                 wrong.reasons.push(of(place, Rejection::of("", Reason::PersonRepeated)));
                 continue;
             }
-            let all = self.said_of(&held.person_id).await?;
-            let now = fold(&held.person_id, held.protected, &all, &self.rules);
+            let said = self.said_of(&held.person_id).await?;
+            let now = fold(&held.person_id, held.protected, &said, &self.rules);
             let bearers = self.bearers(numbers_named(&now, person.said)).await?;
-            let told = bearers.told(&now, &self.application.source);
+            let known = Known::new((held, said, now), bearers, source);
             let asked = Asked {
-                source: &self.application.source,
+                source,
                 event: self.application.event,
                 said: person.said,
                 corrects: corrects && place == 0,
                 expected_version: if place == 0 { self.application.expected_version } else { 0 },
-                married: self.is_married(&told, person.said, &bearers).await?,
-                bearers: &bearers,
+                married: self.is_married(&known, person.said).await?,
             };
-            let reasons = check_known(&asked, &held, &all, &self.rules, self.today);
+            let reasons = check_known(&asked, &known, &self.rules, self.today);
             wrong.reasons.extend(reasons.into_iter().map(|reason| of(place, reason)));
-            let new = asserted(&asked, &told, &self.rules);
-            found_all.push(Found { held, all, new });
+            let new = asserted(&asked, &known, &self.rules);
+            all.push(Checked { known, new });
         }
         if wrong.reasons.is_empty() {
-            return Ok(Ok(found_all));
+            return Ok(Ok(all));
         }
         if wrong.ending.is_none() {
-            wrong.person_id = found_all.first().map(|found| found.held.person_id.clone());
+            wrong.person_id = all.first().map(|first| first.known.held.person_id.clone());
         }
         Ok(Err(wrong))
     }
 
     /// Whether somebody who marries has another spouse, who may be alive.
-    async fn is_married(
-        &self,
-        told: &GoldenRecord,
-        said: &[Said],
-        bearers: &Bearers,
-    ) -> Result<bool, ApplyError> {
+    async fn is_married(&self, known: &Known, said: &[Said]) -> Result<bool, ApplyError> {
         if self.application.event != Some(EventKind::Marriage) {
             return Ok(false);
         }
+        let Known { told, bearers, .. } = known;
         Ok(self.living(&spouses(told, said, bearers), bearers).await? > 0)
     }
 

@@ -28,8 +28,6 @@ use crate::{
 const METHOD: &str = "/lienthong.identity.v1.IdentityService/LookupStream";
 /// Bytes of one message, which are held while a query is under way. It is in the contract.
 const BYTES_MAX: usize = 16 << 10;
-/// Streams of one caller that are open at once. It is in the contract.
-const STREAMS_MAX: usize = 8;
 /// How long a query may take: what a stream lasts is no time for one. It is in the contract.
 const QUERY_MAX: Duration = Duration::from_secs(30);
 
@@ -89,10 +87,6 @@ impl<'a> Opened<'a> {
         let act = get_person::act(as_of.as_ref());
         let deciding = Deciding { caller, act, basis, items, kept: Default::default() };
         let share = shared.streaming.share(caller);
-        // What its streams have read and not answered yet is held in memory: of a caller, by so many.
-        if Arc::strong_count(&share) > STREAMS_MAX {
-            return Err(refuse(ErrorReason::Overloaded));
-        }
         let under_way = Mutex::default();
         Ok(Self { shared, deadline, first, as_of, deciding, share, under_way })
     }
