@@ -13,7 +13,7 @@ use lienthong::{
 };
 use model::{PartialDate, Value};
 use server::{Caller, config::Secret, runtime::Entropy, tls};
-use store::{Engine, Sql, Store, testing::TestDatabase};
+use store::{Engine, Migration, Sql, Store, testing::TestDatabase};
 
 use crate::{
     behind_its_back,
@@ -218,9 +218,16 @@ impl Whole {
     /// # Panics
     /// When the database refuses, or something does not start.
     pub async fn restarted(self, changes: &'static [&'static str]) -> Self {
+        self.changed("exchange", changes).await
+    }
+
+    /// Stops everything, changes a service's database meanwhile, and starts everything again.
+    ///
+    /// # Panics
+    /// When the database refuses, or something does not start.
+    pub async fn changed(self, service: &str, changes: &'static [&'static str]) -> Self {
         self.all.stop().await;
-        let url = self.settings.exchange.database.reveal();
-        behind_its_back(url, exchange::migrations(), changes).await;
+        behind_its_back(self.databases[service].url(), migrations(service), changes).await;
         let runtime = Runtime { clock: self.hands.clock(), ..Runtime::system() };
         let all = All::start(self.settings.clone(), runtime).await.unwrap();
         Self { all, ..self }
@@ -228,14 +235,8 @@ impl Whole {
 
     /// A number that a query of a service's database gives, read without disturbing the service.
     pub async fn count(&self, service: &str, sql: &'static str) -> i64 {
-        let migrations = match service {
-            "identity" => identity::migrations(),
-            "contribution" => contribution::migrations(),
-            "exchange" => exchange::migrations(),
-            _ => audit::migrations(),
-        };
         let url = self.databases[service].url();
-        let store = Store::open_read_only(url, migrations).await.unwrap();
+        let store = Store::open_read_only(url, migrations(service)).await.unwrap();
         let rows = store.read(&Sql::same(sql), Vec::new()).await.unwrap();
         store.close().await;
         rows[0].try_get_by(0).unwrap()
@@ -262,6 +263,15 @@ impl Whole {
     pub async fn records(&self) -> u64 {
         let note = self.all.audit().checkpoint().await.unwrap();
         self.log.verify(&note).unwrap().size
+    }
+}
+
+fn migrations(service: &str) -> &'static [Migration] {
+    match service {
+        "identity" => identity::migrations(),
+        "contribution" => contribution::migrations(),
+        "exchange" => exchange::migrations(),
+        _ => audit::migrations(),
     }
 }
 

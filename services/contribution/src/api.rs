@@ -1,15 +1,19 @@
 //! `ContributionService`: messages to domain types, the use case, the gate.
 
+mod conflicts;
 mod form;
+mod outcomes;
 mod stream;
+mod words;
 
 use std::sync::Arc;
 
 use contract::{
     audit::v1::{AccessOutcome, Refusal},
     contribution::v1::{
-        ContributionReceipt, ContributionState, IngestRequest, IngestResponse,
-        StreamContributionsResponse, SubmitContributionRequest, SubmitContributionResponse,
+        ContributionReceipt, ContributionState, IngestRequest, IngestResponse, ListOutcomesRequest,
+        ListOutcomesResponse, StreamContributionsResponse, SubmitContributionRequest,
+        SubmitContributionResponse, WithdrawContributionRequest, WithdrawContributionResponse,
     },
     r#type::v1::ErrorReason,
 };
@@ -17,6 +21,7 @@ use decide::{Fact, ItemEffect, TableAnswer};
 use disclosure::{
     Access, Answer, Disclosed, DurableReceipt, Exact, Released,
     contribution::v1::{
+        conflict_service_server::ConflictServiceServer,
         contribution_service_server::{ContributionService, ContributionServiceServer},
         ingest_service_server::{IngestService, IngestServiceServer},
     },
@@ -28,7 +33,7 @@ use server::{
     Caller, Closing, Deadline, Routes,
     caller::Kind,
     context,
-    error::{Precondition, refuse, refuse_with, unmet},
+    error::{refuse, refuse_with},
 };
 use tonic::{Request, Response, Status, Streaming};
 use wire::{
@@ -36,6 +41,7 @@ use wire::{
     policy::{Act, Decision, Denial},
     record, timestamp_us,
 };
+use words::rejected;
 
 use crate::{
     app::{App, NoOutcome},
@@ -68,8 +74,10 @@ impl Shared {
 
 /// Adds what agencies call.
 pub(crate) fn add(routes: Routes, shared: Arc<Shared>) -> Routes {
-    let service = ContributionServiceServer::new(Contribution(shared));
-    routes.add_service(service.max_decoding_message_size(MESSAGE_MAX))
+    let service = ContributionServiceServer::new(Contribution(Arc::clone(&shared)));
+    let routes = routes.add_service(service.max_decoding_message_size(MESSAGE_MAX));
+    let conflicts = ConflictServiceServer::new(conflicts::Conflicts(shared));
+    routes.add_service(conflicts.max_decoding_message_size(MESSAGE_MAX))
 }
 
 /// Adds what our own services call.
@@ -106,6 +114,26 @@ impl ContributionService for Contribution {
         let closing = Closing::of(&request);
         let (shared, messages) = (Arc::clone(&self.0), request.into_inner());
         Ok(Response::new(stream::start(shared, caller, deadline, closing, messages)))
+    }
+
+    async fn withdraw_contribution(
+        &self,
+        request: Request<Exact<WithdrawContributionRequest>>,
+    ) -> Result<Response<Released<WithdrawContributionResponse>>, Status> {
+        let (caller, deadline) = context(&request)?;
+        let exact = request.into_inner();
+        let call = Call::own(&self.0, outcomes::WITHDRAW, caller, deadline, exact.bytes());
+        Ok(Response::new(call.withdraw(exact.message()).await?.into()))
+    }
+
+    async fn list_outcomes(
+        &self,
+        request: Request<Exact<ListOutcomesRequest>>,
+    ) -> Result<Response<Released<ListOutcomesResponse>>, Status> {
+        let (caller, deadline) = context(&request)?;
+        let exact = request.into_inner();
+        let call = Call::own(&self.0, outcomes::LIST, caller, deadline, exact.bytes());
+        Ok(Response::new(call.list_outcomes(exact.message()).await?.into()))
     }
 }
 
@@ -149,7 +177,42 @@ struct Call<'a> {
     bytes: &'a [u8],
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// A call about what the caller itself brought.
+    fn own(
+        shared: &'a Shared,
+        method: &'static str,
+        caller: Caller,
+        deadline: Deadline,
+        bytes: &'a [u8],
+    ) -> Self {
+        Self { shared, method, source: caller.clone(), caller, deadline, bytes }
+    }
+
+    /// The caller's connection, if it may be used.
+    async fn connected(&self) -> Result<Decision, Status> {
+        let connected = self.shared.clients.policy.connection(self.deadline, &self.caller).await;
+        let decision = connected.map_err(|error| error.refusal(self.deadline))?;
+        match &decision.verdict {
+            Ok(_) => Ok(decision),
+            Err(denial) => Err(self.refuse(&decision, denial, &[]).await),
+        }
+    }
+
+    /// An answer about a person, or about nobody, once it is recorded.
+    async fn answer<T: prost::Message>(
+        &self,
+        decision: &Decision,
+        person: Option<&str>,
+        answer: &T,
+    ) -> Result<Disclosed<T>, Status> {
+        let answer = Answer::new(answer);
+        let outcome = AccessOutcome::Answered;
+        let record = record::answered(decision, outcome, person, Vec::new(), None);
+        let receipt = self.record(&record, &answer).await?;
+        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
+    }
+
     async fn submit(&self, request: &SubmitContributionRequest) -> Result<Submitted, Status> {
         let form = form::read(request, &self.shared.lists, self.shared.app.clock.today())?;
         // Which database it comes from, policy knows; what the event says does not depend on it.
@@ -193,7 +256,7 @@ impl Call<'_> {
         let submission =
             app.receive(self.deadline, &decision.connection, key, digest, application).await?;
         match app.finish(self.deadline, &submission).await? {
-            Outcome::Applied { version, number, known_at_us, outranked } => {
+            Outcome::Applied { version, number, known_at_us, outranked, .. } => {
                 let answer = ContributionReceipt {
                     contribution_id: submission.contribution_id.clone(),
                     state: ContributionState::Applied.into(),
@@ -361,79 +424,4 @@ fn refusal_of(reasons: &[Rejection]) -> Refusal {
     };
     let one = |rejection: &Rejection| format!("{}:{}", rejection.item, rejection.reason);
     record::refusal(&denial, reasons.iter().map(one).collect())
-}
-
-/// The error that names every reason of a rejection.
-fn rejected(reasons: Vec<Rejection>, receipt: &DurableReceipt) -> Status {
-    let one = |rejection: Rejection| {
-        let (vi, en) = match rejection.reason.as_str() {
-            "ALREADY_REGISTERED" => (
-                "bản ghi này của nguồn đã có trong cơ sở dữ liệu dân cư",
-                "this entry of the source is already in the register",
-            ),
-            "PREFIX_NOT_ISSUED" => (
-                "không cấp số định danh với mã nơi đăng ký này",
-                "no number is issued with this place code",
-            ),
-            "DATE_OUT_OF_RANGE" => (
-                "ngày ở tương lai hoặc trước ngày sinh",
-                "a date lies in the future or before the birth",
-            ),
-            "PERSON_NOT_FOUND" => (
-                "không có người như vậy hoặc thông tin không khớp",
-                "there is no such person, or what is known of it differs",
-            ),
-            "PERSON_DECEASED" => (
-                "cơ sở dữ liệu dân cư đã ghi nhận người này chết hoặc mất tích",
-                "the register already holds the person's death or disappearance",
-            ),
-            "NOTHING_TO_CORRECT" => {
-                ("không có giá trị nào để cải chính", "there is no value that could be corrected")
-            }
-            "OTHER_SOURCE" => (
-                "giá trị do nguồn khác cung cấp, chỉ nguồn đó được cải chính",
-                "the value was provided by another source, which alone corrects it",
-            ),
-            "NUMBERS_SPENT" => (
-                "đã hết số định danh cho mã nơi đăng ký, giới tính và năm sinh này",
-                "no number with this prefix, sex and year of birth is left",
-            ),
-            "VERSION_CHANGED" => (
-                "bản ghi đã thay đổi kể từ khi nguồn đọc, cần đọc lại",
-                "the record has changed since the source read it: read it again",
-            ),
-            "NOTHING_TO_ANNUL" => (
-                "nguồn không có thông tin nào với khóa này để hủy, hoặc chưa nêu đủ các mục",
-                "the source has nothing under this key that could be annulled, or its items are not all named",
-            ),
-            "NOTHING_TO_END" => (
-                "cơ sở dữ liệu dân cư không có giá trị nào như vậy để chấm dứt",
-                "the register holds no such value that could end",
-            ),
-            "CANNOT_END" => (
-                "thông tin này không chấm dứt mà chỉ được cải chính, thay đổi hoặc hủy",
-                "this does not end: it is corrected, changed or annulled",
-            ),
-            "PARENT_NOT_OLDER" => {
-                ("cha, mẹ không nhiều tuổi hơn con", "a parent is not older than the child")
-            }
-            "ALREADY_MARRIED" => (
-                "cơ sở dữ liệu dân cư đã có vợ hoặc chồng khác chưa ghi nhận chết",
-                "the register holds another spouse, whose death it does not hold",
-            ),
-            "PERSON_REPEATED" => (
-                "một người xuất hiện ở hai vị trí của sự kiện",
-                "one person stands in two places of the event",
-            ),
-            "WRONG_TYPE" => ("giá trị không đúng kiểu", "the value has not the right type"),
-            _ => (
-                "cơ sở dữ liệu dân cư không nhận dạng thông tin này",
-                "the register does not take a contribution of this form",
-            ),
-        };
-        Precondition { reason: rejection.reason, subject: rejection.item, vi, en }
-    };
-    let index = ("record_index", receipt.index().to_string());
-    let reasons = reasons.into_iter().map(one).collect();
-    unmet(ErrorReason::ContributionRejected, reasons, &[index])
 }

@@ -1,4 +1,14 @@
 //! The use cases: receive a contribution, bring it to its outcome, keep what was answered.
+//!
+//! | module | job |
+//! |---|---|
+//! | `conflict` | conflicts between sources: read, handed over, lapsed |
+//! | `outcome` | what became of contributions; taking one back |
+
+mod conflict;
+mod outcome;
+
+pub(crate) use conflict::Sides;
 
 use std::{collections::HashSet, time::Duration};
 
@@ -11,9 +21,9 @@ use wire::event::Target;
 
 use crate::{
     Error,
-    client::{NotApplied, RegisterClient},
-    domain::{Application, Outcome},
-    store::{Kept, Submission, Submissions},
+    client::{Named, NotApplied, RegisterClient},
+    domain::{Application, Outcome, conflict::State},
+    store::{Kept, Submission, Submissions, conflict::Settled},
 };
 
 /// How long the worker waits for the register.
@@ -49,6 +59,8 @@ pub(crate) struct App {
     register: RegisterClient,
     pub(crate) clock: Clock,
     entropy: Entropy,
+    /// How long the owner of a conflict has to act, microseconds.
+    conflict_us: i64,
 }
 
 impl App {
@@ -57,8 +69,9 @@ impl App {
         register: RegisterClient,
         clock: Clock,
         entropy: Entropy,
+        conflict_us: i64,
     ) -> Self {
-        Self { store, register, clock, entropy }
+        Self { store, register, clock, entropy, conflict_us }
     }
 
     /// Stores a contribution, or finds the one that was stored under its key.
@@ -100,15 +113,39 @@ impl App {
         if let Some(outcome) = &submission.outcome {
             return Ok(outcome.clone());
         }
-        let id = &submission.contribution_id;
-        let application = &submission.application;
-        let digest = &submission.digest;
-        let earlier = self.earlier(application).await?;
-        let earlier = earlier.as_deref();
-        let applied = self.register.apply(deadline, id, digest, application, earlier, false);
+        let named = self.named(&submission.application).await?;
+        self.settle(deadline, submission, &named).await
+    }
+
+    /// Has the register apply a contribution, or not apply it any more, and stores what became of it.
+    async fn settle(
+        &self,
+        deadline: Deadline,
+        submission: &Submission,
+        named: &Named,
+    ) -> Result<Outcome, NoOutcome> {
+        let Submission { contribution_id: id, application, digest, .. } = submission;
+        let applied = self.register.apply(deadline, id, digest, application, named, false);
         let outcome = applied.await.map_err(not_applied)?;
-        let settled = self.store.settle(id.clone(), &outcome).await;
-        settled.map_err(|error| away(&error))?;
+        let decided = match &application.target {
+            Target::Decided { conflict, accepted, reason, .. } => {
+                let state = if *accepted { State::Accepted } else { State::Rejected };
+                Some((conflict.clone(), state, reason.clone()))
+            }
+            Target::New { .. }
+            | Target::Known { .. }
+            | Target::Affected { .. }
+            | Target::Earlier { .. } => None,
+        };
+        let settled = Settled {
+            id: id.clone(),
+            outcome: outcome.clone(),
+            decided,
+            now_us: self.clock.now_us(),
+            time_us: self.conflict_us,
+        };
+        let stored = self.store.settle(settled, self.entropy.clone()).await;
+        stored.map_err(|error| away(&error))?;
         Ok(outcome)
     }
 
@@ -120,21 +157,35 @@ impl App {
         application: &Application,
     ) -> Result<Outcome, NoOutcome> {
         let id = self.entropy.id();
-        let earlier = self.earlier(application).await?;
-        let earlier = earlier.as_deref();
-        let tried = self.register.apply(deadline, &id, digest, application, earlier, true).await;
+        let named = self.named(application).await?;
+        let tried = self.register.apply(deadline, &id, digest, application, &named, true).await;
         tried.map_err(not_applied)
     }
 
-    /// The id of the contribution that is annulled, if the source made one under that key and named all of its items: for
-    /// these alone it was decided that the source may. Whether the register holds it, the register knows.
-    async fn earlier(&self, application: &Application) -> Result<Option<String>, NoOutcome> {
-        let Target::Earlier { key, items } = &application.target else { return Ok(None) };
-        let known = self.store.by_key(&application.connection, key).await;
-        let known = known.map_err(|error| away(&error))?;
-        let named =
-            |known: &Submission| known.application.items().iter().all(|i| items.contains(i));
-        Ok(known.filter(named).map(|known| known.contribution_id))
+    /// What an application names: the contribution that is annulled, if the source made one under that key and named all of
+    /// its items, because for these alone it was decided that the source may; the conflict, if it is about that item and the
+    /// source has it to decide. Whether the register holds it so, the register knows.
+    async fn named(&self, application: &Application) -> Result<Named, NoOutcome> {
+        match &application.target {
+            Target::Earlier { key, items } => {
+                let known = self.store.by_key(&application.connection, key).await;
+                let known = known.map_err(|error| away(&error))?;
+                let named = |known: &Submission| {
+                    known.application.items().iter().all(|i| items.contains(i))
+                };
+                Ok(Named::Earlier(known.filter(named).map(|known| known.contribution_id)))
+            }
+            Target::Decided { conflict, item, .. } => {
+                let found = self.store.conflict(conflict).await.map_err(|error| away(&error))?;
+                let decides = found.filter(|found| {
+                    found.about.item == *item && found.is_decided_by(&application.source)
+                });
+                Ok(Named::Conflict(decides.map(|found| found.about)))
+            }
+            Target::New { .. } | Target::Known { .. } | Target::Affected { .. } => {
+                Ok(Named::Nothing)
+            }
+        }
     }
 
     /// Stores what the source is answered, and gives what is stored: the first answer stands.

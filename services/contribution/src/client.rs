@@ -4,14 +4,15 @@ use contract::{
     audit::v1::audit_service_server::SERVICE_NAME as AUDIT,
     policy::v1::policy_service_server::SERVICE_NAME as POLICY,
     register::v1::{
-        Annulled, ApplyAnswer, ApplyRequest, Assertion, FurtherPerson, KnownPerson, NewPerson,
-        Rejection as WireRejection, Says, apply_answer, apply_request,
-        register_service_client::RegisterServiceClient,
+        Annulled, ApplyAnswer, ApplyRequest, Assertion, Decided, Disagreement as WireDisagreement,
+        FurtherPerson, GetDisagreementAnswer, GetDisagreementRequest, KnownPerson,
+        ListVisibleRequest, NewPerson, Rejection as WireRejection, Says, Withdrawn, apply_answer,
+        apply_request, register_service_client::RegisterServiceClient,
     },
     r#type::v1::ErrorReason,
 };
 use disclosure::{Recorder, register::v1::register_service_server::SERVICE_NAME as REGISTER};
-use model::{CodeLists, Said, Saying};
+use model::{CodeLists, Disagreement, Said, Saying};
 use server::{
     Channel, Deadline, channel,
     error::name,
@@ -69,6 +70,18 @@ impl Clients {
     }
 }
 
+/// What an application names that only the submissions know.
+pub(crate) enum Named {
+    /// Nothing.
+    Nothing,
+    /// Id of the contribution that is annulled, if there is one.
+    Earlier(Option<String>),
+    /// What the conflict is about that is decided, if there is one.
+    Conflict(Option<Disagreement>),
+    /// The contribution is not to be applied any more.
+    Withdrawn,
+}
+
 /// Why the register has no outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotApplied {
@@ -97,18 +110,20 @@ impl RegisterClient {
         Ok(Self { register: RegisterServiceClient::new(channel), lists })
     }
 
-    /// Applies a contribution; the same id may be sent any number of times (I4). `earlier` is the id of the one that it
-    /// annuls, if there is one.
+    /// Applies a contribution; the same id may be sent any number of times (I4).
     pub(crate) async fn apply(
         &self,
         deadline: Deadline,
         contribution_id: &str,
         digest: &[u8; 32],
         application: &Application,
-        earlier: Option<&str>,
+        named: &Named,
         dry_run: bool,
     ) -> Result<Outcome, NotApplied> {
-        let further_persons = application.further.iter().map(|further| FurtherPerson {
+        // Of what is taken back nothing is said.
+        let says = !matches!(named, Named::Withdrawn);
+        let further = application.further.iter().filter(|_| says);
+        let further_persons = further.map(|further| FurtherPerson {
             person: Some(KnownPerson {
                 subject: Some(write_subject(&further.subject)),
                 claims: Some(write_claims(&further.claims)),
@@ -118,13 +133,40 @@ impl RegisterClient {
         });
         let source_entry = application.entry.clone();
         let subject = match &application.target {
+            _ if matches!(named, Named::Withdrawn) => {
+                apply_request::Subject::Withdrawn(Withdrawn {})
+            }
             Target::New { prefix } => {
                 let number_prefix = prefix.clone();
                 apply_request::Subject::NewPerson(NewPerson { number_prefix, source_entry })
             }
             Target::Earlier { .. } => {
-                let contribution_id = earlier.unwrap_or_default().to_owned();
+                let contribution_id = match named {
+                    Named::Earlier(Some(id)) => id.clone(),
+                    Named::Earlier(None)
+                    | Named::Nothing
+                    | Named::Conflict(_)
+                    | Named::Withdrawn => String::new(),
+                };
                 apply_request::Subject::Annulled(Annulled { contribution_id })
+            }
+            Target::Decided { item, accepted, .. } => {
+                let (contribution_id, against_contribution_id) = match named {
+                    Named::Conflict(Some(about)) => {
+                        (about.contribution_id.clone(), about.against_contribution_id.clone())
+                    }
+                    Named::Conflict(None)
+                    | Named::Nothing
+                    | Named::Earlier(_)
+                    | Named::Withdrawn => (String::new(), String::new()),
+                };
+                let (item, accepted) = (item.clone(), *accepted);
+                apply_request::Subject::Decided(Decided {
+                    item,
+                    contribution_id,
+                    against_contribution_id,
+                    accepted,
+                })
             }
             Target::Affected { subject, claims } => {
                 apply_request::Subject::AffectedPerson(KnownPerson {
@@ -149,7 +191,7 @@ impl RegisterClient {
             source: application.source.clone(),
             connection: application.connection.clone(),
             subject: Some(subject),
-            assertions: self.assertions(&application.said),
+            assertions: if says { self.assertions(&application.said) } else { Vec::new() },
             event: application.event.map(|event| event.name().to_owned()).unwrap_or_default(),
             further_persons: further_persons.collect(),
             expected_version: application.expected_version,
@@ -165,6 +207,51 @@ impl RegisterClient {
             tracing::error!("the register answered with no outcome");
             NotApplied::Away
         })
+    }
+
+    /// What both sides of a disagreement say; none of either when of the person may not be spoken or they disagree no more.
+    pub(crate) async fn disagreement(
+        &self,
+        deadline: Deadline,
+        one: &Disagreement,
+        connection: &str,
+    ) -> Result<GetDisagreementAnswer, NotApplied> {
+        let request = GetDisagreementRequest {
+            disagreement: Some(WireDisagreement {
+                person: one.person_id.clone(),
+                item: one.item.clone(),
+                contribution_id: one.contribution_id.clone(),
+                source: one.source.clone(),
+                against_contribution_id: one.against_contribution_id.clone(),
+                against_source: one.against_source.clone(),
+            }),
+            connection: connection.to_owned(),
+        };
+        let mut register = self.register.clone();
+        let found = deadline.bounds(register.get_disagreement(deadline.request(request))).await;
+        match found {
+            Ok(response) => response.into_inner().answer.ok_or(NotApplied::Away),
+            Err(status) => Err(unread(deadline, &status)),
+        }
+    }
+
+    /// Those of the persons of whom may be spoken.
+    pub(crate) async fn visible(
+        &self,
+        deadline: Deadline,
+        persons: Vec<String>,
+        connection: &str,
+    ) -> Result<Vec<String>, NotApplied> {
+        if persons.is_empty() {
+            return Ok(persons);
+        }
+        let request = ListVisibleRequest { persons, connection: connection.to_owned() };
+        let mut register = self.register.clone();
+        let found = deadline.bounds(register.list_visible(deadline.request(request))).await;
+        match found {
+            Ok(response) => Ok(response.into_inner().answer.unwrap_or_default().visible_persons),
+            Err(status) => Err(unread(deadline, &status)),
+        }
     }
 
     fn assertions(&self, said: &[Said]) -> Vec<Assertion> {
@@ -189,7 +276,15 @@ fn outcome(answer: ApplyAnswer, application: &Application) -> Option<Outcome> {
             let known = applied.known_time.unwrap_or_default();
             let known_at_us = known.seconds * 1_000_000 + i64::from(known.nanos) / 1_000;
             let (version, number) = (applied.version, applied.issued_number);
-            Outcome::Applied { version, number, known_at_us, outranked: applied.outranked_items }
+            let all = |all: Vec<WireDisagreement>| all.into_iter().map(disagreement).collect();
+            Outcome::Applied {
+                version,
+                number,
+                known_at_us,
+                outranked: applied.outranked_items,
+                disagree: all(applied.disagreements),
+                agree: all(applied.settled_disagreements),
+            }
         }
         apply_answer::Outcome::Rejected(rejected) => {
             let one = |rejection: WireRejection| {
@@ -200,6 +295,25 @@ fn outcome(answer: ApplyAnswer, application: &Application) -> Option<Outcome> {
             Outcome::Rejected(rejected.reasons.into_iter().map(one).collect())
         }
     })
+}
+
+fn disagreement(one: WireDisagreement) -> Disagreement {
+    Disagreement {
+        person_id: one.person,
+        item: one.item,
+        contribution_id: one.contribution_id,
+        source: one.source,
+        against_contribution_id: one.against_contribution_id,
+        against_source: one.against_source,
+    }
+}
+
+/// Why nothing could be read from the register.
+fn unread(deadline: Deadline, status: &Status) -> NotApplied {
+    match not_applied(deadline, status) {
+        Err(error) => error,
+        Ok(_) => NotApplied::Away,
+    }
 }
 
 /// An item of the person in that place of a contribution: of a further one after the person's place in the event.

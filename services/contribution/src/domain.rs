@@ -1,6 +1,10 @@
 //! What a contribution asks of the register, and what became of it. Pure: no I/O, no async.
 
-use model::{EventKind, Said};
+pub(crate) mod conflict;
+
+use std::collections::BTreeSet;
+
+use model::{Disagreement, EventKind, Said};
 use serde::{Deserialize, Serialize};
 use wire::event::{Event, Evidence, Further, Target};
 
@@ -47,6 +51,12 @@ pub(crate) enum Outcome {
         /// Items of which a source with more authority says what is held.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         outranked: Vec<String>,
+        /// Who says otherwise than what is held, since this.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        disagree: BTreeSet<Disagreement>,
+        /// Who does not any more.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        agree: BTreeSet<Disagreement>,
     },
     /// The register rejected it, for all these reasons.
     Rejected(Vec<Rejection>),
@@ -73,8 +83,10 @@ impl Application {
 
     /// The items it is about, each once.
     pub(crate) fn items(&self) -> Vec<String> {
-        if let Target::Earlier { items, .. } = &self.target {
-            return items.clone();
+        match &self.target {
+            Target::Earlier { items, .. } => return items.clone(),
+            Target::Decided { item, .. } => return vec![item.clone()],
+            Target::New { .. } | Target::Known { .. } | Target::Affected { .. } => {}
         }
         let mut items: Vec<String> = Vec::new();
         for said in self.said.iter().chain(self.further.iter().flat_map(|person| &person.said)) {

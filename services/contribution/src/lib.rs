@@ -24,8 +24,10 @@ use std::{sync::Arc, time::Duration};
 use ::store::{Migration, Store};
 pub use app::Repeated;
 use disclosure::contribution::v1::{
-    contribution_service_server::SERVICE_NAME, ingest_service_server::SERVICE_NAME as INGEST,
+    conflict_service_server::SERVICE_NAME as CONFLICTS, contribution_service_server::SERVICE_NAME,
+    ingest_service_server::SERVICE_NAME as INGEST,
 };
+use opentelemetry::{KeyValue, global};
 use serde::{Deserialize, Serialize};
 use server::{
     Health, Recording, Routes, Shed, StartError,
@@ -48,6 +50,8 @@ pub struct Config {
     pub log_key_file: String,
     /// How often unanswered submissions are sent to the register again.
     pub repeat_seconds: u64,
+    /// How many days whoever has to act in a conflict has for it.
+    pub conflict_days: u32,
     /// The register.
     pub identity: Peer,
     /// The policy service.
@@ -65,6 +69,9 @@ pub enum Error {
     /// A stored submission does not have the form it was written in.
     #[error("a stored submission cannot be read")]
     Stored(#[from] serde_json::Error),
+    /// Nobody has time to act in a conflict, or more than a year.
+    #[error("`contribution.conflict_days` is not 1 to 366")]
+    ConflictDays,
     /// No database is named.
     #[error("`contribution.database` is not set")]
     NoDatabase,
@@ -89,9 +96,11 @@ pub enum Error {
 }
 
 /// What agencies call.
-pub const PUBLIC: &str = SERVICE_NAME;
+pub const PUBLIC: [&str; 2] = [SERVICE_NAME, CONFLICTS];
 /// What our own services call.
 pub const INTERNAL: &str = INGEST;
+
+const DAY_US: i64 = 86_400_000_000;
 
 /// The schema of the submissions.
 #[must_use]
@@ -127,7 +136,9 @@ impl Service {
         let key =
             std::fs::read_to_string(&path).map_err(|source| Error::LogKey { path, source })?;
         let clients = client::Clients::new(config, own, &key, clock.clone(), entropy.clone())?;
-        let app = app::App::new(store, clients.register.clone(), clock, entropy);
+        let days = Some(i64::from(config.conflict_days)).filter(|days| (1..=366).contains(days));
+        let conflict_us = days.ok_or(Error::ConflictDays)? * DAY_US;
+        let app = app::App::new(store, clients.register.clone(), clock, entropy, conflict_us);
         let lists = model::CodeLists::shipped()?;
         let trust_domain = own.trust_domain.clone();
         let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
@@ -180,6 +191,15 @@ impl Service {
         self.shared.app.repeat_unfinished(Duration::ZERO).await
     }
 
+    /// Hands conflicts that their owners let lie to the register's own officers, and gives how many are open and how many of
+    /// them overdue. The worker does this by itself; a test need not wait for it.
+    ///
+    /// # Errors
+    /// When the conflicts cannot be read or written.
+    pub async fn lapse_conflicts(&self) -> Result<(u64, u64), Error> {
+        self.shared.app.lapse_conflicts().await
+    }
+
     /// Stops the worker and closes the submissions.
     pub async fn close(self) {
         self.worker.abort();
@@ -187,8 +207,13 @@ impl Service {
     }
 }
 
-/// The worker: a submission whose sender went away, or whose outcome was lost in a crash, is finished too.
+/// The worker: a submission whose sender went away, or whose outcome was lost in a crash, is finished too; and a conflict that
+/// its owner lets lie goes to whoever is above.
 async fn repeat(shared: Arc<api::Shared>, every: Duration) {
+    let conflicts = global::meter("lienthong")
+        .u64_gauge("lienthong.contribution.conflicts")
+        .with_description("Conflicts between sources that are open, and those that are overdue")
+        .build();
     loop {
         match shared.app.repeat_unfinished(every).await {
             Ok(repeated) if repeated == Repeated::default() => {}
@@ -196,6 +221,13 @@ async fn repeat(shared: Arc<api::Shared>, every: Duration) {
                 tracing::info!(finished, left, "repeated unfinished submissions");
             }
             Err(_) => tracing::error!("unfinished submissions could not be read"),
+        }
+        match shared.app.lapse_conflicts().await {
+            Ok((open, overdue)) => {
+                conflicts.record(open, &[KeyValue::new("overdue", false)]);
+                conflicts.record(overdue, &[KeyValue::new("overdue", true)]);
+            }
+            Err(_) => tracing::error!("conflicts could not be read"),
         }
         tokio::time::sleep(every).await;
     }

@@ -1,4 +1,12 @@
 //! The only place with SQL: submissions, by connection and key.
+//!
+//! | module | job |
+//! |---|---|
+//! | `conflict` | what became of a submission, and the conflicts that it opens and closes |
+//! | `outcome` | what each connection is told of that |
+
+pub(crate) mod conflict;
+pub(crate) mod outcome;
 
 use store::{Migration, QueryResult, Sql, Store, TryGetable, Value};
 use tokio::time::Instant;
@@ -8,12 +16,20 @@ use crate::{
     domain::{Application, Outcome},
 };
 
-pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "submission",
-    sqlite: include_str!("../migrations/sqlite/0001_submission.sql"),
-    postgres: include_str!("../migrations/postgres/0001_submission.sql"),
-}];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "submission",
+        sqlite: include_str!("../migrations/sqlite/0001_submission.sql"),
+        postgres: include_str!("../migrations/postgres/0001_submission.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "conflict",
+        sqlite: include_str!("../migrations/sqlite/0002_conflict.sql"),
+        postgres: include_str!("../migrations/postgres/0002_conflict.sql"),
+    },
+];
 
 const RECEIVE: Sql = Sql {
     sqlite: "INSERT INTO submission \
@@ -149,19 +165,6 @@ impl Submissions {
             read.ok()
         });
         Ok(Some((last_us, read.collect())))
-    }
-
-    /// Stores what became of a contribution; the first outcome stands.
-    pub(crate) async fn settle(&self, id: String, outcome: &Outcome) -> Result<(), Error> {
-        let outcome = serde_json::to_string(outcome)?;
-        self.0
-            .write("settle submission", move |tx| {
-                Box::pin(async move {
-                    tx.execute(&SETTLE, vec![outcome.into(), id.into()]).await?;
-                    Ok(())
-                })
-            })
-            .await
     }
 
     /// Stores what the source is answered, and gives what is stored: the first answer stands.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod coalesce;
+mod dispute;
 mod feed;
 mod find;
 mod lookup;

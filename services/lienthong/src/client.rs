@@ -1,6 +1,7 @@
 //! Calling the published services as an agency does, keeping the exact bytes of request, answer and
 //! receipt, which is what can be checked afterwards.
 
+mod contributions;
 mod search;
 mod stream;
 
@@ -14,6 +15,9 @@ use contract::{
         ExplainValueAnswer, ExplainValueRequest, GetPersonAnswer, GetPersonRequest,
         VerifyClaimsAnswer, VerifyClaimsRequest,
     },
+};
+pub use contributions::{
+    GET_CONFLICT, HAND_OVER_CONFLICT, LIST_CONFLICTS, LIST_OUTCOMES, WITHDRAW_CONTRIBUTION,
 };
 use prost::Message;
 use prost_types::Timestamp;

@@ -98,7 +98,7 @@ impl All {
         identity.report(internal.health(), &identity::INTERNAL);
         identity.report(public.health(), &identity::PUBLIC);
         contribution.report(internal.health(), &[contribution::INTERNAL]);
-        contribution.report(public.health(), &[contribution::PUBLIC]);
+        contribution.report(public.health(), &contribution::PUBLIC);
         let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
         let internal = internal.start(contribution.internal(routes)).await;
         // One log behind both: either's way to it will do.
@@ -256,7 +256,8 @@ pub async fn contribution(
     let Runtime { clock, entropy } = runtime;
     let config = &settings.contribution;
     let service = contribution::Service::open(config, &settings.server, clock, entropy).await?;
-    service.report(server.health(), &[contribution::PUBLIC, contribution::INTERNAL]);
+    service
+        .report(server.health(), &[&contribution::PUBLIC[..], &[contribution::INTERNAL]].concat());
     let recording = service.record_shed(server.shed());
     serve(server, service.internal(service.public(Routes::default())), end).await;
     recording.finish().await;

@@ -36,16 +36,41 @@ impl Rpc for Api {
             self.0.decide(deadline, &request).await.map_err(|error| status(&error))?;
         Ok(Response::new(response(id, decision)))
     }
+
+    async fn get_connection(
+        &self,
+        request: Request<proto::GetConnectionRequest>,
+    ) -> Result<Response<proto::GetConnectionResponse>, Status> {
+        let (_, deadline) = context(&request)?;
+        let mut faults = Faults::default();
+        let caller = caller(&request.into_inner().caller, &mut faults);
+        faults.finish()?;
+        let caller = caller.ok_or_else(|| refuse(ErrorReason::Internal))?;
+        let found = self.0.connection(deadline, &caller).await;
+        let (decision_id, found) = found.map_err(|error| status(&error))?;
+        Ok(Response::new(proto::GetConnectionResponse {
+            decision_id,
+            policy_revision: found.revision,
+            connection: found.connection,
+            database: found.database,
+            denial: found.denial.map(denial_message),
+        }))
+    }
+}
+
+/// The caller's agency and system.
+fn caller(id: &str, faults: &mut Faults) -> Option<(String, String)> {
+    let caller = agency_and_system(id).map(|(a, s)| (a.to_owned(), s.to_owned()));
+    if caller.is_none() {
+        faults.add("caller", if id.is_empty() { Fault::Missing } else { Fault::Malformed });
+    }
+    caller
 }
 
 /// The question in a request; every faulty field is named at once.
 fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
     let mut faults = Faults::default();
-    let caller = agency_and_system(&message.caller).map(|(a, s)| (a.to_owned(), s.to_owned()));
-    if caller.is_none() {
-        let missing = message.caller.is_empty();
-        faults.add("caller", if missing { Fault::Missing } else { Fault::Malformed });
-    }
+    let caller = caller(&message.caller, &mut faults);
     let act = match message.action() {
         proto::Action::Obtain => Some(Act::Obtain),
         proto::Action::Contribute => Some(Act::Contribute),

@@ -12,7 +12,7 @@ use crate::{
     Config, Error,
     domain::{
         basis::today,
-        decision::{Decision, Profile},
+        decision::{Connected, Decision, Profile},
         registry::Registry,
         request::Request,
     },
@@ -63,6 +63,16 @@ impl App {
         let standing = store::standing(&self.store.until(deadline.at()), request).await?;
         let decision = self.profile.decide(request, &standing, self.clock.now(), self.longest);
         Ok((self.entropy.id(), decision))
+    }
+
+    /// Looks at a caller's connection, and gives what was decided an id.
+    pub(crate) async fn connection(
+        &self,
+        deadline: Deadline,
+        caller: &(String, String),
+    ) -> Result<(String, Connected), Error> {
+        let standing = store::connection(&self.store.until(deadline.at()), caller).await?;
+        Ok((self.entropy.id(), self.profile.standing(&standing, self.clock.now())))
     }
 
     pub(crate) async fn apply_registry(&self, registry: &Registry) -> Result<(), Error> {

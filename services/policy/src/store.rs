@@ -126,15 +126,26 @@ const FILL: [Sql; 4] = [
 
 /// What is stored about the caller of a request, for its act, procedure and ground.
 pub(crate) async fn standing(store: &Store, request: &Request) -> Result<Standing, Error> {
-    let (agency, system) = request.caller.clone();
-    let values = vec![
-        agency.clone().into(),
-        system.clone().into(),
-        request.act.name().into(),
-        request.procedure.clone().into(),
-        request.legal_basis.clone().into(),
-    ];
-    let rows = store.read(&STANDING, values).await?;
+    let Request { act, procedure, legal_basis, .. } = request;
+    read(store, &request.caller, [act.name(), procedure, legal_basis]).await
+}
+
+/// What is stored about a caller, whatever it wants to do.
+pub(crate) async fn connection(
+    store: &Store,
+    caller: &(String, String),
+) -> Result<Standing, Error> {
+    read(store, caller, ["", "", ""]).await
+}
+
+async fn read(
+    store: &Store,
+    caller: &(String, String),
+    granted: [&str; 3],
+) -> Result<Standing, Error> {
+    let (agency, system) = caller.clone();
+    let named = [agency.as_str(), system.as_str()].into_iter().chain(granted);
+    let rows = store.read(&STANDING, named.map(Into::into).collect()).await?;
     let first = rows.first().ok_or(Error::Stored("the revision is missing"))?;
     let mut standing = Standing { registry: text(first, 0)?, ..Standing::default() };
     if let Some(id) = joined(first, 1)? {

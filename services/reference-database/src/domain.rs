@@ -98,7 +98,7 @@ pub(crate) struct Origin<'a> {
 pub(crate) fn is_synthetic(event: &Event) -> bool {
     let known = match &event.target {
         Target::New { prefix } => is_fictional(prefix),
-        Target::Earlier { .. } => true,
+        Target::Earlier { .. } | Target::Decided { .. } => true,
         Target::Known { subject, .. } | Target::Affected { subject, .. } => match subject {
             Subject::Personal(number) => number.is_synthetic(),
             Subject::Old(number) => number.as_str().starts_with("999"),

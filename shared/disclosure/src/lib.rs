@@ -45,8 +45,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use contract::{
     audit::v1::Receipt,
     contribution::v1::{
-        ContributionReceipt, IngestResponse, StreamContributionsResponse,
-        SubmitContributionResponse,
+        ContributionReceipt, GetConflictAnswer, GetConflictResponse, HandOverConflictAnswer,
+        HandOverConflictResponse, IngestResponse, ListConflictsAnswer, ListConflictsResponse,
+        ListOutcomesAnswer, ListOutcomesResponse, StreamContributionsResponse,
+        SubmitContributionResponse, WithdrawContributionAnswer, WithdrawContributionResponse,
     },
     identity::v1::{
         ExplainValueAnswer, ExplainValueResponse, FoundPerson, GetPersonAnswer, GetPersonResponse,
@@ -54,7 +56,8 @@ use contract::{
         SearchPersonsAnswer, SearchPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
     },
     register::v1::{
-        ApplyAnswer, ApplyResponse, FollowedChange, ListChangesResponse, RecordedChange,
+        ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
+        ListChangesResponse, ListVisibleAnswer, ListVisibleResponse, RecordedChange,
     },
     r#type::v1::ErrorReason,
 };
@@ -272,6 +275,34 @@ impl Proven for RecordedPerson {
 
 impl Proven for ApplyResponse {
     type Answer = ApplyAnswer;
+}
+
+impl Proven for GetDisagreementResponse {
+    type Answer = GetDisagreementAnswer;
+}
+
+impl Proven for ListVisibleResponse {
+    type Answer = ListVisibleAnswer;
+}
+
+impl Proven for WithdrawContributionResponse {
+    type Answer = WithdrawContributionAnswer;
+}
+
+impl Proven for ListOutcomesResponse {
+    type Answer = ListOutcomesAnswer;
+}
+
+impl Proven for ListConflictsResponse {
+    type Answer = ListConflictsAnswer;
+}
+
+impl Proven for GetConflictResponse {
+    type Answer = GetConflictAnswer;
+}
+
+impl Proven for HandOverConflictResponse {
+    type Answer = HandOverConflictAnswer;
 }
 
 impl Proven for IngestResponse {

@@ -44,11 +44,13 @@ pub enum EventKind {
     ContactChange,
     /// Values hold no more.
     End,
+    /// It was decided between what two sources say.
+    ConflictDecision,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Birth,
         Self::Death,
         Self::Residence,
@@ -68,6 +70,7 @@ impl EventKind {
         Self::BloodTest,
         Self::ContactChange,
         Self::End,
+        Self::ConflictDecision,
     ];
 
     /// Its name in requests and in the data.
@@ -93,6 +96,7 @@ impl EventKind {
             Self::BloodTest => "blood-test",
             Self::ContactChange => "contact-change",
             Self::End => "end",
+            Self::ConflictDecision => "conflict-decision",
         }
     }
 

@@ -15,9 +15,11 @@ macro_rules! redacted_debug {
 }
 
 mod agreement;
+mod annulled;
 mod authority;
 mod codes;
 mod date;
+mod disagreement;
 mod event;
 pub mod item;
 mod name;
@@ -28,15 +30,16 @@ mod subject;
 mod value;
 
 pub use agreement::Agreement;
+pub use annulled::is_annulled;
 pub use authority::{Authority, AuthorityError, AuthorityInForce, AuthorityRule};
 pub use codes::{CodeListError, CodeLists};
 pub use date::{DateError, PartialDate, Precision};
+pub use disagreement::{Disagreement, before, disagreements};
 pub use event::EventKind;
 pub use name::{MAX_CHARS, Name, NameError, NameLevel};
 pub use number::{Hints, NumberError, OldNumber, PersonalNumber, SYNTHETIC_PREFIXES, Sex};
 pub use record::{
     Assertion, GoldenRecord, HeldValue, Provenance, Says, Standing, as_of, explain, fold, gone_by,
-    is_annulled,
 };
 pub use said::{Said, Saying};
 pub use subject::{Claims, Subject};

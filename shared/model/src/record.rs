@@ -1,11 +1,12 @@
 //! A person's current record: a pure fold of what sources asserted (I5).
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use time::Date;
 
+use crate::annulled::Annulled;
 use crate::date::parts;
 use crate::item::{CONTACTS, DEATH, DOCUMENTS, HOUSEHOLD, RELATIVES, holds_several};
 use crate::{
@@ -47,8 +48,8 @@ pub enum Says {
     Holds,
     /// The value holds no more, from `valid_from` on, and no other takes its place.
     Ends,
-    /// What the contribution of this id said was never so. The value is that id, as text, and there is no item. What annuls
-    /// can itself be annulled.
+    /// What the contribution of this id said was never so; where there is an item, what it said of that: it was set aside when
+    /// it was decided between two sources. The value is that id, as text. What annuls can itself be annulled.
     Annuls,
 }
 
@@ -63,7 +64,7 @@ impl Says {
 pub struct Assertion {
     /// The person.
     pub person_id: String,
-    /// The item's id in the catalogue; empty for what annuls.
+    /// The item's id in the catalogue; empty for what annuls a contribution.
     pub item: String,
     /// What is said.
     pub value: Value,
@@ -129,11 +130,11 @@ pub fn fold(
     authority: &AuthorityInForce,
 ) -> GoldenRecord {
     let mut version = 0;
-    let annulled = annulled(person_id, assertions);
+    let annulled = Annulled::of(person_id, assertions);
     let mut latest: BTreeMap<(&str, Place<'_>), &Assertion> = BTreeMap::new();
     for assertion in assertions.iter().filter(|a| a.person_id == person_id) {
         version = version.max(assertion.version);
-        if assertion.says == Says::Annuls || annulled.contains(contribution(assertion)) {
+        if assertion.says == Says::Annuls || !annulled.counts(assertion) {
             continue;
         }
         latest
@@ -153,30 +154,6 @@ pub fn fold(
         });
     }
     GoldenRecord { person_id: person_id.to_owned(), version, protected, items }
-}
-
-/// The contributions that are annulled for a person, by what annuls and is not annulled itself. Whatever annuls is later
-/// than what it annuls, so from the latest on each is decided when its turn comes.
-fn annulled<'a>(person_id: &str, assertions: &'a [Assertion]) -> BTreeSet<&'a str> {
-    let annuls = |said: &&Assertion| said.person_id == person_id && said.says == Says::Annuls;
-    let mut annulling: Vec<&Assertion> = assertions.iter().filter(annuls).collect();
-    // To the end: the order of arrival has no say (I5).
-    annulling.sort_by_key(|said| {
-        (said.provenance.known_at_us, said.version, contribution(said), &said.value)
-    });
-    let mut annulled = BTreeSet::new();
-    for said in annulling.into_iter().rev() {
-        if let (false, Value::Text(id)) = (annulled.contains(contribution(said)), &said.value) {
-            annulled.insert(id.as_str());
-        }
-    }
-    annulled
-}
-
-/// Whether a contribution is annulled for a person: whether what it said counts as never said.
-#[must_use]
-pub fn is_annulled(person_id: &str, assertions: &[Assertion], contribution_id: &str) -> bool {
-    annulled(person_id, assertions).contains(contribution_id)
 }
 
 fn contribution(assertion: &Assertion) -> &str {
@@ -247,9 +224,8 @@ pub fn gone_by(
     if *standing != Standing::Current || current.says != Says::Holds {
         return None;
     }
-    let counts = all
-        .iter()
-        .filter(|(said, standing)| said.says == Says::Holds && *standing != Standing::Annulled);
+    let counts =
+        all.iter().filter(|(said, standing)| said.says == Says::Holds && standing.counts());
     let mut kinds = counts.map(|(said, _)| said.event.unwrap_or(EventKind::Death));
     Some(kinds.find(|kind| *kind != EventKind::Correction).unwrap_or(EventKind::Death))
 }
@@ -267,6 +243,16 @@ pub enum Standing {
     Replaced,
     /// It was annulled: it counts as never said.
     Annulled,
+    /// It was decided against it, in favour of what another source said.
+    SetAside,
+}
+
+impl Standing {
+    /// Whether it counts.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        !matches!(self, Self::Annulled | Self::SetAside)
+    }
 }
 
 /// Everything that was said of an item of a person, with how it stands: for each value that is current beside others, that
@@ -278,7 +264,7 @@ pub fn explain<'a>(
     assertions: &'a [Assertion],
     authority: &AuthorityInForce,
 ) -> Vec<Vec<(&'a Assertion, Standing)>> {
-    let annulled = annulled(person_id, assertions);
+    let annulled = Annulled::of(person_id, assertions);
     let about = |said: &&Assertion| {
         said.person_id == person_id && said.item == item && said.says != Says::Annuls
     };
@@ -287,13 +273,14 @@ pub fn explain<'a>(
         places.entry(place(item, &said.value, authority)).or_default().push(said);
     }
     let group = |mut said: Vec<&'a Assertion>| {
-        let counts = |said: &Assertion| !annulled.contains(contribution(said));
+        let counts = |said: &Assertion| annulled.counts(said);
         said.sort_by(|left, right| {
             counts(right).cmp(&counts(left)).then_with(|| precedence(right, left, authority))
         });
         let winner = said.first().copied();
         let stands = |(place, said): (usize, &'a Assertion)| match winner {
-            _ if !counts(said) => (said, Standing::Annulled),
+            _ if annulled.holds(contribution(said)) => (said, Standing::Annulled),
+            _ if annulled.set_aside(said) => (said, Standing::SetAside),
             Some(winner) if place > 0 => (said, lost(said, winner, authority)),
             Some(_) | None => (said, Standing::Current),
         };

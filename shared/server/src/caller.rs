@@ -162,12 +162,47 @@ const METHODS: &[Method] = &[
         &[OpenTo::Service("contribution")],
     ),
     (
+        "/lienthong.register.v1.RegisterService/GetDisagreement",
+        Priority::Ordinary,
+        &[OpenTo::Service("contribution")],
+    ),
+    (
+        "/lienthong.register.v1.RegisterService/ListVisible",
+        Priority::Ordinary,
+        &[OpenTo::Service("contribution")],
+    ),
+    (
         "/lienthong.register.v1.FeedService/ListChanges",
         Priority::Bulk,
         &[OpenTo::Service("exchange")],
     ),
     (
         "/lienthong.contribution.v1.ContributionService/SubmitContribution",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.contribution.v1.ContributionService/WithdrawContribution",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.contribution.v1.ContributionService/ListOutcomes",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.contribution.v1.ConflictService/ListConflicts",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.contribution.v1.ConflictService/GetConflict",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.contribution.v1.ConflictService/HandOverConflict",
         Priority::Ordinary,
         &[OpenTo::Systems],
     ),
@@ -195,6 +230,11 @@ const METHODS: &[Method] = &[
         "/lienthong.policy.v1.PolicyService/Decide",
         Priority::Administration,
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
+    ),
+    (
+        "/lienthong.policy.v1.PolicyService/GetConnection",
+        Priority::Administration,
+        &[OpenTo::Service("contribution")],
     ),
     (
         "/lienthong.audit.v1.AuditService/Append",

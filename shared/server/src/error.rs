@@ -280,6 +280,16 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Các thay đổi sau con trỏ này không còn được lưu.",
             "The changes after this cursor are not kept any more.",
         ),
+        ErrorReason::UnknownContribution => (
+            Code::NotFound,
+            "Không có thông tin nào được cung cấp theo khóa này.",
+            "Nothing was contributed under this key.",
+        ),
+        ErrorReason::UnknownConflict => (
+            Code::NotFound,
+            "Không có mâu thuẫn nào như vậy thuộc trách nhiệm giải quyết của bên gọi.",
+            "There is no such conflict that the caller has to decide.",
+        ),
     }
 }
 

@@ -34,7 +34,7 @@ use std::{
 };
 
 use contract::policy::v1::{
-    DecideRequest, DecideResponse,
+    DecideRequest, DecideResponse, GetConnectionRequest, GetConnectionResponse,
     policy_service_client::PolicyServiceClient,
     policy_service_server::{PolicyService, PolicyServiceServer},
 };
@@ -187,6 +187,14 @@ impl PolicyService for Policy {
         }
         let decision_id = caller.id().to_owned();
         Ok(Response::new(DecideResponse { decision_id, ..Default::default() }))
+    }
+
+    /// Nobody calls it here.
+    async fn get_connection(
+        &self,
+        _: Request<GetConnectionRequest>,
+    ) -> Result<Response<GetConnectionResponse>, Status> {
+        Err(Status::unimplemented("not here"))
     }
 }
 

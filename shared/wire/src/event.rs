@@ -23,8 +23,8 @@ mod values;
 
 use contract::{
     contribution::v1::{
-        Annulment, BirthRegistration, Correction, DeathRegistration, LifeEvent, ResidenceChange,
-        submit_contribution_request::Event as Submitted,
+        Annulment, BirthRegistration, ConflictDecision, Correction, DeathRegistration, LifeEvent,
+        ResidenceChange, submit_contribution_request::Event as Submitted,
     },
     database::v1::change::Event as Listed,
 };
@@ -67,6 +67,17 @@ pub enum Target {
         key: String,
         /// The items of which it spoke, and perhaps others.
         items: Vec<String>,
+    },
+    /// Whomever a conflict is about that is decided.
+    Decided {
+        /// Id of the conflict.
+        conflict: String,
+        /// The item that it is about.
+        item: String,
+        /// Whether what disagreed is to be held.
+        accepted: bool,
+        /// Why, in words.
+        reason: String,
     },
 }
 
@@ -112,13 +123,15 @@ pub enum Given<'a> {
     Annulment(&'a Annulment),
     /// Another event in the life of a person of the register.
     Life(&'a LifeEvent),
+    /// A decision of a conflict.
+    ConflictDecision(&'a ConflictDecision),
 }
 
 impl Given<'_> {
     /// Whether it rests on documents that have to be named.
     #[must_use]
     pub fn needs_evidence(&self) -> bool {
-        matches!(self, Self::Life(_))
+        matches!(self, Self::Life(_) | Self::ConflictDecision(_))
     }
 }
 
@@ -131,6 +144,7 @@ impl<'a> From<&'a Submitted> for Given<'a> {
             Submitted::Correction(correction) => Self::Correction(correction),
             Submitted::Annulment(annulment) => Self::Annulment(annulment),
             Submitted::LifeEvent(event) => Self::Life(event),
+            Submitted::ConflictDecision(decision) => Self::ConflictDecision(decision),
         }
     }
 }
@@ -164,6 +178,7 @@ pub fn read(
         Given::Correction(correction) => reading.correction(correction),
         Given::Annulment(annulment) => reading.annulment(annulment),
         Given::Life(event) => reading.life(event),
+        Given::ConflictDecision(decision) => reading.conflict_decision(decision),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use contract::{
     policy::v1::{
-        self as wire, Action, DecideRequest, DecideResponse, decide_response,
+        self as wire, Action, DecideRequest, DecideResponse, GetConnectionRequest, decide_response,
         policy_service_client::PolicyServiceClient,
     },
     r#type::v1::{AccessBasis, ErrorReason},
@@ -136,6 +136,46 @@ impl PolicyClient {
     }
 }
 
+impl PolicyClient {
+    /// Asks which connection `caller` has, for what it may do with whatever it itself brought.
+    ///
+    /// # Errors
+    /// [`NoDecision`]; the caller of this function must then give nothing.
+    pub async fn connection(
+        &self,
+        deadline: Deadline,
+        caller: &Caller,
+    ) -> Result<Decision, NoDecision> {
+        let request = GetConnectionRequest { caller: caller.id().to_owned() };
+        let mut policy = self.0.clone();
+        let found = deadline.bounds(policy.get_connection(deadline.request(request))).await?;
+        let found = found.into_inner();
+        let nobody = TableAnswer { visible: true, items: Vec::new() };
+        let verdict = match found.denial {
+            None if found.connection.is_empty() => return Err(NoDecision::Malformed),
+            None => DecisionTable::new(Vec::new(), vec![0], vec![nobody])
+                .map_err(|_| NoDecision::Malformed)
+                .map(Ok)?,
+            Some(denied) => Err(denial(denied).ok_or(NoDecision::Malformed)?),
+        };
+        Ok(Decision {
+            id: found.decision_id,
+            revision: found.policy_revision,
+            connection: found.connection,
+            database: found.database,
+            agreement: String::new(),
+            claims: ClaimsRule::default(),
+            valid_until: OffsetDateTime::UNIX_EPOCH,
+            verdict,
+        })
+    }
+}
+
+fn denial(denied: wire::Denial) -> Option<Denial> {
+    let reason = ErrorReason::try_from(denied.reason).ok()?;
+    Some(Denial { reason, rule: denied.rule, article: denied.article })
+}
+
 /// The decision in a response, if it is whole and decides exactly the items asked about (I3).
 fn decision(response: DecideResponse, items: &[String]) -> Option<Decision> {
     let verdict = match response.decision? {
@@ -148,10 +188,7 @@ fn decision(response: DecideResponse, items: &[String]) -> Option<Decision> {
             }
             Ok(table)
         }
-        decide_response::Decision::Denial(denial) => {
-            let reason = ErrorReason::try_from(denial.reason).ok()?;
-            Err(Denial { reason, rule: denial.rule, article: denial.article })
-        }
+        decide_response::Decision::Denial(denied) => Err(denial(denied)?),
     };
     let claims = response.claims.unwrap_or_default();
     let year_suffices = claims.year_suffices;

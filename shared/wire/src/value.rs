@@ -70,7 +70,7 @@ fn write_address(address: &model::Address) -> wire::Address {
     }
 }
 
-fn write_coded(coded: &model::CodedValue, lists: &CodeLists) -> wire::CodedValue {
+pub(crate) fn write_coded(coded: &model::CodedValue, lists: &CodeLists) -> wire::CodedValue {
     wire::CodedValue {
         code_system: coded.code_system.clone(),
         code_system_version: coded.code_system_version.clone(),

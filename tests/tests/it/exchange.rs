@@ -60,6 +60,7 @@ fn listed(request: contract::contribution::v1::SubmitContributionRequest) -> Eve
         Submitted::Correction(correction) => Event::Correction(correction),
         Submitted::Annulment(annulment) => Event::Annulment(annulment),
         Submitted::LifeEvent(event) => Event::LifeEvent(event),
+        Submitted::ConflictDecision(_) => panic!("no database lists decisions"),
     }
 }
 

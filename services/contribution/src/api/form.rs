@@ -15,7 +15,8 @@ use wire::{
 
 use crate::domain::Application;
 
-const REQUEST_ID_MAX: usize = 40;
+/// Characters of a caller's id of a request.
+pub(super) const REQUEST_ID_MAX: usize = 40;
 
 /// A contribution of the right form.
 pub(super) struct Form<'a> {

@@ -1,12 +1,16 @@
 //! `RegisterService`: what contribution calls.
 
+mod dispute;
+
 use std::sync::Arc;
 
 use contract::{
     audit::v1::{AccessOutcome, DecisionRecord},
     register::v1::{
-        Annulled, Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Assertion, FurtherPerson,
-        KnownPerson, Rejected, Rejection, Says, apply_answer, apply_request,
+        Annulled, Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Assertion, Decided,
+        Disagreement, FurtherPerson, GetDisagreementRequest, GetDisagreementResponse, KnownPerson,
+        ListVisibleRequest, ListVisibleResponse, Rejected, Rejection, Says, apply_answer,
+        apply_request,
     },
     r#type::v1::{ErrorReason, RejectionReason},
 };
@@ -26,7 +30,7 @@ use super::Shared;
 use crate::{
     app::NotApplied,
     domain::{
-        apply::{Application, Further, Outcome, Reason, Target},
+        apply::{self, Application, Disputes, Further, Outcome, Reason, Target},
         lookup::Ending,
     },
 };
@@ -76,6 +80,20 @@ impl RegisterService for Register {
         let disclosed = Disclosed::new(answer, receipt).map_err(|error| error.refusal(deadline))?;
         Ok(Response::new(disclosed.into()))
     }
+
+    async fn get_disagreement(
+        &self,
+        request: Request<Exact<GetDisagreementRequest>>,
+    ) -> Result<Response<Released<GetDisagreementResponse>>, Status> {
+        dispute::get_disagreement(&self.0, request).await
+    }
+
+    async fn list_visible(
+        &self,
+        request: Request<Exact<ListVisibleRequest>>,
+    ) -> Result<Response<Released<ListVisibleResponse>>, Status> {
+        dispute::list_visible(&self.0, request).await
+    }
 }
 
 fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Status> {
@@ -92,8 +110,20 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
         faults.add("event", Fault::UnknownCode);
     }
     let target = target(request.subject.as_ref(), lists, &mut faults);
-    let annuls = matches!(request.subject, Some(apply_request::Subject::Annulled(_)));
-    match (annuls, request.assertions.is_empty()) {
+    let says_nothing = match request.subject {
+        Some(
+            apply_request::Subject::Annulled(_)
+            | apply_request::Subject::Decided(_)
+            | apply_request::Subject::Withdrawn(_),
+        ) => true,
+        Some(
+            apply_request::Subject::NewPerson(_)
+            | apply_request::Subject::KnownPerson(_)
+            | apply_request::Subject::AffectedPerson(_),
+        )
+        | None => false,
+    };
+    match (says_nothing, request.assertions.is_empty()) {
         (false, true) => faults.add("assertions", Fault::Missing),
         (true, false) => faults.add("assertions", Fault::NotAllowed),
         (true, true) | (false, false) => {}
@@ -231,6 +261,21 @@ fn target(
             let contribution_id = contribution_id.clone();
             Some((Target::Earlier { contribution_id }, String::new()))
         }
+        Some(apply_request::Subject::Withdrawn(_)) => Some((Target::Withdrawn, String::new())),
+        Some(apply_request::Subject::Decided(decided)) => {
+            let Decided { item, contribution_id, against_contribution_id, accepted } = decided;
+            faults.text("decided.item", item, ID_MAX);
+            if !contribution_id.is_empty() {
+                faults.text("decided.contribution_id", contribution_id, ID_MAX);
+            }
+            let target = Target::Decided(apply::Decided {
+                item: item.clone(),
+                contribution_id: contribution_id.clone(),
+                against: against_contribution_id.clone(),
+                accepted: *accepted,
+            });
+            Some((target, String::new()))
+        }
         Some(apply_request::Subject::AffectedPerson(person)) => {
             if person.corrects {
                 faults.add("affected_person.corrects", Fault::NotAllowed);
@@ -284,10 +329,13 @@ fn records_of_others(outcome: &Outcome, connection: &str) -> Vec<DecisionRecord>
 
 fn answer(outcome: Outcome) -> ApplyAnswer {
     let outcome = match outcome {
-        Outcome::Applied { version, number, known_at_us, outranked, .. } => {
+        Outcome::Applied { version, number, known_at_us, outranked, disputes, .. } => {
+            let Disputes { opened, settled } = disputes;
             apply_answer::Outcome::Applied(Applied {
                 version,
                 outranked_items: outranked,
+                disagreements: opened.into_iter().map(disagreement).collect(),
+                settled_disagreements: settled.into_iter().map(disagreement).collect(),
                 known_time: (version > 0).then(|| timestamp_us(known_at_us)),
                 issued_number: number.map(|n| n.as_str().to_owned()).unwrap_or_default(),
             })
@@ -302,6 +350,17 @@ fn answer(outcome: Outcome) -> ApplyAnswer {
         }
     };
     ApplyAnswer { outcome: Some(outcome) }
+}
+
+fn disagreement(one: model::Disagreement) -> Disagreement {
+    Disagreement {
+        person: one.person_id,
+        item: one.item,
+        contribution_id: one.contribution_id,
+        source: one.source,
+        against_contribution_id: one.against_contribution_id,
+        against_source: one.against_source,
+    }
 }
 
 fn reason(reason: Reason) -> RejectionReason {
@@ -322,5 +381,7 @@ fn reason(reason: Reason) -> RejectionReason {
         Reason::ParentNotOlder => RejectionReason::ParentNotOlder,
         Reason::AlreadyMarried => RejectionReason::AlreadyMarried,
         Reason::PersonRepeated => RejectionReason::PersonRepeated,
+        Reason::NothingToDecide => RejectionReason::NothingToDecide,
+        Reason::Withdrawn => RejectionReason::Withdrawn,
     }
 }

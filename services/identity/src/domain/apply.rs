@@ -23,7 +23,12 @@ pub(crate) use known::{Asked, Known, check_known, found};
 pub(crate) use numbers::{is_replaced, number_due, numbers};
 pub(crate) use relatives::{Bearer, Bearers, may_live, numbers_named, spouses};
 
-use model::{Claims, EventKind, PersonalNumber, Said, Subject};
+use std::collections::BTreeSet;
+
+use model::{
+    Assertion, AuthorityInForce, Claims, Disagreement, EventKind, PersonalNumber, Said, Subject,
+    disagreements,
+};
 use serde::{Deserialize, Serialize};
 
 use super::lookup::Ending;
@@ -59,6 +64,10 @@ pub(crate) enum Target {
         /// Id of that contribution; empty when the source has made none.
         contribution_id: String,
     },
+    /// Whomever a contribution is about that says otherwise of an item than what is held.
+    Decided(Decided),
+    /// Nobody: the contribution is taken back.
+    Withdrawn,
 }
 
 /// A further person of whom a contribution says something.
@@ -70,6 +79,19 @@ pub(crate) struct Further {
     pub(crate) claims: Claims,
     /// What the source asserts.
     pub(crate) said: Vec<Said>,
+}
+
+/// A decision between what two sources say of an item.
+#[derive(Clone)]
+pub(crate) struct Decided {
+    /// The item.
+    pub(crate) item: String,
+    /// The contribution that says otherwise than what is held; empty when there is nothing to decide.
+    pub(crate) contribution_id: String,
+    /// The one that says what is held.
+    pub(crate) against: String,
+    /// Whether what the first says is to be held.
+    pub(crate) accepted: bool,
 }
 
 /// A contribution.
@@ -119,6 +141,9 @@ pub(crate) enum Outcome {
         /// Items of which a source with more authority says what is held.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         outranked: Vec<String>,
+        /// Which sources disagree, and which do not any more, since this.
+        #[serde(default)]
+        disputes: Disputes,
     },
     /// It was rejected.
     Rejected {
@@ -129,6 +154,37 @@ pub(crate) enum Outcome {
         /// The person, also where the source may not know of it, for the record.
         person_id: Option<String>,
     },
+}
+
+/// What a contribution changed about who says otherwise than what is held.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Disputes {
+    /// Who does since this.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) opened: BTreeSet<Disagreement>,
+    /// Who does not any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) settled: BTreeSet<Disagreement>,
+}
+
+impl Disputes {
+    /// What changed about a person, of whom `before` was said, and `all` now, to tell.
+    pub(crate) fn add(
+        &mut self,
+        person_id: &str,
+        before: &[Assertion],
+        all: &[Assertion],
+        rules: &AuthorityInForce,
+    ) {
+        let items: BTreeSet<&str> = all.iter().map(|said| said.item.as_str()).collect();
+        let found = |said| disagreements(person_id, items.iter().copied(), said, rules);
+        let (was, is) = (found(before), found(all));
+        let same = |one: &Disagreement, of: &BTreeSet<Disagreement>| {
+            of.iter().any(|o| (&o.item, &o.contribution_id) == (&one.item, &one.contribution_id))
+        };
+        self.opened.extend(is.difference(&was).cloned());
+        self.settled.extend(was.into_iter().filter(|one| !same(one, &is)));
+    }
 }
 
 impl Outcome {
@@ -200,4 +256,8 @@ pub(crate) enum Reason {
     AlreadyMarried,
     /// One person stands in two places.
     PersonRepeated,
+    /// Nothing is to be decided between these contributions.
+    NothingToDecide,
+    /// Its source took it back before it was applied.
+    Withdrawn,
 }

@@ -5,9 +5,11 @@
 //! | `birth` | enters a child, with a number |
 //! | `known` | adds to persons of the register |
 //! | `annul` | makes a contribution count as never made |
+//! | `decide` | decides between what two sources say |
 
 mod annul;
 mod birth;
+mod decide;
 mod known;
 
 use model::{
@@ -25,7 +27,7 @@ use super::{
 };
 use crate::{
     Error,
-    domain::apply::{Application, Outcome, Reason, Rejection, Target, check_birth},
+    domain::apply::{Application, Disputes, Outcome, Reason, Rejection, Target, check_birth},
 };
 
 const APPLICATION: Sql = Sql {
@@ -107,6 +109,9 @@ impl RegisterStore {
                             Target::Earlier { contribution_id } => {
                                 work.annul(contribution_id).await?
                             }
+                            Target::Decided(decided) => work.decide(decided).await?,
+                            // Kept like any other outcome, so that it is not applied later (I4).
+                            Target::Withdrawn => rejected(Reason::Withdrawn),
                         }
                     };
                     if !application.dry_run {
@@ -124,6 +129,15 @@ impl RegisterStore {
 
 fn rejected(reason: Reason) -> Outcome {
     Outcome::rejected(vec![Rejection::of("", reason)])
+}
+
+/// What the source and its neighbours are told of what was applied.
+#[derive(Default)]
+struct Told {
+    /// Items of which a source with more authority says what is held.
+    outranked: Vec<String>,
+    /// Which sources disagree, and which do not any more.
+    disputes: Disputes,
 }
 
 /// One application under way.
@@ -197,7 +211,7 @@ impl Work<'_> {
         &self,
         number: Option<PersonalNumber>,
         persons: Vec<String>,
-        outranked: Vec<String>,
+        Told { outranked, disputes }: Told,
     ) -> Outcome {
         let known_at_us = self.turn.known_at_us;
         if self.application.dry_run {
@@ -209,12 +223,13 @@ impl Work<'_> {
                 further,
                 known_at_us,
                 outranked,
+                disputes: Disputes::default(),
             };
         }
         let version = self.version_of(persons.len().saturating_sub(1));
         let mut further = persons;
         let person_id = (!further.is_empty()).then(|| further.remove(0));
-        Outcome::Applied { version, number, person_id, further, known_at_us, outranked }
+        Outcome::Applied { version, number, person_id, further, known_at_us, outranked, disputes }
     }
 
     /// Everything that was ever said of a person.

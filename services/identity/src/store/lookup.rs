@@ -24,7 +24,21 @@ const VISIBLE: Sql = Sql {
                AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
 };
 
+const VISIBLE_PERSONS: Sql = Sql {
+    sqlite: "SELECT person_id FROM person \
+             WHERE NOT protected AND person_id IN (SELECT value FROM json_each(?))",
+    postgres: "SELECT person_id FROM person WHERE NOT protected \
+               AND person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+};
+
 impl RegisterStore {
+    /// Those of the persons who are there and not protected.
+    pub(crate) async fn visible(&self, persons: &[String]) -> Result<Vec<String>, Error> {
+        let asked = Value::from(serde_json::to_string(persons)?);
+        let rows = self.store.read(&VISIBLE_PERSONS, vec![asked]).await?;
+        rows.iter().map(|row| Ok(field(row, 0)?)).collect()
+    }
+
     /// Those of the numbers that nobody bears who may be named, currently or before: a protected person's and one that
     /// nobody has are the same (I7).
     pub(crate) async fn hidden(&self, numbers: &[&str]) -> Result<HashSet<String>, Error> {

@@ -200,6 +200,9 @@ fn contribution(config: &contribution::Config, faults: &mut Faults) {
     database("contribution.database", &config.database, faults);
     log_key("contribution.log_key_file", &config.log_key_file, faults);
     at_least_one("contribution.repeat_seconds", config.repeat_seconds, faults);
+    if !(1..=366).contains(&config.conflict_days) {
+        faults.add("contribution.conflict_days", "must be 1 to 366".to_owned());
+    }
 }
 
 fn exchange(config: &exchange::Config, server: &server::Config, faults: &mut Faults) {

@@ -128,6 +128,7 @@ fn standing(value: &ExplainedValue) -> &'static str {
         ValueStanding::Superseded => "superseded",
         ValueStanding::Replaced => "replaced",
         ValueStanding::Annulled => "annulled",
+        ValueStanding::SetAside => "set aside",
         ValueStanding::Unspecified => "unspecified",
     }
 }

@@ -100,6 +100,17 @@ impl Profile {
         }
     }
 
+    /// Whether the caller's connection may be used, whatever for.
+    pub(crate) fn standing(&self, standing: &Standing, now: OffsetDateTime) -> Connected {
+        let connection = standing.connection.as_ref();
+        Connected {
+            revision: self.revision(&standing.registry),
+            connection: connection.map(|c| c.id.clone()).unwrap_or_default(),
+            database: connection.map(|c| c.database.clone()).unwrap_or_default(),
+            denial: self.connected(connection, today(now)).err(),
+        }
+    }
+
     /// Everything that must stand before a rule is asked.
     fn grounds<'a>(
         &'a self,
@@ -246,6 +257,19 @@ struct Grounds<'a> {
     granted: &'a Granted,
     /// The items of `granted`.
     items: Mask,
+}
+
+/// How a connection stands.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    /// Revision of everything that decided.
+    pub(crate) revision: String,
+    /// Its id, or empty.
+    pub(crate) connection: String,
+    /// The database that it serves, or empty.
+    pub(crate) database: String,
+    /// Why it may not be used; none where it may.
+    pub(crate) denial: Option<Denial>,
 }
 
 /// What was decided.

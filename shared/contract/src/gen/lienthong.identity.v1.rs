@@ -451,6 +451,8 @@ pub enum ValueStanding {
     Replaced = 4,
     /// It was annulled, and counts as never said.
     Annulled = 5,
+    /// It was decided between it and what another source said, and it was set aside.
+    SetAside = 6,
 }
 impl ValueStanding {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -465,6 +467,7 @@ impl ValueStanding {
             Self::Superseded => "VALUE_STANDING_SUPERSEDED",
             Self::Replaced => "VALUE_STANDING_REPLACED",
             Self::Annulled => "VALUE_STANDING_ANNULLED",
+            Self::SetAside => "VALUE_STANDING_SET_ASIDE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -476,6 +479,7 @@ impl ValueStanding {
             "VALUE_STANDING_SUPERSEDED" => Some(Self::Superseded),
             "VALUE_STANDING_REPLACED" => Some(Self::Replaced),
             "VALUE_STANDING_ANNULLED" => Some(Self::Annulled),
+            "VALUE_STANDING_SET_ASIDE" => Some(Self::SetAside),
             _ => None,
         }
     }

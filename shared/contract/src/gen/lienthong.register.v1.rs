@@ -182,6 +182,65 @@ pub mod feed_service_client {
         }
     }
 }
+/// Which disagreement to read.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDisagreementRequest {
+    /// The disagreement, as Apply gave it. Required.
+    #[prost(message, optional, tag = "1")]
+    pub disagreement: ::core::option::Option<Disagreement>,
+    /// Id of the connection for which it is asked.
+    #[prost(string, tag = "2")]
+    pub connection: ::prost::alloc::string::String,
+}
+/// What both say.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDisagreementResponse {
+    /// What both say. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<GetDisagreementAnswer>,
+    /// The proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// What both say; nothing where the person is protected or the two do not disagree any more.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDisagreementAnswer {
+    /// What is said that is not held.
+    #[prost(message, optional, tag = "1")]
+    pub disagreeing: ::core::option::Option<Assertion>,
+    /// What is said that is held.
+    #[prost(message, optional, tag = "2")]
+    pub held: ::core::option::Option<Assertion>,
+}
+/// Whom it is asked about.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ListVisibleRequest {
+    /// Persons by the register's own ids: at least one, at most 100.
+    #[prost(string, repeated, tag = "1")]
+    pub persons: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Id of the connection for which it is asked.
+    #[prost(string, tag = "2")]
+    pub connection: ::prost::alloc::string::String,
+}
+/// Who may be spoken of.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListVisibleResponse {
+    /// The persons. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ListVisibleAnswer>,
+    /// The proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// Who may be spoken of.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ListVisibleAnswer {
+    /// Those of them who are there and not protected, in no order.
+    #[prost(string, repeated, tag = "1")]
+    pub visible_persons: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// One contribution to apply.
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
@@ -214,7 +273,7 @@ pub struct ApplyRequest {
     #[prost(message, repeated, tag = "12")]
     pub further_persons: ::prost::alloc::vec::Vec<FurtherPerson>,
     /// Whom the assertions are about. Exactly one is required.
-    #[prost(oneof = "apply_request::Subject", tags = "4, 5, 10, 13")]
+    #[prost(oneof = "apply_request::Subject", tags = "4, 5, 10, 14, 15, 13")]
     pub subject: ::core::option::Option<apply_request::Subject>,
 }
 /// Nested message and enum types in `ApplyRequest`.
@@ -232,6 +291,12 @@ pub mod apply_request {
         /// Whomever an earlier contribution of the source was about.
         #[prost(message, tag = "10")]
         Annulled(super::Annulled),
+        /// Whomever a contribution was about that says otherwise than another source.
+        #[prost(message, tag = "14")]
+        Decided(super::Decided),
+        /// Nobody: the contribution is not to be applied any more. If it was, that is the outcome.
+        #[prost(message, tag = "15")]
+        Withdrawn(super::Withdrawn),
         /// A person of the register to whom something happened: alone here may values end, and further persons be named. It is
         /// apart from a known person so that a program that does not know of either refuses it, and applies nothing else.
         #[prost(message, tag = "13")]
@@ -284,6 +349,25 @@ pub struct Annulled {
     #[prost(string, tag = "1")]
     pub contribution_id: ::prost::alloc::string::String,
 }
+/// A decision between what two sources say of an item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Decided {
+    /// The item.
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// Id of the contribution that says otherwise than what is held; empty when there is nothing to decide.
+    #[prost(string, tag = "2")]
+    pub contribution_id: ::prost::alloc::string::String,
+    /// Id of the contribution that says what is held, as the disagreement named it.
+    #[prost(string, tag = "3")]
+    pub against_contribution_id: ::prost::alloc::string::String,
+    /// True when what the first says is to be held: whatever goes before it is set aside. Otherwise it is set aside itself.
+    #[prost(bool, tag = "4")]
+    pub accepted: bool,
+}
+/// A contribution that its source takes back before it is applied.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Withdrawn {}
 /// One value that a source asserts of a person.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Assertion {
@@ -331,7 +415,7 @@ pub mod apply_answer {
     }
 }
 /// A contribution that was applied.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Applied {
     /// Version of the register that holds it; 0 in a dry run.
@@ -346,6 +430,35 @@ pub struct Applied {
     /// Ids of items that it says and of which a source with more authority says what is held.
     #[prost(string, repeated, tag = "4")]
     pub outranked_items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Where a source says otherwise than another one with more authority, since this; none in a dry run.
+    #[prost(message, repeated, tag = "5")]
+    pub disagreements: ::prost::alloc::vec::Vec<Disagreement>,
+    /// Where none does any more, since this.
+    #[prost(message, repeated, tag = "6")]
+    pub settled_disagreements: ::prost::alloc::vec::Vec<Disagreement>,
+}
+/// A contribution says otherwise of an item than what is held.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Disagreement {
+    /// The person, by the register's own id.
+    #[prost(string, tag = "1")]
+    pub person: ::prost::alloc::string::String,
+    /// The item.
+    #[prost(string, tag = "2")]
+    pub item: ::prost::alloc::string::String,
+    /// Id of the contribution.
+    #[prost(string, tag = "3")]
+    pub contribution_id: ::prost::alloc::string::String,
+    /// Id of the database that made it.
+    #[prost(string, tag = "4")]
+    pub source: ::prost::alloc::string::String,
+    /// Id of the contribution that says what is held.
+    #[prost(string, tag = "5")]
+    pub against_contribution_id: ::prost::alloc::string::String,
+    /// Id of the database that made that one.
+    #[prost(string, tag = "6")]
+    pub against_source: ::prost::alloc::string::String,
 }
 /// A contribution that was rejected.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -513,6 +626,70 @@ pub mod register_service_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("lienthong.register.v1.RegisterService", "Apply"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives what both sides of a disagreement say. Recorded under the person.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; UNAVAILABLE with REGISTER_UNAVAILABLE or AUDIT_UNAVAILABLE.
+        pub async fn get_disagreement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDisagreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDisagreementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.register.v1.RegisterService/GetDisagreement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.register.v1.RegisterService",
+                        "GetDisagreement",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says which persons may be spoken of to a source: whoever is protected, or not there, is left out (I7). Recorded.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; UNAVAILABLE with REGISTER_UNAVAILABLE or AUDIT_UNAVAILABLE.
+        pub async fn list_visible(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListVisibleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListVisibleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.register.v1.RegisterService/ListVisible",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.register.v1.RegisterService",
+                        "ListVisible",
+                    ),
                 );
             self.inner.unary(req, path, codec).await
         }

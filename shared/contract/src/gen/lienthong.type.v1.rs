@@ -72,6 +72,11 @@ pub enum ErrorReason {
     /// FAILED_PRECONDITION. The changes after the cursor are not kept any more, so some may be missing. Do not
     /// repeat: start anew from the oldest that are kept, and tell the owner of the gap.
     CursorExpired = 23,
+    /// NOT_FOUND. The connection has contributed nothing under this key. Recorded. Do not repeat.
+    UnknownContribution = 24,
+    /// NOT_FOUND. There is no such conflict, or none that the caller has to decide now. Recorded. Do not repeat: list
+    /// those that it has.
+    UnknownConflict = 25,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -104,6 +109,8 @@ impl ErrorReason {
             Self::UnknownService => "ERROR_REASON_UNKNOWN_SERVICE",
             Self::UnknownCursor => "ERROR_REASON_UNKNOWN_CURSOR",
             Self::CursorExpired => "ERROR_REASON_CURSOR_EXPIRED",
+            Self::UnknownContribution => "ERROR_REASON_UNKNOWN_CONTRIBUTION",
+            Self::UnknownConflict => "ERROR_REASON_UNKNOWN_CONFLICT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -133,6 +140,8 @@ impl ErrorReason {
             "ERROR_REASON_UNKNOWN_SERVICE" => Some(Self::UnknownService),
             "ERROR_REASON_UNKNOWN_CURSOR" => Some(Self::UnknownCursor),
             "ERROR_REASON_CURSOR_EXPIRED" => Some(Self::CursorExpired),
+            "ERROR_REASON_UNKNOWN_CONTRIBUTION" => Some(Self::UnknownContribution),
+            "ERROR_REASON_UNKNOWN_CONFLICT" => Some(Self::UnknownConflict),
             _ => None,
         }
     }
@@ -601,6 +610,10 @@ pub enum RejectionReason {
     AlreadyMarried = 16,
     /// One person stands in two places of the event.
     PersonRepeated = 17,
+    /// There is no conflict under this id that the source may decide, or it is decided, or what it was about has changed.
+    NothingToDecide = 20,
+    /// The source withdrew the contribution before it was applied.
+    Withdrawn = 21,
 }
 impl RejectionReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -627,6 +640,8 @@ impl RejectionReason {
             Self::ParentNotOlder => "REJECTION_REASON_PARENT_NOT_OLDER",
             Self::AlreadyMarried => "REJECTION_REASON_ALREADY_MARRIED",
             Self::PersonRepeated => "REJECTION_REASON_PERSON_REPEATED",
+            Self::NothingToDecide => "REJECTION_REASON_NOTHING_TO_DECIDE",
+            Self::Withdrawn => "REJECTION_REASON_WITHDRAWN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -650,6 +665,8 @@ impl RejectionReason {
             "REJECTION_REASON_PARENT_NOT_OLDER" => Some(Self::ParentNotOlder),
             "REJECTION_REASON_ALREADY_MARRIED" => Some(Self::AlreadyMarried),
             "REJECTION_REASON_PERSON_REPEATED" => Some(Self::PersonRepeated),
+            "REJECTION_REASON_NOTHING_TO_DECIDE" => Some(Self::NothingToDecide),
+            "REJECTION_REASON_WITHDRAWN" => Some(Self::Withdrawn),
             _ => None,
         }
     }

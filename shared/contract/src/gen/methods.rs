@@ -4,8 +4,13 @@
 /// (`idempotency_level`), of one request and one answer.
 pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.audit.v1.AuditService/Append", true),
+    ("/lienthong.contribution.v1.ConflictService/ListConflicts", true),
+    ("/lienthong.contribution.v1.ConflictService/GetConflict", true),
+    ("/lienthong.contribution.v1.ConflictService/HandOverConflict", true),
     ("/lienthong.contribution.v1.ContributionService/SubmitContribution", true),
     ("/lienthong.contribution.v1.ContributionService/StreamContributions", false),
+    ("/lienthong.contribution.v1.ContributionService/WithdrawContribution", true),
+    ("/lienthong.contribution.v1.ContributionService/ListOutcomes", true),
     ("/lienthong.contribution.v1.IngestService/Ingest", true),
     ("/lienthong.database.v1.DatabaseService/DescribeDatabase", true),
     ("/lienthong.database.v1.LookupService/GetRecord", true),
@@ -24,6 +29,9 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.identity.v1.SearchService/ResolvePerson", true),
     ("/lienthong.identity.v1.SearchService/SearchPersons", true),
     ("/lienthong.policy.v1.PolicyService/Decide", true),
+    ("/lienthong.policy.v1.PolicyService/GetConnection", true),
     ("/lienthong.register.v1.FeedService/ListChanges", true),
     ("/lienthong.register.v1.RegisterService/Apply", true),
+    ("/lienthong.register.v1.RegisterService/GetDisagreement", true),
+    ("/lienthong.register.v1.RegisterService/ListVisible", true),
 ];

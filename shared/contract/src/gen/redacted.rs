@@ -239,6 +239,32 @@ impl ::core::fmt::Debug for crate::contribution::v1::ContactChange {
     }
 }
 
+impl ::core::fmt::Debug for crate::contribution::v1::Conflict {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Conflict")
+            .field("conflict_id", &self.conflict_id)
+            .field("item", &self.item)
+            .field("state", &self.state)
+            .field("owner", &self.owner)
+            .field("due_time", &self.due_time)
+            .field("opened_time", &self.opened_time)
+            .field("disagreeing", &self.disagreeing)
+            .field("held", &self.held)
+            .field("message", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::HandOverConflictRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("HandOverConflictRequest")
+            .field("conflict_id", &self.conflict_id)
+            .field("message", &::core::format_args!("[personal]"))
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::contribution::v1::submit_contribution_request::Event {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.write_str("[personal]")
@@ -324,6 +350,19 @@ impl ::core::fmt::Debug for crate::contribution::v1::Annulment {
             .field("annulled_items", &self.annulled_items)
             .field("decision_number", &::core::format_args!("[personal]"))
             .field("decision_date", &self.decision_date)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::ConflictDecision {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ConflictDecision")
+            .field("conflict_id", &self.conflict_id)
+            .field("item", &self.item)
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("decision_number", &::core::format_args!("[personal]"))
+            .field("decision_date", &self.decision_date)
+            .field("reason", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -626,6 +665,23 @@ impl ::core::fmt::Debug for crate::register::v1::FollowedChange {
     }
 }
 
+impl ::core::fmt::Debug for crate::register::v1::ListVisibleRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ListVisibleRequest")
+            .field("persons", &::core::format_args!("[personal]"))
+            .field("connection", &self.connection)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::register::v1::ListVisibleAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ListVisibleAnswer")
+            .field("visible_persons", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::register::v1::apply_request::Subject {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.write_str("[personal]")
@@ -676,6 +732,21 @@ impl ::core::fmt::Debug for crate::register::v1::Applied {
             .field("issued_number", &::core::format_args!("[personal]"))
             .field("known_time", &self.known_time)
             .field("outranked_items", &::core::format_args!("[personal]"))
+            .field("disagreements", &self.disagreements)
+            .field("settled_disagreements", &self.settled_disagreements)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::register::v1::Disagreement {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Disagreement")
+            .field("person", &::core::format_args!("[personal]"))
+            .field("item", &self.item)
+            .field("contribution_id", &self.contribution_id)
+            .field("source", &self.source)
+            .field("against_contribution_id", &self.against_contribution_id)
+            .field("against_source", &self.against_source)
             .finish()
     }
 }

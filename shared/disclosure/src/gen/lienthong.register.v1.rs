@@ -230,6 +230,34 @@ pub mod register_service_server {
             tonic::Response<crate::Released<::contract::register::v1::ApplyResponse>>,
             tonic::Status,
         >;
+        /// Gives what both sides of a disagreement say. Recorded under the person.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; UNAVAILABLE with REGISTER_UNAVAILABLE or AUDIT_UNAVAILABLE.
+        async fn get_disagreement(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::register::v1::GetDisagreementRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::register::v1::GetDisagreementResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// Says which persons may be spoken of to a source: whoever is protected, or not there, is left out (I7). Recorded.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; UNAVAILABLE with REGISTER_UNAVAILABLE or AUDIT_UNAVAILABLE.
+        async fn list_visible(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::register::v1::ListVisibleRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::register::v1::ListVisibleResponse>,
+            >,
+            tonic::Status,
+        >;
     }
     /// The register as the contribution service sees it.
     #[derive(Debug)]
@@ -343,6 +371,109 @@ pub mod register_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ApplySvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.register.v1.RegisterService/GetDisagreement" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDisagreementSvc<T: RegisterService>(pub Arc<T>);
+                    impl<
+                        T: RegisterService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::register::v1::GetDisagreementRequest>,
+                    > for GetDisagreementSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::register::v1::GetDisagreementResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<
+                                    ::contract::register::v1::GetDisagreementRequest,
+                                >,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RegisterService>::get_disagreement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDisagreementSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.register.v1.RegisterService/ListVisible" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListVisibleSvc<T: RegisterService>(pub Arc<T>);
+                    impl<
+                        T: RegisterService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::register::v1::ListVisibleRequest>,
+                    > for ListVisibleSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::register::v1::ListVisibleResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::register::v1::ListVisibleRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RegisterService>::list_visible(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListVisibleSvc(inner);
                         let codec = crate::codec::GateCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

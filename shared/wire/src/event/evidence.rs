@@ -5,7 +5,10 @@ use model::{CodeLists, CodedValue};
 use serde::{Deserialize, Serialize};
 
 use super::read::ENTRY_MAX;
-use crate::{Fault, Faults, value::Reader};
+use crate::{
+    Fault, Faults,
+    value::{Reader, write_coded},
+};
 
 const EVIDENCE_MAX: usize = 16;
 
@@ -19,6 +22,18 @@ pub struct Evidence {
     /// Its number; empty when it has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub number: String,
+}
+
+impl Evidence {
+    /// The document, as the contract writes it.
+    #[must_use]
+    pub fn write(&self, lists: &CodeLists) -> Wire {
+        Wire {
+            kind: Some(write_coded(&self.kind, lists)),
+            digest: hex::decode(&self.digest).unwrap_or_default(),
+            number: self.number.clone(),
+        }
+    }
 }
 
 /// Reads the documents at `field`; with `needed` there is at least one.

@@ -232,6 +232,7 @@ fn needs_entry(kind: EventKind) -> bool {
         | Kind::DocumentWithdrawal
         | Kind::BloodTest
         | Kind::ContactChange
-        | Kind::End => false,
+        | Kind::End
+        | Kind::ConflictDecision => false,
     }
 }

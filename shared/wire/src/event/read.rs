@@ -1,8 +1,8 @@
 //! The events, field by field.
 
 use contract::contribution::v1::{
-    Annulment, BirthRegistration, Correction as WireCorrection, DeathRegistration, ResidenceChange,
-    ResidenceKind,
+    Annulment, BirthRegistration, ConflictDecision, ConflictOutcome, Correction as WireCorrection,
+    DeathRegistration, ResidenceChange, ResidenceKind,
 };
 use contract::r#type::v1::{Claims as WireClaims, SubjectRef};
 use model::{Claims, CodeLists, EventKind, Said, Subject, Value};
@@ -18,6 +18,8 @@ use crate::{Fault, Faults, basis, subject, value::Reader};
 
 pub(super) const ENTRY_MAX: usize = 64;
 const CORRECTIONS_MAX: usize = 16;
+/// Characters of why something was decided.
+const REASON_MAX: usize = 500;
 const PARENTS_MAX: usize = 2;
 /// The list of the places that a personal number can start with.
 const PREFIXES: &str = "number-prefix";
@@ -216,6 +218,45 @@ impl Reading<'_> {
         Some(Event {
             kind: EventKind::Annulment,
             target: Target::Earlier { key: annulled_key.clone(), items: annulled_items.clone() },
+            entry: String::new(),
+            said: Vec::new(),
+            further: Vec::new(),
+        })
+    }
+
+    /// A decision of a conflict.
+    pub(super) fn conflict_decision(&mut self, decision: &ConflictDecision) -> Option<Event> {
+        let ConflictDecision { conflict_id, item, outcome, decision_number, decision_date, reason } =
+            decision;
+        self.faults.key("conflict_decision.conflict_id", conflict_id);
+        basis::check_item("conflict_decision.item", item, self.faults);
+        let accepted = match ConflictOutcome::try_from(*outcome) {
+            Ok(ConflictOutcome::Accepted) => Some(true),
+            Ok(ConflictOutcome::Rejected) => Some(false),
+            Ok(ConflictOutcome::Unspecified) => {
+                self.faults.add("conflict_decision.outcome", Fault::Missing);
+                None
+            }
+            Err(_) => {
+                self.faults.add("conflict_decision.outcome", Fault::Malformed);
+                None
+            }
+        };
+        self.faults.text("conflict_decision.decision_number", decision_number, ENTRY_MAX);
+        self.faults.text("conflict_decision.reason", reason, REASON_MAX);
+        let mut reader = Reader::new(self.lists, self.faults);
+        let decided = reader.date("conflict_decision.decision_date", decision_date.as_ref());
+        let mut found = EventFaults::new();
+        check_day("conflict_decision.decision_date", decided, self.today, &mut found);
+        self.name(found);
+        Some(Event {
+            kind: EventKind::ConflictDecision,
+            target: Target::Decided {
+                conflict: conflict_id.clone(),
+                item: item.clone(),
+                accepted: accepted?,
+                reason: reason.clone(),
+            },
             entry: String::new(),
             said: Vec::new(),
             further: Vec::new(),

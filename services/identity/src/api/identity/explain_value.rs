@@ -101,5 +101,6 @@ fn written(standing: Standing) -> ValueStanding {
         Standing::Superseded => ValueStanding::Superseded,
         Standing::Replaced => ValueStanding::Replaced,
         Standing::Annulled => ValueStanding::Annulled,
+        Standing::SetAside => ValueStanding::SetAside,
     }
 }

@@ -6,9 +6,11 @@ use model::{
 };
 use store::Sql;
 
-use super::{APPLICATION, ApplyError, Work, known::Renewed, rejected};
+use super::{APPLICATION, ApplyError, Told, Work, decide::RECORD, known::Renewed, rejected};
 use crate::{
-    domain::apply::{Outcome, Reason, Rejection, check_annulment, numbers, numbers_named, spouses},
+    domain::apply::{
+        Disputes, Outcome, Reason, Rejection, check_annulment, numbers, numbers_named, spouses,
+    },
     store::{
         enter::{Entered, Turn, amend},
         field, record,
@@ -27,10 +29,6 @@ const TAKEN_AGAIN: Sql = Sql {
                ON other.source = one.source AND other.entry = one.entry WHERE one.contribution_id = $1 \
                AND other.contribution_id <> one.contribution_id AND NOT other.annulled",
 };
-const RECORD: Sql = Sql {
-    sqlite: "SELECT record FROM person WHERE person_id = ?",
-    postgres: "SELECT record FROM person WHERE person_id = $1",
-};
 const NUMBER_STATE: Sql = Sql {
     sqlite: "UPDATE identifier SET state = ? WHERE value = ?",
     postgres: "UPDATE identifier SET state = $1 WHERE value = $2",
@@ -48,6 +46,7 @@ struct Amended {
     married: bool,
     person_id: String,
     all: Vec<Assertion>,
+    disputes: Disputes,
 }
 
 impl Amended {
@@ -92,12 +91,14 @@ impl Work<'_> {
             amended.push(one);
         }
         if self.application.dry_run {
-            return Ok(self.applied(None, Vec::new(), Vec::new()));
+            return Ok(self.applied(None, Vec::new(), Told::default()));
         }
         let counts = amended.first().is_some_and(|first| first.counts(&root));
         self.tx.execute(&ENTRY_STATE, vec![(!counts).into(), root.into()]).await?;
-        let (mut entered, mut number) = (Vec::new(), None);
-        for Amended { person, lost, won, set, .. } in amended {
+        let (mut entered, mut number, mut told) = (Vec::new(), None, Told::default());
+        for Amended { person, lost, won, set, disputes, .. } in amended {
+            told.disputes.opened.extend(disputes.opened);
+            told.disputes.settled.extend(disputes.settled);
             for (numbers, state) in [(lost, "cancelled"), (won, "active")] {
                 for number in numbers {
                     self.tx.execute(&NUMBER_STATE, vec![state.into(), number.into()]).await?;
@@ -108,7 +109,7 @@ impl Work<'_> {
         }
         let last = self.version_of(persons.len().saturating_sub(1));
         amend(self.tx, &entered, Turn { version: last, ..self.turn }).await?;
-        Ok(self.applied(number, persons, Vec::new()))
+        Ok(self.applied(number, persons, told))
     }
 
     /// What becomes of a person when an earlier contribution counts as never made; none where a number is due and none is left.
@@ -120,7 +121,7 @@ impl Work<'_> {
         version: u64,
     ) -> Result<Option<Amended>, ApplyError> {
         let person_id = held.person_id.as_str();
-        let before = numbers(person_id, &all);
+        let (before, said_before) = (numbers(person_id, &all), all.clone());
         let said = Said { item: String::new(), value: None, valid_from: None, says: Saying::Holds };
         let text = ItemValue::Text(earlier.to_owned());
         let mut new = vec![self.assertion(person_id, said, text, Says::Annuls, version)];
@@ -143,7 +144,10 @@ impl Work<'_> {
         // What was so before it does not bring.
         let married = is > 1 && is > self.living(&spouses(&was, &[], &bearers), &bearers).await?;
         let person = Entered::amended(held, folded, new, version, &self.rules);
+        let mut disputes = Disputes::default();
+        disputes.add(person_id, &said_before, &all, &self.rules);
         Ok(Some(Amended {
+            disputes,
             person: person.with_numbers(identifiers),
             lost: before.difference(&after).cloned().collect(),
             won: after.difference(&before).cloned().collect(),
@@ -160,7 +164,9 @@ impl Work<'_> {
         let said = self.said_of(person_id).await?;
         let annuls = |id: &str| {
             let of = |said: &&Assertion| {
-                said.says == Says::Annuls && said.provenance.contribution_id == id
+                said.says == Says::Annuls
+                    && said.item.is_empty()
+                    && said.provenance.contribution_id == id
             };
             match said.iter().find(of).map(|said| &said.value) {
                 Some(ItemValue::Text(id)) => Some(id.clone()),
@@ -181,7 +187,10 @@ impl Work<'_> {
     }
 
     /// Whom a contribution that was applied was about.
-    async fn persons_of(&self, contribution_id: &str) -> Result<Vec<String>, ApplyError> {
+    pub(super) async fn persons_of(
+        &self,
+        contribution_id: &str,
+    ) -> Result<Vec<String>, ApplyError> {
         let rows = self.tx.query(&APPLICATION, vec![contribution_id.into()]).await?;
         let Some(row) = rows.first() else { return Ok(Vec::new()) };
         Ok(match serde_json::from_str(&field::<String>(row, 1)?)? {

@@ -4,7 +4,7 @@ use model::{Assertion, Identifier, PersonalNumber, Said, Says, Value as ItemValu
 use server::runtime::Entropy;
 use store::{Sql, Transaction};
 
-use super::{ApplyError, Work, rejected};
+use super::{ApplyError, Told, Work, rejected};
 use crate::{
     domain::apply::{NUMBER_ITEM, NumberParts, Outcome, REGISTER, Reason, Rejection},
     store::enter::{Entered, enter},
@@ -28,7 +28,7 @@ impl Work<'_> {
         let parts = match checked {
             Err(reasons) => return Ok(Outcome::rejected(reasons)),
             Ok(_) if self.application.dry_run => {
-                return Ok(self.applied(None, Vec::new(), Vec::new()));
+                return Ok(self.applied(None, Vec::new(), Told::default()));
             }
             Ok(parts) => parts,
         };
@@ -49,7 +49,7 @@ impl Work<'_> {
         let person = Entered::new(id, false, numbers, assertions, version, &self.rules);
         enter(self.tx, &[person], self.turn).await?;
         self.keep_entry().await?;
-        Ok(self.applied(Some(number), vec![person_id], Vec::new()))
+        Ok(self.applied(Some(number), vec![person_id], Told::default()))
     }
 
     /// That a person has a number from today on, as the register says it.

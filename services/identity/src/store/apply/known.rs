@@ -8,12 +8,12 @@ use model::{
 };
 use store::Sql;
 
-use super::{ApplyError, Work, birth::draw, rejected};
+use super::{ApplyError, Told, Work, birth::draw, rejected};
 use crate::{
     domain::{
         apply::{
-            Asked, Bearer, Bearers, Known, Outcome, Reason, Rejection, asserted, check_known,
-            found, may_live, number_due, numbers_named, spouses,
+            Asked, Bearer, Bearers, Disputes, Known, Outcome, Reason, Rejection, asserted,
+            check_known, found, may_live, number_due, numbers_named, spouses,
         },
         lookup::Ending,
     },
@@ -90,7 +90,7 @@ impl Work<'_> {
             }
         };
         let (mut entered, mut ids, mut outranked) = (Vec::new(), Vec::new(), BTreeSet::new());
-        let mut number = None;
+        let (mut number, mut disputes) = (None, Disputes::default());
         for (place, Checked { known, new: said }) in checked.into_iter().enumerate() {
             let Known { held, mut all, .. } = known;
             let version = self.version_of(entered.len());
@@ -100,12 +100,14 @@ impl Work<'_> {
             if place > 0 && new.is_empty() {
                 continue;
             }
+            let was = all.clone();
             all.extend(new.iter().cloned());
             outranked.extend(self.outranked(&held.person_id, &new, &all));
             let Some(Renewed { folded, set }) = self.renewed(&held, &mut all, version).await?
             else {
                 return Ok(rejected(Reason::NumbersSpent));
             };
+            disputes.add(&held.person_id, &was, &all, &self.rules);
             let mut numbers = Vec::new();
             if let Some((set, assertion)) = set {
                 numbers.push(Identifier::PersonalNumber(set.clone()));
@@ -116,14 +118,14 @@ impl Work<'_> {
             entered.push(person.with_numbers(numbers));
             ids.push(held.person_id);
         }
-        let outranked = outranked.into_iter().collect();
+        let told = Told { outranked: outranked.into_iter().collect(), disputes };
         if self.application.dry_run {
-            return Ok(self.applied(None, Vec::new(), outranked));
+            return Ok(self.applied(None, Vec::new(), told));
         }
         let last = self.version_of(ids.len().saturating_sub(1));
         amend(self.tx, &entered, Turn { version: last, ..self.turn }).await?;
         self.keep_entry().await?;
-        Ok(self.applied(number, ids, outranked))
+        Ok(self.applied(number, ids, told))
     }
 
     /// What somebody who was held as `held` is held as after everything that was said. Where that makes another number due, one

@@ -36,6 +36,7 @@ pub(super) enum Kind {
     Correction,
     Annulment,
     LifeEvent,
+    ConflictDecision,
 }
 
 impl Kind {
@@ -48,6 +49,9 @@ impl Kind {
             Self::Correction => include_str!("../../../data/example-correction.json"),
             Self::Annulment => include_str!("../../../data/example-annulment.json"),
             Self::LifeEvent => include_str!("../../../data/example-life-event.json"),
+            Self::ConflictDecision => {
+                include_str!("../../../data/example-conflict-decision.json")
+            }
         }
     }
 }
@@ -82,6 +86,9 @@ impl Document {
             }
             Event::Annulment(annulment) => {
                 (annulment.decision_number, annulment.decision_date) = (entry, today);
+            }
+            Event::ConflictDecision(decision) => {
+                (decision.decision_number, decision.decision_date) = (entry, today);
             }
             Event::Life(event) => {
                 event.effective_date = today;
@@ -146,6 +153,11 @@ mod tests {
                     assert_eq!(annulment.decision_number, "E-1");
                     assert!(!annulment.annulled_key.is_empty());
                     assert!(annulment.decision_date.is_some());
+                }
+                Submitted::ConflictDecision(decision) => {
+                    assert_eq!((decision.decision_number.as_str(), decision.outcome), ("E-1", 2));
+                    assert!(decision.decision_date.is_some() && !decision.reason.is_empty());
+                    assert_eq!(example.evidence.len(), 1);
                 }
                 Submitted::LifeEvent(event) => {
                     assert_eq!(event.registration.unwrap().entry_number, "E-1");

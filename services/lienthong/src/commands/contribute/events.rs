@@ -26,6 +26,8 @@ pub(super) enum Event {
     /// Another event in the life of a person of the register.
     #[serde(rename = "life_event")]
     Life(Box<LifeEvent>),
+    /// A conflict was decided.
+    ConflictDecision(Box<ConflictDecision>),
 }
 
 /// A registered birth.
@@ -101,6 +103,28 @@ pub(super) struct Annulment {
     pub(super) decision_date: Option<Date>,
 }
 
+/// A decision of a conflict.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ConflictDecision {
+    conflict_id: String,
+    item: String,
+    outcome: Option<Verdict>,
+    pub(super) decision_number: String,
+    pub(super) decision_date: Option<Date>,
+    reason: String,
+}
+
+/// Which of two values holds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Verdict {
+    /// What the source says that disagrees.
+    Accepted,
+    /// What is held.
+    Rejected,
+}
+
 /// Whom an event is about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -132,6 +156,7 @@ impl From<Event> for Submitted {
             Event::Correction(correction) => Self::Correction((*correction).into()),
             Event::Annulment(annulment) => Self::Annulment((*annulment).into()),
             Event::Life(event) => Self::LifeEvent((*event).into()),
+            Event::ConflictDecision(decision) => Self::ConflictDecision((*decision).into()),
         }
     }
 }
@@ -159,6 +184,24 @@ impl From<Annulment> for submitted::Annulment {
             annulled_items: annulment.annulled_items,
             decision_number: annulment.decision_number,
             decision_date: annulment.decision_date.map(|date| date.0),
+        }
+    }
+}
+
+impl From<ConflictDecision> for submitted::ConflictDecision {
+    fn from(decision: ConflictDecision) -> Self {
+        let outcome = match decision.outcome {
+            Some(Verdict::Accepted) => submitted::ConflictOutcome::Accepted,
+            Some(Verdict::Rejected) => submitted::ConflictOutcome::Rejected,
+            None => submitted::ConflictOutcome::Unspecified,
+        };
+        Self {
+            conflict_id: decision.conflict_id,
+            item: decision.item,
+            outcome: outcome.into(),
+            decision_number: decision.decision_number,
+            decision_date: decision.decision_date.map(|date| date.0),
+            reason: decision.reason,
         }
     }
 }
