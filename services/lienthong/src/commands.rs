@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
 //! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `contribute` | calling them as an agency does |
+//! | `outcomes`, `conflicts` | what became of contributions, and who has to act where sources disagree |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
@@ -18,6 +19,7 @@
 mod audit;
 mod check_config;
 mod completions;
+mod conflicts;
 mod conformance;
 mod connection;
 mod contribute;
@@ -29,6 +31,7 @@ mod input;
 mod lookup;
 mod lookup_stream;
 mod migrate;
+mod outcomes;
 mod output;
 mod pki;
 mod qcvn;
@@ -101,6 +104,13 @@ enum Command {
     Search(Box<search::Arguments>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),
+    /// Lists what became of the caller's contributions, and of conflicts about them, from a cursor on.
+    Outcomes(Box<outcomes::List>),
+    /// Takes a contribution back that has no outcome yet, and prints what has become of it.
+    Withdraw(Box<outcomes::Withdraw>),
+    /// Where sources disagree: who has to act, and what both say.
+    #[command(subcommand)]
+    Conflicts(Box<conflicts::Command>),
     /// The access log.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -181,6 +191,9 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Resolve(arguments) => runtime()?.block_on(resolve::run(*arguments, out)),
         Command::Search(arguments) => runtime()?.block_on(search::run(*arguments, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
+        Command::Outcomes(arguments) => runtime()?.block_on(outcomes::list(*arguments, out)),
+        Command::Withdraw(arguments) => runtime()?.block_on(outcomes::withdraw(*arguments, out)),
+        Command::Conflicts(command) => runtime()?.block_on(conflicts::run(*command, out)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&command, out)),
         Command::Conformance(arguments) => {
             runtime()?.block_on(conformance::run_command(*arguments, out))
