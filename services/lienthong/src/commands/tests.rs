@@ -35,6 +35,9 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Resolve(arguments) => resolve::run(*arguments, &mut out).await,
         Command::Search(arguments) => search::run(*arguments, &mut out).await,
         Command::Contribute(arguments) => contribute::run(*arguments, &mut out).await,
+        Command::Outcomes(arguments) => outcomes::list(*arguments, &mut out).await,
+        Command::Withdraw(arguments) => outcomes::withdraw(*arguments, &mut out).await,
+        Command::Conflicts(command) => conflicts::run(*command, &mut out).await,
         Command::Audit(command) => audit::run(&command, &mut out).await,
         Command::Migrate(arguments) => migrate::run(&arguments, &mut out).await,
         Command::Synth(arguments) => synth::run(&arguments, &mut out).await,
@@ -64,6 +67,32 @@ fn usage(result: Result<String>) -> bool {
     let error = result.unwrap_err();
     let by_clap = error.downcast_ref::<clap::Error>().is_some_and(|error| error.exit_code() == 2);
     by_clap || matches!(error.downcast_ref(), Some(Ending::Usage(_)))
+}
+
+/// Of two contributions one was applied and one rejected, and nobody disagrees.
+async fn what_became_of_it_is_listed(file: &str) {
+    let outcomes = json(&["outcomes", "--demo", file]).await;
+    let all = outcomes["outcomes"].as_array().unwrap();
+    let last = &all[all.len() - 2..];
+    assert_eq!(last[0]["idempotency_key"], "k1");
+    assert!(last[0]["outcome"]["applied"]["version"].as_u64().unwrap() > 0);
+    assert_eq!(last[1]["outcome"]["rejected"][0]["reason"], "ALREADY_REGISTERED");
+    let cursor = outcomes["next_cursor"].as_str().unwrap();
+    let rest = run(&["outcomes", "--demo", file, "--cursor", cursor]).await.unwrap();
+    assert!(rest.contains("Nothing more") && rest.contains("it holds"), "{rest}");
+    assert!(failed(run(&["outcomes", "--demo", file, "--cursor", "x"]).await));
+    assert!(run(&["outcomes", "--demo", file]).await.unwrap().contains("rejected: ALREADY"));
+    let kept = run(&["withdraw", "k1", "--demo", file]).await.unwrap();
+    assert!(kept.contains("annul it"), "{kept}");
+    assert!(failed(run(&["withdraw", "k9", "--demo", file]).await));
+    let none = json(&["conflicts", "list", "--demo", file, "--side"]).await;
+    assert_eq!(none["conflicts"], serde_json::json!([]));
+    assert!(run(&["conflicts", "list", "--demo", file]).await.unwrap().contains("No conflicts"));
+    let nobody = "0".repeat(32);
+    let show = ["conflicts", "show", &nobody, "--item", "sex", "--demo", file];
+    assert!(failed(run(&show).await));
+    let hand_over = ["conflicts", "hand-over", &nobody, "--message", "?", "--demo", file];
+    assert!(failed(run(&hand_over).await));
 }
 
 #[tokio::test]
@@ -168,6 +197,7 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     assert_eq!(json(&submit).await, first, "sent again, answered as before");
     let other = [&submit[..4], &["--idempotency-key", "k2"]].concat();
     assert!(failed(run(&other).await), "one entry is one person");
+    what_became_of_it_is_listed(file).await;
 
     // The other examples hold too, once they are of somebody who is there.
     let told: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
