@@ -1,6 +1,7 @@
 //! Calling the published services as an agency does, keeping the exact bytes of request, answer and
 //! receipt, which is what can be checked afterwards.
 
+mod feed;
 mod search;
 mod stream;
 
@@ -14,6 +15,10 @@ use contract::{
         ExplainValueAnswer, ExplainValueRequest, GetPersonAnswer, GetPersonRequest,
         VerifyClaimsAnswer, VerifyClaimsRequest,
     },
+};
+pub use feed::{
+    Changes, FOLLOW_PERSONS, LIST_PERSON_CHANGES, LIST_PERSONS, PersonsPage, UNFOLLOW_PERSONS,
+    WATCH_PERSON_CHANGES, Watching,
 };
 use prost::Message;
 use prost_types::Timestamp;

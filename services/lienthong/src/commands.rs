@@ -3,7 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
-//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `contribute` | calling them as an agency does |
+//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `follow`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
@@ -24,6 +24,7 @@ mod contribute;
 mod demo;
 mod evidence;
 mod explain;
+mod follow;
 mod ground;
 mod input;
 mod lookup;
@@ -99,6 +100,10 @@ enum Command {
     /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
     /// own.
     Search(Box<search::Arguments>),
+    /// Prints what changes in the register, as an agency that follows it is told: tokens, never a value.
+    ///
+    /// It ends with Ctrl-C, and goes on where it ended by its cursor file.
+    Follow(Box<follow::Arguments>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),
     /// The access log.
@@ -180,6 +185,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Explain(arguments) => runtime()?.block_on(explain::run(*arguments, out)),
         Command::Resolve(arguments) => runtime()?.block_on(resolve::run(*arguments, out)),
         Command::Search(arguments) => runtime()?.block_on(search::run(*arguments, out)),
+        Command::Follow(arguments) => runtime()?.block_on(follow::run(*arguments, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&command, out)),
         Command::Conformance(arguments) => {

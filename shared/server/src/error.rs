@@ -280,6 +280,16 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Các thay đổi sau con trỏ này không còn được lưu.",
             "The changes after this cursor are not kept any more.",
         ),
+        ErrorReason::CursorOutOfRange => (
+            Code::OutOfRange,
+            "Các thay đổi sau con trỏ này không còn được lưu; con trỏ cũ nhất được kèm theo.",
+            "The changes after this cursor are not kept any more; the oldest cursor is given.",
+        ),
+        ErrorReason::FollowedFull => (
+            Code::ResourceExhausted,
+            "Danh sách người được theo dõi đã đầy.",
+            "The list of followed persons is full.",
+        ),
     }
 }
 

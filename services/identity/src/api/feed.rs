@@ -120,7 +120,7 @@ impl Call<'_> {
         heard: Heard,
         token: String,
     ) -> Result<Disclosed<FollowedChange>, Status> {
-        let Heard { person_id, version, known_at_us, facts, row } = heard;
+        let Heard { person_id, version, known_at_us, facts, row, .. } = heard;
         let answer = Answer::new(&FollowedChange {
             token,
             version,
@@ -137,13 +137,6 @@ impl Call<'_> {
     }
 
     async fn no_news(&self, decision: &Decision, reason: NoNews) -> Status {
-        match reason {
-            NoNews::NothingAllowed => {
-                let denial = record::own(ErrorReason::NothingAllowed, "nothing-allowed");
-                self.shared.refuse(self.deadline, &self.access, decision, &denial, &[]).await
-            }
-            NoNews::UnknownPlace => refuse(ErrorReason::UnknownCursor),
-            NoNews::Away => refuse(ErrorReason::RegisterUnavailable),
-        }
+        self.shared.no_news(self.deadline, &self.access, decision, reason).await
     }
 }

@@ -72,6 +72,13 @@ pub enum ErrorReason {
     /// FAILED_PRECONDITION. The changes after the cursor are not kept any more, so some may be missing. Do not
     /// repeat: start anew from the oldest that are kept, and tell the owner of the gap.
     CursorExpired = 23,
+    /// OUT_OF_RANGE. The changes after the cursor are not kept any more, so some may be missing. Metadata `oldest_cursor` is
+    /// where the oldest that are kept begin. Do not repeat: begin anew with a list of the persons, or go on from there and know of
+    /// the gap.
+    CursorOutOfRange = 24,
+    /// RESOURCE_EXHAUSTED. The list of followed persons would have more of them than it may; metadata `followed_max` says how many.
+    /// Nothing changed. Recorded. Take others off the list first.
+    FollowedFull = 25,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -104,6 +111,8 @@ impl ErrorReason {
             Self::UnknownService => "ERROR_REASON_UNKNOWN_SERVICE",
             Self::UnknownCursor => "ERROR_REASON_UNKNOWN_CURSOR",
             Self::CursorExpired => "ERROR_REASON_CURSOR_EXPIRED",
+            Self::CursorOutOfRange => "ERROR_REASON_CURSOR_OUT_OF_RANGE",
+            Self::FollowedFull => "ERROR_REASON_FOLLOWED_FULL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -133,6 +142,8 @@ impl ErrorReason {
             "ERROR_REASON_UNKNOWN_SERVICE" => Some(Self::UnknownService),
             "ERROR_REASON_UNKNOWN_CURSOR" => Some(Self::UnknownCursor),
             "ERROR_REASON_CURSOR_EXPIRED" => Some(Self::CursorExpired),
+            "ERROR_REASON_CURSOR_OUT_OF_RANGE" => Some(Self::CursorOutOfRange),
+            "ERROR_REASON_FOLLOWED_FULL" => Some(Self::FollowedFull),
             _ => None,
         }
     }

@@ -8,7 +8,10 @@ use store::Sql;
 
 use super::{APPLICATION, ApplyError, Work, known::Renewed, rejected};
 use crate::{
-    domain::apply::{Outcome, Reason, Rejection, check_annulment, numbers, numbers_named, spouses},
+    domain::{
+        apply::{Outcome, Reason, Rejection, check_annulment, numbers, numbers_named, spouses},
+        feed::ChangeKind,
+    },
     store::{
         enter::{Entered, Turn, amend},
         field, record,
@@ -143,6 +146,7 @@ impl Work<'_> {
         // What was so before it does not bring.
         let married = is > 1 && is > self.living(&spouses(&was, &[], &bearers), &bearers).await?;
         let person = Entered::amended(held, folded, new, version, &self.rules);
+        let person = person.of_kind(ChangeKind::Annulled);
         Ok(Some(Amended {
             person: person.with_numbers(identifiers),
             lost: before.difference(&after).cloned().collect(),
