@@ -15,8 +15,8 @@ use std::{
 };
 
 pub(crate) use apply::NotApplied;
-pub(crate) use change_feed::{NotListed, PersonNews, Persons, Wanted};
 use change_feed::Following;
+pub(crate) use change_feed::{NotListed, PersonNews, Persons, Wanted};
 use coalesce::{Coalescer, Gone};
 pub(crate) use feed::{Heard, News, NoNews, Place};
 pub(crate) use find::{Listed, Page, Resolved, Search};

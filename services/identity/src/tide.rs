@@ -36,9 +36,11 @@ impl Tide {
             }
             match store.version().await {
                 // Another version, whichever: a register that was set back is other, too.
-                Ok(version) => _ = self.seen.send_if_modified(|seen| {
-                    std::mem::replace(seen, version) != version
-                }),
+                Ok(version) => {
+                    _ = self
+                        .seen
+                        .send_if_modified(|seen| std::mem::replace(seen, version) != version)
+                }
                 // Whoever waits looks itself with its next heartbeat, and says so.
                 Err(error) => {
                     tracing::warn!(kind = error.driver_kind(), "the register was not seen");

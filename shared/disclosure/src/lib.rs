@@ -49,12 +49,12 @@ use contract::{
         SubmitContributionResponse,
     },
     identity::v1::{
-        ExplainValueAnswer, ExplainValueResponse, FollowPersonsResponse, FollowedAnswer, FoundPerson,
-        GetPersonAnswer, GetPersonResponse, ListPersonChangesResponse, ListPersonsResponse,
-        ListedPerson, LookupStreamResponse, PersonChange, RecordedListedPerson, RecordedPerson,
-        RecordedPersonChange, ResolvePersonAnswer, ResolvePersonResponse, SearchPersonsAnswer,
-        SearchPersonsResponse, UnfollowPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
-        WatchPersonChangesResponse,
+        ExplainValueAnswer, ExplainValueResponse, FollowPersonsResponse, FollowedAnswer,
+        FoundPerson, GetPersonAnswer, GetPersonResponse, ListPersonChangesResponse,
+        ListPersonsResponse, ListedPerson, LookupStreamResponse, PersonChange,
+        RecordedListedPerson, RecordedPerson, RecordedPersonChange, ResolvePersonAnswer,
+        ResolvePersonResponse, SearchPersonsAnswer, SearchPersonsResponse, UnfollowPersonsResponse,
+        VerifyClaimsAnswer, VerifyClaimsResponse, WatchPersonChangesResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, ListChangesResponse, RecordedChange,
@@ -401,12 +401,8 @@ impl Released<ListPersonChangesResponse> {
         seen_time: prost_types::Timestamp,
     ) -> Self {
         let (changes, seen_time) = (of_each::<RecordedPersonChange>(changes), Some(seen_time));
-        let rest = ListPersonChangesResponse {
-            changes: Vec::new(),
-            next_cursor,
-            end_reached,
-            seen_time,
-        };
+        let rest =
+            ListPersonChangesResponse { changes: Vec::new(), next_cursor, end_reached, seen_time };
         Self { bytes: with(changes, &rest), of: PhantomData }
     }
 }

@@ -154,11 +154,27 @@ const METHODS: &[Method] = &[
         Priority::Bulk,
         &[OpenTo::Systems],
     ),
-    ("/lienthong.identity.v1.ChangeFeedService/FollowPersons", Priority::Ordinary, &[OpenTo::Systems]),
-    ("/lienthong.identity.v1.ChangeFeedService/ListPersonChanges", Priority::Bulk, &[OpenTo::Systems]),
+    (
+        "/lienthong.identity.v1.ChangeFeedService/FollowPersons",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.identity.v1.ChangeFeedService/ListPersonChanges",
+        Priority::Bulk,
+        &[OpenTo::Systems],
+    ),
     ("/lienthong.identity.v1.ChangeFeedService/ListPersons", Priority::Bulk, &[OpenTo::Systems]),
-    ("/lienthong.identity.v1.ChangeFeedService/UnfollowPersons", Priority::Ordinary, &[OpenTo::Systems]),
-    ("/lienthong.identity.v1.ChangeFeedService/WatchPersonChanges", Priority::Bulk, &[OpenTo::Systems]),
+    (
+        "/lienthong.identity.v1.ChangeFeedService/UnfollowPersons",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.identity.v1.ChangeFeedService/WatchPersonChanges",
+        Priority::Bulk,
+        &[OpenTo::Systems],
+    ),
     ("/lienthong.identity.v1.SearchService/ResolvePerson", Priority::Ordinary, &[OpenTo::Systems]),
     ("/lienthong.identity.v1.SearchService/SearchPersons", Priority::Ordinary, &[OpenTo::Systems]),
     (

@@ -36,7 +36,7 @@ use crate::{
     domain::lookup::Listed,
 };
 
-pub(super) use watch::STREAMS_MAX;
+pub(super) use self::{watch::STREAMS_MAX, write::kind};
 
 const LIST_PERSON_CHANGES: &str = "/lienthong.identity.v1.ChangeFeedService/ListPersonChanges";
 const WATCH_PERSON_CHANGES: &str = "/lienthong.identity.v1.ChangeFeedService/WatchPersonChanges";
@@ -61,8 +61,12 @@ impl ChangeFeedService for ChangeFeed {
         let news = call.news(&asked.wanted, &decision).await?;
         let seen_time = timestamp_us(news.seen_at_us);
         let changes = call.told(&decision, news.heard).await?;
-        let page =
-            Released::<ListPersonChangesResponse>::changes(changes, news.cursor, news.end_reached, seen_time);
+        let page = Released::<ListPersonChangesResponse>::changes(
+            changes,
+            news.cursor,
+            news.end_reached,
+            seen_time,
+        );
         Ok(Response::new(page))
     }
 
@@ -234,7 +238,9 @@ impl<'a> Call<'a> {
     async fn not_listed(&self, decision: &Decision, reason: NotListed) -> Status {
         let (reason, rule, more) = match reason {
             NotListed::Away => return refuse(ErrorReason::RegisterUnavailable),
-            NotListed::NothingAllowed => (ErrorReason::NothingAllowed, "nothing-allowed", Vec::new()),
+            NotListed::NothingAllowed => {
+                (ErrorReason::NothingAllowed, "nothing-allowed", Vec::new())
+            }
             NotListed::Full(most) => {
                 let most = vec![("followed_max", most.to_string())];
                 (ErrorReason::FollowedFull, "followed-max", most)

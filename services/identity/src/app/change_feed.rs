@@ -13,8 +13,8 @@ use super::{
 use crate::{
     Config,
     domain::{
-        feed::{Change, Cursor},
-        lookup::{Listed, listed, relatives, sees_protected, names_others_of},
+        feed::Cursor,
+        lookup::{Listed, listed, names_others_of, relatives, sees_protected},
     },
     store::{RegisterStore, change_feed::NotFollowed, feed::Changes},
 };
@@ -118,8 +118,7 @@ impl App {
         let newest = self.newest_after(&store, from.as_ref(), connection).await?;
         let (mut heard, mut at, mut end_reached) = (Vec::new(), place, from.is_none());
         let (mut after_us, mut looked_at) = (seen_at_us, 0);
-        let (followed_by, chunk) =
-            (wanted.followed_only.then_some(connection), chunk(wanted.most));
+        let (followed_by, chunk) = (wanted.followed_only.then_some(connection), chunk(wanted.most));
         while !end_reached && heard.len() <= wanted.most && looked_at < LOOKED_AT_MAX {
             let range = (at.version, newest.version);
             let changes = store.changes_between(range, followed_by, chunk).await.map_err(away)?;
@@ -171,8 +170,7 @@ impl App {
         let newest = self.newest_after(&store, begun.as_ref(), connection).await?;
         let now_us = self.clock.now_us();
         let cursor = begun.unwrap_or(Cursor { place: newest, after_us: now_us });
-        let (followed_by, chunk) =
-            (wanted.followed_only.then_some(connection), chunk(wanted.most));
+        let (followed_by, chunk) = (wanted.followed_only.then_some(connection), chunk(wanted.most));
         let (mut found, mut more, mut looked_at) = (Vec::new(), true, 0);
         while more && found.len() <= wanted.most && looked_at < LOOKED_AT_MAX {
             let records = store.persons_after(&after, followed_by, chunk).await.map_err(away)?;

@@ -127,7 +127,8 @@ async fn unsaid(
     today: Date,
 ) -> Result<HashMap<u64, HashSet<String>>, crate::Error> {
     // Of whom nothing is heard nothing is read, or the statements would tell that there is somebody.
-    let looked_at = |change: &&Change| change.names_others(table) && change.is_visible(table, today);
+    let looked_at =
+        |change: &&Change| change.names_others(table) && change.is_visible(table, today);
     let naming: Vec<&Change> = changes.iter().filter(looked_at).collect();
     if naming.is_empty() || sees_protected(table) {
         return Ok(HashMap::new());

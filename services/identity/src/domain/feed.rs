@@ -143,7 +143,8 @@ impl Cursor {
         let (version, rest) = bytes.split_first_chunk::<8>()?;
         let (known_at_us, rest) = rest.split_first_chunk::<8>()?;
         let (after_us, rest) = rest.split_first_chunk::<8>()?;
-        let (version, known_at_us) = (u64::from_be_bytes(*version), i64::from_be_bytes(*known_at_us));
+        let (version, known_at_us) =
+            (u64::from_be_bytes(*version), i64::from_be_bytes(*known_at_us));
         let place = Place { version, known_at_us };
         Some((Self { place, after_us: i64::from_be_bytes(*after_us) }, rest))
     }

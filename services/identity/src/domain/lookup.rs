@@ -136,9 +136,8 @@ pub(crate) fn without(record: &mut GoldenRecord, hidden: &HashSet<String>) {
 /// Whether a table allows items that are about other persons.
 pub(crate) fn names_others_of(table: &DecisionTable) -> bool {
     let allowed = |answer: &TableAnswer| {
-        let one = |d: &decide::ItemDecision| {
-            d.effect == ItemEffect::Allowed && names_others(&d.item)
-        };
+        let one =
+            |d: &decide::ItemDecision| d.effect == ItemEffect::Allowed && names_others(&d.item);
         answer.items.iter().any(one)
     };
     table.answers().iter().any(allowed)

@@ -5,8 +5,7 @@ use store::Sql;
 use super::{RegisterStore, field, stored};
 use crate::{Error, domain::feed::Place};
 
-const FLOOR: Sql =
-    Sql::same("SELECT floor_version, floor_known_at_us FROM feed WHERE id = 1");
+const FLOOR: Sql = Sql::same("SELECT floor_version, floor_known_at_us FROM feed WHERE id = 1");
 const LOCK: Sql = Sql {
     sqlite: "SELECT floor_version FROM feed WHERE id = 1",
     postgres: "SELECT floor_version FROM feed WHERE id = 1 FOR UPDATE",

@@ -10,10 +10,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use contract::{
     identity::v1::{
-        ChangeKind, FollowPersonsRequest, ListPersonChangesRequest, ListPersonsRequest,
-        PersonChange, UnfollowPersonsRequest, WatchPersonChangesRequest,
+        FollowPersonsRequest, ListPersonChangesRequest, ListPersonsRequest, PersonChange,
+        UnfollowPersonsRequest, WatchPersonChangesRequest,
     },
-    r#type::v1::AccessBasis,
+    r#type::v1::{AccessBasis, ChangeKind},
 };
 use lienthong::{
     client::{Answered, Changes, Refused, Watching, moment},
@@ -138,8 +138,7 @@ impl<W: Write> Following<'_, W> {
         let id = || Runtime::system().entropy.id();
         let (basis, items) = (Some(self.basis.clone()), self.items.clone());
         if !add.is_empty() {
-            let request =
-                FollowPersonsRequest { basis, items, tokens: add, request_id: id() };
+            let request = FollowPersonsRequest { basis, items, tokens: add, request_id: id() };
             match client.follow_persons(&request).await? {
                 Ok(answered) => self.named(answered.answer.followed)?,
                 Err(refused) => return self.refused(&refused),
@@ -147,8 +146,7 @@ impl<W: Write> Following<'_, W> {
         }
         let (basis, items) = (Some(self.basis.clone()), self.items.clone());
         if !remove.is_empty() {
-            let request =
-                UnfollowPersonsRequest { basis, items, tokens: remove, request_id: id() };
+            let request = UnfollowPersonsRequest { basis, items, tokens: remove, request_id: id() };
             match client.unfollow_persons(&request).await? {
                 Ok(answered) => self.named(answered.answer.followed)?,
                 Err(refused) => return self.refused(&refused),
@@ -192,8 +190,7 @@ impl<W: Write> Following<'_, W> {
                     )?,
                     Format::Json => {
                         let receipt = checked.json();
-                        let line =
-                            json!({ "listed": { "token": token, "version": version, "receipt": receipt } });
+                        let line = json!({ "listed": { "token": token, "version": version, "receipt": receipt } });
                         writeln!(self.out, "{line}")?;
                     }
                 }

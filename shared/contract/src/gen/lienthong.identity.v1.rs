@@ -98,7 +98,7 @@ pub struct PersonChange {
     #[prost(message, optional, tag = "4")]
     pub known_time: ::core::option::Option<::prost_types::Timestamp>,
     /// What it was.
-    #[prost(enumeration = "ChangeKind", tag = "5")]
+    #[prost(enumeration = "super::super::r#type::v1::ChangeKind", tag = "5")]
     pub kind: i32,
     /// The job that changed many persons at once, by an id of its own that is the same for all of them, such as the loading of a
     /// population or a change of the rules of authority; empty otherwise. Whoever cannot look up so many at once can put these
@@ -229,55 +229,6 @@ pub struct FollowedAnswer {
     /// The caller's id of the request, repeated.
     #[prost(string, tag = "4")]
     pub request_id: ::prost::alloc::string::String,
-}
-/// What a change was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum ChangeKind {
-    /// It was not kept: the change is older than this kept one, or of a kind that this version does not name.
-    Unspecified = 0,
-    /// The person came into the register.
-    Registered = 1,
-    /// Something new was said of the person.
-    Changed = 2,
-    /// Something that was said before was corrected.
-    Corrected = 3,
-    /// What was so ended, and nothing took its place.
-    Ended = 4,
-    /// What was said before was annulled, and counts as never said; or an annulment was.
-    Annulled = 5,
-    /// Nothing new was said: the rules by which sources stand against each other changed.
-    Refolded = 6,
-}
-impl ChangeKind {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "CHANGE_KIND_UNSPECIFIED",
-            Self::Registered => "CHANGE_KIND_REGISTERED",
-            Self::Changed => "CHANGE_KIND_CHANGED",
-            Self::Corrected => "CHANGE_KIND_CORRECTED",
-            Self::Ended => "CHANGE_KIND_ENDED",
-            Self::Annulled => "CHANGE_KIND_ANNULLED",
-            Self::Refolded => "CHANGE_KIND_REFOLDED",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "CHANGE_KIND_UNSPECIFIED" => Some(Self::Unspecified),
-            "CHANGE_KIND_REGISTERED" => Some(Self::Registered),
-            "CHANGE_KIND_CHANGED" => Some(Self::Changed),
-            "CHANGE_KIND_CORRECTED" => Some(Self::Corrected),
-            "CHANGE_KIND_ENDED" => Some(Self::Ended),
-            "CHANGE_KIND_ANNULLED" => Some(Self::Annulled),
-            "CHANGE_KIND_REFOLDED" => Some(Self::Refolded),
-            _ => None,
-        }
-    }
 }
 /// Generated client implementations.
 pub mod change_feed_service_client {
@@ -413,9 +364,9 @@ pub mod change_feed_service_client {
         /// before it is sent. Nothing is read for a caller that has not taken what was sent before, so one that stalls keeps nobody
         /// else waiting, and hears what may be told when it goes on.
         ///
-        /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The decision is asked
-        /// for anew with each message, heartbeats too: whoever is suspended, or loses its agreement, hears of nothing more, and
-        /// the stream ends with PERMISSION_DENIED at the next message.
+        /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The decision is kept
+        /// for less than a second, and asked for anew with what comes after that, heartbeats too: whoever is suspended, or loses its
+        /// agreement, hears of nothing more, and the stream ends with PERMISSION_DENIED.
         ///
         /// The stream ends with DEADLINE_EXCEEDED at the caller's deadline, or at the server's maximum for streams (10 minutes unless
         /// the operator says otherwise); with UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age. Go on

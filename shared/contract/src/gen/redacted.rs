@@ -437,6 +437,8 @@ impl ::core::fmt::Debug for crate::database::v1::PersonChanged {
             .field("token", &::core::format_args!("[personal]"))
             .field("version", &::core::format_args!("[personal]"))
             .field("items", &::core::format_args!("[personal]"))
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("bulk_job", &self.bulk_job)
             .finish()
     }
 }
@@ -666,6 +668,8 @@ impl ::core::fmt::Debug for crate::register::v1::FollowedChange {
             .field("version", &::core::format_args!("[personal]"))
             .field("items", &::core::format_args!("[personal]"))
             .field("known_time", &self.known_time)
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("bulk_job", &self.bulk_job)
             .finish()
     }
 }

@@ -47,9 +47,9 @@ pub mod change_feed_service_server {
         /// before it is sent. Nothing is read for a caller that has not taken what was sent before, so one that stalls keeps nobody
         /// else waiting, and hears what may be told when it goes on.
         ///
-        /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The decision is asked
-        /// for anew with each message, heartbeats too: whoever is suspended, or loses its agreement, hears of nothing more, and
-        /// the stream ends with PERMISSION_DENIED at the next message.
+        /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The decision is kept
+        /// for less than a second, and asked for anew with what comes after that, heartbeats too: whoever is suspended, or loses its
+        /// agreement, hears of nothing more, and the stream ends with PERMISSION_DENIED.
         ///
         /// The stream ends with DEADLINE_EXCEEDED at the caller's deadline, or at the server's maximum for streams (10 minutes unless
         /// the operator says otherwise); with UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age. Go on

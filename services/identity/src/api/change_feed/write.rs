@@ -1,6 +1,9 @@
 //! The answers of `ChangeFeedService`.
 
-use contract::identity::v1::{ChangeKind as WireKind, FollowedAnswer, PersonChange};
+use contract::{
+    identity::v1::{FollowedAnswer, PersonChange},
+    r#type::v1::ChangeKind as WireKind,
+};
 use wire::{policy::Decision, timestamp_us};
 
 use crate::{app::Heard, domain::feed::ChangeKind};
@@ -12,19 +15,21 @@ pub(super) fn change(heard: &Heard, token: String) -> PersonChange {
         version: heard.version,
         items: heard.row.items.iter().map(|decided| decided.item.clone()).collect(),
         known_time: Some(timestamp_us(heard.known_at_us)),
-        kind: heard.kind.map_or(WireKind::Unspecified, kind).into(),
+        kind: kind(heard.kind).into(),
         bulk_job: heard.bulk_job.clone().unwrap_or_default(),
     }
 }
 
-fn kind(kind: ChangeKind) -> WireKind {
+/// What a change is.
+pub(in crate::api) fn kind(kind: Option<ChangeKind>) -> WireKind {
     match kind {
-        ChangeKind::Registered => WireKind::Registered,
-        ChangeKind::Changed => WireKind::Changed,
-        ChangeKind::Corrected => WireKind::Corrected,
-        ChangeKind::Ended => WireKind::Ended,
-        ChangeKind::Annulled => WireKind::Annulled,
-        ChangeKind::Refolded => WireKind::Refolded,
+        None => WireKind::Unspecified,
+        Some(ChangeKind::Registered) => WireKind::Registered,
+        Some(ChangeKind::Changed) => WireKind::Changed,
+        Some(ChangeKind::Corrected) => WireKind::Corrected,
+        Some(ChangeKind::Ended) => WireKind::Ended,
+        Some(ChangeKind::Annulled) => WireKind::Annulled,
+        Some(ChangeKind::Refolded) => WireKind::Refolded,
     }
 }
 
