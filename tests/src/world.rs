@@ -81,6 +81,8 @@ pub struct Options {
     pub calls_per_caller_max: usize,
     /// Persons that one connection follows by name.
     pub followed_max: u32,
+    /// Persons of the register.
+    pub persons: usize,
 }
 
 impl Default for Options {
@@ -91,6 +93,7 @@ impl Default for Options {
             readiness: false,
             calls_per_caller_max: 512,
             followed_max: 100_000,
+            persons: PERSONS,
         }
     }
 }
@@ -179,8 +182,9 @@ impl World {
     /// Loads the persons, as an operator would before the service is started.
     async fn populate(&mut self) {
         let people: Vec<_> =
-            lienthong::synth::generate(SEED, PERSONS, self.hands.clock().now().date()).collect();
-        assert_eq!(people.len(), PERSONS);
+            lienthong::synth::generate(SEED, self.options.persons, self.hands.clock().now().date())
+                .collect();
+        assert_eq!(people.len(), self.options.persons);
         self.people = people.iter().cloned().map(Person).collect();
         let newcomers = people.into_iter().map(|person| identity::Newcomer {
             person_id: person.person_id,

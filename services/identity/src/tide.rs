@@ -8,6 +8,8 @@ use crate::store::RegisterStore;
 
 /// How often it is looked. What changes is sent within a second; that is in the contract.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long it waits where the database was away.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// The newest version that was seen.
 pub(crate) struct Tide {
@@ -34,19 +36,20 @@ impl Tide {
                 self.wanted.notified().await;
                 continue;
             }
-            match store.version().await {
-                // Another version, whichever: a register that was set back is other, too.
+            let wait = match store.version().await {
                 Ok(version) => {
-                    _ = self
-                        .seen
-                        .send_if_modified(|seen| std::mem::replace(seen, version) != version)
+                    // Another version, whichever: a register that was set back is other, too.
+                    let other = |seen: &mut u64| std::mem::replace(seen, version) != version;
+                    self.seen.send_if_modified(other);
+                    LOOK
                 }
                 // Whoever waits looks itself with its next heartbeat, and says so.
                 Err(error) => {
                     tracing::warn!(kind = error.driver_kind(), "the register was not seen");
+                    AGAIN
                 }
-            }
-            tokio::time::sleep(LOOK).await;
+            };
+            tokio::time::sleep(wait).await;
         }
     }
 }

@@ -36,6 +36,7 @@
 //! ```
 
 pub mod codec;
+mod pages;
 mod recorder;
 pub mod streaming;
 
@@ -50,15 +51,12 @@ use contract::{
     },
     identity::v1::{
         ExplainValueAnswer, ExplainValueResponse, FollowPersonsResponse, FollowedAnswer,
-        FoundPerson, GetPersonAnswer, GetPersonResponse, ListPersonChangesResponse,
-        ListPersonsResponse, ListedPerson, LookupStreamResponse, PersonChange,
-        RecordedListedPerson, RecordedPerson, RecordedPersonChange, ResolvePersonAnswer,
-        ResolvePersonResponse, SearchPersonsAnswer, SearchPersonsResponse, UnfollowPersonsResponse,
-        VerifyClaimsAnswer, VerifyClaimsResponse, WatchPersonChangesResponse,
+        FoundPerson, GetPersonAnswer, GetPersonResponse, ListedPerson, LookupStreamResponse,
+        PersonChange, RecordedListedPerson, RecordedPerson, RecordedPersonChange,
+        ResolvePersonAnswer, ResolvePersonResponse, SearchPersonsAnswer, SearchPersonsResponse,
+        UnfollowPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
     },
-    register::v1::{
-        ApplyAnswer, ApplyResponse, FollowedChange, ListChangesResponse, RecordedChange,
-    },
+    register::v1::{ApplyAnswer, ApplyResponse, FollowedChange, RecordedChange},
     r#type::v1::ErrorReason,
 };
 use prost::Message;
@@ -376,78 +374,6 @@ fn details(status: &tonic::Status) -> Vec<u8> {
     } else {
         status.details().to_vec()
     }
-}
-
-impl Released<ListChangesResponse> {
-    /// A page: each of its changes may leave, and what else is on it is about nobody.
-    pub fn page(
-        changes: Vec<Disclosed<FollowedChange>>,
-        next_cursor: String,
-        end_reached: bool,
-        seen_time: Option<prost_types::Timestamp>,
-    ) -> Self {
-        let changes = of_each::<RecordedChange>(changes);
-        let rest = ListChangesResponse { changes: Vec::new(), next_cursor, end_reached, seen_time };
-        Self { bytes: with(changes, &rest), of: PhantomData }
-    }
-}
-
-impl Released<ListPersonChangesResponse> {
-    /// A page: each of its changes may leave, and what else is on it is about nobody.
-    pub fn changes(
-        changes: Vec<Disclosed<PersonChange>>,
-        next_cursor: String,
-        end_reached: bool,
-        seen_time: prost_types::Timestamp,
-    ) -> Self {
-        let (changes, seen_time) = (of_each::<RecordedPersonChange>(changes), Some(seen_time));
-        let rest =
-            ListPersonChangesResponse { changes: Vec::new(), next_cursor, end_reached, seen_time };
-        Self { bytes: with(changes, &rest), of: PhantomData }
-    }
-}
-
-impl Released<WatchPersonChangesResponse> {
-    /// Some changes, each of which may leave, or none: a heartbeat. What else is with them is about nobody.
-    pub fn changes(
-        changes: Vec<Disclosed<PersonChange>>,
-        cursor: String,
-        end_reached: bool,
-        seen_time: prost_types::Timestamp,
-    ) -> Self {
-        let (changes, seen_time) = (of_each::<RecordedPersonChange>(changes), Some(seen_time));
-        let rest =
-            WatchPersonChangesResponse { changes: Vec::new(), cursor, end_reached, seen_time };
-        Self { bytes: with(changes, &rest), of: PhantomData }
-    }
-}
-
-impl Released<ListPersonsResponse> {
-    /// A page: each of its persons may leave, and what else is on it is about nobody.
-    pub fn persons(
-        persons: Vec<Disclosed<ListedPerson>>,
-        next_page_token: String,
-        cursor: String,
-    ) -> Self {
-        let persons = of_each::<RecordedListedPerson>(persons);
-        let rest = ListPersonsResponse { persons: Vec::new(), next_page_token, cursor };
-        Self { bytes: with(persons, &rest), of: PhantomData }
-    }
-}
-
-/// Field 1, once for each that may leave.
-fn of_each<R: Proven>(all: Vec<Disclosed<R::Answer>>) -> BytesMut {
-    let mut bytes = BytesMut::new();
-    for one in all {
-        put(&mut bytes, 1, &Released::<R>::from(one).bytes);
-    }
-    bytes
-}
-
-/// The rest of a message after what stands already.
-fn with(mut bytes: BytesMut, rest: &impl Message) -> Bytes {
-    bytes.put_slice(&rest.encode_to_vec());
-    bytes.freeze()
 }
 
 impl Released<SearchPersonsResponse> {

@@ -33,7 +33,7 @@ use self::read::{Asked, Followed};
 use super::{Shared, feed::TOLD_AT_ONCE};
 use crate::{
     app::{Heard, NotListed, PersonNews, Persons, Wanted},
-    domain::lookup::Listed,
+    domain::listed::Listed,
 };
 
 pub(super) use self::{watch::STREAMS_MAX, write::kind};

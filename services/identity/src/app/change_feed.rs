@@ -14,7 +14,8 @@ use crate::{
     Config,
     domain::{
         feed::Cursor,
-        lookup::{Listed, listed, names_others_of, relatives, sees_protected},
+        listed::{Listed, listed, names_others_of},
+        lookup::{relatives, sees_protected},
     },
     store::{RegisterStore, change_feed::NotFollowed, feed::Changes},
 };
@@ -139,8 +140,12 @@ impl App {
             if let Some(last) = heard.last() {
                 (at, after_us) = (last.place(), last.known_at_us);
             }
-        } else if end_reached {
+        }
+        if end_reached {
             (at, after_us) = (newest, seen_at_us);
+        } else if let Some(from) = &from {
+            // Whoever begins with the oldest changes has as long for all the pages of them as for the first.
+            after_us = after_us.max(from.after_us);
         }
         let heard = self.named(&store, connection, heard).await?;
         let cursor = self.sealed(&Cursor { place: at, after_us }, connection);

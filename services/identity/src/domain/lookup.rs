@@ -133,51 +133,6 @@ pub(crate) fn without(record: &mut GoldenRecord, hidden: &HashSet<String>) {
     });
 }
 
-/// Whether a table allows items that are about other persons.
-pub(crate) fn names_others_of(table: &DecisionTable) -> bool {
-    let allowed = |answer: &TableAnswer| {
-        let one =
-            |d: &decide::ItemDecision| d.effect == ItemEffect::Allowed && names_others(&d.item);
-        answer.items.iter().any(one)
-    };
-    table.answers().iter().any(allowed)
-}
-
-/// A person of whom a follower would hear.
-pub(crate) struct Listed {
-    /// The person.
-    pub(crate) person_id: String,
-    /// Version of the record.
-    pub(crate) version: u64,
-    /// The facts the row of the table was taken by, for the record.
-    pub(crate) facts: Vec<String>,
-    /// The row, of which only the items that are held and might be obtained are left.
-    pub(crate) row: TableAnswer,
-}
-
-/// Whether a follower under this table would hear of a person: it may know of it, and an item is held that it might obtain, also
-/// when relations to those who are hidden are not.
-pub(crate) fn listed(
-    mut record: GoldenRecord,
-    table: &DecisionTable,
-    hidden: &HashSet<String>,
-    today: Date,
-) -> Option<Listed> {
-    let row = table.resolve(|name| fact(&record, name, today));
-    if !row.visible {
-        return None;
-    }
-    let facts = stated(&record, table, today);
-    without(&mut record, hidden);
-    let held = |item: &decide::ItemDecision| {
-        item.effect == ItemEffect::Allowed && !record.values(&item.item).is_empty()
-    };
-    let items: Vec<decide::ItemDecision> = row.items.into_iter().filter(held).collect();
-    let (person_id, version) = (record.person_id.clone(), record.version);
-    let row = TableAnswer { visible: true, items };
-    (!row.items.is_empty()).then_some(Listed { person_id, version, facts, row })
-}
-
 /// One outcome for each item of the row (I3).
 pub(crate) fn outcomes(record: &GoldenRecord, row: &TableAnswer) -> Vec<(String, ItemOutcome)> {
     let one = |item: &decide::ItemDecision| {

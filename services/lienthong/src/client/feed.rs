@@ -8,6 +8,7 @@ use contract::{
         ListedPerson, PersonChange, UnfollowPersonsRequest, WatchPersonChangesRequest,
     },
 };
+use futures::stream;
 use prost::Message;
 use prost_types::Timestamp;
 use tonic::{Request, Status, Streaming, client::Grpc};
@@ -115,7 +116,8 @@ impl Client {
         grpc.ready().await.map_err(Status::from_error)?;
         let path = tonic::codegen::http::uri::PathAndQuery::from_static(WATCH_PERSON_CHANGES);
         let codec = ProstCodec::<WatchPersonChangesRequest, SealedChanges>::default();
-        let messages = grpc.server_streaming(Request::new(request.clone()), path, codec).await?;
+        let asked = Request::new(stream::iter([request.clone()]));
+        let messages = grpc.streaming(asked, path, codec).await?;
         Ok(Watching { messages: messages.into_inner(), request })
     }
 

@@ -229,7 +229,7 @@ impl<W: Write> Following<'_, W> {
 
     /// What changes, as it is sent; a stream that ended for its time, or because the server stops, is opened again.
     async fn watch(&mut self) -> Result<()> {
-        let mut wait = AGAIN_FIRST;
+        let (mut wait, mut begun) = (AGAIN_FIRST, false);
         loop {
             let request = WatchPersonChangesRequest {
                 basis: Some(self.basis.clone()),
@@ -239,34 +239,39 @@ impl<W: Write> Following<'_, W> {
                 heartbeat_seconds: 0,
             };
             let ended = match self.connected.client.watch_person_changes(request).await {
-                Ok(mut watching) => self.stream(&mut watching, &mut wait).await?,
+                Ok(mut watching) => {
+                    let (told, ended) = self.stream(&mut watching).await?;
+                    if told {
+                        (wait, begun) = (AGAIN_FIRST, true);
+                    }
+                    ended
+                }
                 Err(refused) => Some(refused),
             };
             match ended {
-                Some(refused) if !GOES_ON.contains(&refused.code.as_str()) => {
+                // One that never said anything is not gone on with.
+                Some(refused) if !begun || !GOES_ON.contains(&refused.code.as_str()) => {
                     return self.refused(&refused);
                 }
-                Some(_) | None => {}
+                Some(refused) => say(&format!("lienthong: {refused}; it is gone on with")),
+                None => {}
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(AGAIN_MAX);
         }
     }
 
-    /// Prints what a stream sends, and says why it ended.
-    async fn stream(
-        &mut self,
-        watching: &mut Watching,
-        wait: &mut Duration,
-    ) -> Result<Option<Refused>> {
+    /// Prints what a stream sends; says whether that was anything, and why it ended.
+    async fn stream(&mut self, watching: &mut Watching) -> Result<(bool, Option<Refused>)> {
+        let mut told = false;
         loop {
             match watching.next().await? {
                 Ok(Some(changes)) => {
-                    *wait = AGAIN_FIRST;
+                    told = true;
                     self.told(changes)?;
                 }
-                Ok(None) => return Ok(None),
-                Err(ended) => return Ok(Some(ended)),
+                Ok(None) => return Ok((told, None)),
+                Err(ended) => return Ok((told, Some(ended))),
             }
         }
     }

@@ -6,7 +6,7 @@ use contract::{
 };
 use store::Engine;
 use tests::{
-    events::{about, annulment, birth, correction, death, ground, name},
+    events::{about, annulment, birth, correction, date, death, ground, name},
     on_both_engines,
     whole::{Whole, born, full_name},
 };
@@ -60,7 +60,8 @@ async fn each_change_says_what_it_was(engine: Engine) {
     let who = || about(person.number.as_str(), full_name(&person), day);
     let corrected = "Lê Giả Định Bình Minh";
     let value = Value::Name(name(corrected).unwrap());
-    let done = submit(correction("c-1", who(), "birth_full_name", value, None)).await;
+    let since = date(day.0, day.1, day.2);
+    let done = submit(correction("c-1", who(), "birth_full_name", value, since)).await;
     let change = one(&whole, &mut cursor).await;
     assert_eq!((change.kind(), change.version), (ChangeKind::Corrected, done.version));
     assert_eq!(change.items, ["birth_full_name"]);
