@@ -127,9 +127,7 @@ impl Shared {
             NoAnswer::Away => refuse(ErrorReason::RegisterUnavailable),
         }
     }
-}
 
-impl Shared {
     /// Nothing that a follower hears; what the policy refused is recorded.
     async fn no_news(
         &self,

@@ -227,9 +227,9 @@ async fn follow(client: &Client, tokens: &[String]) -> u64 {
 
 async fn i7_a_token_that_is_not_the_callers_own_is_followed_like_any_other(engine: Engine) {
     let options = Options { followed_max: 4, ..Options::default() };
-    let world = World::with(engine, options).await;
+    let mut world = World::with(engine, options).await;
     let (client, police) = (world.client("insurance"), world.client("police"));
-    let (start, _) = (now(&client).await, ());
+    let start = now(&client).await;
     world.add(newcomers(0..3)).await;
     let (heard, cursor) = all_after(&client, after(&start, 0)).await;
     let own: Vec<String> = heard.iter().map(|change| change.token.clone()).collect();
@@ -263,13 +263,13 @@ async fn i7_a_token_that_is_not_the_callers_own_is_followed_like_any_other(engin
     let (heard, _) = all_after(&client, only(&start)).await;
     assert_eq!(heard.iter().map(|change| &change.token).collect::<Vec<_>>(), [&own[0]]);
     assert!(all_after(&client, only(&cursor)).await.0.is_empty());
-    let request = ListPersonsRequest {
+    let request_list = || ListPersonsRequest {
         basis: Some(basis(UPKEEP)),
         items: items(&ITEMS),
         followed_only: true,
         ..ListPersonsRequest::default()
     };
-    let list = client.list_persons(&request).await.unwrap().unwrap();
+    let list = client.list_persons(&request_list()).await.unwrap().unwrap();
     assert_eq!(list.persons.len(), 1);
     assert_eq!(list.persons[0].answer.token, own[0]);
     // The list outlives the process, until somebody is taken off it.
@@ -283,6 +283,22 @@ async fn i7_a_token_that_is_not_the_callers_own_is_followed_like_any_other(engin
     left.verify(&world.log).unwrap();
     assert_eq!(left.answer.followed, 2);
     assert!(all_after(&client, only(&start)).await.0.is_empty());
+    // Somebody who is protected since is on it, and is nobody.
+    assert_eq!(follow(&client, &own[..2]).await, 4);
+    assert_eq!(all_after(&client, only(&start)).await.0.len(), 2);
+    world.stop_identity().await;
+    let protect = &["UPDATE person SET protected = TRUE, \
+         record = REPLACE(record, '\"protected\":false', '\"protected\":true') \
+         WHERE person_id = 'new-000000'"][..];
+    let (register, migrations) = (world.register_database(), identity::migrations());
+    assert_eq!(tests::behind_its_back(register, migrations, protect).await, [1]);
+    world.start_identity().await;
+    let client = world.client("insurance");
+    assert_eq!(follow(&client, &own[..1]).await, 4);
+    let (heard, _) = all_after(&client, only(&start)).await;
+    assert_eq!(heard.iter().map(|change| &change.token).collect::<Vec<_>>(), [&own[1]]);
+    let list = client.list_persons(&request_list()).await.unwrap().unwrap();
+    assert_eq!(list.persons.iter().map(|p| &p.answer.token).collect::<Vec<_>>(), [&own[1]]);
     world.stop().await;
 }
 

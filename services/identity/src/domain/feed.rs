@@ -367,7 +367,7 @@ mod tests {
             let cursor = Cursor { place, after_us: 1_795_000_000_000_000 };
             let bytes = [&cursor.to_bytes()[..], b"rest"].concat();
             assert_eq!(Cursor::parse(&bytes), Some((cursor, &b"rest"[..])));
-            assert_eq!(Cursor::parse(&bytes[..23]), None);
+            assert_eq!(Cursor::parse(bytes.get(..23).unwrap()), None);
         }
     }
 
