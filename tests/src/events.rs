@@ -235,6 +235,8 @@ pub fn register_config() -> identity::Config {
         misses_window_seconds: 1,
         answer_valid_seconds: 0,
         batch_max: 1,
+        feed_retention_days: 1,
+        followed_max: 1,
         policy: peer(),
         audit: peer(),
     }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use bytes::{BufMut as _, Bytes, BytesMut};
-use h2::client::SendRequest;
+use h2::{RecvStream, client::SendRequest};
 use lienthong::client::Refused;
 use prost::Message;
 use rustls_pki_types::ServerName;
@@ -77,6 +77,35 @@ impl Raw {
         message: &[u8],
         headers: &[(&str, &str)],
     ) -> Result<Reply> {
+        let (head, mut body) = self.sent(path, message, headers).await?.into_parts();
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = body.data().await {
+            let chunk = chunk?;
+            body.flow_control().release_capacity(chunk.len())?;
+            bytes.put_slice(&chunk);
+        }
+        let trailers = body.trailers().await?;
+        let status = Status::from_header_map(trailers.as_ref().unwrap_or(&head.headers));
+        let message = bytes.get(5..).unwrap_or_default().to_vec();
+        Ok(Reply { message, status: status.context("no grpc-status")? })
+    }
+
+    /// Calls a method that answers with a stream, and reads nothing of it: as long as nobody gives the window back, the server
+    /// sends what fits into 64 KiB.
+    ///
+    /// # Errors
+    /// When the server does not begin to answer.
+    pub async fn stalled(&self, path: &str, message: &impl Message) -> Result<Stalled> {
+        let body = self.sent(path, &message.encode_to_vec(), &[]).await?.into_body();
+        Ok(Stalled { body, bytes: BytesMut::new() })
+    }
+
+    async fn sent(
+        &self,
+        path: &str,
+        message: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<http::Response<RecvStream>> {
         let mut request = http::Request::post(format!("https://localhost{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
@@ -92,17 +121,35 @@ impl Raw {
         let (response, mut body) = send.send_request(request.body(())?, false)?;
         // A server may answer, and close the stream, before it has read the message.
         let _read = body.send_data(framed.freeze(), true);
-        let (head, mut body) = response.await?.into_parts();
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = body.data().await {
-            let chunk = chunk?;
-            body.flow_control().release_capacity(chunk.len())?;
-            bytes.put_slice(&chunk);
+        Ok(response.await?)
+    }
+}
+
+/// A stream that nobody reads yet.
+pub struct Stalled {
+    body: RecvStream,
+    bytes: BytesMut,
+}
+
+impl Stalled {
+    /// Reads on, and gives the next message.
+    ///
+    /// # Errors
+    /// When the stream has ended.
+    pub async fn next(&mut self) -> Result<Bytes> {
+        loop {
+            if let Some((prefix, rest)) = self.bytes.split_first_chunk::<5>() {
+                let [_, length @ ..] = *prefix;
+                let length = u32::from_be_bytes(length) as usize;
+                if rest.len() >= length {
+                    let mut message = self.bytes.split_to(5 + length);
+                    return Ok(message.split_off(5).freeze());
+                }
+            }
+            let chunk = self.body.data().await.context("the stream has ended")??;
+            self.body.flow_control().release_capacity(chunk.len())?;
+            self.bytes.put_slice(&chunk);
         }
-        let trailers = body.trailers().await?;
-        let status = Status::from_header_map(trailers.as_ref().unwrap_or(&head.headers));
-        let message = bytes.get(5..).unwrap_or_default().to_vec();
-        Ok(Reply { message, status: status.context("no grpc-status")? })
     }
 }
 

@@ -79,11 +79,22 @@ pub struct Options {
     pub readiness: bool,
     /// Calls under way at identity, of one caller.
     pub calls_per_caller_max: usize,
+    /// Persons that one connection follows by name.
+    pub followed_max: u32,
+    /// Persons of the register.
+    pub persons: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { misses_max: 100, drain_max_seconds: 60, readiness: false, calls_per_caller_max: 512 }
+        Self {
+            misses_max: 100,
+            drain_max_seconds: 60,
+            readiness: false,
+            calls_per_caller_max: 512,
+            followed_max: 100_000,
+            persons: PERSONS,
+        }
     }
 }
 
@@ -171,8 +182,9 @@ impl World {
     /// Loads the persons, as an operator would before the service is started.
     async fn populate(&mut self) {
         let people: Vec<_> =
-            lienthong::synth::generate(SEED, PERSONS, self.hands.clock().now().date()).collect();
-        assert_eq!(people.len(), PERSONS);
+            lienthong::synth::generate(SEED, self.options.persons, self.hands.clock().now().date())
+                .collect();
+        assert_eq!(people.len(), self.options.persons);
         self.people = people.iter().cloned().map(Person).collect();
         let newcomers = people.into_iter().map(|person| identity::Newcomer {
             person_id: person.person_id,
@@ -285,6 +297,24 @@ impl World {
         let known_at_us = i64::try_from(NOW.unix_timestamp_nanos() / 1_000).expect("it fits");
         let register = self.identity.as_ref().expect("identity runs").service.store();
         register.load(persons, "added", known_at_us).await.expect("it loads");
+    }
+
+    /// Has identity take away the changes that are older than they are told, and says how many.
+    ///
+    /// # Panics
+    /// When identity is stopped, or the register refuses.
+    pub async fn forget(&self) -> u64 {
+        let identity = &self.identity.as_ref().expect("identity runs").service;
+        identity.take_old_changes_away().await.expect("they are taken away")
+    }
+
+    /// Folds every record anew, and says how many are not as they are stored (I5).
+    ///
+    /// # Panics
+    /// When identity is stopped, or the register cannot be read.
+    pub async fn different(&self) -> u64 {
+        let register = self.identity.as_ref().expect("identity runs").service.store();
+        register.recompute().await.expect("the register is read").different
     }
 
     /// How many statements identity has sent to the register.

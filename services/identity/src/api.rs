@@ -1,5 +1,7 @@
 //! The gRPC services of identity: messages to domain types, the use case, the gate.
 
+mod change_feed;
+mod deciding;
 mod feed;
 mod identity;
 mod register;
@@ -11,6 +13,7 @@ use contract::{audit::v1::Refusal, r#type::v1::ErrorReason};
 use disclosure::{
     Access, Answer,
     identity::v1::{
+        change_feed_service_server::ChangeFeedServiceServer,
         identity_service_server::IdentityServiceServer, search_service_server::SearchServiceServer,
     },
     register::v1::{
@@ -32,8 +35,9 @@ use wire::{
 };
 
 use crate::{
-    app::{App, NoAnswer},
+    app::{App, NoAnswer, NoNews},
     client::Clients,
+    tide::Tide,
 };
 
 /// A request of more bytes is refused before it is read.
@@ -55,6 +59,10 @@ pub(crate) struct Shared {
     streaming: identity::Turns,
     /// The streams of lookups that are open.
     streams: Streams,
+    /// The streams of changes that are open.
+    following: Streams,
+    /// How far the register has come, for these.
+    pub(crate) tide: Tide,
 }
 
 impl Shared {
@@ -67,7 +75,8 @@ impl Shared {
         let telling = Semaphore::new(feed::TOLD_AT_ONCE_IN_ALL);
         let streaming = identity::Turns::new();
         let streams = Streams::new(identity::STREAMS_MAX);
-        Self { app, clients, lists, trust_domain, telling, streaming, streams }
+        let (following, tide) = (Streams::new(change_feed::STREAMS_MAX), Tide::new());
+        Self { app, clients, lists, trust_domain, telling, streaming, streams, following, tide }
     }
 
     /// Records a refusal, and gives the error with the record's index.
@@ -118,15 +127,38 @@ impl Shared {
             NoAnswer::Away => refuse(ErrorReason::RegisterUnavailable),
         }
     }
+
+    /// Nothing that a follower hears; what the policy refused is recorded.
+    async fn no_news(
+        &self,
+        deadline: Deadline,
+        access: &Access<'_>,
+        decision: &Decision,
+        reason: NoNews,
+    ) -> Status {
+        match reason {
+            NoNews::NothingAllowed => {
+                let denial = record::own(ErrorReason::NothingAllowed, "nothing-allowed");
+                self.refuse(deadline, access, decision, &denial, &[]).await
+            }
+            NoNews::UnknownPlace => refuse(ErrorReason::UnknownCursor),
+            NoNews::NotKept { oldest } => {
+                refuse_with(ErrorReason::CursorOutOfRange, &[("oldest_cursor", oldest)])
+            }
+            NoNews::Away => refuse(ErrorReason::RegisterUnavailable),
+        }
+    }
 }
 
 /// Adds what agencies call.
 pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
     let search = SearchServiceServer::new(search::Search(Arc::clone(&shared)));
+    let feed = ChangeFeedServiceServer::new(change_feed::ChangeFeed(Arc::clone(&shared)));
     let service = IdentityServiceServer::new(identity::Identity(shared));
     routes
         .add_service(service.max_decoding_message_size(MESSAGE_MAX))
         .add_service(search.max_decoding_message_size(MESSAGE_MAX))
+        .add_service(feed.max_decoding_message_size(MESSAGE_MAX))
 }
 
 /// Adds what contribution and exchange call.

@@ -1,11 +1,13 @@
 //! The use cases.
 
 mod apply;
+mod change_feed;
 mod coalesce;
 mod dispute;
 mod feed;
 mod find;
 mod lookup;
+mod sealed;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,6 +16,8 @@ use std::{
 };
 
 pub(crate) use apply::NotApplied;
+use change_feed::Following;
+pub(crate) use change_feed::{NotListed, PersonNews, Persons, Wanted};
 use coalesce::{Coalescer, Gone};
 pub(crate) use feed::{Heard, News, NoNews, Place};
 pub(crate) use find::{Listed, Page, Resolved, Search};
@@ -98,8 +102,9 @@ pub(crate) struct App {
     answer_valid: Duration,
     pub(crate) clock: Clock,
     entropy: Entropy,
-    /// The register's own key; see [`find`].
+    /// The register's own key; see [`find`] and [`sealed`].
     secret: [u8; 32],
+    following: Following,
     reads: Coalescer<Question, Option<Read>>,
     charges: Arc<Coalescer<Charge, Option<Vec<i64>>>>,
 }
@@ -127,8 +132,8 @@ impl App {
             async move { charge(&store, &charged).await }
         });
         let answer_valid = Duration::from_secs(config.answer_valid_seconds.into());
-        let charges = Arc::new(charges);
-        Self { store, budget, answer_valid, clock, entropy, secret, reads, charges }
+        let (charges, following) = (Arc::new(charges), Following::of(config));
+        Self { store, budget, answer_valid, clock, entropy, secret, following, reads, charges }
     }
 
     /// Start of the budget's window.

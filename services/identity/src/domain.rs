@@ -3,4 +3,5 @@
 pub(crate) mod apply;
 pub(crate) mod feed;
 pub(crate) mod find;
+pub(crate) mod listed;
 pub(crate) mod lookup;

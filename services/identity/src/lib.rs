@@ -14,7 +14,9 @@
 //! | `domain` | claims, facts and items of a lookup; checks of a contribution; what a follower hears |
 //! | `folding` | every record by the rules of authority of today |
 //! | `keying` | keys of every record, by which persons are found |
+//! | `retention` | old changes taken away |
 //! | `store` | the register, its feed and tokens, the guessing budget, loading a population |
+//! | `tide` | how far the register has come, for streams that wait for more |
 //!
 //! What holds here: nothing is read for a caller whose table allows nothing (I2); every requested item has
 //! one outcome (I3); a contribution is applied once (I4); the record is a fold of assertions (I5); hidden
@@ -26,7 +28,9 @@ mod client;
 mod domain;
 mod folding;
 mod keying;
+mod retention;
 mod store;
+mod tide;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -36,6 +40,7 @@ use std::{
 use ::store::{Migration, Store};
 use disclosure::{
     identity::v1::{
+        change_feed_service_server::SERVICE_NAME as CHANGE_FEED,
         identity_service_server::SERVICE_NAME as IDENTITY,
         search_service_server::SERVICE_NAME as SEARCH,
     },
@@ -55,7 +60,7 @@ pub use store::population::Newcomer;
 use tokio::task::AbortHandle;
 
 /// Names of the services that agencies call.
-pub const PUBLIC: [&str; 2] = [IDENTITY, SEARCH];
+pub const PUBLIC: [&str; 3] = [IDENTITY, SEARCH, CHANGE_FEED];
 
 /// Names of the services that our own services call.
 pub const INTERNAL: [&str; 2] = [REGISTER, FEED];
@@ -87,6 +92,10 @@ pub struct Config {
     pub authority_file: String,
     /// Lookups read in one statement, at most.
     pub batch_max: usize,
+    /// Days for which changes are told.
+    pub feed_retention_days: u32,
+    /// Persons that one connection follows by name, at most.
+    pub followed_max: u32,
     /// The policy service.
     pub policy: Peer,
     /// The access log.
@@ -208,6 +217,8 @@ impl Service {
             ("misses_max", config.misses_max),
             ("comparisons_max", config.comparisons_max),
             ("tries_per_name_max", config.tries_per_name_max),
+            ("feed_retention_days", config.feed_retention_days),
+            ("followed_max", config.followed_max),
         ] {
             if value == 0 {
                 return Err(Error::Zero(key));
@@ -237,7 +248,12 @@ impl Service {
         let folding = tokio::spawn(folding::keep_folded(service.clone(), folded)).abort_handle();
         let keyed = service.store.is_keyed_whole().await?;
         let keying = tokio::spawn(keying::give_keys(service.store.clone(), keyed)).abort_handle();
-        service.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend([folding, keying]);
+        let keeping = tokio::spawn(retention::keep_short(service.clone())).abort_handle();
+        let watched = service.clone();
+        let looking = async move { watched.shared.tide.look(&watched.store).await };
+        let looking = tokio::spawn(looking).abort_handle();
+        let tasks = [folding, keying, keeping, looking];
+        service.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
         Ok(service)
     }
 
@@ -248,6 +264,15 @@ impl Service {
     /// When the register cannot be read or written.
     pub async fn refold(&self) -> Result<Refolded, Error> {
         self.store.refold(&self.shared.app.clock).await
+    }
+
+    /// Takes away the changes that are older than they are to be told, and says how many. The service does so by itself, every
+    /// hour.
+    ///
+    /// # Errors
+    /// When the register cannot be read or written.
+    pub async fn take_old_changes_away(&self) -> Result<u64, Error> {
+        self.shared.app.take_old_changes_away().await
     }
 
     /// Opens the register alone, to load or check it.

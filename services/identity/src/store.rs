@@ -4,6 +4,7 @@
 pub(crate) mod apply;
 pub(crate) mod as_of;
 pub(crate) mod budget;
+pub(crate) mod change_feed;
 pub(crate) mod enter;
 pub(crate) mod feed;
 pub(crate) mod find;
@@ -11,6 +12,7 @@ pub(crate) mod keyed;
 pub(crate) mod lookup;
 pub(crate) mod population;
 pub(crate) mod refold;
+pub(crate) mod retention;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -70,6 +72,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "search",
         sqlite: include_str!("../migrations/sqlite/0008_search.sql"),
         postgres: include_str!("../migrations/postgres/0008_search.sql"),
+    },
+    Migration {
+        version: 11,
+        name: "change feed",
+        sqlite: include_str!("../migrations/sqlite/0011_change_feed.sql"),
+        postgres: include_str!("../migrations/postgres/0011_change_feed.sql"),
     },
 ];
 

@@ -2,6 +2,7 @@
 //! receipt, which is what can be checked afterwards.
 
 mod contributions;
+mod feed;
 mod search;
 mod stream;
 
@@ -18,6 +19,10 @@ use contract::{
 };
 pub use contributions::{
     GET_CONFLICT, HAND_OVER_CONFLICT, LIST_CONFLICTS, LIST_OUTCOMES, WITHDRAW_CONTRIBUTION,
+};
+pub use feed::{
+    Changes, FOLLOW_PERSONS, LIST_PERSON_CHANGES, LIST_PERSONS, PersonsPage, UNFOLLOW_PERSONS,
+    WATCH_PERSON_CHANGES, Watching,
 };
 use prost::Message;
 use prost_types::Timestamp;

@@ -3,8 +3,8 @@
 //! | module | job |
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
-//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `contribute` | calling them as an agency does |
 //! | `outcomes`, `conflicts` | what became of contributions, and who has to act where sources disagree |
+//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `follow`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
@@ -26,6 +26,7 @@ mod contribute;
 mod demo;
 mod evidence;
 mod explain;
+mod follow;
 mod ground;
 mod input;
 mod lookup;
@@ -102,6 +103,10 @@ enum Command {
     /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
     /// own.
     Search(Box<search::Arguments>),
+    /// Prints what changes in the register, as an agency that follows it is told: tokens, never a value.
+    ///
+    /// It ends with Ctrl-C, and goes on where it ended by its cursor file.
+    Follow(Box<follow::Arguments>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),
     /// Lists what became of the caller's contributions, and of conflicts about them, from a cursor on.
@@ -190,6 +195,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Explain(arguments) => runtime()?.block_on(explain::run(*arguments, out)),
         Command::Resolve(arguments) => runtime()?.block_on(resolve::run(*arguments, out)),
         Command::Search(arguments) => runtime()?.block_on(search::run(*arguments, out)),
+        Command::Follow(arguments) => runtime()?.block_on(follow::run(*arguments, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
         Command::Outcomes(arguments) => runtime()?.block_on(outcomes::list(*arguments, out)),
         Command::Withdraw(arguments) => runtime()?.block_on(outcomes::withdraw(*arguments, out)),

@@ -36,6 +36,7 @@
 //! ```
 
 pub mod codec;
+mod pages;
 mod recorder;
 pub mod streaming;
 
@@ -51,13 +52,15 @@ use contract::{
         SubmitContributionResponse, WithdrawContributionAnswer, WithdrawContributionResponse,
     },
     identity::v1::{
-        ExplainValueAnswer, ExplainValueResponse, FoundPerson, GetPersonAnswer, GetPersonResponse,
-        LookupStreamResponse, RecordedPerson, ResolvePersonAnswer, ResolvePersonResponse,
-        SearchPersonsAnswer, SearchPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
+        ExplainValueAnswer, ExplainValueResponse, FollowPersonsResponse, FollowedAnswer,
+        FoundPerson, GetPersonAnswer, GetPersonResponse, ListedPerson, LookupStreamResponse,
+        PersonChange, RecordedListedPerson, RecordedPerson, RecordedPersonChange,
+        ResolvePersonAnswer, ResolvePersonResponse, SearchPersonsAnswer, SearchPersonsResponse,
+        UnfollowPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
-        ListChangesResponse, ListVisibleAnswer, ListVisibleResponse, RecordedChange,
+        ListVisibleAnswer, ListVisibleResponse, RecordedChange,
     },
     r#type::v1::ErrorReason,
 };
@@ -317,6 +320,22 @@ impl Proven for RecordedChange {
     type Answer = FollowedChange;
 }
 
+impl Proven for RecordedPersonChange {
+    type Answer = PersonChange;
+}
+
+impl Proven for RecordedListedPerson {
+    type Answer = ListedPerson;
+}
+
+impl Proven for FollowPersonsResponse {
+    type Answer = FollowedAnswer;
+}
+
+impl Proven for UnfollowPersonsResponse {
+    type Answer = FollowedAnswer;
+}
+
 /// The bytes of a response that may be sent. Made from [`Disclosed`] and from nothing else.
 pub struct Released<R> {
     bytes: Bytes,
@@ -387,24 +406,6 @@ fn details(status: &tonic::Status) -> Vec<u8> {
         server::error::refuse(ErrorReason::Internal).details().to_vec()
     } else {
         status.details().to_vec()
-    }
-}
-
-impl Released<ListChangesResponse> {
-    /// A page: each of its changes may leave, and what else is on it is about nobody.
-    pub fn page(
-        changes: Vec<Disclosed<FollowedChange>>,
-        next_cursor: String,
-        end_reached: bool,
-        seen_time: Option<prost_types::Timestamp>,
-    ) -> Self {
-        let mut bytes = BytesMut::new();
-        for change in changes {
-            put(&mut bytes, 1, &Released::<RecordedChange>::from(change).bytes);
-        }
-        let rest = ListChangesResponse { changes: Vec::new(), next_cursor, end_reached, seen_time };
-        bytes.put_slice(&rest.encode_to_vec());
-        Self { bytes: bytes.freeze(), of: PhantomData }
     }
 }
 

@@ -64,7 +64,7 @@ impl Streams {
 
 /// What goes to the transport.
 enum Sent<R> {
-    /// A response, with the place of its message.
+    /// A response, with the place of its message, or its own.
     Response(Released<R>, OwnedSemaphorePermit),
     /// The end of the stream.
     End(Result<(), Status>),
@@ -177,6 +177,73 @@ impl<T, R> Messages<T, R> {
                 else => return ended,
             }
         }
+    }
+}
+
+/// How a caller is told on a stream that it opened by one request.
+pub struct Telling<R> {
+    sender: mpsc::Sender<Sent<R>>,
+    places: Arc<Semaphore>,
+    closing: Closing,
+}
+
+/// The place of a message that is not made yet.
+pub struct Place(OwnedSemaphorePermit);
+
+/// Starts to tell: `telling` makes the messages and ends the stream. At most `ahead_max` of them are made that the transport has
+/// not taken; so nothing is read for a caller that stalls, and nobody waits for it (I11).
+pub fn tell<R, F>(
+    (deadline, closing): (Deadline, Closing),
+    ahead_max: usize,
+    telling: impl FnOnce(Telling<R>) -> F,
+) -> Responses<R>
+where
+    R: Send + 'static,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    let (sender, sent) = mpsc::channel(ahead_max + 1);
+    let places = Arc::new(Semaphore::new(ahead_max));
+    let telling = telling(Telling { sender: sender.clone(), places, closing });
+    let work = async move {
+        let end = deadline.bounds(telling).await;
+        // Nobody is there any more when this fails.
+        let _gone = sender.send(Sent::End(end)).await;
+    };
+    tokio::spawn(Trace::go_on(work).in_current_span());
+    Responses { sent, ended: false }
+}
+
+impl<R> Telling<R> {
+    /// Waits until the transport takes another message; none when the caller has gone away.
+    ///
+    /// # Errors
+    /// OVERLOADED when the server stops.
+    pub async fn place(&self) -> Result<Option<Place>, Status> {
+        tokio::select! {
+            biased;
+            ended = self.ends() => ended.map(|()| None),
+            place = Arc::clone(&self.places).acquire_owned() => {
+                let place = place.map_err(|_closed| refuse(ErrorReason::Internal))?;
+                Ok(Some(Place(place)))
+            }
+        }
+    }
+
+    /// Waits until the caller has gone away, or the server stops.
+    ///
+    /// # Errors
+    /// OVERLOADED when the server stops.
+    pub async fn ends(&self) -> Result<(), Status> {
+        tokio::select! {
+            () = self.closing.begins() => Err(refuse(ErrorReason::Overloaded)),
+            () = self.sender.closed() => Ok(()),
+        }
+    }
+
+    /// Sends a message.
+    pub async fn send(&self, message: Released<R>, Place(place): Place) {
+        // Each place has room; nobody is there any more when this fails.
+        let _gone = self.sender.send(Sent::Response(message, place)).await;
     }
 }
 

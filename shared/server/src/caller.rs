@@ -154,6 +154,27 @@ const METHODS: &[Method] = &[
         Priority::Bulk,
         &[OpenTo::Systems],
     ),
+    (
+        "/lienthong.identity.v1.ChangeFeedService/FollowPersons",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.identity.v1.ChangeFeedService/ListPersonChanges",
+        Priority::Bulk,
+        &[OpenTo::Systems],
+    ),
+    ("/lienthong.identity.v1.ChangeFeedService/ListPersons", Priority::Bulk, &[OpenTo::Systems]),
+    (
+        "/lienthong.identity.v1.ChangeFeedService/UnfollowPersons",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
+        "/lienthong.identity.v1.ChangeFeedService/WatchPersonChanges",
+        Priority::Bulk,
+        &[OpenTo::Systems],
+    ),
     ("/lienthong.identity.v1.SearchService/ResolvePerson", Priority::Ordinary, &[OpenTo::Systems]),
     ("/lienthong.identity.v1.SearchService/SearchPersons", Priority::Ordinary, &[OpenTo::Systems]),
     (
@@ -243,8 +264,11 @@ const METHODS: &[Method] = &[
     ),
 ];
 
-/// Those of them on which the caller goes on asking: a stream lasts as long as `stream_max_seconds` says.
-const STREAMS: &[&str] = &["/lienthong.identity.v1.IdentityService/LookupStream"];
+/// Those of them on which the caller goes on asking, or is told: a stream lasts as long as `stream_max_seconds` says.
+const STREAMS: &[&str] = &[
+    "/lienthong.identity.v1.IdentityService/LookupStream",
+    "/lienthong.identity.v1.ChangeFeedService/WatchPersonChanges",
+];
 
 /// What every server answers.
 const EVERYWHERE: &[Method] = &[

@@ -290,6 +290,16 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Không có mâu thuẫn nào như vậy thuộc trách nhiệm giải quyết của bên gọi.",
             "There is no such conflict that the caller has to decide.",
         ),
+        ErrorReason::CursorOutOfRange => (
+            Code::OutOfRange,
+            "Các thay đổi sau con trỏ này không còn được lưu; con trỏ cũ nhất được kèm theo.",
+            "The changes after this cursor are not kept any more; the oldest cursor is given.",
+        ),
+        ErrorReason::FollowedFull => (
+            Code::ResourceExhausted,
+            "Danh sách người được theo dõi đã đầy.",
+            "The list of followed persons is full.",
+        ),
     }
 }
 

@@ -118,6 +118,7 @@ impl World {
         settings.identity.log_key_file = self.file("log.vkey");
         settings.identity.misses_max = self.options.misses_max;
         settings.identity.misses_window_seconds = 3_600;
+        settings.identity.followed_max = self.options.followed_max;
         settings.identity.policy = peer(&self.to_policy, "policy");
         settings.identity.audit = peer(&self.to_audit, "audit");
         settings.server.drain_max_seconds = self.options.drain_max_seconds;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use contract::{
     contribution::v1::submit_contribution_request::Event,
-    database::v1::PersonChanged,
+    database::v1::{DiscrepancyKind, PersonChanged, event::Kind},
     exchange::v1::ListRoutesRequest,
     r#type::v1::{Identifier, IdentifierKind},
 };
@@ -158,6 +158,27 @@ async fn a_register_that_was_set_back_is_noticed_and_followed_on(engine: Engine)
     whole.all.stop().await;
 }
 
+/// The register keeps changes for three years: whoever comes later is told that there is a gap, and what is kept.
+async fn a_follower_that_was_behind_for_too_long_is_told_of_the_gap(engine: Engine) {
+    let (whole, listener, _running) = followed(engine).await;
+    whole.hands.step(time::Duration::days(1_100));
+    let taken = whole.all.identity().take_old_changes_away().await.unwrap();
+    assert_eq!(taken, 300, "the population that was loaded");
+    let whole = whole.restarted(&["UPDATE follower SET cursor = '7.1767225600000000'"]).await;
+    let letter = until(async || letters(&whole).await.pop()).await;
+    assert_eq!(
+        (letter.reason.as_str(), letter.about.as_str(), letter.owner.as_str()),
+        ("CHANGES_NOT_KEPT", "7.1767225600000000", "Z09.RESIDENCE")
+    );
+    let told = until(async || listener.told.lock().unwrap().pop()).await;
+    let Some(Kind::Discrepancy(gap)) = told.kind else { panic!("it is told of the gap") };
+    assert_eq!(gap.discrepancy(), DiscrepancyKind::Gap);
+    assert_eq!(progress(&whole, "residence").await.followed.as_deref(), Some(BEGIN));
+    let version = born(&whole, "b-1").await;
+    assert_eq!(heard(&listener, 1).await[0].1.version, version);
+    whole.all.stop().await;
+}
+
 async fn a_follower_looks_up_whom_it_hears_of_by_the_token(engine: Engine) {
     let mut prepared = Prepared::new(engine).await;
     let database = Reference::start(&prepared, "residence", engine).await;
@@ -278,5 +299,6 @@ on_both_engines!(
     i4_what_is_told_again_is_the_same_event,
     i11_a_follower_that_hangs_delays_no_other,
     a_register_that_was_set_back_is_noticed_and_followed_on,
+    a_follower_that_was_behind_for_too_long_is_told_of_the_gap,
     a_follower_looks_up_whom_it_hears_of_by_the_token,
 );

@@ -16,6 +16,7 @@ mod bad_input;
 mod budget;
 mod bulk;
 mod canary;
+mod change_feed;
 mod conflict;
 mod contribution;
 mod exchange;

@@ -2,11 +2,11 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use contract::database::v1::{PersonChanged, event::Kind};
+use contract::database::v1::{DiscrepancyKind, PersonChanged, event::Kind};
 use futures::FutureExt as _;
 use tokio::sync::watch;
 
-use super::{HELD_AFTER, Step, Work};
+use super::{HELD_AFTER, Step, Work, pull::discrepancy};
 use crate::{
     Error,
     client::{self, News, NoNews},
@@ -59,6 +59,7 @@ impl Work {
                 if heaped { Ok(Step::Idle) } else { self.tell(from, news).await }
             }
             Err(NoNews::UnknownCursor) => self.register_set_back(follow, from).await,
+            Err(NoNews::NotKept(oldest)) => self.register_forgot(from, oldest).await,
             Err(NoNews::NotNow(reason)) => Ok(Step::Failed(reason)),
             Err(NoNews::Refused(reason)) => {
                 if self.store.withdraw(database).await? {
@@ -114,11 +115,25 @@ impl Work {
         noted(database, REASON, new);
         Ok(Step::Failed(REASON))
     }
+
+    /// The database was behind for so long that the register keeps not all that it was to be told. It is told that there is a
+    /// gap, and what is kept; its owner must look everybody up anew whom it follows.
+    async fn register_forgot(&self, from: Option<String>, oldest: String) -> Result<Step, Error> {
+        const REASON: &str = "CHANGES_NOT_KEPT";
+        let (database, begun) = (&self.route.database, from.clone().unwrap_or_default());
+        let (id, gap) = discrepancy(&format!("gap/{begun}"), "", DiscrepancyKind::Gap);
+        let event = client::kept(&id, gap, self.clock.now_us());
+        let letter = Some(self.letter(REASON, &begun));
+        let told = Told { from, cursor: oldest, events: vec![(id, event)], letter };
+        let new = self.store.follow(database, told).await?.unwrap_or_default();
+        noted(database, REASON, new);
+        Ok(Step::Failed(REASON))
+    }
 }
 
 /// An event whose id is the same whenever the same is told: a page that is listed again is told once.
 fn kept(told: PersonChanged, known_at_us: i64) -> (String, Vec<u8>) {
-    let PersonChanged { token, version, items } = &told;
+    let PersonChanged { token, version, items, .. } = &told;
     let id = event_id("changed", &format!("{token}/{version}/{}", items.join(",")));
     let event = client::kept(&id, Kind::PersonChanged(told), known_at_us);
     (id, event)

@@ -201,7 +201,7 @@ fn told(change_id: &str, outcome: Outcome) -> (String, Kind) {
     (id, Kind::ChangeDecided(decided))
 }
 
-fn discrepancy(key: &str, change_id: &str, kind: DiscrepancyKind) -> (String, Kind) {
+pub(super) fn discrepancy(key: &str, change_id: &str, kind: DiscrepancyKind) -> (String, Kind) {
     let discrepancy = Discrepancy {
         change_id: change_id.to_owned(),
         item: String::new(),

@@ -56,6 +56,8 @@ pub(crate) struct Changed {
 pub(crate) enum NoNews {
     /// The register never gave the cursor.
     UnknownCursor,
+    /// Changes after the cursor are not kept any more; the oldest that are begin at this one.
+    NotKept(String),
     /// It may not be told, for this stable reason: people put it right.
     Refused(&'static str),
     /// Not now, for this stable reason: later the same.
@@ -82,9 +84,11 @@ pub(crate) async fn news(
     let page = deadline.bounds(client.list_changes(deadline.request(request))).await;
     let page = page.map_err(|status| no_news(&status))?.into_inner();
     let changed = |recorded: RecordedChange| {
-        let FollowedChange { token, version, items, known_time } = recorded.answer?;
+        let change = recorded.answer?;
+        let FollowedChange { token, version, items, known_time, kind, bulk_job } = change;
         let known_at_us = known_time.map(micros)?;
-        Some(Changed { told: PersonChanged { token, version, items }, known_at_us })
+        let told = PersonChanged { token, version, items, kind, bulk_job };
+        Some(Changed { told, known_at_us })
     };
     let changes = page.changes.into_iter().map(changed).collect::<Option<_>>();
     Ok(News {
@@ -96,10 +100,15 @@ pub(crate) async fn news(
 }
 
 fn no_news(status: &Status) -> NoNews {
-    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
-    let is = |known: &ErrorReason| reason.as_deref() == Some(name(*known));
+    let details = status.get_error_details();
+    let info = details.error_info();
+    let is = |known: &ErrorReason| info.is_some_and(|info| info.reason == name(*known));
     if is(&ErrorReason::UnknownCursor) {
         return NoNews::UnknownCursor;
+    }
+    let oldest = info.and_then(|info| info.metadata.get("oldest_cursor"));
+    if let Some(oldest) = oldest.filter(|_| is(&ErrorReason::CursorOutOfRange)) {
+        return NoNews::NotKept(oldest.clone());
     }
     if let Some(refused) = REFUSED.into_iter().find(is) {
         return NoNews::Refused(name(refused));

@@ -19,7 +19,7 @@ use wire::{
     record, timestamp_us,
 };
 
-use super::Shared;
+use super::{Shared, change_feed};
 use crate::app::{Heard, News, NoNews, Place};
 
 const LIST_CHANGES: &str = "/lienthong.register.v1.FeedService/ListChanges";
@@ -120,12 +120,14 @@ impl Call<'_> {
         heard: Heard,
         token: String,
     ) -> Result<Disclosed<FollowedChange>, Status> {
-        let Heard { person_id, version, known_at_us, facts, row } = heard;
+        let Heard { person_id, version, known_at_us, facts, row, kind, bulk_job } = heard;
         let answer = Answer::new(&FollowedChange {
             token,
             version,
             items: row.items.iter().map(|decided| decided.item.clone()).collect(),
             known_time: Some(timestamp_us(known_at_us)),
+            kind: change_feed::kind(kind).into(),
+            bulk_job: bulk_job.unwrap_or_default(),
         });
         let outcome = AccessOutcome::Answered;
         let decided = record::answered(decision, outcome, Some(&person_id), facts, Some(&row));
@@ -137,13 +139,6 @@ impl Call<'_> {
     }
 
     async fn no_news(&self, decision: &Decision, reason: NoNews) -> Status {
-        match reason {
-            NoNews::NothingAllowed => {
-                let denial = record::own(ErrorReason::NothingAllowed, "nothing-allowed");
-                self.shared.refuse(self.deadline, &self.access, decision, &denial, &[]).await
-            }
-            NoNews::UnknownPlace => refuse(ErrorReason::UnknownCursor),
-            NoNews::Away => refuse(ErrorReason::RegisterUnavailable),
-        }
+        self.shared.no_news(self.deadline, &self.access, decision, reason).await
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use decide::DecisionTable;
 use model::{Assertion, AuthorityInForce};
 use server::Deadline;
+use time::Date;
 use wire::policy::Decision;
 
 use super::App;
@@ -14,7 +15,7 @@ use crate::{
         feed::Change,
         lookup::{relative, sees_protected},
     },
-    store::RegisterStore,
+    store::{RegisterStore, feed::Changes},
 };
 
 /// What a follower hears from a place on.
@@ -28,12 +29,17 @@ pub(crate) struct News {
 }
 
 /// Why a follower hears nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NoNews {
     /// The rules allow none of the items, whoever the person is.
     NothingAllowed,
     /// The register was never at that place: it was set back.
     UnknownPlace,
+    /// Not all the changes after that place are kept.
+    NotKept {
+        /// The oldest place from which they are, as the follower may send it.
+        oldest: String,
+    },
     /// The register did not answer.
     Away,
 }
@@ -52,38 +58,65 @@ impl App {
             return Err(NoNews::NothingAllowed);
         }
         let store = self.store.until(deadline.at());
-        let away = |error: crate::Error| {
-            tracing::error!(kind = super::kind(&error), "the changes could not be read");
-            NoNews::Away
-        };
         let Some(after) = after else {
             let seen = store.newest().await.map_err(away)?;
             return Ok(News { heard: Vec::new(), seen, end_reached: true });
         };
         let changes = store.changes(&after, most).await.map_err(away)?;
-        let changes = changes.ok_or(NoNews::UnknownPlace)?;
-        let unsaid = unsaid(&store, &changes, table).await.map_err(away)?;
-        let (today, none) = (self.clock.today(), HashSet::new());
-        let hears = |change: &Change| {
-            change.heard(table, unsaid.get(&change.version).unwrap_or(&none), today)
+        let changes = match changes {
+            Changes::Found(changes) => changes,
+            Changes::UnknownPlace => return Err(NoNews::UnknownPlace),
+            Changes::NotKept => {
+                let oldest = store.floor().await.map_err(away)?.to_string();
+                return Err(NoNews::NotKept { oldest });
+            }
         };
-        let heard: Vec<Heard> = changes.iter().filter_map(hears).collect();
-        let mut tokens = HashMap::new();
-        if !heard.is_empty() {
-            let persons: Vec<&str> = heard.iter().map(|heard| heard.person_id.as_str()).collect();
-            let issued = store.tokens(&decision.connection, &persons, &self.entropy).await;
-            tokens = issued.map_err(away)?;
-        }
-        let named = |heard: Heard| {
-            let token = tokens.get(&heard.person_id).cloned().ok_or(NoNews::Away)?;
-            Ok((heard, token))
-        };
+        let heard = self.heard(&store, &changes, table).await.map_err(away)?;
         Ok(News {
-            heard: heard.into_iter().map(named).collect::<Result<_, _>>()?,
+            heard: self.named(&store, &decision.connection, heard).await?,
             seen: changes.last().map_or(after, Change::place),
             end_reached: changes.len() < most.into(),
         })
     }
+
+    /// What is heard of these changes under a table.
+    pub(super) async fn heard(
+        &self,
+        store: &RegisterStore,
+        changes: &[Change],
+        table: &DecisionTable,
+    ) -> Result<Vec<Heard>, crate::Error> {
+        let (today, none) = (self.clock.today(), HashSet::new());
+        let unsaid = unsaid(store, changes, table, today).await?;
+        let hears = |change: &Change| {
+            change.heard(table, unsaid.get(&change.version).unwrap_or(&none), today)
+        };
+        Ok(changes.iter().filter_map(hears).collect())
+    }
+
+    /// What is heard, each with the person's token for this connection.
+    pub(super) async fn named(
+        &self,
+        store: &RegisterStore,
+        connection: &str,
+        heard: Vec<Heard>,
+    ) -> Result<Vec<(Heard, String)>, NoNews> {
+        if heard.is_empty() {
+            return Ok(Vec::new());
+        }
+        let persons: Vec<&str> = heard.iter().map(|heard| heard.person_id.as_str()).collect();
+        let tokens = store.tokens(connection, &persons, &self.entropy).await.map_err(away)?;
+        let named = |heard: Heard| {
+            let token = tokens.get(&heard.person_id).cloned().ok_or(NoNews::Away)?;
+            Ok((heard, token))
+        };
+        heard.into_iter().map(named).collect()
+    }
+}
+
+pub(super) fn away(error: crate::Error) -> NoNews {
+    tracing::error!(kind = super::kind(&error), "the changes could not be read");
+    NoNews::Away
 }
 
 /// The items of which a follower that may not know of protected persons hears nothing, by version (I7).
@@ -91,8 +124,12 @@ async fn unsaid(
     store: &RegisterStore,
     changes: &[Change],
     table: &DecisionTable,
+    today: Date,
 ) -> Result<HashMap<u64, HashSet<String>>, crate::Error> {
-    let naming: Vec<&Change> = changes.iter().filter(|c| c.names_others(table)).collect();
+    // Of whom nothing is heard nothing is read, or the statements would tell that there is somebody.
+    let looked_at =
+        |change: &&Change| change.names_others(table) && change.is_visible(table, today);
+    let naming: Vec<&Change> = changes.iter().filter(looked_at).collect();
     if naming.is_empty() || sees_protected(table) {
         return Ok(HashMap::new());
     }

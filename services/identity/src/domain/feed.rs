@@ -6,10 +6,66 @@ use std::{
 };
 
 use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
-use model::{Assertion, AuthorityInForce, GoldenRecord, fold};
+use model::{Assertion, AuthorityInForce, GoldenRecord, Says, fold};
 use time::Date;
 
 use super::lookup::{fact, names_others, stated, without};
+
+/// What a change is, whatever items it touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChangeKind {
+    /// The person comes into the register.
+    Registered,
+    /// Something new is said.
+    Changed,
+    /// What was said is corrected.
+    Corrected,
+    /// What was so ends, and nothing is said in its place.
+    Ended,
+    /// What was said counts as never said, or again.
+    Annulled,
+    /// By other rules of authority what was said is another record.
+    Refolded,
+}
+
+impl ChangeKind {
+    const ALL: [Self; 6] = [
+        Self::Registered,
+        Self::Changed,
+        Self::Corrected,
+        Self::Ended,
+        Self::Annulled,
+        Self::Refolded,
+    ];
+
+    /// That of a contribution about somebody who is known, by what it says.
+    pub(crate) fn of(corrects: bool, says: impl Iterator<Item = Says>) -> Self {
+        let mut says = says.peekable();
+        let ends = says.peek().is_some() && says.all(|says| says == Says::Ends);
+        match (corrects, ends) {
+            (true, _) => Self::Corrected,
+            (false, true) => Self::Ended,
+            (false, false) => Self::Changed,
+        }
+    }
+
+    /// As it is kept.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Changed => "changed",
+            Self::Corrected => "corrected",
+            Self::Ended => "ended",
+            Self::Annulled => "annulled",
+            Self::Refolded => "refolded",
+        }
+    }
+
+    /// The kind that was kept; none of one that a newer program wrote and this one does not know.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
 
 /// A change of a person's record.
 pub(crate) struct Change {
@@ -25,6 +81,10 @@ pub(crate) struct Change {
     pub(crate) rules: String,
     /// See `rules`.
     pub(crate) rules_before: String,
+    /// What it is; none where that was not kept.
+    pub(crate) kind: Option<ChangeKind>,
+    /// The job that changed many persons, if it was one.
+    pub(crate) bulk_job: Option<String>,
 }
 
 /// A place in the register's history: a version and when it was learnt, so that another history is not taken for it.
@@ -52,6 +112,44 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Before the first change.
+    pub(crate) const START: Self = Self { version: 0, known_at_us: 0 };
+}
+
+/// Where an agency that follows goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// The place after which it goes on.
+    pub(crate) place: Place,
+    /// Everything after it was learnt later than this, as clocks go, microseconds since 1970.
+    pub(crate) after_us: i64,
+}
+
+impl Cursor {
+    /// As it is written.
+    pub(crate) fn to_bytes(&self) -> [u8; 24] {
+        let Place { version, known_at_us } = self.place;
+        let mut bytes = [0; 24];
+        let parts = [version.to_be_bytes(), known_at_us.to_be_bytes(), self.after_us.to_be_bytes()];
+        for (to, from) in bytes.iter_mut().zip(parts.as_flattened()) {
+            *to = *from;
+        }
+        bytes
+    }
+
+    /// A cursor at the beginning of these bytes, and what comes after it.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (version, rest) = bytes.split_first_chunk::<8>()?;
+        let (known_at_us, rest) = rest.split_first_chunk::<8>()?;
+        let (after_us, rest) = rest.split_first_chunk::<8>()?;
+        let (version, known_at_us) =
+            (u64::from_be_bytes(*version), i64::from_be_bytes(*known_at_us));
+        let place = Place { version, known_at_us };
+        Some((Self { place, after_us: i64::from_be_bytes(*after_us) }, rest))
+    }
+}
+
 /// What a follower hears of a change.
 pub(crate) struct Heard {
     /// The person.
@@ -64,6 +162,17 @@ pub(crate) struct Heard {
     pub(crate) facts: Vec<String>,
     /// The row, of which only the items that are told are left.
     pub(crate) row: TableAnswer,
+    /// What the change is; none where that was not kept.
+    pub(crate) kind: Option<ChangeKind>,
+    /// The job that changed many persons, if it was one.
+    pub(crate) bulk_job: Option<String>,
+}
+
+impl Heard {
+    /// The place right after the change.
+    pub(crate) fn place(&self) -> Place {
+        Place { version: self.version, known_at_us: self.known_at_us }
+    }
 }
 
 impl Change {
@@ -105,7 +214,14 @@ impl Change {
             known_at_us: self.known_at_us,
             facts: stated(&self.record, table, today),
             row: TableAnswer { visible: true, items },
+            kind: self.kind,
+            bulk_job: self.bulk_job.clone(),
         })
+    }
+
+    /// Whether a caller under this table may know of the person.
+    pub(crate) fn is_visible(&self, table: &DecisionTable, today: Date) -> bool {
+        table.resolve(|name| fact(&self.record, name, today)).visible
     }
 
     /// The items about other persons that look the same before and after it to whoever may not know of hidden ones: who
@@ -178,6 +294,8 @@ mod tests {
             record: fold("p", protected, &[], &AuthorityInForce::default()),
             rules: String::new(),
             rules_before: String::new(),
+            kind: Some(ChangeKind::Changed),
+            bulk_job: None,
         }
     }
 
@@ -214,6 +332,21 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_is_what_is_said_and_is_read_as_it_is_kept() {
+        use Says::{Ends, Holds};
+        let kind = |corrects, says: &[Says]| ChangeKind::of(corrects, says.iter().copied());
+        assert_eq!(kind(true, &[Ends]), ChangeKind::Corrected);
+        assert_eq!(kind(false, &[Ends, Ends]), ChangeKind::Ended);
+        assert_eq!(kind(false, &[Ends, Holds]), ChangeKind::Changed);
+        assert_eq!(kind(false, &[Holds]), ChangeKind::Changed);
+        assert_eq!(kind(false, &[]), ChangeKind::Changed);
+        for kind in ChangeKind::ALL {
+            assert_eq!(ChangeKind::parse(kind.name()), Some(kind));
+        }
+        assert_eq!(ChangeKind::parse("of a newer program"), None);
+    }
+
+    #[test]
     fn a_cursor_is_written_in_one_way() {
         for place in [
             Place { version: 0, known_at_us: 0 },
@@ -225,6 +358,16 @@ mod tests {
         for cursor in ["", "7", "7.", ".7", "+7.1", "7.+1", "07.1", "7.01", "0.1", "7.1 ", "7.1.1"]
         {
             assert_eq!(Place::parse(cursor), None, "`{cursor}`");
+        }
+    }
+
+    #[test]
+    fn what_an_agency_holds_is_read_as_it_was_written() {
+        for place in [Place::START, Place { version: u64::MAX, known_at_us: i64::MIN }] {
+            let cursor = Cursor { place, after_us: 1_795_000_000_000_000 };
+            let bytes = [&cursor.to_bytes()[..], b"rest"].concat();
+            assert_eq!(Cursor::parse(&bytes), Some((cursor, &b"rest"[..])));
+            assert_eq!(Cursor::parse(bytes.get(..23).unwrap()), None);
         }
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use store::{Sql, Transaction};
 
 use super::{field, find::write_keys, stored};
-use crate::Error;
+use crate::{Error, domain::feed::ChangeKind};
 
 /// Writers take their turn here; the version they take is theirs alone.
 const LOCK: Sql = Sql {
@@ -54,13 +54,13 @@ const ASSERTIONS: Sql = Sql {
                source text, contribution_id text, valid_from text, known_at_us bigint, version bigint, says text, event text)",
 };
 const CHANGES: Sql = Sql {
-    sqlite: "INSERT INTO change (version, person_id, items, known_at_us, authority) \
+    sqlite: "INSERT INTO change (version, person_id, items, known_at_us, authority, kind, bulk_job) \
              SELECT value ->> 'version', value ->> 'person_id', value ->> 'items', value ->> 'known_at_us', \
-             value ->> 'authority' FROM json_each(?)",
-    postgres: "INSERT INTO change (version, person_id, items, known_at_us, authority) \
-               SELECT version, person_id, items, known_at_us, authority \
-               FROM jsonb_to_recordset($1::text::jsonb) AS t \
-               (version bigint, person_id text, items text, known_at_us bigint, authority text)",
+             value ->> 'authority', value ->> 'kind', value ->> 'bulk_job' FROM json_each(?)",
+    postgres: "INSERT INTO change (version, person_id, items, known_at_us, authority, kind, bulk_job) \
+               SELECT version, person_id, items, known_at_us, authority, kind, bulk_job \
+               FROM jsonb_to_recordset($1::text::jsonb) AS t (version bigint, person_id text, items text, \
+               known_at_us bigint, authority text, kind text, bulk_job text)",
 };
 
 /// A person to be written.
@@ -73,6 +73,10 @@ pub(crate) struct Entered {
     touched: BTreeSet<String>,
     /// The rules by which the record is folded.
     authority: String,
+    /// What the change is.
+    kind: ChangeKind,
+    /// The job that changes many persons, if it is one.
+    bulk_job: Option<String>,
 }
 
 impl Entered {
@@ -88,7 +92,8 @@ impl Entered {
         let record = fold(&person_id, protected, &assertions, rules);
         let touched = record.items.keys().cloned().collect();
         let authority = rules.id().to_owned();
-        Self { identifiers, assertions, record, version, touched, authority }
+        let (kind, bulk_job) = (ChangeKind::Registered, None);
+        Self { identifiers, assertions, record, version, touched, authority, kind, bulk_job }
     }
 
     /// A person of the register, who was `before`, of whom `assertions` are new and `record` is the fold of all there are.
@@ -103,7 +108,18 @@ impl Entered {
         let other = |item: &&String| before.values(item) != record.values(item);
         let touched = items.filter(other).cloned().collect();
         let (record, authority) = (GoldenRecord { version, ..record }, rules.id().to_owned());
-        Self { identifiers: Vec::new(), assertions, record, version, touched, authority }
+        let (identifiers, kind, bulk_job) = (Vec::new(), ChangeKind::Changed, None);
+        Self { identifiers, assertions, record, version, touched, authority, kind, bulk_job }
+    }
+
+    /// The same, as a change of this kind.
+    pub(super) fn of_kind(self, kind: ChangeKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same, as one of many that a job changes.
+    pub(super) fn of_job(self, bulk_job: String) -> Self {
+        Self { bulk_job: Some(bulk_job), ..self }
     }
 
     /// The same, with numbers that nobody has or had.
@@ -159,6 +175,8 @@ struct ChangeRow<'a> {
     items: String,
     known_at_us: i64,
     authority: &'a str,
+    kind: &'static str,
+    bulk_job: Option<&'a str>,
 }
 
 /// Writes new persons and moves the register to `last`.
@@ -210,7 +228,16 @@ async fn history(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<()
         }
         let (items, known_at_us) = (serde_json::to_string(&person.touched)?, last.known_at_us);
         let authority = person.authority.as_str();
-        changes.push(ChangeRow { version, person_id, items, known_at_us, authority });
+        let (kind, bulk_job) = (person.kind.name(), person.bulk_job.as_deref());
+        changes.push(ChangeRow {
+            version,
+            person_id,
+            items,
+            known_at_us,
+            authority,
+            kind,
+            bulk_job,
+        });
     }
     // Also of a record that looks as before: its keys say that they are of this version.
     write_keys(tx, persons.iter().map(|person| (&person.record, person.version))).await?;

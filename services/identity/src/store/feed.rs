@@ -9,7 +9,7 @@ use store::{Sql, Value};
 use super::{RegisterStore, field, record, stored};
 use crate::{
     Error,
-    domain::feed::{Change, Place},
+    domain::feed::{Change, ChangeKind, Place},
 };
 
 // Whoever writes holds the row of the register until it commits, so no lower version can appear after a higher one was
@@ -17,13 +17,13 @@ use crate::{
 const AFTER: Sql = Sql {
     sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
              SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
-             ORDER BY b.version DESC LIMIT 1), '') \
-             FROM change c JOIN person p ON p.person_id = c.person_id \
+             ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+             FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
              WHERE c.version >= ? ORDER BY c.version LIMIT ?",
     postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
                SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
-               ORDER BY b.version DESC LIMIT 1), '') \
-               FROM change c JOIN person p ON p.person_id = c.person_id \
+               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+               FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
                WHERE c.version >= $1 ORDER BY c.version LIMIT $2",
 };
 const NEWEST: Sql = Sql::same(
@@ -52,6 +52,39 @@ const BEARERS: Sql = Sql {
                JOIN person p ON p.person_id = t.person_id",
 };
 
+/// What was found after a place.
+pub(crate) enum Changes {
+    /// These, in order.
+    Found(Vec<Change>),
+    /// The register was never at that place: it was set back.
+    UnknownPlace,
+    /// Not all of them are kept any more.
+    NotKept,
+}
+
+/// The changes that are not told any more have no items. Up to where those are is read by the same statement, so that none
+/// is taken for one that touched nothing.
+pub(super) fn whole(changes: Vec<Change>, rows: &[store::QueryResult]) -> Result<Changes, Error> {
+    let floor = rows.first().map(|row| field::<i64>(row, 8)).transpose()?.unwrap_or_default();
+    let kept = changes.first().is_none_or(|first| first.version > floor.unsigned_abs());
+    Ok(if kept { Changes::Found(changes) } else { Changes::NotKept })
+}
+
+/// A change, in the columns of [`AFTER`].
+pub(super) fn change(row: &store::QueryResult) -> Result<Change, Error> {
+    let (version, items): (i64, String) = (field(row, 0)?, field(row, 1)?);
+    Ok(Change {
+        version: version.unsigned_abs(),
+        items: serde_json::from_str(&items)?,
+        known_at_us: field(row, 2)?,
+        record: record(&field::<String>(row, 3)?)?,
+        rules: field(row, 4)?,
+        rules_before: field(row, 5)?,
+        kind: field::<Option<String>>(row, 6)?.as_deref().and_then(ChangeKind::parse),
+        bulk_job: field(row, 7)?,
+    })
+}
+
 impl RegisterStore {
     /// Where the register is.
     pub(crate) async fn newest(&self) -> Result<Place, Error> {
@@ -61,37 +94,21 @@ impl RegisterStore {
         Ok(Place { version: version.unsigned_abs(), known_at_us: field(row, 1)? })
     }
 
-    /// The changes after a place, at most so many, each with the person as it is now. None when the register never was
-    /// at that place.
-    pub(crate) async fn changes(
-        &self,
-        after: &Place,
-        most: u16,
-    ) -> Result<Option<Vec<Change>>, Error> {
+    /// The changes after a place, at most so many, each with the person as it is now.
+    pub(crate) async fn changes(&self, after: &Place, most: u16) -> Result<Changes, Error> {
         // The change at the place is read, too: a register that was set back has another one there, or none.
         let values = vec![stored(after.version).into(), (i64::from(most) + 1).into()];
         let rows = self.store.read(&AFTER, values).await?;
-        let one = |row: &store::QueryResult| {
-            let (version, items): (i64, String) = (field(row, 0)?, field(row, 1)?);
-            Ok(Change {
-                version: version.unsigned_abs(),
-                items: serde_json::from_str(&items)?,
-                known_at_us: field(row, 2)?,
-                record: record(&field::<String>(row, 3)?)?,
-                rules: field(row, 4)?,
-                rules_before: field(row, 5)?,
-            })
-        };
-        let mut changes = rows.iter().map(one).collect::<Result<Vec<Change>, Error>>()?;
+        let mut changes = rows.iter().map(change).collect::<Result<Vec<Change>, Error>>()?;
         if after.version > 0 {
             let there = changes.first().is_some_and(|change| change.place() == *after);
             if !there {
-                return Ok(None);
+                return Ok(Changes::UnknownPlace);
             }
             changes.remove(0);
         }
         changes.truncate(most.into());
-        Ok(Some(changes))
+        whole(changes, &rows)
     }
 
     /// The tokens of persons for a connection, by person; those that have none yet are given one.

@@ -106,6 +106,7 @@ impl Newcomer {
         let assertions = assertions.collect();
         let old = self.old_number.map(Identifier::OldNumber9);
         let numbers = std::iter::once(Identifier::PersonalNumber(self.number)).chain(old).collect();
-        Entered::new(person_id, self.protected, numbers, assertions, version, rules)
+        let entered = Entered::new(person_id, self.protected, numbers, assertions, version, rules);
+        entered.of_job(format!("load/{contribution_id}"))
     }
 }

@@ -9,7 +9,7 @@ use super::{
     enter::{Entered, amend, lock},
     field, only, record,
 };
-use crate::Error;
+use crate::{Error, domain::feed::ChangeKind};
 
 const APPLIED: Sql = Sql::same("SELECT authority FROM register WHERE id = 1");
 const KEPT: Sql = Sql::same("SELECT id FROM rules");
@@ -138,6 +138,7 @@ async fn refold_batch(
         let folded = fold(&before.person_id, before.protected, &said, rules);
         let version = turn.version + changed.len() as u64;
         let person = Entered::amended(&before, folded, Vec::new(), version, rules);
+        let person = person.of_kind(ChangeKind::Refolded).of_job(format!("rules/{}", rules.id()));
         if person.is_other() {
             last.version = version;
             changed.push(person);

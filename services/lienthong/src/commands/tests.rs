@@ -22,6 +22,7 @@ fn the_commands_are_well_formed() {
 }
 
 mod finding;
+mod following;
 
 /// What a command prints, or why it ends otherwise.
 async fn run(arguments: &[&str]) -> Result<String> {
@@ -34,6 +35,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Explain(arguments) => explain::run(*arguments, &mut out).await,
         Command::Resolve(arguments) => resolve::run(*arguments, &mut out).await,
         Command::Search(arguments) => search::run(*arguments, &mut out).await,
+        Command::Follow(arguments) => follow::run(*arguments, &mut out).await,
         Command::Contribute(arguments) => contribute::run(*arguments, &mut out).await,
         Command::Outcomes(arguments) => outcomes::list(*arguments, &mut out).await,
         Command::Withdraw(arguments) => outcomes::withdraw(*arguments, &mut out).await,

@@ -74,7 +74,12 @@ impl Events {
     /// A person whose record changed.
     fn person(&mut self, token: &str, version: u64) -> Event {
         let (token, items) = (token.to_owned(), vec!["sex".to_owned()]);
-        self.event(Kind::PersonChanged(PersonChanged { token, version, items }))
+        self.event(Kind::PersonChanged(PersonChanged {
+            token,
+            version,
+            items,
+            ..PersonChanged::default()
+        }))
     }
 }
 

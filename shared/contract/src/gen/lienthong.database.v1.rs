@@ -1362,6 +1362,13 @@ pub struct PersonChanged {
     /// Ids of the items that changed, of those that this database follows.
     #[prost(string, repeated, tag = "3")]
     pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the change was.
+    #[prost(enumeration = "super::super::r#type::v1::ChangeKind", tag = "4")]
+    pub kind: i32,
+    /// The job that changed many persons at once, by an id that is the same for all of them; empty otherwise. A database that
+    /// cannot look up so many at once may put these off: they are no news of a person's life.
+    #[prost(string, tag = "5")]
+    pub bulk_job: ::prost::alloc::string::String,
 }
 /// What became of a change that this database listed as a source.
 #[derive(Clone, PartialEq, ::prost::Message)]

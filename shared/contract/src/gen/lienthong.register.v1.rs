@@ -61,6 +61,12 @@ pub struct FollowedChange {
     /// When the register learnt it.
     #[prost(message, optional, tag = "4")]
     pub known_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What it was.
+    #[prost(enumeration = "super::super::r#type::v1::ChangeKind", tag = "5")]
+    pub kind: i32,
+    /// The job that changed many persons at once, by an id that is the same for all of them; empty otherwise.
+    #[prost(string, tag = "6")]
+    pub bulk_job: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod feed_service_client {
@@ -151,7 +157,7 @@ pub mod feed_service_client {
         /// without changes says nothing of anybody and is not. The same cursor gives the same changes again, as far as the
         /// follower's agreement, the rules and the persons are the same.
         ///
-        /// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
+        /// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; OUT_OF_RANGE/CURSOR_OUT_OF_RANGE; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
         /// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
         /// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
         pub async fn list_changes(

@@ -77,6 +77,13 @@ pub enum ErrorReason {
     /// NOT_FOUND. There is no such conflict, or none that the caller has to decide now. Recorded. Do not repeat: list
     /// those that it has.
     UnknownConflict = 25,
+    /// OUT_OF_RANGE. The changes after the cursor are not kept any more, so some may be missing. Metadata `oldest_cursor` is
+    /// where the oldest that are kept begin. Do not repeat: begin anew with a list of the persons, or go on from there and know of
+    /// the gap.
+    CursorOutOfRange = 26,
+    /// RESOURCE_EXHAUSTED. The list of followed persons would have more of them than it may; metadata `followed_max` says how many.
+    /// Nothing changed. Recorded. Take others off the list first.
+    FollowedFull = 27,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -111,6 +118,8 @@ impl ErrorReason {
             Self::CursorExpired => "ERROR_REASON_CURSOR_EXPIRED",
             Self::UnknownContribution => "ERROR_REASON_UNKNOWN_CONTRIBUTION",
             Self::UnknownConflict => "ERROR_REASON_UNKNOWN_CONFLICT",
+            Self::CursorOutOfRange => "ERROR_REASON_CURSOR_OUT_OF_RANGE",
+            Self::FollowedFull => "ERROR_REASON_FOLLOWED_FULL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -142,6 +151,8 @@ impl ErrorReason {
             "ERROR_REASON_CURSOR_EXPIRED" => Some(Self::CursorExpired),
             "ERROR_REASON_UNKNOWN_CONTRIBUTION" => Some(Self::UnknownContribution),
             "ERROR_REASON_UNKNOWN_CONFLICT" => Some(Self::UnknownConflict),
+            "ERROR_REASON_CURSOR_OUT_OF_RANGE" => Some(Self::CursorOutOfRange),
+            "ERROR_REASON_FOLLOWED_FULL" => Some(Self::FollowedFull),
             _ => None,
         }
     }
@@ -562,6 +573,55 @@ pub mod item_outcome {
         /// The value, if any, is not given to this caller.
         #[prost(message, tag = "6")]
         Withheld(super::Withheld),
+    }
+}
+/// What a change of a person's record was, whatever items it touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ChangeKind {
+    /// It was not kept: the change is older than kinds are, or of one that this version does not name.
+    Unspecified = 0,
+    /// The person came into the register.
+    Registered = 1,
+    /// Something new was said of the person.
+    Changed = 2,
+    /// Something that was said before was corrected.
+    Corrected = 3,
+    /// What was so ended, and nothing took its place.
+    Ended = 4,
+    /// What was said before was annulled, and counts as never said; or an annulment was.
+    Annulled = 5,
+    /// Nothing new was said: the rules by which sources stand against each other changed.
+    Refolded = 6,
+}
+impl ChangeKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CHANGE_KIND_UNSPECIFIED",
+            Self::Registered => "CHANGE_KIND_REGISTERED",
+            Self::Changed => "CHANGE_KIND_CHANGED",
+            Self::Corrected => "CHANGE_KIND_CORRECTED",
+            Self::Ended => "CHANGE_KIND_ENDED",
+            Self::Annulled => "CHANGE_KIND_ANNULLED",
+            Self::Refolded => "CHANGE_KIND_REFOLDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CHANGE_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "CHANGE_KIND_REGISTERED" => Some(Self::Registered),
+            "CHANGE_KIND_CHANGED" => Some(Self::Changed),
+            "CHANGE_KIND_CORRECTED" => Some(Self::Corrected),
+            "CHANGE_KIND_ENDED" => Some(Self::Ended),
+            "CHANGE_KIND_ANNULLED" => Some(Self::Annulled),
+            "CHANGE_KIND_REFOLDED" => Some(Self::Refolded),
+            _ => None,
+        }
     }
 }
 /// Why the register rejects a contribution. The error CONTRIBUTION_REJECTED carries a

@@ -476,6 +476,8 @@ impl ::core::fmt::Debug for crate::database::v1::PersonChanged {
             .field("token", &::core::format_args!("[personal]"))
             .field("version", &::core::format_args!("[personal]"))
             .field("items", &::core::format_args!("[personal]"))
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("bulk_job", &self.bulk_job)
             .finish()
     }
 }
@@ -486,6 +488,50 @@ impl ::core::fmt::Debug for crate::database::v1::ChangeApplied {
             .field("contribution_id", &self.contribution_id)
             .field("version", &self.version)
             .field("personal_number", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::PersonChange {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("PersonChange")
+            .field("token", &::core::format_args!("[personal]"))
+            .field("version", &::core::format_args!("[personal]"))
+            .field("items", &::core::format_args!("[personal]"))
+            .field("known_time", &self.known_time)
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("bulk_job", &self.bulk_job)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ListedPerson {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ListedPerson")
+            .field("token", &::core::format_args!("[personal]"))
+            .field("version", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::FollowPersonsRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("FollowPersonsRequest")
+            .field("basis", &self.basis)
+            .field("items", &self.items)
+            .field("tokens", &::core::format_args!("[personal]"))
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::UnfollowPersonsRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("UnfollowPersonsRequest")
+            .field("basis", &self.basis)
+            .field("items", &self.items)
+            .field("tokens", &::core::format_args!("[personal]"))
+            .field("request_id", &self.request_id)
             .finish()
     }
 }
@@ -661,6 +707,8 @@ impl ::core::fmt::Debug for crate::register::v1::FollowedChange {
             .field("version", &::core::format_args!("[personal]"))
             .field("items", &::core::format_args!("[personal]"))
             .field("known_time", &self.known_time)
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("bulk_job", &self.bulk_job)
             .finish()
     }
 }

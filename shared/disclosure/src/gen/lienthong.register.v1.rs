@@ -20,7 +20,7 @@ pub mod feed_service_server {
         /// without changes says nothing of anybody and is not. The same cursor gives the same changes again, as far as the
         /// follower's agreement, the rules and the persons are the same.
         ///
-        /// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
+        /// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; OUT_OF_RANGE/CURSOR_OUT_OF_RANGE; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
         /// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
         /// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
         async fn list_changes(

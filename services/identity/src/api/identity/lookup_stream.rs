@@ -1,6 +1,5 @@
 //! `LookupStream`: many persons on one stream, each answered as `GetPerson` answers.
 
-mod decision;
 mod queries;
 mod turns;
 

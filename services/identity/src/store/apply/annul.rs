@@ -8,8 +8,11 @@ use store::Sql;
 
 use super::{APPLICATION, ApplyError, Told, Work, decide::RECORD, known::Renewed, rejected};
 use crate::{
-    domain::apply::{
-        Disputes, Outcome, Reason, Rejection, check_annulment, numbers, numbers_named, spouses,
+    domain::{
+        apply::{
+            Disputes, Outcome, Reason, Rejection, check_annulment, numbers, numbers_named, spouses,
+        },
+        feed::ChangeKind,
     },
     store::{
         enter::{Entered, Turn, amend},
@@ -146,6 +149,7 @@ impl Work<'_> {
         let person = Entered::amended(held, folded, new, version, &self.rules);
         let mut disputes = Disputes::default();
         disputes.add(person_id, &said_before, &all, &self.rules);
+        let person = person.of_kind(ChangeKind::Annulled);
         Ok(Some(Amended {
             disputes,
             person: person.with_numbers(identifiers),

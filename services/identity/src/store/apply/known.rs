@@ -15,6 +15,7 @@ use crate::{
             Asked, Bearer, Bearers, Disputes, Known, Outcome, Reason, Rejection, asserted,
             check_known, found, may_live, number_due, numbers_named, spouses,
         },
+        feed::ChangeKind,
         lookup::Ending,
     },
     store::{
@@ -114,7 +115,8 @@ impl Work<'_> {
                 new.push(assertion);
                 number = Some(set);
             }
-            let person = Entered::amended(&held, folded, new, version, &self.rules);
+            let kind = ChangeKind::of(corrects && place == 0, new.iter().map(|said| said.says));
+            let person = Entered::amended(&held, folded, new, version, &self.rules).of_kind(kind);
             entered.push(person.with_numbers(numbers));
             ids.push(held.person_id);
         }

@@ -16,12 +16,9 @@ use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use wire::{Fault, Faults, policy::Decision};
 
-use super::{
-    super::{Call, get_person},
-    decision::Deciding,
-};
+use super::super::{Call, get_person};
 use crate::{
-    api::Shared,
+    api::{Shared, deciding::Deciding},
     app::{AsOf, Looked, Lookup},
 };
 

@@ -1,4 +1,4 @@
-//! The decision of a stream: asked for once, and kept while it is fresh.
+//! The decision of a stream, of lookups or of changes: asked for once, and kept while it is fresh.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tonic::Status;
 use wire::policy::{Act, Decision};
 
-use crate::api::Shared;
+use super::Shared;
 
 /// How long a decision is kept. Nothing tells identity yet that policy data have changed, so it asks again: whoever is
 /// suspended is refused within this time also on a stream that is open. It is in the contract.

@@ -1,0 +1,199 @@
+//! The change feed as agencies follow it: changes between two places, lists of persons, and whom a connection follows by name.
+
+use model::GoldenRecord;
+use store::Sql;
+
+use super::{
+    RegisterStore,
+    feed::{Changes, change, whole},
+    field, only, record, stored,
+};
+use crate::{
+    Error,
+    domain::feed::{Change, Place},
+};
+
+// All that says where the register is, by one statement: what is read after it goes no further.
+const STANDING: Sql = Sql {
+    sqlite: "SELECT r.version, COALESCE(n.known_at_us, 0), f.floor_version, f.floor_known_at_us, \
+             (SELECT known_at_us FROM change WHERE version = ?) \
+             FROM register r JOIN feed f ON f.id = 1 LEFT JOIN change n ON n.version = r.version WHERE r.id = 1",
+    postgres: "SELECT r.version, COALESCE(n.known_at_us, 0), f.floor_version, f.floor_known_at_us, \
+               (SELECT known_at_us FROM change WHERE version = $1) \
+               FROM register r JOIN feed f ON f.id = 1 LEFT JOIN change n ON n.version = r.version WHERE r.id = 1",
+};
+const BETWEEN: Sql = Sql {
+    sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
+             SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
+             ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+             FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
+             WHERE c.version > ? AND c.version <= ? ORDER BY c.version LIMIT ?",
+    postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
+               SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
+               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+               FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
+               WHERE c.version > $1 AND c.version <= $2 ORDER BY c.version LIMIT $3",
+};
+const BETWEEN_OF_FOLLOWED: Sql = Sql {
+    sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
+             SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
+             ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+             FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
+             WHERE c.version > ? AND c.version <= ? AND c.person_id IN (SELECT t.person_id FROM followed o \
+             JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = ?) \
+             ORDER BY c.version LIMIT ?",
+    postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
+               SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
+               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+               FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
+               WHERE c.version > $1 AND c.version <= $2 AND c.person_id IN (SELECT t.person_id FROM followed o \
+               JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = $3) \
+               ORDER BY c.version LIMIT $4",
+};
+const PERSONS: Sql = Sql {
+    sqlite: "SELECT record FROM person WHERE person_id > ? ORDER BY person_id LIMIT ?",
+    postgres: "SELECT record FROM person WHERE person_id > $1 ORDER BY person_id LIMIT $2",
+};
+const FOLLOWED_PERSONS: Sql = Sql {
+    sqlite: "SELECT p.record FROM followed o JOIN token t ON t.connection = o.connection AND t.token = o.token \
+             JOIN person p ON p.person_id = t.person_id \
+             WHERE p.person_id > ? AND o.connection = ? ORDER BY p.person_id LIMIT ?",
+    postgres: "SELECT p.record FROM followed o JOIN token t ON t.connection = o.connection AND t.token = o.token \
+               JOIN person p ON p.person_id = t.person_id \
+               WHERE p.person_id > $1 AND o.connection = $2 ORDER BY p.person_id LIMIT $3",
+};
+// Lists grow one after the other, so that none grows past its end.
+const TURN: Sql = Sql {
+    sqlite: "SELECT id FROM feed WHERE id = 1",
+    postgres: "SELECT id FROM feed WHERE id = 1 FOR UPDATE",
+};
+const FOLLOW: Sql = Sql {
+    sqlite: "INSERT INTO followed (connection, token) SELECT ?, value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
+    postgres: "INSERT INTO followed (connection, token) \
+               SELECT $1, jsonb_array_elements_text($2::text::jsonb) ON CONFLICT DO NOTHING",
+};
+const UNFOLLOW: Sql = Sql {
+    sqlite: "DELETE FROM followed WHERE connection = ? AND token IN (SELECT value FROM json_each(?))",
+    postgres: "DELETE FROM followed WHERE connection = $1 \
+               AND token = ANY(ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb)))",
+};
+const FOLLOWED: Sql = Sql {
+    sqlite: "SELECT COUNT(*) FROM followed WHERE connection = ?",
+    postgres: "SELECT COUNT(*) FROM followed WHERE connection = $1",
+};
+
+/// Where the register is, as a follower at some place sees it.
+pub(crate) struct Standing {
+    /// Where it is now. Nothing at a lower version is still to come: whoever writes holds the register's row until it commits.
+    pub(crate) newest: Place,
+    /// The changes after this one are kept.
+    pub(crate) floor: Place,
+    /// Whether it was at the follower's place.
+    pub(crate) was_there: bool,
+}
+
+/// Why a list of followed persons is not longer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotFollowed {
+    /// It would be too long.
+    #[error("the list of followed persons is full")]
+    Full,
+    /// The register cannot be used.
+    #[error(transparent)]
+    Register(#[from] Error),
+}
+
+impl From<store::Error> for NotFollowed {
+    fn from(error: store::Error) -> Self {
+        Self::Register(error.into())
+    }
+}
+
+impl RegisterStore {
+    /// Where the register is, as seen from a place.
+    pub(crate) async fn standing(&self, place: &Place) -> Result<Standing, Error> {
+        let rows = self.store.read(&STANDING, vec![stored(place.version).into()]).await?;
+        let row = rows.first().ok_or(store::Error::NoRow)?;
+        let (newest, floor): (i64, i64) = (field(row, 0)?, field(row, 2)?);
+        let there: Option<i64> = field(row, 4)?;
+        Ok(Standing {
+            newest: Place { version: newest.unsigned_abs(), known_at_us: field(row, 1)? },
+            floor: Place { version: floor.unsigned_abs(), known_at_us: field(row, 3)? },
+            was_there: place.version == 0 || there == Some(place.known_at_us),
+        })
+    }
+
+    /// At most so many of the changes after a version and up to another one; of the persons whom a connection follows by name,
+    /// where one is given.
+    pub(crate) async fn changes_between(
+        &self,
+        (after, last): (u64, u64),
+        followed_by: Option<&str>,
+        most: usize,
+    ) -> Result<Changes, Error> {
+        let mut values = vec![stored(after).into(), stored(last).into()];
+        values.extend(followed_by.map(Into::into));
+        values.push(stored(most as u64).into());
+        let sql = if followed_by.is_some() { &BETWEEN_OF_FOLLOWED } else { &BETWEEN };
+        let rows = self.store.read(sql, values).await?;
+        whole(rows.iter().map(change).collect::<Result<Vec<Change>, Error>>()?, &rows)
+    }
+
+    /// At most so many persons after one, by id; of those whom a connection follows by name, where one is given.
+    pub(crate) async fn persons_after(
+        &self,
+        after: &str,
+        followed_by: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<GoldenRecord>, Error> {
+        let mut values = vec![after.into()];
+        values.extend(followed_by.map(Into::into));
+        values.push(stored(most as u64).into());
+        let sql = if followed_by.is_some() { &FOLLOWED_PERSONS } else { &PERSONS };
+        let rows = self.store.read(sql, values).await?;
+        rows.iter().map(|row| Ok(record(&field::<String>(row, 0)?)?)).collect()
+    }
+
+    /// Adds tokens to a connection's list, all or none, and says how long it is then.
+    pub(crate) async fn follow(
+        &self,
+        connection: &str,
+        tokens: &[String],
+        most: u32,
+    ) -> Result<u64, NotFollowed> {
+        let (connection, tokens) = (connection.to_owned(), serde_json::to_string(tokens));
+        let tokens = tokens.map_err(Error::from)?;
+        self.store
+            .write("follow persons", move |tx| {
+                Box::pin(async move {
+                    tx.query(&TURN, Vec::new()).await?;
+                    tx.execute(&FOLLOW, vec![connection.clone().into(), tokens.into()]).await?;
+                    let followed: i64 = only(&tx.query(&FOLLOWED, vec![connection.into()]).await?)?;
+                    if followed > i64::from(most) {
+                        return Err(NotFollowed::Full);
+                    }
+                    Ok(followed.unsigned_abs())
+                })
+            })
+            .await
+    }
+
+    /// Takes tokens off a connection's list, and says how long it is then.
+    pub(crate) async fn unfollow(
+        &self,
+        connection: &str,
+        tokens: &[String],
+    ) -> Result<u64, NotFollowed> {
+        let (connection, tokens) = (connection.to_owned(), serde_json::to_string(tokens));
+        let tokens = tokens.map_err(Error::from)?;
+        self.store
+            .write("unfollow persons", move |tx| {
+                Box::pin(async move {
+                    tx.execute(&UNFOLLOW, vec![connection.clone().into(), tokens.into()]).await?;
+                    let followed: i64 = only(&tx.query(&FOLLOWED, vec![connection.into()]).await?)?;
+                    Ok(followed.unsigned_abs())
+                })
+            })
+            .await
+    }
+}
