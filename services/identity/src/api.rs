@@ -1,9 +1,12 @@
 //! The gRPC services of identity: messages to domain types, the use case, the gate.
 
+mod call;
 mod feed;
 mod identity;
 mod register;
+mod relations;
 mod search;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -11,7 +14,9 @@ use contract::{audit::v1::Refusal, r#type::v1::ErrorReason};
 use disclosure::{
     Access, Answer,
     identity::v1::{
-        identity_service_server::IdentityServiceServer, search_service_server::SearchServiceServer,
+        identity_service_server::IdentityServiceServer,
+        relation_service_server::RelationServiceServer, search_service_server::SearchServiceServer,
+        token_service_server::TokenServiceServer,
     },
     register::v1::{
         feed_service_server::FeedServiceServer, register_service_server::RegisterServiceServer,
@@ -122,11 +127,15 @@ impl Shared {
 
 /// Adds what agencies call.
 pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
+    let relations = RelationServiceServer::new(relations::Relations(Arc::clone(&shared)));
     let search = SearchServiceServer::new(search::Search(Arc::clone(&shared)));
+    let tokens = TokenServiceServer::new(tokens::Tokens(Arc::clone(&shared)));
     let service = IdentityServiceServer::new(identity::Identity(shared));
     routes
         .add_service(service.max_decoding_message_size(MESSAGE_MAX))
         .add_service(search.max_decoding_message_size(MESSAGE_MAX))
+        .add_service(relations.max_decoding_message_size(MESSAGE_MAX))
+        .add_service(tokens.max_decoding_message_size(MESSAGE_MAX))
 }
 
 /// Adds what contribution and exchange call.

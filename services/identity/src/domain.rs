@@ -4,3 +4,4 @@ pub(crate) mod apply;
 pub(crate) mod feed;
 pub(crate) mod find;
 pub(crate) mod lookup;
+pub(crate) mod relations;

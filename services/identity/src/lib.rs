@@ -37,7 +37,9 @@ use ::store::{Migration, Store};
 use disclosure::{
     identity::v1::{
         identity_service_server::SERVICE_NAME as IDENTITY,
+        relation_service_server::SERVICE_NAME as RELATIONS,
         search_service_server::SERVICE_NAME as SEARCH,
+        token_service_server::SERVICE_NAME as TOKENS,
     },
     register::v1::{
         feed_service_server::SERVICE_NAME as FEED,
@@ -55,7 +57,7 @@ pub use store::population::Newcomer;
 use tokio::task::AbortHandle;
 
 /// Names of the services that agencies call.
-pub const PUBLIC: [&str; 2] = [IDENTITY, SEARCH];
+pub const PUBLIC: [&str; 4] = [IDENTITY, SEARCH, RELATIONS, TOKENS];
 
 /// Names of the services that our own services call.
 pub const INTERNAL: [&str; 2] = [REGISTER, FEED];
@@ -83,6 +85,8 @@ pub struct Config {
     pub misses_window_seconds: u32,
     /// How long a stored copy of an answer may be used.
     pub answer_valid_seconds: u32,
+    /// How many days tokens of an epoch are accepted after it; 0 for not at all.
+    pub token_overlap_days: u16,
     /// File of the rules of authority; empty for those that come with this program.
     pub authority_file: String,
     /// Lookups read in one statement, at most.

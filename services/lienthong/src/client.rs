@@ -1,6 +1,8 @@
 //! Calling the published services as an agency does, keeping the exact bytes of request, answer and
 //! receipt, which is what can be checked afterwards.
 
+mod pages;
+mod relations;
 mod search;
 mod stream;
 
@@ -15,8 +17,10 @@ use contract::{
         VerifyClaimsAnswer, VerifyClaimsRequest,
     },
 };
+pub use pages::Pages;
 use prost::Message;
 use prost_types::Timestamp;
+pub use relations::{GET_HOUSEHOLD, LIST_RELATIONS, ROTATE_TOKENS};
 pub use search::{Found, RESOLVE_PERSON, SEARCH_PERSONS};
 use server::{Channel, channel, tls};
 pub use stream::{Answers, Queries, Told};

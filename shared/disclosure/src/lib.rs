@@ -49,9 +49,12 @@ use contract::{
         SubmitContributionResponse,
     },
     identity::v1::{
-        ExplainValueAnswer, ExplainValueResponse, FoundPerson, GetPersonAnswer, GetPersonResponse,
-        LookupStreamResponse, RecordedPerson, ResolvePersonAnswer, ResolvePersonResponse,
-        SearchPersonsAnswer, SearchPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
+        ExplainValueAnswer, ExplainValueResponse, FoundPerson, GetHouseholdAnswer,
+        GetHouseholdResponse, GetPersonAnswer, GetPersonResponse, ListRelationsAnswer,
+        ListRelationsResponse, LookupStreamResponse, MemberOfHousehold, PersonRelation,
+        RecordedMember, RecordedPerson, RecordedRelation, ResolvePersonAnswer,
+        ResolvePersonResponse, RotateTokensAnswer, RotateTokensResponse, SearchPersonsAnswer,
+        SearchPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, ListChangesResponse, RecordedChange,
@@ -270,6 +273,26 @@ impl Proven for RecordedPerson {
     type Answer = FoundPerson;
 }
 
+impl Proven for ListRelationsResponse {
+    type Answer = ListRelationsAnswer;
+}
+
+impl Proven for RecordedRelation {
+    type Answer = PersonRelation;
+}
+
+impl Proven for GetHouseholdResponse {
+    type Answer = GetHouseholdAnswer;
+}
+
+impl Proven for RecordedMember {
+    type Answer = MemberOfHousehold;
+}
+
+impl Proven for RotateTokensResponse {
+    type Answer = RotateTokensAnswer;
+}
+
 impl Proven for ApplyResponse {
     type Answer = ApplyAnswer;
 }
@@ -383,10 +406,36 @@ impl Released<SearchPersonsResponse> {
         page: Disclosed<SearchPersonsAnswer>,
         persons: Vec<Disclosed<FoundPerson>>,
     ) -> Self {
-        let page: Self = page.into();
-        let mut bytes = BytesMut::from(&*page.bytes);
-        for person in persons {
-            put(&mut bytes, 3, &Released::<RecordedPerson>::from(person).bytes);
+        Self::beside::<RecordedPerson>(page, persons)
+    }
+}
+
+impl Released<ListRelationsResponse> {
+    /// What was found: it may leave, and so may each of the relations.
+    pub fn related(
+        found: Disclosed<ListRelationsAnswer>,
+        relations: Vec<Disclosed<PersonRelation>>,
+    ) -> Self {
+        Self::beside::<RecordedRelation>(found, relations)
+    }
+}
+
+impl Released<GetHouseholdResponse> {
+    /// What was found: it may leave, and so may each of the members.
+    pub fn household(
+        found: Disclosed<GetHouseholdAnswer>,
+        members: Vec<Disclosed<MemberOfHousehold>>,
+    ) -> Self {
+        Self::beside::<RecordedMember>(found, members)
+    }
+}
+
+impl<R: Proven> Released<R> {
+    /// A response whose field 3 has parts with proofs of their own.
+    fn beside<P: Proven>(whole: Disclosed<R::Answer>, parts: Vec<Disclosed<P::Answer>>) -> Self {
+        let mut bytes = sealed(whole);
+        for part in parts {
+            put(&mut bytes, 3, &Released::<P>::from(part).bytes);
         }
         Self { bytes: bytes.freeze(), of: PhantomData }
     }

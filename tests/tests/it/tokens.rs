@@ -1,0 +1,1 @@
+//! Epochs of tokens: what is issued, accepted and ended.
