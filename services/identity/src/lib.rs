@@ -11,9 +11,9 @@
 //! | `api` | the gRPC services: messages to domain types and back, and the gate |
 //! | `app` | the use cases: look up, apply, tell what changed |
 //! | `client` | policy and audit |
-//! | `domain` | claims, facts and items of a lookup; checks of a contribution; what a follower hears |
+//! | `domain` | claims, facts and items of a lookup; checks of a contribution; what a follower hears; who is related |
 //! | `folding` | every record by the rules of authority of today |
-//! | `keying` | keys of every record, by which persons are found |
+//! | `keying` | keys of every record, by which persons and relations are found |
 //! | `store` | the register, its feed and tokens, the guessing budget, loading a population |
 //!
 //! What holds here: nothing is read for a caller whose table allows nothing (I2); every requested item has

@@ -3,7 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
-//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `contribute` | calling them as an agency does |
+//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `relations`, `household`, `rotate_tokens`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
@@ -25,6 +25,7 @@ mod demo;
 mod evidence;
 mod explain;
 mod ground;
+mod household;
 mod input;
 mod lookup;
 mod lookup_stream;
@@ -34,7 +35,9 @@ mod pki;
 mod qcvn;
 mod question;
 mod reference_database;
+mod relations;
 mod resolve;
+mod rotate_tokens;
 mod routes;
 mod search;
 mod serve;
@@ -99,6 +102,18 @@ enum Command {
     /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
     /// own.
     Search(Box<search::Arguments>),
+    /// Lists to whom a person is related: whom its record names, or whose records name it.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
+    Relations(Box<relations::Arguments>),
+    /// Lists who lives with a person.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
+    Household(Box<household::Arguments>),
+    /// Has persons named to the caller by new tokens from now on.
+    RotateTokens(Box<rotate_tokens::Arguments>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),
     /// The access log.
@@ -180,6 +195,11 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Explain(arguments) => runtime()?.block_on(explain::run(*arguments, out)),
         Command::Resolve(arguments) => runtime()?.block_on(resolve::run(*arguments, out)),
         Command::Search(arguments) => runtime()?.block_on(search::run(*arguments, out)),
+        Command::Relations(arguments) => runtime()?.block_on(relations::run(*arguments, out)),
+        Command::Household(arguments) => runtime()?.block_on(household::run(*arguments, out)),
+        Command::RotateTokens(arguments) => {
+            runtime()?.block_on(rotate_tokens::run(*arguments, out))
+        }
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&command, out)),
         Command::Conformance(arguments) => {

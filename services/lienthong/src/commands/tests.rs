@@ -22,6 +22,7 @@ fn the_commands_are_well_formed() {
 }
 
 mod finding;
+mod relations_told;
 
 /// What a command prints, or why it ends otherwise.
 async fn run(arguments: &[&str]) -> Result<String> {
@@ -34,6 +35,9 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Explain(arguments) => explain::run(*arguments, &mut out).await,
         Command::Resolve(arguments) => resolve::run(*arguments, &mut out).await,
         Command::Search(arguments) => search::run(*arguments, &mut out).await,
+        Command::Relations(arguments) => relations::run(*arguments, &mut out).await,
+        Command::Household(arguments) => household::run(*arguments, &mut out).await,
+        Command::RotateTokens(arguments) => rotate_tokens::run(*arguments, &mut out).await,
         Command::Contribute(arguments) => contribute::run(*arguments, &mut out).await,
         Command::Audit(command) => audit::run(&command, &mut out).await,
         Command::Migrate(arguments) => migrate::run(&arguments, &mut out).await,
