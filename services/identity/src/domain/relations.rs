@@ -294,3 +294,7 @@ fn enter_name(items: &mut [(String, ItemOutcome)], held: &HeldValue) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "relations_tests.rs"]
+mod tests;
