@@ -262,6 +262,16 @@ impl World {
         self.client_with(&self.files(caller))
     }
 
+    /// A connection to a process of identity as a caller.
+    ///
+    /// # Panics
+    /// When there is no such caller.
+    #[must_use]
+    pub fn client_at(&self, address: SocketAddr, caller: &str) -> Client {
+        let files = self.files(caller);
+        Client::new(&address.to_string(), "identity", TRUST_DOMAIN, &files).expect("a client")
+    }
+
     /// A connection to identity with these files.
     ///
     /// # Panics

@@ -1,11 +1,14 @@
 //! The gRPC services of identity: messages to domain types, the use case, the gate.
 
+mod call;
 mod change_feed;
 mod deciding;
 mod feed;
 mod identity;
 mod register;
+mod relations;
 mod search;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -14,7 +17,9 @@ use disclosure::{
     Access, Answer,
     identity::v1::{
         change_feed_service_server::ChangeFeedServiceServer,
-        identity_service_server::IdentityServiceServer, search_service_server::SearchServiceServer,
+        identity_service_server::IdentityServiceServer,
+        relation_service_server::RelationServiceServer, search_service_server::SearchServiceServer,
+        token_service_server::TokenServiceServer,
     },
     register::v1::{
         feed_service_server::FeedServiceServer, register_service_server::RegisterServiceServer,
@@ -152,13 +157,17 @@ impl Shared {
 
 /// Adds what agencies call.
 pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
+    let relations = RelationServiceServer::new(relations::Relations(Arc::clone(&shared)));
     let search = SearchServiceServer::new(search::Search(Arc::clone(&shared)));
     let feed = ChangeFeedServiceServer::new(change_feed::ChangeFeed(Arc::clone(&shared)));
+    let tokens = TokenServiceServer::new(tokens::Tokens(Arc::clone(&shared)));
     let service = IdentityServiceServer::new(identity::Identity(shared));
     routes
         .add_service(service.max_decoding_message_size(MESSAGE_MAX))
         .add_service(search.max_decoding_message_size(MESSAGE_MAX))
         .add_service(feed.max_decoding_message_size(MESSAGE_MAX))
+        .add_service(relations.max_decoding_message_size(MESSAGE_MAX))
+        .add_service(tokens.max_decoding_message_size(MESSAGE_MAX))
 }
 
 /// Adds what contribution and exchange call.

@@ -7,7 +7,9 @@ mod dispute;
 mod feed;
 mod find;
 mod lookup;
+mod relations;
 mod sealed;
+mod tokens;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,11 +25,16 @@ pub(crate) use feed::{Heard, News, NoNews, Place};
 pub(crate) use find::{Listed, Page, Resolved, Search};
 pub(crate) use lookup::{AsOf, Looked, Lookup, NoAnswer};
 use model::GoldenRecord;
+pub(crate) use relations::{Direction, Household, Told};
 use server::runtime::{Clock, Entropy};
+pub(crate) use tokens::{NotRotated, Rotated, Rotation};
 use tokio::time::Instant;
 use wire::subject::Named;
 
 use crate::{Config, domain::lookup::relatives, store::RegisterStore};
+
+/// Microseconds of a day.
+const DAY_US: i64 = 86_400_000_000;
 
 /// How much a connection may find out by trying, in a window of time.
 #[derive(Clone, Copy)]
@@ -45,6 +52,8 @@ pub(crate) struct Budget {
 /// What a lookup reads: the person, and how much of the budgets is spent.
 struct Read {
     record: Option<GoldenRecord>,
+    /// Whether it was named by a token of an epoch before the present one.
+    by_earlier_token: bool,
     misses: i64,
     comparisons: i64,
     version: u64,
@@ -100,6 +109,8 @@ pub(crate) struct App {
     store: RegisterStore,
     budget: Budget,
     answer_valid: Duration,
+    /// How long tokens of an epoch are accepted after it.
+    token_overlap_us: i64,
     pub(crate) clock: Clock,
     entropy: Entropy,
     /// The register's own key; see [`find`] and [`sealed`].
@@ -119,12 +130,13 @@ impl App {
         secret: [u8; 32],
     ) -> Self {
         let batch = config.batch_max.max(1);
-        let reading = store.clone();
+        let (reading, now) = (store.clone(), clock.clone());
         let reads = Coalescer::start(batch, Gone::Dropped, move |asked: Arc<[Question]>| {
             // As long as anybody of the batch waits.
             let until = asked.iter().map(|q| q.until).max();
             let store = until.map_or_else(|| reading.clone(), |until| reading.until(until));
-            async move { read(&store, &asked).await }
+            let now_us = now.now_us();
+            async move { read(&store, &asked, now_us).await }
         });
         let charging = store.clone();
         let charges = Coalescer::start(batch, Gone::Counted, move |charged: Arc<[Charge]>| {
@@ -133,7 +145,19 @@ impl App {
         });
         let answer_valid = Duration::from_secs(config.answer_valid_seconds.into());
         let (charges, following) = (Arc::new(charges), Following::of(config));
-        Self { store, budget, answer_valid, clock, entropy, secret, following, reads, charges }
+        let token_overlap_us = i64::from(config.token_overlap_days) * DAY_US;
+        Self {
+            store,
+            budget,
+            answer_valid,
+            token_overlap_us,
+            clock,
+            entropy,
+            secret,
+            following,
+            reads,
+            charges,
+        }
     }
 
     /// Start of the budget's window.
@@ -153,7 +177,7 @@ impl App {
 
 /// One batch of lookups: the version if any asks for it, the persons, the budgets. The statements are the
 /// same whether a person is there or not (I7). The version is read first, so the persons are at least as new.
-async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
+async fn read(store: &RegisterStore, asked: &[Question], now_us: i64) -> Vec<Option<Read>> {
     let all = async {
         let version =
             if asked.iter().any(|q| q.min_version > 0) { store.version().await? } else { 0 };
@@ -169,7 +193,7 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
             persons = store.persons(&numbers).await?;
         }
         if !tokens.is_empty() {
-            bearers = store.bearers(&tokens).await?;
+            bearers = store.bearers(&tokens, now_us).await?;
         }
         let mut windows: HashMap<i64, Vec<String>> = HashMap::new();
         for q in asked {
@@ -186,18 +210,21 @@ async fn read(store: &RegisterStore, asked: &[Question]) -> Vec<Option<Read>> {
         // Asked whenever anybody asks for relations, whoever is there (I7).
         let mut hidden = HashSet::new();
         if asked.iter().any(|q| q.relations) {
-            let found = persons.values().chain(bearers.values());
+            let found = persons.values().chain(bearers.values().map(|bearer| &bearer.record));
             let related: Vec<&str> = found.flat_map(relatives).collect();
             hidden = store.hidden(&related).await?;
         }
         let one = |q: &Question| {
             let of = |budget| spent.get(&(q.window_start_ms, budget)).copied().unwrap_or(0);
-            let record = match &q.subject {
-                Named::Number(number) => persons.get(number.digits()),
-                Named::Token(token) => bearers.get(&(q.connection.clone(), token.clone())),
+            let (record, by_earlier_token) = match &q.subject {
+                Named::Number(number) => (persons.get(number.digits()), false),
+                Named::Token(token) => bearers
+                    .get(&(q.connection.clone(), token.clone()))
+                    .map_or((None, false), |bearer| (Some(&bearer.record), bearer.earlier)),
             };
             Some(Read {
                 record: record.cloned(),
+                by_earlier_token,
                 misses: of(misses_of(&q.connection, &q.subject)),
                 comparisons: of(comparisons_of(&q.connection)),
                 version,

@@ -5,3 +5,4 @@ pub(crate) mod feed;
 pub(crate) mod find;
 pub(crate) mod listed;
 pub(crate) mod lookup;
+pub(crate) mod relations;

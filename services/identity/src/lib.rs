@@ -11,9 +11,9 @@
 //! | `api` | the gRPC services: messages to domain types and back, and the gate |
 //! | `app` | the use cases: look up, apply, tell what changed |
 //! | `client` | policy and audit |
-//! | `domain` | claims, facts and items of a lookup; checks of a contribution; what a follower hears |
+//! | `domain` | claims, facts and items of a lookup; checks of a contribution; what a follower hears; who is related |
 //! | `folding` | every record by the rules of authority of today |
-//! | `keying` | keys of every record, by which persons are found |
+//! | `keying` | keys of every record, by which persons and relations are found |
 //! | `retention` | old changes taken away |
 //! | `store` | the register, its feed and tokens, the guessing budget, loading a population |
 //! | `tide` | how far the register has come, for streams that wait for more |
@@ -42,7 +42,9 @@ use disclosure::{
     identity::v1::{
         change_feed_service_server::SERVICE_NAME as CHANGE_FEED,
         identity_service_server::SERVICE_NAME as IDENTITY,
+        relation_service_server::SERVICE_NAME as RELATIONS,
         search_service_server::SERVICE_NAME as SEARCH,
+        token_service_server::SERVICE_NAME as TOKENS,
     },
     register::v1::{
         feed_service_server::SERVICE_NAME as FEED,
@@ -60,7 +62,7 @@ pub use store::population::Newcomer;
 use tokio::task::AbortHandle;
 
 /// Names of the services that agencies call.
-pub const PUBLIC: [&str; 3] = [IDENTITY, SEARCH, CHANGE_FEED];
+pub const PUBLIC: [&str; 5] = [IDENTITY, SEARCH, RELATIONS, TOKENS, CHANGE_FEED];
 
 /// Names of the services that our own services call.
 pub const INTERNAL: [&str; 2] = [REGISTER, FEED];
@@ -88,6 +90,8 @@ pub struct Config {
     pub misses_window_seconds: u32,
     /// How long a stored copy of an answer may be used.
     pub answer_valid_seconds: u32,
+    /// How many days tokens of an epoch are accepted after it; 0 for not at all.
+    pub token_overlap_days: u16,
     /// File of the rules of authority; empty for those that come with this program.
     pub authority_file: String,
     /// Lookups read in one statement, at most.

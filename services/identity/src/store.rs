@@ -6,12 +6,14 @@ pub(crate) mod as_of;
 pub(crate) mod budget;
 pub(crate) mod change_feed;
 pub(crate) mod enter;
+pub(crate) mod epoch;
 pub(crate) mod feed;
 pub(crate) mod find;
 pub(crate) mod keyed;
 pub(crate) mod lookup;
 pub(crate) mod population;
 pub(crate) mod refold;
+pub(crate) mod relations;
 pub(crate) mod retention;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -78,6 +80,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "change feed",
         sqlite: include_str!("../migrations/sqlite/0011_change_feed.sql"),
         postgres: include_str!("../migrations/postgres/0011_change_feed.sql"),
+    },
+    Migration {
+        version: 12,
+        name: "relations",
+        sqlite: include_str!("../migrations/sqlite/0012_relations.sql"),
+        postgres: include_str!("../migrations/postgres/0012_relations.sql"),
     },
 ];
 
@@ -178,7 +186,8 @@ impl RegisterStore {
     }
 
     /// Folds every person's assertions anew, by the rules by which they were folded, and counts the records that differ
-    /// from what is stored: none, or the register is damaged (I5).
+    /// from what is stored, and those by whose keys other persons are found than they name: none, or the register is damaged
+    /// (I5).
     ///
     /// # Errors
     /// When the database is away or holds something that cannot be read.
@@ -197,6 +206,8 @@ impl RegisterStore {
             let assertions = self.assertions(&ids).await?;
             let named: BTreeSet<&str> = stored.iter().map(|(_, rules)| rules.as_str()).collect();
             let all = self.rules_of(&named.into_iter().collect::<Vec<_>>()).await?;
+            let records: Vec<&GoldenRecord> = stored.iter().map(|(record, _)| record).collect();
+            done.wrongly_keyed += self.wrongly_keyed(&records).await?.len() as u64;
             for (record, rules) in &stored {
                 done.persons += 1;
                 // What was folded before there were any rules has none.
@@ -233,6 +244,8 @@ pub struct Recomputed {
     pub persons: u64,
     /// Persons whose stored record is not the fold of their assertions.
     pub different: u64,
+    /// Persons whose keys are not those of their record: none, unless keys are still being given.
+    pub wrongly_keyed: u64,
 }
 
 /// A column of a row.

@@ -3,6 +3,8 @@
 
 mod contributions;
 mod feed;
+mod pages;
+mod relations;
 mod search;
 mod stream;
 
@@ -24,8 +26,10 @@ pub use feed::{
     Changes, FOLLOW_PERSONS, LIST_PERSON_CHANGES, LIST_PERSONS, PersonsPage, UNFOLLOW_PERSONS,
     WATCH_PERSON_CHANGES, Watching,
 };
+pub use pages::Pages;
 use prost::Message;
 use prost_types::Timestamp;
+pub use relations::{GET_HOUSEHOLD, LIST_RELATIONS, ROTATE_TOKENS};
 pub use search::{Found, RESOLVE_PERSON, SEARCH_PERSONS};
 use server::{Channel, channel, tls};
 pub use stream::{Answers, Queries, Told};

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
 //! | `outcomes`, `conflicts` | what became of contributions, and who has to act where sources disagree |
-//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `follow`, `contribute` | calling them as an agency does |
+//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `relations`, `household`, `rotate_tokens`, `follow`, `contribute` | calling them as an agency does |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
@@ -28,6 +28,7 @@ mod evidence;
 mod explain;
 mod follow;
 mod ground;
+mod household;
 mod input;
 mod lookup;
 mod lookup_stream;
@@ -38,7 +39,9 @@ mod pki;
 mod qcvn;
 mod question;
 mod reference_database;
+mod relations;
 mod resolve;
+mod rotate_tokens;
 mod routes;
 mod search;
 mod serve;
@@ -107,6 +110,18 @@ enum Command {
     ///
     /// It ends with Ctrl-C, and goes on where it ended by its cursor file.
     Follow(Box<follow::Arguments>),
+    /// Lists to whom a person is related: whom its record names, or whose records name it.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
+    Relations(Box<relations::Arguments>),
+    /// Lists who lives with a person.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
+    Household(Box<household::Arguments>),
+    /// Has persons named to the caller by new tokens from now on.
+    RotateTokens(Box<rotate_tokens::Arguments>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),
     /// Lists what became of the caller's contributions, and of conflicts about them, from a cursor on.
@@ -196,6 +211,11 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Resolve(arguments) => runtime()?.block_on(resolve::run(*arguments, out)),
         Command::Search(arguments) => runtime()?.block_on(search::run(*arguments, out)),
         Command::Follow(arguments) => runtime()?.block_on(follow::run(*arguments, out)),
+        Command::Relations(arguments) => runtime()?.block_on(relations::run(*arguments, out)),
+        Command::Household(arguments) => runtime()?.block_on(household::run(*arguments, out)),
+        Command::RotateTokens(arguments) => {
+            runtime()?.block_on(rotate_tokens::run(*arguments, out))
+        }
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
         Command::Outcomes(arguments) => runtime()?.block_on(outcomes::list(*arguments, out)),
         Command::Withdraw(arguments) => runtime()?.block_on(outcomes::withdraw(*arguments, out)),

@@ -78,6 +78,10 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         proto::Action::Explain => Some(Act::Explain),
         proto::Action::Resolve => Some(Act::Resolve),
         proto::Action::Search => Some(Act::Search),
+        proto::Action::Relations => Some(Act::Relations),
+        proto::Action::InverseRelations => Some(Act::InverseRelations),
+        proto::Action::Household => Some(Act::Household),
+        proto::Action::RotateTokens => Some(Act::RotateTokens),
         proto::Action::Unspecified => {
             faults.add("action", Fault::Missing);
             None
@@ -98,22 +102,42 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         event,
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
-        // A standing order and a search are about persons whom nobody has asked yet, and a consent to give a value is none
-        // to give everything that was ever said of it.
-        consent: !matches!(act, Act::Follow | Act::Explain | Act::Search)
-            && named(&basis.consent_reference),
+        consent: consents(act) && named(&basis.consent_reference),
         direction: named(&basis.direction_reference),
         items: message.items,
     })
+}
+
+/// Whether a consent counts. A standing order, a search and relations are about persons whom nobody has asked yet, and a consent
+/// to give a value is none to give everything that was ever said of it.
+fn consents(act: Act) -> bool {
+    match act {
+        Act::Obtain | Act::Contribute | Act::Resolve => true,
+        Act::Follow
+        | Act::Explain
+        | Act::Search
+        | Act::Relations
+        | Act::InverseRelations
+        | Act::Household
+        | Act::RotateTokens => false,
+    }
 }
 
 /// The kind of event that is contributed: required then, and not allowed where items are obtained.
 fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<EventKind> {
     let known = EventKind::of(name);
     let fault = match act {
-        Some(Act::Obtain | Act::Follow | Act::Explain | Act::Resolve | Act::Search) => {
-            (!name.is_empty()).then_some(Fault::NotAllowed)
-        }
+        Some(
+            Act::Obtain
+            | Act::Follow
+            | Act::Explain
+            | Act::Resolve
+            | Act::Search
+            | Act::Relations
+            | Act::InverseRelations
+            | Act::Household
+            | Act::RotateTokens,
+        ) => (!name.is_empty()).then_some(Fault::NotAllowed),
         Some(Act::Contribute) if name.trim().is_empty() => Some(Fault::Missing),
         // Without an act an event may be missing, and is still of a known kind.
         Some(Act::Contribute) | None => {

@@ -39,6 +39,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0004_find.sql"),
         postgres: include_str!("../migrations/postgres/0004_find.sql"),
     },
+    Migration {
+        version: 8,
+        name: "relations",
+        sqlite: include_str!("../migrations/sqlite/0008_relations.sql"),
+        postgres: include_str!("../migrations/postgres/0008_relations.sql"),
+    },
 ];
 
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");

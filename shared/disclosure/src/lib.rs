@@ -53,10 +53,12 @@ use contract::{
     },
     identity::v1::{
         ExplainValueAnswer, ExplainValueResponse, FollowPersonsResponse, FollowedAnswer,
-        FoundPerson, GetPersonAnswer, GetPersonResponse, ListedPerson, LookupStreamResponse,
-        PersonChange, RecordedListedPerson, RecordedPerson, RecordedPersonChange,
-        ResolvePersonAnswer, ResolvePersonResponse, SearchPersonsAnswer, SearchPersonsResponse,
-        UnfollowPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
+        FoundPerson, GetHouseholdAnswer, GetHouseholdResponse, GetPersonAnswer, GetPersonResponse,
+        ListRelationsAnswer, ListRelationsResponse, ListedPerson, LookupStreamResponse,
+        MemberOfHousehold, PersonChange, PersonRelation, RecordedListedPerson, RecordedMember,
+        RecordedPerson, RecordedPersonChange, RecordedRelation, ResolvePersonAnswer,
+        ResolvePersonResponse, RotateTokensAnswer, RotateTokensResponse, SearchPersonsAnswer,
+        SearchPersonsResponse, UnfollowPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
@@ -276,6 +278,26 @@ impl Proven for RecordedPerson {
     type Answer = FoundPerson;
 }
 
+impl Proven for ListRelationsResponse {
+    type Answer = ListRelationsAnswer;
+}
+
+impl Proven for RecordedRelation {
+    type Answer = PersonRelation;
+}
+
+impl Proven for GetHouseholdResponse {
+    type Answer = GetHouseholdAnswer;
+}
+
+impl Proven for RecordedMember {
+    type Answer = MemberOfHousehold;
+}
+
+impl Proven for RotateTokensResponse {
+    type Answer = RotateTokensAnswer;
+}
+
 impl Proven for ApplyResponse {
     type Answer = ApplyAnswer;
 }
@@ -415,10 +437,36 @@ impl Released<SearchPersonsResponse> {
         page: Disclosed<SearchPersonsAnswer>,
         persons: Vec<Disclosed<FoundPerson>>,
     ) -> Self {
-        let page: Self = page.into();
-        let mut bytes = BytesMut::from(&*page.bytes);
-        for person in persons {
-            put(&mut bytes, 3, &Released::<RecordedPerson>::from(person).bytes);
+        Self::beside::<RecordedPerson>(page, persons)
+    }
+}
+
+impl Released<ListRelationsResponse> {
+    /// What was found: it may leave, and so may each of the relations.
+    pub fn related(
+        found: Disclosed<ListRelationsAnswer>,
+        relations: Vec<Disclosed<PersonRelation>>,
+    ) -> Self {
+        Self::beside::<RecordedRelation>(found, relations)
+    }
+}
+
+impl Released<GetHouseholdResponse> {
+    /// What was found: it may leave, and so may each of the members.
+    pub fn household(
+        found: Disclosed<GetHouseholdAnswer>,
+        members: Vec<Disclosed<MemberOfHousehold>>,
+    ) -> Self {
+        Self::beside::<RecordedMember>(found, members)
+    }
+}
+
+impl<R: Proven> Released<R> {
+    /// A response whose field 3 has parts with proofs of their own.
+    fn beside<P: Proven>(whole: Disclosed<R::Answer>, parts: Vec<Disclosed<P::Answer>>) -> Self {
+        let mut bytes = sealed(whole);
+        for part in parts {
+            put(&mut bytes, 3, &Released::<P>::from(part).bytes);
         }
         Self { bytes: bytes.freeze(), of: PhantomData }
     }

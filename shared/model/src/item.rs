@@ -1,10 +1,16 @@
 //! Items of the law that rules of our own speak of, by their ids in the catalogue (Law 26/2023/QH15, Art. 9). All others are data
 //! alone.
 
+/// The full name of the birth entry (item 1).
+pub const NAME: &str = "birth_full_name";
 /// Documents issued to the person (item 14).
 pub const DOCUMENTS: &str = "id_document_validity";
 /// Parents, spouses, children and representatives (item 15).
 pub const RELATIVES: &str = "family_relations";
+/// Number of the residence file (item 20).
+pub const RESIDENCE_FILE: &str = "residence_file_number";
+/// What the person is to the head of its household (item 22).
+pub const RELATION_TO_HEAD: &str = "relation_to_household_head";
 /// Who belongs to the household (item 23).
 pub const HOUSEHOLD: &str = "household_members";
 /// The date of death or of being declared missing (item 24).

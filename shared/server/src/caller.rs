@@ -178,6 +178,13 @@ const METHODS: &[Method] = &[
     ("/lienthong.identity.v1.SearchService/ResolvePerson", Priority::Ordinary, &[OpenTo::Systems]),
     ("/lienthong.identity.v1.SearchService/SearchPersons", Priority::Ordinary, &[OpenTo::Systems]),
     (
+        "/lienthong.identity.v1.RelationService/ListRelations",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    ("/lienthong.identity.v1.RelationService/GetHousehold", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/lienthong.identity.v1.TokenService/RotateTokens", Priority::Ordinary, &[OpenTo::Systems]),
+    (
         "/lienthong.register.v1.RegisterService/Apply",
         Priority::Administration,
         &[OpenTo::Service("contribution")],

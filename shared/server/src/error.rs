@@ -246,8 +246,8 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ),
         ErrorReason::KeyReused => (
             Code::AlreadyExists,
-            "Khóa này đã được dùng cho một lần cung cấp thông tin khác.",
-            "The key was used by another contribution.",
+            "Khóa này đã được dùng cho một yêu cầu khác.",
+            "The key was used by another request.",
         ),
         ErrorReason::ContributionRejected => (
             Code::FailedPrecondition,

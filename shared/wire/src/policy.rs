@@ -26,6 +26,14 @@ pub enum Act {
     Resolve,
     /// Have persons listed by them (Art. 2(1)).
     Search,
+    /// Have the persons told whom a person's own record names in them (Art. 2(1)).
+    Relations,
+    /// Have the persons told whose records name a person in them (Art. 2(1)).
+    InverseRelations,
+    /// Have the persons of a household told, by them (Art. 2(1)).
+    Household,
+    /// Have persons named by other tokens from now on (Art. 2(1)).
+    RotateTokens,
 }
 
 /// What policy decided about a caller and a ground.
@@ -121,6 +129,10 @@ impl PolicyClient {
             Act::Explain => (Action::Explain, ""),
             Act::Resolve => (Action::Resolve, ""),
             Act::Search => (Action::Search, ""),
+            Act::Relations => (Action::Relations, ""),
+            Act::InverseRelations => (Action::InverseRelations, ""),
+            Act::Household => (Action::Household, ""),
+            Act::RotateTokens => (Action::RotateTokens, ""),
         };
         let request = DecideRequest {
             caller: caller.id().to_owned(),

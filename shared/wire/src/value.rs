@@ -28,15 +28,20 @@ pub fn write(value: &Value, lists: &CodeLists) -> wire::ItemValue {
 /// A value with its origin as the contract writes it.
 #[must_use]
 pub fn write_held(held: &model::HeldValue, lists: &CodeLists) -> wire::HeldValue {
-    let origin = &held.provenance;
     wire::HeldValue {
         value: Some(write(&held.value, lists)),
-        provenance: Some(wire::Provenance {
-            source: origin.source.clone(),
-            contribution_id: origin.contribution_id.clone(),
-            valid_from: origin.valid_from.as_ref().map(write_date),
-            known_time: Some(timestamp_us(origin.known_at_us)),
-        }),
+        provenance: Some(write_provenance(&held.provenance)),
+    }
+}
+
+/// An origin as the contract writes it.
+#[must_use]
+pub fn write_provenance(origin: &model::Provenance) -> wire::Provenance {
+    wire::Provenance {
+        source: origin.source.clone(),
+        contribution_id: origin.contribution_id.clone(),
+        valid_from: origin.valid_from.as_ref().map(write_date),
+        known_time: Some(timestamp_us(origin.known_at_us)),
     }
 }
 
@@ -87,8 +92,10 @@ fn write_identifier(number: &model::Identifier) -> wire::Identifier {
     wire::Identifier { kind: kind.into(), value: number.as_str().to_owned() }
 }
 
-fn write_relation(relation: &model::Relation, lists: &CodeLists) -> wire::Relation {
-    let kind = match relation.kind {
+/// What another person is, as the contract writes it.
+#[must_use]
+pub fn write_kind(kind: model::RelationKind) -> wire::RelationKind {
+    match kind {
         model::RelationKind::Father => wire::RelationKind::Father,
         model::RelationKind::Mother => wire::RelationKind::Mother,
         model::RelationKind::Spouse => wire::RelationKind::Spouse,
@@ -97,9 +104,12 @@ fn write_relation(relation: &model::Relation, lists: &CodeLists) -> wire::Relati
         model::RelationKind::RepresentedPerson => wire::RelationKind::RepresentedPerson,
         model::RelationKind::HouseholdHead => wire::RelationKind::HouseholdHead,
         model::RelationKind::HouseholdMember => wire::RelationKind::HouseholdMember,
-    };
+    }
+}
+
+fn write_relation(relation: &model::Relation, lists: &CodeLists) -> wire::Relation {
     wire::Relation {
-        kind: kind.into(),
+        kind: write_kind(relation.kind).into(),
         name: Some(write_name(&relation.name)),
         identifier: relation.identifier.as_ref().map(write_identifier),
         date_of_birth: relation.date_of_birth.as_ref().map(write_date),

@@ -4,7 +4,7 @@ use lienthong::{
     pki::shown,
     settings::{self, Settings as _},
 };
-use server::{Routes, Running, Server, channel::Peer, config::Secret, tls};
+use server::{Routes, Running, Server, channel::Peer, config::Secret, runtime::Entropy, tls};
 
 use super::{ORIGIN, TRUST_DOMAIN, World};
 use crate::relay::Relay;
@@ -147,6 +147,22 @@ impl World {
         let routes = service.internal(service.public(Routes::default()));
         let running = server.start(routes).await;
         self.identity = Some(Part { running, service });
+    }
+
+    /// Another process of identity on the same register, which is to be stopped and closed by the test. Only PostgreSQL serves
+    /// two.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn another_identity(&self) -> (Running, identity::Service) {
+        let settings = self.identity_settings();
+        let own = self.own(settings.server, "identity");
+        let server = Server::bind(own.clone()).await.expect("identity binds");
+        let (clock, entropy) = (self.hands.clock(), Entropy::seeded(2));
+        let service = identity::Service::open(&settings.identity, &own, clock, entropy).await;
+        let service = service.expect("identity opens");
+        let routes = service.internal(service.public(Routes::default()));
+        (server.start(routes).await, service)
     }
 
     /// Stops identity: open calls end first.

@@ -11,7 +11,8 @@ use std::{
 };
 
 use contract::identity::v1::{
-    FurtherFacts, GetPersonRequest, NameLevel, ResolvePersonRequest, SearchPersonsRequest,
+    FurtherFacts, GetHouseholdRequest, GetPersonRequest, ListRelationsRequest, NameLevel,
+    RelationDirection, ResolvePersonRequest, SearchPersonsRequest,
 };
 use lienthong::client::Refused;
 use model::Value;
@@ -195,6 +196,42 @@ async fn find(world: &World) -> Vec<Refused> {
     refused
 }
 
+/// Whom the same persons are related to, and who lives with them; with faults, too. What was refused.
+async fn relate(world: &World) -> Vec<Refused> {
+    let police = world.client("police");
+    let basis = Some(basis("investigation-identification"));
+    let mut refused = Vec::new();
+    for person in [world.plain(), hidden(world)] {
+        for (item, direction) in [
+            ("birth_full_name", RelationDirection::Forward),
+            ("birth_full_name", RelationDirection::Inverse),
+            (person.name(), RelationDirection::Inverse),
+        ] {
+            let (subject, claims) = (people::by_number(person.number()), Some(person.claims()));
+            let relations = ListRelationsRequest {
+                subject: subject.clone(),
+                claims: claims.clone(),
+                direction: direction.into(),
+                items: vec![item.to_owned()],
+                basis: basis.clone(),
+                request_id: "r-1".to_owned(),
+                min_version: 0,
+            };
+            refused.extend(police.list_relations(&relations).await.unwrap().err());
+            let household = GetHouseholdRequest {
+                subject,
+                claims,
+                items: vec![item.to_owned()],
+                basis: basis.clone(),
+                request_id: "r-1".to_owned(),
+                min_version: 0,
+            };
+            refused.extend(police.get_household(&household).await.unwrap().err());
+        }
+    }
+    refused
+}
+
 async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
     let options = Options { misses_max: 5, ..Options::default() };
     let mut world = World::with(engine, options).await;
@@ -210,7 +247,9 @@ async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
         let unfound = find(world).await;
         // Half of them have a fault.
         assert!(unfound.len() >= 6);
-        for refused in [good, bad].into_iter().flatten().chain(unfound) {
+        let untold = relate(world).await;
+        assert!(untold.len() >= 4);
+        for refused in [good, bad].into_iter().flatten().chain(unfound).chain(untold) {
             let said = format!("{refused} {refused:?}");
             assert!(!watch.needles.met(&said), "in an error: {said}");
         }

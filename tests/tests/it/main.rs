@@ -28,9 +28,11 @@ mod kill;
 mod lookup;
 mod model;
 mod receipt;
+mod relations;
 mod serving;
 mod telemetry;
 mod tidy;
+mod tokens;
 mod verify;
 
 use contract::identity::v1::{GetPersonAnswer, GetPersonRequest};

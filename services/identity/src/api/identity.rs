@@ -27,6 +27,7 @@ use wire::{
     record, subject,
 };
 
+pub(super) use get_person::{item_outcome, lookup, whom};
 pub(super) use lookup_stream::{STREAMS_MAX, Turns};
 
 use super::Shared;

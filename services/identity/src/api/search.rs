@@ -11,21 +11,19 @@ use contract::{
         FoundPerson, ResolvePersonRequest, ResolvePersonResponse, SearchPersonsRequest,
         SearchPersonsResponse,
     },
-    r#type::v1::AccessBasis,
 };
-use decide::DecisionTable;
 use disclosure::{
-    Access, Answer, Disclosed, Exact, Released, identity::v1::search_service_server::SearchService,
+    Answer, Disclosed, Exact, Released, identity::v1::search_service_server::SearchService,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use server::{Caller, Deadline, context};
+use server::context;
 use tonic::{Request, Response, Status};
 use wire::{
     policy::{Act, Decision},
     record,
 };
 
-use super::{Shared, feed::TOLD_AT_ONCE};
+use super::{Shared, call::Call, feed::TOLD_AT_ONCE};
 use crate::{app::Listed, domain::find::Resolution};
 
 const RESOLVE_PERSON: &str = "/lienthong.identity.v1.SearchService/ResolvePerson";
@@ -76,8 +74,7 @@ impl SearchService for Search {
         let answer = Answer::new(&write::page(message, &decision, &page));
         let outcome =
             if page.listed.is_empty() { AccessOutcome::Absent } else { AccessOutcome::Answered };
-        // The log takes what comes together in one batch; many at once, and never so many that others have to wait.
-        let persons = page.listed.into_iter().map(|listed| call.told(&decision, listed));
+        let persons = page.listed.into_iter().map(|listed| told(&call, &decision, listed));
         let persons = stream::iter(persons).buffered(TOLD_AT_ONCE).try_collect().await?;
         let decided = record::answered(&decision, outcome, None, Vec::new(), None);
         let page = call.disclosed(&decided, answer).await?;
@@ -99,72 +96,14 @@ fn recorded(decision: &Decision, resolution: Resolution) -> DecisionRecord {
     record::answered(decision, outcome, person, facts, row)
 }
 
-/// One call under way.
-struct Call<'a> {
-    shared: &'a Shared,
-    deadline: Deadline,
-    access: Access<'a>,
-}
-
-impl<'a> Call<'a> {
-    fn new(
-        shared: &'a Shared,
-        caller: &'a Caller,
-        deadline: Deadline,
-        method: &'static str,
-        request: &'a [u8],
-    ) -> Self {
-        Self { shared, deadline, access: Access { method, caller, request } }
-    }
-
-    async fn decided(
-        &self,
-        act: Act,
-        basis: &AccessBasis,
-        items: &[String],
-    ) -> Result<Decision, Status> {
-        let (policy, caller) = (&self.shared.clients.policy, self.access.caller);
-        let decided = policy.decide(self.deadline, caller, act, basis, items).await;
-        decided.map_err(|error| error.refusal(self.deadline))
-    }
-
-    /// The table of a decision; the refusal, once it is recorded, where there is none.
-    async fn table<'d>(&self, decision: &'d Decision) -> Result<&'d DecisionTable, Status> {
-        match &decision.verdict {
-            Ok(table) => Ok(table),
-            Err(denial) => {
-                let shared = self.shared;
-                Err(shared.refuse(self.deadline, &self.access, decision, denial, &[]).await)
-            }
-        }
-    }
-
-    async fn no_answer(&self, decision: &Decision, reason: crate::app::NoAnswer) -> Status {
-        self.shared.no_answer(self.deadline, &self.access, decision, reason).await
-    }
-
-    /// A person whose being listed is recorded.
-    async fn told(
-        &self,
-        decision: &Decision,
-        Listed { hit, token }: Listed,
-    ) -> Result<Disclosed<FoundPerson>, Status> {
-        let answer = Answer::new(&write::found(&hit, token));
-        let (person, row) = (Some(hit.person_id.as_str()), Some(&hit.row));
-        let decided = record::answered(decision, AccessOutcome::Answered, person, hit.facts, row);
-        let _turn = self.shared.telling.acquire().await;
-        self.disclosed(&decided, answer).await
-    }
-
-    /// An answer whose record stands.
-    async fn disclosed<A: prost::Message>(
-        &self,
-        decided: &DecisionRecord,
-        answer: Answer<A>,
-    ) -> Result<Disclosed<A>, Status> {
-        let recorder = &self.shared.clients.recorder;
-        let receipt = recorder.record(self.deadline, &self.access, decided, &answer).await;
-        let receipt = receipt.map_err(|error| error.refusal(self.deadline))?;
-        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
-    }
+/// A person whose being listed is recorded.
+async fn told(
+    call: &Call<'_>,
+    decision: &Decision,
+    Listed { hit, token }: Listed,
+) -> Result<Disclosed<FoundPerson>, Status> {
+    let answer = Answer::new(&write::found(&hit, token));
+    let (person, row) = (Some(hit.person_id.as_str()), Some(&hit.row));
+    let decided = record::answered(decision, AccessOutcome::Answered, person, hit.facts, row);
+    call.told(&decided, answer).await
 }

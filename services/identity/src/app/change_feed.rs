@@ -147,7 +147,7 @@ impl App {
             // Whoever begins with the oldest changes has as long for all the pages of them as for the first.
             after_us = after_us.max(from.after_us);
         }
-        let heard = self.named(&store, connection, heard).await?;
+        let heard = self.tokened(&store, connection, heard).await?;
         let cursor = self.sealed(&Cursor { place: at, after_us }, connection);
         Ok(PersonNews { heard, cursor, end_reached, seen_at_us })
     }

@@ -73,7 +73,7 @@ impl App {
         };
         let heard = self.heard(&store, &changes, table).await.map_err(away)?;
         Ok(News {
-            heard: self.named(&store, &decision.connection, heard).await?,
+            heard: self.tokened(&store, &decision.connection, heard).await?,
             seen: changes.last().map_or(after, Change::place),
             end_reached: changes.len() < most.into(),
         })
@@ -95,7 +95,7 @@ impl App {
     }
 
     /// What is heard, each with the person's token for this connection.
-    pub(super) async fn named(
+    pub(super) async fn tokened(
         &self,
         store: &RegisterStore,
         connection: &str,

@@ -291,9 +291,10 @@ impl App {
             return Err(NoAnswer::UnknownCursor);
         }
         // A register that was set back to an earlier state may have lost the token.
-        let mut bearers = store.bearers(&[(connection, token)]).await.map_err(away)?;
+        let now_us = self.clock.now_us();
+        let mut bearers = store.bearers(&[(connection, token)], now_us).await.map_err(away)?;
         let bearer = bearers.remove(&(connection.to_owned(), token.to_owned()));
-        let after = bearer.ok_or(NoAnswer::UnknownCursor)?.person_id;
+        let after = bearer.ok_or(NoAnswer::UnknownCursor)?.record.person_id;
         Ok(Position { listed, after })
     }
 }

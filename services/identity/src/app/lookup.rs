@@ -68,6 +68,8 @@ pub(crate) struct Looked {
     pub(crate) explained: Option<Explained>,
     /// Whether a person who is shown was named by a number that another has replaced.
     pub(crate) number_replaced: bool,
+    /// The token of the present epoch of a person who is shown, where one of an epoch before named it.
+    pub(crate) token: Option<String>,
     /// Up to when the answer knows, microseconds since 1970, where another moment was asked for.
     pub(crate) known_at_us: Option<i64>,
     /// When the register answered.
@@ -163,6 +165,10 @@ impl App {
             Named::Number(subject) => shown.is_some_and(|record| is_replaced(record, subject)),
             Named::Token(_) => false,
         };
+        let mut token = None;
+        if let (Some(record), true) = (shown, read.by_earlier_token) {
+            token = Some(self.present_token(deadline, &record.person_id, decision).await?);
+        }
         let mut explained = None;
         if let (Some(record), Some(item)) = (shown, &lookup.explain) {
             let person_id = record.person_id.clone();
@@ -182,10 +188,29 @@ impl App {
             record: read.record,
             explained,
             number_replaced,
+            token,
             known_at_us,
             at,
             valid_until: at + self.answer_valid,
         })
+    }
+
+    /// The token of the present epoch, where the caller named somebody who is shown by one of an epoch before.
+    async fn present_token(
+        &self,
+        deadline: Deadline,
+        person_id: &str,
+        decision: &Decision,
+    ) -> Result<String, NoAnswer> {
+        let store = self.store.until(deadline.at());
+        let mut tokens = store
+            .tokens(&decision.connection, &[person_id], &self.entropy)
+            .await
+            .map_err(|error| {
+                tracing::error!(kind = super::kind(&error), "a token could not be issued");
+                NoAnswer::Away
+            })?;
+        tokens.remove(person_id).ok_or(NoAnswer::Away)
     }
 
     /// The record of somebody who is shown at another moment, and up to when that knows. Who may be named is a question of

@@ -64,9 +64,9 @@ pub(crate) struct SearchKey {
 }
 
 impl SearchKey {
-    /// The form of these keys. Whoever changes what they are, or how names are folded at L3 and L4, raises it, and every
-    /// process gives everybody new ones.
-    pub(crate) const FORM: i64 = 1;
+    /// The form of these keys and of those of relations, which are written with them (`relations::keys`). Whoever changes what
+    /// they are, or how names are folded at L3 and L4, raises it, and every process gives everybody new ones.
+    pub(crate) const FORM: i64 = 2;
 
     /// The keys of a record.
     pub(crate) fn of(record: &GoldenRecord) -> Self {

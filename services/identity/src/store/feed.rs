@@ -30,27 +30,51 @@ const NEWEST: Sql = Sql::same(
     "SELECT r.version, COALESCE(c.known_at_us, 0) FROM register r \
      LEFT JOIN change c ON c.version = r.version WHERE r.id = 1",
 );
+// Those of the present epoch.
 const TOKENS: Sql = Sql {
-    sqlite: "SELECT person_id, token FROM token \
-             WHERE connection = ? AND person_id IN (SELECT value FROM json_each(?))",
+    sqlite: "SELECT person_id, token FROM token WHERE connection = ?1 \
+             AND epoch = COALESCE((SELECT MAX(epoch) FROM token_epoch WHERE connection = ?1), 0) \
+             AND person_id IN (SELECT value FROM json_each(?2))",
     postgres: "SELECT person_id, token FROM token WHERE connection = $1 \
+               AND epoch = COALESCE((SELECT MAX(epoch) FROM token_epoch WHERE connection = $1), 0) \
                AND person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb)))",
 };
 // Whoever was first keeps its token.
 const ISSUE: Sql = Sql {
-    sqlite: "INSERT INTO token (connection, person_id, token) \
-             SELECT ?, key, value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
-    postgres: "INSERT INTO token (connection, person_id, token) \
-               SELECT $1, key, value FROM jsonb_each_text($2::text::jsonb) ON CONFLICT DO NOTHING",
+    sqlite: "INSERT INTO token (connection, person_id, token, epoch) SELECT ?1, key, value, \
+             COALESCE((SELECT MAX(epoch) FROM token_epoch WHERE connection = ?1), 0) \
+             FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING",
+    postgres: "INSERT INTO token (connection, person_id, token, epoch) SELECT $1, key, value, \
+               COALESCE((SELECT MAX(epoch) FROM token_epoch WHERE connection = $1), 0) \
+               FROM jsonb_each_text($2::text::jsonb) ON CONFLICT DO NOTHING",
 };
+// A token is accepted until an epoch after its own has ended it.
 const BEARERS: Sql = Sql {
-    sqlite: "SELECT t.connection, t.token, p.record FROM json_each(?) asked \
+    sqlite: "SELECT t.connection, t.token, p.record, EXISTS (SELECT 1 FROM token_epoch e \
+             WHERE e.connection = t.connection AND e.epoch > t.epoch) FROM json_each(?1) asked \
              JOIN token t ON t.connection = asked.value ->> 0 AND t.token = asked.value ->> 1 \
-             JOIN person p ON p.person_id = t.person_id",
-    postgres: "SELECT t.connection, t.token, p.record FROM jsonb_array_elements($1::text::jsonb) asked \
+             JOIN person p ON p.person_id = t.person_id \
+             WHERE NOT EXISTS (SELECT 1 FROM token_epoch e WHERE e.connection = t.connection \
+             AND e.epoch > t.epoch AND e.earlier_until_us <= ?2)",
+    postgres: "SELECT t.connection, t.token, p.record, EXISTS (SELECT 1 FROM token_epoch e \
+               WHERE e.connection = t.connection AND e.epoch > t.epoch) \
+               FROM jsonb_array_elements($1::text::jsonb) asked \
                JOIN token t ON t.connection = asked ->> 0 AND t.token = asked ->> 1 \
-               JOIN person p ON p.person_id = t.person_id",
+               JOIN person p ON p.person_id = t.person_id \
+               WHERE NOT EXISTS (SELECT 1 FROM token_epoch e WHERE e.connection = t.connection \
+               AND e.epoch > t.epoch AND e.earlier_until_us <= $2)",
 };
+/// How often tokens are issued where an epoch begins meanwhile.
+const ISSUES_MAX: usize = 3;
+
+/// To whom a token was issued.
+#[derive(Clone)]
+pub(crate) struct TokenBearer {
+    /// The person.
+    pub(crate) record: GoldenRecord,
+    /// Whether the token is of an epoch before the present one.
+    pub(crate) earlier: bool,
+}
 
 /// What was found after a place.
 pub(crate) enum Changes {
@@ -111,31 +135,35 @@ impl RegisterStore {
         whole(changes, &rows)
     }
 
-    /// The tokens of persons for a connection, by person; those that have none yet are given one.
+    /// The tokens of persons for a connection, by person, of the present epoch; those that have none yet are given one.
     pub(crate) async fn tokens(
         &self,
         connection: &str,
         person_ids: &[&str],
         entropy: &Entropy,
     ) -> Result<HashMap<String, String>, Error> {
-        let known = self.issued(connection, person_ids).await?;
-        let new = person_ids.iter().filter(|id| !known.contains_key(**id));
-        let new: BTreeMap<&str, String> = new.map(|id| (*id, entropy.id())).collect();
-        if new.is_empty() {
-            return Ok(known);
-        }
-        let values = vec![connection.into(), serde_json::to_string(&new)?.into()];
-        let issued: Result<(), Error> = self
-            .store
-            .write("issue tokens", move |tx| {
-                Box::pin(async move {
-                    tx.execute(&ISSUE, values).await?;
-                    Ok(())
+        let mut known = self.issued(connection, person_ids).await?;
+        // An epoch may begin between the statements: then there are others to be issued.
+        for _ in 0..ISSUES_MAX {
+            let new = person_ids.iter().filter(|id| !known.contains_key(**id));
+            let new: BTreeMap<&str, String> = new.map(|id| (*id, entropy.id())).collect();
+            if new.is_empty() {
+                break;
+            }
+            let values = vec![connection.into(), serde_json::to_string(&new)?.into()];
+            let issued: Result<(), Error> = self
+                .store
+                .write("issue tokens", move |tx| {
+                    Box::pin(async move {
+                        tx.execute(&ISSUE, values).await?;
+                        Ok(())
+                    })
                 })
-            })
-            .await;
-        issued?;
-        self.issued(connection, person_ids).await
+                .await;
+            issued?;
+            known = self.issued(connection, person_ids).await?;
+        }
+        Ok(known)
     }
 
     async fn issued(
@@ -148,16 +176,18 @@ impl RegisterStore {
         rows.iter().map(|row| Ok((field(row, 0)?, field(row, 1)?))).collect()
     }
 
-    /// The records of the persons to whom these tokens were issued, by connection and token.
+    /// The persons to whom these tokens were issued, by connection and token, as far as these are accepted at a moment.
     pub(crate) async fn bearers(
         &self,
         tokens: &[(&str, &str)],
-    ) -> Result<HashMap<(String, String), GoldenRecord>, Error> {
+        now_us: i64,
+    ) -> Result<HashMap<(String, String), TokenBearer>, Error> {
         let tokens = Value::from(serde_json::to_string(tokens)?);
         let mut found = HashMap::new();
-        for row in self.store.read(&BEARERS, vec![tokens]).await? {
-            let text: String = field(&row, 2)?;
-            found.insert((field(&row, 0)?, field(&row, 1)?), record(&text)?);
+        for row in self.store.read(&BEARERS, vec![tokens, now_us.into()]).await? {
+            let record = record(&field::<String>(&row, 2)?)?;
+            let bearer = TokenBearer { record, earlier: field(&row, 3)? };
+            found.insert((field(&row, 0)?, field(&row, 1)?), bearer);
         }
         Ok(found)
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use server::runtime::Entropy;
 use store::{Sql, Transaction, Value};
 
-use super::{RegisterStore, field, only, record};
+use super::{RegisterStore, field, only, record, relations::write_relations};
 use crate::{
     Error,
     domain::find::{Known, SearchKey, Unit, Wanted, code_key, date_key},
@@ -94,20 +94,21 @@ struct KeyRow<'a> {
     key: SearchKey,
 }
 
-/// Writes the keys of records, at the versions that these have now.
+/// Writes the keys of records, at the versions that these have now, and whom they name.
 pub(super) async fn write_keys<'a>(
     tx: &Transaction,
     records: impl Iterator<Item = (&'a GoldenRecord, u64)>,
 ) -> Result<(), Error> {
-    let row = |(record, version): (&'a GoldenRecord, u64)| KeyRow {
+    let records: Vec<(&GoldenRecord, u64)> = records.collect();
+    let row = |(record, version): &(&'a GoldenRecord, u64)| KeyRow {
         person_id: &record.person_id,
-        version,
+        version: *version,
         form: SearchKey::FORM,
         key: SearchKey::of(record),
     };
-    let rows = serde_json::to_string(&records.map(row).collect::<Vec<_>>())?;
+    let rows = serde_json::to_string(&records.iter().map(row).collect::<Vec<_>>())?;
     tx.execute(&KEYS, vec![rows.into()]).await?;
-    Ok(())
+    write_relations(tx, &records).await
 }
 
 impl RegisterStore {

@@ -13,7 +13,8 @@ use lienthong::demo::{BirthDate, Subject};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub(super) use answer::{
-    NO_MATCH, held_json, held_text, json as answer_json, outcome, text as answer_text,
+    NO_MATCH, held_json, held_text, item as item_json, item_text, json as answer_json, outcome,
+    text as answer_text,
 };
 
 use super::{

@@ -23,6 +23,7 @@ fn the_commands_are_well_formed() {
 
 mod finding;
 mod following;
+mod relations_told;
 
 /// What a command prints, or why it ends otherwise.
 async fn run(arguments: &[&str]) -> Result<String> {
@@ -36,6 +37,9 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Resolve(arguments) => resolve::run(*arguments, &mut out).await,
         Command::Search(arguments) => search::run(*arguments, &mut out).await,
         Command::Follow(arguments) => follow::run(*arguments, &mut out).await,
+        Command::Relations(arguments) => relations::run(*arguments, &mut out).await,
+        Command::Household(arguments) => household::run(*arguments, &mut out).await,
+        Command::RotateTokens(arguments) => rotate_tokens::run(*arguments, &mut out).await,
         Command::Contribute(arguments) => contribute::run(*arguments, &mut out).await,
         Command::Outcomes(arguments) => outcomes::list(*arguments, &mut out).await,
         Command::Withdraw(arguments) => outcomes::withdraw(*arguments, &mut out).await,

@@ -224,7 +224,14 @@ impl Profile {
 fn unsuited(request: &Request, procedure: &Procedure) -> Option<(&'static str, &'static str)> {
     let of_procedure = |event| procedure.events.contains(&event);
     match request.act {
-        Act::Obtain | Act::Explain | Act::Resolve | Act::Search => None,
+        Act::Obtain
+        | Act::Explain
+        | Act::Resolve
+        | Act::Search
+        | Act::Relations
+        | Act::InverseRelations
+        | Act::Household
+        | Act::RotateTokens => None,
         Act::Contribute if request.event.is_some_and(of_procedure) => None,
         Act::Contribute => Some(("event-not-of-procedure", PROVIDING)),
         Act::Follow if procedure.follows => None,

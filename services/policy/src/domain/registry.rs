@@ -169,11 +169,19 @@ impl Registry {
 
 impl Agreement {
     /// That an item changed may say as much as its value, such as that somebody died, and what else was said of it says
-    /// more; whoever is found by it has it confirmed: whoever is granted that must be granted to obtain it.
+    /// more; whoever is found by it has it confirmed, and whoever is told whom it names has part of it: whoever is granted that
+    /// must be granted to obtain it.
     fn check_obtained(&self) -> Result<(), Error> {
         let more = |grant: &&Grant| match grant.action {
-            Act::Follow | Act::Explain | Act::Resolve | Act::Search => true,
-            Act::Obtain | Act::Contribute => false,
+            Act::Follow
+            | Act::Explain
+            | Act::Resolve
+            | Act::Search
+            | Act::Relations
+            | Act::InverseRelations
+            | Act::Household => true,
+            // Other tokens tell nothing.
+            Act::Obtain | Act::Contribute | Act::RotateTokens => false,
         };
         for follow in self.grants.iter().filter(more) {
             let obtained = |item: &String| {

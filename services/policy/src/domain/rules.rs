@@ -26,7 +26,7 @@ pub const FACTS: [&str; 3] = ["deceased", "minor", "protected"];
 
 /// What a caller wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Act {
     /// Obtain items of a person (Art. 2(1)).
     Obtain,
@@ -40,6 +40,14 @@ pub enum Act {
     Resolve,
     /// Have persons listed by items (Art. 2(1)).
     Search,
+    /// Have the persons told whom a person's own record names (Art. 2(1)).
+    Relations,
+    /// Have the persons told whose records name a person (Art. 2(1)).
+    InverseRelations,
+    /// Have the persons of a household told (Art. 2(1)).
+    Household,
+    /// Have persons named by other tokens from now on (Art. 2(1)).
+    RotateTokens,
 }
 
 impl Act {
@@ -52,16 +60,26 @@ impl Act {
             Self::Explain => "explain",
             Self::Resolve => "resolve",
             Self::Search => "search",
+            Self::Relations => "relations",
+            Self::InverseRelations => "inverse-relations",
+            Self::Household => "household",
+            Self::RotateTokens => "rotate-tokens",
         }
     }
 
     /// The act that rules speak of: who may not obtain an item may not be told that it changed either, nor what else was
-    /// said of it, nor of whom it is true.
+    /// said of it, nor of whom it is true, nor who the others are whom it names.
     pub const fn in_rules(self) -> Self {
         match self {
-            Self::Obtain | Self::Follow | Self::Explain | Self::Resolve | Self::Search => {
-                Self::Obtain
-            }
+            Self::Obtain
+            | Self::Follow
+            | Self::Explain
+            | Self::Resolve
+            | Self::Search
+            | Self::Relations
+            | Self::InverseRelations
+            | Self::Household
+            | Self::RotateTokens => Self::Obtain,
             Self::Contribute => Self::Contribute,
         }
     }

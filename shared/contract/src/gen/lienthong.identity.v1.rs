@@ -594,6 +594,10 @@ pub struct GetPersonAnswer {
     /// moment is asked about.
     #[prost(bool, tag = "11")]
     pub number_replaced: bool,
+    /// The caller's token of the present epoch for the person, where a token of an epoch before named it that is still accepted
+    /// (TokenService.RotateTokens): keep this one in its place. Empty in every other case.
+    #[prost(string, tag = "12")]
+    pub token: ::prost::alloc::string::String,
 }
 /// A message of the caller on a stream of lookups: the opening, and nothing else, in the first one; one query in each after
 /// it. What a receipt proves to have been asked is the exact bytes of the first message followed by those of the query's
@@ -1231,6 +1235,463 @@ pub mod identity_service_client {
         }
     }
 }
+/// Whose relations to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRelationsRequest {
+    /// The subject. Required.
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the caller knows of the subject; required unless the procedure waives claims or the subject is named by a token.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// The direction: FORWARD is granted by `relations`, INVERSE by `inverse-relations`. Required.
+    #[prost(enumeration = "RelationDirection", tag = "3")]
+    pub direction: i32,
+    /// What is wanted of each other person beside the token: `birth_full_name`, or nothing.
+    #[prost(string, repeated, tag = "4")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The ground of the request. Required.
+    #[prost(message, optional, tag = "5")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The answer must have seen at least this version of the register: quote the version of a ContributionReceipt to read one's own
+    /// write (I10). 0 means any.
+    #[prost(uint64, tag = "7")]
+    pub min_version: u64,
+}
+/// The relations of a person.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRelationsResponse {
+    /// What was found. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ListRelationsAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+    /// The relations, each with a proof of its own, by kind and then in no order that says anything.
+    #[prost(message, repeated, tag = "3")]
+    pub relations: ::prost::alloc::vec::Vec<RecordedRelation>,
+}
+/// What was found.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ListRelationsAnswer {
+    /// Whether there is such a person whom the caller may see.
+    #[prost(enumeration = "LookupOutcome", tag = "1")]
+    pub outcome: i32,
+    /// How many relations are told.
+    #[prost(uint32, tag = "2")]
+    pub listed: u32,
+    /// Whether there are more than are told.
+    #[prost(bool, tag = "3")]
+    pub truncated: bool,
+    /// Why nothing is told of this subject; absent where something may be.
+    #[prost(message, optional, tag = "4")]
+    pub withheld: ::core::option::Option<super::super::r#type::v1::Withheld>,
+    /// Version of the subject's record; 0 without a match.
+    #[prost(uint64, tag = "5")]
+    pub version: u64,
+    /// Whether the subject was named by a number that another has replaced.
+    #[prost(bool, tag = "6")]
+    pub number_replaced: bool,
+    /// When the register answered.
+    #[prost(message, optional, tag = "7")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when a stored copy may be used; how long that is, the operator says.
+    #[prost(message, optional, tag = "8")]
+    pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the decision the answer rests on.
+    #[prost(string, tag = "9")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data the decision was made under.
+    #[prost(string, tag = "10")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "11")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// One relation with the proof that telling it was recorded.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordedRelation {
+    /// The relation. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<PersonRelation>,
+    /// The proof.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// One relation of the subject.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct PersonRelation {
+    /// Whose record says it.
+    #[prost(enumeration = "RelationDirection", tag = "1")]
+    pub direction: i32,
+    /// What it says: FORWARD, what the other person is to the subject; INVERSE, what the subject is to the other person.
+    #[prost(enumeration = "super::super::r#type::v1::RelationKind", tag = "2")]
+    pub kind: i32,
+    /// The other person, by a token of this caller's alone: IdentityService takes it as the subject of a lookup, without claims.
+    /// Empty where the subject's record names nobody of the register.
+    #[prost(string, tag = "3")]
+    pub token: ::prost::alloc::string::String,
+    /// One outcome for each requested item (I3). `birth_full_name` is, FORWARD, the name as the subject's record enters it, and,
+    /// INVERSE, the name of the other person's own record.
+    #[prost(message, repeated, tag = "4")]
+    pub items: ::prost::alloc::vec::Vec<super::super::r#type::v1::ItemOutcome>,
+    /// Who says it, since when it is true and since when it is known.
+    #[prost(message, optional, tag = "5")]
+    pub provenance: ::core::option::Option<super::super::r#type::v1::Provenance>,
+}
+/// Whose household to give.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetHouseholdRequest {
+    /// The subject. Required.
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the caller knows of the subject; required unless the procedure waives claims or the subject is named by a token.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// What is wanted of each person of the household beside the token: any of `birth_full_name`, `relation_to_household_head` and
+    /// `residence_file_number`, or nothing.
+    #[prost(string, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The ground of the request. Required.
+    #[prost(message, optional, tag = "4")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The answer must have seen at least this version of the register (I10). 0 means any.
+    #[prost(uint64, tag = "6")]
+    pub min_version: u64,
+}
+/// The household of a person.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetHouseholdResponse {
+    /// What was found. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<GetHouseholdAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+    /// The other persons, each with a proof of its own, the head first and then in no order that says anything.
+    #[prost(message, repeated, tag = "3")]
+    pub members: ::prost::alloc::vec::Vec<RecordedMember>,
+}
+/// What was found.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetHouseholdAnswer {
+    /// Whether there is such a person whom the caller may see.
+    #[prost(enumeration = "LookupOutcome", tag = "1")]
+    pub outcome: i32,
+    /// Whether somebody's record, of those that are told, names the subject as the head.
+    #[prost(bool, tag = "2")]
+    pub head: bool,
+    /// Of the subject itself one outcome for each requested item (I3).
+    #[prost(message, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<super::super::r#type::v1::ItemOutcome>,
+    /// How many other persons are told.
+    #[prost(uint32, tag = "4")]
+    pub listed: u32,
+    /// Whether there are more than are told.
+    #[prost(bool, tag = "5")]
+    pub truncated: bool,
+    /// Why nobody is told of this subject; absent where somebody may be.
+    #[prost(message, optional, tag = "6")]
+    pub withheld: ::core::option::Option<super::super::r#type::v1::Withheld>,
+    /// Version of the subject's record; 0 without a match.
+    #[prost(uint64, tag = "7")]
+    pub version: u64,
+    /// Whether the subject was named by a number that another has replaced.
+    #[prost(bool, tag = "8")]
+    pub number_replaced: bool,
+    /// When the register answered.
+    #[prost(message, optional, tag = "9")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when a stored copy may be used; how long that is, the operator says.
+    #[prost(message, optional, tag = "10")]
+    pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the decision the answer rests on.
+    #[prost(string, tag = "11")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data the decision was made under.
+    #[prost(string, tag = "12")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "13")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// One person of a household with the proof that telling it was recorded.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordedMember {
+    /// The person. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<MemberOfHousehold>,
+    /// The proof.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// One other person of a household.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct MemberOfHousehold {
+    /// The person, by a token of this caller's alone: IdentityService takes it as the subject of a lookup, without claims. Empty
+    /// where the subject's record names nobody of the register.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// Whether the subject's record names the person as the head.
+    #[prost(bool, tag = "2")]
+    pub head: bool,
+    /// By what the person is known to belong to the household.
+    #[prost(enumeration = "HouseholdEvidence", tag = "3")]
+    pub evidence: i32,
+    /// One outcome for each requested item (I3), of the person's own record; but `birth_full_name`, where the subject's record names the
+    /// person, is the name as entered there.
+    #[prost(message, repeated, tag = "4")]
+    pub items: ::prost::alloc::vec::Vec<super::super::r#type::v1::ItemOutcome>,
+    /// Who says that the person belongs to it, since when it is true and since when it is known.
+    #[prost(message, optional, tag = "5")]
+    pub provenance: ::core::option::Option<super::super::r#type::v1::Provenance>,
+}
+/// In which direction a relation is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RelationDirection {
+    /// Not stated; an error.
+    Unspecified = 0,
+    /// The subject's record names the other person.
+    Forward = 1,
+    /// The other person's record names the subject.
+    Inverse = 2,
+}
+impl RelationDirection {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RELATION_DIRECTION_UNSPECIFIED",
+            Self::Forward => "RELATION_DIRECTION_FORWARD",
+            Self::Inverse => "RELATION_DIRECTION_INVERSE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RELATION_DIRECTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "RELATION_DIRECTION_FORWARD" => Some(Self::Forward),
+            "RELATION_DIRECTION_INVERSE" => Some(Self::Inverse),
+            _ => None,
+        }
+    }
+}
+/// By what a person is known to belong to a household; the first one that applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum HouseholdEvidence {
+    /// Never sent.
+    Unspecified = 0,
+    /// The subject's record names the person.
+    NamedBySubject = 1,
+    /// The person's record names the subject.
+    NamesSubject = 2,
+    /// The record of the head names the person, or the person's record names the head.
+    ThroughHead = 3,
+    /// The person is in the subject's residence file.
+    ResidenceFile = 4,
+}
+impl HouseholdEvidence {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "HOUSEHOLD_EVIDENCE_UNSPECIFIED",
+            Self::NamedBySubject => "HOUSEHOLD_EVIDENCE_NAMED_BY_SUBJECT",
+            Self::NamesSubject => "HOUSEHOLD_EVIDENCE_NAMES_SUBJECT",
+            Self::ThroughHead => "HOUSEHOLD_EVIDENCE_THROUGH_HEAD",
+            Self::ResidenceFile => "HOUSEHOLD_EVIDENCE_RESIDENCE_FILE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "HOUSEHOLD_EVIDENCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "HOUSEHOLD_EVIDENCE_NAMED_BY_SUBJECT" => Some(Self::NamedBySubject),
+            "HOUSEHOLD_EVIDENCE_NAMES_SUBJECT" => Some(Self::NamesSubject),
+            "HOUSEHOLD_EVIDENCE_THROUGH_HEAD" => Some(Self::ThroughHead),
+            "HOUSEHOLD_EVIDENCE_RESIDENCE_FILE" => Some(Self::ResidenceFile),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod relation_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Who is related to a person (Law 26/2023/QH15, Art. 9, items 15 and 20 to 23), as far as the caller's agreement and the law allow
+    /// (Decision 1911/QD-TTg, Art. 2(1)). The other persons are told by the caller's own tokens: whoever wants to know more of one
+    /// asks IdentityService by the token, under a decision of its own. Each read is granted by an action of its own: `relations` and
+    /// `inverse-relations` over `family_relations`, `household` over `household_members`.
+    #[derive(Debug, Clone)]
+    pub struct RelationServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> RelationServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RelationServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RelationServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Lists the persons to whom a person is related: in one direction those whom its own record names, in the other those whose
+        /// records name it, such as children whom their parent's record does not list. Current values only, at most 100.
+        ///
+        /// The rules are asked about each of the other persons, too. One who is hidden from the caller, and one whose number nobody
+        /// bears, is not among them and not counted (I7). The answer is recorded under the subject, and each other person told is a
+        /// record of its own under that person; of one who is entered by name alone, under the subject.
+        ///
+        /// An absent person, a wrong claim and a hidden person are one and the same OK answer with outcome NO_MATCH, which counts
+        /// against the caller's guessing budget as that of a lookup. The call may be repeated; each time is recorded.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
+        /// NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
+        /// REGISTER_UNAVAILABLE (also while the register still prepares who names whom) or REGISTER_BEHIND; DEADLINE_EXCEEDED.
+        pub async fn list_relations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRelationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRelationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.RelationService/ListRelations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.identity.v1.RelationService",
+                        "ListRelations",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives the other persons of a person's household: those whom its record names, those whose records name it, those whom the
+        /// head of the household and it have in common in either way, and, where the caller may obtain `residence_file_number` and
+        /// asks for it, those in the same residence file. At most 100.
+        ///
+        /// Nobody is found through a person who is hidden from the caller. In everything else, and its errors, it is as ListRelations.
+        pub async fn get_household(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetHouseholdRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetHouseholdResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.RelationService/GetHousehold",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.identity.v1.RelationService",
+                        "GetHousehold",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
 /// A unit of administration, by its code.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
@@ -1666,6 +2127,178 @@ pub mod search_service_client {
                         "lienthong.identity.v1.SearchService",
                         "SearchPersons",
                     ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// That a new epoch begins.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateTokensRequest {
+    /// The caller's key of this rotation, at most 64 characters. Required; holds no personal data.
+    #[prost(string, tag = "1")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    /// The ground of the request. Required.
+    #[prost(message, optional, tag = "2")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// Whether all tokens from before end at once, because they may be known to others: whoever holds them has to find the persons
+    /// anew.
+    #[prost(bool, tag = "3")]
+    pub end_earlier_at_once: bool,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The new epoch.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateTokensResponse {
+    /// The answer. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<RotateTokensAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// The new epoch.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateTokensAnswer {
+    /// Its number, counted from 1 for the first rotation.
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    /// When it began.
+    #[prost(message, optional, tag = "2")]
+    pub begin_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when tokens of the epochs before are accepted; a later rotation may end them earlier.
+    #[prost(message, optional, tag = "3")]
+    pub earlier_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the register answered.
+    #[prost(message, optional, tag = "4")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the decision the answer rests on.
+    #[prost(string, tag = "5")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data the decision was made under.
+    #[prost(string, tag = "6")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "7")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod token_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Tokens belong to one connection and to an epoch of it (Decision 1911/QD-TTg, Art. 1(2)): those of another connection, and those
+    /// of an epoch that has ended, name nobody, and a lookup by one is a miss as by any text.
+    #[derive(Debug, Clone)]
+    pub struct TokenServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> TokenServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> TokenServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            TokenServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Begins a new epoch: from now on persons are named to the caller's connection by new tokens, in every answer and every change
+        /// event. Tokens of the epochs before are accepted for the register's overlap, or not at all any more where that is asked. A
+        /// lookup by a token of an epoch before, while it is accepted, gives the person's token of the present epoch.
+        ///
+        /// Granted by the action `rotate-tokens` over `personal_id_number`. Idempotent by connection and `idempotency_key`: the same
+        /// bytes begin one epoch, whatever often they are sent. Recorded in the access log before it is answered.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
+        /// NOTHING_ALLOWED; ALREADY_EXISTS/KEY_REUSED when the key was used for other bytes; UNAVAILABLE with AUDIT_UNAVAILABLE,
+        /// POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+        pub async fn rotate_tokens(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RotateTokensRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateTokensResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.TokenService/RotateTokens",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.identity.v1.TokenService", "RotateTokens"),
                 );
             self.inner.unary(req, path, codec).await
         }

@@ -172,6 +172,14 @@ pub enum Action {
     Resolve = 5,
     /// Have persons listed by the items (Decision 1911/QD-TTg, Art. 2(1)).
     Search = 6,
+    /// Have the persons told whom a person's own record names (Decision 1911/QD-TTg, Art. 2(1)).
+    Relations = 7,
+    /// Have the persons told whose records name a person (Decision 1911/QD-TTg, Art. 2(1)).
+    InverseRelations = 8,
+    /// Have the persons of a person's household told (Decision 1911/QD-TTg, Art. 2(1)).
+    Household = 9,
+    /// Have persons named by other tokens from now on (Decision 1911/QD-TTg, Art. 2(1)).
+    RotateTokens = 10,
 }
 impl Action {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -187,6 +195,10 @@ impl Action {
             Self::Explain => "ACTION_EXPLAIN",
             Self::Resolve => "ACTION_RESOLVE",
             Self::Search => "ACTION_SEARCH",
+            Self::Relations => "ACTION_RELATIONS",
+            Self::InverseRelations => "ACTION_INVERSE_RELATIONS",
+            Self::Household => "ACTION_HOUSEHOLD",
+            Self::RotateTokens => "ACTION_ROTATE_TOKENS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -199,6 +211,10 @@ impl Action {
             "ACTION_EXPLAIN" => Some(Self::Explain),
             "ACTION_RESOLVE" => Some(Self::Resolve),
             "ACTION_SEARCH" => Some(Self::Search),
+            "ACTION_RELATIONS" => Some(Self::Relations),
+            "ACTION_INVERSE_RELATIONS" => Some(Self::InverseRelations),
+            "ACTION_HOUSEHOLD" => Some(Self::Household),
+            "ACTION_ROTATE_TOKENS" => Some(Self::RotateTokens),
             _ => None,
         }
     }

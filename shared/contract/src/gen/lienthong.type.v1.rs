@@ -52,8 +52,8 @@ pub enum ErrorReason {
     /// UNIMPLEMENTED. There is no such method, or the message is compressed in a way that is not taken. Do not
     /// repeat.
     UnknownMethod = 16,
-    /// ALREADY_EXISTS. The idempotency key was used by a contribution of other bytes; metadata `first_digest` is
-    /// the SHA-256 of the first one, in hexadecimal. Recorded. Repeat the first bytes, or use another key.
+    /// ALREADY_EXISTS. The idempotency key was used by a contribution, or a rotation of tokens, of other bytes; metadata
+    /// `first_digest` is the SHA-256 of the first one, in hexadecimal. Recorded. Repeat the first bytes, or use another key.
     KeyReused = 17,
     /// FAILED_PRECONDITION. The register rejected the contribution; google.rpc.PreconditionFailure names every
     /// reason, of RejectionReason. Nothing changed. Recorded. Do not repeat unchanged.

@@ -550,6 +550,7 @@ impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
             .field("request_id", &self.request_id)
             .field("known_time", &self.known_time)
             .field("number_replaced", &::core::format_args!("[personal]"))
+            .field("token", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -608,6 +609,68 @@ impl ::core::fmt::Debug for crate::identity::v1::ExplainedValue {
             .field("version", &::core::format_args!("[personal]"))
             .field("ended", &::core::format_args!("[personal]"))
             .field("event", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ListRelationsAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ListRelationsAnswer")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("listed", &::core::format_args!("[personal]"))
+            .field("truncated", &::core::format_args!("[personal]"))
+            .field("withheld", &self.withheld)
+            .field("version", &::core::format_args!("[personal]"))
+            .field("number_replaced", &::core::format_args!("[personal]"))
+            .field("answer_time", &self.answer_time)
+            .field("valid_until", &self.valid_until)
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::PersonRelation {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("PersonRelation")
+            .field("direction", &::core::format_args!("[personal]"))
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("token", &::core::format_args!("[personal]"))
+            .field("items", &self.items)
+            .field("provenance", &self.provenance)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::GetHouseholdAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("GetHouseholdAnswer")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("head", &::core::format_args!("[personal]"))
+            .field("items", &self.items)
+            .field("listed", &::core::format_args!("[personal]"))
+            .field("truncated", &::core::format_args!("[personal]"))
+            .field("withheld", &self.withheld)
+            .field("version", &::core::format_args!("[personal]"))
+            .field("number_replaced", &::core::format_args!("[personal]"))
+            .field("answer_time", &self.answer_time)
+            .field("valid_until", &self.valid_until)
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::MemberOfHousehold {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("MemberOfHousehold")
+            .field("token", &::core::format_args!("[personal]"))
+            .field("head", &::core::format_args!("[personal]"))
+            .field("evidence", &::core::format_args!("[personal]"))
+            .field("items", &self.items)
+            .field("provenance", &self.provenance)
             .finish()
     }
 }

@@ -940,6 +940,281 @@ pub mod identity_service_server {
     }
 }
 /// Generated server implementations.
+pub mod relation_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RelationServiceServer.
+    #[async_trait]
+    pub trait RelationService: std::marker::Send + std::marker::Sync + 'static {
+        /// Lists the persons to whom a person is related: in one direction those whom its own record names, in the other those whose
+        /// records name it, such as children whom their parent's record does not list. Current values only, at most 100.
+        ///
+        /// The rules are asked about each of the other persons, too. One who is hidden from the caller, and one whose number nobody
+        /// bears, is not among them and not counted (I7). The answer is recorded under the subject, and each other person told is a
+        /// record of its own under that person; of one who is entered by name alone, under the subject.
+        ///
+        /// An absent person, a wrong claim and a hidden person are one and the same OK answer with outcome NO_MATCH, which counts
+        /// against the caller's guessing budget as that of a lookup. The call may be repeated; each time is recorded.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
+        /// NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
+        /// REGISTER_UNAVAILABLE (also while the register still prepares who names whom) or REGISTER_BEHIND; DEADLINE_EXCEEDED.
+        async fn list_relations(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::ListRelationsRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::ListRelationsResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// Gives the other persons of a person's household: those whom its record names, those whose records name it, those whom the
+        /// head of the household and it have in common in either way, and, where the caller may obtain `residence_file_number` and
+        /// asks for it, those in the same residence file. At most 100.
+        ///
+        /// Nobody is found through a person who is hidden from the caller. In everything else, and its errors, it is as ListRelations.
+        async fn get_household(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::GetHouseholdRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::GetHouseholdResponse>,
+            >,
+            tonic::Status,
+        >;
+    }
+    /// Who is related to a person (Law 26/2023/QH15, Art. 9, items 15 and 20 to 23), as far as the caller's agreement and the law allow
+    /// (Decision 1911/QD-TTg, Art. 2(1)). The other persons are told by the caller's own tokens: whoever wants to know more of one
+    /// asks IdentityService by the token, under a decision of its own. Each read is granted by an action of its own: `relations` and
+    /// `inverse-relations` over `family_relations`, `household` over `household_members`.
+    #[derive(Debug)]
+    pub struct RelationServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RelationServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RelationServiceServer<T>
+    where
+        T: RelationService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.identity.v1.RelationService/ListRelations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRelationsSvc<T: RelationService>(pub Arc<T>);
+                    impl<
+                        T: RelationService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::ListRelationsRequest>,
+                    > for ListRelationsSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::ListRelationsResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::identity::v1::ListRelationsRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RelationService>::list_relations(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRelationsSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.identity.v1.RelationService/GetHousehold" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetHouseholdSvc<T: RelationService>(pub Arc<T>);
+                    impl<
+                        T: RelationService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::GetHouseholdRequest>,
+                    > for GetHouseholdSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::GetHouseholdResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::identity::v1::GetHouseholdRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RelationService>::get_household(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetHouseholdSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RelationServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.identity.v1.RelationService";
+    impl<T> tonic::server::NamedService for RelationServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
 pub mod search_service_server {
     #![allow(
         unused_variables,
@@ -1215,6 +1490,209 @@ pub mod search_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "lienthong.identity.v1.SearchService";
     impl<T> tonic::server::NamedService for SearchServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
+pub mod token_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with TokenServiceServer.
+    #[async_trait]
+    pub trait TokenService: std::marker::Send + std::marker::Sync + 'static {
+        /// Begins a new epoch: from now on persons are named to the caller's connection by new tokens, in every answer and every change
+        /// event. Tokens of the epochs before are accepted for the register's overlap, or not at all any more where that is asked. A
+        /// lookup by a token of an epoch before, while it is accepted, gives the person's token of the present epoch.
+        ///
+        /// Granted by the action `rotate-tokens` over `personal_id_number`. Idempotent by connection and `idempotency_key`: the same
+        /// bytes begin one epoch, whatever often they are sent. Recorded in the access log before it is answered.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
+        /// NOTHING_ALLOWED; ALREADY_EXISTS/KEY_REUSED when the key was used for other bytes; UNAVAILABLE with AUDIT_UNAVAILABLE,
+        /// POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+        async fn rotate_tokens(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::RotateTokensRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::RotateTokensResponse>,
+            >,
+            tonic::Status,
+        >;
+    }
+    /// Tokens belong to one connection and to an epoch of it (Decision 1911/QD-TTg, Art. 1(2)): those of another connection, and those
+    /// of an epoch that has ended, name nobody, and a lookup by one is a miss as by any text.
+    #[derive(Debug)]
+    pub struct TokenServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> TokenServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for TokenServiceServer<T>
+    where
+        T: TokenService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.identity.v1.TokenService/RotateTokens" => {
+                    #[allow(non_camel_case_types)]
+                    struct RotateTokensSvc<T: TokenService>(pub Arc<T>);
+                    impl<
+                        T: TokenService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::RotateTokensRequest>,
+                    > for RotateTokensSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::RotateTokensResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::identity::v1::RotateTokensRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TokenService>::rotate_tokens(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RotateTokensSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for TokenServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.identity.v1.TokenService";
+    impl<T> tonic::server::NamedService for TokenServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

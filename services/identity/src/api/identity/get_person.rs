@@ -42,13 +42,13 @@ pub(super) fn checked<'a>(
 }
 
 /// Who is asked about, and what the caller knows of that person.
-pub(super) struct Whom {
+pub(in crate::api) struct Whom {
     subject: Named,
     claims: Option<Claims>,
 }
 
 /// Reads who is asked about; none when that is not said.
-pub(super) fn whom(
+pub(in crate::api) fn whom(
     subject: Option<&SubjectRef>,
     claims: Option<&types::Claims>,
     lists: &CodeLists,
@@ -78,7 +78,7 @@ pub(super) fn ground<'a>(
 }
 
 /// The lookup of a person that was read.
-pub(super) fn lookup(
+pub(in crate::api) fn lookup(
     whom: Whom,
     min_version: u64,
     items: &[String],
@@ -146,10 +146,16 @@ pub(super) fn answer(
         request_id: request_id.to_owned(),
         known_time: looked.known_at_us.filter(|_| shown.is_some()).map(timestamp_us),
         number_replaced: looked.number_replaced,
+        token: looked.token.clone().unwrap_or_default(),
     }
 }
 
-fn item_outcome(item: &str, outcome: &ItemOutcome, lists: &CodeLists) -> types::ItemOutcome {
+/// What became of an item.
+pub(in crate::api) fn item_outcome(
+    item: &str,
+    outcome: &ItemOutcome,
+    lists: &CodeLists,
+) -> types::ItemOutcome {
     let held = |values: &[model::HeldValue]| types::HeldValues {
         values: values.iter().map(|value| write_held(value, lists)).collect(),
     };

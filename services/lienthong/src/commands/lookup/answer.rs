@@ -64,12 +64,20 @@ pub(in crate::commands) fn text(
         if let Some(known) = moment(answer.known_time) {
             writeln!(out, "{:<width$}  {known}", "known up to")?;
         }
+        if !answer.token.is_empty() {
+            writeln!(out, "{:<width$}  {}", "new token", answer.token)?;
+        }
         writeln!(out, "{:<width$}  {}", "decision", answer.decision_id)?;
         writeln!(out, "{:<width$}  {}", "record", checked.text())?;
     } else {
         writeln!(out, "{NO_MATCH}\n\nrecord       {}", checked.text())?;
     }
     Ok(())
+}
+
+/// An item and what became of it, on one line.
+pub(in crate::commands) fn item_text(item: ItemOutcome) -> String {
+    format!("{}  {}", item.item.clone(), lines(item).join("; "))
 }
 
 /// What became of an item, as a person reads it.
@@ -106,6 +114,7 @@ pub(in crate::commands) fn json(answer: GetPersonAnswer, checked: &Checked) -> V
         "items": answer.items.into_iter().map(item).collect::<Vec<_>>(),
         "version": answer.version,
         "etag": answer.etag,
+        "token": answer.token,
         "answer_time": moment(answer.answer_time),
         "valid_until": moment(answer.valid_until),
         "known_time": moment(answer.known_time),
@@ -116,7 +125,8 @@ pub(in crate::commands) fn json(answer: GetPersonAnswer, checked: &Checked) -> V
     })
 }
 
-fn item(item: ItemOutcome) -> Value {
+/// What became of an item, for programs.
+pub(in crate::commands) fn item(item: ItemOutcome) -> Value {
     let name = item.item;
     let held = |outcome: &str, held: HeldValues| {
         let values: Vec<_> = held.values.into_iter().map(held_json).collect();

@@ -1,0 +1,89 @@
+//! One call that is decided, answered and recorded, whatever it is about.
+
+use contract::{audit::v1::DecisionRecord, r#type::v1::AccessBasis};
+use decide::DecisionTable;
+use disclosure::{Access, Answer, Disclosed};
+use server::{Caller, Deadline};
+use tonic::Status;
+use wire::policy::{Act, Decision, Denial};
+
+use super::Shared;
+use crate::app::NoAnswer;
+
+/// One call under way.
+pub(super) struct Call<'a> {
+    pub(super) shared: &'a Shared,
+    deadline: Deadline,
+    access: Access<'a>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        caller: &'a Caller,
+        deadline: Deadline,
+        method: &'static str,
+        request: &'a [u8],
+    ) -> Self {
+        Self { shared, deadline, access: Access { method, caller, request } }
+    }
+
+    pub(super) async fn decided(
+        &self,
+        act: Act,
+        basis: &AccessBasis,
+        items: &[String],
+    ) -> Result<Decision, Status> {
+        let (policy, caller) = (&self.shared.clients.policy, self.access.caller);
+        let decided = policy.decide(self.deadline, caller, act, basis, items).await;
+        decided.map_err(|error| error.refusal(self.deadline))
+    }
+
+    /// The table of a decision; the refusal, once it is recorded, where there is none.
+    pub(super) async fn table<'d>(
+        &self,
+        decision: &'d Decision,
+    ) -> Result<&'d DecisionTable, Status> {
+        match &decision.verdict {
+            Ok(table) => Ok(table),
+            Err(denial) => Err(self.refuse(decision, denial, &[]).await),
+        }
+    }
+
+    /// A refusal of ours, once it is recorded.
+    pub(super) async fn refuse(
+        &self,
+        decision: &Decision,
+        denial: &Denial,
+        more: &[(&str, String)],
+    ) -> Status {
+        self.shared.refuse(self.deadline, &self.access, decision, denial, more).await
+    }
+
+    pub(super) async fn no_answer(&self, decision: &Decision, reason: NoAnswer) -> Status {
+        self.shared.no_answer(self.deadline, &self.access, decision, reason).await
+    }
+
+    /// An answer whose record stands.
+    pub(super) async fn disclosed<A: prost::Message>(
+        &self,
+        decided: &DecisionRecord,
+        answer: Answer<A>,
+    ) -> Result<Disclosed<A>, Status> {
+        let recorder = &self.shared.clients.recorder;
+        let receipt = recorder.record(self.deadline, &self.access, decided, &answer).await;
+        let receipt = receipt.map_err(|error| error.refusal(self.deadline))?;
+        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
+    }
+
+    /// One of several persons on a page whose being told is recorded. The log takes what comes together in one batch; many at
+    /// once, and never so many that others have to wait.
+    pub(super) async fn told<A: prost::Message>(
+        &self,
+        decided: &DecisionRecord,
+        answer: Answer<A>,
+    ) -> Result<Disclosed<A>, Status> {
+        let _turn = self.shared.telling.acquire().await;
+        self.disclosed(decided, answer).await
+    }
+}
