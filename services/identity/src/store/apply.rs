@@ -6,9 +6,9 @@
 //! | `known` | adds to persons of the register |
 //! | `annul` | makes a contribution count as never made |
 
-mod annul;
-mod birth;
-mod known;
+pub(super) mod annul;
+pub(super) mod birth;
+pub(super) mod known;
 
 use model::{
     Assertion, AuthorityInForce, PartialDate, PersonalNumber, Provenance, Said, Says,

@@ -30,7 +30,7 @@ const PERSONS: Sql = Sql {
                SELECT person_id, protected, version, record, authority FROM jsonb_to_recordset($1::text::jsonb) \
                AS t (person_id text, protected boolean, version bigint, record text, authority text)",
 };
-const AMEND: Sql = Sql {
+pub(super) const AMEND: Sql = Sql {
     sqlite: "UPDATE person SET version = ?, record = ?, authority = ? WHERE person_id = ?",
     postgres: "UPDATE person SET version = $1, record = $2, authority = $3 WHERE person_id = $4",
 };
@@ -194,7 +194,10 @@ pub(super) async fn amend(tx: &Transaction, persons: &[Entered], last: Turn) -> 
         let PersonRow { person_id, version, record, authority, .. } = PersonRow::of(person)?;
         let (version, record) = (stored(version).into(), record.into());
         let values = vec![version, record, authority.to_owned().into(), person_id.into()];
-        tx.execute(&AMEND, values).await?;
+        // PostgreSQL does not hold assertions against persons: what is said of nobody must not be written.
+        if tx.execute(&AMEND, values).await? == 0 {
+            return Err(store::Error::NoRow.into());
+        }
     }
     numbers(tx, persons).await?;
     history(tx, persons, last).await

@@ -27,11 +27,11 @@ const TAKEN_AGAIN: Sql = Sql {
                ON other.source = one.source AND other.entry = one.entry WHERE one.contribution_id = $1 \
                AND other.contribution_id <> one.contribution_id AND NOT other.annulled",
 };
-const RECORD: Sql = Sql {
+pub(in crate::store) const RECORD: Sql = Sql {
     sqlite: "SELECT record FROM person WHERE person_id = ?",
     postgres: "SELECT record FROM person WHERE person_id = $1",
 };
-const NUMBER_STATE: Sql = Sql {
+pub(in crate::store) const NUMBER_STATE: Sql = Sql {
     sqlite: "UPDATE identifier SET state = ? WHERE value = ?",
     postgres: "UPDATE identifier SET state = $1 WHERE value = $2",
 };
