@@ -4,6 +4,7 @@
 pub(crate) mod apply;
 pub(crate) mod as_of;
 pub(crate) mod budget;
+pub(crate) mod bulk;
 pub(crate) mod enter;
 pub(crate) mod feed;
 pub(crate) mod find;
