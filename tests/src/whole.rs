@@ -137,16 +137,7 @@ impl Prepared {
     /// # Panics
     /// When it could not obtain anything before.
     pub fn shows_civil_status(&self, items: &[&str]) {
-        let file = &self.settings.policy.registry_file;
-        let mut text = std::fs::read_to_string(file).unwrap();
-        for action in ["obtain", "explain", "resolve", "search"] {
-            let grant = format!("action = \"{action}\"\nprocedure = \"civil-status-correction\"\n");
-            let begins = text.find(&grant).unwrap();
-            let list = begins + text[begins..].find("items = ").unwrap();
-            let ends = list + text[list..].find(']').unwrap() + 1;
-            text.replace_range(list..ends, &format!("items = {items:?}"));
-        }
-        std::fs::write(file, text).unwrap();
+        shows_civil_status(&self.settings.policy.registry_file, items);
     }
 
     /// The folder of everything that is a file.
@@ -263,6 +254,23 @@ impl Whole {
         let note = self.all.audit().checkpoint().await.unwrap();
         self.log.verify(&note).unwrap().size
     }
+}
+
+/// Lets civil status obtain these items for corrections, have them explained, and find persons by them, in a file of
+/// agreements.
+///
+/// # Panics
+/// When it could not obtain anything before.
+pub fn shows_civil_status(file: &str, items: &[&str]) {
+    let mut text = std::fs::read_to_string(file).unwrap();
+    for action in ["obtain", "explain", "resolve", "search"] {
+        let grant = format!("action = \"{action}\"\nprocedure = \"civil-status-correction\"\n");
+        let begins = text.find(&grant).unwrap();
+        let list = begins + text[begins..].find("items = ").unwrap();
+        let ends = list + text[list..].find(']').unwrap() + 1;
+        text.replace_range(list..ends, &format!("items = {items:?}"));
+    }
+    std::fs::write(file, text).unwrap();
 }
 
 fn living(people: &[SyntheticPerson], protected: bool) -> &SyntheticPerson {

@@ -23,6 +23,7 @@ mod finding;
 mod follow;
 mod hidden;
 mod kill;
+mod load;
 mod lookup;
 mod model;
 mod receipt;
