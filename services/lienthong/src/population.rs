@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Persons in one transaction.
-const CHUNK: usize = 2_000;
+const CHUNK: usize = 500;
 /// Chunks that are made and wait to be written.
 const READY: usize = 2;
 /// What is kept of the persons to be looked up by hand is chosen from so many of the first.

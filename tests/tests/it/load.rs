@@ -26,8 +26,8 @@ const SEED: u64 = 7;
 /// Under which a population is loaded.
 const LOAD: &str = "synthetic-population";
 /// More than one chunk has.
-const PERSONS: usize = 2_300;
-const CHUNK: usize = 2_000;
+const PERSONS: usize = 700;
+const CHUNK: usize = 500;
 
 /// Everything that a register holds of persons, and where it is, row by row in the same words on both engines.
 const ROWS: [&str; 8] = [
@@ -112,7 +112,7 @@ fn same(one: &[String], other: &[String]) {
 }
 
 async fn what_is_loaded_at_once_is_what_is_loaded_one_after_the_other(engine: Engine) {
-    let persons = 400;
+    let persons = 200;
     let at_once = Register::new(engine).await;
     let done = at_once.load(persons, 0, usize::MAX).await.unwrap();
     assert_eq!(done, Done { before: 0, persons });

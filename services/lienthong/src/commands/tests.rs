@@ -331,11 +331,11 @@ async fn synthetic_persons_go_into_an_empty_register_of_their_own_only() {
     config.database = Secret::new(format!("sqlite://{}/cut.db", folder.path().display()));
     config.synthetic = true;
     let register = identity::Service::register(&config).await.unwrap();
-    let wanted = Wanted { persons: 2_200, seed: 1, subjects: None };
+    let wanted = Wanted { persons: 1_200, seed: 1, subjects: None };
     let runtime = Runtime::system();
     let load = population::load(&register, wanted, &runtime, |count| count == 0);
-    let stopped = Done { before: 0, persons: 2_000 };
-    assert_eq!((load.await.unwrap(), register.size().await.unwrap()), (stopped, 2_000));
+    let stopped = Done { before: 0, persons: 500 };
+    assert_eq!((load.await.unwrap(), register.size().await.unwrap()), (stopped, 500));
     register.close().await;
 
     let lines = run(&["synth", "--print", "3"]).await.unwrap();
