@@ -89,6 +89,21 @@ impl Fleet {
     /// # Panics
     /// When anything is missing.
     pub async fn start_in(shape: Shape, engine: Engine, environment: &[(&str, &str)]) -> Self {
+        let mut fleet = Self::prepared(shape, engine, environment, |_| ()).await;
+        fleet.start_missing();
+        fleet
+    }
+
+    /// The same, with settings that `change` has changed, and not started yet.
+    ///
+    /// # Panics
+    /// When anything is missing.
+    pub async fn prepared(
+        shape: Shape,
+        engine: Engine,
+        environment: &[(&str, &str)],
+        change: impl FnOnce(&mut settings::All),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Runtime::system();
         let pki = Pki::open(&folder.path().join("pki"), runtime.clock.clone()).unwrap();
@@ -104,6 +119,7 @@ impl Fleet {
         (all.audit.database, all.policy.database) = (empty(), empty());
         (all.identity.database, all.contribution.database) = (empty(), empty());
         all.contribution.repeat_seconds = 1;
+        change(&mut all);
         let log_key = std::fs::read_to_string(&all.identity.log_key_file).unwrap();
         let signing_key = all.audit.signing_key_file.clone();
         let peer = |endpoint: &str, service: &str| Peer::direct(endpoint, service);
@@ -145,7 +161,6 @@ impl Fleet {
         for (name, text) in files {
             fleet.add(name, &text);
         }
-        fleet.start_missing();
         fleet
     }
 

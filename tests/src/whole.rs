@@ -137,17 +137,7 @@ impl Prepared {
     /// # Panics
     /// When it could not obtain anything before.
     pub fn shows_civil_status(&self, items: &[&str]) {
-        let file = &self.settings.policy.registry_file;
-        let mut text = std::fs::read_to_string(file).unwrap();
-        let actions = ["obtain", "explain", "resolve", "search", "relations", "inverse-relations"];
-        for action in actions {
-            let grant = format!("action = \"{action}\"\nprocedure = \"civil-status-correction\"\n");
-            let begins = text.find(&grant).unwrap();
-            let list = begins + text[begins..].find("items = ").unwrap();
-            let ends = list + text[list..].find(']').unwrap() + 1;
-            text.replace_range(list..ends, &format!("items = {items:?}"));
-        }
-        std::fs::write(file, text).unwrap();
+        shows_civil_status(&self.settings.policy.registry_file, items);
     }
 
     /// The folder of everything that is a file.
@@ -274,6 +264,24 @@ fn migrations(service: &str) -> &'static [Migration] {
         "exchange" => exchange::migrations(),
         _ => audit::migrations(),
     }
+}
+
+/// Lets civil status obtain these items for corrections, have them explained, and find persons by them, in a file of
+/// agreements.
+///
+/// # Panics
+/// When it could not obtain anything before.
+pub fn shows_civil_status(file: &str, items: &[&str]) {
+    let mut text = std::fs::read_to_string(file).unwrap();
+    let actions = ["obtain", "explain", "resolve", "search", "relations", "inverse-relations"];
+    for action in actions {
+        let grant = format!("action = \"{action}\"\nprocedure = \"civil-status-correction\"\n");
+        let begins = text.find(&grant).unwrap();
+        let list = begins + text[begins..].find("items = ").unwrap();
+        let ends = list + text[list..].find(']').unwrap() + 1;
+        text.replace_range(list..ends, &format!("items = {items:?}"));
+    }
+    std::fs::write(file, text).unwrap();
 }
 
 fn living(people: &[SyntheticPerson], protected: bool) -> &SyntheticPerson {

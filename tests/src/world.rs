@@ -196,7 +196,10 @@ impl World {
         let config = self.identity_settings().identity;
         let register = identity::Service::register(&config).await.expect("the register opens");
         let known_at_us = i64::try_from(NOW.unix_timestamp_nanos() / 1_000).expect("it fits");
-        register.load(newcomers.collect(), "test-population", known_at_us).await.expect("it loads");
+        // As a large population is loaded: on PostgreSQL by COPY. So whatever is tested here is tested of what that leaves.
+        let bulk = register.bulk("test-population", known_at_us, &self.entropy).await;
+        let batch = bulk.expect("a load begins").batch(newcomers.collect()).expect("a batch");
+        assert_eq!(register.load_batch(batch).await.expect("it loads"), PERSONS);
         register.close().await;
     }
 

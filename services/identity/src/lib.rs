@@ -58,7 +58,10 @@ use server::{
     config::Secret,
     runtime::{Clock, Entropy},
 };
-pub use store::population::Newcomer;
+pub use store::{
+    bulk::{Batch, Bulk, Loaded},
+    population::Newcomer,
+};
 use tokio::task::AbortHandle;
 
 /// Names of the services that agencies call.
@@ -158,6 +161,9 @@ pub enum Error {
         /// The newer ones.
         newer: String,
     },
+    /// A load is the only one that writes.
+    #[error("somebody else wrote to the register while persons were loaded")]
+    WrittenMeanwhile,
     /// Rules are kept under this id that are others: the version of the data must be raised.
     #[error("the rules of authority `{0}` were others before: raise their `version`")]
     OtherRules(String),

@@ -4,6 +4,7 @@
 pub(crate) mod apply;
 pub(crate) mod as_of;
 pub(crate) mod budget;
+pub(crate) mod bulk;
 pub(crate) mod change_feed;
 pub(crate) mod enter;
 pub(crate) mod epoch;
@@ -11,6 +12,8 @@ pub(crate) mod feed;
 pub(crate) mod find;
 pub(crate) mod keyed;
 pub(crate) mod lookup;
+#[cfg(test)]
+mod plans;
 pub(crate) mod population;
 pub(crate) mod refold;
 pub(crate) mod relations;
@@ -87,6 +90,18 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0012_relations.sql"),
         postgres: include_str!("../migrations/postgres/0012_relations.sql"),
     },
+    Migration {
+        version: 13,
+        name: "partitions",
+        sqlite: include_str!("../migrations/sqlite/0013_partitions.sql"),
+        postgres: include_str!("../migrations/postgres/0013_partitions.sql"),
+    },
+    Migration {
+        version: 14,
+        name: "identifier of person",
+        sqlite: include_str!("../migrations/sqlite/0014_identifier_of_person.sql"),
+        postgres: include_str!("../migrations/postgres/0014_identifier_of_person.sql"),
+    },
 ];
 
 const FOUND: Sql = Sql {
@@ -103,8 +118,10 @@ const PERSONS_AFTER: Sql = Sql {
 const ASSERTIONS_OF: Sql = Sql {
     sqlite: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event \
              FROM assertion WHERE person_id IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event \
-               FROM assertion WHERE person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+    postgres: "SELECT a.* FROM (SELECT DISTINCT person_id FROM jsonb_array_elements_text($1::text::jsonb) t (person_id)) asked \
+               CROSS JOIN LATERAL (\
+               SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event \
+               FROM assertion WHERE person_id = asked.person_id OFFSET 0) a",
 };
 
 /// The register.

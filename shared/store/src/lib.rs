@@ -12,12 +12,14 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | `copy` | rows as PostgreSQL's COPY reads them |
 //! | `engine` | how each engine is opened, and a statement in the words of both |
 //! | `migrate` | schema versions |
 //! | `postgres` | a connection to PostgreSQL, and what becomes of it when nobody waits, or nobody answers |
 //! | `testing` | throw-away databases (feature `testing`) |
 //! | `transaction` | what a write can do |
 
+mod copy;
 mod engine;
 mod migrate;
 mod postgres;
@@ -36,6 +38,7 @@ use std::{
     time::Duration,
 };
 
+pub use copy::Rows;
 pub use engine::{Engine, Sql};
 use futures::future::BoxFuture;
 pub use migrate::Migration;
@@ -52,7 +55,7 @@ pub enum Error {
     /// kept out of this message; [`Error::driver_kind`] says what may be logged.
     #[error("the database refused or is away")]
     Database(#[from] DbErr),
-    /// The URL names an engine this build does not open.
+    /// The URL names an engine this build does not open, or the engine has no COPY.
     #[error("database URL must start with `sqlite://` or `postgres://`")]
     UnsupportedEngine,
     /// Another process holds the database.

@@ -17,6 +17,9 @@ use crate::engine::STATEMENT_MAX;
 /// PostgreSQL's `query_canceled`.
 const CANCELLED: &str = "57014";
 
+/// How much goes in one message of a COPY.
+const COPY_MESSAGE: usize = 256 * 1024;
+
 /// How long we wait for a database that may have vanished.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -94,6 +97,24 @@ impl Session {
     ) -> Result<u64, DbErr> {
         let done = query(statement).execute(&mut *self.connection);
         Ok(ended(&mut self.state, limit + self.bounds.grace, done).await?.rows_affected())
+    }
+
+    /// How many rows a COPY wrote of what it is given.
+    pub(crate) async fn copy(
+        &mut self,
+        limit: Duration,
+        into: &str,
+        rows: &[u8],
+    ) -> Result<u64, DbErr> {
+        let statement = format!("COPY {into} FROM STDIN");
+        let done = async {
+            let mut copy = self.connection.copy_in_raw(&statement).await?;
+            for message in rows.chunks(COPY_MESSAGE) {
+                copy.send(message).await?;
+            }
+            copy.finish().await
+        };
+        ended(&mut self.state, limit + self.bounds.grace, done).await
     }
 
     pub(crate) async fn begin(&mut self) -> Result<(), DbErr> {

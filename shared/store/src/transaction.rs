@@ -9,7 +9,7 @@ use sea_orm::{
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
-    Engine, Error, Sql, Statements,
+    Engine, Error, Rows, Sql, Statements,
     postgres::{self, Bounds, Session},
 };
 
@@ -131,6 +131,22 @@ impl Transaction {
                 rows.map_err(|error| self.failed(error))
             }
         }
+    }
+
+    /// Writes rows into a table by COPY, and says how many: `into` is the table with its columns, as in
+    /// `note (id, text)`. PostgreSQL alone has it.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; [`Error::Late`]; [`Error::UnsupportedEngine`].
+    pub async fn copy(&self, into: &'static str, rows: &Rows) -> Result<u64, Error> {
+        let left = self.left()?;
+        let Inner::Postgres(inner) = &self.inner else { return Err(Error::UnsupportedEngine) };
+        self.statements.count();
+        let mut inner = inner.lock().await;
+        let limit = inner.limit(left, self.bounds.statement).await;
+        let limit = limit.map_err(|error| self.failed(error))?;
+        let done = inner.session.copy(limit, into, rows.bytes()).await;
+        done.map_err(|error| self.failed(error))
     }
 
     /// A statement that PostgreSQL ended because the time had passed is late, and nothing worse; also one that it

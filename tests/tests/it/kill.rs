@@ -36,11 +36,11 @@ fn kills() -> u32 {
 
 /// What a sender was told: the request, the answer's bytes, the receipt's bytes, the number.
 #[derive(Clone)]
-struct Acknowledged {
-    request: SubmitContributionRequest,
-    answer: Vec<u8>,
-    receipt: contract::audit::v1::Receipt,
-    number: String,
+pub(crate) struct Acknowledged {
+    pub(crate) request: SubmitContributionRequest,
+    pub(crate) answer: Vec<u8>,
+    pub(crate) receipt: contract::audit::v1::Receipt,
+    pub(crate) number: String,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,7 +199,7 @@ async fn register_holds(fleet: &Fleet, acknowledged: &[Acknowledged]) {
 const ROUNDS: usize = 5;
 
 /// What was received and given up by its sender is finished by the worker once the register answers.
-async fn finish(mut fleet: Fleet) -> Fleet {
+pub(crate) async fn finish(mut fleet: Fleet) -> Fleet {
     println!("given up by their senders and unfinished: {}", unfinished(&fleet).await);
     // The worker leaves alone what somebody may still be waiting for, so one round may not see the youngest.
     for _ in 0..ROUNDS {
@@ -246,7 +246,7 @@ async fn unfinished(fleet: &Fleet) -> i64 {
 }
 
 /// The root of the stored leaves is the one that was signed last, and what was shown is at its index.
-async fn log_holds(fleet: &Fleet, acknowledged: &[Acknowledged]) {
+pub(crate) async fn log_holds(fleet: &Fleet, acknowledged: &[Acknowledged]) {
     let store = Store::open(fleet.database("audit"), audit::migrations()).await.unwrap();
     let leaves = Sql::same("SELECT position, leaf FROM leaf ORDER BY position");
     let mut tree = tlog::Tree::default();

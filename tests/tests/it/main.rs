@@ -25,6 +25,7 @@ mod finding;
 mod follow;
 mod hidden;
 mod kill;
+mod load;
 mod lookup;
 mod model;
 mod receipt;

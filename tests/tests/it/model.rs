@@ -10,6 +10,7 @@
 
 mod couple;
 mod drawn;
+mod killed;
 mod oracle;
 mod wish;
 
@@ -100,9 +101,27 @@ struct Sent {
     came: Result<Vec<u8>, Vec<(String, String)>>,
 }
 
+/// What the register runs in.
+trait Running {
+    /// A caller that contributes.
+    fn contributes(&self, name: &str) -> Client;
+    /// A caller that looks persons up.
+    fn looks(&self, name: &str) -> Client;
+}
+
+impl Running for Whole {
+    fn contributes(&self, name: &str) -> Client {
+        self.client(name)
+    }
+
+    fn looks(&self, name: &str) -> Client {
+        self.client(name)
+    }
+}
+
 /// One register under way.
-struct Round {
-    whole: Whole,
+struct Round<R> {
+    whole: R,
     random: StdRng,
     numbers: Vec<PersonalNumber>,
     persons: Vec<Person>,
@@ -117,7 +136,7 @@ struct Round {
     sent: Vec<Sent>,
 }
 
-impl Round {
+impl Round<Whole> {
     async fn start(engine: Engine, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let rules = [order(&mut random), order(&mut random)];
@@ -125,31 +144,12 @@ impl Round {
         let file = prepared.folder().join("authority.toml");
         std::fs::write(&file, written(&rules)).unwrap();
         prepared.settings.identity.authority_file = file.display().to_string();
-        let (mut numbers, mut persons, mut newcomers) = (Vec::new(), Vec::new(), Vec::new());
-        let mut said = 0;
-        for place in 0..PERSONS {
-            let born = (random.random_range(1950..2000), 5, 6);
-            let random_digits = u32::try_from(place).unwrap() + 100_000;
-            let number = PersonalNumber::compose(997, Sex::Male, born.0, random_digits).unwrap();
-            let person = newcomer(&mut random, born, &mut said);
-            newcomers.push(identity::Newcomer {
-                person_id: format!("p-model-{place}"),
-                number: number.clone(),
-                old_number: None,
-                protected: false,
-                said: loaded(&person),
-            });
-            numbers.push(number);
-            persons.push(person);
-        }
+        let (people, newcomers) = people(&mut random);
         let register = identity::Service::register(&prepared.settings.identity).await.unwrap();
         register.load(newcomers, "model", LOADED_US).await.unwrap();
         register.close().await;
         prepared.shows_civil_status(&[&ITEMS[..], &["family_relations"]].concat());
-        let whole = prepared.start().await;
-        let seen = vec![(0, true); PERSONS];
-        let (turned, moments, sent) = (false, Vec::new(), Vec::new());
-        Self { whole, random, numbers, persons, seen, rules, turned, said, moments, sent }
+        Self::of(prepared.start().await, random, people, rules)
     }
 
     async fn run(mut self) -> usize {
@@ -183,21 +183,6 @@ impl Round {
         taken
     }
 
-    fn order(&self, turned: bool) -> &Order {
-        &self.rules[usize::from(turned)]
-    }
-
-    /// What holds of each item.
-    fn held(&self, who: usize, turned: bool, known: usize, on: Option<Day>) -> Vec<Option<&Said>> {
-        let order = self.order(turned);
-        ITEMS.iter().map(|item| self.persons[who].held(item, order, known, on)).collect()
-    }
-
-    fn claims(&self, who: usize) -> (SubjectRef, Claims) {
-        let name = self.held(who, self.turned, self.said, None)[0].unwrap().value.clone();
-        about(self.numbers[who].as_str(), &name, self.persons[who].born)
-    }
-
     /// Other rules hold, everybody is folded anew, and whoever looks otherwise has a new version.
     async fn turn(&mut self) {
         self.whole.hands.step(time::Duration::days(8));
@@ -225,13 +210,67 @@ impl Round {
         let refolded = first.unwrap().changed + second.unwrap().changed;
         println!("model: {changed} look otherwise, {refolded} left by one that ended: {whole}");
     }
+}
+
+/// The persons of a round: their numbers, what was said of each, and how much that is.
+struct People {
+    numbers: Vec<PersonalNumber>,
+    persons: Vec<Person>,
+    said: usize,
+}
+
+/// Persons as the oracle knows them, and as they are loaded.
+fn people(random: &mut StdRng) -> (People, Vec<identity::Newcomer>) {
+    let (mut numbers, mut persons, mut newcomers) = (Vec::new(), Vec::new(), Vec::new());
+    let mut said = 0;
+    for place in 0..PERSONS {
+        let born = (random.random_range(1950..2000), 5, 6);
+        let random_digits = u32::try_from(place).unwrap() + 100_000;
+        let number = PersonalNumber::compose(997, Sex::Male, born.0, random_digits).unwrap();
+        let person = newcomer(random, born, &mut said);
+        newcomers.push(identity::Newcomer {
+            person_id: format!("p-model-{place}"),
+            number: number.clone(),
+            old_number: None,
+            protected: false,
+            said: loaded(&person),
+        });
+        numbers.push(number);
+        persons.push(person);
+    }
+    (People { numbers, persons, said }, newcomers)
+}
+
+impl<R: Running> Round<R> {
+    /// A register that holds these persons and folds them by these rules.
+    fn of(whole: R, random: StdRng, people: People, rules: [Order; 2]) -> Self {
+        let People { numbers, persons, said } = people;
+        let seen = vec![(0, true); PERSONS];
+        let (turned, moments, sent) = (false, Vec::new(), Vec::new());
+        Self { whole, random, numbers, persons, seen, rules, turned, said, moments, sent }
+    }
+
+    fn order(&self, turned: bool) -> &Order {
+        &self.rules[usize::from(turned)]
+    }
+
+    /// What holds of each item.
+    fn held(&self, who: usize, turned: bool, known: usize, on: Option<Day>) -> Vec<Option<&Said>> {
+        let order = self.order(turned);
+        ITEMS.iter().map(|item| self.persons[who].held(item, order, known, on)).collect()
+    }
+
+    fn claims(&self, who: usize) -> (SubjectRef, Claims) {
+        let name = self.held(who, self.turned, self.said, None)[0].unwrap().value.clone();
+        about(self.numbers[who].as_str(), &name, self.persons[who].born)
+    }
 
     /// Somebody says something of a person.
     async fn says(&mut self, who: usize) {
         let (client, wish, request) = self.wish(who);
         let item = wish.said.item;
         let expected = self.persons[who].refuses(&wish, self.order(self.turned));
-        let came = submit(&self.whole.client(client), &request).await;
+        let came = submit(&self.whole.contributes(client), &request).await;
         match &came {
             Ok(answered) => {
                 assert!(expected.is_empty(), "{wish:?} was applied, not refused: {expected:?}");
@@ -268,7 +307,7 @@ impl Round {
         let named: Vec<&str> = items.iter().map(String::as_str).collect();
         let mut request = annulment(&by, "", key.trim_start_matches("key:"), &named);
         request.basis.clone_from(&earlier.request.basis);
-        let came = submit(&self.whole.client(client), &request).await;
+        let came = submit(&self.whole.contributes(client), &request).await;
         // What it brings back must not be a second spouse.
         let before: Vec<usize> = who.iter().map(|who| self.living_spouses(*who)).collect();
         let by = request.idempotency_key.clone();
@@ -315,7 +354,7 @@ impl Round {
             return;
         }
         let sent = &self.sent[self.random.random_range(0..self.sent.len())];
-        let client = self.whole.client(sent.client);
+        let client = self.whole.contributes(sent.client);
         let came = kept(submit(&client, &sent.request).await);
         assert!(came == sent.came, "{:?}", sent.request.idempotency_key);
         let other =
@@ -357,7 +396,7 @@ impl Round {
             min_version: 0,
             as_of,
         };
-        let client = self.whole.client("civil-status");
+        let client = self.whole.looks("civil-status");
         let answer = crate::answered(&client, &request).await.answer;
         assert_eq!(answer.outcome(), LookupOutcome::Match);
         let told: Vec<_> = answer.items.iter().map(told).collect();

@@ -54,13 +54,13 @@ pub(crate) struct Wanted {
 /// By what a record is found. What it does not hold is none, and finds nobody.
 #[derive(Serialize)]
 pub(crate) struct SearchKey {
-    name_l3: Option<String>,
-    name_l4: Option<String>,
-    born: Option<String>,
-    birth_year: Option<i32>,
-    sex: Option<String>,
-    native_province: Option<String>,
-    commune: Option<String>,
+    pub(crate) name_l3: Option<String>,
+    pub(crate) name_l4: Option<String>,
+    pub(crate) born: Option<String>,
+    pub(crate) birth_year: Option<i32>,
+    pub(crate) sex: Option<String>,
+    pub(crate) native_province: Option<String>,
+    pub(crate) commune: Option<String>,
 }
 
 impl SearchKey {

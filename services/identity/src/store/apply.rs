@@ -7,10 +7,10 @@
 //! | `annul` | makes a contribution count as never made |
 //! | `decide` | decides between what two sources say |
 
-mod annul;
-mod birth;
-mod decide;
-mod known;
+pub(super) mod annul;
+pub(super) mod birth;
+pub(super) mod decide;
+pub(super) mod known;
 
 use model::{
     Assertion, AuthorityInForce, PartialDate, PersonalNumber, Provenance, Said, Says,

@@ -39,7 +39,7 @@ const RULES: Sql = Sql {
     postgres: "SELECT id, rules FROM rules \
                WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
 };
-const FOLDED: Sql = Sql {
+pub(super) const FOLDED: Sql = Sql {
     sqlite: "SELECT record, authority FROM person WHERE person_id = ?",
     postgres: "SELECT record, authority FROM person WHERE person_id = $1",
 };

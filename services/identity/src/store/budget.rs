@@ -9,7 +9,7 @@ use store::{Sql, Value};
 use super::{RegisterStore, field};
 use crate::Error;
 
-const SPENT: Sql = Sql {
+pub(super) const SPENT: Sql = Sql {
     sqlite: "SELECT connection, misses FROM guessing \
              WHERE window_start_ms = ? AND connection IN (SELECT value FROM json_each(?))",
     postgres: "SELECT connection, misses FROM guessing WHERE window_start_ms = $1 \
@@ -28,7 +28,7 @@ const CHARGE: Sql = Sql {
                DO UPDATE SET misses = guessing.misses + excluded.misses \
                RETURNING connection, misses",
 };
-const FORGET: Sql = Sql {
+pub(super) const FORGET: Sql = Sql {
     sqlite: "DELETE FROM guessing WHERE window_start_ms < ?",
     postgres: "DELETE FROM guessing WHERE window_start_ms < $1",
 };

@@ -30,7 +30,7 @@ const PERSONS: Sql = Sql {
                SELECT person_id, protected, version, record, authority FROM jsonb_to_recordset($1::text::jsonb) \
                AS t (person_id text, protected boolean, version bigint, record text, authority text)",
 };
-const AMEND: Sql = Sql {
+pub(super) const AMEND: Sql = Sql {
     sqlite: "UPDATE person SET version = ?, record = ?, authority = ? WHERE person_id = ?",
     postgres: "UPDATE person SET version = $1, record = $2, authority = $3 WHERE person_id = $4",
 };
@@ -65,18 +65,18 @@ const CHANGES: Sql = Sql {
 
 /// A person to be written.
 pub(crate) struct Entered {
-    identifiers: Vec<Identifier>,
-    assertions: Vec<Assertion>,
-    record: GoldenRecord,
-    version: u64,
+    pub(super) identifiers: Vec<Identifier>,
+    pub(super) assertions: Vec<Assertion>,
+    pub(super) record: GoldenRecord,
+    pub(super) version: u64,
     /// The items that look otherwise now.
-    touched: BTreeSet<String>,
+    pub(super) touched: BTreeSet<String>,
     /// The rules by which the record is folded.
-    authority: String,
+    pub(super) authority: String,
     /// What the change is.
-    kind: ChangeKind,
+    pub(super) kind: ChangeKind,
     /// The job that changes many persons, if it is one.
-    bulk_job: Option<String>,
+    pub(super) bulk_job: Option<String>,
 }
 
 impl Entered {
@@ -155,17 +155,17 @@ struct IdentifierRow<'a> {
 }
 
 #[derive(Serialize)]
-struct AssertionRow<'a> {
-    person_id: &'a str,
-    item: &'a str,
-    value: String,
-    source: &'a str,
-    contribution_id: &'a str,
-    valid_from: Option<String>,
-    known_at_us: i64,
-    version: u64,
-    says: Says,
-    event: Option<EventKind>,
+pub(super) struct AssertionRow<'a> {
+    pub(super) person_id: &'a str,
+    pub(super) item: &'a str,
+    pub(super) value: String,
+    pub(super) source: &'a str,
+    pub(super) contribution_id: &'a str,
+    pub(super) valid_from: Option<String>,
+    pub(super) known_at_us: i64,
+    pub(super) version: u64,
+    pub(super) says: Says,
+    pub(super) event: Option<EventKind>,
 }
 
 #[derive(Serialize)]
@@ -192,12 +192,12 @@ async fn numbers(tx: &Transaction, persons: &[Entered]) -> Result<(), Error> {
     let mut identifiers = Vec::new();
     for person in persons {
         for number in &person.identifiers {
-            let kind = match number.kind() {
-                model::IdentifierKind::PersonalNumber => "personal_number",
-                model::IdentifierKind::OldNumber9 => "old_number_9",
-            };
             let person_id = &person.record.person_id;
-            identifiers.push(IdentifierRow { value: number.as_str(), kind, person_id });
+            identifiers.push(IdentifierRow {
+                value: number.as_str(),
+                kind: kind(number),
+                person_id,
+            });
         }
     }
     if !identifiers.is_empty() {
@@ -206,13 +206,24 @@ async fn numbers(tx: &Transaction, persons: &[Entered]) -> Result<(), Error> {
     Ok(())
 }
 
+/// What kind of number it is, as it is stored.
+pub(super) fn kind(number: &Identifier) -> &'static str {
+    match number.kind() {
+        model::IdentifierKind::PersonalNumber => "personal_number",
+        model::IdentifierKind::OldNumber9 => "old_number_9",
+    }
+}
+
 /// Writes what is new about persons, and moves the register to `last`.
 pub(super) async fn amend(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<(), Error> {
     for person in persons {
         let PersonRow { person_id, version, record, authority, .. } = PersonRow::of(person)?;
         let (version, record) = (stored(version).into(), record.into());
         let values = vec![version, record, authority.to_owned().into(), person_id.into()];
-        tx.execute(&AMEND, values).await?;
+        // PostgreSQL does not hold assertions against persons: what is said of nobody must not be written.
+        if tx.execute(&AMEND, values).await? == 0 {
+            return Err(store::Error::NoRow.into());
+        }
     }
     numbers(tx, persons).await?;
     history(tx, persons, last).await
@@ -245,6 +256,11 @@ async fn history(tx: &Transaction, persons: &[Entered], last: Turn) -> Result<()
     tx.execute(&CHANGES, vec![serde_json::to_string(&changes)?.into()]).await?;
     // All of one transaction are folded by the same rules.
     let rules = persons.first().map(|person| person.authority.clone()).unwrap_or_default();
+    advance(tx, last, rules).await
+}
+
+/// Moves the register to `last`, whose records are folded by `rules`.
+pub(super) async fn advance(tx: &Transaction, last: Turn, rules: String) -> Result<(), Error> {
     let values = vec![stored(last.version).into(), last.known_at_us.into(), rules.into()];
     tx.execute(&ADVANCE, values).await?;
     Ok(())
@@ -260,7 +276,7 @@ impl<'a> PersonRow<'a> {
 }
 
 impl<'a> AssertionRow<'a> {
-    fn of(assertion: &'a Assertion) -> Result<Self, Error> {
+    pub(super) fn of(assertion: &'a Assertion) -> Result<Self, Error> {
         let origin = &assertion.provenance;
         Ok(Self {
             person_id: &assertion.person_id,
@@ -278,7 +294,7 @@ impl<'a> AssertionRow<'a> {
 }
 
 /// What is a writer's own while nobody else can write.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turn {
     /// The version it may take.
     pub(crate) version: u64,

@@ -14,7 +14,7 @@ use crate::{
 
 // Whoever writes holds the row of the register until it commits, so no lower version can appear after a higher one was
 // seen: nothing is passed over.
-const AFTER: Sql = Sql {
+pub(super) const AFTER: Sql = Sql {
     sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
              SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
              ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
@@ -23,7 +23,8 @@ const AFTER: Sql = Sql {
     postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
                SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
                ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
-               FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
+               FROM change c JOIN feed f ON f.id = 1 \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = c.person_id OFFSET 0) p \
                WHERE c.version >= $1 ORDER BY c.version LIMIT $2",
 };
 const NEWEST: Sql = Sql::same(
@@ -49,7 +50,7 @@ const ISSUE: Sql = Sql {
                FROM jsonb_each_text($2::text::jsonb) ON CONFLICT DO NOTHING",
 };
 // A token is accepted until an epoch after its own has ended it.
-const BEARERS: Sql = Sql {
+pub(super) const BEARERS: Sql = Sql {
     sqlite: "SELECT t.connection, t.token, p.record, EXISTS (SELECT 1 FROM token_epoch e \
              WHERE e.connection = t.connection AND e.epoch > t.epoch) FROM json_each(?1) asked \
              JOIN token t ON t.connection = asked.value ->> 0 AND t.token = asked.value ->> 1 \
@@ -60,7 +61,7 @@ const BEARERS: Sql = Sql {
                WHERE e.connection = t.connection AND e.epoch > t.epoch) \
                FROM jsonb_array_elements($1::text::jsonb) asked \
                JOIN token t ON t.connection = asked ->> 0 AND t.token = asked ->> 1 \
-               JOIN person p ON p.person_id = t.person_id \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = t.person_id OFFSET 0) p \
                WHERE NOT EXISTS (SELECT 1 FROM token_epoch e WHERE e.connection = t.connection \
                AND e.epoch > t.epoch AND e.earlier_until_us <= $2)",
 };

@@ -12,23 +12,25 @@ use crate::{
 };
 
 // Who is protected comes last, so that it takes nobody's place where there are more than are read (I7).
-const ONE: Sql = Sql {
+pub(super) const ONE: Sql = Sql {
     sqlite: "SELECT p.record FROM search_key k JOIN person p ON p.person_id = k.person_id \
              WHERE k.name_l3 = ?1 AND k.born = ?2 AND (?3 = '' OR k.sex = ?3) \
              AND (?4 = '' OR k.native_province = ?4) AND (?5 = '' OR k.commune = ?5) \
              ORDER BY p.protected, k.person_id LIMIT 201",
-    postgres: "SELECT p.record FROM search_key k JOIN person p ON p.person_id = k.person_id \
+    postgres: "SELECT p.record FROM search_key k \
+               CROSS JOIN LATERAL (SELECT record, protected FROM person WHERE person_id = k.person_id OFFSET 0) p \
                WHERE k.name_l3 = $1 AND k.born = $2 AND ($3 = '' OR k.sex = $3) \
                AND ($4 = '' OR k.native_province = $4) AND ($5 = '' OR k.commune = $5) \
                ORDER BY p.protected, k.person_id LIMIT 201",
 };
-const SOME: Sql = Sql {
+pub(super) const SOME: Sql = Sql {
     sqlite: "SELECT p.record FROM search_key k JOIN person p ON p.person_id = k.person_id \
              WHERE k.name_l4 = ?1 AND k.person_id > ?2 AND (?3 = '' OR k.name_l3 = ?3) \
              AND (NOT p.protected OR ?4) AND COALESCE(k.birth_year, 0) BETWEEN ?5 AND ?6 \
              AND (?7 = '' OR k.sex = ?7) AND (?8 = '' OR k.native_province = ?8) \
              ORDER BY k.person_id LIMIT 50",
-    postgres: "SELECT p.record FROM search_key k JOIN person p ON p.person_id = k.person_id \
+    postgres: "SELECT p.record FROM search_key k \
+               CROSS JOIN LATERAL (SELECT record, protected FROM person WHERE person_id = k.person_id OFFSET 0) p \
                WHERE k.name_l4 = $1 AND k.person_id > $2 AND ($3 = '' OR k.name_l3 = $3) \
                AND (NOT p.protected OR $4) AND COALESCE(k.birth_year, 0) BETWEEN $5 AND $6 \
                AND ($7 = '' OR k.sex = $7) AND ($8 = '' OR k.native_province = $8) \
@@ -37,13 +39,14 @@ const SOME: Sql = Sql {
 /// The rows that [`SOME`] reads, at most.
 pub(crate) const SOME_MAX: usize = 50;
 // A name of which L4 leaves nothing, in letters of another script: L3 alone names it.
-const OTHER_SCRIPT: Sql = Sql {
+pub(super) const OTHER_SCRIPT: Sql = Sql {
     sqlite: "SELECT p.record FROM search_key k JOIN person p ON p.person_id = k.person_id \
              WHERE k.name_l3 = ?3 AND k.person_id > ?2 AND (?1 = '' OR k.name_l4 = ?1) \
              AND (NOT p.protected OR ?4) AND COALESCE(k.birth_year, 0) BETWEEN ?5 AND ?6 \
              AND (?7 = '' OR k.sex = ?7) AND (?8 = '' OR k.native_province = ?8) \
              ORDER BY k.person_id LIMIT 50",
-    postgres: "SELECT p.record FROM search_key k JOIN person p ON p.person_id = k.person_id \
+    postgres: "SELECT p.record FROM search_key k \
+               CROSS JOIN LATERAL (SELECT record, protected FROM person WHERE person_id = k.person_id OFFSET 0) p \
                WHERE k.name_l3 = $3 AND k.person_id > $2 AND ($1 = '' OR k.name_l4 = $1) \
                AND (NOT p.protected OR $4) AND COALESCE(k.birth_year, 0) BETWEEN $5 AND $6 \
                AND ($7 = '' OR k.sex = $7) AND ($8 = '' OR k.native_province = $8) \

@@ -11,20 +11,21 @@ use crate::{Error, domain::find::SearchKey};
 
 const KEYED: Sql = Sql::same("SELECT form, version FROM search WHERE id = 1");
 // Every person has come by a change.
-const CHANGED: Sql = Sql {
+pub(super) const CHANGED: Sql = Sql {
     sqlite: "SELECT c.version, c.person_id, k.version IS NULL OR k.version <> p.version OR k.form <> ?2 \
              FROM change c JOIN person p ON p.person_id = c.person_id \
              LEFT JOIN search_key k ON k.person_id = c.person_id \
              WHERE c.version > ?1 ORDER BY c.version LIMIT 500",
     postgres: "SELECT c.version, c.person_id, k.version IS NULL OR k.version <> p.version OR k.form <> $2 \
-               FROM change c JOIN person p ON p.person_id = c.person_id \
+               FROM change c \
+               CROSS JOIN LATERAL (SELECT version FROM person WHERE person_id = c.person_id OFFSET 0) p \
                LEFT JOIN search_key k ON k.person_id = c.person_id \
                WHERE c.version > $1 ORDER BY c.version LIMIT 500",
 };
-const RECORDS: Sql = Sql {
+pub(super) const RECORDS: Sql = Sql {
     sqlite: "SELECT record, version FROM person WHERE person_id IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT record, version FROM person \
-               WHERE person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+    postgres: "SELECT p.record, p.version FROM jsonb_array_elements_text($1::text::jsonb) asked (person_id) \
+               CROSS JOIN LATERAL (SELECT record, version FROM person WHERE person_id = asked.person_id OFFSET 0) p",
 };
 // Of two processes with other forms the newer one has its way.
 const NOTE: Sql = Sql {

@@ -8,20 +8,22 @@ use store::{Sql, Value};
 use super::{RegisterStore, field, record};
 use crate::Error;
 
-const PERSONS: Sql = Sql {
+pub(super) const PERSONS: Sql = Sql {
     sqlite: "SELECT i.value, p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
              WHERE i.state = 'active' AND i.value IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT i.value, p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
-               WHERE i.state = 'active' \
-               AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+    postgres: "SELECT asked.value, p.record FROM jsonb_array_elements_text($1::text::jsonb) asked (value) \
+               CROSS JOIN LATERAL (SELECT person_id FROM identifier \
+               WHERE value = asked.value AND state = 'active' OFFSET 0) i \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = i.person_id OFFSET 0) p",
 };
 
-const VISIBLE: Sql = Sql {
+pub(super) const VISIBLE: Sql = Sql {
     sqlite: "SELECT i.value FROM identifier i JOIN person p ON p.person_id = i.person_id \
              WHERE NOT p.protected AND i.value IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT i.value FROM identifier i JOIN person p ON p.person_id = i.person_id \
-               WHERE NOT p.protected \
-               AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+    postgres: "SELECT asked.value FROM jsonb_array_elements_text($1::text::jsonb) asked (value) \
+               CROSS JOIN LATERAL (SELECT person_id FROM identifier WHERE value = asked.value OFFSET 0) i \
+               CROSS JOIN LATERAL (SELECT protected FROM person WHERE person_id = i.person_id OFFSET 0) p \
+               WHERE NOT p.protected",
 };
 
 const VISIBLE_PERSONS: Sql = Sql {

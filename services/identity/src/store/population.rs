@@ -13,7 +13,7 @@ use super::{
 };
 use crate::Error;
 
-const FIRST_RULES: Sql = Sql {
+pub(super) const FIRST_RULES: Sql = Sql {
     sqlite: "UPDATE register SET authority = ?1 WHERE id = 1 \
              AND NOT EXISTS (SELECT 1 FROM person WHERE authority <> ?1)",
     postgres: "UPDATE register SET authority = $1 WHERE id = 1 \
@@ -81,7 +81,7 @@ impl RegisterStore {
 }
 
 impl Newcomer {
-    fn enter(
+    pub(super) fn enter(
         self,
         contribution_id: &str,
         known_at_us: i64,

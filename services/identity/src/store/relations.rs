@@ -51,7 +51,8 @@ const NAMING: Sql = Sql {
              AND (NOT p.protected OR ?3) ORDER BY i.person_id, k.person_id, k.value LIMIT 501",
     postgres: "SELECT i.person_id, k.value, p.record FROM identifier i \
                JOIN relation_key k ON k.item = $1 AND k.value = i.value \
-               JOIN person p ON p.person_id = k.person_id \
+               CROSS JOIN LATERAL \
+               (SELECT protected, record FROM person WHERE person_id = k.person_id OFFSET 0) p \
                WHERE i.state = 'active' \
                AND i.person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb))) \
                AND (NOT p.protected OR $3) ORDER BY i.person_id, k.person_id, k.value LIMIT 501",
@@ -62,7 +63,8 @@ const IN_FILE: Sql = Sql {
     sqlite: "SELECT p.record FROM relation_key k JOIN person p ON p.person_id = k.person_id \
              WHERE k.item = ?1 AND k.value = ?2 AND (NOT p.protected OR ?3) \
              ORDER BY k.person_id LIMIT 102",
-    postgres: "SELECT p.record FROM relation_key k JOIN person p ON p.person_id = k.person_id \
+    postgres: "SELECT p.record FROM relation_key k CROSS JOIN LATERAL \
+               (SELECT protected, record FROM person WHERE person_id = k.person_id OFFSET 0) p \
                WHERE k.item = $1 AND k.value = $2 AND (NOT p.protected OR $3) \
                ORDER BY k.person_id LIMIT 102",
 };

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lienthong::{
-    population::{self, Wanted},
+    population::{self, Done, Wanted},
     process::{self, Runtime},
     settings::{self, Settings as _},
     synth::{SyntheticPerson, generate},
@@ -31,15 +31,15 @@ pub(crate) struct Arguments {
     /// Folder of a demonstration that is not running; `demo --data-dir` then goes on with these persons.
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
-    /// The register: sqlite:///path/identity.db or postgres://user@host/database. It must be empty and
-    /// becomes one for synthetic persons only.
+    /// The register: sqlite:///path/identity.db or postgres://user@host/database. It must be empty, or hold the
+    /// beginning of this population and nothing else: then the rest is added. It becomes one for synthetic persons only.
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// Prints so many persons as lines of JSON, and touches no register.
     #[arg(long, value_name = "N")]
     print: Option<usize>,
     /// How many persons.
-    #[arg(long, default_value_t = 100_000, conflicts_with = "print")]
+    #[arg(long, visible_alias = "people", default_value_t = 100_000, conflicts_with = "print")]
     persons: usize,
     /// The same seed, number and day give the same persons.
     #[arg(long, default_value_t = 1911)]
@@ -77,14 +77,6 @@ async fn load(
     output: Output,
     out: &mut impl Write,
 ) -> Result<()> {
-    let held = register.size().await?;
-    if held > 0 {
-        // Another seed could give a number that is there, and the same one gives all of them again.
-        anyhow::bail!(
-            "the register holds {held} persons already, and numbers could collide: take an empty \
-             database (after an interrupted load, remove this one and load again)"
-        );
-    }
     static STOP: AtomicBool = AtomicBool::new(false);
     let end = process::ended()?;
     let signal = tokio::spawn(async move {
@@ -93,41 +85,73 @@ async fn load(
     });
     let bar = progress(wanted.persons);
     let begun = Instant::now();
-    let loaded = population::load(register, wanted, &Runtime::system(), |count| {
+    let mut first = None;
+    let done = population::load(register, wanted, &Runtime::system(), |count| {
+        if first.replace(count).is_none() {
+            // What was there before says nothing of how fast it goes.
+            bar.reset_eta();
+        }
         bar.set_position(count as u64);
         !STOP.load(Ordering::Relaxed)
     })
     .await;
     bar.finish_and_clear();
     signal.abort();
-    let loaded = loaded?;
-    if loaded < wanted.persons {
+    let done = done?;
+    if done.persons < wanted.persons {
         let why = format!(
-            "stopped after {loaded} of {} persons, each of them whole; to load again, remove the \
-             database first",
-            wanted.persons
+            "stopped after {} of {} persons, each of them whole; the same command goes on from there",
+            done.persons, wanted.persons
         );
         return Err(Ending::Interrupted(why).into());
     }
-    let seconds = begun.elapsed().as_secs_f64();
+    let took = begun.elapsed().as_secs_f64();
+    report(done, wanted.seed, took, &register.sizes().await?, output, out)
+}
+
+/// Says what was loaded, how fast, and what each person takes in each table.
+fn report(
+    done: Done,
+    seed: u64,
+    seconds: f64,
+    sizes: &[(String, u64)],
+    output: Output,
+    out: &mut impl Write,
+) -> Result<()> {
+    let Done { before, persons } = done;
+    let loaded = persons - before;
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rate = (loaded as f64 / seconds.max(0.001)).round();
+    let each = |bytes: u64| bytes / (persons as u64).max(1);
+    let all = sizes.iter().map(|(_, bytes)| bytes).sum();
     match output.format {
-        Format::Text => writeln!(
-            out,
-            "{loaded} synthetic persons of seed {} in {seconds:.1} s, {rate} a second",
-            wanted.seed
-        )?,
-        Format::Json => print(
-            &json!({
-                "synthetic": true,
-                "persons": loaded,
-                "seed": wanted.seed,
-                "seconds": seconds,
-                "persons_per_second": rate,
-            }),
-            out,
-        )?,
+        Format::Text => {
+            writeln!(
+                out,
+                "{loaded} synthetic persons of seed {seed} in {seconds:.1} s, {rate} a second; {persons} in all"
+            )?;
+            writeln!(out, "bytes per person, with indexes: {}", each(all))?;
+            for (table, bytes) in sizes.iter().filter(|(_, bytes)| each(*bytes) > 0) {
+                writeln!(out, "  {table:<16} {:>8}", each(*bytes))?;
+            }
+        }
+        Format::Json => {
+            let of = |(table, bytes): &(String, u64)| (table.clone(), json!(each(*bytes)));
+            let tables: serde_json::Map<_, _> = sizes.iter().map(of).collect();
+            print(
+                &json!({
+                    "synthetic": true,
+                    "persons": persons,
+                    "loaded": loaded,
+                    "seed": seed,
+                    "seconds": seconds,
+                    "persons_per_second": rate,
+                    "bytes_per_person": each(all),
+                    "bytes_per_person_by_table": tables,
+                }),
+                out,
+            )?;
+        }
     }
     Ok(())
 }

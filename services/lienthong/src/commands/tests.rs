@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser as _};
 use lienthong::{
     demo::{self, Demo, Options},
     pki::Pki,
-    population::{self, Wanted},
+    population::{self, Done, Wanted},
     process::Runtime,
     settings::{self, Settings as _},
 };
@@ -347,8 +347,13 @@ async fn synthetic_persons_go_into_an_empty_register_of_their_own_only() {
     let url = format!("sqlite://{}/identity.db", folder.path().display());
     let load = ["synth", "--database", &url, "--persons", "700"];
     assert_eq!(json(&load).await["persons"], 700);
-    let refused = run(&load).await.unwrap_err().to_string();
-    assert!(refused.contains("holds 700 persons already"), "{refused}");
+    // Who is there is not loaded again; the rest is, where it is of the same population.
+    assert_eq!(json(&load).await["loaded"], 0);
+    let more = json(&["synth", "--database", &url, "--people", "900"]).await;
+    assert_eq!((&more["loaded"], &more["persons"]), (&200.into(), &900.into()));
+    assert!(more["bytes_per_person"].as_u64().unwrap() > 1_000, "{more}");
+    let refused = run(&[&load[..], &["--seed", "2"]].concat()).await.unwrap_err().to_string();
+    assert!(refused.contains("holds 900 persons already"), "{refused}");
     assert!(usage(run(&["synth"]).await));
 
     let real = format!("sqlite://{}/real.db", folder.path().display());
@@ -363,8 +368,10 @@ async fn synthetic_persons_go_into_an_empty_register_of_their_own_only() {
     config.synthetic = true;
     let register = identity::Service::register(&config).await.unwrap();
     let wanted = Wanted { persons: 1_200, seed: 1, subjects: None };
-    let loaded = population::load(&register, wanted, &Runtime::system(), |_| false).await.unwrap();
-    assert_eq!((loaded, register.size().await.unwrap()), (500, 500));
+    let runtime = Runtime::system();
+    let load = population::load(&register, wanted, &runtime, |count| count == 0);
+    let stopped = Done { before: 0, persons: 500 };
+    assert_eq!((load.await.unwrap(), register.size().await.unwrap()), (stopped, 500));
     register.close().await;
 
     let lines = run(&["synth", "--print", "3"]).await.unwrap();

@@ -9,7 +9,7 @@ use rand::Rng as _;
 use tests::events::{ground, life, party};
 
 use super::{
-    PERSONS, Round, Sent,
+    PERSONS, Round, Running, Sent,
     drawn::day,
     kept,
     oracle::{Day, Said},
@@ -20,7 +20,7 @@ use super::{
 const MARRIED: &str = "life_event.marriage.registered_spouse";
 const DIVORCED: &str = "life_event.divorce.registered_spouse";
 
-impl Round {
+impl<R: Running> Round<R> {
     /// Somebody marries somebody, or is divorced, mostly from whom it is married to.
     pub(super) async fn weds(&mut self, who: usize) {
         let wedding = self.random.random_bool(0.6);
@@ -43,7 +43,7 @@ impl Round {
         let mut expected = self.refuses(who, other, wedding, from, "");
         let place = if wedding { MARRIED } else { DIVORCED };
         expected.extend(self.refuses(other, who, wedding, from, place));
-        let came = submit(&self.whole.client("civil-status"), &request).await;
+        let came = submit(&self.whole.contributes("civil-status"), &request).await;
         match &came {
             Ok(answered) => {
                 assert!(expected.is_empty(), "{who} and {other} on {from:?}: {expected:?}");
@@ -62,7 +62,14 @@ impl Round {
         }
     }
 
-    fn says_of_both(&mut self, who: usize, other: usize, wedding: bool, from: Day, key: &str) {
+    pub(super) fn says_of_both(
+        &mut self,
+        who: usize,
+        other: usize,
+        wedding: bool,
+        from: Day,
+        key: &str,
+    ) {
         for (one, spouse) in [(who, other), (other, who)] {
             let said = |item, value: String, ends| Said {
                 item,
@@ -107,7 +114,7 @@ impl Round {
     }
 
     /// Why it is not taken of one of the two, with where that is said.
-    fn refuses(
+    pub(super) fn refuses(
         &self,
         who: usize,
         other: usize,
@@ -144,7 +151,7 @@ impl Round {
     }
 
     /// Asks the register whom somebody is married to.
-    async fn compare_spouses(&self, who: usize) {
+    pub(super) async fn compare_spouses(&self, who: usize) {
         let (subject, claims) = self.claims(who);
         let request = GetPersonRequest {
             subject: Some(subject),
@@ -158,7 +165,7 @@ impl Round {
             min_version: 0,
             as_of: None,
         };
-        let answer = crate::answered(&self.whole.client("civil-status"), &request).await.answer;
+        let answer = crate::answered(&self.whole.looks("civil-status"), &request).await.answer;
         let mut told: Vec<String> = Vec::new();
         if let item_outcome::Outcome::Value(held) = answer.items[0].outcome.as_ref().unwrap() {
             for held in &held.values {

@@ -8,12 +8,12 @@ use rand::Rng as _;
 use tests::events::{correction, date, death, life, residence};
 
 use super::{
-    ITEMS, LAST, Round,
+    ITEMS, LAST, Round, Running,
     drawn::{day, value, written_value},
     oracle::{Said, Wish},
 };
 
-impl Round {
+impl<R: Running> Round<R> {
     /// Something to say, by whom, and how it is sent.
     pub(super) fn wish(&mut self, who: usize) -> (&'static str, Wish, SubmitContributionRequest) {
         let key = format!("m-{}", self.sent.len());

@@ -32,7 +32,7 @@ const TAKEN_AGAIN: Sql = Sql {
                ON other.source = one.source AND other.entry = one.entry WHERE one.contribution_id = $1 \
                AND other.contribution_id <> one.contribution_id AND NOT other.annulled",
 };
-const NUMBER_STATE: Sql = Sql {
+pub(in crate::store) const NUMBER_STATE: Sql = Sql {
     sqlite: "UPDATE identifier SET state = ? WHERE value = ?",
     postgres: "UPDATE identifier SET state = $1 WHERE value = $2",
 };

@@ -10,7 +10,7 @@ use crate::{
     store::enter::{Entered, enter},
 };
 
-const TAKEN: Sql = Sql {
+pub(in crate::store) const TAKEN: Sql = Sql {
     sqlite: "SELECT 1 FROM identifier WHERE value = ?",
     postgres: "SELECT 1 FROM identifier WHERE value = $1",
 };

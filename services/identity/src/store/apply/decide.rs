@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-pub(super) const RECORD: Sql = Sql {
+pub(in crate::store) const RECORD: Sql = Sql {
     sqlite: "SELECT record FROM person WHERE person_id = ?",
     postgres: "SELECT record FROM person WHERE person_id = $1",
 };

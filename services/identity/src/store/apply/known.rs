@@ -24,19 +24,21 @@ use crate::{
     },
 };
 
-const BEARER: Sql = Sql {
+pub(in crate::store) const BEARER: Sql = Sql {
     sqlite: "SELECT p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
              WHERE i.state = 'active' AND i.value = ?",
-    postgres: "SELECT p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
+    postgres: "SELECT p.record FROM identifier i \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = i.person_id OFFSET 0) p \
                WHERE i.state = 'active' AND i.value = $1",
 };
 
-const BEARERS: Sql = Sql {
+pub(in crate::store) const BEARERS: Sql = Sql {
     sqlite: "SELECT i.value, i.person_id, p.protected FROM identifier i JOIN person p ON p.person_id = i.person_id \
              WHERE i.state = 'active' AND i.value IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT i.value, i.person_id, p.protected FROM identifier i JOIN person p ON p.person_id = i.person_id \
-               WHERE i.state = 'active' \
-               AND i.value = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+    postgres: "SELECT asked.value, i.person_id, p.protected FROM jsonb_array_elements_text($1::text::jsonb) asked (value) \
+               CROSS JOIN LATERAL (SELECT person_id FROM identifier \
+               WHERE value = asked.value AND state = 'active' OFFSET 0) i \
+               CROSS JOIN LATERAL (SELECT protected FROM person WHERE person_id = i.person_id OFFSET 0) p",
 };
 
 /// A person as a contribution names it, with what it says of the person.

@@ -1,0 +1,259 @@
+//! How PostgreSQL carries out the statements of a call: each by an index, and in no more parts of a table than there are
+//! persons and numbers in question. The plans are those that hold for any values, which PostgreSQL comes to after a few calls.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use model::{Name, NameLevel, PartialDate, PersonalNumber, Sex, Value};
+use server::runtime::Entropy;
+use store::{
+    Engine, Migration, Sql, Store,
+    testing::{ENGINES, TestDatabase},
+};
+
+use super::{
+    ASSERTIONS_OF, MIGRATIONS, RegisterStore,
+    apply::{annul, birth, decide, known},
+    as_of, budget, enter, feed, field, find, keyed, lookup, only,
+    population::Newcomer,
+};
+use crate::{AUTHORITY, Error};
+
+/// Enough that no part is empty.
+const PERSONS: u32 = 1_200;
+/// Everybody bears it.
+const NAME: &str = "Lê Giả Định An";
+/// Into how many parts the tables are split.
+const PARTS: usize = 16;
+
+/// A register with persons.
+async fn register() -> (TestDatabase, RegisterStore) {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let register = opened(&database, MIGRATIONS).await;
+    register.load((0..PERSONS).map(newcomer).collect(), "plans", 1).await.unwrap();
+    (database, register)
+}
+
+async fn opened(database: &TestDatabase, migrations: &'static [Migration]) -> RegisterStore {
+    let store = Store::open(database.url(), migrations).await.unwrap();
+    let authority = model::Authority::parse(AUTHORITY).unwrap();
+    RegisterStore::open(store, true, authority).await.unwrap()
+}
+
+fn newcomer(n: u32) -> Newcomer {
+    let born = PartialDate::new(1990, 5, 6).unwrap();
+    Newcomer {
+        person_id: format!("p-{n}"),
+        number: number(n),
+        old_number: None,
+        protected: false,
+        said: vec![
+            said("birth_full_name", Value::Name(Name::new(NAME).unwrap().into())),
+            said("date_of_birth", Value::Date(born)),
+        ],
+    }
+}
+
+fn said(item: &str, value: Value) -> (String, Value, String, Option<PartialDate>) {
+    (item.to_owned(), value, "civil-status".to_owned(), None)
+}
+
+fn number(n: u32) -> PersonalNumber {
+    PersonalNumber::compose(990, Sex::Male, 1990, n).unwrap()
+}
+
+/// What was looked at: the parts of each table, and whether any table was read from one end to the other.
+#[derive(Debug, Default)]
+struct Looked {
+    parts: BTreeMap<String, BTreeSet<String>>,
+    whole: Vec<String>,
+    plan: Vec<String>,
+}
+
+impl RegisterStore {
+    /// Carries out a statement by the plan for any values, and says how that went.
+    async fn looked(&self, sql: &Sql, values: &str) -> Looked {
+        let text = |text: String| Sql::same(Box::leak(text.into_boxed_str()));
+        let prepare = text(format!("PREPARE asked AS {}", sql.postgres));
+        let explain = text(format!(
+            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE asked ({values})"
+        ));
+        let plan = self.store.write("explain", move |tx| {
+            Box::pin(async move {
+                // Tables that are small here are read whole for that reason alone, where they may be.
+                for before in [
+                    Sql::same("SET LOCAL plan_cache_mode = force_generic_plan"),
+                    Sql::same("SET LOCAL enable_seqscan = off"),
+                    prepare,
+                ] {
+                    tx.execute(&before, Vec::new()).await?;
+                }
+                let rows = tx.query(&explain, Vec::new()).await?;
+                tx.execute(&Sql::same("DEALLOCATE asked"), Vec::new()).await?;
+                rows.iter().map(|row| Ok(field(row, 0)?)).collect::<Result<Vec<String>, Error>>()
+            })
+        });
+        let mut looked = Looked { plan: plan.await.unwrap(), ..Looked::default() };
+        for line in looked.plan.clone() {
+            let Some((scan, of)) = line.split_once(" on ") else { continue };
+            if !scan.contains("Scan") || line.contains("never executed") {
+                continue;
+            }
+            let of = of.split_whitespace().next().unwrap();
+            if scan.contains("Seq Scan") && of != "register" {
+                looked.whole.push(of.to_owned());
+            }
+            if let Some((table, part)) = of.rsplit_once('_')
+                && part.len() == 2
+                && part.parse::<u8>().is_ok()
+            {
+                looked.parts.entry(table.to_owned()).or_default().insert(part.to_owned());
+            }
+        }
+        looked
+    }
+
+    /// Fails where a statement reads a table whole, or more parts of any than so many.
+    async fn reads(&self, name: &str, sql: &Sql, values: &str, tables: &[(&str, usize)]) {
+        let looked = self.looked(sql, values).await;
+        assert!(looked.whole.is_empty(), "{name}: {looked:#?}");
+        let read: Vec<&str> = looked.parts.keys().map(String::as_str).collect();
+        let expected: Vec<&str> = tables.iter().map(|(table, _)| *table).collect();
+        assert_eq!(read, expected, "{name}: {looked:#?}");
+        for (table, most) in tables {
+            assert!(looked.parts[*table].len() <= *most, "{name}: {looked:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_asks_about_one_person_reads_one_part() {
+    let (_database, register) = register().await;
+    let one = number(7);
+    let (number, numbers) = (format!("'{}'", one.as_str()), format!("'[\"{}\"]'", one.as_str()));
+    let (id, ids) = ("'p-7'", "'[\"p-7\"]'");
+    let both = [("identifier", 1), ("person", 1)];
+    register.reads("lookup", &lookup::PERSONS, &numbers, &both).await;
+    register.reads("may be named", &lookup::VISIBLE, &numbers, &both).await;
+    register.reads("contribution", &known::BEARER, &number, &both).await;
+    register.reads("relatives", &known::BEARERS, &numbers, &both).await;
+    register.reads("number", &birth::TAKEN, &number, &[("identifier", 1)]).await;
+    register
+        .reads(
+            "number ends",
+            &annul::NUMBER_STATE,
+            &format!("'cancelled', {number}"),
+            &[("identifier", 1)],
+        )
+        .await;
+    register.reads("said", &ASSERTIONS_OF, ids, &[("assertion", 1)]).await;
+    register.reads("annulled", &decide::RECORD, id, &[("person", 1)]).await;
+    register.reads("explained", &as_of::FOLDED, id, &[("person", 1)]).await;
+    register.reads("keys", &keyed::RECORDS, ids, &[("person", 1)]).await;
+    register
+        .reads("record", &enter::AMEND, &format!("2, '{{}}', '', {id}"), &[("person", 1)])
+        .await;
+    // One change is of one person, whatever limit the plan was made for.
+    register.reads("feed", &feed::AFTER, "7, 1", &[("person", 1)]).await;
+    register
+        .reads("changed", &keyed::CHANGED, &format!("{}, 1", PERSONS - 1), &[("person", 1)])
+        .await;
+}
+
+#[tokio::test]
+async fn who_is_looked_for_by_a_name_is_found_by_an_index() {
+    let (_database, register) = register().await;
+    // All bear this name and were born on this day: the persons found are in all parts, and are read one by one.
+    let all = [("person", PARTS)];
+    let name = Name::new(NAME).unwrap();
+    let (spelling, marks_free) = (name.match_key(NameLevel::L3), name.match_key(NameLevel::L4));
+    let one = format!("'{spelling}', '1990-05-06', '', '', ''");
+    register.reads("resolve", &find::ONE, &one, &all).await;
+    let rest = "true, 0, 9999, '', ''";
+    register.reads("search", &find::SOME, &format!("'{marks_free}', '', '', {rest}"), &all).await;
+    let other = format!("'', '', '{spelling}', {rest}");
+    register.reads("other script", &find::OTHER_SCRIPT, &other, &all).await;
+    // Nobody: no part at all.
+    register.reads("nobody", &find::ONE, "'nobody', '1990-05-06', '', '', ''", &[]).await;
+    register.reads("no token", &feed::BEARERS, "'[[\"c\", \"t\"]]'", &[]).await;
+    register.reads("budgets", &budget::SPENT, "1, '[\"c\"]'", &[]).await;
+    register.reads("windows", &budget::FORGET, "1", &[]).await;
+}
+
+#[tokio::test]
+async fn many_at_once_read_only_the_parts_that_they_are_in() {
+    let (_database, register) = register().await;
+    let numbers: Vec<String> = (0..8).map(|n| format!("\"{}\"", number(n).as_str())).collect();
+    let looked = register.looked(&lookup::PERSONS, &format!("'[{}]'", numbers.join(","))).await;
+    assert!(looked.whole.is_empty(), "{looked:#?}");
+    for parts in looked.parts.values() {
+        assert!((2..=8).contains(&parts.len()), "{looked:#?}");
+    }
+}
+
+/// A register that was in use before is split with all that is in it, on PostgreSQL; on SQLite it stays as it is.
+#[tokio::test]
+async fn a_register_in_use_is_split_with_all_that_is_in_it() {
+    let partitions = MIGRATIONS.iter().position(|step| step.name == "partitions").unwrap();
+    for engine in ENGINES {
+        let database = TestDatabase::new(engine).await;
+        let before = opened(&database, &MIGRATIONS[..partitions]).await;
+        before.load((0..200).map(newcomer).collect(), "plans", 1).await.unwrap();
+        let entropy = Entropy::seeded(1);
+        let tokens = before.tokens("c", &["p-1", "p-2"], &entropy).await.unwrap();
+        before.charge(5, HashMap::from([("c".to_owned(), 3)])).await.unwrap();
+        let said = before.assertions(&["p-7"]).await.unwrap();
+        before.close().await;
+
+        let after = opened(&database, MIGRATIONS).await;
+        let recomputed = after.recompute().await.unwrap();
+        assert_eq!((recomputed.persons, recomputed.different), (200, 0));
+        assert!(!said.is_empty());
+        assert_eq!(after.assertions(&["p-7"]).await.unwrap(), said);
+        assert_eq!(after.tokens("c", &["p-1", "p-2"], &entropy).await.unwrap(), tokens);
+        assert_eq!(after.spent(5, &["c".to_owned()]).await.unwrap()["c"], 3);
+        let seventh = number(7);
+        let found = after.persons(&[seventh.as_str()]).await.unwrap();
+        assert_eq!(found[seventh.as_str()].person_id, "p-7");
+        // A number is somebody's once, and one of nobody is none.
+        let again = Newcomer { person_id: "p-again".to_owned(), ..newcomer(7) };
+        assert!(after.load(vec![again], "plans", 2).await.is_err());
+        assert!(after.load(vec![newcomer(200)], "plans", 2).await.is_ok());
+        for (kept, sql) in [
+            (
+                "number",
+                "INSERT INTO identifier VALUES ('990099999999', 'personal_number', 'nobody', 'active')",
+            ),
+            ("key", "INSERT INTO search_key (person_id, version, form) VALUES ('nobody', 1, 1)"),
+            (
+                "change",
+                "INSERT INTO change (version, person_id, items, known_at_us) VALUES (999, 'nobody', '[]', 1)",
+            ),
+            (
+                "token",
+                "INSERT INTO token (connection, person_id, token) VALUES ('c', 'nobody', 't')",
+            ),
+        ] {
+            let refused: Result<(), Error> = after
+                .store
+                .write("of nobody", move |tx| {
+                    Box::pin(async move {
+                        tx.execute(&Sql::same(sql), Vec::new()).await?;
+                        Ok(())
+                    })
+                })
+                .await;
+            assert!(refused.is_err(), "{engine:?}: {kept} of nobody");
+        }
+        if engine == Engine::Postgres {
+            let parts = Sql::same(
+                "SELECT COUNT(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+                 WHERE c.relkind = 'r' AND c.relname ~ '^(person|identifier|assertion)_[0-9]{2}$'",
+            );
+            let parts: i64 = only(&after.store.read(&parts, Vec::new()).await.unwrap()).unwrap();
+            assert_eq!(parts, 3 * PARTS as i64);
+        }
+        after.close().await;
+    }
+}
