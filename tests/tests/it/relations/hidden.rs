@@ -1,7 +1,10 @@
 //! Hidden looks absent (I7), also as somebody's relative, in either direction, and as who is asked about.
 
-use contract::identity::v1::{
-    GetHouseholdRequest, ListRelationsRequest, LookupOutcome, RelationDirection as Direction,
+use contract::{
+    identity::v1::{
+        GetHouseholdRequest, ListRelationsRequest, LookupOutcome, RelationDirection as Direction,
+    },
+    r#type::v1::AccessBasis,
 };
 use model::RelationKind;
 use store::Engine;
@@ -121,9 +124,13 @@ async fn i7_a_protected_member_is_not_there_nor_anybody_found_through_it(engine:
         seen.push(held);
     }
     assert!(seen.iter().all(|held| *held == seen[0]), "{seen:?}");
-    // Whoever has the right to know is told of the head, of whom it names, and of whose head it is.
-    let found =
-        household::told(&world.client("police"), &household::of(&under_hidden, POLICE, &[])).await;
+    // Where a protected person lives is told by direction alone: of the head, of whom it names, and of whose head it is.
+    let police = world.client("police");
+    let undirected = household::of(&under_hidden, POLICE, &[]);
+    assert!(household::told(&police, &undirected).await.parts.is_empty());
+    let directed = AccessBasis { direction_reference: "DIR-1".to_owned(), ..basis(POLICE) };
+    let directed = GetHouseholdRequest { basis: Some(directed), ..undirected };
+    let found = household::told(&police, &directed).await;
     assert_eq!(found.parts.len(), 3);
     assert!(found.parts[0].answer.head);
     world.stop().await;

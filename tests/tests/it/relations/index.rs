@@ -4,6 +4,7 @@ use contract::{
     identity::v1::{ListRelationsRequest, RelationDirection as Direction},
     r#type::v1::item_value,
 };
+use model::Value;
 use store::Engine;
 use tests::{
     behind_its_back,
@@ -24,7 +25,9 @@ async fn i5_a_number_that_is_replaced_still_leads_to_who_is_named(engine: Engine
     let prepared = Prepared::new(engine).await;
     let child = Kin::of(2, "Trần Giả Định Con Cả").child_of(&MOTHER);
     let register = identity::Service::register(&prepared.settings.identity).await.unwrap();
-    register.load(vec![MOTHER.newcomer(), child.newcomer()], "added", LOADED_US).await.unwrap();
+    let number = Value::Identifier(MOTHER.identifier());
+    let mother = MOTHER.with("personal_id_number", number);
+    register.load(vec![mother.newcomer(), child.newcomer()], "added", LOADED_US).await.unwrap();
     register.close().await;
     let whole = prepared.start().await;
     let client = whole.client("civil-status");
