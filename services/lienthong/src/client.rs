@@ -17,7 +17,8 @@ use contract::{
     },
 };
 pub use contributions::{
-    GET_CONFLICT, HAND_OVER_CONFLICT, LIST_CONFLICTS, LIST_OUTCOMES, WITHDRAW_CONTRIBUTION,
+    GET_CONFLICT, HAND_OVER_CONFLICT, LIST_CONFLICTS, LIST_OUTCOMES, LIST_QUALITY,
+    WITHDRAW_CONTRIBUTION,
 };
 use prost::Message;
 use prost_types::Timestamp;

@@ -47,8 +47,9 @@ use contract::{
     contribution::v1::{
         ContributionReceipt, GetConflictAnswer, GetConflictResponse, HandOverConflictAnswer,
         HandOverConflictResponse, IngestResponse, ListConflictsAnswer, ListConflictsResponse,
-        ListOutcomesAnswer, ListOutcomesResponse, StreamContributionsResponse,
-        SubmitContributionResponse, WithdrawContributionAnswer, WithdrawContributionResponse,
+        ListOutcomesAnswer, ListOutcomesResponse, ListQualityAnswer, ListQualityResponse,
+        StreamContributionsResponse, SubmitContributionResponse, WithdrawContributionAnswer,
+        WithdrawContributionResponse,
     },
     identity::v1::{
         ExplainValueAnswer, ExplainValueResponse, FoundPerson, GetPersonAnswer, GetPersonResponse,
@@ -303,6 +304,10 @@ impl Proven for GetConflictResponse {
 
 impl Proven for HandOverConflictResponse {
     type Answer = HandOverConflictAnswer;
+}
+
+impl Proven for ListQualityResponse {
+    type Answer = ListQualityAnswer;
 }
 
 impl Proven for IngestResponse {

@@ -26,6 +26,7 @@ mod hidden;
 mod kill;
 mod lookup;
 mod model;
+mod quality;
 mod receipt;
 mod serving;
 mod telemetry;
