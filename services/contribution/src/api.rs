@@ -3,6 +3,7 @@
 mod conflicts;
 mod form;
 mod outcomes;
+mod quality;
 mod stream;
 mod words;
 
@@ -24,6 +25,7 @@ use disclosure::{
         conflict_service_server::ConflictServiceServer,
         contribution_service_server::{ContributionService, ContributionServiceServer},
         ingest_service_server::{IngestService, IngestServiceServer},
+        quality_service_server::QualityServiceServer,
     },
     streaming::{Responses, Streams},
 };
@@ -76,8 +78,10 @@ impl Shared {
 pub(crate) fn add(routes: Routes, shared: Arc<Shared>) -> Routes {
     let service = ContributionServiceServer::new(Contribution(Arc::clone(&shared)));
     let routes = routes.add_service(service.max_decoding_message_size(MESSAGE_MAX));
-    let conflicts = ConflictServiceServer::new(conflicts::Conflicts(shared));
-    routes.add_service(conflicts.max_decoding_message_size(MESSAGE_MAX))
+    let conflicts = ConflictServiceServer::new(conflicts::Conflicts(Arc::clone(&shared)));
+    let routes = routes.add_service(conflicts.max_decoding_message_size(MESSAGE_MAX));
+    let quality = QualityServiceServer::new(quality::Quality(shared));
+    routes.add_service(quality.max_decoding_message_size(MESSAGE_MAX))
 }
 
 /// Adds what our own services call.

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `conflict` | conflicts between sources: read, handed over, lapsed |
 //! | `outcome` | what became of contributions; taking one back |
+//! | `quality` | how good the values are |
 
 mod conflict;
 mod outcome;
+mod quality;
 
 pub(crate) use conflict::Sides;
 
@@ -61,6 +63,8 @@ pub(crate) struct App {
     entropy: Entropy,
     /// How long the owner of a conflict has to act, microseconds.
     conflict_us: i64,
+    /// Within how many days a value has to be received to be timely.
+    pub(crate) timely_days: u32,
 }
 
 impl App {
@@ -70,8 +74,9 @@ impl App {
         clock: Clock,
         entropy: Entropy,
         conflict_us: i64,
+        timely_days: u32,
     ) -> Self {
-        Self { store, register, clock, entropy, conflict_us }
+        Self { store, register, clock, entropy, conflict_us, timely_days }
     }
 
     /// Stores a contribution, or finds the one that was stored under its key.

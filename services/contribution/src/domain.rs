@@ -1,6 +1,7 @@
 //! What a contribution asks of the register, and what became of it. Pure: no I/O, no async.
 
 pub(crate) mod conflict;
+pub(crate) mod quality;
 
 use std::collections::BTreeSet;
 

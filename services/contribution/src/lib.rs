@@ -25,7 +25,7 @@ use ::store::{Migration, Store};
 pub use app::Repeated;
 use disclosure::contribution::v1::{
     conflict_service_server::SERVICE_NAME as CONFLICTS, contribution_service_server::SERVICE_NAME,
-    ingest_service_server::SERVICE_NAME as INGEST,
+    ingest_service_server::SERVICE_NAME as INGEST, quality_service_server::SERVICE_NAME as QUALITY,
 };
 use opentelemetry::{KeyValue, global};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,8 @@ pub struct Config {
     pub repeat_seconds: u64,
     /// How many days whoever has to act in a conflict has for it.
     pub conflict_days: u32,
+    /// Within how many days of the day from which it is true a value has to be received to count as timely.
+    pub timely_days: u32,
     /// The register.
     pub identity: Peer,
     /// The policy service.
@@ -72,6 +74,9 @@ pub enum Error {
     /// Nobody has time to act in a conflict, or more than a year.
     #[error("`contribution.conflict_days` is not 1 to 366")]
     ConflictDays,
+    /// Nothing could be timely, or everything.
+    #[error("`contribution.timely_days` is not 1 to 366")]
+    TimelyDays,
     /// No database is named.
     #[error("`contribution.database` is not set")]
     NoDatabase,
@@ -96,7 +101,7 @@ pub enum Error {
 }
 
 /// What agencies call.
-pub const PUBLIC: [&str; 2] = [SERVICE_NAME, CONFLICTS];
+pub const PUBLIC: [&str; 3] = [SERVICE_NAME, CONFLICTS, QUALITY];
 /// What our own services call.
 pub const INTERNAL: &str = INGEST;
 
@@ -138,7 +143,10 @@ impl Service {
         let clients = client::Clients::new(config, own, &key, clock.clone(), entropy.clone())?;
         let days = Some(i64::from(config.conflict_days)).filter(|days| (1..=366).contains(days));
         let conflict_us = days.ok_or(Error::ConflictDays)? * DAY_US;
-        let app = app::App::new(store, clients.register.clone(), clock, entropy, conflict_us);
+        let timely = Some(config.timely_days).filter(|days| (1..=366).contains(days));
+        let timely_days = timely.ok_or(Error::TimelyDays)?;
+        let register = clients.register.clone();
+        let app = app::App::new(store, register, clock, entropy, conflict_us, timely_days);
         let lists = model::CodeLists::shipped()?;
         let trust_domain = own.trust_domain.clone();
         let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
@@ -200,6 +208,15 @@ impl Service {
         self.shared.app.lapse_conflicts().await
     }
 
+    /// Counts how good the values are of every contribution that is not counted yet, and gives how many that were. The worker
+    /// does this by itself; a test need not wait for it.
+    ///
+    /// # Errors
+    /// When the submissions cannot be read or the figures not written.
+    pub async fn count_quality(&self) -> Result<usize, Error> {
+        self.shared.app.count_quality().await
+    }
+
     /// Stops the worker and closes the submissions.
     pub async fn close(self) {
         self.worker.abort();
@@ -207,8 +224,8 @@ impl Service {
     }
 }
 
-/// The worker: a submission whose sender went away, or whose outcome was lost in a crash, is finished too; and a conflict that
-/// its owner lets lie goes to whoever is above.
+/// The worker: a submission whose sender went away, or whose outcome was lost in a crash, is finished too; a conflict that its
+/// owner lets lie goes to whoever is above; and what was decided is counted.
 async fn repeat(shared: Arc<api::Shared>, every: Duration) {
     let conflicts = global::meter("lienthong")
         .u64_gauge("lienthong.contribution.conflicts")
@@ -228,6 +245,9 @@ async fn repeat(shared: Arc<api::Shared>, every: Duration) {
                 conflicts.record(overdue, &[KeyValue::new("overdue", true)]);
             }
             Err(_) => tracing::error!("conflicts could not be read"),
+        }
+        if shared.app.count_quality().await.is_err() {
+            tracing::error!("the quality of contributions could not be counted");
         }
         tokio::time::sleep(every).await;
     }

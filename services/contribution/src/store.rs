@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `conflict` | what became of a submission, and the conflicts that it opens and closes |
 //! | `outcome` | what each connection is told of that |
+//! | `quality` | counting how good the values are |
 
 pub(crate) mod conflict;
 pub(crate) mod outcome;
+pub(crate) mod quality;
 
 use store::{Migration, QueryResult, Sql, Store, TryGetable, Value};
 use tokio::time::Instant;
@@ -28,6 +30,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "conflict",
         sqlite: include_str!("../migrations/sqlite/0002_conflict.sql"),
         postgres: include_str!("../migrations/postgres/0002_conflict.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "quality",
+        sqlite: include_str!("../migrations/sqlite/0003_quality.sql"),
+        postgres: include_str!("../migrations/postgres/0003_quality.sql"),
     },
 ];
 

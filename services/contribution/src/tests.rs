@@ -124,7 +124,7 @@ async fn a_page_of_damaged_submissions_does_not_keep_the_one_after_it_from_being
         let (address, asked) = register().await;
         let register = RegisterClient::new(channel_to(address, folder.path())).unwrap();
         let later = Clock::fixed(OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1));
-        let app = App::new(submissions.clone(), register, later, Entropy::seeded(1), 1);
+        let app = App::new(submissions.clone(), register, later, Entropy::seeded(1), 1, 15);
 
         let repeated = app.repeat_unfinished(Duration::ZERO).await.unwrap();
         assert_eq!(repeated, Repeated { finished: 1, left: 0 }, "{engine:?}");

@@ -5,6 +5,7 @@
 //! | `demo`, `serve`, `reference_database` | running services |
 //! | `outcomes`, `conflicts` | what became of contributions, and who has to act where sources disagree |
 //! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `relations`, `household`, `rotate_tokens`, `follow`, `contribute` | calling them as an agency does |
+//! | `quality` | how good the values are that sources contribute |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `pki` | a development certificate authority |
@@ -37,6 +38,7 @@ mod outcomes;
 mod output;
 mod pki;
 mod qcvn;
+mod quality;
 mod question;
 mod reference_database;
 mod relations;
@@ -131,6 +133,9 @@ enum Command {
     /// Where sources disagree: who has to act, and what both say.
     #[command(subcommand)]
     Conflicts(Box<conflicts::Command>),
+    /// How consistent, complete, accurate and timely the values are that the caller contributed; for the register's own officers
+    /// of all sources. By month, database and item.
+    Quality(Box<quality::Arguments>),
     /// The access log.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -220,6 +225,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Outcomes(arguments) => runtime()?.block_on(outcomes::list(*arguments, out)),
         Command::Withdraw(arguments) => runtime()?.block_on(outcomes::withdraw(*arguments, out)),
         Command::Conflicts(command) => runtime()?.block_on(conflicts::run(*command, out)),
+        Command::Quality(arguments) => runtime()?.block_on(quality::run(*arguments, out)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&command, out)),
         Command::Conformance(arguments) => {
             runtime()?.block_on(conformance::run_command(*arguments, out))

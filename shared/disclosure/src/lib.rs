@@ -48,8 +48,9 @@ use contract::{
     contribution::v1::{
         ContributionReceipt, GetConflictAnswer, GetConflictResponse, HandOverConflictAnswer,
         HandOverConflictResponse, IngestResponse, ListConflictsAnswer, ListConflictsResponse,
-        ListOutcomesAnswer, ListOutcomesResponse, StreamContributionsResponse,
-        SubmitContributionResponse, WithdrawContributionAnswer, WithdrawContributionResponse,
+        ListOutcomesAnswer, ListOutcomesResponse, ListQualityAnswer, ListQualityResponse,
+        StreamContributionsResponse, SubmitContributionResponse, WithdrawContributionAnswer,
+        WithdrawContributionResponse,
     },
     identity::v1::{
         ExplainValueAnswer, ExplainValueResponse, FollowPersonsResponse, FollowedAnswer,
@@ -328,6 +329,10 @@ impl Proven for GetConflictResponse {
 
 impl Proven for HandOverConflictResponse {
     type Answer = HandOverConflictAnswer;
+}
+
+impl Proven for ListQualityResponse {
+    type Answer = ListQualityAnswer;
 }
 
 impl Proven for IngestResponse {

@@ -212,6 +212,24 @@ impl Value {
             | Self::Relation(_) => false,
         }
     }
+
+    /// Whether it says all that a database needs to work with it: a date its day, an address its commune where it lies in Viet
+    /// Nam, a relative a number, a document its number and whole dates. It is no question of what may be given or held: a value
+    /// that is not whole is as true as another, and counts less in its source's quality (Decision 1911/QD-TTg, Art. 2(2)).
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Address(address) => {
+                let abroad = address.country_code.as_deref().is_some_and(|code| code != "VN");
+                abroad || address.commune_code.is_some()
+            }
+            Self::Relation(relation) => relation.identifier.is_some(),
+            Self::Document(document) => !document.number.is_empty() && !self.is_partial(),
+            Self::Date(_) => !self.is_partial(),
+            Self::Text(text) => !text.trim().is_empty(),
+            Self::Name(_) | Self::Coded(_) | Self::Identifier(_) => true,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -253,6 +271,38 @@ mod tests {
         assert!(!date(5, 6).is_partial());
         assert!(!relation().is_partial());
         assert!(!Value::Text(String::new()).is_partial());
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_whole() {
+        let date = |month, day| PartialDate::new(1970, month, day).unwrap();
+        assert!(Value::Date(date(5, 6)).is_whole());
+        assert!(!Value::Date(date(5, 0)).is_whole() && !Value::Date(date(0, 0)).is_whole());
+        assert!(Value::Text("A+".to_owned()).is_whole() && !Value::Text(" ".to_owned()).is_whole());
+        let place = |commune: Option<&str>, country: Option<&str>| {
+            let (commune_code, country_code) =
+                (commune.map(str::to_owned), country.map(str::to_owned));
+            Value::Address(Address { commune_code, country_code, ..Address::default() }).is_whole()
+        };
+        assert!(place(Some("00001"), None) && place(Some("00001"), Some("VN")));
+        assert!(!place(None, None) && !place(None, Some("VN")));
+        assert!(place(None, Some("LA")), "abroad there are no communes");
+        assert!(relation().is_whole());
+        let Value::Relation(unnumbered) = relation() else { panic!() };
+        assert!(!Value::Relation(Relation { identifier: None, ..unnumbered }).is_whole());
+        let kind = CodedValue {
+            code_system: "document-kind".into(),
+            code_system_version: "1".into(),
+            code: "1".into(),
+            display: None,
+        };
+        let document = |number: &str, issue_date, expiry_date| {
+            let (kind, number) = (kind.clone(), number.to_owned());
+            let issuer = String::new();
+            Value::Document(Document { kind, number, issue_date, issuer, expiry_date }).is_whole()
+        };
+        assert!(document("1", Some(date(5, 6)), None) && document("1", None, None));
+        assert!(!document("", Some(date(5, 6)), None) && !document("1", None, Some(date(5, 0))));
     }
 
     #[test]

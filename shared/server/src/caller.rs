@@ -235,6 +235,11 @@ const METHODS: &[Method] = &[
         &[OpenTo::Systems],
     ),
     (
+        "/lienthong.contribution.v1.QualityService/ListQuality",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
         "/lienthong.contribution.v1.IngestService/Ingest",
         Priority::Bulk,
         &[OpenTo::Service("exchange")],

@@ -34,7 +34,7 @@ on_both_engines!(
 const ITEM: &str = "permanent_residence";
 const CHILD: &str = "Trần Giả Định Bảo An";
 const HERE: &str = "Số 1 phố Giả Định";
-const THERE: &str = "Số 2 phố Giả Định";
+pub(super) const THERE: &str = "Số 2 phố Giả Định";
 const DAY: i64 = 86_400;
 
 /// Of where somebody lives citizen identification has the last word, and both contribute it.
@@ -89,7 +89,7 @@ items = ["permanent_residence"]
 "#;
 
 /// Everything, where two sources say where somebody lives.
-async fn start(engine: Engine) -> Whole {
+pub(super) async fn start(engine: Engine) -> Whole {
     let mut prepared = Prepared::new(engine).await;
     let rules = prepared.folder().join("authority.toml");
     std::fs::write(&rules, RULES).unwrap();
@@ -139,7 +139,7 @@ async fn says(
 }
 
 /// A conflict between the two: citizen identification says here, residence says there.
-async fn disputed(whole: &Whole) -> (String, Conflict) {
+pub(super) async fn disputed(whole: &Whole) -> (String, Conflict) {
     let number = child(whole).await;
     says(whole, "citizen-id", "m-1", &number, HERE).await;
     says(whole, "residence", "m-2", &number, THERE).await;
@@ -181,7 +181,7 @@ async fn hand_over(client: &Client, id: &str, message: &str) -> Result<Conflict,
     Ok(client.hand_over_conflict(&request).await.unwrap()?.answer.conflict.unwrap())
 }
 
-fn decision(key: &str, id: &str, outcome: ConflictOutcome) -> SubmitContributionRequest {
+pub(super) fn decision(key: &str, id: &str, outcome: ConflictOutcome) -> SubmitContributionRequest {
     let decision = ConflictDecision {
         conflict_id: id.to_owned(),
         item: ITEM.to_owned(),

@@ -28,6 +28,7 @@ mod kill;
 mod load;
 mod lookup;
 mod model;
+mod quality;
 mod receipt;
 mod relations;
 mod serving;

@@ -1,10 +1,10 @@
-//! What becomes of contributions: the source's outcomes, and conflicts between sources.
+//! What becomes of contributions: the source's outcomes, conflicts between sources, and how good the values are.
 
 use anyhow::Result;
 use contract::contribution::v1::{
     GetConflictAnswer, GetConflictRequest, HandOverConflictAnswer, HandOverConflictRequest,
     ListConflictsAnswer, ListConflictsRequest, ListOutcomesAnswer, ListOutcomesRequest,
-    WithdrawContributionAnswer, WithdrawContributionRequest,
+    ListQualityAnswer, ListQualityRequest, WithdrawContributionAnswer, WithdrawContributionRequest,
 };
 
 use super::{Answered, Client, Refused};
@@ -20,6 +20,8 @@ pub const LIST_CONFLICTS: &str = "/lienthong.contribution.v1.ConflictService/Lis
 pub const GET_CONFLICT: &str = "/lienthong.contribution.v1.ConflictService/GetConflict";
 /// Path of handing a conflict over.
 pub const HAND_OVER_CONFLICT: &str = "/lienthong.contribution.v1.ConflictService/HandOverConflict";
+/// Path of the figures of quality.
+pub const LIST_QUALITY: &str = "/lienthong.contribution.v1.QualityService/ListQuality";
 
 impl Client {
     /// Lists what became of the caller's contributions. The outer error is one of transport or form, the inner one the
@@ -76,5 +78,16 @@ impl Client {
         request: &HandOverConflictRequest,
     ) -> Result<Result<Answered<HandOverConflictAnswer>, Refused>> {
         self.call(HAND_OVER_CONFLICT, request).await
+    }
+
+    /// Lists how good the values are that sources contribute.
+    ///
+    /// # Errors
+    /// When the response is none.
+    pub async fn list_quality(
+        &self,
+        request: &ListQualityRequest,
+    ) -> Result<Result<Answered<ListQualityAnswer>, Refused>> {
+        self.call(LIST_QUALITY, request).await
     }
 }

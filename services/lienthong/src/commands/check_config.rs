@@ -203,6 +203,9 @@ fn contribution(config: &contribution::Config, faults: &mut Faults) {
     if !(1..=366).contains(&config.conflict_days) {
         faults.add("contribution.conflict_days", "must be 1 to 366".to_owned());
     }
+    if !(1..=366).contains(&config.timely_days) {
+        faults.add("contribution.timely_days", "must be 1 to 366".to_owned());
+    }
 }
 
 fn exchange(config: &exchange::Config, server: &server::Config, faults: &mut Faults) {

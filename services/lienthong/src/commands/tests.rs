@@ -1,7 +1,7 @@
 //! The commands, run as the binary runs them, on folders of their own.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use clap::{CommandFactory as _, Parser as _};
 use lienthong::{
@@ -44,6 +44,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Outcomes(arguments) => outcomes::list(*arguments, &mut out).await,
         Command::Withdraw(arguments) => outcomes::withdraw(*arguments, &mut out).await,
         Command::Conflicts(command) => conflicts::run(*command, &mut out).await,
+        Command::Quality(arguments) => quality::run(*arguments, &mut out).await,
         Command::Audit(command) => audit::run(&command, &mut out).await,
         Command::Migrate(arguments) => migrate::run(&arguments, &mut out).await,
         Command::Synth(arguments) => synth::run(&arguments, &mut out).await,
@@ -99,6 +100,28 @@ async fn what_became_of_it_is_listed(file: &str) {
     assert!(failed(run(&show).await));
     let hand_over = ["conflicts", "hand-over", &nobody, "--message", "?", "--demo", file];
     assert!(failed(run(&hand_over).await));
+}
+
+/// How good it was is counted a little later.
+async fn how_good_it_was_is_counted(file: &str) {
+    let asked = ["quality", "--demo", file, "--from", "2026-01", "--to", "2099-12"];
+    let sex = tokio::time::timeout(Duration::from_secs(60), async {
+        loop {
+            let counted = json(&asked).await;
+            let figures = counted["figures"].as_array().unwrap().clone();
+            match figures.into_iter().find(|row| row["item"] == "sex") {
+                Some(row) if row["counts"]["rejected"].as_u64() > Some(0) => return row,
+                _ => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    });
+    let sex = sex.await.unwrap();
+    assert_eq!(sex["database"], "civil-status");
+    assert_eq!(sex["completeness"]["part"], sex["completeness"]["all"]);
+    assert!(sex["counts"]["values"].as_u64().unwrap() > 0);
+    let text = run(&asked).await.unwrap();
+    assert!(text.contains("100.0%") && text.contains("within 15 days"), "{text}");
+    assert!(failed(run(&["quality", "--demo", file, "--from", "2026", "--to", "2026-01"]).await));
 }
 
 #[tokio::test]
@@ -204,6 +227,7 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     let other = [&submit[..4], &["--idempotency-key", "k2"]].concat();
     assert!(failed(run(&other).await), "one entry is one person");
     what_became_of_it_is_listed(file).await;
+    how_good_it_was_is_counted(file).await;
 
     // The other examples hold too, once they are of somebody who is there.
     let told: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();

@@ -1669,3 +1669,271 @@ pub mod ingest_service_client {
         }
     }
 }
+/// Of which months to list figures.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListQualityRequest {
+    /// The first month, as in `2026-01`. Required.
+    #[prost(string, tag = "1")]
+    pub from_month: ::prost::alloc::string::String,
+    /// The last month, as in `2026-12`; not before the first. Required.
+    #[prost(string, tag = "2")]
+    pub to_month: ::prost::alloc::string::String,
+    /// Where to go on: a `next_page_token`. Empty begins with the first month.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+    /// The most rows to list, at most 1000; 0 means 200.
+    #[prost(uint32, tag = "4")]
+    pub page_size: u32,
+    /// The caller's own id of this request, at most 40 characters. Required; holds no personal data.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// A page of figures.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListQualityResponse {
+    /// The page. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ListQualityAnswer>,
+    /// The proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// A page of figures.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListQualityAnswer {
+    /// The figures, by month, then database, then item. Where nothing was contributed there is no row.
+    #[prost(message, repeated, tag = "1")]
+    pub figures: ::prost::alloc::vec::Vec<ItemQuality>,
+    /// Where to go on; empty when there is no more.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// Within how many days of the day from which it is true a value has to be received to count as timely.
+    #[prost(uint32, tag = "3")]
+    pub timely_days: u32,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// How good the values of one item are that a source contributed in one month. A value belongs to the month in which it was
+/// received, in Viet Nam's time, whatever becomes of it later: so what is found wrong later changes the figures of that month.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ItemQuality {
+    /// Id of the database that contributed.
+    #[prost(string, tag = "1")]
+    pub database: ::prost::alloc::string::String,
+    /// Id of the item.
+    #[prost(string, tag = "2")]
+    pub item: ::prost::alloc::string::String,
+    /// The month, as in `2026-01`.
+    #[prost(string, tag = "3")]
+    pub month: ::prost::alloc::string::String,
+    /// Of the values, those that never said otherwise than a source with more authority.
+    #[prost(message, optional, tag = "4")]
+    pub consistency: ::core::option::Option<QualityShare>,
+    /// Of the values, those that are whole: a date with its day, an address in Viet Nam with its commune, a relative with a
+    /// number, a document with its number and whole dates. Other values are whole when they are there.
+    #[prost(message, optional, tag = "5")]
+    pub completeness: ::core::option::Option<QualityShare>,
+    /// Of the values, those that were neither annulled nor set aside by a decision, and that do not correct another: a correction
+    /// says that what the source had said before was wrong, and counts for it.
+    #[prost(message, optional, tag = "6")]
+    pub accuracy: ::core::option::Option<QualityShare>,
+    /// Of the values that say from which day they are true, those that were received within `timely_days` of it. A correction is
+    /// not counted here: it is about an earlier day.
+    #[prost(message, optional, tag = "7")]
+    pub timeliness: ::core::option::Option<QualityShare>,
+    /// What was counted.
+    #[prost(message, optional, tag = "8")]
+    pub counts: ::core::option::Option<QualityCounts>,
+}
+/// So many of so many: never a number alone, because a share of nothing is none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QualityShare {
+    /// How many of them; at most `all`.
+    #[prost(uint64, tag = "1")]
+    pub part: u64,
+    /// Of how many; 0 where there are none.
+    #[prost(uint64, tag = "2")]
+    pub all: u64,
+}
+/// What was counted of one item of a source in one month.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QualityCounts {
+    /// Values that were said to hold and that the register took.
+    #[prost(uint64, tag = "1")]
+    pub values: u64,
+    /// Of these, values that correct what the source had said before.
+    #[prost(uint64, tag = "2")]
+    pub corrections: u64,
+    /// Values whose contribution was annulled.
+    #[prost(uint64, tag = "3")]
+    pub annulled: u64,
+    /// Values that the decision of a conflict set aside: what disagreed, or what had been held.
+    #[prost(uint64, tag = "4")]
+    pub set_aside: u64,
+    /// Values that said otherwise than a source with more authority, so that there was a conflict. How many are open is not said:
+    /// ListConflicts lists them, but for those about protected persons (I7).
+    #[prost(uint64, tag = "5")]
+    pub disputed: u64,
+    /// Of these, values that a decision let hold.
+    #[prost(uint64, tag = "6")]
+    pub decided_for: u64,
+    /// Of the disputed ones, values that a decision did not let hold.
+    #[prost(uint64, tag = "7")]
+    pub decided_against: u64,
+    /// Values that say another sex or year of birth than the digits of the number of whom they are said (Decree 70/2024/ND-CP,
+    /// Art. 11): the person's own, where the register set none anew for it, or that of a relative. A sign that something is to be
+    /// looked at, and never a reason to refuse anything: a number may be older than a correction.
+    #[prost(uint64, tag = "8")]
+    pub number_differs: u64,
+    /// Contributions that spoke of the item and were rejected, for whatever reason. One that its source took back is not.
+    #[prost(uint64, tag = "9")]
+    pub rejected: u64,
+    /// Of these, contributions of which a reason names the item.
+    #[prost(uint64, tag = "10")]
+    pub rejected_for_it: u64,
+    /// The values that say from which day they are true, by how long after it they were received.
+    #[prost(message, optional, tag = "11")]
+    pub delays: ::core::option::Option<QualityDelays>,
+}
+/// Values by how many days after the day from which they are true they were received. Each is counted once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QualityDelays {
+    /// On that day, the day after it, or before it.
+    #[prost(uint64, tag = "1")]
+    pub within_1_day: u64,
+    /// After 2 to 7 days.
+    #[prost(uint64, tag = "2")]
+    pub within_7_days: u64,
+    /// After 8 to 15 days: the time to declare a death (Law 60/2014/QH13, Art. 33).
+    #[prost(uint64, tag = "3")]
+    pub within_15_days: u64,
+    /// After 16 to 30 days.
+    #[prost(uint64, tag = "4")]
+    pub within_30_days: u64,
+    /// After 31 to 60 days: the time to register a birth (Law 60/2014/QH13, Art. 15).
+    #[prost(uint64, tag = "5")]
+    pub within_60_days: u64,
+    /// Later.
+    #[prost(uint64, tag = "6")]
+    pub later: u64,
+}
+/// Generated client implementations.
+pub mod quality_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Data that are provided have to be consistent, complete, accurate and timely (Decision 1911/QD-TTg, Art. 2(2)). This says how
+    /// far they are: for each source, item and month, computed from what was contributed and from what became of it, never from an
+    /// opinion. Counts only: no value and no person.
+    #[derive(Debug, Clone)]
+    pub struct QualityServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> QualityServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> QualityServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            QualityServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Lists the figures of months: to a source those of its own database, to the register's own officers (`npd`) those of all.
+        /// What was decided a few seconds ago may not be counted yet. Recorded.
+        ///
+        /// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED/CONNECTION_NOT_ACTIVE; UNAVAILABLE
+        /// with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+        pub async fn list_quality(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListQualityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListQualityResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.contribution.v1.QualityService/ListQuality",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.contribution.v1.QualityService",
+                        "ListQuality",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}

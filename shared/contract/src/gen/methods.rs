@@ -12,6 +12,7 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.contribution.v1.ContributionService/WithdrawContribution", true),
     ("/lienthong.contribution.v1.ContributionService/ListOutcomes", true),
     ("/lienthong.contribution.v1.IngestService/Ingest", true),
+    ("/lienthong.contribution.v1.QualityService/ListQuality", true),
     ("/lienthong.database.v1.DatabaseService/DescribeDatabase", true),
     ("/lienthong.database.v1.LookupService/GetRecord", true),
     ("/lienthong.database.v1.LookupService/VerifyRecord", true),
