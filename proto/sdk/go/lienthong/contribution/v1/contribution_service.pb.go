@@ -84,6 +84,59 @@ func (ResidenceKind) EnumDescriptor() ([]byte, []int) {
 	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{0}
 }
 
+// Which of two values holds.
+type ConflictOutcome int32
+
+const (
+	// Not stated; an error.
+	ConflictOutcome_CONFLICT_OUTCOME_UNSPECIFIED ConflictOutcome = 0
+	// What the source says that disagrees: everything that goes before it is set aside.
+	ConflictOutcome_CONFLICT_OUTCOME_ACCEPTED ConflictOutcome = 1
+	// What is held: what the source says that disagrees is set aside.
+	ConflictOutcome_CONFLICT_OUTCOME_REJECTED ConflictOutcome = 2
+)
+
+// Enum value maps for ConflictOutcome.
+var (
+	ConflictOutcome_name = map[int32]string{
+		0: "CONFLICT_OUTCOME_UNSPECIFIED",
+		1: "CONFLICT_OUTCOME_ACCEPTED",
+		2: "CONFLICT_OUTCOME_REJECTED",
+	}
+	ConflictOutcome_value = map[string]int32{
+		"CONFLICT_OUTCOME_UNSPECIFIED": 0,
+		"CONFLICT_OUTCOME_ACCEPTED":    1,
+		"CONFLICT_OUTCOME_REJECTED":    2,
+	}
+)
+
+func (x ConflictOutcome) Enum() *ConflictOutcome {
+	p := new(ConflictOutcome)
+	*p = x
+	return p
+}
+
+func (x ConflictOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConflictOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_lienthong_contribution_v1_contribution_service_proto_enumTypes[1].Descriptor()
+}
+
+func (ConflictOutcome) Type() protoreflect.EnumType {
+	return &file_lienthong_contribution_v1_contribution_service_proto_enumTypes[1]
+}
+
+func (x ConflictOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConflictOutcome.Descriptor instead.
+func (ConflictOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{1}
+}
+
 // State of a contribution.
 type ContributionState int32
 
@@ -121,11 +174,11 @@ func (x ContributionState) String() string {
 }
 
 func (ContributionState) Descriptor() protoreflect.EnumDescriptor {
-	return file_lienthong_contribution_v1_contribution_service_proto_enumTypes[1].Descriptor()
+	return file_lienthong_contribution_v1_contribution_service_proto_enumTypes[2].Descriptor()
 }
 
 func (ContributionState) Type() protoreflect.EnumType {
-	return &file_lienthong_contribution_v1_contribution_service_proto_enumTypes[1]
+	return &file_lienthong_contribution_v1_contribution_service_proto_enumTypes[2]
 }
 
 func (x ContributionState) Number() protoreflect.EnumNumber {
@@ -134,7 +187,7 @@ func (x ContributionState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ContributionState.Descriptor instead.
 func (ContributionState) EnumDescriptor() ([]byte, []int) {
-	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{1}
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{2}
 }
 
 // One contribution.
@@ -155,8 +208,9 @@ type SubmitContributionRequest struct {
 	//	*SubmitContributionRequest_Correction
 	//	*SubmitContributionRequest_Annulment
 	//	*SubmitContributionRequest_LifeEvent
+	//	*SubmitContributionRequest_ConflictDecision
 	Event isSubmitContributionRequest_Event `protobuf_oneof:"event"`
-	// Checks everything but the key, and changes nothing. 9 is kept for a further event.
+	// Checks everything but the key, and changes nothing.
 	ValidateOnly bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// The source's own id of this request, at most 40 characters. Required; holds no personal data.
 	RequestId string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -164,7 +218,7 @@ type SubmitContributionRequest struct {
 	// and GetPersonAnswer.version of an answer about now. When the record has changed since, the contribution is rejected
 	// with VERSION_CHANGED: read it again, and contribute under a new key. 0 means any; for a birth always 0.
 	ExpectedVersion uint64 `protobuf:"varint,12,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
-	// The documents on which the event rests: at most 16; at least one for a life event.
+	// The documents on which the event rests: at most 16; at least one for a life event and for a decision of a conflict.
 	Evidence      []*Evidence `protobuf:"bytes,13,rep,name=evidence,proto3" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -275,6 +329,15 @@ func (x *SubmitContributionRequest) GetLifeEvent() *LifeEvent {
 	return nil
 }
 
+func (x *SubmitContributionRequest) GetConflictDecision() *ConflictDecision {
+	if x != nil {
+		if x, ok := x.Event.(*SubmitContributionRequest_ConflictDecision); ok {
+			return x.ConflictDecision
+		}
+	}
+	return nil
+}
+
 func (x *SubmitContributionRequest) GetValidateOnly() bool {
 	if x != nil {
 		return x.ValidateOnly
@@ -337,6 +400,11 @@ type SubmitContributionRequest_LifeEvent struct {
 	LifeEvent *LifeEvent `protobuf:"bytes,8,opt,name=life_event,json=lifeEvent,proto3,oneof"`
 }
 
+type SubmitContributionRequest_ConflictDecision struct {
+	// It was decided between what two sources say.
+	ConflictDecision *ConflictDecision `protobuf:"bytes,9,opt,name=conflict_decision,json=conflictDecision,proto3,oneof"`
+}
+
 func (*SubmitContributionRequest_Birth) isSubmitContributionRequest_Event() {}
 
 func (*SubmitContributionRequest_Death) isSubmitContributionRequest_Event() {}
@@ -348,6 +416,8 @@ func (*SubmitContributionRequest_Correction) isSubmitContributionRequest_Event()
 func (*SubmitContributionRequest_Annulment) isSubmitContributionRequest_Event() {}
 
 func (*SubmitContributionRequest_LifeEvent) isSubmitContributionRequest_Event() {}
+
+func (*SubmitContributionRequest_ConflictDecision) isSubmitContributionRequest_Event() {}
 
 // A registered birth (Law on Civil Status 60/2014, Art. 14).
 type BirthRegistration struct {
@@ -917,6 +987,99 @@ func (x *Annulment) GetDecisionDate() *v1.PartialDate {
 	return nil
 }
 
+// A decision of a conflict, by whoever has it to decide: as ConflictService lists it. What is not to hold is set aside for
+// this item, and stays in the history; whoever has the authority may contribute another value any time. A decision is a
+// contribution too: annulled, the conflict is open again.
+type ConflictDecision struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the conflict. Required, 32 hexadecimal digits.
+	ConflictId string `protobuf:"bytes,1,opt,name=conflict_id,json=conflictId,proto3" json:"conflict_id,omitempty"`
+	// Id of the item that the conflict is about; on it the decision whether the caller may is made. Required.
+	Item string `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	// Which of the two holds. Required.
+	Outcome ConflictOutcome `protobuf:"varint,3,opt,name=outcome,proto3,enum=lienthong.contribution.v1.ConflictOutcome" json:"outcome,omitempty"`
+	// Number of the document that decides. Required, at most 64 characters.
+	DecisionNumber string `protobuf:"bytes,4,opt,name=decision_number,json=decisionNumber,proto3" json:"decision_number,omitempty"`
+	// When it was decided. A full date, not in the future. Required.
+	DecisionDate *v1.PartialDate `protobuf:"bytes,5,opt,name=decision_date,json=decisionDate,proto3" json:"decision_date,omitempty"`
+	// Why, in words, for both sides to read. Required, at most 500 characters.
+	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConflictDecision) Reset() {
+	*x = ConflictDecision{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConflictDecision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConflictDecision) ProtoMessage() {}
+
+func (x *ConflictDecision) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConflictDecision.ProtoReflect.Descriptor instead.
+func (*ConflictDecision) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ConflictDecision) GetConflictId() string {
+	if x != nil {
+		return x.ConflictId
+	}
+	return ""
+}
+
+func (x *ConflictDecision) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *ConflictDecision) GetOutcome() ConflictOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return ConflictOutcome_CONFLICT_OUTCOME_UNSPECIFIED
+}
+
+func (x *ConflictDecision) GetDecisionNumber() string {
+	if x != nil {
+		return x.DecisionNumber
+	}
+	return ""
+}
+
+func (x *ConflictDecision) GetDecisionDate() *v1.PartialDate {
+	if x != nil {
+		return x.DecisionDate
+	}
+	return nil
+}
+
+func (x *ConflictDecision) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // What the source gets back.
 type SubmitContributionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -930,7 +1093,7 @@ type SubmitContributionResponse struct {
 
 func (x *SubmitContributionResponse) Reset() {
 	*x = SubmitContributionResponse{}
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[7]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +1105,7 @@ func (x *SubmitContributionResponse) String() string {
 func (*SubmitContributionResponse) ProtoMessage() {}
 
 func (x *SubmitContributionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[7]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +1118,7 @@ func (x *SubmitContributionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitContributionResponse.ProtoReflect.Descriptor instead.
 func (*SubmitContributionResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{7}
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SubmitContributionResponse) GetAnswer() *ContributionReceipt {
@@ -990,7 +1153,7 @@ type StreamContributionsResponse struct {
 
 func (x *StreamContributionsResponse) Reset() {
 	*x = StreamContributionsResponse{}
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1165,7 @@ func (x *StreamContributionsResponse) String() string {
 func (*StreamContributionsResponse) ProtoMessage() {}
 
 func (x *StreamContributionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[8]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1178,7 @@ func (x *StreamContributionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamContributionsResponse.ProtoReflect.Descriptor instead.
 func (*StreamContributionsResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{8}
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StreamContributionsResponse) GetAnswer() *ContributionReceipt {
@@ -1082,7 +1245,7 @@ type ContributionReceipt struct {
 
 func (x *ContributionReceipt) Reset() {
 	*x = ContributionReceipt{}
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[9]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1094,7 +1257,7 @@ func (x *ContributionReceipt) String() string {
 func (*ContributionReceipt) ProtoMessage() {}
 
 func (x *ContributionReceipt) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[9]
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1107,7 +1270,7 @@ func (x *ContributionReceipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContributionReceipt.ProtoReflect.Descriptor instead.
 func (*ContributionReceipt) Descriptor() ([]byte, []int) {
-	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{9}
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ContributionReceipt) GetContributionId() string {
@@ -1194,11 +1357,748 @@ func (x *ContributionReceipt) GetOutrankedItems() []string {
 	return nil
 }
 
+// Which contribution to take back.
+type WithdrawContributionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key under which it was contributed, over the same connection. Required.
+	IdempotencyKey string `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// The source's own id of this request, at most 40 characters. Required; holds no personal data.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawContributionRequest) Reset() {
+	*x = WithdrawContributionRequest{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawContributionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawContributionRequest) ProtoMessage() {}
+
+func (x *WithdrawContributionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawContributionRequest.ProtoReflect.Descriptor instead.
+func (*WithdrawContributionRequest) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *WithdrawContributionRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *WithdrawContributionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// What has become of it.
+type WithdrawContributionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its outcome. Its bytes are what the receipt proves.
+	Answer *WithdrawContributionAnswer `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	// The proof that it was recorded.
+	Receipt       *v11.Receipt `protobuf:"bytes,2,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawContributionResponse) Reset() {
+	*x = WithdrawContributionResponse{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawContributionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawContributionResponse) ProtoMessage() {}
+
+func (x *WithdrawContributionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawContributionResponse.ProtoReflect.Descriptor instead.
+func (*WithdrawContributionResponse) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *WithdrawContributionResponse) GetAnswer() *WithdrawContributionAnswer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *WithdrawContributionResponse) GetReceipt() *v11.Receipt {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
+// What has become of a contribution that was to be withdrawn.
+type WithdrawContributionAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its outcome: rejected with WITHDRAWN when it was withdrawn now or before.
+	Outcome *ContributionOutcome `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// The source's id of the request, repeated.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawContributionAnswer) Reset() {
+	*x = WithdrawContributionAnswer{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawContributionAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawContributionAnswer) ProtoMessage() {}
+
+func (x *WithdrawContributionAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawContributionAnswer.ProtoReflect.Descriptor instead.
+func (*WithdrawContributionAnswer) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *WithdrawContributionAnswer) GetOutcome() *ContributionOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *WithdrawContributionAnswer) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// From where to list.
+type ListOutcomesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where to go on: a `next_cursor`. Empty begins with the first outcome there ever was.
+	Cursor string `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// The most outcomes to list, at most 1000; 0 means 100.
+	PageSize uint32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The source's own id of this request, at most 40 characters. Required; holds no personal data.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOutcomesRequest) Reset() {
+	*x = ListOutcomesRequest{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOutcomesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOutcomesRequest) ProtoMessage() {}
+
+func (x *ListOutcomesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOutcomesRequest.ProtoReflect.Descriptor instead.
+func (*ListOutcomesRequest) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListOutcomesRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ListOutcomesRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListOutcomesRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// A page of outcomes.
+type ListOutcomesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The page. Its bytes are what the receipt proves.
+	Answer *ListOutcomesAnswer `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	// The proof that it was recorded.
+	Receipt       *v11.Receipt `protobuf:"bytes,2,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOutcomesResponse) Reset() {
+	*x = ListOutcomesResponse{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOutcomesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOutcomesResponse) ProtoMessage() {}
+
+func (x *ListOutcomesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOutcomesResponse.ProtoReflect.Descriptor instead.
+func (*ListOutcomesResponse) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ListOutcomesResponse) GetAnswer() *ListOutcomesAnswer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *ListOutcomesResponse) GetReceipt() *v11.Receipt {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
+// A page of outcomes.
+type ListOutcomesAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The outcomes, in the order in which they came about.
+	Outcomes []*ContributionOutcome `protobuf:"bytes,1,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	// Where to go on.
+	NextCursor string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	// Whether there was no further outcome.
+	EndReached bool `protobuf:"varint,3,opt,name=end_reached,json=endReached,proto3" json:"end_reached,omitempty"`
+	// The source's id of the request, repeated.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOutcomesAnswer) Reset() {
+	*x = ListOutcomesAnswer{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOutcomesAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOutcomesAnswer) ProtoMessage() {}
+
+func (x *ListOutcomesAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOutcomesAnswer.ProtoReflect.Descriptor instead.
+func (*ListOutcomesAnswer) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListOutcomesAnswer) GetOutcomes() []*ContributionOutcome {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+func (x *ListOutcomesAnswer) GetNextCursor() string {
+	if x != nil {
+		return x.NextCursor
+	}
+	return ""
+}
+
+func (x *ListOutcomesAnswer) GetEndReached() bool {
+	if x != nil {
+		return x.EndReached
+	}
+	return false
+}
+
+func (x *ListOutcomesAnswer) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// What became of one contribution. It carries no value: the answer to the contribution does, and comes again when the same
+// bytes are sent again.
+type ContributionOutcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Place of the outcome among all of the connection, from 1; 0 where it is not listed.
+	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// When it came about.
+	OutcomeTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=outcome_time,json=outcomeTime,proto3" json:"outcome_time,omitempty"`
+	// The key of the contribution; for a change that was fetched, the change's id.
+	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// Id of the contribution.
+	ContributionId string `protobuf:"bytes,4,opt,name=contribution_id,json=contributionId,proto3" json:"contribution_id,omitempty"`
+	// What became of it.
+	//
+	// Types that are valid to be assigned to Outcome:
+	//
+	//	*ContributionOutcome_Applied
+	//	*ContributionOutcome_Rejected
+	//	*ContributionOutcome_Conflict
+	Outcome       isContributionOutcome_Outcome `protobuf_oneof:"outcome"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContributionOutcome) Reset() {
+	*x = ContributionOutcome{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContributionOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContributionOutcome) ProtoMessage() {}
+
+func (x *ContributionOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContributionOutcome.ProtoReflect.Descriptor instead.
+func (*ContributionOutcome) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ContributionOutcome) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *ContributionOutcome) GetOutcomeTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OutcomeTime
+	}
+	return nil
+}
+
+func (x *ContributionOutcome) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ContributionOutcome) GetContributionId() string {
+	if x != nil {
+		return x.ContributionId
+	}
+	return ""
+}
+
+func (x *ContributionOutcome) GetOutcome() isContributionOutcome_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *ContributionOutcome) GetApplied() *OutcomeApplied {
+	if x != nil {
+		if x, ok := x.Outcome.(*ContributionOutcome_Applied); ok {
+			return x.Applied
+		}
+	}
+	return nil
+}
+
+func (x *ContributionOutcome) GetRejected() *OutcomeRejected {
+	if x != nil {
+		if x, ok := x.Outcome.(*ContributionOutcome_Rejected); ok {
+			return x.Rejected
+		}
+	}
+	return nil
+}
+
+func (x *ContributionOutcome) GetConflict() *OutcomeConflict {
+	if x != nil {
+		if x, ok := x.Outcome.(*ContributionOutcome_Conflict); ok {
+			return x.Conflict
+		}
+	}
+	return nil
+}
+
+type isContributionOutcome_Outcome interface {
+	isContributionOutcome_Outcome()
+}
+
+type ContributionOutcome_Applied struct {
+	// It is in the register.
+	Applied *OutcomeApplied `protobuf:"bytes,5,opt,name=applied,proto3,oneof"`
+}
+
+type ContributionOutcome_Rejected struct {
+	// The register did not take it.
+	Rejected *OutcomeRejected `protobuf:"bytes,6,opt,name=rejected,proto3,oneof"`
+}
+
+type ContributionOutcome_Conflict struct {
+	// Something became of a conflict about it.
+	Conflict *OutcomeConflict `protobuf:"bytes,7,opt,name=conflict,proto3,oneof"`
+}
+
+func (*ContributionOutcome_Applied) isContributionOutcome_Outcome() {}
+
+func (*ContributionOutcome_Rejected) isContributionOutcome_Outcome() {}
+
+func (*ContributionOutcome_Conflict) isContributionOutcome_Outcome() {}
+
+// A contribution is in the register.
+type OutcomeApplied struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Version of the register that holds it.
+	Version       uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OutcomeApplied) Reset() {
+	*x = OutcomeApplied{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutcomeApplied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutcomeApplied) ProtoMessage() {}
+
+func (x *OutcomeApplied) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutcomeApplied.ProtoReflect.Descriptor instead.
+func (*OutcomeApplied) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *OutcomeApplied) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// A contribution is not in the register.
+type OutcomeRejected struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every reason, at least one.
+	Reasons       []*OutcomeRejection `protobuf:"bytes,1,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OutcomeRejected) Reset() {
+	*x = OutcomeRejected{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutcomeRejected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutcomeRejected) ProtoMessage() {}
+
+func (x *OutcomeRejected) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutcomeRejected.ProtoReflect.Descriptor instead.
+func (*OutcomeRejected) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *OutcomeRejected) GetReasons() []*OutcomeRejection {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+// One reason of a rejection.
+type OutcomeRejection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The item, of another person of the event after the person's place in it; empty when the whole is meant.
+	Item string `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	// What is wrong: a name of lienthong.type.v1.RejectionReason without its prefix.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OutcomeRejection) Reset() {
+	*x = OutcomeRejection{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutcomeRejection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutcomeRejection) ProtoMessage() {}
+
+func (x *OutcomeRejection) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutcomeRejection.ProtoReflect.Descriptor instead.
+func (*OutcomeRejection) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *OutcomeRejection) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *OutcomeRejection) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Something became of a conflict about a contribution: of what the source said there (`disagrees` true), or of what is held
+// and another source disagrees with. It is the discrepancy report of Decision 1911/QD-TTg, Art. 2(2).
+type OutcomeConflict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the conflict.
+	ConflictId string `protobuf:"bytes,1,opt,name=conflict_id,json=conflictId,proto3" json:"conflict_id,omitempty"`
+	// Id of the item that it is about.
+	Item string `protobuf:"bytes,2,opt,name=item,proto3" json:"item,omitempty"`
+	// Where it stands now.
+	State ConflictState `protobuf:"varint,3,opt,name=state,proto3,enum=lienthong.contribution.v1.ConflictState" json:"state,omitempty"`
+	// Whether it is this contribution that disagrees with what is held.
+	Disagrees bool `protobuf:"varint,4,opt,name=disagrees,proto3" json:"disagrees,omitempty"`
+	// Who has to act next: id of a database, `npd` for the register's own officers; empty when it is closed.
+	Owner string `protobuf:"bytes,5,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Until when; absent when it is closed.
+	DueTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OutcomeConflict) Reset() {
+	*x = OutcomeConflict{}
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutcomeConflict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutcomeConflict) ProtoMessage() {}
+
+func (x *OutcomeConflict) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_contribution_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutcomeConflict.ProtoReflect.Descriptor instead.
+func (*OutcomeConflict) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *OutcomeConflict) GetConflictId() string {
+	if x != nil {
+		return x.ConflictId
+	}
+	return ""
+}
+
+func (x *OutcomeConflict) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *OutcomeConflict) GetState() ConflictState {
+	if x != nil {
+		return x.State
+	}
+	return ConflictState_CONFLICT_STATE_UNSPECIFIED
+}
+
+func (x *OutcomeConflict) GetDisagrees() bool {
+	if x != nil {
+		return x.Disagrees
+	}
+	return false
+}
+
+func (x *OutcomeConflict) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *OutcomeConflict) GetDueTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueTime
+	}
+	return nil
+}
+
 var File_lienthong_contribution_v1_contribution_service_proto protoreflect.FileDescriptor
 
 const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\n" +
-	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a*lienthong/contribution/v1/life_event.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\x81\x06\n" +
+	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a(lienthong/contribution/v1/conflict.proto\x1a*lienthong/contribution/v1/life_event.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xdd\x06\n" +
 	"\x19SubmitContributionRequest\x12/\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x124\n" +
 	"\x05basis\x18\x02 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12D\n" +
@@ -1210,7 +2110,8 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"correction\x12D\n" +
 	"\tannulment\x18\a \x01(\v2$.lienthong.contribution.v1.AnnulmentH\x00R\tannulment\x12E\n" +
 	"\n" +
-	"life_event\x18\b \x01(\v2$.lienthong.contribution.v1.LifeEventH\x00R\tlifeEvent\x12+\n" +
+	"life_event\x18\b \x01(\v2$.lienthong.contribution.v1.LifeEventH\x00R\tlifeEvent\x12Z\n" +
+	"\x11conflict_decision\x18\t \x01(\v2+.lienthong.contribution.v1.ConflictDecisionH\x00R\x10conflictDecision\x12+\n" +
 	"\rvalidate_only\x18\n" +
 	" \x01(\bB\x06\xba\xac\x19\x02\b\x01R\fvalidateOnly\x12%\n" +
 	"\n" +
@@ -1263,7 +2164,15 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\fannulled_key\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\vannulledKey\x12-\n" +
 	"\x0eannulled_items\x18\x02 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\rannulledItems\x12/\n" +
 	"\x0fdecision_number\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x0edecisionNumber\x12C\n" +
-	"\rdecision_date\x18\x04 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\fdecisionDate\"\x9b\x01\n" +
+	"\rdecision_date\x18\x04 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\fdecisionDate\"\xbb\x02\n" +
+	"\x10ConflictDecision\x12'\n" +
+	"\vconflict_id\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\n" +
+	"conflictId\x12\x1a\n" +
+	"\x04item\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12L\n" +
+	"\aoutcome\x18\x03 \x01(\x0e2*.lienthong.contribution.v1.ConflictOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x12/\n" +
+	"\x0fdecision_number\x18\x04 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x0edecisionNumber\x12C\n" +
+	"\rdecision_date\x18\x05 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\fdecisionDate\x12\x1e\n" +
+	"\x06reason\x18\x06 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x06reason\"\x9b\x01\n" +
 	"\x1aSubmitContributionResponse\x12F\n" +
 	"\x06answer\x18\x01 \x01(\v2..lienthong.contribution.v1.ContributionReceiptR\x06answer\x125\n" +
 	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xed\x01\n" +
@@ -1288,19 +2197,76 @@ const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	" \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0epolicyRevision\x12%\n" +
 	"\n" +
 	"request_id\x18\v \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x12/\n" +
-	"\x0foutranked_items\x18\f \x03(\tB\x06\xba\xac\x19\x02\b\x02R\x0eoutrankedItems*\x87\x01\n" +
+	"\x0foutranked_items\x18\f \x03(\tB\x06\xba\xac\x19\x02\b\x02R\x0eoutrankedItems\"u\n" +
+	"\x1bWithdrawContributionRequest\x12/\n" +
+	"\x0fidempotency_key\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x12%\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\"\xa4\x01\n" +
+	"\x1cWithdrawContributionResponse\x12M\n" +
+	"\x06answer\x18\x01 \x01(\v25.lienthong.contribution.v1.WithdrawContributionAnswerR\x06answer\x125\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\x8d\x01\n" +
+	"\x1aWithdrawContributionAnswer\x12H\n" +
+	"\aoutcome\x18\x01 \x01(\v2..lienthong.contribution.v1.ContributionOutcomeR\aoutcome\x12%\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\"\x81\x01\n" +
+	"\x13ListOutcomesRequest\x12\x1e\n" +
+	"\x06cursor\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x06cursor\x12#\n" +
+	"\tpage_size\x18\x02 \x01(\rB\x06\xba\xac\x19\x02\b\x01R\bpageSize\x12%\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\"\x94\x01\n" +
+	"\x14ListOutcomesResponse\x12E\n" +
+	"\x06answer\x18\x01 \x01(\v2-.lienthong.contribution.v1.ListOutcomesAnswerR\x06answer\x125\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xd9\x01\n" +
+	"\x12ListOutcomesAnswer\x12J\n" +
+	"\boutcomes\x18\x01 \x03(\v2..lienthong.contribution.v1.ContributionOutcomeR\boutcomes\x12'\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\n" +
+	"nextCursor\x12'\n" +
+	"\vend_reached\x18\x03 \x01(\bB\x06\xba\xac\x19\x02\b\x01R\n" +
+	"endReached\x12%\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\"\xc0\x03\n" +
+	"\x13ContributionOutcome\x12\"\n" +
+	"\bsequence\x18\x01 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\bsequence\x12=\n" +
+	"\foutcome_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\voutcomeTime\x12/\n" +
+	"\x0fidempotency_key\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x12/\n" +
+	"\x0fcontribution_id\x18\x04 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0econtributionId\x12E\n" +
+	"\aapplied\x18\x05 \x01(\v2).lienthong.contribution.v1.OutcomeAppliedH\x00R\aapplied\x12H\n" +
+	"\brejected\x18\x06 \x01(\v2*.lienthong.contribution.v1.OutcomeRejectedH\x00R\brejected\x12H\n" +
+	"\bconflict\x18\a \x01(\v2*.lienthong.contribution.v1.OutcomeConflictH\x00R\bconflictB\t\n" +
+	"\aoutcome\"2\n" +
+	"\x0eOutcomeApplied\x12 \n" +
+	"\aversion\x18\x01 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\aversion\"X\n" +
+	"\x0fOutcomeRejected\x12E\n" +
+	"\areasons\x18\x01 \x03(\v2+.lienthong.contribution.v1.OutcomeRejectionR\areasons\"N\n" +
+	"\x10OutcomeRejection\x12\x1a\n" +
+	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12\x1e\n" +
+	"\x06reason\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x06reason\"\x99\x02\n" +
+	"\x0fOutcomeConflict\x12'\n" +
+	"\vconflict_id\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\n" +
+	"conflictId\x12\x1a\n" +
+	"\x04item\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12F\n" +
+	"\x05state\x18\x03 \x01(\x0e2(.lienthong.contribution.v1.ConflictStateB\x06\xba\xac\x19\x02\b\x01R\x05state\x12$\n" +
+	"\tdisagrees\x18\x04 \x01(\bB\x06\xba\xac\x19\x02\b\x01R\tdisagrees\x12\x1c\n" +
+	"\x05owner\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x05owner\x125\n" +
+	"\bdue_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\adueTime*\x87\x01\n" +
 	"\rResidenceKind\x12\x1e\n" +
 	"\x1aRESIDENCE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18RESIDENCE_KIND_PERMANENT\x10\x01\x12\x1c\n" +
 	"\x18RESIDENCE_KIND_TEMPORARY\x10\x02\x12\x1a\n" +
-	"\x16RESIDENCE_KIND_CURRENT\x10\x03*y\n" +
+	"\x16RESIDENCE_KIND_CURRENT\x10\x03*q\n" +
+	"\x0fConflictOutcome\x12 \n" +
+	"\x1cCONFLICT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19CONFLICT_OUTCOME_ACCEPTED\x10\x01\x12\x1d\n" +
+	"\x19CONFLICT_OUTCOME_REJECTED\x10\x02*y\n" +
 	"\x11ContributionState\x12\"\n" +
 	"\x1eCONTRIBUTION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aCONTRIBUTION_STATE_APPLIED\x10\x01\x12 \n" +
-	"\x1cCONTRIBUTION_STATE_VALIDATED\x10\x022\xad\x02\n" +
+	"\x1cCONTRIBUTION_STATE_VALIDATED\x10\x022\xb2\x04\n" +
 	"\x13ContributionService\x12\x86\x01\n" +
 	"\x12SubmitContribution\x124.lienthong.contribution.v1.SubmitContributionRequest\x1a5.lienthong.contribution.v1.SubmitContributionResponse\"\x03\x90\x02\x02\x12\x8c\x01\n" +
-	"\x13StreamContributions\x124.lienthong.contribution.v1.SubmitContributionRequest\x1a6.lienthong.contribution.v1.StreamContributionsResponse\"\x03\x90\x02\x02(\x010\x01B\x82\x01\n" +
+	"\x13StreamContributions\x124.lienthong.contribution.v1.SubmitContributionRequest\x1a6.lienthong.contribution.v1.StreamContributionsResponse\"\x03\x90\x02\x02(\x010\x01\x12\x8c\x01\n" +
+	"\x14WithdrawContribution\x126.lienthong.contribution.v1.WithdrawContributionRequest\x1a7.lienthong.contribution.v1.WithdrawContributionResponse\"\x03\x90\x02\x02\x12t\n" +
+	"\fListOutcomes\x12..lienthong.contribution.v1.ListOutcomesRequest\x1a/.lienthong.contribution.v1.ListOutcomesResponse\"\x03\x90\x02\x01B\x82\x01\n" +
 	" vn.gov.lienthong.contribution.v1P\x01Z@lienthong.gov.vn/sdk/go/lienthong/contribution/v1;contributionv1\xaa\x02\x19Lienthong.Contribution.V1b\x06proto3"
 
 var (
@@ -1315,88 +2281,122 @@ func file_lienthong_contribution_v1_contribution_service_proto_rawDescGZIP() []b
 	return file_lienthong_contribution_v1_contribution_service_proto_rawDescData
 }
 
-var file_lienthong_contribution_v1_contribution_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lienthong_contribution_v1_contribution_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_lienthong_contribution_v1_contribution_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_lienthong_contribution_v1_contribution_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_lienthong_contribution_v1_contribution_service_proto_goTypes = []any{
-	(ResidenceKind)(0),                  // 0: lienthong.contribution.v1.ResidenceKind
-	(ContributionState)(0),              // 1: lienthong.contribution.v1.ContributionState
-	(*SubmitContributionRequest)(nil),   // 2: lienthong.contribution.v1.SubmitContributionRequest
-	(*BirthRegistration)(nil),           // 3: lienthong.contribution.v1.BirthRegistration
-	(*DeathRegistration)(nil),           // 4: lienthong.contribution.v1.DeathRegistration
-	(*ResidenceChange)(nil),             // 5: lienthong.contribution.v1.ResidenceChange
-	(*Correction)(nil),                  // 6: lienthong.contribution.v1.Correction
-	(*CorrectedValue)(nil),              // 7: lienthong.contribution.v1.CorrectedValue
-	(*Annulment)(nil),                   // 8: lienthong.contribution.v1.Annulment
-	(*SubmitContributionResponse)(nil),  // 9: lienthong.contribution.v1.SubmitContributionResponse
-	(*StreamContributionsResponse)(nil), // 10: lienthong.contribution.v1.StreamContributionsResponse
-	(*ContributionReceipt)(nil),         // 11: lienthong.contribution.v1.ContributionReceipt
-	(*v1.AccessBasis)(nil),              // 12: lienthong.type.v1.AccessBasis
-	(*LifeEvent)(nil),                   // 13: lienthong.contribution.v1.LifeEvent
-	(*Evidence)(nil),                    // 14: lienthong.contribution.v1.Evidence
-	(*v1.PartialDate)(nil),              // 15: lienthong.type.v1.PartialDate
-	(*v1.Address)(nil),                  // 16: lienthong.type.v1.Address
-	(*v1.PersonName)(nil),               // 17: lienthong.type.v1.PersonName
-	(*v1.CodedValue)(nil),               // 18: lienthong.type.v1.CodedValue
-	(*v1.Relation)(nil),                 // 19: lienthong.type.v1.Relation
-	(*v1.SubjectRef)(nil),               // 20: lienthong.type.v1.SubjectRef
-	(*v1.Claims)(nil),                   // 21: lienthong.type.v1.Claims
-	(*v1.ItemValue)(nil),                // 22: lienthong.type.v1.ItemValue
-	(*v11.Receipt)(nil),                 // 23: lienthong.audit.v1.Receipt
-	(*timestamppb.Timestamp)(nil),       // 24: google.protobuf.Timestamp
+	(ResidenceKind)(0),                   // 0: lienthong.contribution.v1.ResidenceKind
+	(ConflictOutcome)(0),                 // 1: lienthong.contribution.v1.ConflictOutcome
+	(ContributionState)(0),               // 2: lienthong.contribution.v1.ContributionState
+	(*SubmitContributionRequest)(nil),    // 3: lienthong.contribution.v1.SubmitContributionRequest
+	(*BirthRegistration)(nil),            // 4: lienthong.contribution.v1.BirthRegistration
+	(*DeathRegistration)(nil),            // 5: lienthong.contribution.v1.DeathRegistration
+	(*ResidenceChange)(nil),              // 6: lienthong.contribution.v1.ResidenceChange
+	(*Correction)(nil),                   // 7: lienthong.contribution.v1.Correction
+	(*CorrectedValue)(nil),               // 8: lienthong.contribution.v1.CorrectedValue
+	(*Annulment)(nil),                    // 9: lienthong.contribution.v1.Annulment
+	(*ConflictDecision)(nil),             // 10: lienthong.contribution.v1.ConflictDecision
+	(*SubmitContributionResponse)(nil),   // 11: lienthong.contribution.v1.SubmitContributionResponse
+	(*StreamContributionsResponse)(nil),  // 12: lienthong.contribution.v1.StreamContributionsResponse
+	(*ContributionReceipt)(nil),          // 13: lienthong.contribution.v1.ContributionReceipt
+	(*WithdrawContributionRequest)(nil),  // 14: lienthong.contribution.v1.WithdrawContributionRequest
+	(*WithdrawContributionResponse)(nil), // 15: lienthong.contribution.v1.WithdrawContributionResponse
+	(*WithdrawContributionAnswer)(nil),   // 16: lienthong.contribution.v1.WithdrawContributionAnswer
+	(*ListOutcomesRequest)(nil),          // 17: lienthong.contribution.v1.ListOutcomesRequest
+	(*ListOutcomesResponse)(nil),         // 18: lienthong.contribution.v1.ListOutcomesResponse
+	(*ListOutcomesAnswer)(nil),           // 19: lienthong.contribution.v1.ListOutcomesAnswer
+	(*ContributionOutcome)(nil),          // 20: lienthong.contribution.v1.ContributionOutcome
+	(*OutcomeApplied)(nil),               // 21: lienthong.contribution.v1.OutcomeApplied
+	(*OutcomeRejected)(nil),              // 22: lienthong.contribution.v1.OutcomeRejected
+	(*OutcomeRejection)(nil),             // 23: lienthong.contribution.v1.OutcomeRejection
+	(*OutcomeConflict)(nil),              // 24: lienthong.contribution.v1.OutcomeConflict
+	(*v1.AccessBasis)(nil),               // 25: lienthong.type.v1.AccessBasis
+	(*LifeEvent)(nil),                    // 26: lienthong.contribution.v1.LifeEvent
+	(*Evidence)(nil),                     // 27: lienthong.contribution.v1.Evidence
+	(*v1.PartialDate)(nil),               // 28: lienthong.type.v1.PartialDate
+	(*v1.Address)(nil),                   // 29: lienthong.type.v1.Address
+	(*v1.PersonName)(nil),                // 30: lienthong.type.v1.PersonName
+	(*v1.CodedValue)(nil),                // 31: lienthong.type.v1.CodedValue
+	(*v1.Relation)(nil),                  // 32: lienthong.type.v1.Relation
+	(*v1.SubjectRef)(nil),                // 33: lienthong.type.v1.SubjectRef
+	(*v1.Claims)(nil),                    // 34: lienthong.type.v1.Claims
+	(*v1.ItemValue)(nil),                 // 35: lienthong.type.v1.ItemValue
+	(*v11.Receipt)(nil),                  // 36: lienthong.audit.v1.Receipt
+	(*timestamppb.Timestamp)(nil),        // 37: google.protobuf.Timestamp
+	(ConflictState)(0),                   // 38: lienthong.contribution.v1.ConflictState
 }
 var file_lienthong_contribution_v1_contribution_service_proto_depIdxs = []int32{
-	12, // 0: lienthong.contribution.v1.SubmitContributionRequest.basis:type_name -> lienthong.type.v1.AccessBasis
-	3,  // 1: lienthong.contribution.v1.SubmitContributionRequest.birth:type_name -> lienthong.contribution.v1.BirthRegistration
-	4,  // 2: lienthong.contribution.v1.SubmitContributionRequest.death:type_name -> lienthong.contribution.v1.DeathRegistration
-	5,  // 3: lienthong.contribution.v1.SubmitContributionRequest.residence:type_name -> lienthong.contribution.v1.ResidenceChange
-	6,  // 4: lienthong.contribution.v1.SubmitContributionRequest.correction:type_name -> lienthong.contribution.v1.Correction
-	8,  // 5: lienthong.contribution.v1.SubmitContributionRequest.annulment:type_name -> lienthong.contribution.v1.Annulment
-	13, // 6: lienthong.contribution.v1.SubmitContributionRequest.life_event:type_name -> lienthong.contribution.v1.LifeEvent
-	14, // 7: lienthong.contribution.v1.SubmitContributionRequest.evidence:type_name -> lienthong.contribution.v1.Evidence
-	15, // 8: lienthong.contribution.v1.BirthRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
-	16, // 9: lienthong.contribution.v1.BirthRegistration.registration_place:type_name -> lienthong.type.v1.Address
-	17, // 10: lienthong.contribution.v1.BirthRegistration.full_name:type_name -> lienthong.type.v1.PersonName
-	15, // 11: lienthong.contribution.v1.BirthRegistration.date_of_birth:type_name -> lienthong.type.v1.PartialDate
-	18, // 12: lienthong.contribution.v1.BirthRegistration.sex:type_name -> lienthong.type.v1.CodedValue
-	16, // 13: lienthong.contribution.v1.BirthRegistration.place_of_birth:type_name -> lienthong.type.v1.Address
-	16, // 14: lienthong.contribution.v1.BirthRegistration.native_place:type_name -> lienthong.type.v1.Address
-	18, // 15: lienthong.contribution.v1.BirthRegistration.ethnic_group:type_name -> lienthong.type.v1.CodedValue
-	18, // 16: lienthong.contribution.v1.BirthRegistration.nationality:type_name -> lienthong.type.v1.CodedValue
-	19, // 17: lienthong.contribution.v1.BirthRegistration.parents:type_name -> lienthong.type.v1.Relation
-	20, // 18: lienthong.contribution.v1.DeathRegistration.subject:type_name -> lienthong.type.v1.SubjectRef
-	21, // 19: lienthong.contribution.v1.DeathRegistration.claims:type_name -> lienthong.type.v1.Claims
-	15, // 20: lienthong.contribution.v1.DeathRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
-	16, // 21: lienthong.contribution.v1.DeathRegistration.registration_place:type_name -> lienthong.type.v1.Address
-	15, // 22: lienthong.contribution.v1.DeathRegistration.date_of_death:type_name -> lienthong.type.v1.PartialDate
-	20, // 23: lienthong.contribution.v1.ResidenceChange.subject:type_name -> lienthong.type.v1.SubjectRef
-	21, // 24: lienthong.contribution.v1.ResidenceChange.claims:type_name -> lienthong.type.v1.Claims
-	0,  // 25: lienthong.contribution.v1.ResidenceChange.kind:type_name -> lienthong.contribution.v1.ResidenceKind
-	16, // 26: lienthong.contribution.v1.ResidenceChange.address:type_name -> lienthong.type.v1.Address
-	15, // 27: lienthong.contribution.v1.ResidenceChange.effective_date:type_name -> lienthong.type.v1.PartialDate
-	20, // 28: lienthong.contribution.v1.Correction.subject:type_name -> lienthong.type.v1.SubjectRef
-	21, // 29: lienthong.contribution.v1.Correction.claims:type_name -> lienthong.type.v1.Claims
-	15, // 30: lienthong.contribution.v1.Correction.correction_date:type_name -> lienthong.type.v1.PartialDate
-	16, // 31: lienthong.contribution.v1.Correction.registration_place:type_name -> lienthong.type.v1.Address
-	7,  // 32: lienthong.contribution.v1.Correction.corrected_values:type_name -> lienthong.contribution.v1.CorrectedValue
-	22, // 33: lienthong.contribution.v1.CorrectedValue.value:type_name -> lienthong.type.v1.ItemValue
-	15, // 34: lienthong.contribution.v1.CorrectedValue.valid_from:type_name -> lienthong.type.v1.PartialDate
-	15, // 35: lienthong.contribution.v1.Annulment.decision_date:type_name -> lienthong.type.v1.PartialDate
-	11, // 36: lienthong.contribution.v1.SubmitContributionResponse.answer:type_name -> lienthong.contribution.v1.ContributionReceipt
-	23, // 37: lienthong.contribution.v1.SubmitContributionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	11, // 38: lienthong.contribution.v1.StreamContributionsResponse.answer:type_name -> lienthong.contribution.v1.ContributionReceipt
-	23, // 39: lienthong.contribution.v1.StreamContributionsResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	1,  // 40: lienthong.contribution.v1.ContributionReceipt.state:type_name -> lienthong.contribution.v1.ContributionState
-	24, // 41: lienthong.contribution.v1.ContributionReceipt.received_time:type_name -> google.protobuf.Timestamp
-	24, // 42: lienthong.contribution.v1.ContributionReceipt.known_time:type_name -> google.protobuf.Timestamp
-	2,  // 43: lienthong.contribution.v1.ContributionService.SubmitContribution:input_type -> lienthong.contribution.v1.SubmitContributionRequest
-	2,  // 44: lienthong.contribution.v1.ContributionService.StreamContributions:input_type -> lienthong.contribution.v1.SubmitContributionRequest
-	9,  // 45: lienthong.contribution.v1.ContributionService.SubmitContribution:output_type -> lienthong.contribution.v1.SubmitContributionResponse
-	10, // 46: lienthong.contribution.v1.ContributionService.StreamContributions:output_type -> lienthong.contribution.v1.StreamContributionsResponse
-	45, // [45:47] is the sub-list for method output_type
-	43, // [43:45] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	25, // 0: lienthong.contribution.v1.SubmitContributionRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	4,  // 1: lienthong.contribution.v1.SubmitContributionRequest.birth:type_name -> lienthong.contribution.v1.BirthRegistration
+	5,  // 2: lienthong.contribution.v1.SubmitContributionRequest.death:type_name -> lienthong.contribution.v1.DeathRegistration
+	6,  // 3: lienthong.contribution.v1.SubmitContributionRequest.residence:type_name -> lienthong.contribution.v1.ResidenceChange
+	7,  // 4: lienthong.contribution.v1.SubmitContributionRequest.correction:type_name -> lienthong.contribution.v1.Correction
+	9,  // 5: lienthong.contribution.v1.SubmitContributionRequest.annulment:type_name -> lienthong.contribution.v1.Annulment
+	26, // 6: lienthong.contribution.v1.SubmitContributionRequest.life_event:type_name -> lienthong.contribution.v1.LifeEvent
+	10, // 7: lienthong.contribution.v1.SubmitContributionRequest.conflict_decision:type_name -> lienthong.contribution.v1.ConflictDecision
+	27, // 8: lienthong.contribution.v1.SubmitContributionRequest.evidence:type_name -> lienthong.contribution.v1.Evidence
+	28, // 9: lienthong.contribution.v1.BirthRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
+	29, // 10: lienthong.contribution.v1.BirthRegistration.registration_place:type_name -> lienthong.type.v1.Address
+	30, // 11: lienthong.contribution.v1.BirthRegistration.full_name:type_name -> lienthong.type.v1.PersonName
+	28, // 12: lienthong.contribution.v1.BirthRegistration.date_of_birth:type_name -> lienthong.type.v1.PartialDate
+	31, // 13: lienthong.contribution.v1.BirthRegistration.sex:type_name -> lienthong.type.v1.CodedValue
+	29, // 14: lienthong.contribution.v1.BirthRegistration.place_of_birth:type_name -> lienthong.type.v1.Address
+	29, // 15: lienthong.contribution.v1.BirthRegistration.native_place:type_name -> lienthong.type.v1.Address
+	31, // 16: lienthong.contribution.v1.BirthRegistration.ethnic_group:type_name -> lienthong.type.v1.CodedValue
+	31, // 17: lienthong.contribution.v1.BirthRegistration.nationality:type_name -> lienthong.type.v1.CodedValue
+	32, // 18: lienthong.contribution.v1.BirthRegistration.parents:type_name -> lienthong.type.v1.Relation
+	33, // 19: lienthong.contribution.v1.DeathRegistration.subject:type_name -> lienthong.type.v1.SubjectRef
+	34, // 20: lienthong.contribution.v1.DeathRegistration.claims:type_name -> lienthong.type.v1.Claims
+	28, // 21: lienthong.contribution.v1.DeathRegistration.registration_date:type_name -> lienthong.type.v1.PartialDate
+	29, // 22: lienthong.contribution.v1.DeathRegistration.registration_place:type_name -> lienthong.type.v1.Address
+	28, // 23: lienthong.contribution.v1.DeathRegistration.date_of_death:type_name -> lienthong.type.v1.PartialDate
+	33, // 24: lienthong.contribution.v1.ResidenceChange.subject:type_name -> lienthong.type.v1.SubjectRef
+	34, // 25: lienthong.contribution.v1.ResidenceChange.claims:type_name -> lienthong.type.v1.Claims
+	0,  // 26: lienthong.contribution.v1.ResidenceChange.kind:type_name -> lienthong.contribution.v1.ResidenceKind
+	29, // 27: lienthong.contribution.v1.ResidenceChange.address:type_name -> lienthong.type.v1.Address
+	28, // 28: lienthong.contribution.v1.ResidenceChange.effective_date:type_name -> lienthong.type.v1.PartialDate
+	33, // 29: lienthong.contribution.v1.Correction.subject:type_name -> lienthong.type.v1.SubjectRef
+	34, // 30: lienthong.contribution.v1.Correction.claims:type_name -> lienthong.type.v1.Claims
+	28, // 31: lienthong.contribution.v1.Correction.correction_date:type_name -> lienthong.type.v1.PartialDate
+	29, // 32: lienthong.contribution.v1.Correction.registration_place:type_name -> lienthong.type.v1.Address
+	8,  // 33: lienthong.contribution.v1.Correction.corrected_values:type_name -> lienthong.contribution.v1.CorrectedValue
+	35, // 34: lienthong.contribution.v1.CorrectedValue.value:type_name -> lienthong.type.v1.ItemValue
+	28, // 35: lienthong.contribution.v1.CorrectedValue.valid_from:type_name -> lienthong.type.v1.PartialDate
+	28, // 36: lienthong.contribution.v1.Annulment.decision_date:type_name -> lienthong.type.v1.PartialDate
+	1,  // 37: lienthong.contribution.v1.ConflictDecision.outcome:type_name -> lienthong.contribution.v1.ConflictOutcome
+	28, // 38: lienthong.contribution.v1.ConflictDecision.decision_date:type_name -> lienthong.type.v1.PartialDate
+	13, // 39: lienthong.contribution.v1.SubmitContributionResponse.answer:type_name -> lienthong.contribution.v1.ContributionReceipt
+	36, // 40: lienthong.contribution.v1.SubmitContributionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	13, // 41: lienthong.contribution.v1.StreamContributionsResponse.answer:type_name -> lienthong.contribution.v1.ContributionReceipt
+	36, // 42: lienthong.contribution.v1.StreamContributionsResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	2,  // 43: lienthong.contribution.v1.ContributionReceipt.state:type_name -> lienthong.contribution.v1.ContributionState
+	37, // 44: lienthong.contribution.v1.ContributionReceipt.received_time:type_name -> google.protobuf.Timestamp
+	37, // 45: lienthong.contribution.v1.ContributionReceipt.known_time:type_name -> google.protobuf.Timestamp
+	16, // 46: lienthong.contribution.v1.WithdrawContributionResponse.answer:type_name -> lienthong.contribution.v1.WithdrawContributionAnswer
+	36, // 47: lienthong.contribution.v1.WithdrawContributionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	20, // 48: lienthong.contribution.v1.WithdrawContributionAnswer.outcome:type_name -> lienthong.contribution.v1.ContributionOutcome
+	19, // 49: lienthong.contribution.v1.ListOutcomesResponse.answer:type_name -> lienthong.contribution.v1.ListOutcomesAnswer
+	36, // 50: lienthong.contribution.v1.ListOutcomesResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	20, // 51: lienthong.contribution.v1.ListOutcomesAnswer.outcomes:type_name -> lienthong.contribution.v1.ContributionOutcome
+	37, // 52: lienthong.contribution.v1.ContributionOutcome.outcome_time:type_name -> google.protobuf.Timestamp
+	21, // 53: lienthong.contribution.v1.ContributionOutcome.applied:type_name -> lienthong.contribution.v1.OutcomeApplied
+	22, // 54: lienthong.contribution.v1.ContributionOutcome.rejected:type_name -> lienthong.contribution.v1.OutcomeRejected
+	24, // 55: lienthong.contribution.v1.ContributionOutcome.conflict:type_name -> lienthong.contribution.v1.OutcomeConflict
+	23, // 56: lienthong.contribution.v1.OutcomeRejected.reasons:type_name -> lienthong.contribution.v1.OutcomeRejection
+	38, // 57: lienthong.contribution.v1.OutcomeConflict.state:type_name -> lienthong.contribution.v1.ConflictState
+	37, // 58: lienthong.contribution.v1.OutcomeConflict.due_time:type_name -> google.protobuf.Timestamp
+	3,  // 59: lienthong.contribution.v1.ContributionService.SubmitContribution:input_type -> lienthong.contribution.v1.SubmitContributionRequest
+	3,  // 60: lienthong.contribution.v1.ContributionService.StreamContributions:input_type -> lienthong.contribution.v1.SubmitContributionRequest
+	14, // 61: lienthong.contribution.v1.ContributionService.WithdrawContribution:input_type -> lienthong.contribution.v1.WithdrawContributionRequest
+	17, // 62: lienthong.contribution.v1.ContributionService.ListOutcomes:input_type -> lienthong.contribution.v1.ListOutcomesRequest
+	11, // 63: lienthong.contribution.v1.ContributionService.SubmitContribution:output_type -> lienthong.contribution.v1.SubmitContributionResponse
+	12, // 64: lienthong.contribution.v1.ContributionService.StreamContributions:output_type -> lienthong.contribution.v1.StreamContributionsResponse
+	15, // 65: lienthong.contribution.v1.ContributionService.WithdrawContribution:output_type -> lienthong.contribution.v1.WithdrawContributionResponse
+	18, // 66: lienthong.contribution.v1.ContributionService.ListOutcomes:output_type -> lienthong.contribution.v1.ListOutcomesResponse
+	63, // [63:67] is the sub-list for method output_type
+	59, // [59:63] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_contribution_v1_contribution_service_proto_init() }
@@ -1404,6 +2404,7 @@ func file_lienthong_contribution_v1_contribution_service_proto_init() {
 	if File_lienthong_contribution_v1_contribution_service_proto != nil {
 		return
 	}
+	file_lienthong_contribution_v1_conflict_proto_init()
 	file_lienthong_contribution_v1_life_event_proto_init()
 	file_lienthong_contribution_v1_contribution_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*SubmitContributionRequest_Birth)(nil),
@@ -1412,14 +2413,20 @@ func file_lienthong_contribution_v1_contribution_service_proto_init() {
 		(*SubmitContributionRequest_Correction)(nil),
 		(*SubmitContributionRequest_Annulment)(nil),
 		(*SubmitContributionRequest_LifeEvent)(nil),
+		(*SubmitContributionRequest_ConflictDecision)(nil),
+	}
+	file_lienthong_contribution_v1_contribution_service_proto_msgTypes[17].OneofWrappers = []any{
+		(*ContributionOutcome_Applied)(nil),
+		(*ContributionOutcome_Rejected)(nil),
+		(*ContributionOutcome_Conflict)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_contribution_v1_contribution_service_proto_rawDesc), len(file_lienthong_contribution_v1_contribution_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   10,
+			NumEnums:      3,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,8 +21,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ContributionService_SubmitContribution_FullMethodName  = "/lienthong.contribution.v1.ContributionService/SubmitContribution"
-	ContributionService_StreamContributions_FullMethodName = "/lienthong.contribution.v1.ContributionService/StreamContributions"
+	ContributionService_SubmitContribution_FullMethodName   = "/lienthong.contribution.v1.ContributionService/SubmitContribution"
+	ContributionService_StreamContributions_FullMethodName  = "/lienthong.contribution.v1.ContributionService/StreamContributions"
+	ContributionService_WithdrawContribution_FullMethodName = "/lienthong.contribution.v1.ContributionService/WithdrawContribution"
+	ContributionService_ListOutcomes_FullMethodName         = "/lienthong.contribution.v1.ContributionService/ListOutcomes"
 )
 
 // ContributionServiceClient is the client API for ContributionService service.
@@ -65,6 +67,20 @@ type ContributionServiceClient interface {
 	// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for one of more than 256 KiB; those above. Errors of a contribution: as
 	// SubmitContribution.
 	StreamContributions(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubmitContributionRequest, StreamContributionsResponse], error)
+	// Takes a contribution back that has no outcome yet: it will not be applied, and is rejected with WITHDRAWN. What has an
+	// outcome keeps it, and the answer says which: what was applied is annulled, and not withdrawn. Recorded.
+	//
+	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; NOT_FOUND/UNKNOWN_CONTRIBUTION when nothing was contributed under the key over
+	// this connection; PERMISSION_DENIED/CONNECTION_NOT_ACTIVE; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
+	// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+	WithdrawContribution(ctx context.Context, in *WithdrawContributionRequest, opts ...grpc.CallOption) (*WithdrawContributionResponse, error)
+	// Lists what became of the caller's contributions, in the order in which it came about: applied, rejected or withdrawn,
+	// also of those whose call had ended before; and what became of conflicts about them. The cursor lasts: the same one gives
+	// the same outcomes again, whoever asks over the connection and however often. Each page is recorded.
+	//
+	// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED/CONNECTION_NOT_ACTIVE; UNAVAILABLE
+	// with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+	ListOutcomes(ctx context.Context, in *ListOutcomesRequest, opts ...grpc.CallOption) (*ListOutcomesResponse, error)
 }
 
 type contributionServiceClient struct {
@@ -97,6 +113,26 @@ func (c *contributionServiceClient) StreamContributions(ctx context.Context, opt
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ContributionService_StreamContributionsClient = grpc.BidiStreamingClient[SubmitContributionRequest, StreamContributionsResponse]
+
+func (c *contributionServiceClient) WithdrawContribution(ctx context.Context, in *WithdrawContributionRequest, opts ...grpc.CallOption) (*WithdrawContributionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WithdrawContributionResponse)
+	err := c.cc.Invoke(ctx, ContributionService_WithdrawContribution_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *contributionServiceClient) ListOutcomes(ctx context.Context, in *ListOutcomesRequest, opts ...grpc.CallOption) (*ListOutcomesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListOutcomesResponse)
+	err := c.cc.Invoke(ctx, ContributionService_ListOutcomes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 // ContributionServiceServer is the server API for ContributionService service.
 // All implementations must embed UnimplementedContributionServiceServer
@@ -138,6 +174,20 @@ type ContributionServiceServer interface {
 	// RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE for one of more than 256 KiB; those above. Errors of a contribution: as
 	// SubmitContribution.
 	StreamContributions(grpc.BidiStreamingServer[SubmitContributionRequest, StreamContributionsResponse]) error
+	// Takes a contribution back that has no outcome yet: it will not be applied, and is rejected with WITHDRAWN. What has an
+	// outcome keeps it, and the answer says which: what was applied is annulled, and not withdrawn. Recorded.
+	//
+	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; NOT_FOUND/UNKNOWN_CONTRIBUTION when nothing was contributed under the key over
+	// this connection; PERMISSION_DENIED/CONNECTION_NOT_ACTIVE; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
+	// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+	WithdrawContribution(context.Context, *WithdrawContributionRequest) (*WithdrawContributionResponse, error)
+	// Lists what became of the caller's contributions, in the order in which it came about: applied, rejected or withdrawn,
+	// also of those whose call had ended before; and what became of conflicts about them. The cursor lasts: the same one gives
+	// the same outcomes again, whoever asks over the connection and however often. Each page is recorded.
+	//
+	// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED/CONNECTION_NOT_ACTIVE; UNAVAILABLE
+	// with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+	ListOutcomes(context.Context, *ListOutcomesRequest) (*ListOutcomesResponse, error)
 	mustEmbedUnimplementedContributionServiceServer()
 }
 
@@ -153,6 +203,12 @@ func (UnimplementedContributionServiceServer) SubmitContribution(context.Context
 }
 func (UnimplementedContributionServiceServer) StreamContributions(grpc.BidiStreamingServer[SubmitContributionRequest, StreamContributionsResponse]) error {
 	return status.Error(codes.Unimplemented, "method StreamContributions not implemented")
+}
+func (UnimplementedContributionServiceServer) WithdrawContribution(context.Context, *WithdrawContributionRequest) (*WithdrawContributionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method WithdrawContribution not implemented")
+}
+func (UnimplementedContributionServiceServer) ListOutcomes(context.Context, *ListOutcomesRequest) (*ListOutcomesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListOutcomes not implemented")
 }
 func (UnimplementedContributionServiceServer) mustEmbedUnimplementedContributionServiceServer() {}
 func (UnimplementedContributionServiceServer) testEmbeddedByValue()                             {}
@@ -200,6 +256,42 @@ func _ContributionService_StreamContributions_Handler(srv interface{}, stream gr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ContributionService_StreamContributionsServer = grpc.BidiStreamingServer[SubmitContributionRequest, StreamContributionsResponse]
 
+func _ContributionService_WithdrawContribution_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WithdrawContributionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ContributionServiceServer).WithdrawContribution(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ContributionService_WithdrawContribution_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ContributionServiceServer).WithdrawContribution(ctx, req.(*WithdrawContributionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ContributionService_ListOutcomes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOutcomesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ContributionServiceServer).ListOutcomes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ContributionService_ListOutcomes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ContributionServiceServer).ListOutcomes(ctx, req.(*ListOutcomesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ContributionService_ServiceDesc is the grpc.ServiceDesc for ContributionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -210,6 +302,14 @@ var ContributionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SubmitContribution",
 			Handler:    _ContributionService_SubmitContribution_Handler,
+		},
+		{
+			MethodName: "WithdrawContribution",
+			Handler:    _ContributionService_WithdrawContribution_Handler,
+		},
+		{
+			MethodName: "ListOutcomes",
+			Handler:    _ContributionService_ListOutcomes_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

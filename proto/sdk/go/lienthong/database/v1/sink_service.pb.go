@@ -338,7 +338,12 @@ type PersonChanged struct {
 	// Version of the register that holds the change: quote it as `min_version` to read it (I10).
 	Version uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// Ids of the items that changed, of those that this database follows.
-	Items         []string `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
+	Items []string `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
+	// What the change was.
+	Kind v1.ChangeKind `protobuf:"varint,4,opt,name=kind,proto3,enum=lienthong.type.v1.ChangeKind" json:"kind,omitempty"`
+	// The job that changed many persons at once, by an id that is the same for all of them; empty otherwise. A database that
+	// cannot look up so many at once may put these off: they are no news of a person's life.
+	BulkJob       string `protobuf:"bytes,5,opt,name=bulk_job,json=bulkJob,proto3" json:"bulk_job,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -392,6 +397,20 @@ func (x *PersonChanged) GetItems() []string {
 		return x.Items
 	}
 	return nil
+}
+
+func (x *PersonChanged) GetKind() v1.ChangeKind {
+	if x != nil {
+		return x.Kind
+	}
+	return v1.ChangeKind(0)
+}
+
+func (x *PersonChanged) GetBulkJob() string {
+	if x != nil {
+		return x.BulkJob
+	}
+	return ""
 }
 
 // What became of a change that this database listed as a source.
@@ -843,7 +862,7 @@ var File_lienthong_database_v1_sink_service_proto protoreflect.FileDescriptor
 
 const file_lienthong_database_v1_sink_service_proto_rawDesc = "" +
 	"\n" +
-	"(lienthong/database/v1/sink_service.proto\x12\x15lienthong.database.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lienthong/options/v1/options.proto\x1a(lienthong/type/v1/rejection_reason.proto\"L\n" +
+	"(lienthong/database/v1/sink_service.proto\x12\x15lienthong.database.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lienthong/options/v1/options.proto\x1a#lienthong/type/v1/change_kind.proto\x1a(lienthong/type/v1/rejection_reason.proto\"L\n" +
 	"\x14DeliverEventsRequest\x124\n" +
 	"\x06events\x18\x01 \x03(\v2\x1c.lienthong.database.v1.EventR\x06events\"\xf7\x02\n" +
 	"\x05Event\x12!\n" +
@@ -854,11 +873,13 @@ const file_lienthong_database_v1_sink_service_proto_rawDesc = "" +
 	"\x0eperson_changed\x18\x04 \x01(\v2$.lienthong.database.v1.PersonChangedH\x00R\rpersonChanged\x12M\n" +
 	"\x0echange_decided\x18\x05 \x01(\v2$.lienthong.database.v1.ChangeDecidedH\x00R\rchangeDecided\x12F\n" +
 	"\vdiscrepancy\x18\x06 \x01(\v2\".lienthong.database.v1.DiscrepancyH\x00R\vdiscrepancyB\x06\n" +
-	"\x04kind\"m\n" +
+	"\x04kind\"\xcb\x01\n" +
 	"\rPersonChanged\x12\x1c\n" +
 	"\x05token\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x05token\x12 \n" +
 	"\aversion\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\aversion\x12\x1c\n" +
-	"\x05items\x18\x03 \x03(\tB\x06\xba\xac\x19\x02\b\x02R\x05items\"\xc6\x01\n" +
+	"\x05items\x18\x03 \x03(\tB\x06\xba\xac\x19\x02\b\x02R\x05items\x129\n" +
+	"\x04kind\x18\x04 \x01(\x0e2\x1d.lienthong.type.v1.ChangeKindB\x06\xba\xac\x19\x02\b\x02R\x04kind\x12!\n" +
+	"\bbulk_job\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\abulkJob\"\xc6\x01\n" +
 	"\rChangeDecided\x12#\n" +
 	"\tchange_id\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\bchangeId\x12@\n" +
 	"\aapplied\x18\x02 \x01(\v2$.lienthong.database.v1.ChangeAppliedH\x00R\aapplied\x12C\n" +
@@ -931,7 +952,8 @@ var file_lienthong_database_v1_sink_service_proto_goTypes = []any{
 	(*DeliverEventsResponse)(nil), // 10: lienthong.database.v1.DeliverEventsResponse
 	(*EventResult)(nil),           // 11: lienthong.database.v1.EventResult
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(v1.RejectionReason)(0),       // 13: lienthong.type.v1.RejectionReason
+	(v1.ChangeKind)(0),            // 13: lienthong.type.v1.ChangeKind
+	(v1.RejectionReason)(0),       // 14: lienthong.type.v1.RejectionReason
 }
 var file_lienthong_database_v1_sink_service_proto_depIdxs = []int32{
 	3,  // 0: lienthong.database.v1.DeliverEventsRequest.events:type_name -> lienthong.database.v1.Event
@@ -939,20 +961,21 @@ var file_lienthong_database_v1_sink_service_proto_depIdxs = []int32{
 	4,  // 2: lienthong.database.v1.Event.person_changed:type_name -> lienthong.database.v1.PersonChanged
 	5,  // 3: lienthong.database.v1.Event.change_decided:type_name -> lienthong.database.v1.ChangeDecided
 	9,  // 4: lienthong.database.v1.Event.discrepancy:type_name -> lienthong.database.v1.Discrepancy
-	6,  // 5: lienthong.database.v1.ChangeDecided.applied:type_name -> lienthong.database.v1.ChangeApplied
-	7,  // 6: lienthong.database.v1.ChangeDecided.rejected:type_name -> lienthong.database.v1.ChangeRejected
-	8,  // 7: lienthong.database.v1.ChangeRejected.rejections:type_name -> lienthong.database.v1.ChangeRejection
-	13, // 8: lienthong.database.v1.ChangeRejection.reason:type_name -> lienthong.type.v1.RejectionReason
-	0,  // 9: lienthong.database.v1.Discrepancy.discrepancy:type_name -> lienthong.database.v1.DiscrepancyKind
-	11, // 10: lienthong.database.v1.DeliverEventsResponse.results:type_name -> lienthong.database.v1.EventResult
-	1,  // 11: lienthong.database.v1.EventResult.status:type_name -> lienthong.database.v1.EventStatus
-	2,  // 12: lienthong.database.v1.SinkService.DeliverEvents:input_type -> lienthong.database.v1.DeliverEventsRequest
-	10, // 13: lienthong.database.v1.SinkService.DeliverEvents:output_type -> lienthong.database.v1.DeliverEventsResponse
-	13, // [13:14] is the sub-list for method output_type
-	12, // [12:13] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	13, // 5: lienthong.database.v1.PersonChanged.kind:type_name -> lienthong.type.v1.ChangeKind
+	6,  // 6: lienthong.database.v1.ChangeDecided.applied:type_name -> lienthong.database.v1.ChangeApplied
+	7,  // 7: lienthong.database.v1.ChangeDecided.rejected:type_name -> lienthong.database.v1.ChangeRejected
+	8,  // 8: lienthong.database.v1.ChangeRejected.rejections:type_name -> lienthong.database.v1.ChangeRejection
+	14, // 9: lienthong.database.v1.ChangeRejection.reason:type_name -> lienthong.type.v1.RejectionReason
+	0,  // 10: lienthong.database.v1.Discrepancy.discrepancy:type_name -> lienthong.database.v1.DiscrepancyKind
+	11, // 11: lienthong.database.v1.DeliverEventsResponse.results:type_name -> lienthong.database.v1.EventResult
+	1,  // 12: lienthong.database.v1.EventResult.status:type_name -> lienthong.database.v1.EventStatus
+	2,  // 13: lienthong.database.v1.SinkService.DeliverEvents:input_type -> lienthong.database.v1.DeliverEventsRequest
+	10, // 14: lienthong.database.v1.SinkService.DeliverEvents:output_type -> lienthong.database.v1.DeliverEventsResponse
+	14, // [14:15] is the sub-list for method output_type
+	13, // [13:14] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_database_v1_sink_service_proto_init() }

@@ -166,6 +166,8 @@ const (
 	ValueStanding_VALUE_STANDING_REPLACED ValueStanding = 4
 	// It was annulled, and counts as never said.
 	ValueStanding_VALUE_STANDING_ANNULLED ValueStanding = 5
+	// It was decided between it and what another source said, and it was set aside.
+	ValueStanding_VALUE_STANDING_SET_ASIDE ValueStanding = 6
 )
 
 // Enum value maps for ValueStanding.
@@ -177,6 +179,7 @@ var (
 		3: "VALUE_STANDING_SUPERSEDED",
 		4: "VALUE_STANDING_REPLACED",
 		5: "VALUE_STANDING_ANNULLED",
+		6: "VALUE_STANDING_SET_ASIDE",
 	}
 	ValueStanding_value = map[string]int32{
 		"VALUE_STANDING_UNSPECIFIED": 0,
@@ -185,6 +188,7 @@ var (
 		"VALUE_STANDING_SUPERSEDED":  3,
 		"VALUE_STANDING_REPLACED":    4,
 		"VALUE_STANDING_ANNULLED":    5,
+		"VALUE_STANDING_SET_ASIDE":   6,
 	}
 )
 
@@ -457,8 +461,11 @@ type GetPersonAnswer struct {
 	// the item `personal_id_number`. Both lead to the person (Decree 70/2024/ND-CP, Art. 11). It is so today, whatever
 	// moment is asked about.
 	NumberReplaced bool `protobuf:"varint,11,opt,name=number_replaced,json=numberReplaced,proto3" json:"number_replaced,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The caller's token of the present epoch for the person, where a token of an epoch before named it that is still accepted
+	// (TokenService.RotateTokens): keep this one in its place. Empty in every other case.
+	Token         string `protobuf:"bytes,12,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetPersonAnswer) Reset() {
@@ -566,6 +573,13 @@ func (x *GetPersonAnswer) GetNumberReplaced() bool {
 		return x.NumberReplaced
 	}
 	return false
+}
+
+func (x *GetPersonAnswer) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
 }
 
 // A message of the caller on a stream of lookups: the opening, and nothing else, in the first one; one query in each after
@@ -1695,7 +1709,7 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"valid_date\x18\x02 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\tvalidDate\"\x8a\x01\n" +
 	"\x11GetPersonResponse\x12>\n" +
 	"\x06answer\x18\x01 \x01(\v2&.lienthong.identity.v1.GetPersonAnswerR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xb4\x04\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xd2\x04\n" +
 	"\x0fGetPersonAnswer\x12F\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2$.lienthong.identity.v1.LookupOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x124\n" +
 	"\x05items\x18\x02 \x03(\v2\x1e.lienthong.type.v1.ItemOutcomeR\x05items\x12 \n" +
@@ -1713,7 +1727,8 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\n" +
 	"known_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tknownTime\x12/\n" +
-	"\x0fnumber_replaced\x18\v \x01(\bB\x06\xba\xac\x19\x02\b\x02R\x0enumberReplaced\"\x9b\x01\n" +
+	"\x0fnumber_replaced\x18\v \x01(\bB\x06\xba\xac\x19\x02\b\x02R\x0enumberReplaced\x12\x1c\n" +
+	"\x05token\x18\f \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x05token\"\x9b\x01\n" +
 	"\x13LookupStreamRequest\x12D\n" +
 	"\aopening\x18\x01 \x01(\v2*.lienthong.identity.v1.LookupStreamOpeningR\aopening\x12>\n" +
 	"\x05query\x18\x02 \x01(\v2(.lienthong.identity.v1.LookupStreamQueryR\x05query\"\xc2\x01\n" +
@@ -1819,14 +1834,15 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\x16CLAIM_OUTCOME_NOT_HELD\x10\x03\x12\x18\n" +
 	"\x14CLAIM_OUTCOME_DENIED\x10\x04\x12\x1f\n" +
 	"\x1bCLAIM_OUTCOME_INDETERMINATE\x10\x05\x12\x1e\n" +
-	"\x1aCLAIM_OUTCOME_UNKNOWN_ITEM\x10\x06*\xc2\x01\n" +
+	"\x1aCLAIM_OUTCOME_UNKNOWN_ITEM\x10\x06*\xe0\x01\n" +
 	"\rValueStanding\x12\x1e\n" +
 	"\x1aVALUE_STANDING_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16VALUE_STANDING_CURRENT\x10\x01\x12\x1c\n" +
 	"\x18VALUE_STANDING_OUTRANKED\x10\x02\x12\x1d\n" +
 	"\x19VALUE_STANDING_SUPERSEDED\x10\x03\x12\x1b\n" +
 	"\x17VALUE_STANDING_REPLACED\x10\x04\x12\x1b\n" +
-	"\x17VALUE_STANDING_ANNULLED\x10\x052\xc4\x03\n" +
+	"\x17VALUE_STANDING_ANNULLED\x10\x05\x12\x1c\n" +
+	"\x18VALUE_STANDING_SET_ASIDE\x10\x062\xc4\x03\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\tGetPerson\x12'.lienthong.identity.v1.GetPersonRequest\x1a(.lienthong.identity.v1.GetPersonResponse\"\x03\x90\x02\x02\x12l\n" +
 	"\fVerifyClaims\x12*.lienthong.identity.v1.VerifyClaimsRequest\x1a+.lienthong.identity.v1.VerifyClaimsResponse\"\x03\x90\x02\x02\x12l\n" +

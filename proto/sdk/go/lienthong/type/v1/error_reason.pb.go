@@ -76,8 +76,8 @@ const (
 	// UNIMPLEMENTED. There is no such method, or the message is compressed in a way that is not taken. Do not
 	// repeat.
 	ErrorReason_ERROR_REASON_UNKNOWN_METHOD ErrorReason = 16
-	// ALREADY_EXISTS. The idempotency key was used by a contribution of other bytes; metadata `first_digest` is
-	// the SHA-256 of the first one, in hexadecimal. Recorded. Repeat the first bytes, or use another key.
+	// ALREADY_EXISTS. The idempotency key was used by a contribution, or a rotation of tokens, of other bytes; metadata
+	// `first_digest` is the SHA-256 of the first one, in hexadecimal. Recorded. Repeat the first bytes, or use another key.
 	ErrorReason_ERROR_REASON_KEY_REUSED ErrorReason = 17
 	// FAILED_PRECONDITION. The register rejected the contribution; google.rpc.PreconditionFailure names every
 	// reason, of RejectionReason. Nothing changed. Recorded. Do not repeat unchanged.
@@ -96,6 +96,18 @@ const (
 	// FAILED_PRECONDITION. The changes after the cursor are not kept any more, so some may be missing. Do not
 	// repeat: start anew from the oldest that are kept, and tell the owner of the gap.
 	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 23
+	// NOT_FOUND. The connection has contributed nothing under this key. Recorded. Do not repeat.
+	ErrorReason_ERROR_REASON_UNKNOWN_CONTRIBUTION ErrorReason = 24
+	// NOT_FOUND. There is no such conflict, or none that the caller has to decide now. Recorded. Do not repeat: list
+	// those that it has.
+	ErrorReason_ERROR_REASON_UNKNOWN_CONFLICT ErrorReason = 25
+	// OUT_OF_RANGE. The changes after the cursor are not kept any more, so some may be missing. Metadata `oldest_cursor` is
+	// where the oldest that are kept begin. Do not repeat: begin anew with a list of the persons, or go on from there and know of
+	// the gap.
+	ErrorReason_ERROR_REASON_CURSOR_OUT_OF_RANGE ErrorReason = 26
+	// RESOURCE_EXHAUSTED. The list of followed persons would have more of them than it may; metadata `followed_max` says how many.
+	// Nothing changed. Recorded. Take others off the list first.
+	ErrorReason_ERROR_REASON_FOLLOWED_FULL ErrorReason = 27
 )
 
 // Enum value maps for ErrorReason.
@@ -125,6 +137,10 @@ var (
 		21: "ERROR_REASON_UNKNOWN_SERVICE",
 		22: "ERROR_REASON_UNKNOWN_CURSOR",
 		23: "ERROR_REASON_CURSOR_EXPIRED",
+		24: "ERROR_REASON_UNKNOWN_CONTRIBUTION",
+		25: "ERROR_REASON_UNKNOWN_CONFLICT",
+		26: "ERROR_REASON_CURSOR_OUT_OF_RANGE",
+		27: "ERROR_REASON_FOLLOWED_FULL",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":           0,
@@ -151,6 +167,10 @@ var (
 		"ERROR_REASON_UNKNOWN_SERVICE":       21,
 		"ERROR_REASON_UNKNOWN_CURSOR":        22,
 		"ERROR_REASON_CURSOR_EXPIRED":        23,
+		"ERROR_REASON_UNKNOWN_CONTRIBUTION":  24,
+		"ERROR_REASON_UNKNOWN_CONFLICT":      25,
+		"ERROR_REASON_CURSOR_OUT_OF_RANGE":   26,
+		"ERROR_REASON_FOLLOWED_FULL":         27,
 	}
 )
 
@@ -185,7 +205,7 @@ var File_lienthong_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\xca\x06\n" +
+	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\xda\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12!\n" +
@@ -211,7 +231,11 @@ const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\x1dERROR_REASON_ITEM_NOT_ALLOWED\x10\x14\x12 \n" +
 	"\x1cERROR_REASON_UNKNOWN_SERVICE\x10\x15\x12\x1f\n" +
 	"\x1bERROR_REASON_UNKNOWN_CURSOR\x10\x16\x12\x1f\n" +
-	"\x1bERROR_REASON_CURSOR_EXPIRED\x10\x17Bb\n" +
+	"\x1bERROR_REASON_CURSOR_EXPIRED\x10\x17\x12%\n" +
+	"!ERROR_REASON_UNKNOWN_CONTRIBUTION\x10\x18\x12!\n" +
+	"\x1dERROR_REASON_UNKNOWN_CONFLICT\x10\x19\x12$\n" +
+	" ERROR_REASON_CURSOR_OUT_OF_RANGE\x10\x1a\x12\x1e\n" +
+	"\x1aERROR_REASON_FOLLOWED_FULL\x10\x1bBb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (

@@ -69,6 +69,10 @@ const (
 	RejectionReason_REJECTION_REASON_ALREADY_MARRIED RejectionReason = 16
 	// One person stands in two places of the event.
 	RejectionReason_REJECTION_REASON_PERSON_REPEATED RejectionReason = 17
+	// There is no conflict under this id that the source may decide, or it is decided, or what it was about has changed.
+	RejectionReason_REJECTION_REASON_NOTHING_TO_DECIDE RejectionReason = 20
+	// The source withdrew the contribution before it was applied.
+	RejectionReason_REJECTION_REASON_WITHDRAWN RejectionReason = 21
 )
 
 // Enum value maps for RejectionReason.
@@ -92,6 +96,8 @@ var (
 		15: "REJECTION_REASON_PARENT_NOT_OLDER",
 		16: "REJECTION_REASON_ALREADY_MARRIED",
 		17: "REJECTION_REASON_PERSON_REPEATED",
+		20: "REJECTION_REASON_NOTHING_TO_DECIDE",
+		21: "REJECTION_REASON_WITHDRAWN",
 	}
 	RejectionReason_value = map[string]int32{
 		"REJECTION_REASON_UNSPECIFIED":        0,
@@ -112,6 +118,8 @@ var (
 		"REJECTION_REASON_PARENT_NOT_OLDER":   15,
 		"REJECTION_REASON_ALREADY_MARRIED":    16,
 		"REJECTION_REASON_PERSON_REPEATED":    17,
+		"REJECTION_REASON_NOTHING_TO_DECIDE":  20,
+		"REJECTION_REASON_WITHDRAWN":          21,
 	}
 )
 
@@ -146,7 +154,7 @@ var File_lienthong_type_v1_rejection_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_rejection_reason_proto_rawDesc = "" +
 	"\n" +
-	"(lienthong/type/v1/rejection_reason.proto\x12\x11lienthong.type.v1*\xb3\x05\n" +
+	"(lienthong/type/v1/rejection_reason.proto\x12\x11lienthong.type.v1*\xfb\x05\n" +
 	"\x0fRejectionReason\x12 \n" +
 	"\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12'\n" +
 	"#REJECTION_REASON_ALREADY_REGISTERED\x10\x01\x12&\n" +
@@ -166,7 +174,9 @@ const file_lienthong_type_v1_rejection_reason_proto_rawDesc = "" +
 	"\x1bREJECTION_REASON_CANNOT_END\x10\x0e\x12%\n" +
 	"!REJECTION_REASON_PARENT_NOT_OLDER\x10\x0f\x12$\n" +
 	" REJECTION_REASON_ALREADY_MARRIED\x10\x10\x12$\n" +
-	" REJECTION_REASON_PERSON_REPEATED\x10\x11Bb\n" +
+	" REJECTION_REASON_PERSON_REPEATED\x10\x11\x12&\n" +
+	"\"REJECTION_REASON_NOTHING_TO_DECIDE\x10\x14\x12\x1e\n" +
+	"\x1aREJECTION_REASON_WITHDRAWN\x10\x15Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
