@@ -402,7 +402,7 @@ async fn every_faulty_field_is_named_at_once() {
         basis.officer = "001099000001".into();
     });
     wrong.caller = "spiffe://lienthong.test/service/identity".into();
-    wrong.action = 9;
+    wrong.action = 99;
     wrong.items = ["sex", "", "birth_*", "sex"].map(str::to_owned).to_vec();
     let expect = [
         ("caller", "MALFORMED"),

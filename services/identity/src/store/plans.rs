@@ -176,7 +176,7 @@ async fn who_is_looked_for_by_a_name_is_found_by_an_index() {
     register.reads("other script", &find::OTHER_SCRIPT, &other, &all).await;
     // Nobody: no part at all.
     register.reads("nobody", &find::ONE, "'nobody', '1990-05-06', '', '', ''", &[]).await;
-    register.reads("no token", &feed::BEARERS, "'[[\"c\", \"t\"]]'", &[]).await;
+    register.reads("no token", &feed::BEARERS, "'[[\"c\", \"t\"]]', 1", &[]).await;
     register.reads("budgets", &budget::SPENT, "1, '[\"c\"]'", &[]).await;
     register.reads("windows", &budget::FORGET, "1", &[]).await;
 }

@@ -39,7 +39,8 @@ pub(crate) struct Withdraw {
     #[command(flatten)]
     connection: Connection,
     /// The key under which it was contributed.
-    key: String,
+    #[arg(value_name = "KEY")]
+    idempotency_key: String,
     #[command(flatten)]
     output: Output,
 }
@@ -80,7 +81,7 @@ pub(crate) async fn list(arguments: List, out: &mut impl Write) -> Result<()> {
 pub(crate) async fn withdraw(arguments: Withdraw, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
     let request = WithdrawContributionRequest {
-        idempotency_key: arguments.key,
+        idempotency_key: arguments.idempotency_key,
         request_id: Runtime::system().entropy.id(),
     };
     let answered = match connected.client.withdraw_contribution(&request).await? {

@@ -29,28 +29,35 @@ mod relations_told;
 async fn run(arguments: &[&str]) -> Result<String> {
     let cli = Cli::try_parse_from([&["lienthong"], arguments].concat())?;
     let mut out = Vec::new();
+    // Each is on the heap: together they are more than a thread's stack takes.
     match cli.command {
-        Command::Lookup(arguments) => lookup::run(*arguments, &mut out).await,
-        Command::LookupStream(arguments) => lookup_stream::run(*arguments, &mut out).await,
-        Command::Verify(arguments) => verify::run(*arguments, &mut out).await,
-        Command::Explain(arguments) => explain::run(*arguments, &mut out).await,
-        Command::Resolve(arguments) => resolve::run(*arguments, &mut out).await,
-        Command::Search(arguments) => search::run(*arguments, &mut out).await,
-        Command::Follow(arguments) => follow::run(*arguments, &mut out).await,
-        Command::Relations(arguments) => relations::run(*arguments, &mut out).await,
-        Command::Household(arguments) => household::run(*arguments, &mut out).await,
-        Command::RotateTokens(arguments) => rotate_tokens::run(*arguments, &mut out).await,
-        Command::Contribute(arguments) => contribute::run(*arguments, &mut out).await,
-        Command::Outcomes(arguments) => outcomes::list(*arguments, &mut out).await,
-        Command::Withdraw(arguments) => outcomes::withdraw(*arguments, &mut out).await,
-        Command::Conflicts(command) => conflicts::run(*command, &mut out).await,
-        Command::Quality(arguments) => quality::run(*arguments, &mut out).await,
-        Command::Audit(command) => audit::run(&command, &mut out).await,
-        Command::Migrate(arguments) => migrate::run(&arguments, &mut out).await,
-        Command::Synth(arguments) => synth::run(&arguments, &mut out).await,
+        Command::Lookup(arguments) => Box::pin(lookup::run(*arguments, &mut out)).await,
+        Command::LookupStream(arguments) => {
+            Box::pin(lookup_stream::run(*arguments, &mut out)).await
+        }
+        Command::Verify(arguments) => Box::pin(verify::run(*arguments, &mut out)).await,
+        Command::Explain(arguments) => Box::pin(explain::run(*arguments, &mut out)).await,
+        Command::Resolve(arguments) => Box::pin(resolve::run(*arguments, &mut out)).await,
+        Command::Search(arguments) => Box::pin(search::run(*arguments, &mut out)).await,
+        Command::Follow(arguments) => Box::pin(follow::run(*arguments, &mut out)).await,
+        Command::Relations(arguments) => Box::pin(relations::run(*arguments, &mut out)).await,
+        Command::Household(arguments) => Box::pin(household::run(*arguments, &mut out)).await,
+        Command::RotateTokens(arguments) => {
+            Box::pin(rotate_tokens::run(*arguments, &mut out)).await
+        }
+        Command::Contribute(arguments) => Box::pin(contribute::run(*arguments, &mut out)).await,
+        Command::Outcomes(arguments) => Box::pin(outcomes::list(*arguments, &mut out)).await,
+        Command::Withdraw(arguments) => Box::pin(outcomes::withdraw(*arguments, &mut out)).await,
+        Command::Conflicts(command) => Box::pin(conflicts::run(*command, &mut out)).await,
+        Command::Quality(arguments) => Box::pin(quality::run(*arguments, &mut out)).await,
+        Command::Audit(command) => Box::pin(audit::run(&command, &mut out)).await,
+        Command::Migrate(arguments) => Box::pin(migrate::run(&arguments, &mut out)).await,
+        Command::Synth(arguments) => Box::pin(synth::run(&arguments, &mut out)).await,
         Command::CheckConfig(arguments) => check_config::run(&arguments, &mut out),
-        Command::Conformance(arguments) => conformance::run_command(*arguments, &mut out).await,
-        Command::Routes(command) => routes::run(*command, &mut out).await,
+        Command::Conformance(arguments) => {
+            Box::pin(conformance::run_command(*arguments, &mut out)).await
+        }
+        Command::Routes(command) => Box::pin(routes::run(*command, &mut out)).await,
         Command::Pki(command) => pki::run(&command, &mut out),
         Command::Qcvn(command) => qcvn::run(command, &mut out),
         Command::Completions(arguments) => completions::run(&arguments, &mut out),
