@@ -172,7 +172,13 @@ fn name_in(items: &[ItemOutcome]) -> Option<String> {
     let Some(Outcome::Value(held)) = &outcome.outcome else { return None };
     match held.values[0].value.as_ref()?.value.as_ref()? {
         item_value::Value::Name(name) => Some(name.full_name.clone()),
-        _ => None,
+        item_value::Value::Text(_)
+        | item_value::Value::Date(_)
+        | item_value::Value::Address(_)
+        | item_value::Value::Coded(_)
+        | item_value::Value::Identifier(_)
+        | item_value::Value::Relation(_)
+        | item_value::Value::Document(_) => None,
     }
 }
 
