@@ -82,7 +82,7 @@ pub enum ErrorReason {
     /// the gap.
     CursorOutOfRange = 26,
     /// RESOURCE_EXHAUSTED. The list of followed persons would have more of them than it may; metadata `followed_max` says how many.
-    /// Nothing changed. Recorded. Take others off the list first.
+    /// Nothing changed. Recorded. Take others off the list first, then repeat.
     FollowedFull = 27,
 }
 impl ErrorReason {

@@ -106,7 +106,7 @@ const (
 	// the gap.
 	ErrorReason_ERROR_REASON_CURSOR_OUT_OF_RANGE ErrorReason = 26
 	// RESOURCE_EXHAUSTED. The list of followed persons would have more of them than it may; metadata `followed_max` says how many.
-	// Nothing changed. Recorded. Take others off the list first.
+	// Nothing changed. Recorded. Take others off the list first, then repeat.
 	ErrorReason_ERROR_REASON_FOLLOWED_FULL ErrorReason = 27
 )
 
