@@ -383,11 +383,11 @@ async fn a_cursor_is_its_callers_alone_and_outlives_the_process(engine: Engine) 
 /// whoever came when, they are together what a new list says.
 async fn a_list_and_the_changes_after_it_are_what_is_there(engine: Engine) {
     let seed = std::env::var("LIENTHONG_TEST_SEED").ok().map_or(1911, |s| s.parse().unwrap());
-    let world = World::with(engine, Options { persons: 120, ..Options::default() }).await;
+    let world = World::with(engine, Options { persons: 60, ..Options::default() }).await;
     let client = world.client("insurance");
     let mut random = StdRng::seed_from_u64(seed);
     let mut next_id = 0;
-    for round in 0..4 {
+    for round in 0..3 {
         let (mut copy, mut token) = (BTreeMap::new(), String::new());
         let come = async |random: &mut StdRng, next_id: &mut u32| {
             let many = random.random_range(0..4);

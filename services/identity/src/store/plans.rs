@@ -1,7 +1,13 @@
 //! How PostgreSQL carries out the statements of a call: each by an index, and in no more parts of a table than there are
 //! persons and numbers in question. The plans are those that hold for any values, which PostgreSQL comes to after a few calls.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
