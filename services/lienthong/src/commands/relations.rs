@@ -34,9 +34,9 @@ pub(crate) struct Arguments {
     connection: Connection,
     #[command(flatten)]
     whom: Whom,
-    /// Whose record is to name the other: the person's own, or the other's.
-    #[arg(long, help_heading = "Request", value_enum, default_value_t = Direction::Forward)]
-    direction: Direction,
+    /// Those whose records name the person, and not those whom its own record names.
+    #[arg(long, help_heading = "Request")]
+    inverse: bool,
     /// What is wanted of the others beside their tokens: birth_full_name; separate ids by commas.
     #[arg(long = "item", help_heading = "Request", value_name = "ID", value_delimiter = ',')]
     items: Vec<String>,
@@ -44,22 +44,13 @@ pub(crate) struct Arguments {
     question: Question,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Direction {
-    Forward,
-    Inverse,
-}
-
 type Told = Pages<ListRelationsAnswer, PersonRelation>;
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { whom, direction, items, question, .. } = arguments;
+    let Arguments { whom, inverse, items, question, .. } = arguments;
     let (subject, claims) = whom.of(&connected.subjects)?;
-    let direction = match direction {
-        Direction::Forward => RelationDirection::Forward,
-        Direction::Inverse => RelationDirection::Inverse,
-    };
+    let direction = if inverse { RelationDirection::Inverse } else { RelationDirection::Forward };
     let request = ListRelationsRequest {
         subject: Some(subject),
         claims,

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     connection: Connection,
     /// The caller's key of the rotation: the same one begins no second epoch. Made up when not given.
     #[arg(long, help_heading = "Request", value_name = "KEY")]
-    key: Option<String>,
+    idempotency_key: Option<String>,
     /// End all tokens from before at once, because they may be known to others.
     #[arg(long, help_heading = "Request")]
     end_earlier_at_once: bool,
@@ -37,9 +37,9 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { key, end_earlier_at_once, question, .. } = arguments;
+    let Arguments { idempotency_key, end_earlier_at_once, question, .. } = arguments;
     let request = RotateTokensRequest {
-        idempotency_key: key.unwrap_or_else(|| Runtime::system().entropy.id()),
+        idempotency_key: idempotency_key.unwrap_or_else(|| Runtime::system().entropy.id()),
         basis: Some(question.basis_of(Ground::task(PROCEDURE, LEGAL_BASIS), &connected)?),
         end_earlier_at_once,
         request_id: question.request_id(),

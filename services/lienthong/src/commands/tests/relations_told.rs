@@ -28,7 +28,7 @@ async fn relations_households_and_new_tokens_from_the_command_line() {
     assert!(relations.iter().all(|relation| relation["items"][0]["outcome"] == "value"));
     let parent = relations.iter().find(|r| r["kind"] == "mother" || r["kind"] == "father").unwrap();
     let token = parent["token"].as_str().unwrap();
-    let inverse = ["relations", "--demo", file, "--token", token, "--direction", "inverse"];
+    let inverse = ["relations", "--demo", file, "--token", token, "--inverse"];
     let inverse = json(&inverse).await;
     assert!(!inverse["relations"].as_array().unwrap().is_empty());
     let text = run(&asked("relations", &[])).await.unwrap();
@@ -43,9 +43,9 @@ async fn relations_households_and_new_tokens_from_the_command_line() {
     let text = run(&asked("household", &[])).await.unwrap();
     assert!(text.contains("the head"), "{text}");
 
-    let rotated = json(&["rotate-tokens", "--demo", file, "--key", "k-1"]).await;
+    let rotated = json(&["rotate-tokens", "--demo", file, "--idempotency-key", "k-1"]).await;
     assert_eq!(rotated["epoch"], 1);
-    let text = run(&["rotate-tokens", "--demo", file, "--key", "k-2"]).await.unwrap();
+    let text = run(&["rotate-tokens", "--demo", file, "--idempotency-key", "k-2"]).await.unwrap();
     assert!(text.contains("epoch        2"), "{text}");
     demo.stop().await;
 }
