@@ -199,7 +199,8 @@ impl World {
         // As a large population is loaded: on PostgreSQL by COPY. So whatever is tested here is tested of what that leaves.
         let bulk = register.bulk("test-population", known_at_us, &self.entropy).await;
         let batch = bulk.expect("a load begins").batch(newcomers.collect()).expect("a batch");
-        assert_eq!(register.load_batch(batch).await.expect("it loads"), PERSONS);
+        let loaded = register.load_batch(batch).await.expect("it loads");
+        assert_eq!(loaded, self.options.persons);
         register.close().await;
     }
 
