@@ -37,7 +37,7 @@ use tests::{
 /// Persons of a round.
 const PERSONS: usize = 30;
 /// Steps of a round.
-const STEPS: usize = 360;
+const STEPS: usize = 200;
 /// What is said of persons, and asked.
 const ITEMS: [&str; 8] = [
     "birth_full_name",
