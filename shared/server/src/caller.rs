@@ -267,7 +267,7 @@ const METHODS: &[Method] = &[
     (
         "/lienthong.policy.v1.PolicyService/GetConnection",
         Priority::Administration,
-        &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
+        &[OpenTo::Service("contribution")],
     ),
     (
         "/lienthong.audit.v1.AuditService/Append",
