@@ -217,6 +217,12 @@ impl<'a> Call<'a> {
         Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
     }
 
+    /// The caller goes on from where it never was.
+    async fn unknown_cursor(&self, decision: &Decision) -> Status {
+        let denial = record::own(ErrorReason::UnknownCursor, "own-cursor");
+        self.refuse(decision, &denial, &[]).await
+    }
+
     async fn submit(&self, request: &SubmitContributionRequest) -> Result<Submitted, Status> {
         let form = form::read(request, &self.shared.lists, self.shared.app.clock.today())?;
         // Which database it comes from, policy knows; what the event says does not depend on it.
@@ -405,6 +411,18 @@ impl<'a> Call<'a> {
                 let metadata = record::metadata(denial, receipt.index(), more);
                 refuse_with(denial.reason, &metadata)
             }
+        }
+    }
+}
+
+/// How many are asked for: `usual` where nothing is said, at most `max`.
+fn page(field: &str, asked: u32, usual: u16, max: u16, faults: &mut Faults) -> u16 {
+    match u16::try_from(asked) {
+        Ok(0) => usual,
+        Ok(asked) if asked <= max => asked,
+        Ok(_) | Err(_) => {
+            faults.add(field, Fault::TooMany(usize::from(max)));
+            usual
         }
     }
 }

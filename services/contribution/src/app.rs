@@ -147,7 +147,7 @@ impl App {
             outcome: outcome.clone(),
             decided,
             now_us: self.clock.now_us(),
-            time_us: self.conflict_us,
+            owner_time_us: self.conflict_us,
         };
         let stored = self.store.settle(settled, self.entropy.clone()).await;
         stored.map_err(|error| away(&error))?;

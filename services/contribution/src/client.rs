@@ -22,6 +22,7 @@ use server::{
 use tonic::Status;
 use tonic_types::StatusExt as _;
 use wire::{
+    disagreement,
     event::{Further, Target},
     policy::PolicyClient,
     subject::{write as write_subject, write_claims},
@@ -151,22 +152,19 @@ impl RegisterClient {
                 apply_request::Subject::Annulled(Annulled { contribution_id })
             }
             Target::Decided { item, accepted, .. } => {
-                let (contribution_id, against_contribution_id) = match named {
-                    Named::Conflict(Some(about)) => {
-                        (about.contribution_id.clone(), about.against_contribution_id.clone())
-                    }
-                    Named::Conflict(None)
-                    | Named::Nothing
-                    | Named::Earlier(_)
-                    | Named::Withdrawn => (String::new(), String::new()),
+                let about = match named {
+                    Named::Conflict(about) => about.clone(),
+                    Named::Nothing | Named::Earlier(_) | Named::Withdrawn => None,
                 };
                 let (item, accepted) = (item.clone(), *accepted);
-                apply_request::Subject::Decided(Decided {
-                    item,
-                    contribution_id,
-                    against_contribution_id,
-                    accepted,
-                })
+                let decided = about.map(|about| Decided {
+                    contribution_id: about.contribution_id,
+                    against_contribution_id: about.against_contribution_id,
+                    person: about.person_id,
+                    ..Decided::default()
+                });
+                let decided = decided.unwrap_or_default();
+                apply_request::Subject::Decided(Decided { item, accepted, ..decided })
             }
             Target::Affected { subject, claims } => {
                 apply_request::Subject::AffectedPerson(KnownPerson {
@@ -217,14 +215,7 @@ impl RegisterClient {
         connection: &str,
     ) -> Result<GetDisagreementAnswer, NotApplied> {
         let request = GetDisagreementRequest {
-            disagreement: Some(WireDisagreement {
-                person: one.person_id.clone(),
-                item: one.item.clone(),
-                contribution_id: one.contribution_id.clone(),
-                source: one.source.clone(),
-                against_contribution_id: one.against_contribution_id.clone(),
-                against_source: one.against_source.clone(),
-            }),
+            disagreement: Some(disagreement::write(one)),
             connection: connection.to_owned(),
         };
         let mut register = self.register.clone();
@@ -242,9 +233,6 @@ impl RegisterClient {
         persons: Vec<String>,
         connection: &str,
     ) -> Result<Vec<String>, NotApplied> {
-        if persons.is_empty() {
-            return Ok(persons);
-        }
         let request = ListVisibleRequest { persons, connection: connection.to_owned() };
         let mut register = self.register.clone();
         let found = deadline.bounds(register.list_visible(deadline.request(request))).await;
@@ -276,7 +264,8 @@ fn outcome(answer: ApplyAnswer, application: &Application) -> Option<Outcome> {
             let known = applied.known_time.unwrap_or_default();
             let known_at_us = known.seconds * 1_000_000 + i64::from(known.nanos) / 1_000;
             let (version, number) = (applied.version, applied.issued_number);
-            let all = |all: Vec<WireDisagreement>| all.into_iter().map(disagreement).collect();
+            let all =
+                |all: Vec<WireDisagreement>| all.into_iter().map(disagreement::read).collect();
             Outcome::Applied {
                 version,
                 number,
@@ -295,17 +284,6 @@ fn outcome(answer: ApplyAnswer, application: &Application) -> Option<Outcome> {
             Outcome::Rejected(rejected.reasons.into_iter().map(one).collect())
         }
     })
-}
-
-fn disagreement(one: WireDisagreement) -> Disagreement {
-    Disagreement {
-        person_id: one.person,
-        item: one.item,
-        contribution_id: one.contribution_id,
-        source: one.source,
-        against_contribution_id: one.against_contribution_id,
-        against_source: one.against_source,
-    }
 }
 
 /// Why nothing could be read from the register.

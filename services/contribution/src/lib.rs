@@ -214,7 +214,13 @@ impl Service {
     /// # Errors
     /// When the submissions cannot be read or the figures not written.
     pub async fn count_quality(&self) -> Result<usize, Error> {
-        self.shared.app.count_quality().await
+        let mut all = 0;
+        loop {
+            match self.shared.app.count_quality().await? {
+                0 => return Ok(all),
+                counted => all += counted,
+            }
+        }
     }
 
     /// Stops the worker and closes the submissions.
@@ -241,13 +247,16 @@ async fn repeat(shared: Arc<api::Shared>, every: Duration) {
         }
         match shared.app.lapse_conflicts().await {
             Ok((open, overdue)) => {
-                conflicts.record(open, &[KeyValue::new("overdue", false)]);
+                conflicts.record(open.saturating_sub(overdue), &[KeyValue::new("overdue", false)]);
                 conflicts.record(overdue, &[KeyValue::new("overdue", true)]);
             }
             Err(_) => tracing::error!("conflicts could not be read"),
         }
-        if shared.app.count_quality().await.is_err() {
-            tracing::error!("the quality of contributions could not be counted");
+        match shared.app.count_quality().await {
+            // A batch between what cannot wait: there may be many to count.
+            Ok(counted) if counted > 0 => continue,
+            Ok(_) => {}
+            Err(_) => tracing::error!("the quality of contributions could not be counted"),
         }
         tokio::time::sleep(every).await;
     }

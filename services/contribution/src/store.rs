@@ -37,6 +37,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0003_quality.sql"),
         postgres: include_str!("../migrations/postgres/0003_quality.sql"),
     },
+    Migration {
+        version: 4,
+        name: "conflict of person",
+        sqlite: include_str!("../migrations/sqlite/0004_conflict_of_person.sql"),
+        postgres: include_str!("../migrations/postgres/0004_conflict_of_person.sql"),
+    },
 ];
 
 const RECEIVE: Sql = Sql {

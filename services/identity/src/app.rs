@@ -296,6 +296,6 @@ impl App {
 }
 
 /// What may be logged of an error.
-fn kind(error: &crate::Error) -> &'static str {
+pub(crate) fn kind(error: &crate::Error) -> &'static str {
     if let crate::Error::Store(error) = error { error.driver_kind() } else { "record" }
 }

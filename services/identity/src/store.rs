@@ -24,7 +24,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use model::{Assertion, Authority, AuthorityInForce, EventKind, GoldenRecord, Says, fold};
 use serde::{Deserialize as _, de::IntoDeserializer as _};
 use store::{Migration, Sql, Store, Value};
-use time::{Date, OffsetDateTime, macros::offset};
+use time::Date;
 use tokio::time::Instant;
 
 use crate::Error;
@@ -314,12 +314,6 @@ fn says(text: &str) -> Result<Says, serde_json::Error> {
 /// A stored record.
 pub(crate) fn record(text: &str) -> Result<GoldenRecord, serde_json::Error> {
     serde_json::from_str(text)
-}
-
-/// The day in Viet Nam of a moment, in microseconds since 1970.
-pub(crate) fn day_of(at_us: i64) -> Date {
-    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1_000);
-    moment.unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(offset!(+7)).date()
 }
 
 /// A version as the databases keep it.

@@ -202,6 +202,14 @@ fn methods(pool: &DescriptorPool) -> String {
             writeln!(out, "    (\"{path}\", {repeatable}),").unwrap();
         }
     }
+    out += "];\n\n/// Full path of every method of more than one request or answer.\npub const STREAMS: &[&str] = &[\n";
+    for service in pool.services().filter(|s| s.full_name().starts_with(OURS)) {
+        for method in service.methods() {
+            if method.is_client_streaming() || method.is_server_streaming() {
+                writeln!(out, "    \"/{}/{}\",", service.full_name(), method.name()).unwrap();
+            }
+        }
+    }
     out + "];\n"
 }
 

@@ -1,7 +1,7 @@
 //! Dates of which the day, or the day and the month, may be unknown.
 
 use serde::{Deserialize, Serialize};
-use time::{Date, Month};
+use time::{Date, Month, OffsetDateTime, macros::offset};
 
 /// Why year, month and day make no date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -164,6 +164,13 @@ impl From<PartialDate> for Parts {
     fn from(date: PartialDate) -> Self {
         Self { year: date.year, month: date.month, day: date.day }
     }
+}
+
+/// The day in Viet Nam of a moment, in microseconds since 1970 (UTC); of one that no calendar has, the first of 1970.
+#[must_use]
+pub fn day_in_viet_nam(at_us: i64) -> Date {
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1_000);
+    moment.unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(offset!(+7)).date()
 }
 
 #[cfg(test)]

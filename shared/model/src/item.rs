@@ -3,6 +3,10 @@
 
 /// The full name of the birth entry (item 1).
 pub const NAME: &str = "birth_full_name";
+/// The date of birth (item 4).
+pub const BORN: &str = "date_of_birth";
+/// The sex (item 5).
+pub const SEX: &str = "sex";
 /// Documents issued to the person (item 14).
 pub const DOCUMENTS: &str = "id_document_validity";
 /// Parents, spouses, children and representatives (item 15).

@@ -33,7 +33,7 @@ pub use agreement::Agreement;
 pub use annulled::is_annulled;
 pub use authority::{Authority, AuthorityError, AuthorityInForce, AuthorityRule};
 pub use codes::{CodeListError, CodeLists};
-pub use date::{DateError, PartialDate, Precision};
+pub use date::{DateError, PartialDate, Precision, day_in_viet_nam};
 pub use disagreement::{Disagreement, before, disagreements};
 pub use event::EventKind;
 pub use name::{MAX_CHARS, Name, NameError, NameLevel};

@@ -276,12 +276,6 @@ const METHODS: &[Method] = &[
     ),
 ];
 
-/// Those of them on which the caller goes on asking, or is told: a stream lasts as long as `stream_max_seconds` says.
-const STREAMS: &[&str] = &[
-    "/lienthong.identity.v1.IdentityService/LookupStream",
-    "/lienthong.identity.v1.ChangeFeedService/WatchPersonChanges",
-];
-
 /// What every server answers.
 const EVERYWHERE: &[Method] = &[
     ("/grpc.health.v1.Health/Check", Priority::Administration, &[OpenTo::Everyone]),
@@ -335,9 +329,9 @@ impl Methods {
         self.find(method).map(|(name, ..)| *name)
     }
 
-    /// Whether the caller of this method goes on asking.
+    /// Whether the caller of this method goes on asking, or is told: a stream lasts as long as `stream_max_seconds` says.
     pub(crate) fn is_stream(method: &str) -> bool {
-        STREAMS.contains(&method)
+        METHODS.iter().any(|(ours, ..)| *ours == method) && contract::STREAMS.contains(&method)
     }
 
     /// Before which other calls one of this method is taken.
@@ -406,9 +400,17 @@ mod tests {
 
     #[test]
     fn a_stream_is_a_method_of_ours_and_can_wait() {
-        for stream in STREAMS {
-            assert!(Methods::is_stream(stream));
+        let ours = METHODS.iter().filter(|(method, ..)| Methods::is_stream(method));
+        let names: Vec<&str> = ours.map(|(method, ..)| *method).collect();
+        for stream in &names {
             assert_eq!(Methods::LIENTHONG.priority(stream), Priority::Bulk, "{stream}");
+        }
+        for stream in [
+            "identity.v1.IdentityService/LookupStream",
+            "identity.v1.ChangeFeedService/WatchPersonChanges",
+            "contribution.v1.ContributionService/StreamContributions",
+        ] {
+            assert!(names.contains(&format!("/lienthong.{stream}").as_str()), "{stream}");
         }
         assert!(!Methods::is_stream("/lienthong.identity.v1.IdentityService/GetPerson"));
     }

@@ -12,6 +12,7 @@
 //! | `value` | the typed values of items, both ways |
 
 pub mod basis;
+pub mod disagreement;
 pub mod event;
 pub mod faults;
 pub mod policy;

@@ -1,6 +1,7 @@
 //! Where sources disagree: a conflict with an owner and a day, decided once, and told to both sides (Decision
 //! 1911/QD-TTg, Art. 2(2)).
 
+mod couple;
 mod decided;
 mod outcomes;
 
@@ -327,7 +328,9 @@ async fn nobody_lets_a_conflict_lie(engine: Engine) {
         basis: Some(ground("conflict-resolution", "Z08.DEMO.DANCU")),
         ..decision("d-1", id, ConflictOutcome::Accepted)
     };
-    // Its former owner decides no more.
+    // The register asks the source, too. Its former owner decides no more.
+    let asked = hand_over(&register, id, "what does the book say?").await.unwrap();
+    assert_eq!((asked.state(), asked.owner.as_str()), (ConflictState::Asked, "residence"));
     let late = citizen.submit_contribution(&decision("d-0", id, ConflictOutcome::Rejected)).await;
     assert_eq!(late.unwrap().err().unwrap().unmet[0].0, "NOTHING_TO_DECIDE");
     register.submit_contribution(&decided).await.unwrap().unwrap();
@@ -365,22 +368,43 @@ async fn i7_of_a_protected_person_no_conflict_is_told(engine: Engine) {
                    record = REPLACE(record, '\"protected\":false', '\"protected\":true') \
                    WHERE record LIKE '%Bảo An%'";
     let whole = whole.changed("identity", &[PROTECT]).await;
-    let citizen = whole.client("citizen-id");
-    assert!(owned(&citizen).await.is_empty());
-    assert!(listed(&whole.client("residence"), ConflictRole::Side).await.is_empty());
+    let (citizen, residence) = (whole.client("citizen-id"), whole.client("residence"));
+    for (client, role) in [(&citizen, ConflictRole::Owner), (&residence, ConflictRole::Side)] {
+        // Neither that there is one, nor its place.
+        let request = ListConflictsRequest {
+            role: role.into(),
+            page_size: 1,
+            request_id: "r-1".to_owned(),
+            ..ListConflictsRequest::default()
+        };
+        let page = client.list_conflicts(&request).await.unwrap().unwrap().answer;
+        assert_eq!((page.conflicts, page.next_page_token), (Vec::new(), String::new()));
+    }
     let absent = "0".repeat(32);
     let mut seen = Vec::new();
     for id in [&conflict.conflict_id, &absent] {
+        let mut records = vec![whole.records().await];
         let mut refused = read(&citizen, id, "Z06.DEMO.CANCUOC").await.unwrap_err();
+        records.push(whole.records().await);
         let handed = hand_over(&citizen, id, "?").await.unwrap_err();
+        records.push(whole.records().await);
         assert_eq!(handed.reason, "UNKNOWN_CONFLICT");
         let decided = decision(&format!("d-{}", seen.len()), id, ConflictOutcome::Accepted);
         let decided = citizen.submit_contribution(&decided).await.unwrap().err().unwrap();
+        records.push(whole.records().await);
         refused.metadata.retain(|(key, _)| key != "record_index");
-        seen.push((refused, decided.unmet, decided.code));
+        let recorded: Vec<_> = records.windows(2).map(|two| two[1] - two[0]).collect();
+        seen.push((refused, decided.unmet, decided.code, recorded));
     }
     assert_eq!(seen[0], seen[1]);
     assert_eq!(seen[0].1[0].0, "NOTHING_TO_DECIDE");
+    // It goes to the register when its day passes, and nobody is told.
+    let before = [told(&citizen).await, told(&residence).await];
+    whole.hands.step(time::Duration::days(11));
+    whole.all.contribution().lapse_conflicts().await.unwrap();
+    let moved = "SELECT COUNT(*) FROM conflict WHERE owner = 'npd'";
+    assert_eq!(whole.count("contribution", moved).await, 1);
+    assert_eq!([told(&citizen).await, told(&residence).await], before);
     whole.all.stop().await;
 }
 

@@ -23,11 +23,7 @@ use wire::{
     record, timestamp_us,
 };
 
-use super::{
-    Call, Shared,
-    form::REQUEST_ID_MAX,
-    outcomes::{page, state},
-};
+use super::{Call, Shared, form::REQUEST_ID_MAX, outcomes::state, page};
 use crate::{app::Sides, domain::conflict, store::outcome::Side};
 
 const LIST: &str = "/lienthong.contribution.v1.ConflictService/ListConflicts";
@@ -35,6 +31,8 @@ const GET: &str = "/lienthong.contribution.v1.ConflictService/GetConflict";
 const HAND_OVER: &str = "/lienthong.contribution.v1.ConflictService/HandOverConflict";
 const PAGE_MAX: u16 = 100;
 const PAGE_USUAL: u16 = 50;
+/// The form of a page token: what another list gave is not taken for it.
+const TOKEN: &str = "c1.";
 /// Characters of what is written to the other side.
 const MESSAGE_MAX: usize = 500;
 
@@ -97,8 +95,7 @@ impl Call<'_> {
         faults.finish()?;
         let decision = self.connected().await?;
         let Some(after) = place(&request.page_token) else {
-            let denial = record::own(ErrorReason::UnknownCursor, "own-cursor");
-            return Err(self.refuse(&decision, &denial, &[]).await);
+            return Err(self.unknown_cursor(&decision).await);
         };
         let asker = asker(&decision);
         let found = self.shared.app.conflicts(self.deadline, asker, owned, after, most).await;
@@ -106,7 +103,7 @@ impl Call<'_> {
             Ok(found) => found,
             Err(reason) => return Err(self.no_outcome(&decision, reason).await),
         };
-        let next = next.map(|(due, id)| format!("{due}/{id}"));
+        let next = next.map(|(due, id)| format!("{TOKEN}{due}/{id}"));
         let answer = ListConflictsAnswer {
             conflicts: found.iter().map(|sides| written(sides, &decision)).collect(),
             next_page_token: next.unwrap_or_default(),
@@ -192,13 +189,14 @@ fn asker(decision: &Decision) -> (&str, &str) {
 }
 
 /// The place that a page token says; the beginning where there is none.
-fn place(token: &str) -> Option<(i64, &str)> {
+fn place(token: &str) -> Option<(i64, String)> {
     if token.is_empty() {
-        return Some((i64::MIN, ""));
+        return Some((i64::MIN, String::new()));
     }
-    let (due, id) = token.split_once('/')?;
+    let (due, id) = token.strip_prefix(TOKEN)?.split_once('/')?;
     let hex = |c: char| c.is_ascii_hexdigit();
-    due.parse().ok().map(|due| (due, id)).filter(|(_, id)| id.len() == 32 && id.chars().all(hex))
+    let good = id.len() == 32 && id.chars().all(hex);
+    due.parse().ok().map(|due| (due, id.to_owned())).filter(|_| good)
 }
 
 fn written(sides: &Sides, decision: &Decision) -> Conflict {

@@ -10,9 +10,9 @@ use contract::{
 };
 use disclosure::Disclosed;
 use tonic::Status;
-use wire::{Fault, Faults, record, timestamp_us};
+use wire::{Faults, record, timestamp_us};
 
-use super::{Call, form::REQUEST_ID_MAX};
+use super::{Call, form::REQUEST_ID_MAX, page};
 use crate::{
     domain::{
         Outcome,
@@ -52,8 +52,7 @@ impl Call<'_> {
             }
         };
         let Some(told) = told else {
-            let denial = record::own(ErrorReason::UnknownCursor, "own-cursor");
-            return Err(self.refuse(&decision, &denial, &[]).await);
+            return Err(self.unknown_cursor(&decision).await);
         };
         let last = told.last().map(|told| format!("{CURSOR}{}", told.sequence));
         let answer = ListOutcomesAnswer {
@@ -83,32 +82,13 @@ impl Call<'_> {
                 let denial = record::own(ErrorReason::UnknownContribution, "own-contribution");
                 Err(self.refuse(&decision, &denial, &[]).await)
             }
-            Ok(Some((submission, became))) => {
-                let told = Told {
-                    sequence: 0,
-                    at_us: self.shared.app.clock.now_us(),
-                    contribution_id: submission.contribution_id,
-                    key: key.clone(),
-                    became: Became::Settled(became),
-                };
+            Ok(Some(told)) => {
                 let answer = WithdrawContributionAnswer {
                     outcome: Some(outcome(told)),
                     request_id: request.request_id.clone(),
                 };
                 self.answer(&decision, None, &answer).await
             }
-        }
-    }
-}
-
-/// How many are asked for: `usual` where nothing is said, at most `max`.
-pub(super) fn page(field: &str, asked: u32, usual: u16, max: u16, faults: &mut Faults) -> u16 {
-    match u16::try_from(asked) {
-        Ok(0) => usual,
-        Ok(asked) if asked <= max => asked,
-        Ok(_) | Err(_) => {
-            faults.add(field, Fault::TooMany(usize::from(max)));
-            usual
         }
     }
 }

@@ -16,7 +16,7 @@ use server::context;
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults, record};
 
-use super::{Call, Shared, form::REQUEST_ID_MAX, outcomes::page};
+use super::{Call, Shared, form::REQUEST_ID_MAX, page};
 use crate::domain::{
     conflict::REGISTER,
     quality::{Counts, Figures, Place, Share, is_month},

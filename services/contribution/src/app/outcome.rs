@@ -3,11 +3,7 @@
 use server::Deadline;
 
 use super::{App, NoOutcome, away};
-use crate::{
-    client::Named,
-    domain::Outcome,
-    store::{Submission, outcome::Told},
-};
+use crate::{client::Named, store::outcome::Told};
 
 impl App {
     /// What a connection is told after a place, in order; none when it never got as far.
@@ -29,13 +25,15 @@ impl App {
         deadline: Deadline,
         connection: &str,
         key: &str,
-    ) -> Result<Option<(Submission, Outcome)>, NoOutcome> {
+    ) -> Result<Option<Told>, NoOutcome> {
         let known = self.store.until(deadline.at()).by_key(connection, key).await;
         let Some(known) = known.map_err(|error| away(&error))? else { return Ok(None) };
-        let outcome = match &known.outcome {
-            Some(outcome) => outcome.clone(),
-            None => self.settle(deadline, &known, &Named::Withdrawn).await?,
-        };
-        Ok(Some((known, outcome)))
+        if known.outcome.is_none() {
+            self.settle(deadline, &known, &Named::Withdrawn).await?;
+        }
+        let outcome = self.store.outcome(&known.contribution_id).await;
+        let outcome = outcome.map_err(|error| away(&error))?;
+        // One that an earlier version of this program settled is listed when it is counted.
+        outcome.map(Some).ok_or(NoOutcome::Away)
     }
 }

@@ -22,14 +22,9 @@ impl App {
         sums.map_err(|error| away(&error))
     }
 
-    /// Counts every contribution that has an outcome and is not counted yet, and gives how many that were.
+    /// Counts contributions that have an outcome and are not counted yet, as many as are looked at at once, and gives how many
+    /// that were.
     pub(crate) async fn count_quality(&self) -> Result<usize, Error> {
-        let mut all = 0;
-        loop {
-            match self.store.count_quality(self.timely_days).await? {
-                0 => return Ok(all),
-                counted => all += counted,
-            }
-        }
+        self.store.count_quality(self.timely_days, self.clock.now_us()).await
     }
 }

@@ -1,7 +1,10 @@
 //! Conflicts: who has to act next, and what becomes of one. Pure.
 
 use model::Disagreement;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer as _, value::StrDeserializer},
+};
 
 /// The register's own officers, as the owner of what others let lie.
 pub(crate) const REGISTER: &str = "npd";
@@ -40,9 +43,9 @@ impl State {
     }
 
     /// The state of a name.
-    pub(crate) fn of(name: &str) -> Option<Self> {
-        let all = [Self::Open, Self::Asked, Self::Accepted, Self::Rejected, Self::Overtaken];
-        all.into_iter().find(|state| state.name() == name)
+    pub(crate) fn of(name: &str) -> Result<Self, serde_json::Error> {
+        let name: StrDeserializer<'_, serde_json::Error> = name.into_deserializer();
+        Self::deserialize(name)
     }
 }
 
@@ -59,6 +62,8 @@ pub(crate) struct Conflict {
     pub(crate) state: State,
     /// The database that has to act next; empty when it is closed.
     pub(crate) owner: String,
+    /// Who decides it: whose word is held, or the register's own officers, to whom it went.
+    pub(crate) decider: String,
     /// Until when, microseconds since 1970.
     pub(crate) due_at_us: i64,
     /// When it was opened, microseconds since 1970.
@@ -74,27 +79,24 @@ impl Conflict {
         about: Disagreement,
         version: u64,
         now_us: i64,
-        time: i64,
+        owner_time_us: i64,
     ) -> Self {
         Self {
             id,
             register_version: version,
             state: State::Open,
             owner: about.against_source.clone(),
-            due_at_us: now_us.saturating_add(time),
+            decider: about.against_source.clone(),
+            due_at_us: now_us.saturating_add(owner_time_us),
             opened_at_us: now_us,
             message: String::new(),
             about,
         }
     }
 
-    /// Whether a database may decide it: its owner, but no source about its own word; whoever asked that may decide meanwhile.
+    /// Whether a database may decide it, also while the source is asked. No source decides about its own word.
     pub(crate) fn is_decided_by(&self, database: &str) -> bool {
-        match self.state {
-            State::Open => self.owner == database && self.about.source != database,
-            State::Asked => self.about.against_source == database,
-            State::Accepted | State::Rejected | State::Overtaken => false,
-        }
+        self.state.is_open() && self.decider == database && self.about.source != database
     }
 
     /// The same, when nobody has to act any more.
@@ -102,27 +104,27 @@ impl Conflict {
         Self { state, owner: String::new(), message: message.to_owned(), ..self }
     }
 
-    /// The same, handed by its owner to the source that disagrees; or, when that was asked, back to the database whose word is
-    /// held. Whoever handed it over with these words hands it over no second time. None when it is not `database`'s to hand.
+    /// The same, handed by whoever decides it to the source that disagrees; or, when that was asked, back. Whoever handed it over
+    /// with these words hands it over no second time. None when it is not `database`'s to hand.
     pub(crate) fn handed_over(
         &self,
         database: &str,
         message: &str,
         now_us: i64,
-        time: i64,
+        owner_time_us: i64,
     ) -> Option<Self> {
-        let (source, against) = (&self.about.source, &self.about.against_source);
+        let (source, decider) = (&self.about.source, &self.decider);
         let to = |state, owner: &String| Self {
             state,
             owner: owner.clone(),
-            due_at_us: now_us.saturating_add(time),
+            due_at_us: now_us.saturating_add(owner_time_us),
             message: message.to_owned(),
             ..self.clone()
         };
         match self.state {
             State::Open if self.owner == database => Some(to(State::Asked, source)),
-            State::Asked if self.owner == database => Some(to(State::Open, against)),
-            State::Asked if database != source && self.message == message => Some(self.clone()),
+            State::Asked if self.owner == database => Some(to(State::Open, decider)),
+            State::Asked if database == decider && self.message == message => Some(self.clone()),
             State::Open if database == source && self.message == message => Some(self.clone()),
             State::Open | State::Asked | State::Accepted | State::Rejected | State::Overtaken => {
                 None
@@ -130,13 +132,16 @@ impl Conflict {
         }
     }
 
-    /// The same, when its owner has let the day pass: it goes to the register's own officers.
-    pub(crate) fn lapsed(&self, now_us: i64, time: i64) -> Option<Self> {
-        if !self.state.is_open() || self.due_at_us > now_us || self.owner == REGISTER {
+    /// The same, when its owner has let the day pass: it goes to the register's own officers. What they themselves say they do
+    /// not decide: that stays where it is.
+    pub(crate) fn lapsed(&self, now_us: i64, owner_time_us: i64) -> Option<Self> {
+        let theirs = self.owner == REGISTER || self.about.source == REGISTER;
+        if !self.state.is_open() || self.due_at_us > now_us || theirs {
             return None;
         }
-        let due_at_us = now_us.saturating_add(time);
-        Some(Self { state: State::Open, owner: REGISTER.to_owned(), due_at_us, ..self.clone() })
+        let (owner, decider) = (REGISTER.to_owned(), REGISTER.to_owned());
+        let due_at_us = now_us.saturating_add(owner_time_us);
+        Some(Self { state: State::Open, owner, decider, due_at_us, ..self.clone() })
     }
 }
 
@@ -205,6 +210,9 @@ mod tests {
         // Once more is the same; other words are none of its own any more.
         assert_eq!(asked.handed_over("civil-status", "?", 9, DAY).as_ref(), Some(&asked));
         assert_eq!(asked.handed_over("civil-status", "!", 9, DAY), None);
+        for other in ["npd", "residence"] {
+            assert_eq!(asked.handed_over(other, "?", 9, DAY), None, "{other}");
+        }
         let back = asked.handed_over("medical", "we stand by it", 2, DAY).unwrap();
         assert_eq!((back.state, back.owner.as_str()), (State::Open, "civil-status"));
         assert_eq!(back.handed_over("medical", "we stand by it", 3, DAY).as_ref(), Some(&back));
@@ -220,7 +228,14 @@ mod tests {
             assert_eq!(lapsed.lapsed(3 * DAY, DAY), None, "there is nobody above");
             let asked = lapsed.handed_over(REGISTER, "?", DAY, DAY).unwrap();
             assert_eq!(asked.owner, "medical");
+            // Whoever asked decides, and gets it back; its former owner does not.
+            assert!(asked.is_decided_by(REGISTER) && !asked.is_decided_by("civil-status"));
+            let back = asked.handed_over("medical", "it is so", DAY, DAY).unwrap();
+            assert_eq!(back.owner, REGISTER);
         }
+        let mut own = conflict();
+        own.about.source = REGISTER.into();
+        assert_eq!(own.lapsed(DAY, DAY), None, "nobody decides about its own word");
         let closed = conflict().closed(State::Accepted, "by the book");
         assert_eq!(closed.lapsed(9 * DAY, DAY), None);
         assert_eq!(closed.handed_over("civil-status", "?", 1, DAY), None);

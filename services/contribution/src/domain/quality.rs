@@ -15,9 +15,11 @@ use std::collections::BTreeMap;
 
 use model::{
     Identifier, PartialDate, PersonalNumber, Precision, RelationKind, Said, Sex, Subject, Value,
+    day_in_viet_nam,
+    item::{BORN, SEX},
 };
 use serde::{Deserialize, Serialize};
-use time::{Date, Month, OffsetDateTime, macros::offset};
+use time::{Date, Month};
 use wire::event::Target;
 
 use super::{Application, Rejection, conflict::State};
@@ -175,7 +177,7 @@ impl Contributed {
         if self.source.is_empty() || said == 0 {
             return Counts::default();
         }
-        // A conflict and a decision are about one value.
+        // Conflicts and decisions are counted once, also where the item is said of several persons.
         let one = |is: bool| i64::from(is);
         let (annulled, set_aside) = (if self.annulled { said } else { 0 }, one(self.set_aside));
         Counts {
@@ -192,7 +194,7 @@ impl Contributed {
 
 /// The month of a moment in Viet Nam, as YYYY-MM.
 fn month_of(at_us: i64) -> String {
-    let day = day_of(at_us);
+    let day = day_in_viet_nam(at_us);
     format!("{:04}-{:02}", day.year(), u8::from(day.month()))
 }
 
@@ -203,11 +205,6 @@ pub(crate) fn is_month(text: &str) -> bool {
         let real = month.parse().is_ok_and(|month: u8| (1..=12).contains(&month));
         digits(year, 4) && digits(month, 2) && real
     })
-}
-
-fn day_of(at_us: i64) -> Date {
-    let at = OffsetDateTime::from_unix_timestamp(at_us.div_euclid(1_000_000));
-    at.unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(offset!(+7)).date()
 }
 
 /// What a contribution that was applied says, by item.
@@ -225,7 +222,7 @@ fn contributed(
     // A number that was set because of it is the one that counts.
     let number = PersonalNumber::parse(issued).ok().or(number);
     let further = application.further.iter().map(|one| (personal(&one.subject), &one.said));
-    let received = day_of(received_at_us);
+    let received = day_in_viet_nam(received_at_us);
     let mut all: BTreeMap<String, Contributed> = BTreeMap::new();
     for (number, said) in std::iter::once((number, &application.said)).chain(further) {
         for one in said {
@@ -307,7 +304,7 @@ fn differs(number: Option<&PersonalNumber>, item: &str, value: &Value) -> bool {
             };
             (Some(number), sex, relation.date_of_birth)
         }
-        Value::Coded(code) if item == "sex" => {
+        Value::Coded(code) if item == SEX => {
             let sex = match code.code.as_str() {
                 "1" => Some(Sex::Male),
                 "2" => Some(Sex::Female),
@@ -315,7 +312,7 @@ fn differs(number: Option<&PersonalNumber>, item: &str, value: &Value) -> bool {
             };
             (number, sex, None)
         }
-        Value::Date(date) if item == "date_of_birth" => (number, None, Some(*date)),
+        Value::Date(date) if item == BORN => (number, None, Some(*date)),
         Value::Text(_)
         | Value::Date(_)
         | Value::Name(_)

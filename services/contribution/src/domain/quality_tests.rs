@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 use model::{Address, Claims, CodedValue, EventKind, Name, Relation, Saying};
 use proptest::prelude::*;
-use time::macros::datetime;
+use time::{OffsetDateTime, macros::datetime};
 use wire::event::Further;
 
 use super::*;
@@ -84,7 +84,7 @@ fn whole_values_and_delays_are_counted_one_by_one() {
         (60, 0, 4),
         (61, 0, 5),
     ] {
-        let from = PartialDate::try_from(day_of(received - days * DAY_US)).unwrap();
+        let from = PartialDate::try_from(day_in_viet_nam(received - days * DAY_US)).unwrap();
         let said = saying(vec![lives(Some("00001"), Some(from))], false);
         let found = counts(&said, "", received, "permanent_residence");
         let Counts { within_1, within_7, within_15, within_30, within_60, later, .. } = found;
@@ -183,7 +183,9 @@ fn became() -> impl Strategy<Value = Contributed> {
         |(values, (corrects, set_aside, annulled), conflict)| {
             let received = us(datetime!(2026-06-30 05:00 UTC));
             let one = |(whole, days): (bool, Option<i64>)| {
-                let day = |days| PartialDate::try_from(day_of(received - days * DAY_US)).unwrap();
+                let day = |days| {
+                    PartialDate::try_from(day_in_viet_nam(received - days * DAY_US)).unwrap()
+                };
                 let commune_code = whole.then(|| "00001".to_owned());
                 let value = Value::Address(Address { commune_code, ..Address::default() });
                 Said::holds("permanent_residence", value, days.map(day))

@@ -11,7 +11,7 @@ use crate::{
     Error,
     domain::{
         Outcome,
-        conflict::{Conflict, State, Turn},
+        conflict::{Conflict, REGISTER, State, Turn},
     },
 };
 
@@ -19,7 +19,7 @@ macro_rules! conflict {
     ($rest:literal) => {
         concat!(
             "SELECT conflict_id, person, item, contribution_id, source, against_contribution_id, \
-             against_source, register_version, state, owner, due_at_us, opened_at_us, message \
+             against_source, register_version, state, owner, due_at_us, opened_at_us, message, decider \
              FROM conflict ",
             $rest
         )
@@ -27,17 +27,19 @@ macro_rules! conflict {
 }
 
 const BY_PLACE: Sql = Sql {
-    sqlite: conflict!("WHERE contribution_id = ? AND item = ?"),
-    postgres: conflict!("WHERE contribution_id = $1 AND item = $2 FOR UPDATE"),
+    sqlite: conflict!("WHERE contribution_id = ? AND item = ? AND person = ?"),
+    postgres: conflict!("WHERE contribution_id = $1 AND item = $2 AND person = $3 FOR UPDATE"),
 };
 const BY_ID: Sql = Sql {
     sqlite: conflict!("WHERE conflict_id = ?"),
     postgres: conflict!("WHERE conflict_id = $1"),
 };
 const LAPSED: Sql = Sql {
-    sqlite: conflict!("WHERE owner NOT IN ('', 'npd') AND due_at_us <= ? LIMIT 100"),
+    sqlite: conflict!(
+        "WHERE owner NOT IN ('', ?1) AND source <> ?1 AND due_at_us <= ?2 ORDER BY due_at_us LIMIT 100"
+    ),
     postgres: conflict!(
-        "WHERE owner NOT IN ('', 'npd') AND due_at_us <= $1 LIMIT 100 FOR UPDATE SKIP LOCKED"
+        "WHERE owner NOT IN ('', $1) AND source <> $1 AND due_at_us <= $2 ORDER BY due_at_us LIMIT 100"
     ),
 };
 const OF_OWNER: Sql = Sql {
@@ -62,30 +64,30 @@ const OF_SIDE: Sql = Sql {
 const PUT: Sql = Sql {
     sqlite: "INSERT INTO conflict (conflict_id, person, item, contribution_id, source, \
                  against_contribution_id, against_source, register_version, state, owner, due_at_us, \
-                 opened_at_us, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (contribution_id, item) DO UPDATE SET person = excluded.person, \
+                 opened_at_us, message, decider) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (contribution_id, item, person) DO UPDATE SET \
                  source = excluded.source, against_contribution_id = excluded.against_contribution_id, \
                  against_source = excluded.against_source, register_version = excluded.register_version, \
                  state = excluded.state, owner = excluded.owner, due_at_us = excluded.due_at_us, \
-                 opened_at_us = excluded.opened_at_us, message = excluded.message \
+                 opened_at_us = excluded.opened_at_us, message = excluded.message, decider = excluded.decider \
              WHERE conflict.register_version < excluded.register_version RETURNING conflict_id",
     postgres: "INSERT INTO conflict (conflict_id, person, item, contribution_id, source, \
                    against_contribution_id, against_source, register_version, state, owner, due_at_us, \
-                   opened_at_us, message) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
-               ON CONFLICT (contribution_id, item) DO UPDATE SET person = excluded.person, \
+                   opened_at_us, message, decider) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+               ON CONFLICT (contribution_id, item, person) DO UPDATE SET \
                    source = excluded.source, against_contribution_id = excluded.against_contribution_id, \
                    against_source = excluded.against_source, register_version = excluded.register_version, \
                    state = excluded.state, owner = excluded.owner, due_at_us = excluded.due_at_us, \
-                   opened_at_us = excluded.opened_at_us, message = excluded.message \
+                   opened_at_us = excluded.opened_at_us, message = excluded.message, decider = excluded.decider \
                WHERE conflict.register_version < excluded.register_version RETURNING conflict_id",
 };
 /// Unless somebody else has moved it meanwhile.
 const MOVE: Sql = Sql {
-    sqlite: "UPDATE conflict SET state = ?, owner = ?, due_at_us = ?, message = ? \
+    sqlite: "UPDATE conflict SET state = ?, owner = ?, due_at_us = ?, message = ?, decider = ? \
              WHERE conflict_id = ? AND owner = ? AND register_version = ?",
-    postgres: "UPDATE conflict SET state = $1, owner = $2, due_at_us = $3, message = $4 \
-               WHERE conflict_id = $5 AND owner = $6 AND register_version = $7",
+    postgres: "UPDATE conflict SET state = $1, owner = $2, due_at_us = $3, message = $4, decider = $5 \
+               WHERE conflict_id = $6 AND owner = $7 AND register_version = $8",
 };
 const CONNECTION_OF: Sql = Sql {
     sqlite: "SELECT connection FROM submission WHERE contribution_id = ?",
@@ -118,11 +120,11 @@ pub(crate) struct Settled {
     /// Now, microseconds since 1970.
     pub(crate) now_us: i64,
     /// How long an owner has to act, microseconds.
-    pub(crate) time_us: i64,
+    pub(crate) owner_time_us: i64,
 }
 
 /// What is to be told of a contribution: its own outcome, or what became of a conflict about it.
-type Told = (String, Option<Turn>);
+pub(super) type Told = (String, Option<Turn>);
 
 impl Submissions {
     /// Stores what became of a contribution, with the conflicts that it opens and closes, and tells all concerned; the first
@@ -138,11 +140,18 @@ impl Submissions {
                     }
                     let mut told: Vec<Told> = vec![(settled.id.clone(), None)];
                     if let Outcome::Applied { version, disagree, agree, .. } = &settled.outcome {
-                        for one in disagree {
-                            open(tx, one, *version, &settled, &entropy, &mut told).await?;
-                        }
-                        for one in agree {
-                            close(tx, one, *version, &settled, &entropy, &mut told).await?;
+                        // In one order, so that two who settle at the same time never wait for one another.
+                        let opens = disagree.iter().map(|about| (about, true));
+                        let mut all: Vec<_> =
+                            opens.chain(agree.iter().map(|about| (about, false))).collect();
+                        all.sort();
+                        for (about, opens) in all {
+                            let turn = Turned { about, version: *version, settled: &settled };
+                            if opens {
+                                turn.open(tx, &entropy, &mut told).await?;
+                            } else {
+                                turn.close(tx, &entropy, &mut told).await?;
+                            }
                         }
                     }
                     tell(tx, told, settled.now_us).await
@@ -171,12 +180,13 @@ impl Submissions {
         self.0.read(sql, values).await?.iter().map(conflict).collect()
     }
 
-    /// Moves a conflict on, and tells both sides; false when somebody else has moved it meanwhile.
+    /// Moves a conflict on, and tells both sides where they may be told; false when somebody else has moved it meanwhile.
     pub(crate) async fn move_on(
         &self,
         was: Conflict,
         is: Conflict,
         now_us: i64,
+        telling: bool,
     ) -> Result<bool, Error> {
         self.0
             .write("move conflict", move |tx| {
@@ -184,32 +194,19 @@ impl Submissions {
                     if !moved(tx, &was, &is).await? {
                         return Ok(false);
                     }
-                    tell(tx, both(&is).into(), now_us).await?;
+                    if telling {
+                        tell(tx, both(&is).into(), now_us).await?;
+                    }
                     Ok(true)
                 })
             })
             .await
     }
 
-    /// Hands what owners let lie to the register's own officers, and gives how many that were; as many as are looked at at once.
-    pub(crate) async fn lapse(&self, now_us: i64, time_us: i64) -> Result<usize, Error> {
-        self.0
-            .write("lapse conflicts", move |tx| {
-                Box::pin(async move {
-                    let (mut told, mut lapsed) = (Vec::new(), 0);
-                    for row in tx.query(&LAPSED, vec![now_us.into()]).await? {
-                        let was = conflict(&row)?;
-                        let Some(is) = was.lapsed(now_us, time_us) else { continue };
-                        if moved(tx, &was, &is).await? {
-                            told.extend(both(&is));
-                            lapsed += 1;
-                        }
-                    }
-                    tell(tx, told, now_us).await?;
-                    Ok(lapsed)
-                })
-            })
-            .await
+    /// Conflicts whose owners have let the day pass, as many as are looked at at once, the one that was due first first.
+    pub(crate) async fn lapsed(&self, now_us: i64) -> Result<Vec<Conflict>, Error> {
+        let rows = self.0.read(&LAPSED, vec![REGISTER.into(), now_us.into()]).await?;
+        rows.iter().map(conflict).collect()
     }
 
     /// How many conflicts are open, and how many of them are overdue.
@@ -221,54 +218,72 @@ impl Submissions {
     }
 }
 
-async fn open(
-    tx: &Transaction,
-    about: &Disagreement,
+/// What the register said of two who disagree, or do not any more.
+struct Turned<'a> {
+    about: &'a Disagreement,
     version: u64,
-    settled: &Settled,
-    entropy: &Entropy,
-    told: &mut Vec<Told>,
-) -> Result<(), Error> {
-    let Settled { now_us, time_us, .. } = settled;
-    let prior = at(tx, about).await?;
-    let id = prior.as_ref().map_or_else(|| entropy.id(), |prior| prior.id.clone());
-    let mut is = Conflict::opened(id, about.clone(), version, *now_us, *time_us);
-    if let Some(prior) = prior.filter(|prior| prior.state.is_open()) {
-        is.opened_at_us = prior.opened_at_us;
-    }
-    if put(tx, &mut is).await? {
-        told.extend(both(&is));
-    }
-    Ok(())
+    settled: &'a Settled,
 }
 
-async fn close(
-    tx: &Transaction,
-    about: &Disagreement,
-    version: u64,
-    settled: &Settled,
-    entropy: &Entropy,
-    told: &mut Vec<Told>,
-) -> Result<(), Error> {
-    let prior = at(tx, about).await?;
-    let is = match &prior {
-        Some(prior) => Conflict { register_version: version, ..prior.clone() },
-        // Heard of before it was opened: what comes later about an earlier version does not open it.
-        None => Conflict::opened(entropy.id(), about.clone(), version, settled.now_us, 0),
-    };
-    let mut is = match &settled.decided {
-        Some((id, state, reason)) if *id == is.id => is.closed(*state, reason),
-        _ => is.closed(State::Overtaken, ""),
-    };
-    let was_open = prior.is_some_and(|prior| prior.state.is_open());
-    if put(tx, &mut is).await? && was_open {
-        told.extend(both(&is));
+impl Turned<'_> {
+    async fn open(
+        &self,
+        tx: &Transaction,
+        entropy: &Entropy,
+        told: &mut Vec<Told>,
+    ) -> Result<(), Error> {
+        let Settled { now_us, owner_time_us, .. } = self.settled;
+        let prior = at(tx, self.about).await?;
+        let id = prior.as_ref().map_or_else(|| entropy.id(), |prior| prior.id.clone());
+        let mut is =
+            Conflict::opened(id, self.about.clone(), self.version, *now_us, *owner_time_us);
+        let prior = prior.filter(|prior| prior.state.is_open());
+        if let Some(prior) = &prior {
+            is.opened_at_us = prior.opened_at_us;
+        }
+        if put(tx, &mut is).await? {
+            // Whose word is held no more has nothing to do with it any more.
+            let other = |prior: &Conflict| {
+                prior.about.against_contribution_id != self.about.against_contribution_id
+            };
+            told.extend(prior.filter(other).map(|prior| {
+                let former = prior.about.against_contribution_id.clone();
+                (former, Some(Turn::of(&prior.closed(State::Overtaken, ""), false)))
+            }));
+            told.extend(both(&is));
+        }
+        Ok(())
     }
-    Ok(())
+
+    async fn close(
+        &self,
+        tx: &Transaction,
+        entropy: &Entropy,
+        told: &mut Vec<Told>,
+    ) -> Result<(), Error> {
+        let Self { about, version, settled } = *self;
+        let prior = at(tx, about).await?;
+        let is = match &prior {
+            Some(prior) => Conflict { register_version: version, ..prior.clone() },
+            // Heard of before it was opened: what comes later about an earlier version does not open it.
+            None => Conflict::opened(entropy.id(), about.clone(), version, settled.now_us, 0),
+        };
+        let mut is = match &settled.decided {
+            Some((id, state, reason)) if *id == is.id => is.closed(*state, reason),
+            _ => is.closed(State::Overtaken, ""),
+        };
+        let was_open = prior.is_some_and(|prior| prior.state.is_open());
+        if put(tx, &mut is).await? && was_open {
+            told.extend(both(&is));
+        }
+        Ok(())
+    }
 }
 
 async fn at(tx: &Transaction, about: &Disagreement) -> Result<Option<Conflict>, Error> {
-    let place = vec![about.contribution_id.clone().into(), about.item.clone().into()];
+    let place =
+        [&about.contribution_id, &about.item, &about.person_id].map(|part| part.clone().into());
+    let place = place.into();
     tx.query(&BY_PLACE, place).await?.first().map(conflict).transpose()
 }
 
@@ -290,6 +305,7 @@ async fn put(tx: &Transaction, conflict: &mut Conflict) -> Result<bool, Error> {
         conflict.due_at_us.into(),
         conflict.opened_at_us.into(),
         conflict.message.clone().into(),
+        conflict.decider.clone().into(),
     ];
     let rows = tx.query(&PUT, values).await?;
     let Some(row) = rows.first() else { return Ok(false) };
@@ -305,6 +321,7 @@ async fn moved(tx: &Transaction, was: &Conflict, is: &Conflict) -> Result<bool, 
         is.owner.clone().into(),
         is.due_at_us.into(),
         is.message.clone().into(),
+        is.decider.clone().into(),
         was.id.clone().into(),
         was.owner.clone().into(),
         version.into(),
@@ -323,7 +340,7 @@ fn both(conflict: &Conflict) -> [Told; 2] {
 
 /// Adds what is to be told to the list of each contribution's connection. Connections come in one order, so that two who
 /// write at the same time never wait for one another. What was not contributed here has nobody to be told.
-async fn tell(tx: &Transaction, told: Vec<Told>, now_us: i64) -> Result<(), Error> {
+pub(super) async fn tell(tx: &Transaction, told: Vec<Told>, now_us: i64) -> Result<(), Error> {
     let mut by_connection: BTreeMap<String, Vec<Told>> = BTreeMap::new();
     for one in told {
         let rows = tx.query(&CONNECTION_OF, vec![one.0.clone().into()]).await?;
@@ -362,10 +379,11 @@ fn conflict(row: &QueryResult) -> Result<Conflict, Error> {
             against_source: field(row, 6)?,
         },
         register_version: version.unsigned_abs(),
-        state: State::of(&state).ok_or(store::Error::NoRow)?,
+        state: State::of(&state)?,
         owner: field(row, 9)?,
         due_at_us: field(row, 10)?,
         opened_at_us: field(row, 11)?,
         message: field(row, 12)?,
+        decider: field(row, 13)?,
     })
 }

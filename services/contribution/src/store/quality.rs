@@ -9,11 +9,11 @@ use serde::Serialize;
 use store::{QueryResult, Sql, Transaction, Value};
 use wire::event::Target;
 
-use super::{Submissions, field};
+use super::{BY_KEY, Submissions, field, outcome::tell_untold, submission};
 use crate::{
     Error,
     domain::{
-        Application, Outcome,
+        Outcome,
         conflict::State,
         quality::{
             Counts, Place,
@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// Whoever counts keeps it until the end.
+/// Whoever counts keeps it until the end; meanwhile nobody else counts, nor waits.
 const TURN: Sql = Sql {
     sqlite: "SELECT one FROM quality_turn",
-    postgres: "SELECT one FROM quality_turn FOR UPDATE",
+    postgres: "SELECT one FROM quality_turn FOR UPDATE SKIP LOCKED",
 };
 const UNCOUNTED: Sql = Sql::same(
     "SELECT contribution_id, connection, application, received_at_us, outcome FROM submission \
@@ -35,11 +35,6 @@ const COUNTED: Sql = Sql {
     sqlite: "UPDATE submission SET counted = ? WHERE contribution_id IN (SELECT value FROM json_each(?))",
     postgres: "UPDATE submission SET counted = $1 \
                WHERE contribution_id = ANY(ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb)))",
-};
-const BY_KEY: Sql = Sql {
-    sqlite: "SELECT contribution_id, application FROM submission WHERE connection = ? AND idempotency_key = ?",
-    postgres: "SELECT contribution_id, application FROM submission \
-               WHERE connection = $1 AND idempotency_key = $2",
 };
 /// Those that were contributed here: what was not has no figures.
 const HERE: Sql = Sql {
@@ -114,19 +109,25 @@ const OF_SOURCE: Sql = Sql {
                AND (month, source, item) > ($3, $4, $5) ORDER BY month, source, item LIMIT $6",
 };
 const OF_ALL: Sql = Sql {
-    sqlite: "SELECT source, month, item, counts FROM quality WHERE ?1 <> '' AND month <= ?2 \
-             AND (month, source, item) > (?3, ?4, ?5) ORDER BY month, source, item LIMIT ?6",
-    postgres: "SELECT source, month, item, counts FROM quality WHERE $1 <> '' AND month <= $2 \
-               AND (month, source, item) > ($3, $4, $5) ORDER BY month, source, item LIMIT $6",
+    sqlite: "SELECT source, month, item, counts FROM quality WHERE month <= ?1 \
+             AND (month, source, item) > (?2, ?3, ?4) ORDER BY month, source, item LIMIT ?5",
+    postgres: "SELECT source, month, item, counts FROM quality WHERE month <= $1 \
+               AND (month, source, item) > ($2, $3, $4) ORDER BY month, source, item LIMIT $5",
 };
 
 impl Submissions {
     /// Counts contributions that have an outcome, as many as are looked at at once, and gives how many that were.
-    pub(crate) async fn count_quality(&self, timely_days: u32) -> Result<usize, Error> {
+    pub(crate) async fn count_quality(
+        &self,
+        timely_days: u32,
+        now_us: i64,
+    ) -> Result<usize, Error> {
         self.0
             .write("count quality", move |tx| {
                 Box::pin(async move {
-                    tx.query(&TURN, Vec::new()).await?;
+                    if tx.query(&TURN, Vec::new()).await?.is_empty() {
+                        return Ok(0);
+                    }
                     let rows = tx.query(&UNCOUNTED, Vec::new()).await?;
                     let (mut all, mut counted, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
                     for row in &rows {
@@ -141,6 +142,7 @@ impl Submissions {
                         }
                     }
                     count(tx, &all, timely_days).await?;
+                    tell_untold(tx, &counted, now_us).await?;
                     for (state, ids) in [(1_i64, counted), (2, damaged)] {
                         if !ids.is_empty() {
                             tx.execute(&COUNTED, vec![state.into(), list(&ids)?]).await?;
@@ -160,15 +162,15 @@ impl Submissions {
         after: &Place,
         most: u16,
     ) -> Result<Vec<(Place, Counts)>, Error> {
-        let (sql, source) = source.map_or((&OF_ALL, "*"), |source| (&OF_SOURCE, source));
-        let values: Vec<Value> = vec![
-            source.into(),
+        let sql = if source.is_some() { &OF_SOURCE } else { &OF_ALL };
+        let mut values: Vec<Value> = source.map(Value::from).into_iter().collect();
+        values.extend([
             until.into(),
             after.month.as_str().into(),
             after.source.as_str().into(),
             after.item.as_str().into(),
             i64::from(most).into(),
-        ];
+        ]);
         self.0.read(sql, values).await?.iter().map(sum).collect()
     }
 }
@@ -208,9 +210,9 @@ async fn read(tx: &Transaction, all: &[Decided]) -> Result<Batch, Error> {
         batch.here.insert(field(&row, 0)?);
     }
     for row in tx.query(&CONFLICTS, vec![ids.clone()]).await? {
-        let state: String = field(&row, 2)?;
-        let state = State::of(&state).ok_or(store::Error::NoRow)?;
-        batch.conflicts.insert((field(&row, 0)?, field(&row, 1)?), (state, field(&row, 3)?));
+        let state = State::of(&field::<String>(&row, 2)?)?;
+        let unit = (field(&row, 0)?, field(&row, 1)?);
+        batch.conflicts.entry(unit).or_default().insert(field(&row, 3)?, state);
     }
     for row in tx.query(&VALUES, vec![ids.clone()]).await? {
         let value = serde_json::from_str(&field::<String>(&row, 3)?)?;
@@ -256,9 +258,10 @@ async fn with_annulled(
         let place = vec![connection.clone().into(), key.clone().into()];
         let rows = tx.query(&BY_KEY, place).await?;
         let Some(row) = rows.first() else { break };
-        let application: Application = serde_json::from_str(&field::<String>(row, 1)?)?;
-        (target, annulled) = (application.target, !annulled);
-        one.annuls = Some((field(row, 0)?, annulled));
+        // One that cannot be read must not keep those that annul it waiting.
+        let Ok(earlier) = submission(row) else { break };
+        (target, annulled) = (earlier.application.target, !annulled);
+        one.annuls = Some((earlier.contribution_id, annulled));
     }
     Ok(one)
 }

@@ -8,7 +8,7 @@ use contract::{
     audit::v1::{AccessOutcome, DecisionRecord},
     register::v1::{
         Annulled, Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Assertion, Decided,
-        Disagreement, FurtherPerson, GetDisagreementRequest, GetDisagreementResponse, KnownPerson,
+        FurtherPerson, GetDisagreementRequest, GetDisagreementResponse, KnownPerson,
         ListVisibleRequest, ListVisibleResponse, Rejected, Rejection, Says, apply_answer,
         apply_request,
     },
@@ -24,7 +24,7 @@ use server::{
     error::{refuse, refuse_with},
 };
 use tonic::{Request, Response, Status};
-use wire::{Fault, Faults, subject, timestamp_us, value::Reader};
+use wire::{Fault, Faults, disagreement, subject, timestamp_us, value::Reader};
 
 use super::Shared;
 use crate::{
@@ -263,16 +263,20 @@ fn target(
         }
         Some(apply_request::Subject::Withdrawn(_)) => Some((Target::Withdrawn, String::new())),
         Some(apply_request::Subject::Decided(decided)) => {
-            let Decided { item, contribution_id, against_contribution_id, accepted } = decided;
+            let Decided { item, contribution_id, against_contribution_id, accepted, person } =
+                decided;
             faults.text("decided.item", item, ID_MAX);
             if !contribution_id.is_empty() {
                 faults.text("decided.contribution_id", contribution_id, ID_MAX);
+                faults.text("decided.against_contribution_id", against_contribution_id, ID_MAX);
+                faults.text("decided.person", person, ID_MAX);
             }
             let target = Target::Decided(apply::Decided {
                 item: item.clone(),
                 contribution_id: contribution_id.clone(),
                 against: against_contribution_id.clone(),
                 accepted: *accepted,
+                person_id: person.clone(),
             });
             Some((target, String::new()))
         }
@@ -334,8 +338,8 @@ fn answer(outcome: Outcome) -> ApplyAnswer {
             apply_answer::Outcome::Applied(Applied {
                 version,
                 outranked_items: outranked,
-                disagreements: opened.into_iter().map(disagreement).collect(),
-                settled_disagreements: settled.into_iter().map(disagreement).collect(),
+                disagreements: opened.iter().map(disagreement::write).collect(),
+                settled_disagreements: settled.iter().map(disagreement::write).collect(),
                 known_time: (version > 0).then(|| timestamp_us(known_at_us)),
                 issued_number: number.map(|n| n.as_str().to_owned()).unwrap_or_default(),
             })
@@ -350,17 +354,6 @@ fn answer(outcome: Outcome) -> ApplyAnswer {
         }
     };
     ApplyAnswer { outcome: Some(outcome) }
-}
-
-fn disagreement(one: model::Disagreement) -> Disagreement {
-    Disagreement {
-        person: one.person_id,
-        item: one.item,
-        contribution_id: one.contribution_id,
-        source: one.source,
-        against_contribution_id: one.against_contribution_id,
-        against_source: one.against_source,
-    }
 }
 
 fn reason(reason: Reason) -> RejectionReason {

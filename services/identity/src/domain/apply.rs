@@ -26,8 +26,8 @@ pub(crate) use relatives::{Bearer, Bearers, may_live, numbers_named, spouses};
 use std::collections::BTreeSet;
 
 use model::{
-    Assertion, AuthorityInForce, Claims, Disagreement, EventKind, PersonalNumber, Said, Subject,
-    disagreements,
+    Assertion, AuthorityInForce, Claims, Disagreement, EventKind, GoldenRecord, PersonalNumber,
+    Said, Subject, disagreements,
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,8 @@ pub(crate) struct Decided {
     pub(crate) against: String,
     /// Whether what the first says is to be held.
     pub(crate) accepted: bool,
+    /// The person.
+    pub(crate) person_id: String,
 }
 
 /// A contribution.
@@ -168,15 +170,17 @@ pub(crate) struct Disputes {
 }
 
 impl Disputes {
-    /// What changed about a person, of whom `before` was said, and `all` now, to tell.
+    /// What changed about items of a person, of whom `before` was said, and `all` now. Of somebody protected nobody is told (I7).
     pub(crate) fn add(
         &mut self,
-        person_id: &str,
-        before: &[Assertion],
-        all: &[Assertion],
+        GoldenRecord { person_id, protected, .. }: &GoldenRecord,
+        items: &BTreeSet<&str>,
+        (before, all): (&[Assertion], &[Assertion]),
         rules: &AuthorityInForce,
     ) {
-        let items: BTreeSet<&str> = all.iter().map(|said| said.item.as_str()).collect();
+        if *protected {
+            return;
+        }
         let found = |said| disagreements(person_id, items.iter().copied(), said, rules);
         let (was, is) = (found(before), found(all));
         let same = |one: &Disagreement, of: &BTreeSet<Disagreement>| {

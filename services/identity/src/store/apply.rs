@@ -9,11 +9,11 @@
 
 pub(super) mod annul;
 pub(super) mod birth;
-pub(super) mod decide;
+mod decide;
 pub(super) mod known;
 
 use model::{
-    Assertion, AuthorityInForce, PartialDate, PersonalNumber, Provenance, Said, Says,
+    Assertion, AuthorityInForce, GoldenRecord, PartialDate, PersonalNumber, Provenance, Said, Says,
     Value as ItemValue,
 };
 use server::runtime::Entropy;
@@ -23,13 +23,17 @@ use time::Date;
 use super::{
     RegisterStore,
     enter::{Turn, lock},
-    field,
+    field, record,
 };
 use crate::{
     Error,
     domain::apply::{Application, Disputes, Outcome, Reason, Rejection, Target, check_birth},
 };
 
+pub(super) const RECORD: Sql = Sql {
+    sqlite: "SELECT record FROM person WHERE person_id = ?",
+    postgres: "SELECT record FROM person WHERE person_id = $1",
+};
 const APPLICATION: Sql = Sql {
     sqlite: "SELECT digest, outcome FROM application WHERE contribution_id = ?",
     postgres: "SELECT digest, outcome FROM application WHERE contribution_id = $1",
@@ -230,6 +234,13 @@ impl Work<'_> {
         let mut further = persons;
         let person_id = (!further.is_empty()).then(|| further.remove(0));
         Outcome::Applied { version, number, person_id, further, known_at_us, outranked, disputes }
+    }
+
+    /// The record of a person who is there, and everything that was ever said of the person.
+    async fn held(&self, person_id: &str) -> Result<(GoldenRecord, Vec<Assertion>), ApplyError> {
+        let rows = self.tx.query(&RECORD, vec![person_id.into()]).await?;
+        let row = rows.first().ok_or(store::Error::NoRow)?;
+        Ok((record(&field::<String>(row, 0)?)?, self.said_of(person_id).await?))
     }
 
     /// Everything that was ever said of a person.

@@ -1,13 +1,13 @@
 //! Loading many persons: each batch is made while the one before it is written, on PostgreSQL by COPY. What comes of it is the
 //! register that the same persons make one by one ([`RegisterStore::load`]).
 
-use model::{AuthorityInForce, GoldenRecord};
+use model::{AuthorityInForce, GoldenRecord, day_in_viet_nam};
 use serde::Serialize;
 use server::runtime::Entropy;
 use store::{Engine, Rows, Sql, Transaction};
 
 use super::{
-    RegisterStore, day_of,
+    RegisterStore,
     enter::{AssertionRow, Entered, Turn, advance, enter, kind, lock},
     field,
     population::{FIRST_RULES, Newcomer},
@@ -107,7 +107,7 @@ impl RegisterStore {
         known_at_us: i64,
         entropy: &Entropy,
     ) -> Result<Bulk, Error> {
-        let rules = self.rules(day_of(known_at_us));
+        let rules = self.rules(day_in_viet_nam(known_at_us));
         self.keep_rules(&rules).await?;
         // Found while nobody is there, so that it is known of everybody who is loaded that they have keys.
         self.search_secret(entropy).await?;

@@ -20,7 +20,7 @@ use store::{
 
 use super::{
     ASSERTIONS_OF, MIGRATIONS, RegisterStore,
-    apply::{annul, birth, decide, known},
+    apply::{self, annul, birth, known},
     as_of, budget, enter, feed, field, find, keyed, lookup, only,
     population::Newcomer,
 };
@@ -154,7 +154,7 @@ async fn who_asks_about_one_person_reads_one_part() {
         )
         .await;
     register.reads("said", &ASSERTIONS_OF, ids, &[("assertion", 1)]).await;
-    register.reads("annulled", &decide::RECORD, id, &[("person", 1)]).await;
+    register.reads("annulled", &apply::RECORD, id, &[("person", 1)]).await;
     register.reads("explained", &as_of::FOLDED, id, &[("person", 1)]).await;
     register.reads("keys", &keyed::RECORDS, ids, &[("person", 1)]).await;
     register

@@ -2,13 +2,13 @@
 
 use model::{
     Assertion, AuthorityInForce, Identifier, OldNumber, PartialDate, PersonalNumber, Provenance,
-    Says, Value,
+    Says, Value, day_in_viet_nam,
 };
 
 use store::Sql;
 
 use super::{
-    RegisterStore, day_of,
+    RegisterStore,
     enter::{Entered, enter, lock},
 };
 use crate::Error;
@@ -50,7 +50,7 @@ impl RegisterStore {
             return Err(Error::OtherSide(!wrong.number.is_synthetic()));
         }
         // Clocks aside: the first known time of what is loaded is this one, or comes right after the last.
-        let rules = self.rules(day_of(known_at_us));
+        let rules = self.rules(day_in_viet_nam(known_at_us));
         self.keep_rules(&rules).await?;
         self.store
             .write("load persons", move |tx| {

@@ -1112,7 +1112,7 @@ pub struct ListOutcomesAnswer {
 /// bytes are sent again.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ContributionOutcome {
-    /// Place of the outcome among all of the connection, from 1; 0 where it is not listed.
+    /// Place of the outcome among all of the connection, from 1.
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
     /// When it came about.
@@ -1419,8 +1419,8 @@ pub mod contribution_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Submits many contributions on one stream, each as SubmitContribution would: checked, decided, applied, answered and
-        /// recorded by itself, under that method's name and with a receipt of its own, which is the same whichever way it is sent. Each has one response, in any order; whatever rests on another one waits
-        /// for the response to that. A contribution that is refused has the error as its response and does not end the stream.
+        /// recorded by itself, under that method's name and with a receipt of its own, which is the same whichever way it is sent.
+        /// Each has one response, in any order; whatever rests on another one waits for the response to that. A contribution that is refused has the error as its response and does not end the stream.
         ///
         /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. At most 16
         /// contributions of a stream are under way: read, and their response not yet taken by the transport. The server
@@ -1707,7 +1707,8 @@ pub struct ListQualityAnswer {
     /// Where to go on; empty when there is no more.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
-    /// Within how many days of the day from which it is true a value has to be received to count as timely.
+    /// Within how many days of the day from which it is true a value has to be received to count as timely. It is so for what is
+    /// counted from now on; what was counted under another bound keeps that.
     #[prost(uint32, tag = "3")]
     pub timely_days: u32,
     /// The caller's id of the request, repeated.

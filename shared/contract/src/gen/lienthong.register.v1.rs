@@ -357,11 +357,13 @@ pub struct Annulled {
 }
 /// A decision between what two sources say of an item.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Decided {
     /// The item.
     #[prost(string, tag = "1")]
     pub item: ::prost::alloc::string::String,
-    /// Id of the contribution that says otherwise than what is held; empty when there is nothing to decide.
+    /// Id of the contribution that says otherwise than what is held; it, the person and the other are empty when there is
+    /// nothing to decide.
     #[prost(string, tag = "2")]
     pub contribution_id: ::prost::alloc::string::String,
     /// Id of the contribution that says what is held, as the disagreement named it.
@@ -370,6 +372,9 @@ pub struct Decided {
     /// True when what the first says is to be held: whatever goes before it is set aside. Otherwise it is set aside itself.
     #[prost(bool, tag = "4")]
     pub accepted: bool,
+    /// The person, as the disagreement named it: one contribution may say the item of several.
+    #[prost(string, tag = "5")]
+    pub person: ::prost::alloc::string::String,
 }
 /// A contribution that its source takes back before it is applied.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

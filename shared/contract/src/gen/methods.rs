@@ -44,3 +44,12 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.register.v1.RegisterService/GetDisagreement", true),
     ("/lienthong.register.v1.RegisterService/ListVisible", true),
 ];
+
+/// Full path of every method of more than one request or answer.
+pub const STREAMS: &[&str] = &[
+    "/lienthong.contribution.v1.ContributionService/StreamContributions",
+    "/lienthong.database.v1.LookupService/StreamRecords",
+    "/lienthong.database.v1.SourceService/StreamChanges",
+    "/lienthong.identity.v1.ChangeFeedService/WatchPersonChanges",
+    "/lienthong.identity.v1.IdentityService/LookupStream",
+];

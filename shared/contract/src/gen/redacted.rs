@@ -836,6 +836,18 @@ impl ::core::fmt::Debug for crate::register::v1::KnownPerson {
     }
 }
 
+impl ::core::fmt::Debug for crate::register::v1::Decided {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Decided")
+            .field("item", &self.item)
+            .field("contribution_id", &self.contribution_id)
+            .field("against_contribution_id", &self.against_contribution_id)
+            .field("accepted", &self.accepted)
+            .field("person", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::register::v1::Applied {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Applied")

@@ -3,7 +3,7 @@
 use contract::contribution::v1::HouseholdChange;
 use model::{
     CodedValue, EventKind, PartialDate, Relation, RelationKind, Said, Saying, Value,
-    item::HOUSEHOLD,
+    item::{HOUSEHOLD, RELATION_TO_HEAD, RESIDENCE_FILE},
 };
 
 use super::{
@@ -142,14 +142,13 @@ impl Household<'_> {
 
     /// What is said of somebody who belongs to it.
     fn said_of(&self, place: usize, member: &Member) -> Vec<Said> {
-        let mut said =
-            vec![self.holds("residence_file_number", Value::Text(self.file_number.to_owned()))];
+        let mut said = vec![self.holds(RESIDENCE_FILE, Value::Text(self.file_number.to_owned()))];
         match &member.to_head {
             Some(code) => {
-                said.push(self.holds("relation_to_household_head", Value::Coded(code.clone())));
+                said.push(self.holds(RELATION_TO_HEAD, Value::Coded(code.clone())));
             }
             // Whatever was said of the relation to another head is not so any more.
-            None => said.push(self.ends("relation_to_household_head", None)),
+            None => said.push(self.ends(RELATION_TO_HEAD, None)),
         }
         for (other_place, other) in self.stays.iter().enumerate() {
             if other_place != place {
@@ -166,10 +165,8 @@ impl Household<'_> {
     /// What is said of somebody who left.
     fn said_of_gone(&self) -> Vec<Said> {
         let left = Value::Text(self.left_file_number.to_owned());
-        let mut said = vec![
-            self.ends("residence_file_number", Some(left)),
-            self.ends("relation_to_household_head", None),
-        ];
+        let mut said =
+            vec![self.ends(RESIDENCE_FILE, Some(left)), self.ends(RELATION_TO_HEAD, None)];
         for other in self.stays {
             said.push(self.ends(HOUSEHOLD, Some(relation(&other.who, other.kind))));
         }

@@ -41,8 +41,8 @@ pub(crate) type Unit = (String, String);
 pub(crate) struct Batch {
     /// What was counted before.
     pub(crate) was: BTreeMap<Unit, Held>,
-    /// Where their conflicts stand, and the conflicts' ids.
-    pub(crate) conflicts: BTreeMap<Unit, (State, String)>,
+    /// Where their conflicts stand, by the conflicts' ids: one for each person.
+    pub(crate) conflicts: BTreeMap<Unit, BTreeMap<String, State>>,
     /// Whether they are annulled, since which version of the register.
     pub(crate) annulments: BTreeMap<String, (bool, u64)>,
     /// Those that were made here: what was not has no figures.
@@ -89,14 +89,14 @@ impl Batch {
         let annulled = self.is_annulled(&one.id);
         for (item, said) in said {
             let unit = (one.id.clone(), item);
-            let conflict = self.conflicts.get(&unit).map(|(state, _)| *state);
+            let conflict = self.stands(&unit);
             self.change(unit, |held| {
                 held.value = Contributed { annulled, conflict, ..held.value.clone().saying(said) };
             });
         }
         for about in disagree.iter().chain(agree) {
             let unit = (about.contribution_id.clone(), about.item.clone());
-            let conflict = self.conflicts.get(&unit).map(|(state, _)| *state);
+            let conflict = self.stands(&unit);
             self.change(unit, |held| held.value.conflict = conflict);
         }
         if let Target::Decided { conflict, accepted, .. } = &one.application.target {
@@ -127,6 +127,17 @@ impl Batch {
         sums
     }
 
+    /// Where its conflict stands: of several persons' the one that says the least good of it.
+    fn stands(&self, unit: &Unit) -> Option<State> {
+        let goodness = |state: &State| match state {
+            State::Rejected => 0,
+            State::Open | State::Asked => 1,
+            State::Overtaken => 2,
+            State::Accepted => 3,
+        };
+        self.conflicts.get(unit)?.values().copied().min_by_key(goodness)
+    }
+
     fn is_annulled(&self, id: &str) -> bool {
         self.annulments.get(id).is_some_and(|(annulled, _)| *annulled)
     }
@@ -141,7 +152,7 @@ impl Batch {
     /// Sets aside what a decision says: what was held before what it accepted, or what it rejected.
     fn set_aside(&mut self, about: &Disagreement, conflict: &str, accepted: bool, by: &str) {
         let unit = (about.contribution_id.clone(), about.item.clone());
-        if self.conflicts.get(&unit).is_none_or(|(_, id)| id != conflict) {
+        if self.conflicts.get(&unit).is_none_or(|all| !all.contains_key(conflict)) {
             return;
         }
         let counts = !self.is_annulled(by);

@@ -25,7 +25,7 @@ impl Kept {
             was: was.map(|(unit, held)| (unit.clone(), held.clone())).collect(),
             conflicts: conflicts
                 .iter()
-                .map(|(id, s)| (unit(id), (*s, format!("c-{id}"))))
+                .map(|(id, s)| (unit(id), [(format!("c-{id}"), *s)].into()))
                 .collect(),
             annulments: self.annulments.clone(),
             here: here.iter().map(|one| one.id.clone()).collect(),

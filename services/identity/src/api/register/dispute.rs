@@ -9,15 +9,15 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use disclosure::{Access, Answer, Disclosed, Exact, Proven, Released};
-use model::Disagreement;
 use server::{context, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{
-    Fault, Faults,
+    Fault, Faults, disagreement,
     value::{write, write_date},
 };
 
 use super::{ID_MAX, Shared};
+use crate::app::kind;
 
 const GET_DISAGREEMENT: &str = "/lienthong.register.v1.RegisterService/GetDisagreement";
 const LIST_VISIBLE: &str = "/lienthong.register.v1.RegisterService/ListVisible";
@@ -38,7 +38,7 @@ pub(super) async fn list_visible(
     faults.finish()?;
     let (_, deadline) = context(&request)?;
     let visible = shared.app.visible(deadline, persons).await;
-    let visible_persons = visible.ok_or_else(|| refuse(ErrorReason::RegisterUnavailable))?;
+    let visible_persons = visible.map_err(|error| away(&error))?;
     let record = record(AccessOutcome::Answered, String::new(), connection);
     let answer = Answer::new(&ListVisibleAnswer { visible_persons });
     released(shared, LIST_VISIBLE, &request, &record, answer).await
@@ -48,26 +48,18 @@ pub(super) async fn get_disagreement(
     shared: &Shared,
     request: Request<Exact<GetDisagreementRequest>>,
 ) -> Result<Response<Released<GetDisagreementResponse>>, Status> {
-    let GetDisagreementRequest { disagreement, connection } = request.get_ref().message();
+    let GetDisagreementRequest { disagreement: asked, connection } = request.get_ref().message();
     let mut faults = Faults::default();
     faults.text("connection", connection, ID_MAX);
-    let one = disagreement.clone().unwrap_or_default();
+    let one = asked.clone().unwrap_or_default();
     faults.text("disagreement.person", &one.person, ID_MAX);
     faults.text("disagreement.item", &one.item, ID_MAX);
     faults.text("disagreement.contribution_id", &one.contribution_id, ID_MAX);
     faults.text("disagreement.against_contribution_id", &one.against_contribution_id, ID_MAX);
     faults.finish()?;
-    let one = Disagreement {
-        person_id: one.person,
-        item: one.item,
-        contribution_id: one.contribution_id,
-        source: one.source,
-        against_contribution_id: one.against_contribution_id,
-        against_source: one.against_source,
-    };
+    let one = disagreement::read(one);
     let (_, deadline) = context(&request)?;
-    let sides = shared.app.sides(deadline, &one).await;
-    let sides = sides.ok_or_else(|| refuse(ErrorReason::RegisterUnavailable))?;
+    let sides = shared.app.sides(deadline, &one).await.map_err(|error| away(&error))?;
     let outcome = if sides.is_some() { AccessOutcome::Answered } else { AccessOutcome::Absent };
     let record = record(outcome, one.person_id, connection);
     let wire = |said: &model::Assertion| Assertion {
@@ -111,4 +103,9 @@ async fn released<Q, R: Proven>(
     let receipt = recorded.map_err(|error| error.refusal(deadline))?;
     let disclosed = Disclosed::new(answer, receipt).map_err(|error| error.refusal(deadline))?;
     Ok(Response::new(disclosed.into()))
+}
+
+fn away(error: &crate::Error) -> Status {
+    tracing::error!(kind = kind(error), "what disagrees could not be read");
+    refuse(ErrorReason::RegisterUnavailable)
 }

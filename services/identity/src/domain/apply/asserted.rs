@@ -1,6 +1,9 @@
 //! What is asserted of somebody whom the register holds, of what a source says.
 
-use model::{AuthorityInForce, GoldenRecord, NameLevel, Relation, Said, Saying, Says, Value};
+use model::{
+    AuthorityInForce, GoldenRecord, NameLevel, Relation, Said, Saying, Says, Value,
+    item::{RELATION_TO_HEAD, RESIDENCE_FILE},
+};
 
 use super::known::{Asked, Known};
 
@@ -54,10 +57,10 @@ fn is_other_name(held: &Value, said: &Value) -> bool {
 /// Whether somebody is said to have left a household, and is in a file of another number by now: what the person is to its
 /// head does not end then.
 fn is_of_another_household(asked: &Asked<'_>, said: &Said, told: &GoldenRecord) -> bool {
-    const FILE: &str = "residence_file_number";
-    let mut left = asked.said.iter().filter(|said| said.item == FILE && said.value.is_some());
-    let held = told.values(FILE).first().map(|held| &held.value);
-    said.item == "relation_to_household_head"
+    let mut left =
+        asked.said.iter().filter(|said| said.item == RESIDENCE_FILE && said.value.is_some());
+    let held = told.values(RESIDENCE_FILE).first().map(|held| &held.value);
+    said.item == RELATION_TO_HEAD
         && held.is_some()
         && left.any(|said| said.says == Saying::EndsIfHeld && said.value.as_ref() != held)
 }

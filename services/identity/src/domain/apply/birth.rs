@@ -1,6 +1,9 @@
 //! What must hold of a birth before the register enters the child.
 
-use model::{PartialDate, SYNTHETIC_PREFIXES, Said, Saying, Sex, Value};
+use model::{
+    PartialDate, SYNTHETIC_PREFIXES, Said, Saying, Sex, Value,
+    item::{BORN, NAME, SEX},
+};
 use time::Date;
 
 use super::{Application, Reason, Rejection, relatives::parent_not_older};
@@ -30,27 +33,27 @@ pub(crate) fn check_birth(
         reject("", Reason::PrefixNotIssued);
     }
     let value = |item: &str| application.said.iter().find(|s| s.item == item).and_then(Said::held);
-    let sex = match value("sex") {
+    let sex = match value(SEX) {
         Some(Value::Coded(code)) if code.code == "1" => Some(Sex::Male),
         Some(Value::Coded(code)) if code.code == "2" => Some(Sex::Female),
         _ => None,
     };
     if sex.is_none() {
         // A number says male or female; an entry that does not cannot be given one.
-        reject("sex", Reason::WrongType);
+        reject(SEX, Reason::WrongType);
     }
-    if !matches!(value("birth_full_name"), Some(Value::Name(_))) {
-        reject("birth_full_name", Reason::WrongType);
+    if !matches!(value(NAME), Some(Value::Name(_))) {
+        reject(NAME, Reason::WrongType);
     }
-    let born = match value("date_of_birth") {
+    let born = match value(BORN) {
         Some(Value::Date(date)) => Some(*date),
         _ => None,
     };
     match born {
-        None => reject("date_of_birth", Reason::WrongType),
+        None => reject(BORN, Reason::WrongType),
         // A number has no digit for an earlier century.
         Some(born) if born.is_after(&today) || born.year() < 1900 => {
-            reject("date_of_birth", Reason::DateOutOfRange);
+            reject(BORN, Reason::DateOutOfRange);
         }
         Some(born) => {
             for said in &application.said {

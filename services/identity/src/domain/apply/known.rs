@@ -3,7 +3,7 @@
 use model::{
     Assertion, AuthorityInForce, Claims, EventKind, GoldenRecord, HeldValue, PartialDate, Said,
     Saying, Standing, Value, explain, fold, gone_by,
-    item::{DEATH, RELATIVES},
+    item::{BORN, DEATH, NAME, RELATIVES, SEX},
 };
 use time::Date;
 
@@ -13,14 +13,12 @@ use super::{
 };
 use crate::domain::lookup::Ending;
 
-const BORN: &str = "date_of_birth";
-
 /// What everybody always has, so that it does not end (the same article, items 1, 3 to 9 and 11).
 const LIFELONG: [&str; 9] = [
-    "birth_full_name",
+    NAME,
     "personal_id_number",
-    "date_of_birth",
-    "sex",
+    BORN,
+    SEX,
     "place_of_birth",
     "birth_registration_place",
     "native_place",

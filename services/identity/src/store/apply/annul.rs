@@ -6,7 +6,7 @@ use model::{
 };
 use store::Sql;
 
-use super::{APPLICATION, ApplyError, Told, Work, decide::RECORD, known::Renewed, rejected};
+use super::{APPLICATION, ApplyError, Told, Work, known::Renewed, rejected};
 use crate::{
     domain::{
         apply::{
@@ -16,7 +16,7 @@ use crate::{
     },
     store::{
         enter::{Entered, Turn, amend},
-        field, record,
+        field,
     },
 };
 
@@ -71,10 +71,7 @@ impl Work<'_> {
         let root = self.root(earlier, &persons).await?;
         let mut amended = Vec::new();
         for (place, person_id) in persons.iter().enumerate() {
-            let rows = self.tx.query(&RECORD, vec![person_id.clone().into()]).await?;
-            let row = rows.first().ok_or(store::Error::NoRow)?;
-            let held = record(&field::<String>(row, 0)?)?;
-            let all = self.said_of(person_id).await?;
+            let (held, all) = self.held(person_id).await?;
             // A version is expected of the person whom the contribution was about first.
             let expected = if place == 0 { self.application.expected_version } else { 0 };
             let source = &self.application.source;
@@ -148,7 +145,9 @@ impl Work<'_> {
         let married = is > 1 && is > self.living(&spouses(&was, &[], &bearers), &bearers).await?;
         let person = Entered::amended(held, folded, new, version, &self.rules);
         let mut disputes = Disputes::default();
-        disputes.add(person_id, &said_before, &all, &self.rules);
+        // Whatever the contribution spoke of.
+        let items = all.iter().map(|said| said.item.as_str()).collect();
+        disputes.add(held, &items, (&said_before, &all), &self.rules);
         let person = person.of_kind(ChangeKind::Annulled);
         Ok(Some(Amended {
             disputes,

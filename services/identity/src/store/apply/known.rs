@@ -110,7 +110,8 @@ impl Work<'_> {
             else {
                 return Ok(rejected(Reason::NumbersSpent));
             };
-            disputes.add(&held.person_id, &was, &all, &self.rules);
+            let items = new.iter().map(|said| said.item.as_str()).collect();
+            disputes.add(&held, &items, (&was, &all), &self.rules);
             let mut numbers = Vec::new();
             if let Some((set, assertion)) = set {
                 numbers.push(Identifier::PersonalNumber(set.clone()));

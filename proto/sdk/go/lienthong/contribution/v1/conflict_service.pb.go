@@ -925,7 +925,7 @@ var File_lienthong_contribution_v1_conflict_service_proto protoreflect.FileDescr
 
 const file_lienthong_contribution_v1_conflict_service_proto_rawDesc = "" +
 	"\n" +
-	"0lienthong/contribution/v1/conflict_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a(lienthong/contribution/v1/conflict.proto\x1a*lienthong/contribution/v1/life_event.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xce\x01\n" +
+	"0lienthong/contribution/v1/conflict_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a.lienthong/contribution/v1/conflict_state.proto\x1a*lienthong/contribution/v1/life_event.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xce\x01\n" +
 	"\x14ListConflictsRequest\x12C\n" +
 	"\x04role\x18\x01 \x01(\x0e2'.lienthong.contribution.v1.ConflictRoleB\x06\xba\xac\x19\x02\b\x01R\x04role\x12%\n" +
 	"\n" +
@@ -1082,7 +1082,7 @@ func file_lienthong_contribution_v1_conflict_service_proto_init() {
 	if File_lienthong_contribution_v1_conflict_service_proto != nil {
 		return
 	}
-	file_lienthong_contribution_v1_conflict_proto_init()
+	file_lienthong_contribution_v1_conflict_state_proto_init()
 	file_lienthong_contribution_v1_life_event_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

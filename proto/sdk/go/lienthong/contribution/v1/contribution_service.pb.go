@@ -1718,7 +1718,7 @@ func (x *ListOutcomesAnswer) GetRequestId() string {
 // bytes are sent again.
 type ContributionOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Place of the outcome among all of the connection, from 1; 0 where it is not listed.
+	// Place of the outcome among all of the connection, from 1.
 	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When it came about.
 	OutcomeTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=outcome_time,json=outcomeTime,proto3" json:"outcome_time,omitempty"`
@@ -2098,7 +2098,7 @@ var File_lienthong_contribution_v1_contribution_service_proto protoreflect.FileD
 
 const file_lienthong_contribution_v1_contribution_service_proto_rawDesc = "" +
 	"\n" +
-	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a(lienthong/contribution/v1/conflict.proto\x1a*lienthong/contribution/v1/life_event.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xdd\x06\n" +
+	"4lienthong/contribution/v1/contribution_service.proto\x12\x19lienthong.contribution.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lienthong/audit/v1/receipt.proto\x1a.lienthong/contribution/v1/conflict_state.proto\x1a*lienthong/contribution/v1/life_event.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xdd\x06\n" +
 	"\x19SubmitContributionRequest\x12/\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0eidempotencyKey\x124\n" +
 	"\x05basis\x18\x02 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12D\n" +
@@ -2404,7 +2404,7 @@ func file_lienthong_contribution_v1_contribution_service_proto_init() {
 	if File_lienthong_contribution_v1_contribution_service_proto != nil {
 		return
 	}
-	file_lienthong_contribution_v1_conflict_proto_init()
+	file_lienthong_contribution_v1_conflict_state_proto_init()
 	file_lienthong_contribution_v1_life_event_proto_init()
 	file_lienthong_contribution_v1_contribution_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*SubmitContributionRequest_Birth)(nil),

@@ -169,7 +169,8 @@ type ListQualityAnswer struct {
 	Figures []*ItemQuality `protobuf:"bytes,1,rep,name=figures,proto3" json:"figures,omitempty"`
 	// Where to go on; empty when there is no more.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Within how many days of the day from which it is true a value has to be received to count as timely.
+	// Within how many days of the day from which it is true a value has to be received to count as timely. It is so for what is
+	// counted from now on; what was counted under another bound keeps that.
 	TimelyDays uint32 `protobuf:"varint,3,opt,name=timely_days,json=timelyDays,proto3" json:"timely_days,omitempty"`
 	// The caller's id of the request, repeated.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

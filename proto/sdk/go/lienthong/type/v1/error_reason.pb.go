@@ -93,17 +93,17 @@ const (
 	// INVALID_ARGUMENT. The cursor is none that the database gave. Do not repeat: start from one
 	// that was kept, or anew.
 	ErrorReason_ERROR_REASON_UNKNOWN_CURSOR ErrorReason = 22
-	// FAILED_PRECONDITION. The changes after the cursor are not kept any more, so some may be missing. Do not
-	// repeat: start anew from the oldest that are kept, and tell the owner of the gap.
+	// FAILED_PRECONDITION. A database says so to the register, which reads its changes: those after the cursor are not kept
+	// any more, so some may be missing. Do not repeat: start anew from the oldest that are kept, and tell the owner of the gap.
 	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 23
 	// NOT_FOUND. The connection has contributed nothing under this key. Recorded. Do not repeat.
 	ErrorReason_ERROR_REASON_UNKNOWN_CONTRIBUTION ErrorReason = 24
 	// NOT_FOUND. There is no such conflict, or none that the caller has to decide now. Recorded. Do not repeat: list
 	// those that it has.
 	ErrorReason_ERROR_REASON_UNKNOWN_CONFLICT ErrorReason = 25
-	// OUT_OF_RANGE. The changes after the cursor are not kept any more, so some may be missing. Metadata `oldest_cursor` is
-	// where the oldest that are kept begin. Do not repeat: begin anew with a list of the persons, or go on from there and know of
-	// the gap.
+	// OUT_OF_RANGE. The register says so to a follower of its changes: those after the cursor are not kept any more, so some
+	// may be missing. Metadata `oldest_cursor` is where the oldest that are kept begin. Do not repeat: begin anew with a list of
+	// the persons, or go on from there and know of the gap.
 	ErrorReason_ERROR_REASON_CURSOR_OUT_OF_RANGE ErrorReason = 26
 	// RESOURCE_EXHAUSTED. The list of followed persons would have more of them than it may; metadata `followed_max` says how many.
 	// Nothing changed. Recorded. Take others off the list first, then repeat.

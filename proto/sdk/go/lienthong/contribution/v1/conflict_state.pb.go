@@ -4,7 +4,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v7.35.1
-// source: lienthong/contribution/v1/conflict.proto
+// source: lienthong/contribution/v1/conflict_state.proto
 
 package contributionv1
 
@@ -72,11 +72,11 @@ func (x ConflictState) String() string {
 }
 
 func (ConflictState) Descriptor() protoreflect.EnumDescriptor {
-	return file_lienthong_contribution_v1_conflict_proto_enumTypes[0].Descriptor()
+	return file_lienthong_contribution_v1_conflict_state_proto_enumTypes[0].Descriptor()
 }
 
 func (ConflictState) Type() protoreflect.EnumType {
-	return &file_lienthong_contribution_v1_conflict_proto_enumTypes[0]
+	return &file_lienthong_contribution_v1_conflict_state_proto_enumTypes[0]
 }
 
 func (x ConflictState) Number() protoreflect.EnumNumber {
@@ -85,14 +85,14 @@ func (x ConflictState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConflictState.Descriptor instead.
 func (ConflictState) EnumDescriptor() ([]byte, []int) {
-	return file_lienthong_contribution_v1_conflict_proto_rawDescGZIP(), []int{0}
+	return file_lienthong_contribution_v1_conflict_state_proto_rawDescGZIP(), []int{0}
 }
 
-var File_lienthong_contribution_v1_conflict_proto protoreflect.FileDescriptor
+var File_lienthong_contribution_v1_conflict_state_proto protoreflect.FileDescriptor
 
-const file_lienthong_contribution_v1_conflict_proto_rawDesc = "" +
+const file_lienthong_contribution_v1_conflict_state_proto_rawDesc = "" +
 	"\n" +
-	"(lienthong/contribution/v1/conflict.proto\x12\x19lienthong.contribution.v1*\xba\x01\n" +
+	".lienthong/contribution/v1/conflict_state.proto\x12\x19lienthong.contribution.v1*\xba\x01\n" +
 	"\rConflictState\x12\x1e\n" +
 	"\x1aCONFLICT_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CONFLICT_STATE_OPEN\x10\x01\x12\x18\n" +
@@ -103,22 +103,22 @@ const file_lienthong_contribution_v1_conflict_proto_rawDesc = "" +
 	" vn.gov.lienthong.contribution.v1P\x01Z@lienthong.gov.vn/sdk/go/lienthong/contribution/v1;contributionv1\xaa\x02\x19Lienthong.Contribution.V1b\x06proto3"
 
 var (
-	file_lienthong_contribution_v1_conflict_proto_rawDescOnce sync.Once
-	file_lienthong_contribution_v1_conflict_proto_rawDescData []byte
+	file_lienthong_contribution_v1_conflict_state_proto_rawDescOnce sync.Once
+	file_lienthong_contribution_v1_conflict_state_proto_rawDescData []byte
 )
 
-func file_lienthong_contribution_v1_conflict_proto_rawDescGZIP() []byte {
-	file_lienthong_contribution_v1_conflict_proto_rawDescOnce.Do(func() {
-		file_lienthong_contribution_v1_conflict_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_lienthong_contribution_v1_conflict_proto_rawDesc), len(file_lienthong_contribution_v1_conflict_proto_rawDesc)))
+func file_lienthong_contribution_v1_conflict_state_proto_rawDescGZIP() []byte {
+	file_lienthong_contribution_v1_conflict_state_proto_rawDescOnce.Do(func() {
+		file_lienthong_contribution_v1_conflict_state_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_lienthong_contribution_v1_conflict_state_proto_rawDesc), len(file_lienthong_contribution_v1_conflict_state_proto_rawDesc)))
 	})
-	return file_lienthong_contribution_v1_conflict_proto_rawDescData
+	return file_lienthong_contribution_v1_conflict_state_proto_rawDescData
 }
 
-var file_lienthong_contribution_v1_conflict_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_lienthong_contribution_v1_conflict_proto_goTypes = []any{
+var file_lienthong_contribution_v1_conflict_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_lienthong_contribution_v1_conflict_state_proto_goTypes = []any{
 	(ConflictState)(0), // 0: lienthong.contribution.v1.ConflictState
 }
-var file_lienthong_contribution_v1_conflict_proto_depIdxs = []int32{
+var file_lienthong_contribution_v1_conflict_state_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
 	0, // [0:0] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
@@ -126,26 +126,26 @@ var file_lienthong_contribution_v1_conflict_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for field type_name
 }
 
-func init() { file_lienthong_contribution_v1_conflict_proto_init() }
-func file_lienthong_contribution_v1_conflict_proto_init() {
-	if File_lienthong_contribution_v1_conflict_proto != nil {
+func init() { file_lienthong_contribution_v1_conflict_state_proto_init() }
+func file_lienthong_contribution_v1_conflict_state_proto_init() {
+	if File_lienthong_contribution_v1_conflict_state_proto != nil {
 		return
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_contribution_v1_conflict_proto_rawDesc), len(file_lienthong_contribution_v1_conflict_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_contribution_v1_conflict_state_proto_rawDesc), len(file_lienthong_contribution_v1_conflict_state_proto_rawDesc)),
 			NumEnums:      1,
 			NumMessages:   0,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_lienthong_contribution_v1_conflict_proto_goTypes,
-		DependencyIndexes: file_lienthong_contribution_v1_conflict_proto_depIdxs,
-		EnumInfos:         file_lienthong_contribution_v1_conflict_proto_enumTypes,
+		GoTypes:           file_lienthong_contribution_v1_conflict_state_proto_goTypes,
+		DependencyIndexes: file_lienthong_contribution_v1_conflict_state_proto_depIdxs,
+		EnumInfos:         file_lienthong_contribution_v1_conflict_state_proto_enumTypes,
 	}.Build()
-	File_lienthong_contribution_v1_conflict_proto = out.File
-	file_lienthong_contribution_v1_conflict_proto_goTypes = nil
-	file_lienthong_contribution_v1_conflict_proto_depIdxs = nil
+	File_lienthong_contribution_v1_conflict_state_proto = out.File
+	file_lienthong_contribution_v1_conflict_state_proto_goTypes = nil
+	file_lienthong_contribution_v1_conflict_state_proto_depIdxs = nil
 }
