@@ -325,10 +325,12 @@ impl World {
     /// Folds every record anew, and says how many are not as they are stored (I5).
     ///
     /// # Panics
-    /// When identity is stopped, or the register cannot be read.
+    /// When identity is stopped, the register cannot be read, or somebody's keys are not those of the record.
     pub async fn different(&self) -> u64 {
         let register = self.identity.as_ref().expect("identity runs").service.store();
-        register.recompute().await.expect("the register is read").different
+        let recomputed = register.recompute().await.expect("the register is read");
+        assert_eq!(recomputed.wrongly_keyed, 0);
+        recomputed.different
     }
 
     /// How many statements identity has sent to the register.

@@ -35,7 +35,7 @@ pub use search::{Found, RESOLVE_PERSON, SEARCH_PERSONS};
 use server::{Channel, channel, tls};
 pub use stream::{Answers, Queries, Told};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tonic::{Request, Status, client::Grpc};
+use tonic::{Code, Request, Status, client::Grpc};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
@@ -95,6 +95,17 @@ impl Refused {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.metadata.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+
+    /// The refusal of one message of a stream: a serialised `google.rpc.Status`, which is what the details of a single
+    /// call's status are.
+    ///
+    /// # Errors
+    /// When the bytes are none.
+    pub fn from_status_bytes(bytes: &[u8]) -> Result<Self> {
+        let status = tonic_types::pb::Status::decode(bytes).context("the status is malformed")?;
+        let code = Code::from_i32(status.code);
+        Ok(Status::with_details(code, status.message, bytes.to_vec().into()).into())
     }
 }
 
@@ -281,9 +292,17 @@ impl Client {
 impl<T: Message + Default> Answered<T> {
     /// The answer of bytes as they went over the wire, and its receipt.
     fn open(request: &impl Message, answer: Vec<u8>, receipt: &[u8]) -> Result<Self> {
+        // prost writes a message the same way every time, and these messages have no maps.
+        Self::of(request.encode_to_vec(), answer, receipt)
+    }
+
+    /// The same, where the bytes of the request are at hand.
+    ///
+    /// # Errors
+    /// When the answer or the receipt is none.
+    pub fn of(request: Vec<u8>, answer: Vec<u8>, receipt: &[u8]) -> Result<Self> {
         Ok(Self {
-            // prost writes a message the same way every time, and these messages have no maps.
-            request: request.encode_to_vec(),
+            request,
             answer: T::decode(answer.as_slice()).context("the answer is malformed")?,
             answer_bytes: answer,
             receipt: Receipt::decode(receipt).context("no receipt")?,

@@ -280,10 +280,25 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).with_context(|| format!("cannot write {}", shown(path)))
 }
 
-/// Writes a file whole or not at all: whoever reads it meanwhile finds the one before.
+/// Writes bytes that only their owner may read, whole or not at all: whoever reads the file meanwhile finds the one before.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_by(path, |new| write_private(new, bytes))
+}
+
+/// The same of what everybody may read.
 fn replace(path: &Path, text: &str) -> Result<()> {
-    let new = path.with_extension("new");
-    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    replace_by(path, |new| Ok(fs::write(new, text)?))
+}
+
+fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    // With the whole name of the file: another one differs from it by its ending alone.
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = Path::new(&new);
+    let written = write(new).and_then(|()| Ok(fs::rename(new, path)?));
     written.with_context(|| format!("cannot write {}", shown(path)))
 }
 
@@ -335,6 +350,22 @@ mod tests {
             assert!(pki.issue_new(&wanted(name)).is_err(), "{name}");
         }
         assert!(Pki::existing(&folder.path().join("none"), Clock::system()).is_err());
+    }
+
+    #[test]
+    fn a_file_is_replaced_beside_others_that_differ_by_their_ending() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("insurance.new"), "another's").unwrap();
+        for cursor in ["1", "2"] {
+            replace_private(&path("insurance.deaths"), cursor.as_bytes()).unwrap();
+            assert_eq!(read(&path("insurance.deaths")).unwrap(), cursor);
+        }
+        assert_eq!(read(&path("insurance.new")).unwrap(), "another's");
+        let mode = fs::metadata(path("insurance.deaths")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     /// Code and reason of a call to a server that answers nothing: what matters is whether it is reached.

@@ -37,6 +37,7 @@
 
 pub mod codec;
 mod pages;
+mod proven;
 mod recorder;
 pub mod streaming;
 
@@ -45,29 +46,17 @@ use std::marker::PhantomData;
 use bytes::{BufMut, Bytes, BytesMut};
 use contract::{
     audit::v1::Receipt,
-    contribution::v1::{
-        ContributionReceipt, GetConflictAnswer, GetConflictResponse, HandOverConflictAnswer,
-        HandOverConflictResponse, IngestResponse, ListConflictsAnswer, ListConflictsResponse,
-        ListOutcomesAnswer, ListOutcomesResponse, ListQualityAnswer, ListQualityResponse,
-        StreamContributionsResponse, SubmitContributionResponse, WithdrawContributionAnswer,
-        WithdrawContributionResponse,
-    },
+    contribution::v1::{ContributionReceipt, StreamContributionsResponse},
     identity::v1::{
-        ExplainValueAnswer, ExplainValueResponse, FollowPersonsResponse, FollowedAnswer,
-        FoundPerson, GetHouseholdAnswer, GetHouseholdResponse, GetPersonAnswer, GetPersonResponse,
-        ListRelationsAnswer, ListRelationsResponse, ListedPerson, LookupStreamResponse,
-        MemberOfHousehold, PersonChange, PersonRelation, RecordedListedPerson, RecordedMember,
-        RecordedPerson, RecordedPersonChange, RecordedRelation, ResolvePersonAnswer,
-        ResolvePersonResponse, RotateTokensAnswer, RotateTokensResponse, SearchPersonsAnswer,
-        SearchPersonsResponse, UnfollowPersonsResponse, VerifyClaimsAnswer, VerifyClaimsResponse,
-    },
-    register::v1::{
-        ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
-        ListVisibleAnswer, ListVisibleResponse, RecordedChange,
+        FoundPerson, GetHouseholdAnswer, GetHouseholdResponse, GetPersonAnswer,
+        ListRelationsAnswer, ListRelationsResponse, LookupStreamResponse, MemberOfHousehold,
+        PersonRelation, RecordedMember, RecordedPerson, RecordedRelation, SearchPersonsAnswer,
+        SearchPersonsResponse,
     },
     r#type::v1::ErrorReason,
 };
 use prost::Message;
+pub use proven::Proven;
 pub use recorder::{Access, Record, Recorder};
 use server::Deadline;
 
@@ -247,120 +236,6 @@ impl<T: Message> Disclosed<T> {
             Err(Error::OtherAnswer)
         }
     }
-}
-
-/// A response that carries personal data: `{ <answer> answer = 1; Receipt receipt = 2; }`.
-pub trait Proven {
-    /// The message in field 1.
-    type Answer: Message;
-}
-
-impl Proven for GetPersonResponse {
-    type Answer = GetPersonAnswer;
-}
-
-impl Proven for VerifyClaimsResponse {
-    type Answer = VerifyClaimsAnswer;
-}
-
-impl Proven for ExplainValueResponse {
-    type Answer = ExplainValueAnswer;
-}
-
-impl Proven for ResolvePersonResponse {
-    type Answer = ResolvePersonAnswer;
-}
-
-impl Proven for SearchPersonsResponse {
-    type Answer = SearchPersonsAnswer;
-}
-
-impl Proven for RecordedPerson {
-    type Answer = FoundPerson;
-}
-
-impl Proven for ListRelationsResponse {
-    type Answer = ListRelationsAnswer;
-}
-
-impl Proven for RecordedRelation {
-    type Answer = PersonRelation;
-}
-
-impl Proven for GetHouseholdResponse {
-    type Answer = GetHouseholdAnswer;
-}
-
-impl Proven for RecordedMember {
-    type Answer = MemberOfHousehold;
-}
-
-impl Proven for RotateTokensResponse {
-    type Answer = RotateTokensAnswer;
-}
-
-impl Proven for ApplyResponse {
-    type Answer = ApplyAnswer;
-}
-
-impl Proven for GetDisagreementResponse {
-    type Answer = GetDisagreementAnswer;
-}
-
-impl Proven for ListVisibleResponse {
-    type Answer = ListVisibleAnswer;
-}
-
-impl Proven for WithdrawContributionResponse {
-    type Answer = WithdrawContributionAnswer;
-}
-
-impl Proven for ListOutcomesResponse {
-    type Answer = ListOutcomesAnswer;
-}
-
-impl Proven for ListConflictsResponse {
-    type Answer = ListConflictsAnswer;
-}
-
-impl Proven for GetConflictResponse {
-    type Answer = GetConflictAnswer;
-}
-
-impl Proven for HandOverConflictResponse {
-    type Answer = HandOverConflictAnswer;
-}
-
-impl Proven for ListQualityResponse {
-    type Answer = ListQualityAnswer;
-}
-
-impl Proven for IngestResponse {
-    type Answer = ContributionReceipt;
-}
-
-impl Proven for SubmitContributionResponse {
-    type Answer = ContributionReceipt;
-}
-
-impl Proven for RecordedChange {
-    type Answer = FollowedChange;
-}
-
-impl Proven for RecordedPersonChange {
-    type Answer = PersonChange;
-}
-
-impl Proven for RecordedListedPerson {
-    type Answer = ListedPerson;
-}
-
-impl Proven for FollowPersonsResponse {
-    type Answer = FollowedAnswer;
-}
-
-impl Proven for UnfollowPersonsResponse {
-    type Answer = FollowedAnswer;
 }
 
 /// The bytes of a response that may be sent. Made from [`Disclosed`] and from nothing else.

@@ -120,12 +120,26 @@ where
     R: Send + 'static,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
+    spawn(deadline, under_way_max, |sender, places| {
+        answering(Messages { messages, sender, places, closing })
+    })
+}
+
+/// Does the work of a stream in a task of its own, until its deadline.
+fn spawn<R, F>(
+    deadline: Deadline,
+    places_max: usize,
+    work: impl FnOnce(mpsc::Sender<Sent<R>>, Arc<Semaphore>) -> F,
+) -> Responses<R>
+where
+    R: Send + 'static,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
     // Each place has room, and the end of the stream, too: sending never waits.
-    let (sender, sent) = mpsc::channel(under_way_max + 1);
-    let places = Arc::new(Semaphore::new(under_way_max));
-    let answering = answering(Messages { messages, sender: sender.clone(), places, closing });
+    let (sender, sent) = mpsc::channel(places_max + 1);
+    let work = work(sender.clone(), Arc::new(Semaphore::new(places_max)));
     let work = async move {
-        let end = deadline.bounds(answering).await;
+        let end = deadline.bounds(work).await;
         // Nobody is there any more when this fails.
         let _gone = sender.send(Sent::End(end)).await;
     };
@@ -201,16 +215,7 @@ where
     R: Send + 'static,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    let (sender, sent) = mpsc::channel(ahead_max + 1);
-    let places = Arc::new(Semaphore::new(ahead_max));
-    let telling = telling(Telling { sender: sender.clone(), places, closing });
-    let work = async move {
-        let end = deadline.bounds(telling).await;
-        // Nobody is there any more when this fails.
-        let _gone = sender.send(Sent::End(end)).await;
-    };
-    tokio::spawn(Trace::go_on(work).in_current_span());
-    Responses { sent, ended: false }
+    spawn(deadline, ahead_max, |sender, places| telling(Telling { sender, places, closing }))
 }
 
 impl<R> Telling<R> {

@@ -1,11 +1,13 @@
 //! No personal data outside the data (I8): nothing of a person who is looked up, and nothing that a caller
-//! claims, is met in any log line of any crate at any level, or in any error.
+//! claims, is met in any log line of any crate at any level, or in any error; `sources` has what is contributed.
+
+mod sources;
 
 use std::{
     collections::{BTreeSet, HashSet},
     io,
     sync::{
-        Mutex, OnceLock,
+        Mutex, OnceLock, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -24,17 +26,22 @@ use tracing_subscriber::{
     layer::{Layer as _, SubscriberExt as _},
 };
 
-use crate::verify::{about, claimed, name, verify};
+use crate::{
+    change_feed::followed,
+    verify::{about, claimed, name, verify},
+};
 
 /// What a caller may claim of a person, and what it may send where a number belongs.
-const CANARIES: [&str; 4] = ["Ca Na Ry Quacking", "canary-request", "canary-number", "99020400001"];
+const CANARIES: [&str; 5] =
+    ["Ca Na Ry Quacking", "canary-request", "canary-number", "99020400001", "canary-token"];
 
 /// What must not be met.
+#[derive(Default)]
 struct Needles {
     /// Numbers of everybody, compared with every run of digits.
     numbers: HashSet<String>,
     /// Names and claims of those who are looked up, and names of their families.
-    texts: Vec<String>,
+    texts: BTreeSet<String>,
 }
 
 impl Needles {
@@ -42,15 +49,14 @@ impl Needles {
         let numbers = world.people().iter().flat_map(|person| {
             [Some(person.number()), person.old_number()].into_iter().flatten().map(str::to_owned)
         });
-        let mut texts: Vec<String> = CANARIES.map(str::to_owned).into();
+        let mut texts: BTreeSet<String> = CANARIES.map(str::to_owned).into();
         for person in [world.plain(), hidden(world)] {
-            texts.push(person.name().to_owned());
+            texts.insert(person.name().to_owned());
             for (_, value, ..) in person.said("family_relations") {
                 let Value::Relation(to) = value else { panic!("a relation") };
-                texts.push(to.name.full_name.as_str().to_owned());
+                texts.insert(to.name.full_name.as_str().to_owned());
             }
         }
-        assert!(texts.iter().all(|text| text.len() >= 6));
         Self { numbers: numbers.chain(["999300999999".to_owned()]).collect(), texts }
     }
 
@@ -67,7 +73,7 @@ fn hidden(world: &World) -> &tests::Person {
 
 /// Reads every log line of this test program while a test of this file runs, whoever makes it.
 struct Watch {
-    needles: Needles,
+    needles: RwLock<Needles>,
     /// Tests that watch.
     watching: AtomicUsize,
     lines: AtomicUsize,
@@ -82,7 +88,7 @@ impl io::Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         self.0.lines.fetch_add(1, Ordering::Relaxed);
-        if self.0.needles.met(&text) {
+        if self.0.met(&text) {
             // Shown when the test fails; synthetic persons only.
             self.0.found.lock().unwrap().push(text.into_owned());
         }
@@ -102,19 +108,48 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// Starts to read lines of every level; the persons are the same in every world.
-fn watch(world: &World) -> &'static Watch {
+impl Watch {
+    /// Looks for these, too.
+    fn also(&self, needles: Needles) {
+        assert!(needles.texts.iter().all(|text| text.len() >= 6));
+        let mut all = self.needles.write().unwrap();
+        all.numbers.extend(needles.numbers);
+        all.texts.extend(needles.texts);
+    }
+
+    fn met(&self, text: &str) -> bool {
+        self.needles.read().unwrap().met(text)
+    }
+
+    /// Nothing is met in an error, however it is printed.
+    fn reads(&self, refused: &Refused) {
+        let said = format!("{refused} {refused:?}");
+        assert!(!self.met(&said), "in an error: {said}");
+    }
+
+    /// Stops to read, and nothing was met.
+    fn ends(&self) {
+        self.watching.fetch_sub(1, Ordering::SeqCst);
+        assert!(self.lines.load(Ordering::Relaxed) > 1_000, "the log was read");
+        assert_eq!(*self.found.lock().unwrap(), [""; 0], "in log lines");
+    }
+}
+
+/// Starts to read lines of every level.
+fn watch(needles: Needles) -> &'static Watch {
+    let (number, text) = (needles.numbers.iter().next().cloned(), needles.texts.first().cloned());
     let mut first = false;
     let watch = WATCH.get_or_init(|| {
         first = true;
         let none = AtomicUsize::default;
         Watch {
-            needles: Needles::of(world),
+            needles: RwLock::default(),
             watching: none(),
             lines: none(),
             found: Mutex::default(),
         }
     });
+    watch.also(needles);
     watch.watching.fetch_add(1, Ordering::SeqCst);
     if first {
         let on = dynamic_filter_fn(|_, _| {
@@ -124,8 +159,8 @@ fn watch(world: &World) -> &'static Watch {
         let all = tracing_subscriber::registry().with(lines);
         tracing::subscriber::set_global_default(all).unwrap();
         // The watch sees what it must see.
-        tracing::trace!(number = world.plain().number(), "a control");
-        tracing::trace!("a control {}", world.plain().name());
+        tracing::trace!(number = number.unwrap(), "a control");
+        tracing::trace!("a control {}", text.unwrap());
         assert_eq!(std::mem::take(&mut *watch.found.lock().unwrap()).len(), 2);
     }
     watch
@@ -232,16 +267,26 @@ async fn relate(world: &World) -> Vec<Refused> {
     refused
 }
 
+/// Persons who are followed by name, by tokens that are none, and with faults, too. What was refused.
+async fn follow(world: &World) -> Vec<Refused> {
+    let tokens = ["canary-token", hidden(world).name(), world.plain().number()].map(str::to_owned);
+    let twice = [&tokens[..], &tokens[..1]].concat();
+    let mut refused = Vec::new();
+    for (caller, tokens) in
+        [("insurance", &tokens[..]), ("insurance", &twice), ("stranger", &tokens)]
+    {
+        refused.extend(world.client(caller).follow_persons(&followed(tokens)).await.unwrap().err());
+    }
+    refused
+}
+
 async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
     let options = Options { misses_max: 5, ..Options::default() };
     let mut world = World::with(engine, options).await;
-    let watch = watch(&world);
+    let watch = watch(Needles::of(&world));
     let untold = relate(&world).await;
     assert!(untold.len() >= 4);
-    for refused in untold {
-        let said = format!("{refused} {refused:?}");
-        assert!(!watch.needles.met(&said), "in an error: {said}");
-    }
+    untold.iter().for_each(|refused| watch.reads(refused));
     let mut reasons = BTreeSet::new();
     let mut run = async |world: &World| {
         let (person, raw) = (world.plain(), world.raw("insurance").await);
@@ -253,16 +298,16 @@ async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
         let unfound = find(world).await;
         // Half of them have a fault.
         assert!(unfound.len() >= 6);
-        for refused in [good, bad].into_iter().flatten().chain(unfound) {
-            let said = format!("{refused} {refused:?}");
-            assert!(!watch.needles.met(&said), "in an error: {said}");
+        let unfollowed = follow(world).await;
+        assert!(unfollowed.len() >= 2);
+        for refused in [good, bad].into_iter().flatten().chain(unfound).chain(unfollowed) {
+            watch.reads(&refused);
         }
         for (caller, request) in calls(world) {
             let Err(refused) = world.client(caller).get_person(&request).await.unwrap() else {
                 continue;
             };
-            let said = format!("{refused} {refused:?}");
-            assert!(!watch.needles.met(&said), "in an error: {said}");
+            watch.reads(&refused);
             reasons.insert(refused.reason);
         }
     };
@@ -276,7 +321,7 @@ async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
     run(&world).await;
     world.start_policy().await;
     world.stop().await;
-    watch.watching.fetch_sub(1, Ordering::SeqCst);
+    watch.ends();
     let expected = [
         "AUDIT_UNAVAILABLE",
         "CONNECTION_NOT_ACTIVE",
@@ -288,8 +333,6 @@ async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
         "REGISTER_BEHIND",
     ];
     assert_eq!(reasons, expected.map(str::to_owned).into());
-    assert!(watch.lines.load(Ordering::Relaxed) > 1_000, "the log was read");
-    assert_eq!(*watch.found.lock().unwrap(), [""; 0], "in log lines");
 }
 
 /// Messages do not show what they carry, wherever somebody prints one.

@@ -211,7 +211,7 @@ async fn i7_whether_a_hidden_person_or_nobody_came_cannot_be_told(engine: Engine
     world.stop().await;
 }
 
-fn followed(tokens: &[String]) -> FollowPersonsRequest {
+pub(crate) fn followed(tokens: &[String]) -> FollowPersonsRequest {
     FollowPersonsRequest {
         basis: Some(basis(UPKEEP)),
         items: items(&ITEMS),

@@ -3,7 +3,7 @@
 mod bad_input;
 mod budget;
 mod hidden;
-mod search;
+pub(crate) mod search;
 
 use contract::{
     identity::v1::{

@@ -73,10 +73,8 @@ impl Register {
     /// Closes it and says what it holds.
     async fn held(self) -> Vec<String> {
         let recomputed = self.store.recompute().await.unwrap();
-        assert_eq!(
-            (recomputed.different, recomputed.persons),
-            (0, self.store.size().await.unwrap())
-        );
+        assert_eq!((recomputed.different, recomputed.wrongly_keyed), (0, 0));
+        assert_eq!(recomputed.persons, self.store.size().await.unwrap());
         self.store.close().await;
         let store =
             Store::open_read_only(self.database.url(), identity::migrations()).await.unwrap();
@@ -117,16 +115,19 @@ async fn what_is_loaded_at_once_is_what_is_loaded_one_after_the_other(engine: En
     let at_once = Register::new(engine).await;
     let done = at_once.load(persons, 0, usize::MAX).await.unwrap();
     assert_eq!(done, Done { before: 0, persons });
+    let at_once = at_once.held().await;
+    assert!(at_once.len() > 15 * persons);
     // By the statements by which contributions are written, on either engine.
-    for other in [engine, Engine::Sqlite] {
+    let others = match engine {
+        Engine::Sqlite => &[Engine::Sqlite][..],
+        Engine::Postgres => &[Engine::Postgres, Engine::Sqlite],
+    };
+    for other in others.iter().copied() {
         let one_by_one = Register::new(other).await;
         let known_at_us = i64::try_from(NOW.unix_timestamp_nanos() / 1_000).unwrap();
         one_by_one.store.load(newcomers(0, persons), LOAD, known_at_us).await.unwrap();
-        let again = Register::new(engine).await;
-        again.load(persons, 0, usize::MAX).await.unwrap();
-        same(&again.held().await, &one_by_one.held().await);
+        same(&at_once, &one_by_one.held().await);
     }
-    assert!(at_once.held().await.len() > 15 * persons);
 }
 
 async fn a_load_that_was_stopped_goes_on_to_the_same_register(engine: Engine) {

@@ -57,7 +57,7 @@ impl Watcher {
         let peer = Peer::direct(world.address().to_string(), "identity");
         let channel = to_service(&peer, TRUST_DOMAIN, &world.files("insurance")).unwrap();
         let (mut health, mut watches) = (HealthClient::new(channel), Vec::new());
-        for service in ["", identity::PUBLIC[0], identity::PUBLIC[1]] {
+        for service in [""].into_iter().chain(identity::PUBLIC) {
             let watch = HealthCheckRequest { service: service.to_owned() };
             watches.push(health.watch(watch).await.unwrap().into_inner());
         }

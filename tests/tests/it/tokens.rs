@@ -1,14 +1,19 @@
 //! Epochs of tokens: which are issued, which are accepted, and when they end.
 
 use contract::identity::v1::{
-    GetPersonAnswer, GetPersonRequest, LookupOutcome, RotateTokensAnswer, RotateTokensRequest,
+    GetPersonAnswer, GetPersonRequest, LookupOutcome, NameLevel, RotateTokensAnswer,
+    RotateTokensRequest, SearchPersonsRequest,
 };
 use lienthong::client::{Answered, Client, Refused};
 use store::Engine;
 use tests::{World, basis, on_both_engines, people, within};
 use time::Duration;
 
-use crate::{answered, why};
+use crate::{
+    answered,
+    finding::search::{listed, of_name},
+    why,
+};
 
 on_both_engines!(
     tokens_of_the_epoch_before_are_accepted_for_the_overlap_and_lead_to_the_new_ones,
@@ -44,21 +49,15 @@ async fn unrotated(client: &Client, request: &RotateTokensRequest) -> Refused {
 /// The token by which the register names the plain person to the insurance now.
 async fn token(world: &World) -> String {
     let person = world.plain();
-    let mut request = contract::identity::v1::SearchPersonsRequest {
-        full_name: person.name().to_owned(),
-        name_level: contract::identity::v1::NameLevel::Exact.into(),
+    let request = SearchPersonsRequest {
         birth_year_from: person.born().year(),
         birth_year_to: person.born().year(),
-        basis: Some(basis("portal-form-prefill")),
-        request_id: "request-1".to_owned(),
-        ..contract::identity::v1::SearchPersonsRequest::default()
+        page_size: 1,
+        ..of_name(person.name(), NameLevel::Exact)
     };
     // Another window, so that no budget of the name ends.
     world.hands.step(Duration::HOUR);
-    request.page_size = 1;
-    let found = world.client("insurance").search_persons(&request).await.unwrap();
-    let found = found.unwrap_or_else(|refused| panic!("{refused}"));
-    found.persons[0].answer.token.clone()
+    listed(&world.client("insurance"), &request).await.parts[0].answer.token.clone()
 }
 
 fn by(token: &str) -> GetPersonRequest {
@@ -152,7 +151,10 @@ async fn i4_one_key_begins_one_epoch(engine: Engine) {
     let before = world.records().await;
     let refused = unrotated(&client, &other).await;
     assert_eq!(why(&refused), ("AlreadyExists", "KEY_REUSED"));
-    assert_eq!(refused.get("first_digest"), Some(hex(&first.request).as_str()));
+    assert_eq!(
+        refused.get("first_digest"),
+        Some(hex::encode(tlog::digest(&first.request)).as_str())
+    );
     assert_eq!(world.records().await, before + 1);
     // Many at once, with one key and with several.
     let calls = (0..12).map(|call| {
@@ -163,10 +165,6 @@ async fn i4_one_key_begins_one_epoch(engine: Engine) {
     epochs.sort_unstable();
     assert_eq!(epochs, [2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4]);
     world.stop().await;
-}
-
-fn hex(bytes: &[u8]) -> String {
-    tlog::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a caller holds and can count of a lookup by a token: answer, lengths, records, statements.
@@ -190,15 +188,11 @@ async fn i7_a_token_of_an_ended_epoch_is_a_miss_as_any_text(engine: Engine) {
     let world = World::new(engine).await;
     let first = token(&world).await;
     let theirs = {
-        let request = contract::identity::v1::SearchPersonsRequest {
-            full_name: world.plain().name().to_owned(),
-            name_level: contract::identity::v1::NameLevel::Exact.into(),
+        let request = SearchPersonsRequest {
             basis: Some(basis("investigation-identification")),
-            request_id: "request-1".to_owned(),
-            ..contract::identity::v1::SearchPersonsRequest::default()
+            ..of_name(world.plain().name(), NameLevel::Exact)
         };
-        let listed = world.client("police").search_persons(&request).await.unwrap();
-        listed.unwrap_or_else(|r| panic!("{r}")).persons[0].answer.token.clone()
+        listed(&world.client("police"), &request).await.parts[0].answer.token.clone()
     };
     let at_once = RotateTokensRequest { end_earlier_at_once: true, ..rotation("r-1") };
     rotated(&world.client("insurance"), &at_once).await;

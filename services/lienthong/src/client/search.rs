@@ -13,13 +13,8 @@ pub const RESOLVE_PERSON: &str = "/lienthong.identity.v1.SearchService/ResolvePe
 /// Path of the search.
 pub const SEARCH_PERSONS: &str = "/lienthong.identity.v1.SearchService/SearchPersons";
 
-/// A page of a search: what it is, and the persons on it, each with a receipt of its own.
-pub struct Found {
-    /// What it is.
-    pub page: Answered<SearchPersonsAnswer>,
-    /// The persons.
-    pub persons: Vec<Answered<FoundPerson>>,
-}
+/// A page of a search and the persons on it.
+pub type Found = Pages<SearchPersonsAnswer, FoundPerson>;
 
 impl Client {
     /// Finds the one person of whom what is stated is true. The outer error is one of transport or form, the inner one the
@@ -42,7 +37,6 @@ impl Client {
         &self,
         request: &SearchPersonsRequest,
     ) -> Result<Result<Found, Refused>> {
-        let found = self.pages(SEARCH_PERSONS, request).await?;
-        Ok(found.map(|Pages { page, parts: persons }| Found { page, persons }))
+        self.pages(SEARCH_PERSONS, request).await
     }
 }

@@ -6,14 +6,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use contract::{
-    audit::v1::Receipt,
-    identity::v1::{GetPersonAnswer, LookupStreamOpening, LookupStreamQuery, LookupStreamRequest},
+use contract::identity::v1::{
+    GetPersonAnswer, LookupStreamOpening, LookupStreamQuery, LookupStreamRequest,
 };
 use futures::stream;
 use prost::Message;
 use tokio::sync::mpsc;
-use tonic::{Code, Status, Streaming, client::Grpc};
+use tonic::{Status, Streaming, client::Grpc};
 use tonic_prost::ProstCodec;
 
 use super::{Answered, Client, LOOKUP_STREAM, Refused};
@@ -129,22 +128,10 @@ impl Answers {
         asked: &[u8],
     ) -> Result<Result<Answered<GetPersonAnswer>, Refused>> {
         if !sealed.status.is_empty() {
-            return Ok(Err(refused(sealed.status)?));
+            return Ok(Err(Refused::from_status_bytes(&sealed.status)?));
         }
-        let answer_bytes = sealed.answer;
-        let answer =
-            GetPersonAnswer::decode(answer_bytes.as_slice()).context("the answer is malformed")?;
-        let receipt = Receipt::decode(sealed.receipt.as_slice()).context("no receipt")?;
         // What a receipt proves of a stream: its opening and the query, one after the other.
         let request = [self.opening.as_slice(), asked].concat();
-        Ok(Ok(Answered { request, answer_bytes, answer, receipt }))
+        Ok(Ok(Answered::of(request, sealed.answer, &sealed.receipt)?))
     }
-}
-
-/// The refusal in a serialised `google.rpc.Status`, which is what the details of a single call's status are.
-fn refused(bytes: Vec<u8>) -> Result<Refused> {
-    let status = tonic_types::pb::Status::decode(bytes.as_slice());
-    let status = status.context("the status is malformed")?;
-    let code = Code::from_i32(status.code);
-    Ok(Status::with_details(code, status.message, bytes.into()).into())
 }

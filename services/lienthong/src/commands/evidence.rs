@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use lienthong::{client::Answered, pki::write_private};
+use lienthong::{
+    client::{Answered, Pages},
+    pki::write_private,
+};
 use serde_json::json;
 
 use super::connection::Connected;
@@ -81,6 +84,20 @@ pub(crate) fn check<T>(
         size: verified.map(|verified| verified.size),
         folder: folder.map(|folder| folder.0),
     })
+}
+
+/// The same of a page and of each of its parts; the files are those of the page.
+///
+/// # Errors
+/// When the files cannot be written, or a receipt does not hold.
+pub(crate) fn check_all<T, P>(
+    told: &Pages<T, P>,
+    connected: &Connected,
+    folder: Option<Folder>,
+) -> Result<(Checked, Vec<Checked>)> {
+    let page = check(&told.page, connected, folder)?;
+    let parts = told.parts.iter().map(|part| check(part, connected, None));
+    Ok((page, parts.collect::<Result<_>>()?))
 }
 
 impl Checked {

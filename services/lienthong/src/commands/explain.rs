@@ -13,9 +13,9 @@ use super::{
     connection::Connection,
     evidence::{self, Checked},
     ground::Ground,
-    lookup::{NO_MATCH, Whom, held_json, held_text, outcome},
+    lookup::{NO_MATCH, Whom, held_json, held_text, outcome, withheld_json, withheld_text},
     output::{Format, print as print_json, refuse},
-    question::Question,
+    question::{MinVersion, Question},
 };
 
 /// Who asks, in a demonstration.
@@ -34,12 +34,14 @@ pub(crate) struct Arguments {
     #[arg(long, help_heading = "Request", value_name = "ID")]
     item: String,
     #[command(flatten)]
+    seen: MinVersion,
+    #[command(flatten)]
     question: Question,
 }
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { whom, item, question, .. } = arguments;
+    let Arguments { whom, item, seen, question, .. } = arguments;
     let (subject, claims) = whom.of(&connected.subjects)?;
     let request = ExplainValueRequest {
         subject: Some(subject),
@@ -47,7 +49,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         item,
         basis: Some(question.basis_of(Ground::task(PROCEDURE, LEGAL_BASIS), &connected)?),
         request_id: question.request_id(),
-        min_version: question.min_version,
+        min_version: seen.min_version,
     };
     let folder = question.folder()?;
     let answered = match connected.client.explain_value(&request).await? {
@@ -67,7 +69,7 @@ fn text(answer: ExplainValueAnswer, checked: &Checked, out: &mut impl Write) -> 
         return Ok(());
     }
     if let Some(withheld) = &answer.withheld {
-        writeln!(out, "withheld by rule {}, {}", withheld.rule, withheld.article)?;
+        writeln!(out, "{}", withheld_text(withheld))?;
         writeln!(out, "\ndecision     {}\nrecord       {}", answer.decision_id, checked.text())?;
         return Ok(());
     }
@@ -106,11 +108,7 @@ fn json_of(answer: ExplainValueAnswer, checked: &Checked) -> Value {
         "values": answer.values.into_iter().map(value).collect::<Vec<_>>(),
         "rule": answer.rule.map(|rule| json!({ "sources": rule.sources, "basis": rule.basis })),
         "authority": answer.authority,
-        "withheld": answer.withheld.map(|withheld| json!({
-            "rule": withheld.rule,
-            "legal_basis": withheld.legal_basis,
-            "article": withheld.article,
-        })),
+        "withheld": answer.withheld.map(withheld_json),
         "version": answer.version,
         "answer_time": moment(answer.answer_time),
         "valid_until": moment(answer.valid_until),

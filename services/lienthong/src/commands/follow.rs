@@ -10,14 +10,14 @@ use std::{
 use anyhow::{Context as _, Result};
 use contract::{
     identity::v1::{
-        FollowPersonsRequest, ListPersonChangesRequest, ListPersonsRequest, PersonChange,
-        UnfollowPersonsRequest, WatchPersonChangesRequest,
+        FollowPersonsRequest, FollowedAnswer, ListPersonChangesRequest, ListPersonsRequest,
+        PersonChange, UnfollowPersonsRequest, WatchPersonChangesRequest,
     },
     r#type::v1::{AccessBasis, ChangeKind},
 };
 use lienthong::{
     client::{Answered, Changes, Refused, Watching, moment},
-    pki::write_private,
+    pki::replace_private,
     process::{Runtime, ended},
 };
 use serde_json::json;
@@ -140,7 +140,7 @@ impl<W: Write> Following<'_, W> {
         if !add.is_empty() {
             let request = FollowPersonsRequest { basis, items, tokens: add, request_id: id() };
             match client.follow_persons(&request).await? {
-                Ok(answered) => self.named(answered.answer.followed)?,
+                Ok(answered) => self.named(&answered)?,
                 Err(refused) => return self.refused(&refused),
             }
         }
@@ -148,17 +148,24 @@ impl<W: Write> Following<'_, W> {
         if !remove.is_empty() {
             let request = UnfollowPersonsRequest { basis, items, tokens: remove, request_id: id() };
             match client.unfollow_persons(&request).await? {
-                Ok(answered) => self.named(answered.answer.followed)?,
+                Ok(answered) => self.named(&answered)?,
                 Err(refused) => return self.refused(&refused),
             }
         }
         Ok(())
     }
 
-    fn named(&mut self, followed: u64) -> Result<()> {
+    fn named(&mut self, answered: &Answered<FollowedAnswer>) -> Result<()> {
+        let checked = evidence::check(answered, self.connected, None)?;
+        let followed = answered.answer.followed;
         match self.format {
-            Format::Text => writeln!(self.out, "followed by name: {followed}")?,
-            Format::Json => writeln!(self.out, "{}", json!({ "followed": followed }))?,
+            Format::Text => {
+                writeln!(self.out, "followed by name: {followed}  record {}", checked.text())?;
+            }
+            Format::Json => {
+                let line = json!({ "followed": followed, "receipt": checked.json() });
+                writeln!(self.out, "{line}")?;
+            }
         }
         Ok(())
     }
@@ -219,8 +226,12 @@ impl<W: Write> Following<'_, W> {
             let end_reached = page.end_reached;
             self.told(page)?;
             if end_reached {
-                if self.format == Format::Text && self.cursor_file.is_none() {
-                    writeln!(self.out, "cursor    {}", self.cursor)?;
+                if self.cursor_file.is_none() {
+                    let cursor = &self.cursor;
+                    match self.format {
+                        Format::Text => writeln!(self.out, "cursor    {cursor}")?,
+                        Format::Json => writeln!(self.out, "{}", json!({ "cursor": cursor }))?,
+                    }
                 }
                 return Ok(());
             }
@@ -335,11 +346,7 @@ impl<W: Write> Following<'_, W> {
     fn moved(&mut self, cursor: String) -> Result<()> {
         self.out.flush()?;
         if let Some(file) = &self.cursor_file {
-            let new = file.with_extension("new");
-            let shown = file.display();
-            write_private(&new, format!("{cursor}\n").as_bytes())
-                .and_then(|()| Ok(fs::rename(&new, file)?))
-                .with_context(|| format!("cannot write `{shown}`"))?;
+            replace_private(file, format!("{cursor}\n").as_bytes())?;
         }
         self.cursor = cursor;
         Ok(())

@@ -14,14 +14,14 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub(super) use answer::{
     NO_MATCH, held_json, held_text, item as item_json, item_text, json as answer_json, outcome,
-    text as answer_text,
+    text as answer_text, withheld_json, withheld_text,
 };
 
 use super::{
     connection::{Connected, Connection},
     evidence::{self, Folder},
     output::{Ending, Output, refuse},
-    question::{Items, Question},
+    question::{Items, MinVersion, Question},
     values::Date,
 };
 
@@ -42,6 +42,8 @@ pub(crate) struct Arguments {
     /// What was true on this day: YYYY-MM-DD.
     #[arg(long, help_heading = "Request", value_name = "DATE")]
     valid_on: Option<Date>,
+    #[command(flatten)]
+    seen: MinVersion,
     #[command(flatten)]
     question: Question,
 }
@@ -128,7 +130,7 @@ fn sample<'a>(samples: &'a [Subject], wanted: &str) -> Result<&'a Subject, Endin
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { whom, items, known_at, valid_on, question, .. } = arguments;
+    let Arguments { whom, items, known_at, valid_on, seen, question, .. } = arguments;
     let as_of = (known_at.is_some() || valid_on.is_some()).then(|| AsOf {
         known_time: known_at.map(|moment| wire::timestamp(moment.0)),
         valid_date: valid_on.map(|date| date.0),
@@ -140,7 +142,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         items: items.ids,
         basis: Some(question.basis(&connected)?),
         request_id: question.request_id(),
-        min_version: question.min_version,
+        min_version: seen.min_version,
         as_of,
     };
     look_up(&connected, &request, question.folder()?, question.output, out).await

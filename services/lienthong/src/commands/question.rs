@@ -28,12 +28,17 @@ pub(super) struct Items {
     pub(super) ids: Vec<String>,
 }
 
-/// Version, id, ground, and what becomes of the answer.
+/// The version that an answer must have seen.
 #[derive(clap::Args)]
-pub(super) struct Question {
+pub(super) struct MinVersion {
     /// The answer must have seen at least this version of the register.
     #[arg(long, help_heading = "Request", value_name = "VERSION", default_value_t = 0)]
     pub(super) min_version: u64,
+}
+
+/// Id, ground, and what becomes of the answer.
+#[derive(clap::Args)]
+pub(super) struct Question {
     /// The caller's own id of the request; made up when not given.
     #[arg(long, help_heading = "Request", value_name = "ID")]
     request_id: Option<String>,

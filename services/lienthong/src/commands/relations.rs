@@ -16,9 +16,9 @@ use super::{
     connection::Connection,
     evidence::{self, Checked},
     ground::Ground,
-    lookup::{NO_MATCH, Whom, item_json, item_text, outcome},
+    lookup::{NO_MATCH, Whom, item_json, item_text, outcome, withheld_json, withheld_text},
     output::{Format, print as print_json, refuse},
-    question::Question,
+    question::{MinVersion, Question},
     values::Date,
 };
 
@@ -41,6 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long = "item", help_heading = "Request", value_name = "ID", value_delimiter = ',')]
     items: Vec<String>,
     #[command(flatten)]
+    seen: MinVersion,
+    #[command(flatten)]
     question: Question,
 }
 
@@ -48,7 +50,7 @@ type Told = Pages<ListRelationsAnswer, PersonRelation>;
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { whom, inverse, items, question, .. } = arguments;
+    let Arguments { whom, inverse, items, seen, question, .. } = arguments;
     let (subject, claims) = whom.of(&connected.subjects)?;
     let direction = if inverse { RelationDirection::Inverse } else { RelationDirection::Forward };
     let request = ListRelationsRequest {
@@ -58,16 +60,14 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         items,
         basis: Some(question.basis_of(Ground::task(PROCEDURE, LEGAL_BASIS), &connected)?),
         request_id: question.request_id(),
-        min_version: question.min_version,
+        min_version: seen.min_version,
     };
     let folder = question.folder()?;
     let told = match connected.client.list_relations(&request).await? {
         Ok(told) => told,
         Err(refused) => return refuse(&refused, question.output.format, out),
     };
-    let page = evidence::check(&told.page, &connected, folder)?;
-    let check = |part| evidence::check(part, &connected, None);
-    let parts: Vec<Checked> = told.parts.iter().map(check).collect::<Result<_>>()?;
+    let (page, parts) = evidence::check_all(&told, &connected, folder)?;
     match question.output.format {
         Format::Text => text(told, &parts, &page, out),
         Format::Json => print_json(&json_of(told, &parts, &page), out),
@@ -81,7 +81,7 @@ fn text(told: Told, parts: &[Checked], page: &Checked, out: &mut impl Write) -> 
         return Ok(());
     }
     if let Some(withheld) = &answer.withheld {
-        writeln!(out, "withheld by rule {}, {}", withheld.rule, withheld.article)?;
+        writeln!(out, "{}", withheld_text(withheld))?;
     } else if told.parts.is_empty() {
         writeln!(out, "Nobody of whom the caller may be told.")?;
     }
@@ -156,11 +156,7 @@ fn json_of(told: Told, parts: &[Checked], page: &Checked) -> Value {
         "outcome": outcome(answer.outcome()),
         "relations": relations.collect::<Vec<_>>(),
         "truncated": answer.truncated,
-        "withheld": answer.withheld.map(|withheld| json!({
-            "rule": withheld.rule,
-            "legal_basis": withheld.legal_basis,
-            "article": withheld.article,
-        })),
+        "withheld": answer.withheld.map(withheld_json),
         "version": answer.version,
         "number_replaced": answer.number_replaced,
         "answer_time": moment(answer.answer_time),

@@ -18,7 +18,7 @@ use super::{
     evidence::{self, Checked},
     ground::Ground,
     output::{Format, print as print_json, refuse},
-    question::Question,
+    question::{MinVersion, Question},
     values::Date,
 };
 
@@ -48,6 +48,8 @@ pub(crate) struct Arguments {
     commune: Option<String>,
     #[command(flatten)]
     birth: Birth,
+    #[command(flatten)]
+    seen: MinVersion,
     #[command(flatten)]
     question: Question,
 }
@@ -91,7 +93,7 @@ pub(super) fn task() -> Ground {
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { name, born, parent, commune, birth, question, .. } = arguments;
+    let Arguments { name, born, parent, commune, birth, seen, question, .. } = arguments;
     let further = FurtherFacts {
         sex: birth.sex(),
         native_province: birth.province(),
@@ -104,7 +106,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         further: Some(further),
         basis: Some(question.basis_of(task(), &connected)?),
         request_id: question.request_id(),
-        min_version: question.min_version,
+        min_version: seen.min_version,
     };
     let folder = question.folder()?;
     let answered = match connected.client.resolve_person(&request).await? {

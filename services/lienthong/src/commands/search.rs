@@ -11,7 +11,7 @@ use super::{
     connection::Connection,
     evidence::{self, Checked},
     output::{Format, print as print_json, refuse},
-    question::Question,
+    question::{MinVersion, Question},
     resolve::{Birth, CALLER, level, task},
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Arguments {
     /// Where to go on: the cursor that the page before ended with.
     #[arg(long, help_heading = "Request", default_value = "")]
     cursor: String,
+    #[command(flatten)]
+    seen: MinVersion,
     #[command(flatten)]
     question: Question,
 }
@@ -63,7 +65,8 @@ impl From<Level> for NameLevel {
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { name, level, born_from, born_to, birth, cursor, question, .. } = arguments;
+    let Arguments { name, level, born_from, born_to, birth, cursor, seen, question, .. } =
+        arguments;
     let request = SearchPersonsRequest {
         full_name: name,
         name_level: NameLevel::from(level).into(),
@@ -75,16 +78,14 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         request_id: question.request_id(),
         cursor,
         page_size: 0,
-        min_version: question.min_version,
+        min_version: seen.min_version,
     };
     let folder = question.folder()?;
     let found = match connected.client.search_persons(&request).await? {
         Ok(found) => found,
         Err(refused) => return refuse(&refused, question.output.format, out),
     };
-    let page = evidence::check(&found.page, &connected, folder)?;
-    let check = |person| evidence::check(person, &connected, None);
-    let persons: Vec<Checked> = found.persons.iter().map(check).collect::<Result<_>>()?;
+    let (page, persons) = evidence::check_all(&found, &connected, folder)?;
     match question.output.format {
         Format::Text => text(&found, &persons, &page, out),
         Format::Json => print_json(&json_of(&found, &persons, &page), out),
@@ -92,10 +93,10 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
 }
 
 fn text(found: &Found, persons: &[Checked], page: &Checked, out: &mut impl Write) -> Result<()> {
-    if found.persons.is_empty() {
+    if found.parts.is_empty() {
         writeln!(out, "Nobody whom the caller may see.")?;
     }
-    for (person, checked) in found.persons.iter().zip(persons) {
+    for (person, checked) in found.parts.iter().zip(persons) {
         let level = level(person.answer.name_level());
         writeln!(out, "{}  {level:<14}  record {}", person.answer.token, checked.text())?;
     }
@@ -112,7 +113,7 @@ fn text(found: &Found, persons: &[Checked], page: &Checked, out: &mut impl Write
 
 fn json_of(found: &Found, persons: &[Checked], page: &Checked) -> Value {
     let answer = &found.page.answer;
-    let persons = found.persons.iter().zip(persons).map(|(person, checked)| {
+    let persons = found.parts.iter().zip(persons).map(|(person, checked)| {
         json!({
             "token": person.answer.token,
             "name_level": level(person.answer.name_level()),

@@ -21,6 +21,23 @@ fn the_commands_are_well_formed() {
     Cli::command().debug_assert();
 }
 
+/// Only a question that is answered from the register can ask for a version of it.
+#[test]
+fn a_version_is_offered_where_it_is_sent() {
+    let offers = |names: &[&str]| {
+        let cli = Cli::command();
+        let mut command = &cli;
+        for name in names {
+            command = command.find_subcommand(name).unwrap();
+        }
+        command.get_arguments().any(|argument| argument.get_id() == "min_version")
+    };
+    for name in ["lookup", "verify", "explain", "resolve", "search", "relations", "household"] {
+        assert!(offers(&[name]), "{name}");
+    }
+    assert!(!offers(&["rotate-tokens"]) && !offers(&["conflicts", "show"]));
+}
+
 mod finding;
 mod following;
 mod relations_told;

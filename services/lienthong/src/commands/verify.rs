@@ -15,7 +15,7 @@ use super::{
     evidence::{self, Checked},
     lookup::Whom,
     output::{Format, print as print_json, refuse},
-    question::Question,
+    question::{MinVersion, Question},
     values::ItemValue,
 };
 
@@ -37,6 +37,8 @@ pub(crate) struct Arguments {
         required = true
     )]
     claims: Vec<Claim>,
+    #[command(flatten)]
+    seen: MinVersion,
     #[command(flatten)]
     question: Question,
 }
@@ -99,7 +101,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         claimed_values: arguments.claims.into_iter().map(claimed).collect(),
         basis: Some(question.basis(&connected)?),
         request_id: question.request_id(),
-        min_version: question.min_version,
+        min_version: arguments.seen.min_version,
     };
     let folder = question.folder()?;
     let format = question.output.format;

@@ -8,11 +8,10 @@ use contract::{
 };
 use futures::stream;
 use lienthong::client::{Client, Refused};
-use prost::Message as _;
 use store::Engine;
 use tests::{Options, World, on_both_engines, people};
 use tokio::sync::mpsc;
-use tonic::{Code, Status, Streaming};
+use tonic::Streaming;
 
 use super::{opening, query};
 use crate::why;
@@ -60,9 +59,7 @@ fn opened() -> LookupStreamRequest {
 /// The refusal in a response, which has nothing else.
 fn refusal(response: &LookupStreamResponse) -> Refused {
     assert!(response.answer.is_none() && response.receipt.is_none());
-    let status = tonic_types::pb::Status::decode(response.status.as_slice()).unwrap();
-    let details = response.status.clone().into();
-    Status::with_details(Code::from_i32(status.code), status.message, details).into()
+    Refused::from_status_bytes(&response.status).unwrap()
 }
 
 async fn every_faulty_field_of_an_opening_is_named_and_ends_the_stream(engine: Engine) {

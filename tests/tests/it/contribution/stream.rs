@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use contract::contribution::v1::{
-    StreamContributionsResponse, contribution_service_client::ContributionServiceClient,
+use contract::{
+    audit::v1::Receipt,
+    contribution::v1::{
+        StreamContributionsResponse, contribution_service_client::ContributionServiceClient,
+    },
 };
 use futures::stream;
 use tests::events::death;
 use tonic::Streaming;
-use tonic_types::StatusExt as _;
 
 use super::*;
 
@@ -21,7 +23,7 @@ on_both_engines!(
 
 const BIRTHS: usize = 60;
 
-type Told = BTreeMap<String, Result<ContributionReceipt, String>>;
+type Told = BTreeMap<String, Result<(ContributionReceipt, Receipt), String>>;
 
 /// Sends requests on one stream.
 async fn send(
@@ -32,16 +34,19 @@ async fn send(
     client.stream_contributions(stream::iter(requests)).await.unwrap().into_inner()
 }
 
-/// All that is told on a stream that ends well: by key, the receipt or the reason of the refusal.
+/// All that is told on a stream that ends well: by key, what was taken with its receipt, or the reason of the refusal.
 async fn told(mut responses: Streaming<StreamContributionsResponse>) -> Told {
     let mut told = Told::new();
     while let Some(response) = responses.message().await.unwrap() {
         let one = match response.answer {
             Some(answer) => {
-                assert!(response.receipt.is_some() && response.status.is_empty());
-                Ok(answer)
+                assert!(response.status.is_empty());
+                Ok((answer, response.receipt.unwrap()))
             }
-            None => Err(reason(&response.status)),
+            None => {
+                assert!(response.receipt.is_none());
+                Err(reason(&response.status))
+            }
         };
         assert!(told.insert(response.idempotency_key, one).is_none(), "one response each");
     }
@@ -49,9 +54,7 @@ async fn told(mut responses: Streaming<StreamContributionsResponse>) -> Told {
 }
 
 fn reason(status: &[u8]) -> String {
-    let status = tonic_types::pb::Status::decode(status).unwrap();
-    let status = tonic::Status::with_details(status.code.into(), "", status.encode_to_vec().into());
-    status.get_error_details().error_info().unwrap().reason.clone()
+    Refused::from_status_bytes(status).unwrap().reason
 }
 
 async fn i4_many_births_on_one_stream_are_one_person_each_however_often_they_are_sent(
@@ -63,7 +66,7 @@ async fn i4_many_births_on_one_stream_are_one_person_each_however_often_they_are
     let first = told(send(&whole, births.clone()).await).await;
     assert_eq!(first.len(), BIRTHS);
     let numbers: std::collections::BTreeSet<_> =
-        first.values().map(|told| told.clone().unwrap().personal_number).collect();
+        first.values().map(|told| told.clone().unwrap().0.personal_number).collect();
     assert_eq!(numbers.len(), BIRTHS);
     assert_eq!(whole.persons().await, persons + BIRTHS as u64);
     // Each is recorded by the register and by contribution.
@@ -71,10 +74,17 @@ async fn i4_many_births_on_one_stream_are_one_person_each_however_often_they_are
     // The same bytes, on another stream at once and by single calls, are the same contributions.
     let (again, single) =
         tokio::join!(async { told(send(&whole, births.clone()).await).await }, async {
-            submit(&whole.client("civil-status"), &births[7]).await.answer
+            submit(&whole.client("civil-status"), &births[7]).await
         },);
     assert!(again == first);
-    assert!(first[&births[7].idempotency_key] == Ok(single));
+    // Each with its own receipt, which proves the bytes that were sent on the stream.
+    for birth in &births {
+        let (answer, receipt) = first[&birth.idempotency_key].clone().unwrap();
+        let (answer, receipt) = (answer.encode_to_vec(), receipt.encode_to_vec());
+        let proven = Answered::<ContributionReceipt>::of(birth.encode_to_vec(), answer, &receipt);
+        proven.unwrap().verify(&whole.log).unwrap();
+    }
+    assert!(first[&births[7].idempotency_key] == Ok((single.answer, single.receipt)));
     assert_eq!(whole.persons().await, persons + BIRTHS as u64);
     whole.all.stop().await;
 }

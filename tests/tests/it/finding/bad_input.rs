@@ -150,6 +150,6 @@ async fn names_of_every_kind_are_names(engine: Engine) {
     }
     // In another script a name is searched by its spelling.
     let found = search::listed(&client, &search::of_name("ꨌꩌ ꨀꨯ", NameLevel::Spelling)).await;
-    assert_eq!(found.persons.len(), 1);
+    assert_eq!(found.parts.len(), 1);
     world.stop().await;
 }

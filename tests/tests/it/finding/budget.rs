@@ -71,7 +71,7 @@ async fn halving_a_range_of_years_ends_before_it_tells_one(engine: Engine) {
             ..search::of_name(NAME, NameLevel::Exact)
         };
         match client.search_persons(&request).await.unwrap() {
-            Ok(found) if found.persons.is_empty() => from = middle + 1,
+            Ok(found) if found.parts.is_empty() => from = middle + 1,
             Ok(_) => to = middle,
             Err(refused) => {
                 spent(&refused);

@@ -116,12 +116,12 @@ async fn i7_a_protected_person_is_in_no_search(engine: Engine) {
             .await;
     let client = world.client("insurance");
     let named = |name: &str| search::of_name(name, NameLevel::MarksFree);
-    assert_eq!(search::listed(&client, &named(NAME)).await.persons.len(), 1);
+    assert_eq!(search::listed(&client, &named(NAME)).await.parts.len(), 1);
     let mut seen = Vec::new();
     for name in [PROTECTED, ABSENT] {
         let (records, statements) = (world.records().await, world.statements());
         let found = search::listed(&client, &named(name)).await;
-        assert!(found.persons.is_empty() && found.page.answer.listed == 0);
+        assert!(found.parts.is_empty() && found.page.answer.listed == 0);
         assert!(!found.page.answer.truncated && found.page.answer.next_cursor.is_empty());
         let counts = (world.records().await - records, world.statements() - statements);
         seen.push((counts, found.page.answer_bytes.len()));
@@ -130,7 +130,7 @@ async fn i7_a_protected_person_is_in_no_search(engine: Engine) {
     assert_eq!(seen[0].0.0, 1);
     let basis = Some(basis("investigation-identification"));
     let request = SearchPersonsRequest { basis, ..named(NAME) };
-    assert_eq!(search::listed(&world.client("police"), &request).await.persons.len(), 2);
+    assert_eq!(search::listed(&world.client("police"), &request).await.parts.len(), 2);
     // Errors are said before anybody is looked for.
     let mut refusals = Vec::new();
     for name in [PROTECTED, ABSENT] {

@@ -18,7 +18,7 @@ on_both_engines!(
     i2_only_whoever_is_granted_it_may_search,
 );
 
-pub(super) fn of_name(name: &str, level: NameLevel) -> SearchPersonsRequest {
+pub(crate) fn of_name(name: &str, level: NameLevel) -> SearchPersonsRequest {
     SearchPersonsRequest {
         full_name: name.to_owned(),
         name_level: level.into(),
@@ -28,7 +28,7 @@ pub(super) fn of_name(name: &str, level: NameLevel) -> SearchPersonsRequest {
     }
 }
 
-pub(super) async fn listed(client: &Client, request: &SearchPersonsRequest) -> Found {
+pub(crate) async fn listed(client: &Client, request: &SearchPersonsRequest) -> Found {
     client.search_persons(request).await.unwrap().unwrap_or_else(|refused| panic!("{refused}"))
 }
 
@@ -40,7 +40,7 @@ async fn unlisted(client: &Client, request: &SearchPersonsRequest) -> Refused {
 }
 
 fn levels(found: &Found) -> Vec<NameLevel> {
-    let mut levels: Vec<_> = found.persons.iter().map(|p| p.answer.name_level()).collect();
+    let mut levels: Vec<_> = found.parts.iter().map(|p| p.answer.name_level()).collect();
     levels.sort_unstable();
     levels
 }
@@ -89,7 +89,7 @@ async fn years_sex_and_province_narrow_a_search(engine: Engine) {
         (of("04"), 0),
     ] {
         let found = listed(&client, &request).await;
-        assert_eq!(found.persons.len(), count, "{request:?}");
+        assert_eq!(found.parts.len(), count, "{request:?}");
         assert_eq!(found.page.answer.listed as usize, count);
         world.hands.step(time::Duration::HOUR);
     }
@@ -110,7 +110,7 @@ async fn i1_each_person_listed_is_a_record_and_a_search_has_an_end(engine: Engin
         assert_eq!(world.records().await - before, 21, "20 persons and the page");
         found.page.verify(&world.log).unwrap();
         let mut indices = BTreeSet::from([found.page.receipt.index]);
-        for person in &found.persons {
+        for person in &found.parts {
             person.verify(&world.log).unwrap();
             indices.insert(person.receipt.index);
             tokens.insert(person.answer.token.clone());
@@ -127,7 +127,7 @@ async fn i1_each_person_listed_is_a_record_and_a_search_has_an_end(engine: Engin
     let mut again = BTreeSet::new();
     loop {
         let found = listed(&client, &request).await;
-        again.extend(found.persons.iter().map(|person| person.answer.token.clone()));
+        again.extend(found.parts.iter().map(|person| person.answer.token.clone()));
         request.cursor = found.page.answer.next_cursor;
         if request.cursor.is_empty() {
             break;
@@ -146,7 +146,7 @@ async fn a_cursor_is_of_its_search_and_its_caller(engine: Engine) {
     let cursor = listed(&client, &first).await.page.answer.next_cursor;
     let on = SearchPersonsRequest { cursor: cursor.clone(), ..first.clone() };
     let found = listed(&client, &on).await;
-    assert_eq!((found.persons.len(), found.page.answer.next_cursor.as_str()), (1, ""));
+    assert_eq!((found.parts.len(), found.page.answer.next_cursor.as_str()), (1, ""));
     let (listed_so_far, rest) = cursor.split_once('.').unwrap();
     assert_eq!(listed_so_far, "2");
     for other in [

@@ -1,7 +1,9 @@
 //! Two persons in one contribution: they marry, or are divorced.
 
 use contract::{
-    contribution::v1::{Divorce, Marriage, divorce, life_event::Event as Life, marriage},
+    contribution::v1::{
+        Divorce, Marriage, SubmitContributionRequest, divorce, life_event::Event as Life, marriage,
+    },
     identity::v1::GetPersonRequest,
     r#type::v1::{AccessBasis, RelationKind, item_outcome, item_value},
 };
@@ -20,15 +22,52 @@ use super::{
 const MARRIED: &str = "life_event.marriage.registered_spouse";
 const DIVORCED: &str = "life_event.divorce.registered_spouse";
 
+/// What is sent of two persons.
+pub(super) struct Couple {
+    pub(super) from: Day,
+    pub(super) items: Vec<String>,
+    pub(super) request: SubmitContributionRequest,
+    /// The reasons for which the oracle refuses it, with where each is said.
+    pub(super) expected: Vec<(String, String)>,
+}
+
 impl<R: Running> Round<R> {
     /// Somebody marries somebody, or is divorced, mostly from whom it is married to.
     pub(super) async fn weds(&mut self, who: usize) {
-        let wedding = self.random.random_bool(0.6);
+        let (wedding, other) = self.couple(who, 0.6, 0.2);
+        let Couple { from, items, request, expected } = self.weds_whom(who, other, wedding);
+        let came = submit(&self.whole.contributes("civil-status"), &request).await;
+        match &came {
+            Ok(answered) => {
+                assert!(expected.is_empty(), "{who} and {other} on {from:?}: {expected:?}");
+                self.says_of_both(who, other, wedding, from, &request.idempotency_key);
+                let answer = answered.answer.clone();
+                self.taken(&[who, other], &answer);
+            }
+            Err(refused) => assert_eq!(refused.unmet, expected, "{who} and {other} on {from:?}"),
+        }
+        let client = "civil-status";
+        self.sent.push(Sent { who: vec![who, other], items, client, request, came: kept(came) });
+        for who in [who, other] {
+            self.compare(who, None, None).await;
+            self.compare_spouses(who).await;
+        }
+    }
+
+    /// Whether somebody marries, and the other of the two: when it is divorced, and now and then when it marries, whom it is
+    /// married to.
+    pub(super) fn couple(&mut self, who: usize, weddings: f64, again: f64) -> (bool, usize) {
+        let wedding = self.random.random_bool(weddings);
         let spouse = self.persons[who].married_to().first().map(|(place, _)| *place);
         let other = match spouse {
-            Some(place) if !wedding || self.random.random_bool(0.2) => place,
+            Some(place) if !wedding || self.random.random_bool(again) => place,
             _ => (who + self.random.random_range(1..PERSONS)) % PERSONS,
         };
+        (wedding, other)
+    }
+
+    /// Two persons marry, or are divorced, on a day that is drawn.
+    pub(super) fn weds_whom(&mut self, who: usize, other: usize, wedding: bool) -> Couple {
         let from = day(&mut self.random, self.persons[who].born.0 + 18, 2025, false);
         let key = format!("m-{}", self.sent.len());
         let (about, spouse) = (self.claims(who), party(self.claims(other)));
@@ -43,23 +82,8 @@ impl<R: Running> Round<R> {
         let mut expected = self.refuses(who, other, wedding, from, "");
         let place = if wedding { MARRIED } else { DIVORCED };
         expected.extend(self.refuses(other, who, wedding, from, place));
-        let came = submit(&self.whole.contributes("civil-status"), &request).await;
-        match &came {
-            Ok(answered) => {
-                assert!(expected.is_empty(), "{who} and {other} on {from:?}: {expected:?}");
-                self.says_of_both(who, other, wedding, from, &request.idempotency_key);
-                let answer = answered.answer.clone();
-                self.taken(&[who, other], &answer);
-            }
-            Err(refused) => assert_eq!(refused.unmet, expected, "{who} and {other} on {from:?}"),
-        }
-        let (items, client) = (vec!["marital_status", "family_relations"], "civil-status");
-        let items = items.into_iter().map(str::to_owned).collect();
-        self.sent.push(Sent { who: vec![who, other], items, client, request, came: kept(came) });
-        for who in [who, other] {
-            self.compare(who, None, None).await;
-            self.compare_spouses(who).await;
-        }
+        let items = ["marital_status", "family_relations"].map(str::to_owned).to_vec();
+        Couple { from, items, request, expected }
     }
 
     pub(super) fn says_of_both(

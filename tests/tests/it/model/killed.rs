@@ -10,6 +10,8 @@
 //! reason, outranked item or number that is another than the oracle's; a record that is not the fold of its assertions; a
 //! leaf that was shown and is not in the log. The seed is printed; `LIENTHONG_TEST_SEED=n` begins with that one.
 
+mod step;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -17,30 +19,30 @@ use std::{
 
 use contract::{
     contribution::v1::{
-        ContributionReceipt, Divorce, Marriage, StreamContributionsResponse,
-        SubmitContributionRequest, contribution_service_client::ContributionServiceClient, divorce,
-        life_event::Event as Life, marriage,
+        ContributionReceipt, StreamContributionsResponse, SubmitContributionRequest,
+        contribution_service_client::ContributionServiceClient,
     },
     identity::v1::{GetPersonRequest, LookupOutcome},
     r#type::v1::AccessBasis,
 };
 use futures::stream;
-use lienthong::client::Client;
+use lienthong::client::{Client, Refused};
 use prost::Message as _;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
 use server::config::Secret;
+use step::{Lock, STEPS, Step, stands_still};
 use store::{Engine, Sql, Store};
 use tests::{
-    events::{about, annulment, birth, ground, life, party, register_config},
+    events::{about, birth, ground, register_config},
     processes::{Fleet, Shape},
     whole::{LOADED_US, shows_civil_status},
 };
-use tonic_types::StatusExt as _;
 
 use super::{
-    Annulled, ITEMS, PERSONS, Round, Running, Sent,
-    drawn::{day, order, told, written},
+    ITEMS, PERSONS, Round, Running, Sent,
+    annulled::Annulment,
+    couple::Couple,
+    drawn::{order, told, written},
     oracle::{Day, Wish},
     people,
 };
@@ -48,45 +50,9 @@ use crate::kill::{Acknowledged, finish, log_holds};
 
 /// Contributions of a round, about.
 const BATCH: usize = 10;
-/// A number of its own among the locks of a database.
-const STOP: i64 = 1_911_005;
 /// The callers.
 const CALLERS: [(&str, &str, &str); 2] =
     [("civil-status", "Z01.DEMO.HOTICH", "ho-tich"), ("residence", "Z05.DEMO.CUTRU", "cu-tru")];
-
-/// Between which steps a process stands still.
-struct Step {
-    name: &'static str,
-    /// Whose database.
-    database: &'static str,
-    /// Before what it waits: the event of a trigger; none for the row that writers of the register take their turn at.
-    before: Option<&'static str>,
-}
-
-const STEPS: [Step; 6] = [
-    Step {
-        name: "before it is stored",
-        database: "contribution",
-        before: Some("INSERT ON submission"),
-    },
-    Step { name: "stored, and not applied", database: "identity", before: None },
-    Step {
-        name: "written, and not committed",
-        database: "identity",
-        before: Some("INSERT ON application"),
-    },
-    Step { name: "committed, and not recorded", database: "audit", before: Some("INSERT ON leaf") },
-    Step {
-        name: "applied, and not known to be",
-        database: "contribution",
-        before: Some("UPDATE OF outcome ON submission"),
-    },
-    Step {
-        name: "recorded, and the answer not kept",
-        database: "contribution",
-        before: Some("UPDATE OF answer ON submission"),
-    },
-];
 
 /// Who is killed.
 const VICTIMS: [&[&str]; 3] = [&["contribution"], &["identity"], &["contribution", "identity"]];
@@ -273,32 +239,14 @@ impl Round<Processes> {
     }
 
     fn weds_one(&mut self, who: usize, used: &BTreeSet<usize>) -> Option<Asked> {
-        let wedding = self.random.random_bool(0.7);
-        let spouse = self.persons[who].married_to().first().map(|(place, _)| *place);
-        let other = match spouse {
-            Some(place) if !wedding => place,
-            _ => (who + self.random.random_range(1..PERSONS)) % PERSONS,
-        };
+        let (wedding, other) = self.couple(who, 0.7, 0.0);
         let mut near = self.near(who);
         near.extend(self.near(other));
         if !near.is_disjoint(used) {
             return None;
         }
-        let from = day(&mut self.random, self.persons[who].born.0 + 18, 2025, false);
-        let key = format!("m-{}", self.sent.len());
-        let (about, spouse) = (self.claims(who), party(self.claims(other)));
-        let (procedure, event) = if wedding {
-            let spouse = Some(marriage::Spouse::RegisteredSpouse(spouse));
-            ("marriage-registration", Life::Marriage(Marriage { spouse }))
-        } else {
-            let spouse = Some(divorce::Spouse::RegisteredSpouse(spouse));
-            ("divorce-entry", Life::Divorce(Divorce { spouse }))
-        };
-        let request = life(&key, (procedure, "Z01.DEMO.HOTICH"), about, from, event);
-        let mut expected = self.refuses(who, other, wedding, from, "");
-        expected.extend(self.refuses(other, who, wedding, from, "the other"));
+        let Couple { from, items, request, expected } = self.weds_whom(who, other, wedding);
         let expected = expected.into_iter().map(|(reason, _)| reason).collect();
-        let items = ["marital_status", "family_relations"].map(str::to_owned).to_vec();
         let (who, effect) = (vec![who, other], Effect::Wed { wedding, from });
         Some(Asked { who, items, client: "civil-status", request, expected, effect })
     }
@@ -310,36 +258,9 @@ impl Round<Processes> {
         if !near.is_disjoint(used) {
             return None;
         }
-        let (who, items, client) = (earlier.who.clone(), earlier.items.clone(), earlier.client);
-        let key = earlier.request.idempotency_key.clone();
-        let counts = earlier.came.is_ok() && self.persons[who[0]].counts(&key, usize::MAX);
-        let by = format!("m-{}", self.sent.len());
-        let named: Vec<&str> = items.iter().map(String::as_str).collect();
-        let mut request = annulment(&by, "", key.trim_start_matches("key:"), &named);
-        request.basis.clone_from(&earlier.request.basis);
-        // What it brings back must not be a second spouse.
-        let living = |round: &Self| who.iter().map(|who| round.living_spouses(*who)).collect();
-        let before: Vec<usize> = living(self);
-        self.annul(&who, &key, &request.idempotency_key);
-        let after: Vec<usize> = living(self);
-        for who in &who {
-            self.persons[*who].annulled.pop();
-        }
-        let bigamy = after.iter().zip(before).any(|(after, before)| *after > 1 && *after > before);
-        let expected = match (counts, bigamy) {
-            (false, _) => vec!["NOTHING_TO_ANNUL".to_owned()],
-            // Of each of the two who would have one.
-            (true, true) => vec!["ALREADY_MARRIED".to_owned()],
-            (true, false) => Vec::new(),
-        };
+        let Annulment { who, items, client, key, request, refused } = self.annulment(place);
+        let expected = refused.into_iter().map(str::to_owned).collect();
         Some(Asked { who, items, client, request, expected, effect: Effect::Annulled { key } })
-    }
-
-    fn annul(&mut self, who: &[usize], key: &str, by: &str) {
-        for who in who {
-            let annulled = Annulled { key: key.to_owned(), by: by.to_owned(), place: self.said };
-            self.persons[*who].annulled.push(annulled);
-        }
     }
 
     /// Sends a batch, kills somebody where it stands still, and sends again what had no response until all have one.
@@ -484,7 +405,8 @@ impl Round<Processes> {
         };
         let register = identity::Service::register(&config).await.unwrap();
         let recomputed = register.recompute().await.unwrap();
-        assert_eq!((recomputed.different, recomputed.persons), (0, persons.unsigned_abs()));
+        assert_eq!((recomputed.different, recomputed.wrongly_keyed), (0, 0));
+        assert_eq!(recomputed.persons, persons.unsigned_abs());
         register.close().await;
     }
 
@@ -532,75 +454,10 @@ fn heard(response: StreamContributionsResponse) -> Option<Told> {
     if let Some(answer) = response.answer {
         return Some(Told::Taken(Box::new((answer, response.receipt.unwrap()))));
     }
-    let status = tonic_types::pb::Status::decode(response.status.as_slice()).unwrap();
-    let code = tonic::Code::from(status.code);
-    let status = tonic::Status::with_details(code, "", status.encode_to_vec().into());
-    let details = status.get_error_details();
-    let reason = &details.error_info().unwrap().reason;
-    if reason == "CONTRIBUTION_REJECTED" {
-        let unmet = &details.precondition_failure().unwrap().violations;
-        return Some(Told::Refused(unmet.iter().map(|unmet| unmet.r#type.clone()).collect()));
+    let refused = Refused::from_status_bytes(&response.status).unwrap();
+    if refused.reason == "CONTRIBUTION_REJECTED" {
+        return Some(Told::Refused(refused.unmet.into_iter().map(|(reason, _)| reason).collect()));
     }
-    let away = [tonic::Code::Unavailable, tonic::Code::DeadlineExceeded];
-    assert!(away.contains(&code), "{code:?} {reason}");
+    assert!(["Unavailable", "DeadlineExceeded"].contains(&refused.code.as_str()), "{refused:?}");
     None
-}
-
-/// Has a step of a service wait for the lock of [`Lock`], for as long as somebody has that.
-async fn stands_still(url: &str, step: &Step) {
-    let Some(before) = step.before else { return };
-    let database = Database::connect(url).await.unwrap();
-    let name = step.name.replace([' ', ','], "_");
-    // Others of the same step do not wait for each other.
-    let sql = format!(
-        "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-         PERFORM pg_advisory_xact_lock_shared({}); RETURN NEW; END $$; \
-         CREATE TRIGGER {name} BEFORE {before} FOR EACH ROW EXECUTE FUNCTION {name}()",
-        step.lock()
-    );
-    database.execute_unprepared(&sql).await.unwrap();
-    database.close().await.unwrap();
-}
-
-impl Step {
-    fn lock(&self) -> i64 {
-        let place = STEPS.iter().position(|step| step.name == self.name).unwrap();
-        STOP + place as i64
-    }
-}
-
-/// What a step waits for.
-struct Lock(DatabaseConnection);
-
-impl Lock {
-    async fn take(url: &str, step: &Step) -> Self {
-        let mut options = sea_orm::ConnectOptions::new(url);
-        options.max_connections(1).sqlx_logging(false);
-        let database = Database::connect(options).await.unwrap();
-        let sql = match step.before {
-            Some(_) => format!("BEGIN; SELECT pg_advisory_xact_lock({})", step.lock()),
-            None => "BEGIN; SELECT version FROM register WHERE id = 1 FOR UPDATE".to_owned(),
-        };
-        database.execute_unprepared(&sql).await.unwrap();
-        Self(database)
-    }
-
-    /// Waits until somebody waits for it.
-    async fn is_waited_for(&self) {
-        let waits = "SELECT COUNT(*) FROM pg_locks \
-                     WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
-        loop {
-            let waits = Statement::from_string(DbBackend::Postgres, waits);
-            let row = self.0.query_one_raw(waits).await.unwrap().unwrap();
-            if row.try_get_by::<i64, _>(0).unwrap() > 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
-
-    async fn release(self) {
-        self.0.execute_unprepared("COMMIT").await.unwrap();
-        self.0.close().await.unwrap();
-    }
 }

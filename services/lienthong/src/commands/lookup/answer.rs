@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::Result;
 use contract::{
     identity::v1::{GetPersonAnswer, LookupOutcome},
-    r#type::v1::{HeldValue, HeldValues, ItemOutcome, item_outcome::Outcome},
+    r#type::v1::{HeldValue, HeldValues, ItemOutcome, Withheld, item_outcome::Outcome},
 };
 use lienthong::client::moment;
 use serde_json::{Value, json};
@@ -87,11 +87,23 @@ fn lines(item: ItemOutcome) -> Vec<String> {
         Some(Outcome::Partial(held)) => values(held, ", in part"),
         Some(Outcome::NotHeld(_)) => vec!["not held".to_owned()],
         Some(Outcome::UnknownItem(_)) => vec!["there is no such item".to_owned()],
-        Some(Outcome::Withheld(withheld)) => {
-            vec![format!("withheld by rule {}, {}", withheld.rule, withheld.article)]
-        }
+        Some(Outcome::Withheld(withheld)) => vec![withheld_text(&withheld)],
         None => vec!["(of a kind that this version does not know)".to_owned()],
     }
+}
+
+/// By which rule something is withheld, as a person reads it.
+pub(in crate::commands) fn withheld_text(withheld: &Withheld) -> String {
+    format!("withheld by rule {}, {}", withheld.rule, withheld.article)
+}
+
+/// The same for programs.
+pub(in crate::commands) fn withheld_json(withheld: Withheld) -> Value {
+    json!({
+        "rule": withheld.rule,
+        "legal_basis": withheld.legal_basis,
+        "article": withheld.article,
+    })
 }
 
 fn values(held: HeldValues, note: &str) -> Vec<String> {

@@ -44,11 +44,18 @@ async fn what_changes_is_followed_from_the_command_line() {
     assert!(run(&follow).await.unwrap().is_empty());
     let token = change["token"].as_str().unwrap();
     let named = [&follow[..], &["--add", token]].concat();
-    assert_eq!(lines(&run(&named).await.unwrap())[0]["followed"], 1);
+    let followed = &lines(&run(&named).await.unwrap())[0];
+    assert_eq!((&followed["followed"], &followed["receipt"]["checked"]), (&1.into(), &true.into()));
     let again = ["follow", "--demo", file, "--item", "birth_full_name", "--once"];
     let again = [&again[..], &["--followed-only", "--cursor", begun.trim()]].concat();
     let text = run(&again).await.unwrap();
     assert!(text.contains(token) && text.contains("registered") && text.contains("cursor"));
+    // A program that keeps no file is told where to go on, too.
+    let told = lines(&run(&[&again[..], &["--format", "json"]].concat()).await.unwrap());
+    let next = told.last().unwrap()["cursor"].as_str().unwrap();
+    let next = ["follow", "--demo", file, "--item", "birth_full_name", "--once", "--cursor", next];
+    let told = lines(&run(&[&next[..], &["--format", "json"]].concat()).await.unwrap());
+    assert!(told.len() == 1 && told[0]["cursor"].is_string(), "{told:?}");
     // Who has no agreement to follow is told so.
     assert!(failed(run(&[&again[..], &["--as", "portal"]].concat()).await));
     demo.stop().await;

@@ -1,0 +1,68 @@
+//! Which responses carry personal data, and the answer that is in each.
+
+use contract::{
+    contribution::v1::{
+        ContributionReceipt, GetConflictAnswer, GetConflictResponse, HandOverConflictAnswer,
+        HandOverConflictResponse, IngestResponse, ListConflictsAnswer, ListConflictsResponse,
+        ListOutcomesAnswer, ListOutcomesResponse, ListQualityAnswer, ListQualityResponse,
+        SubmitContributionResponse, WithdrawContributionAnswer, WithdrawContributionResponse,
+    },
+    identity::v1::{
+        ExplainValueAnswer, ExplainValueResponse, FollowPersonsResponse, FollowedAnswer,
+        FoundPerson, GetHouseholdAnswer, GetHouseholdResponse, GetPersonAnswer, GetPersonResponse,
+        ListRelationsAnswer, ListRelationsResponse, ListedPerson, MemberOfHousehold, PersonChange,
+        PersonRelation, RecordedListedPerson, RecordedMember, RecordedPerson, RecordedPersonChange,
+        RecordedRelation, ResolvePersonAnswer, ResolvePersonResponse, RotateTokensAnswer,
+        RotateTokensResponse, SearchPersonsAnswer, SearchPersonsResponse, UnfollowPersonsResponse,
+        VerifyClaimsAnswer, VerifyClaimsResponse,
+    },
+    register::v1::{
+        ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
+        ListVisibleAnswer, ListVisibleResponse, RecordedChange,
+    },
+};
+use prost::Message;
+
+/// A response that carries personal data: `{ <answer> answer = 1; Receipt receipt = 2; }`.
+pub trait Proven {
+    /// The message in field 1.
+    type Answer: Message;
+}
+
+macro_rules! proven {
+    ($($response:ty => $answer:ty,)*) => {
+        $(impl Proven for $response {
+            type Answer = $answer;
+        })*
+    };
+}
+
+proven! {
+    GetPersonResponse => GetPersonAnswer,
+    VerifyClaimsResponse => VerifyClaimsAnswer,
+    ExplainValueResponse => ExplainValueAnswer,
+    ResolvePersonResponse => ResolvePersonAnswer,
+    SearchPersonsResponse => SearchPersonsAnswer,
+    RecordedPerson => FoundPerson,
+    ListRelationsResponse => ListRelationsAnswer,
+    RecordedRelation => PersonRelation,
+    GetHouseholdResponse => GetHouseholdAnswer,
+    RecordedMember => MemberOfHousehold,
+    RotateTokensResponse => RotateTokensAnswer,
+    ApplyResponse => ApplyAnswer,
+    GetDisagreementResponse => GetDisagreementAnswer,
+    ListVisibleResponse => ListVisibleAnswer,
+    WithdrawContributionResponse => WithdrawContributionAnswer,
+    ListOutcomesResponse => ListOutcomesAnswer,
+    ListConflictsResponse => ListConflictsAnswer,
+    GetConflictResponse => GetConflictAnswer,
+    HandOverConflictResponse => HandOverConflictAnswer,
+    ListQualityResponse => ListQualityAnswer,
+    IngestResponse => ContributionReceipt,
+    SubmitContributionResponse => ContributionReceipt,
+    RecordedChange => FollowedChange,
+    RecordedPersonChange => PersonChange,
+    RecordedListedPerson => ListedPerson,
+    FollowPersonsResponse => FollowedAnswer,
+    UnfollowPersonsResponse => FollowedAnswer,
+}
