@@ -27,3 +27,12 @@ pub(crate) const TOLD_APART: [&str; 3] = [CONTACTS, HOUSEHOLD, DOCUMENTS];
 pub fn holds_several(item: &str) -> bool {
     item == RELATIVES || TOLD_APART.contains(&item)
 }
+
+/// The date of birth (item 4).
+pub const BIRTH_DATE: &str = "date_of_birth";
+/// The sex (item 5).
+pub const SEX: &str = "sex";
+/// The native place (item 8).
+pub const NATIVE_PLACE: &str = "native_place";
+/// The place of permanent residence (item 16).
+pub const RESIDENCE: &str = "permanent_residence";
