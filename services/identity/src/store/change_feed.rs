@@ -7,7 +7,9 @@ use super::{
     RegisterStore,
     epoch::turn_of,
     feed::{Changes, change, whole},
-    field, only, record, stored,
+    field,
+    find::records,
+    only, stored,
 };
 use crate::{
     Error,
@@ -161,7 +163,7 @@ impl RegisterStore {
         values.push(stored(most as u64).into());
         let sql = if followed_by.is_some() { &FOLLOWED_PERSONS } else { &PERSONS };
         let rows = self.store.read(sql, values).await?;
-        rows.iter().map(|row| Ok(record(&field::<String>(row, 0)?)?)).collect()
+        records(&rows)
     }
 
     /// Adds tokens to a connection's list, all or none, and says how long it is then. They take the place of those that the same
