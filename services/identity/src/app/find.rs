@@ -1,7 +1,7 @@
 //! Finding persons whose number is not known: read, choose, charge. What comes out is not released yet: the gate records it
 //! first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use decide::DecisionTable;
 use model::{Name, NameLevel};
@@ -22,10 +22,10 @@ use crate::{
 const LISTED_MAX: u32 = 100;
 /// Records that one page looks at, at most: most of a name agree at every level.
 const LOOKED_AT_MAX: usize = 1000;
-/// What the register's key is used for; no two uses meet.
 /// What is charged to the budget of a name: for asking whether one person is so, and for a list of persons, which tells more.
 const RESOLVE_COSTS: u32 = 1;
 const SEARCH_COSTS: u32 = 4;
+/// What the register's key is used for; no two uses meet.
 const OF_NAMES: &str = "lienthong/tries-per-name/1";
 const OF_CURSORS: &str = "lienthong/search-cursor/1";
 
@@ -97,7 +97,8 @@ impl App {
         table: &DecisionTable,
     ) -> Result<Resolved, NoAnswer> {
         let store = self.ready(deadline, min_version, table).await?;
-        let budgets = self.budgets(&decision.connection, &known.name);
+        let connection = &decision.connection;
+        let budgets = self.budgets(connection, &known.name);
         self.not_spent(&store, &budgets).await?;
         // Before anything is read, so that of many guesses at the same time no more are answered than of one after the other.
         self.charge_finding(&budgets, 0, RESOLVE_COSTS).await?;
@@ -111,7 +112,7 @@ impl App {
         let mut token = None;
         if let Resolution::One(hit) = &resolution {
             let person = hit.person_id.as_str();
-            let mut tokens = self.tokens(&store, decision, &[person]).await?;
+            let mut tokens = self.tokens(&store, connection, &[person]).await.map_err(away)?;
             token = Some(tokens.remove(person).ok_or(NoAnswer::Away)?);
         } else {
             // The try was charged before; what others try meanwhile makes this one no other.
@@ -149,7 +150,7 @@ impl App {
             self.charge_finding(&budgets, u32::from(hits.is_empty()), SEARCH_COSTS).await?;
         }
         let persons: Vec<&str> = hits.iter().map(|hit| hit.person_id.as_str()).collect();
-        let mut tokens = self.tokens(&store, decision, &persons).await?;
+        let mut tokens = self.tokens(&store, connection, &persons).await.map_err(away)?;
         let named = |hit: Hit| {
             let token = tokens.remove(&hit.person_id).ok_or(NoAnswer::Away)?;
             Ok(Listed { hit, token })
@@ -179,12 +180,18 @@ impl App {
                 return Err(NoAnswer::Behind);
             }
         }
-        // Asked each time: another process may begin to give everybody others.
-        if !store.is_keyed().await.map_err(away)? {
-            tracing::warn!("persons are still being given the keys by which they are found");
-            return Err(NoAnswer::Away);
-        }
+        self.keyed(&store).await?;
         Ok(store)
+    }
+
+    /// Nobody is found, and nobody's relations are, until everybody has keys. Asked each time: another process may begin to give
+    /// everybody others.
+    pub(super) async fn keyed(&self, store: &RegisterStore) -> Result<(), NoAnswer> {
+        if store.is_keyed().await.map_err(away)? {
+            return Ok(());
+        }
+        tracing::warn!("persons are still being given the keys by which they are found");
+        Err(NoAnswer::Away)
     }
 
     /// At most so many of those who are wanted, after a person, and whether there are more.
@@ -212,18 +219,6 @@ impl App {
             }
         }
         Ok((hits, true))
-    }
-
-    async fn tokens(
-        &self,
-        store: &RegisterStore,
-        decision: &Decision,
-        persons: &[&str],
-    ) -> Result<HashMap<String, String>, NoAnswer> {
-        if persons.is_empty() {
-            return Ok(HashMap::new());
-        }
-        store.tokens(&decision.connection, persons, &self.entropy).await.map_err(away)
     }
 
     /// The budgets of a connection: of misses, which lookups share, and of persons of a name. The latter hides the name, so
@@ -300,6 +295,5 @@ impl App {
 }
 
 fn away(error: crate::Error) -> NoAnswer {
-    tracing::error!(kind = super::kind(&error), "persons could not be looked for");
-    NoAnswer::Away
+    NoAnswer::away(&error, "persons could not be looked for")
 }
