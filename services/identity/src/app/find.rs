@@ -101,7 +101,7 @@ impl App {
         let budgets = self.budgets(connection, &known.name);
         self.not_spent(&store, &budgets).await?;
         // Before anything is read, so that of many guesses at the same time no more are answered than of one after the other.
-        self.charge_finding(&budgets, 0, RESOLVE_COSTS).await?;
+        self.charge_finding(&budgets, RESOLVE_COSTS).await?;
         let records = store.candidates(known).await.map_err(away)?;
         let mut hidden = HashSet::new();
         if known.parent.is_some() && !sees_protected(table) {
@@ -115,12 +115,7 @@ impl App {
             let mut tokens = self.tokens(&store, connection, &[person]).await.map_err(away)?;
             token = Some(tokens.remove(person).ok_or(NoAnswer::Away)?);
         } else {
-            // The try was charged before; what others try meanwhile makes this one no other.
-            let (missed, max) = budgets.misses.clone();
-            let spent = self.charge(budgets.window_start_ms, missed, 1).await;
-            if spent.ok_or(NoAnswer::Away)? > max {
-                return Err(self.budget_spent());
-            }
+            self.charge_miss(&budgets).await?;
         }
         Ok(Resolved { resolution, token, at: self.clock.now() })
     }
@@ -140,14 +135,15 @@ impl App {
             Some(cursor) => self.position(&store, cursor, connection, wanted).await?,
             None => {
                 self.not_spent(&store, &budgets).await?;
+                // Whoever narrows a range again and again asks about persons of one name, whoever is found.
+                self.charge_finding(&budgets, SEARCH_COSTS).await?;
                 Position::default()
             }
         };
         let most = search.most.min(LISTED_MAX.saturating_sub(from.listed));
         let (hits, more) = self.hits(&store, wanted, &from.after, most as usize, table).await?;
-        if search.cursor.is_none() {
-            // Whoever narrows a range again and again asks about persons of one name, whoever is found.
-            self.charge_finding(&budgets, u32::from(hits.is_empty()), SEARCH_COSTS).await?;
+        if search.cursor.is_none() && hits.is_empty() {
+            self.charge_miss(&budgets).await?;
         }
         let persons: Vec<&str> = hits.iter().map(|hit| hit.person_id.as_str()).collect();
         let mut tokens = self.tokens(&store, connection, &persons).await.map_err(away)?;
@@ -244,20 +240,23 @@ impl App {
         if is_spent(misses) || is_spent(tries) { Err(self.budget_spent()) } else { Ok(()) }
     }
 
-    /// Charges both budgets at once, durably, before there is an answer. What was read is past: others may have spent the
-    /// rest at the same time.
-    async fn charge_finding(
-        &self,
-        budgets: &Budgets,
-        misses: u32,
-        tries: u32,
-    ) -> Result<(), NoAnswer> {
+    /// Charges the budget of the name, durably, before anything is read. What was read of both is past: others may have spent
+    /// the rest at the same time.
+    async fn charge_finding(&self, budgets: &Budgets, tries: u32) -> Result<(), NoAnswer> {
         let Budgets { window_start_ms, misses: (missed, missed_max), tries: (tried, tried_max) } =
             budgets;
-        let amounts = vec![(missed.clone(), misses), (tried.clone(), tries)];
+        let amounts = vec![(missed.clone(), 0), (tried.clone(), tries)];
         let spent = self.charge_all(*window_start_ms, amounts).await.ok_or(NoAnswer::Away)?;
         let mut ends = spent.iter().zip([missed_max, tried_max]);
         if ends.any(|(spent, max)| spent > max) { Err(self.budget_spent()) } else { Ok(()) }
+    }
+
+    /// Charges a miss, durably, before there is an answer. The try was charged before; what others try meanwhile makes this one
+    /// no other.
+    async fn charge_miss(&self, budgets: &Budgets) -> Result<(), NoAnswer> {
+        let (missed, max) = budgets.misses.clone();
+        let spent = self.charge(budgets.window_start_ms, missed, 1).await.ok_or(NoAnswer::Away)?;
+        if spent > max { Err(self.budget_spent()) } else { Ok(()) }
     }
 
     /// Where a search goes on: after so many persons, of whom the caller knows the last one by this token.

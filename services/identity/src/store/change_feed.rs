@@ -56,6 +56,23 @@ pub(super) const BETWEEN_OF_FOLLOWED: Sql = Sql {
                JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = $3) \
                ORDER BY c.version LIMIT $4",
 };
+// The same of many changes: of each person who is followed those of that person are read, and nobody else's.
+pub(super) const LONG_OF_FOLLOWED: Sql = Sql {
+    sqlite: BETWEEN_OF_FOLLOWED.sqlite,
+    postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
+               SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
+               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+               FROM (SELECT one.* FROM (SELECT DISTINCT t.person_id FROM \
+               (SELECT token FROM followed WHERE connection = $3 OFFSET 0) o CROSS JOIN LATERAL \
+               (SELECT person_id FROM token WHERE connection = $3 AND token = o.token OFFSET 0) t OFFSET 0) w \
+               CROSS JOIN LATERAL (SELECT * FROM change WHERE person_id = w.person_id \
+               AND version > $1 AND version <= $2 ORDER BY version LIMIT $4) one \
+               ORDER BY one.version LIMIT $4) c JOIN feed f ON f.id = 1 \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = c.person_id OFFSET 0) p \
+               ORDER BY c.version",
+};
+/// Of so many changes it is looked for each whether its person is followed.
+const LOOKED_AT_EACH_MAX: u64 = 5_000;
 pub(super) const PERSONS: Sql = Sql {
     sqlite: "SELECT record FROM person WHERE person_id > ? ORDER BY person_id LIMIT ?",
     postgres: "SELECT record FROM person WHERE person_id > $1 ORDER BY person_id LIMIT $2",
@@ -65,9 +82,10 @@ pub(super) const FOLLOWED_PERSONS: Sql = Sql {
     sqlite: "SELECT record FROM person WHERE person_id > ? AND person_id IN (SELECT t.person_id FROM followed o \
              JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = ?) \
              ORDER BY person_id LIMIT ?",
-    postgres: "SELECT p.record FROM (SELECT DISTINCT t.person_id FROM followed o \
-               JOIN token t ON t.connection = o.connection AND t.token = o.token \
-               WHERE t.person_id > $1 AND o.connection = $2 ORDER BY t.person_id LIMIT $3) f \
+    postgres: "SELECT p.record FROM (SELECT DISTINCT t.person_id FROM \
+               (SELECT token FROM followed WHERE connection = $2 OFFSET 0) o CROSS JOIN LATERAL \
+               (SELECT person_id FROM token WHERE connection = $2 AND token = o.token OFFSET 0) t \
+               WHERE t.person_id > $1 ORDER BY t.person_id LIMIT $3) f \
                CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = f.person_id OFFSET 0) p \
                ORDER BY f.person_id",
 };
@@ -146,7 +164,11 @@ impl RegisterStore {
         let mut values = vec![stored(after).into(), stored(last).into()];
         values.extend(followed_by.map(Into::into));
         values.push(stored(most as u64).into());
-        let sql = if followed_by.is_some() { &BETWEEN_OF_FOLLOWED } else { &BETWEEN };
+        let sql = match followed_by {
+            None => &BETWEEN,
+            Some(_) if last.saturating_sub(after) > LOOKED_AT_EACH_MAX => &LONG_OF_FOLLOWED,
+            Some(_) => &BETWEEN_OF_FOLLOWED,
+        };
         let rows = self.store.read(sql, values).await?;
         whole(rows.iter().map(change).collect::<Result<Vec<Change>, Error>>()?, &rows)
     }

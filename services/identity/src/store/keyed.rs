@@ -202,3 +202,7 @@ async fn rewrite(tx: &Transaction, ids: Value) -> Result<(), Error> {
     forget_relations(tx, persons.iter().map(|(record, _)| record.person_id.as_str())).await?;
     write_keys(tx, persons.iter().map(|(record, version)| (record, *version))).await
 }
+
+#[cfg(test)]
+#[path = "keyed_tests.rs"]
+mod tests;

@@ -22,7 +22,8 @@ const KEYS: Sql = Sql {
                SELECT item, value, person_id FROM jsonb_to_recordset($1::text::jsonb) \
                AS t (item text, value text, person_id text)",
 };
-// A number that another has replaced still leads to its bearer. Who is protected is not read for whoever may not know of it, and so
+// A number that another has replaced still leads to its bearer. The numbers of a person are in any part, and one index each is
+// asked for them. Who is protected is not read for whoever may not know of it, and so
 // takes nobody's place (I7).
 pub(super) const NAMING: Sql = Sql {
     sqlite: "SELECT i.person_id, k.value, p.record FROM identifier i \
@@ -30,13 +31,14 @@ pub(super) const NAMING: Sql = Sql {
              JOIN person p ON p.person_id = k.person_id \
              WHERE i.state = 'active' AND i.person_id IN (SELECT value FROM json_each(?2)) \
              AND (NOT p.protected OR ?3) ORDER BY i.person_id, k.person_id, k.value LIMIT 501",
-    postgres: "SELECT i.person_id, k.value, p.record FROM identifier i \
-               JOIN relation_key k ON k.item = $1 AND k.value = i.value \
+    postgres: "SELECT i.person_id, i.value, p.record FROM (SELECT person_id, value FROM identifier \
+               WHERE state = 'active' \
+               AND person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb))) OFFSET 0) i \
+               CROSS JOIN LATERAL \
+               (SELECT person_id FROM relation_key WHERE item = $1 AND value = i.value OFFSET 0) k \
                CROSS JOIN LATERAL \
                (SELECT protected, record FROM person WHERE person_id = k.person_id OFFSET 0) p \
-               WHERE i.state = 'active' \
-               AND i.person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb))) \
-               AND (NOT p.protected OR $3) ORDER BY i.person_id, k.person_id, k.value LIMIT 501",
+               WHERE NOT p.protected OR $3 ORDER BY i.person_id, k.person_id, i.value LIMIT 501",
 };
 /// The rows of [`NAMING`], at most.
 pub(crate) const NAMING_MAX: usize = 501;

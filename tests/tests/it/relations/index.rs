@@ -1,7 +1,7 @@
 //! Who names whom is kept with the fold (I5), and given to whoever has none.
 
 use contract::{
-    identity::v1::{ListRelationsRequest, RelationDirection as Direction},
+    identity::v1::{GetHouseholdRequest, ListRelationsRequest, RelationDirection as Direction},
     r#type::v1::item_value,
 };
 use model::Value;
@@ -13,11 +13,12 @@ use tests::{
     whole::{LOADED_US, Prepared},
 };
 
-use super::{BOTH_WAYS, Kin, MOTHER, related, told, world_of};
+use super::{BOTH_WAYS, Kin, MOTHER, related, told, untold, world_of};
 
 on_both_engines!(
     i5_a_number_that_is_replaced_still_leads_to_who_is_named,
     whoever_has_no_keys_of_relations_is_given_some,
+    i2_who_is_allowed_nothing_is_told_so_also_while_keys_are_given,
 );
 
 /// The mother's sex is corrected, so that she gets another number; her child's record names the one before.
@@ -91,6 +92,37 @@ async fn whoever_has_no_keys_of_relations_is_given_some(engine: Engine) {
             }
             tokio::task::yield_now().await;
         }
+    }
+    world.stop().await;
+}
+
+/// The table is asked before the register, and what it refuses is recorded (I1).
+async fn i2_who_is_allowed_nothing_is_told_so_also_while_keys_are_given(engine: Engine) {
+    let mut world = world_of(engine, &[MOTHER]).await;
+    world.stop_identity().await;
+    // A newer process gives others; this one waits.
+    let newer = &["UPDATE search SET form = -99, version = 0"];
+    behind_its_back(world.register_database(), identity::migrations(), newer).await;
+    world.start_identity().await;
+    let client = world.client("insurance");
+    for (procedure, reason, records) in [
+        (BOTH_WAYS, "REGISTER_UNAVAILABLE", 0),
+        ("child-health-insurance-card", "NOTHING_ALLOWED", 1),
+    ] {
+        let before = world.records().await;
+        for direction in [Direction::Forward, Direction::Inverse] {
+            let refused = untold(&client, &related(&MOTHER, direction, procedure)).await;
+            assert_eq!(refused.reason, reason);
+        }
+        let household = GetHouseholdRequest {
+            subject: tests::people::by_number(MOTHER.number().as_str()),
+            claims: MOTHER.claims(),
+            basis: Some(tests::people::basis(procedure)),
+            ..GetHouseholdRequest::default()
+        };
+        let refused = client.get_household(&household).await.unwrap().err().unwrap();
+        assert_eq!(refused.reason, reason);
+        assert_eq!(world.records().await, before + 3 * records);
     }
     world.stop().await;
 }
