@@ -104,18 +104,20 @@ impl Shared {
         }
     }
 
-    /// A question that ended before there was an answer; what the policy or the budget refused is recorded.
+    /// A question that ended before there was an answer; what the policy or the budget refused is recorded. Where claims are
+    /// missing depends on the method.
     pub(crate) async fn no_answer(
         &self,
         deadline: Deadline,
         access: &Access<'_>,
+        claims: &str,
         decision: &Decision,
         reason: NoAnswer,
     ) -> Status {
         match reason {
             NoAnswer::ClaimsMissing => {
                 let mut faults = Faults::default();
-                subject::claims_missing("claims", &mut faults);
+                subject::claims_missing(claims, &mut faults);
                 faults.finish().err().unwrap_or_else(|| refuse(ErrorReason::Internal))
             }
             NoAnswer::NothingAllowed => {

@@ -19,7 +19,7 @@ use std::{
 
 pub(crate) use apply::NotApplied;
 use change_feed::Following;
-pub(crate) use change_feed::{NotListed, PersonNews, Persons, Wanted};
+pub(crate) use change_feed::{NotFollowed, PersonNews, Persons, Wanted};
 use coalesce::{Coalescer, Gone};
 pub(crate) use feed::{Heard, News, NoNews, Place};
 pub(crate) use find::{Listed, Page, Resolved, Search};

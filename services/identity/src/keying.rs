@@ -20,7 +20,9 @@ pub(crate) async fn give_keys(store: RegisterStore, keyed: bool) {
     loop {
         let wait = match store.give_keys().await {
             Ok(persons) => {
-                tracing::info!(persons, "given keys, by which persons are found");
+                if persons > 0 {
+                    tracing::info!(persons, "given keys, by which persons are found");
+                }
                 LOOK
             }
             Err(error) => {

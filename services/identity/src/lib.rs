@@ -9,13 +9,13 @@
 //! | module | job |
 //! |---|---|
 //! | `api` | the gRPC services: messages to domain types and back, and the gate |
-//! | `app` | the use cases: look up, apply, tell what changed |
+//! | `app` | the use cases: look up, find, tell relations and what changed, apply, begin epochs of tokens |
 //! | `client` | policy and audit |
-//! | `domain` | claims, facts and items of a lookup; checks of a contribution; what a follower hears; who is related |
+//! | `domain` | claims, facts and items of a lookup; who is found; checks of a contribution; what a follower hears; who is related |
 //! | `folding` | every record by the rules of authority of today |
 //! | `keying` | keys of every record, by which persons and relations are found |
 //! | `retention` | old changes taken away |
-//! | `store` | the register, its feed and tokens, the guessing budget, loading a population |
+//! | `store` | the register, its keys, feed and tokens, the guessing budget, loading a population |
 //! | `tide` | how far the register has come, for streams that wait for more |
 //!
 //! What holds here: nothing is read for a caller whose table allows nothing (I2); every requested item has
@@ -118,9 +118,9 @@ pub enum Error {
     /// A stored record does not have the form it was written in.
     #[error("a stored record cannot be read")]
     Record(#[from] serde_json::Error),
-    /// The key of the budgets by name is not one.
-    #[error("the stored key of the budgets by name is not of 32 bytes")]
-    MalformedSecret,
+    /// The register's own key is not one.
+    #[error("the register's own key is not of 32 bytes")]
+    MalformedKey,
     /// The register was made for the other kind of persons.
     #[error("the register was made with `synthetic = {0}`")]
     OtherSide(bool),
@@ -195,6 +195,22 @@ pub fn authority(config: &Config) -> Result<model::Authority, Error> {
     Ok(model::Authority::parse(&text)?)
 }
 
+/// The keys of `[identity]` whose values the service does not start with, and what they must be.
+#[must_use]
+pub fn faults(config: &Config) -> Vec<(&'static str, String)> {
+    // A window of no length would be no budget at all (I9).
+    let limits = [
+        ("misses_window_seconds", config.misses_window_seconds),
+        ("misses_max", config.misses_max),
+        ("comparisons_max", config.comparisons_max),
+        ("tries_per_name_max", config.tries_per_name_max),
+        ("feed_retention_days", config.feed_retention_days),
+        ("followed_max", config.followed_max),
+    ];
+    let zero = limits.into_iter().filter(|(_, limit)| *limit == 0);
+    zero.map(|(key, _)| (key, "must be at least 1".to_owned())).collect()
+}
+
 /// The schema of the register.
 #[must_use]
 pub fn migrations() -> &'static [Migration] {
@@ -221,18 +237,8 @@ impl Service {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, Error> {
-        // A window of no length would be no budget at all (I9).
-        for (key, value) in [
-            ("misses_window_seconds", config.misses_window_seconds),
-            ("misses_max", config.misses_max),
-            ("comparisons_max", config.comparisons_max),
-            ("tries_per_name_max", config.tries_per_name_max),
-            ("feed_retention_days", config.feed_retention_days),
-            ("followed_max", config.followed_max),
-        ] {
-            if value == 0 {
-                return Err(Error::Zero(key));
-            }
+        if let Some((key, _)) = faults(config).first() {
+            return Err(Error::Zero(key));
         }
         let store = Self::register(config).await?;
         let path = config.log_key_file.clone();
@@ -245,7 +251,7 @@ impl Service {
             tries_per_name_max: config.tries_per_name_max,
             window: Duration::from_secs(config.misses_window_seconds.into()),
         };
-        let secret = store.search_secret(&entropy).await?;
+        let secret = store.own_key(&entropy).await?;
         let app = app::App::start(store.clone(), budget, config, clock, entropy, secret);
         let (app, lists) = (Arc::new(app), model::CodeLists::shipped()?);
         let trust_domain = own.trust_domain.clone();

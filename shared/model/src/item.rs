@@ -7,10 +7,14 @@ pub const NAME: &str = "birth_full_name";
 pub const BORN: &str = "date_of_birth";
 /// The sex (item 5).
 pub const SEX: &str = "sex";
+/// The native place (item 8).
+pub const NATIVE_PLACE: &str = "native_place";
 /// Documents issued to the person (item 14).
 pub const DOCUMENTS: &str = "id_document_validity";
 /// Parents, spouses, children and representatives (item 15).
 pub const RELATIVES: &str = "family_relations";
+/// The place of permanent residence (item 16).
+pub const RESIDENCE: &str = "permanent_residence";
 /// Number of the residence file (item 20).
 pub const RESIDENCE_FILE: &str = "residence_file_number";
 /// What the person is to the head of its household (item 22).

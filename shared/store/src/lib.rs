@@ -55,9 +55,12 @@ pub enum Error {
     /// kept out of this message; [`Error::driver_kind`] says what may be logged.
     #[error("the database refused or is away")]
     Database(#[from] DbErr),
-    /// The URL names an engine this build does not open, or the engine has no COPY.
+    /// The URL names an engine this build does not open.
     #[error("database URL must start with `sqlite://` or `postgres://`")]
     UnsupportedEngine,
+    /// The engine has no COPY.
+    #[error("this engine has no COPY; PostgreSQL has")]
+    NoCopy,
     /// Another process holds the database.
     #[error("another process has this database open")]
     Locked,

@@ -22,6 +22,8 @@ pub struct Migration {
 /// Several replicas may start at once; on PostgreSQL one of them migrates and the others wait. SQLite has
 /// one process by its lock file.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1911)";
+/// A step over a large table takes as long as it takes. Whoever waits for the lock is bounded as before.
+const UNBOUNDED: &str = "SET LOCAL statement_timeout = 0";
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version \
      (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";
 const HAS_TABLE: Sql = Sql {
@@ -43,6 +45,7 @@ pub(crate) async fn run(
     let tx = writer.begin_with_options(engine.transaction_options()).await?;
     if engine == Engine::Postgres {
         tx.execute_unprepared(LOCK).await?;
+        tx.execute_unprepared(UNBOUNDED).await?;
     }
     tx.execute_unprepared(TABLE).await?;
     let found = ours(&applied(engine, &tx).await?, migrations)?;

@@ -189,3 +189,20 @@ async fn a_write_that_goes_on_after_a_failed_statement_is_not_acknowledged_witho
         add(&store, 2).await.unwrap();
     }
 }
+
+/// Every other statement ends after a time.
+#[tokio::test]
+async fn a_migration_takes_as_long_as_it_takes() {
+    static BOUND: &[Migration] = &[Migration {
+        version: 1,
+        name: "bound",
+        sqlite: "",
+        postgres: "CREATE TABLE bound AS SELECT current_setting('statement_timeout') AS bound",
+    }];
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let store = Store::open(database.url(), BOUND).await.unwrap();
+    let bound = Sql::same("SELECT bound, current_setting('statement_timeout') FROM bound");
+    let row = &store.read(&bound, Vec::new()).await.unwrap()[0];
+    let bounds: (String, String) = (row.try_get_by(0).unwrap(), row.try_get_by(1).unwrap());
+    assert_eq!(bounds, ("0".to_owned(), "30s".to_owned()));
+}

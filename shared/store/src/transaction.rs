@@ -137,10 +137,10 @@ impl Transaction {
     /// `note (id, text)`. PostgreSQL alone has it.
     ///
     /// # Errors
-    /// [`Error::Database`]; [`Error::Late`]; [`Error::UnsupportedEngine`].
+    /// [`Error::Database`]; [`Error::Late`]; [`Error::NoCopy`].
     pub async fn copy(&self, into: &'static str, rows: &Rows) -> Result<u64, Error> {
         let left = self.left()?;
-        let Inner::Postgres(inner) = &self.inner else { return Err(Error::UnsupportedEngine) };
+        let Inner::Postgres(inner) = &self.inner else { return Err(Error::NoCopy) };
         self.statements.count();
         let mut inner = inner.lock().await;
         let limit = inner.limit(left, self.bounds.statement).await;

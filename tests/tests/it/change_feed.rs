@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::{
     identity::v1::{
         FollowPersonsRequest, GetPersonRequest, ListPersonChangesRequest, ListPersonsRequest,
-        LookupOutcome, PersonChange, UnfollowPersonsRequest,
+        LookupOutcome, PersonChange, RotateTokensRequest, UnfollowPersonsRequest,
     },
     r#type::v1::{AccessBasis, ChangeKind},
 };
@@ -27,6 +27,7 @@ on_both_engines!(
     i1_each_change_is_recorded_before_it_is_sent_and_holds_no_value,
     i7_whether_a_hidden_person_or_nobody_came_cannot_be_told,
     i7_a_token_that_is_not_the_callers_own_is_followed_like_any_other,
+    who_is_followed_stays_followed_when_tokens_are_rotated,
     i2_who_has_no_agreement_to_follow_is_told_nothing,
     a_cursor_is_its_callers_alone_and_outlives_the_process,
     a_list_and_the_changes_after_it_are_what_is_there,
@@ -299,6 +300,60 @@ async fn i7_a_token_that_is_not_the_callers_own_is_followed_like_any_other(engin
     assert_eq!(heard.iter().map(|change| &change.token).collect::<Vec<_>>(), [&own[1]]);
     let list = client.list_persons(&request_list()).await.unwrap().unwrap();
     assert_eq!(list.persons.iter().map(|p| &p.answer.token).collect::<Vec<_>>(), [&own[1]]);
+    world.stop().await;
+}
+
+/// A person has a token in each epoch; by whichever of them it is followed or taken off the list, it is that person.
+async fn who_is_followed_stays_followed_when_tokens_are_rotated(engine: Engine) {
+    let world = World::with(engine, Options { followed_max: 2, ..Options::default() }).await;
+    let client = world.client("insurance");
+    let start = now(&client).await;
+    world.add(newcomers(0..2)).await;
+    let heard = async || all_after(&client, after(&start, 0)).await.0;
+    let first: Vec<String> = heard().await.into_iter().map(|change| change.token).collect();
+    assert_eq!(follow(&client, &first[..1]).await, 1);
+    let rotation = RotateTokensRequest {
+        idempotency_key: "r-1".to_owned(),
+        basis: Some(basis(UPKEEP)),
+        end_earlier_at_once: false,
+        request_id: "rotation-1".to_owned(),
+    };
+    client.rotate_tokens(&rotation).await.unwrap().unwrap();
+    let second: Vec<String> = heard().await.into_iter().map(|change| change.token).collect();
+    assert!(second.iter().all(|token| !first.contains(token)));
+    let told = async || {
+        let only = ListPersonChangesRequest { followed_only: true, ..after(&start, 0) };
+        let list = ListPersonsRequest {
+            basis: Some(basis(UPKEEP)),
+            items: items(&ITEMS),
+            followed_only: true,
+            ..ListPersonsRequest::default()
+        };
+        let (heard, _) = all_after(&client, only).await;
+        let list = client.list_persons(&list).await.unwrap().unwrap().persons;
+        let heard: Vec<String> = heard.into_iter().map(|change| change.token).collect();
+        assert_eq!(heard, list.into_iter().map(|one| one.answer.token).collect::<Vec<_>>());
+        heard
+    };
+    // It is still followed, and named by its token of now; once, also where it is followed by both.
+    assert_eq!(told().await, second[..1]);
+    assert_eq!(follow(&client, &second[..1]).await, 1, "it is one person");
+    assert_eq!(told().await, second[..1]);
+    assert_eq!(follow(&client, &[first[0].clone(), second[0].clone()]).await, 2);
+    assert_eq!(told().await, second[..1]);
+    let unfollow = async |tokens: &[String]| {
+        let FollowPersonsRequest { basis, items, tokens, request_id } = followed(tokens);
+        let request = UnfollowPersonsRequest { basis, items, tokens, request_id };
+        client.unfollow_persons(&request).await.unwrap().unwrap().answer.followed
+    };
+    assert_eq!(unfollow(&second[1..]).await, 2, "somebody else");
+    assert_eq!(unfollow(&second[..1]).await, 0, "followed by the token of before, too");
+    assert!(told().await.is_empty());
+    // The other way round, beside a token of nobody.
+    let nobodys = "0123456789abcdef0123456789abcdef".to_owned();
+    assert_eq!(follow(&client, &[second[1].clone(), nobodys.clone()]).await, 2);
+    assert_eq!(unfollow(&first[1..]).await, 1);
+    assert_eq!(unfollow(&[nobodys]).await, 0);
     world.stop().await;
 }
 

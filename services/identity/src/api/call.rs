@@ -8,12 +8,15 @@ use tonic::Status;
 use wire::policy::{Act, Decision, Denial};
 
 use super::Shared;
-use crate::app::NoAnswer;
+use crate::app::{NoAnswer, NoNews};
+
+/// Where a request of one person has its claims.
+pub(super) const CLAIMS: &str = "claims";
 
 /// One call under way.
 pub(super) struct Call<'a> {
     pub(super) shared: &'a Shared,
-    deadline: Deadline,
+    pub(super) deadline: Deadline,
     access: Access<'a>,
 }
 
@@ -34,8 +37,19 @@ impl<'a> Call<'a> {
         basis: &AccessBasis,
         items: &[String],
     ) -> Result<Decision, Status> {
-        let (policy, caller) = (&self.shared.clients.policy, self.access.caller);
-        let decided = policy.decide(self.deadline, caller, act, basis, items).await;
+        self.decided_for(self.access.caller, act, basis, items).await
+    }
+
+    /// The decision about somebody else, for whom the caller asks.
+    pub(super) async fn decided_for(
+        &self,
+        whom: &Caller,
+        act: Act,
+        basis: &AccessBasis,
+        items: &[String],
+    ) -> Result<Decision, Status> {
+        let policy = &self.shared.clients.policy;
+        let decided = policy.decide(self.deadline, whom, act, basis, items).await;
         decided.map_err(|error| error.refusal(self.deadline))
     }
 
@@ -61,7 +75,21 @@ impl<'a> Call<'a> {
     }
 
     pub(super) async fn no_answer(&self, decision: &Decision, reason: NoAnswer) -> Status {
-        self.shared.no_answer(self.deadline, &self.access, decision, reason).await
+        self.no_answer_to(CLAIMS, decision, reason).await
+    }
+
+    /// The same, of a request that has its claims elsewhere.
+    pub(super) async fn no_answer_to(
+        &self,
+        claims: &str,
+        decision: &Decision,
+        reason: NoAnswer,
+    ) -> Status {
+        self.shared.no_answer(self.deadline, &self.access, claims, decision, reason).await
+    }
+
+    pub(super) async fn no_news(&self, decision: &Decision, reason: NoNews) -> Status {
+        self.shared.no_news(self.deadline, &self.access, decision, reason).await
     }
 
     /// An answer whose record stands.

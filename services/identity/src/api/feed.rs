@@ -8,10 +8,10 @@ use contract::{
     r#type::v1::{AccessBasis, ErrorReason},
 };
 use disclosure::{
-    Access, Answer, Disclosed, Exact, Released, register::v1::feed_service_server::FeedService,
+    Answer, Disclosed, Exact, Released, register::v1::feed_service_server::FeedService,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use server::{Caller, Deadline, caller::Kind, context, error::refuse};
+use server::{Caller, caller::Kind, context, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{
     Fault, Faults, basis,
@@ -19,8 +19,8 @@ use wire::{
     record, timestamp_us,
 };
 
-use super::{Shared, change_feed};
-use crate::app::{Heard, News, NoNews, Place};
+use super::{Shared, call::Call, change_feed};
+use crate::app::{Heard, News, Place};
 
 const LIST_CHANGES: &str = "/lienthong.register.v1.FeedService/ListChanges";
 const PAGE_MAX: u16 = 1000;
@@ -40,9 +40,8 @@ impl FeedService for Feed {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let asked = checked(exact.message(), &self.0.trust_domain)?;
-        let access = Access { method: LIST_CHANGES, caller: &caller, request: exact.bytes() };
-        let call = Call { shared: &self.0, deadline, access };
-        Ok(Response::new(call.page(&asked).await?))
+        let call = Call::new(&self.0, &caller, deadline, LIST_CHANGES, exact.bytes());
+        Ok(Response::new(page(&call, &asked).await?))
     }
 }
 
@@ -80,65 +79,40 @@ fn checked<'a>(request: &'a ListChangesRequest, trust_domain: &str) -> Result<As
     Ok(Asked { follower, basis, items: &request.items, after, most })
 }
 
-/// One call under way.
-struct Call<'a> {
-    shared: &'a Shared,
-    deadline: Deadline,
-    access: Access<'a>,
+/// Decide, read, record each change; only then is there anything to release.
+async fn page(call: &Call<'_>, asked: &Asked<'_>) -> Result<Released<ListChangesResponse>, Status> {
+    let Asked { follower, basis, items, after, most } = asked;
+    let decision = call.decided_for(follower, Act::Follow, basis, items).await?;
+    let table = call.table(&decision).await?;
+    let app = &call.shared.app;
+    let news = app.news(call.deadline, after.clone(), *most, &decision, table).await;
+    let News { heard, seen, end_reached } = match news {
+        Ok(news) => news,
+        Err(reason) => return Err(call.no_news(&decision, reason).await),
+    };
+    let changes = heard.into_iter().map(|(heard, token)| told(call, &decision, heard, token));
+    let changes = stream::iter(changes).buffered(TOLD_AT_ONCE).try_collect().await?;
+    let seen_at = (seen.version > 0).then(|| timestamp_us(seen.known_at_us));
+    Ok(Released::page(changes, seen.to_string(), end_reached, seen_at))
 }
 
-impl Call<'_> {
-    /// Decide, read, record each change; only then is there anything to release.
-    async fn page(&self, asked: &Asked<'_>) -> Result<Released<ListChangesResponse>, Status> {
-        let Asked { follower, basis, items, after, most } = asked;
-        let (policy, deadline) = (&self.shared.clients.policy, self.deadline);
-        let decided = policy.decide(deadline, follower, Act::Follow, basis, items).await;
-        let decision = decided.map_err(|error| error.refusal(deadline))?;
-        let table = match &decision.verdict {
-            Ok(table) => table,
-            Err(denial) => {
-                let (shared, access) = (self.shared, &self.access);
-                return Err(shared.refuse(deadline, access, &decision, denial, &[]).await);
-            }
-        };
-        let news = self.shared.app.news(deadline, after.clone(), *most, &decision, table).await;
-        let News { heard, seen, end_reached } = match news {
-            Ok(news) => news,
-            Err(reason) => return Err(self.no_news(&decision, reason).await),
-        };
-        // The log takes what comes together in one batch; many at once, and never so many that others have to wait.
-        let changes = heard.into_iter().map(|(heard, token)| self.told(&decision, heard, token));
-        let changes = stream::iter(changes).buffered(TOLD_AT_ONCE).try_collect().await?;
-        let seen_at = (seen.version > 0).then(|| timestamp_us(seen.known_at_us));
-        Ok(Released::page(changes, seen.to_string(), end_reached, seen_at))
-    }
-
-    /// A change whose telling is recorded.
-    async fn told(
-        &self,
-        decision: &Decision,
-        heard: Heard,
-        token: String,
-    ) -> Result<Disclosed<FollowedChange>, Status> {
-        let Heard { person_id, version, known_at_us, facts, row, kind, bulk_job } = heard;
-        let answer = Answer::new(&FollowedChange {
-            token,
-            version,
-            items: row.items.iter().map(|decided| decided.item.clone()).collect(),
-            known_time: Some(timestamp_us(known_at_us)),
-            kind: change_feed::kind(kind).into(),
-            bulk_job: bulk_job.unwrap_or_default(),
-        });
-        let outcome = AccessOutcome::Answered;
-        let decided = record::answered(decision, outcome, Some(&person_id), facts, Some(&row));
-        let recorder = &self.shared.clients.recorder;
-        let _turn = self.shared.telling.acquire().await;
-        let receipt = recorder.record(self.deadline, &self.access, &decided, &answer).await;
-        let receipt = receipt.map_err(|error| error.refusal(self.deadline))?;
-        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
-    }
-
-    async fn no_news(&self, decision: &Decision, reason: NoNews) -> Status {
-        self.shared.no_news(self.deadline, &self.access, decision, reason).await
-    }
+/// A change whose telling is recorded.
+async fn told(
+    call: &Call<'_>,
+    decision: &Decision,
+    heard: Heard,
+    token: String,
+) -> Result<Disclosed<FollowedChange>, Status> {
+    let Heard { person_id, version, known_at_us, facts, row, kind, bulk_job } = heard;
+    let answer = Answer::new(&FollowedChange {
+        token,
+        version,
+        items: row.items.iter().map(|decided| decided.item.clone()).collect(),
+        known_time: Some(timestamp_us(known_at_us)),
+        kind: change_feed::kind(kind).into(),
+        bulk_job: bulk_job.unwrap_or_default(),
+    });
+    let outcome = AccessOutcome::Answered;
+    let decided = record::answered(decision, outcome, Some(&person_id), facts, Some(&row));
+    call.told(&decided, answer).await
 }

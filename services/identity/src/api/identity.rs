@@ -8,31 +8,34 @@ mod verify_claims;
 use std::sync::Arc;
 
 use contract::{
-    audit::v1::AccessOutcome,
+    audit::v1::{AccessOutcome, DecisionRecord},
     identity::v1::{
         ExplainValueRequest, ExplainValueResponse, GetPersonRequest, GetPersonResponse,
         LookupStreamRequest, LookupStreamResponse, VerifyClaimsRequest, VerifyClaimsResponse,
     },
-    r#type::v1::{AccessBasis, ErrorReason},
+    r#type::v1::AccessBasis,
 };
+use decide::TableAnswer;
 use disclosure::{
-    Access, Answer, Disclosed, Exact, Released,
-    identity::v1::identity_service_server::IdentityService, streaming::Responses,
+    Answer, Disclosed, Exact, Released, identity::v1::identity_service_server::IdentityService,
+    streaming::Responses,
 };
-use server::{Caller, Closing, Deadline, context, error::refuse};
+use server::{Closing, context};
 use tonic::{Request, Response, Status, Streaming};
 use wire::{
-    Faults,
-    policy::{Act, Decision, Denial},
-    record, subject,
+    policy::{Act, Decision},
+    record,
 };
 
 pub(super) use get_person::{item_outcome, lookup, whom};
 pub(super) use lookup_stream::{STREAMS_MAX, Turns};
 
-use super::Shared;
+use super::{
+    Shared,
+    call::{CLAIMS, Call},
+};
 use crate::{
-    app::{Looked, Lookup, NoAnswer},
+    app::{Looked, Lookup},
     domain::lookup::Ending,
 };
 
@@ -51,13 +54,12 @@ impl IdentityService for Identity {
         let (lookup, basis) = get_person::checked(message, lists, self.0.app.clock.today())?;
         let method = "/lienthong.identity.v1.IdentityService/GetPerson";
         let act = get_person::act(lookup.as_of.as_ref());
-        let (shared, bytes) = (&*self.0, exact.bytes().as_ref());
-        let call = Call { shared, caller: &caller, deadline, bytes, method, claims: CLAIMS };
+        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes());
         let items = message.items.as_slice();
         let build = |decision: &Decision, looked: &Looked| {
             get_person::answer(&message.request_id, decision, looked, lists)
         };
-        Ok(Response::new(call.answer(act, &lookup, basis, items, build).await?.into()))
+        Ok(Response::new(answer(&call, act, &lookup, basis, items, build).await?.into()))
     }
 
     async fn verify_claims(
@@ -70,12 +72,11 @@ impl IdentityService for Identity {
         let verify_claims::Checked { lookup, basis, items, values } =
             verify_claims::checked(message, &self.0.lists, self.0.app.clock.today())?;
         let (method, act) = ("/lienthong.identity.v1.IdentityService/VerifyClaims", Act::Obtain);
-        let (shared, bytes) = (&*self.0, exact.bytes().as_ref());
-        let call = Call { shared, caller: &caller, deadline, bytes, method, claims: CLAIMS };
+        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes());
         let build = |decision: &Decision, looked: &Looked| {
             verify_claims::answer(message, decision, looked, &values)
         };
-        Ok(Response::new(call.answer(act, &lookup, basis, &items, build).await?.into()))
+        Ok(Response::new(answer(&call, act, &lookup, basis, &items, build).await?.into()))
     }
 
     async fn explain_value(
@@ -87,13 +88,12 @@ impl IdentityService for Identity {
         let (message, lists) = (exact.message(), &self.0.lists);
         let (lookup, basis) = explain_value::checked(message, lists, self.0.app.clock.today())?;
         let (method, act) = ("/lienthong.identity.v1.IdentityService/ExplainValue", Act::Explain);
-        let (shared, bytes) = (&*self.0, exact.bytes().as_ref());
-        let call = Call { shared, caller: &caller, deadline, bytes, method, claims: CLAIMS };
+        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes());
         let items = std::slice::from_ref(&message.item);
         let build = |decision: &Decision, looked: &Looked| {
             explain_value::answer(message, decision, looked, lists)
         };
-        Ok(Response::new(call.answer(act, &lookup, basis, items, build).await?.into()))
+        Ok(Response::new(answer(&call, act, &lookup, basis, items, build).await?.into()))
     }
 
     type LookupStreamStream = Responses<LookupStreamResponse>;
@@ -109,88 +109,49 @@ impl IdentityService for Identity {
     }
 }
 
-/// Where a request of one person has its claims.
-const CLAIMS: &str = "claims";
-
-/// One call under way, or one query of a stream.
-struct Call<'a> {
-    shared: &'a Shared,
-    caller: &'a Caller,
-    deadline: Deadline,
-    /// The exact bytes of what is asked.
-    bytes: &'a [u8],
-    method: &'static str,
-    /// Path of the field that has the claims.
-    claims: &'static str,
+/// Decide, read, build the answer, record it; only then is there anything to release.
+async fn answer<A: prost::Message>(
+    call: &Call<'_>,
+    act: Act,
+    lookup: &Lookup,
+    basis: &AccessBasis,
+    items: &[String],
+    build: impl FnOnce(&Decision, &Looked) -> A,
+) -> Result<Disclosed<A>, Status> {
+    let decision = call.decided(act, basis, items).await?;
+    answer_under(call, CLAIMS, &decision, lookup, build).await
 }
 
-impl Call<'_> {
-    /// Decide, read, build the answer, record it; only then is there anything to release.
-    async fn answer<A: prost::Message>(
-        &self,
-        act: Act,
-        lookup: &Lookup,
-        basis: &AccessBasis,
-        items: &[String],
-        build: impl FnOnce(&Decision, &Looked) -> A,
-    ) -> Result<Disclosed<A>, Status> {
-        let policy = &self.shared.clients.policy;
-        let decided = policy.decide(self.deadline, self.caller, act, basis, items);
-        let decision = decided.await.map_err(|error| error.refusal(self.deadline))?;
-        self.answer_under(&decision, lookup, build).await
-    }
+/// The same under a decision that was made; `claims` is the path of the field that has them.
+async fn answer_under<A: prost::Message>(
+    call: &Call<'_>,
+    claims: &str,
+    decision: &Decision,
+    lookup: &Lookup,
+    build: impl FnOnce(&Decision, &Looked) -> A,
+) -> Result<Disclosed<A>, Status> {
+    let table = call.table(decision).await?;
+    let looked = match call.shared.app.look_up(call.deadline, lookup, decision, table).await {
+        Ok(looked) => looked,
+        Err(reason) => return Err(call.no_answer_to(claims, decision, reason).await),
+    };
+    let answer = Answer::new(&build(decision, &looked));
+    let decided = recorded(decision, &looked, looked.finding.row.as_ref());
+    call.disclosed(&decided, answer).await
+}
 
-    /// The same under a decision that was made.
-    async fn answer_under<A: prost::Message>(
-        &self,
-        decision: &Decision,
-        lookup: &Lookup,
-        build: impl FnOnce(&Decision, &Looked) -> A,
-    ) -> Result<Disclosed<A>, Status> {
-        let table = match &decision.verdict {
-            Ok(table) => table,
-            Err(denial) => return Err(self.refuse(decision, denial, &[]).await),
-        };
-        let looked = match self.shared.app.look_up(self.deadline, lookup, decision, table).await {
-            Ok(looked) => looked,
-            Err(reason) => return Err(self.no_answer(decision, reason).await),
-        };
-        let answer = Answer::new(&build(decision, &looked));
-        let outcome = match looked.finding.ending {
-            Ending::Shown => AccessOutcome::Answered,
-            Ending::Absent => AccessOutcome::Absent,
-            Ending::ClaimsDiffer => AccessOutcome::ClaimsDiffer,
-            Ending::Hidden => AccessOutcome::Hidden,
-        };
-        let person = looked.record.as_ref().map(|record| record.person_id.as_str());
-        let (facts, row) = (looked.finding.facts.clone(), looked.finding.row.as_ref());
-        let decided = record::answered(decision, outcome, person, facts, row);
-        let (access, recorder) = (self.access(), &self.shared.clients.recorder);
-        let receipt = recorder.record(self.deadline, &access, &decided, &answer);
-        let receipt = receipt.await.map_err(|error| error.refusal(self.deadline))?;
-        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
-    }
-
-    fn access(&self) -> Access<'_> {
-        Access { method: self.method, caller: self.caller, request: self.bytes }
-    }
-
-    async fn no_answer(&self, decision: &Decision, reason: NoAnswer) -> Status {
-        if reason == NoAnswer::ClaimsMissing {
-            // Where they are missing depends on the method.
-            let mut faults = Faults::default();
-            subject::claims_missing(self.claims, &mut faults);
-            return faults.finish().err().unwrap_or_else(|| refuse(ErrorReason::Internal));
-        }
-        self.shared.no_answer(self.deadline, &self.access(), decision, reason).await
-    }
-
-    async fn refuse(
-        &self,
-        decision: &Decision,
-        denial: &Denial,
-        more: &[(&str, String)],
-    ) -> Status {
-        self.shared.refuse(self.deadline, &self.access(), decision, denial, more).await
-    }
+/// What inspectors will read of how a lookup ended, by this row of the table.
+pub(super) fn recorded(
+    decision: &Decision,
+    looked: &Looked,
+    row: Option<&TableAnswer>,
+) -> DecisionRecord {
+    let outcome = match looked.finding.ending {
+        Ending::Shown => AccessOutcome::Answered,
+        Ending::Absent => AccessOutcome::Absent,
+        Ending::ClaimsDiffer => AccessOutcome::ClaimsDiffer,
+        Ending::Hidden => AccessOutcome::Hidden,
+    };
+    let person = looked.record.as_ref().map(|record| record.person_id.as_str());
+    record::answered(decision, outcome, person, looked.finding.facts.clone(), row)
 }

@@ -25,10 +25,10 @@ use wire::{
     record,
 };
 
-use super::{Shared, call::Call, feed::TOLD_AT_ONCE};
+use super::{Shared, call::Call, feed::TOLD_AT_ONCE, identity};
 use crate::{
     app::{Direction, Household, Looked, Told},
-    domain::{lookup::Ending, relations::Other},
+    domain::relations::Other,
 };
 
 const LIST_RELATIONS: &str = "/lienthong.identity.v1.RelationService/ListRelations";
@@ -110,19 +110,11 @@ impl RelationService for Relations {
 
 /// What inspectors will read of the subject, and of those items that are told of it.
 fn subject(decision: &Decision, looked: &Looked, told: impl Fn(&str) -> bool) -> DecisionRecord {
-    let outcome = match looked.finding.ending {
-        Ending::Shown => AccessOutcome::Answered,
-        Ending::Absent => AccessOutcome::Absent,
-        Ending::ClaimsDiffer => AccessOutcome::ClaimsDiffer,
-        Ending::Hidden => AccessOutcome::Hidden,
-    };
-    let person = looked.record.as_ref().map(|record| record.person_id.as_str());
-    let facts = looked.finding.facts.clone();
     let row = looked.finding.row.as_ref().map(|row| TableAnswer {
         visible: row.visible,
         items: row.items.iter().filter(|decided| told(&decided.item)).cloned().collect(),
     });
-    record::answered(decision, outcome, person, facts, row.as_ref())
+    identity::recorded(decision, looked, row.as_ref())
 }
 
 /// What they will read of another person; of one who is nobody of the register, under the subject.

@@ -6,7 +6,7 @@ use server::Deadline;
 use wire::policy::Decision;
 
 use super::{
-    App,
+    App, DAY_US,
     feed::{Heard, NoNews, Place, away},
     sealed::{self, Purpose},
 };
@@ -14,10 +14,10 @@ use crate::{
     Config,
     domain::{
         feed::Cursor,
-        listed::{Listed, listed, names_others_of},
+        listed::{Listed, allows_naming_others, listed},
         lookup::{relatives, sees_protected},
     },
-    store::{RegisterStore, change_feed::NotFollowed, feed::Changes},
+    store::{RegisterStore, change_feed, feed::Changes},
 };
 
 /// Changes or persons that one statement reads: twice as many as are wanted, within these.
@@ -27,7 +27,6 @@ const CHUNK_MAX: usize = 500;
 const LOOKED_AT_MAX: usize = 10_000;
 const CHANGES: &str = "changes";
 const PERSONS: &str = "persons";
-const DAY_US: i64 = 24 * 3_600 * 1_000_000;
 /// Changes are kept for so much longer than cursors are taken: whoever writes looks at its clock before it has its turn, and
 /// clocks differ.
 const LONGER_US: i64 = DAY_US;
@@ -84,7 +83,7 @@ pub(crate) struct Persons {
 
 /// Why a list of followed persons is not as it was to be.
 #[derive(Debug)]
-pub(crate) enum NotListed {
+pub(crate) enum NotFollowed {
     /// The rules allow none of the items, whoever the person is.
     NothingAllowed,
     /// It would have more than so many.
@@ -180,7 +179,7 @@ impl App {
         while more && found.len() <= wanted.most && looked_at < LOOKED_AT_MAX {
             let records = store.persons_after(&after, followed_by, chunk).await.map_err(away)?;
             let mut hidden = Default::default();
-            if names_others_of(table) && !sees_protected(table) {
+            if allows_naming_others(table) && !sees_protected(table) {
                 let named: Vec<&str> = records.iter().flat_map(relatives).collect();
                 hidden = store.hidden(&named).await.map_err(away)?;
             }
@@ -201,11 +200,8 @@ impl App {
             }
         }
         let next = more.then(|| self.sealed_page(&cursor, &after, connection));
-        let mut tokens = Default::default();
-        if !found.is_empty() {
-            let persons: Vec<&str> = found.iter().map(|one| one.person_id.as_str()).collect();
-            tokens = store.tokens(connection, &persons, &self.entropy).await.map_err(away)?;
-        }
+        let persons: Vec<&str> = found.iter().map(|one| one.person_id.as_str()).collect();
+        let tokens = self.tokens(&store, connection, &persons).await.map_err(away)?;
         let named = |one: Listed| {
             let token = tokens.get(&one.person_id).cloned().ok_or(NoNews::Away)?;
             Ok((one, token))
@@ -285,9 +281,9 @@ impl App {
         on: bool,
         decision: &Decision,
         table: &DecisionTable,
-    ) -> Result<u64, NotListed> {
+    ) -> Result<u64, NotFollowed> {
         if !table.allows_anything() {
-            return Err(NotListed::NothingAllowed);
+            return Err(NotFollowed::NothingAllowed);
         }
         let store = self.store.until(deadline.at());
         let (connection, most) = (decision.connection.as_str(), self.following.followed_max);
@@ -297,10 +293,10 @@ impl App {
             store.unfollow(connection, tokens).await
         };
         followed.map_err(|error| match error {
-            NotFollowed::Full => NotListed::Full(most),
-            NotFollowed::Register(error) => {
+            change_feed::NotFollowed::Full => NotFollowed::Full(most),
+            change_feed::NotFollowed::Register(error) => {
                 tracing::error!(kind = super::kind(&error), "the followed could not be written");
-                NotListed::Away
+                NotFollowed::Away
             }
         })
     }

@@ -101,11 +101,8 @@ impl App {
         connection: &str,
         heard: Vec<Heard>,
     ) -> Result<Vec<(Heard, String)>, NoNews> {
-        if heard.is_empty() {
-            return Ok(Vec::new());
-        }
         let persons: Vec<&str> = heard.iter().map(|heard| heard.person_id.as_str()).collect();
-        let tokens = store.tokens(connection, &persons, &self.entropy).await.map_err(away)?;
+        let tokens = self.tokens(store, connection, &persons).await.map_err(away)?;
         let named = |heard: Heard| {
             let token = tokens.get(&heard.person_id).cloned().ok_or(NoNews::Away)?;
             Ok((heard, token))

@@ -1,7 +1,7 @@
 //! Finding persons whose number is not known: read, choose, charge. What comes out is not released yet: the gate records it
 //! first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use decide::DecisionTable;
 use model::{Name, NameLevel};
@@ -22,10 +22,10 @@ use crate::{
 const LISTED_MAX: u32 = 100;
 /// Records that one page looks at, at most: most of a name agree at every level.
 const LOOKED_AT_MAX: usize = 1000;
-/// What the register's key is used for; no two uses meet.
 /// What is charged to the budget of a name: for asking whether one person is so, and for a list of persons, which tells more.
 const RESOLVE_COSTS: u32 = 1;
 const SEARCH_COSTS: u32 = 4;
+/// What the register's key is used for; no two uses meet.
 const OF_NAMES: &str = "lienthong/tries-per-name/1";
 const OF_CURSORS: &str = "lienthong/search-cursor/1";
 
@@ -97,10 +97,11 @@ impl App {
         table: &DecisionTable,
     ) -> Result<Resolved, NoAnswer> {
         let store = self.ready(deadline, min_version, table).await?;
-        let budgets = self.budgets(&decision.connection, &known.name);
+        let connection = &decision.connection;
+        let budgets = self.budgets(connection, &known.name);
         self.not_spent(&store, &budgets).await?;
         // Before anything is read, so that of many guesses at the same time no more are answered than of one after the other.
-        self.charge_finding(&budgets, 0, RESOLVE_COSTS).await?;
+        self.charge_finding(&budgets, RESOLVE_COSTS).await?;
         let records = store.candidates(known).await.map_err(away)?;
         let mut hidden = HashSet::new();
         if known.parent.is_some() && !sees_protected(table) {
@@ -111,15 +112,10 @@ impl App {
         let mut token = None;
         if let Resolution::One(hit) = &resolution {
             let person = hit.person_id.as_str();
-            let mut tokens = self.tokens(&store, decision, &[person]).await?;
+            let mut tokens = self.tokens(&store, connection, &[person]).await.map_err(away)?;
             token = Some(tokens.remove(person).ok_or(NoAnswer::Away)?);
         } else {
-            // The try was charged before; what others try meanwhile makes this one no other.
-            let (missed, max) = budgets.misses.clone();
-            let spent = self.charge(budgets.window_start_ms, missed, 1).await;
-            if spent.ok_or(NoAnswer::Away)? > max {
-                return Err(self.budget_spent());
-            }
+            self.charge_miss(&budgets).await?;
         }
         Ok(Resolved { resolution, token, at: self.clock.now() })
     }
@@ -139,17 +135,18 @@ impl App {
             Some(cursor) => self.position(&store, cursor, connection, wanted).await?,
             None => {
                 self.not_spent(&store, &budgets).await?;
+                // Whoever narrows a range again and again asks about persons of one name, whoever is found.
+                self.charge_finding(&budgets, SEARCH_COSTS).await?;
                 Position::default()
             }
         };
         let most = search.most.min(LISTED_MAX.saturating_sub(from.listed));
         let (hits, more) = self.hits(&store, wanted, &from.after, most as usize, table).await?;
-        if search.cursor.is_none() {
-            // Whoever narrows a range again and again asks about persons of one name, whoever is found.
-            self.charge_finding(&budgets, u32::from(hits.is_empty()), SEARCH_COSTS).await?;
+        if search.cursor.is_none() && hits.is_empty() {
+            self.charge_miss(&budgets).await?;
         }
         let persons: Vec<&str> = hits.iter().map(|hit| hit.person_id.as_str()).collect();
-        let mut tokens = self.tokens(&store, decision, &persons).await?;
+        let mut tokens = self.tokens(&store, connection, &persons).await.map_err(away)?;
         let named = |hit: Hit| {
             let token = tokens.remove(&hit.person_id).ok_or(NoAnswer::Away)?;
             Ok(Listed { hit, token })
@@ -179,12 +176,18 @@ impl App {
                 return Err(NoAnswer::Behind);
             }
         }
-        // Asked each time: another process may begin to give everybody others.
-        if !store.is_keyed().await.map_err(away)? {
-            tracing::warn!("persons are still being given the keys by which they are found");
-            return Err(NoAnswer::Away);
-        }
+        self.keyed(&store).await?;
         Ok(store)
+    }
+
+    /// Nobody is found, and nobody's relations are, until everybody has keys. Asked each time: another process may begin to give
+    /// everybody others.
+    pub(super) async fn keyed(&self, store: &RegisterStore) -> Result<(), NoAnswer> {
+        if store.is_keyed().await.map_err(away)? {
+            return Ok(());
+        }
+        tracing::warn!("persons are still being given the keys by which they are found");
+        Err(NoAnswer::Away)
     }
 
     /// At most so many of those who are wanted, after a person, and whether there are more.
@@ -214,18 +217,6 @@ impl App {
         Ok((hits, true))
     }
 
-    async fn tokens(
-        &self,
-        store: &RegisterStore,
-        decision: &Decision,
-        persons: &[&str],
-    ) -> Result<HashMap<String, String>, NoAnswer> {
-        if persons.is_empty() {
-            return Ok(HashMap::new());
-        }
-        store.tokens(&decision.connection, persons, &self.entropy).await.map_err(away)
-    }
-
     /// The budgets of a connection: of misses, which lookups share, and of persons of a name. The latter hides the name, so
     /// that whoever reads the table learns nothing, and is one for all its spellings.
     fn budgets(&self, connection: &str, name: &Name) -> Budgets {
@@ -249,20 +240,23 @@ impl App {
         if is_spent(misses) || is_spent(tries) { Err(self.budget_spent()) } else { Ok(()) }
     }
 
-    /// Charges both budgets at once, durably, before there is an answer. What was read is past: others may have spent the
-    /// rest at the same time.
-    async fn charge_finding(
-        &self,
-        budgets: &Budgets,
-        misses: u32,
-        tries: u32,
-    ) -> Result<(), NoAnswer> {
+    /// Charges the budget of the name, durably, before anything is read. What was read of both is past: others may have spent
+    /// the rest at the same time.
+    async fn charge_finding(&self, budgets: &Budgets, tries: u32) -> Result<(), NoAnswer> {
         let Budgets { window_start_ms, misses: (missed, missed_max), tries: (tried, tried_max) } =
             budgets;
-        let amounts = vec![(missed.clone(), misses), (tried.clone(), tries)];
+        let amounts = vec![(missed.clone(), 0), (tried.clone(), tries)];
         let spent = self.charge_all(*window_start_ms, amounts).await.ok_or(NoAnswer::Away)?;
         let mut ends = spent.iter().zip([missed_max, tried_max]);
         if ends.any(|(spent, max)| spent > max) { Err(self.budget_spent()) } else { Ok(()) }
+    }
+
+    /// Charges a miss, durably, before there is an answer. The try was charged before; what others try meanwhile makes this one
+    /// no other.
+    async fn charge_miss(&self, budgets: &Budgets) -> Result<(), NoAnswer> {
+        let (missed, max) = budgets.misses.clone();
+        let spent = self.charge(budgets.window_start_ms, missed, 1).await.ok_or(NoAnswer::Away)?;
+        if spent > max { Err(self.budget_spent()) } else { Ok(()) }
     }
 
     /// Where a search goes on: after so many persons, of whom the caller knows the last one by this token.
@@ -300,6 +294,5 @@ impl App {
 }
 
 fn away(error: crate::Error) -> NoAnswer {
-    tracing::error!(kind = super::kind(&error), "persons could not be looked for");
-    NoAnswer::Away
+    NoAnswer::away(&error, "persons could not be looked for")
 }

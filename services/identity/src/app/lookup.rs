@@ -98,6 +98,14 @@ pub(crate) enum NoAnswer {
     Away,
 }
 
+impl NoAnswer {
+    /// The register did not answer; the log says what could not be done.
+    pub(super) fn away(error: &crate::Error, what: &'static str) -> Self {
+        tracing::error!(kind = super::kind(error), what, "the register did not answer");
+        Self::Away
+    }
+}
+
 impl App {
     /// Reads the person under a decision that allows something.
     pub(crate) async fn look_up(
@@ -203,13 +211,9 @@ impl App {
         decision: &Decision,
     ) -> Result<String, NoAnswer> {
         let store = self.store.until(deadline.at());
-        let mut tokens = store
-            .tokens(&decision.connection, &[person_id], &self.entropy)
-            .await
-            .map_err(|error| {
-                tracing::error!(kind = super::kind(&error), "a token could not be issued");
-                NoAnswer::Away
-            })?;
+        let tokens = self.tokens(&store, &decision.connection, &[person_id]).await;
+        let mut tokens =
+            tokens.map_err(|error| NoAnswer::away(&error, "a token could not be issued"))?;
         tokens.remove(person_id).ok_or(NoAnswer::Away)
     }
 
@@ -224,10 +228,7 @@ impl App {
         table: &DecisionTable,
     ) -> Result<(GoldenRecord, i64), NoAnswer> {
         let store = self.store.until(deadline.at());
-        let away = |error: crate::Error| {
-            tracing::error!(kind = super::kind(&error), "what was known could not be read");
-            NoAnswer::Away
-        };
+        let away = |error: crate::Error| NoAnswer::away(&error, "what was known could not be read");
         let known = as_of.known_at_us.unwrap_or(i64::MAX);
         let Then { known_at_us, said, rules } =
             store.then(&record.person_id, known).await.map_err(away)?;
@@ -251,10 +252,7 @@ impl App {
         table: &DecisionTable,
     ) -> Result<(GoldenRecord, Explained), NoAnswer> {
         let store = self.store.until(deadline.at());
-        let away = |error: crate::Error| {
-            tracing::error!(kind = super::kind(&error), "what was said could not be read");
-            NoAnswer::Away
-        };
+        let away = |error: crate::Error| NoAnswer::away(&error, "what was said could not be read");
         let Folded { record, said, rules } = store.folded(person_id).await.map_err(away)?;
         let mut groups = explain(person_id, item, &said, &rules);
         if names_others(item) && !sees_protected(table) {

@@ -1,8 +1,6 @@
 //! Relations and households: the subject as in a lookup, then the others. What comes out is not released yet: the gate records it
 //! first.
 
-use std::collections::HashMap;
-
 use decide::{DecisionTable, ItemDecision, TableAnswer};
 use model::{
     GoldenRecord,
@@ -67,8 +65,7 @@ impl App {
         decision: &Decision,
         table: &DecisionTable,
     ) -> Result<Told<Related>, NoAnswer> {
-        let store = self.keyed(deadline).await?;
-        let looked = self.look_up(deadline, lookup, decision, table).await?;
+        let (store, looked) = self.keyed_subject(deadline, lookup, decision, table).await?;
         let asked = Asked { item: RELATIVES, table, today: self.clock.today() };
         let (subject, row) = match subject(&asked, &looked) {
             Ok(found) => found,
@@ -104,8 +101,7 @@ impl App {
         decision: &Decision,
         table: &DecisionTable,
     ) -> Result<Household, NoAnswer> {
-        let store = self.keyed(deadline).await?;
-        let looked = self.look_up(deadline, lookup, decision, table).await?;
+        let (store, looked) = self.keyed_subject(deadline, lookup, decision, table).await?;
         let asked = Asked { item: HOUSEHOLD, table, today: self.clock.today() };
         let (subject, row) = match subject(&asked, &looked) {
             Ok(found) => found,
@@ -149,15 +145,20 @@ impl App {
         Ok(Household { told, head: is_head, items })
     }
 
-    /// The register, where it is known of everybody whom their records name.
-    async fn keyed(&self, deadline: Deadline) -> Result<RegisterStore, NoAnswer> {
-        let store = self.store.until(deadline.at());
-        if store.is_keyed().await.map_err(away)? {
-            Ok(store)
-        } else {
-            tracing::warn!("persons are still being given the keys by which relations are found");
-            Err(NoAnswer::Away)
+    /// The subject as a lookup finds it, in a register where it is known of everybody whom their records name.
+    async fn keyed_subject(
+        &self,
+        deadline: Deadline,
+        lookup: &Lookup,
+        decision: &Decision,
+        table: &DecisionTable,
+    ) -> Result<(RegisterStore, Looked), NoAnswer> {
+        if !table.allows_anything() {
+            return Err(NoAnswer::NothingAllowed);
         }
+        let store = self.store.until(deadline.at());
+        self.keyed(&store).await?;
+        Ok((store, self.look_up(deadline, lookup, decision, table).await?))
     }
 
     /// As many as are told, each with its token for the caller.
@@ -170,11 +171,7 @@ impl App {
     ) -> Result<Vec<(T, String)>, NoAnswer> {
         others.truncate(RELATED_MAX);
         let ids: Vec<&str> = others.iter().filter_map(|o| other(o).person_id.as_deref()).collect();
-        let mut tokens = HashMap::new();
-        if !ids.is_empty() {
-            let issued = store.tokens(&decision.connection, &ids, &self.entropy).await;
-            tokens = issued.map_err(away)?;
-        }
+        let tokens = self.tokens(store, &decision.connection, &ids).await.map_err(away)?;
         let named = |one: T| {
             let token = match &other(&one).person_id {
                 Some(id) => tokens.get(id).cloned().ok_or(NoAnswer::Away)?,
@@ -207,6 +204,5 @@ fn subject<'a>(
 }
 
 fn away(error: crate::Error) -> NoAnswer {
-    tracing::error!(kind = super::kind(&error), "relations could not be read");
-    NoAnswer::Away
+    NoAnswer::away(&error, "relations could not be read")
 }

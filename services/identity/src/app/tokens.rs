@@ -1,4 +1,6 @@
-//! New epochs of tokens.
+//! Tokens, and new epochs of them.
+
+use std::collections::HashMap;
 
 use decide::DecisionTable;
 use server::Deadline;
@@ -6,7 +8,10 @@ use time::OffsetDateTime;
 use wire::policy::Decision;
 
 use super::App;
-use crate::store::epoch::{Beginning, Epoch};
+use crate::store::{
+    RegisterStore,
+    epoch::{Beginning, Epoch},
+};
 
 /// A rotation that was checked.
 pub(crate) struct Rotation {
@@ -38,6 +43,19 @@ pub(crate) enum NotRotated {
 }
 
 impl App {
+    /// The tokens of persons for a connection, by person, where there are any persons.
+    pub(super) async fn tokens(
+        &self,
+        store: &RegisterStore,
+        connection: &str,
+        persons: &[&str],
+    ) -> Result<HashMap<String, String>, crate::Error> {
+        if persons.is_empty() {
+            return Ok(HashMap::new());
+        }
+        store.tokens(connection, persons, &self.entropy).await
+    }
+
     /// Begins a new epoch of the tokens of a caller's connection, once for each key and bytes.
     pub(crate) async fn rotate(
         &self,

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use decide::{DecisionTable, ItemEffect, TableAnswer};
 use model::{
     CodedValue, GoldenRecord, Name, NameLevel, PartialDate, Precision, RelationKind, Value,
-    item::RELATIVES,
+    item::{BORN, NAME, NATIVE_PLACE, RELATIVES, RESIDENCE, SEX},
 };
 use serde::Serialize;
 use time::Date;
 
-use super::lookup::{fact, stated, without};
+use super::lookup::{fact, sees_protected, stated, without};
 
 /// A unit of administration: its code, in a version of the codes.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) struct Wanted {
 }
 
 /// By what a record is found. What it does not hold is none, and finds nobody.
-#[derive(Serialize)]
+#[derive(PartialEq, Eq, Serialize)]
 pub(crate) struct SearchKey {
     pub(crate) name_l3: Option<String>,
     pub(crate) name_l4: Option<String>,
@@ -78,7 +78,7 @@ impl SearchKey {
             born: born.map(|born| date_key(&born)),
             birth_year: born.map(|born| born.year()),
             sex: sex(record).map(code_key),
-            native_province: province(record, "native_place").map(|unit| unit.key()),
+            native_province: province(record).map(|unit| unit.key()),
             commune: commune(record).map(|unit| unit.key()),
         }
     }
@@ -111,27 +111,27 @@ fn first<'a>(record: &'a GoldenRecord, item: &str) -> Option<&'a Value> {
 }
 
 fn name(record: &GoldenRecord) -> Option<&Name> {
-    let Value::Name(name) = first(record, "birth_full_name")? else { return None };
+    let Value::Name(name) = first(record, NAME)? else { return None };
     Some(&name.full_name)
 }
 
 fn born(record: &GoldenRecord) -> Option<PartialDate> {
-    let Value::Date(date) = first(record, "date_of_birth")? else { return None };
+    let Value::Date(date) = first(record, BORN)? else { return None };
     Some(*date)
 }
 
 fn sex(record: &GoldenRecord) -> Option<&CodedValue> {
-    let Value::Coded(code) = first(record, "sex")? else { return None };
+    let Value::Coded(code) = first(record, SEX)? else { return None };
     Some(code)
 }
 
-fn province(record: &GoldenRecord, item: &str) -> Option<Unit> {
-    let Value::Address(place) = first(record, item)? else { return None };
+fn province(record: &GoldenRecord) -> Option<Unit> {
+    let Value::Address(place) = first(record, NATIVE_PLACE)? else { return None };
     Some(Unit { version: place.units_version.clone()?, code: place.province_code.clone()? })
 }
 
 fn commune(record: &GoldenRecord) -> Option<Unit> {
-    let Value::Address(place) = first(record, "permanent_residence")? else { return None };
+    let Value::Address(place) = first(record, RESIDENCE)? else { return None };
     Some(Unit { version: place.units_version.clone()?, code: place.commune_code.clone()? })
 }
 
@@ -144,10 +144,10 @@ impl Known {
     /// The items that are searched by.
     pub(crate) fn items(&self) -> Vec<String> {
         let further = [
-            ("date_of_birth", true),
-            ("sex", self.sex.is_some()),
-            ("native_place", self.native_province.is_some()),
-            ("permanent_residence", self.commune.is_some()),
+            (BORN, true),
+            (SEX, self.sex.is_some()),
+            (NATIVE_PLACE, self.native_province.is_some()),
+            (RESIDENCE, self.commune.is_some()),
             (RELATIVES, self.parent.is_some()),
         ];
         items(&further)
@@ -163,7 +163,7 @@ impl Known {
             && self
                 .native_province
                 .as_ref()
-                .is_none_or(|stated| province(record, "native_place").as_ref() == Some(stated))
+                .is_none_or(|stated| province(record).as_ref() == Some(stated))
             && self.commune.as_ref().is_none_or(|stated| commune(record).as_ref() == Some(stated))
             && self.parent.as_ref().is_none_or(|stated| has_parent(record, stated));
         agrees.then_some(level)
@@ -174,9 +174,9 @@ impl Wanted {
     /// The items that are searched by.
     pub(crate) fn items(&self) -> Vec<String> {
         let further = [
-            ("date_of_birth", self.years.is_some()),
-            ("sex", self.sex.is_some()),
-            ("native_place", self.native_province.is_some()),
+            (BORN, self.years.is_some()),
+            (SEX, self.sex.is_some()),
+            (NATIVE_PLACE, self.native_province.is_some()),
         ];
         items(&further)
     }
@@ -191,7 +191,7 @@ impl Wanted {
             && self
                 .native_province
                 .as_ref()
-                .is_none_or(|stated| province(record, "native_place").as_ref() == Some(stated));
+                .is_none_or(|stated| province(record).as_ref() == Some(stated));
         agrees.then_some(level)
     }
 
@@ -218,7 +218,7 @@ impl Wanted {
 
 fn items(further: &[(&str, bool)]) -> Vec<String> {
     let further = further.iter().filter(|(_, stated)| *stated).map(|(item, _)| *item);
-    ["birth_full_name"].into_iter().chain(further).map(str::to_owned).collect()
+    [NAME].into_iter().chain(further).map(str::to_owned).collect()
 }
 
 fn has_parent(record: &GoldenRecord, stated: &Name) -> bool {
@@ -289,8 +289,10 @@ pub(crate) fn resolve(
     table: &DecisionTable,
     today: Date,
 ) -> Resolution {
-    // Of more than are looked at nobody knows whether one is the only one.
-    let crowded = records.iter().filter(|record| !record.protected).count() > CANDIDATES_MAX;
+    // Of more than are looked at nobody knows whether one is the only one. Who is protected counts for whoever may know of it.
+    let sees = sees_protected(table);
+    let counted = records.iter().filter(|record| sees || !record.protected);
+    let crowded = counted.count() > CANDIDATES_MAX;
     let (mut seen, mut unseen) = (Vec::new(), Vec::new());
     for mut record in records {
         without(&mut record, hidden);

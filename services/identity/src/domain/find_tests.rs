@@ -185,3 +185,19 @@ fn i7_a_hidden_parent_agrees_with_nothing() {
     let sibling = Relation { kind: RelationKind::HouseholdMember, ..mother(None) };
     assert!(!found(sibling, &HashSet::new()));
 }
+
+/// One statement reads 201 candidates, protected ones last. Who counts among them depends on who may be known of.
+#[test]
+fn nobody_is_the_only_one_of_more_than_are_looked_at() {
+    let namesake = |id| record(id, (0, 1, 0, 0, id >= 150));
+    let crowd = |all: usize| {
+        let mut records: Vec<_> = (0..all).map(namesake).collect();
+        records[0] = record(0, (0, 1, 1, 1, false));
+        named(&known((0, 1, 1, 1, false)), records, false)
+    };
+    assert!(crowd(CANDIDATES_MAX).is_some());
+    assert_eq!(crowd(CANDIDATES_MAX + 1), None);
+    // Whoever may not know of them finds the one, however many they are.
+    let records: Vec<_> = (0..=CANDIDATES_MAX).map(|id| record(id, (0, 1, 0, 0, id > 0))).collect();
+    assert!(named(&known((0, 1, 0, 0, false)), records, true).is_some());
+}

@@ -9,7 +9,7 @@ use time::Date;
 use super::lookup::{fact, names_others, stated, without};
 
 /// Whether a table allows items that are about other persons.
-pub(crate) fn names_others_of(table: &DecisionTable) -> bool {
+pub(crate) fn allows_naming_others(table: &DecisionTable) -> bool {
     let one = |d: &ItemDecision| d.effect == ItemEffect::Allowed && names_others(&d.item);
     table.answers().iter().any(|answer| answer.items.iter().any(one))
 }
@@ -140,6 +140,6 @@ mod tests {
         assert_eq!(items(record(false, vec![mother(HIDDEN)])), None);
         let both = vec![mother("990126000002")];
         assert_eq!(items(record(false, both)), Some(vec!["family_relations".to_owned()]));
-        assert!(names_others_of(&table()));
+        assert!(allows_naming_others(&table()));
     }
 }

@@ -110,7 +110,7 @@ impl RegisterStore {
         let rules = self.rules(day_in_viet_nam(known_at_us));
         self.keep_rules(&rules).await?;
         // Found while nobody is there, so that it is known of everybody who is loaded that they have keys.
-        self.search_secret(entropy).await?;
+        self.own_key(entropy).await?;
         let rows = self.store.read(&PLACE, Vec::new()).await?;
         let row = rows.first().ok_or(store::Error::NoRow)?;
         let (version, known): (i64, i64) = (field(row, 0)?, field(row, 1)?);

@@ -5,8 +5,11 @@ use store::Sql;
 
 use super::{
     RegisterStore,
+    epoch::turn_of,
     feed::{Changes, change, whole},
-    field, only, record, stored,
+    field,
+    find::records,
+    only, stored,
 };
 use crate::{
     Error,
@@ -14,7 +17,7 @@ use crate::{
 };
 
 // All that says where the register is, by one statement: what is read after it goes no further.
-const STANDING: Sql = Sql {
+pub(super) const STANDING: Sql = Sql {
     sqlite: "SELECT r.version, COALESCE(n.known_at_us, 0), f.floor_version, f.floor_known_at_us, \
              (SELECT known_at_us FROM change WHERE version = ?) \
              FROM register r JOIN feed f ON f.id = 1 LEFT JOIN change n ON n.version = r.version WHERE r.id = 1",
@@ -22,7 +25,7 @@ const STANDING: Sql = Sql {
                (SELECT known_at_us FROM change WHERE version = $1) \
                FROM register r JOIN feed f ON f.id = 1 LEFT JOIN change n ON n.version = r.version WHERE r.id = 1",
 };
-const BETWEEN: Sql = Sql {
+pub(super) const BETWEEN: Sql = Sql {
     sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
              SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
              ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
@@ -31,10 +34,12 @@ const BETWEEN: Sql = Sql {
     postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
                SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
                ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
-               FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
+               FROM change c JOIN feed f ON f.id = 1 \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = c.person_id OFFSET 0) p \
                WHERE c.version > $1 AND c.version <= $2 ORDER BY c.version LIMIT $3",
 };
-const BETWEEN_OF_FOLLOWED: Sql = Sql {
+// A token is one of the person's, of whatever epoch: whoever rotates goes on to follow.
+pub(super) const BETWEEN_OF_FOLLOWED: Sql = Sql {
     sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
              SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
              ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
@@ -45,37 +50,62 @@ const BETWEEN_OF_FOLLOWED: Sql = Sql {
     postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
                SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
                ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
-               FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
+               FROM change c JOIN feed f ON f.id = 1 \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = c.person_id OFFSET 0) p \
                WHERE c.version > $1 AND c.version <= $2 AND c.person_id IN (SELECT t.person_id FROM followed o \
                JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = $3) \
                ORDER BY c.version LIMIT $4",
 };
-const PERSONS: Sql = Sql {
+// The same of many changes: of each person who is followed those of that person are read, and nobody else's.
+pub(super) const LONG_OF_FOLLOWED: Sql = Sql {
+    sqlite: BETWEEN_OF_FOLLOWED.sqlite,
+    postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
+               SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
+               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+               FROM (SELECT one.* FROM (SELECT DISTINCT t.person_id FROM \
+               (SELECT token FROM followed WHERE connection = $3 OFFSET 0) o CROSS JOIN LATERAL \
+               (SELECT person_id FROM token WHERE connection = $3 AND token = o.token OFFSET 0) t OFFSET 0) w \
+               CROSS JOIN LATERAL (SELECT * FROM change WHERE person_id = w.person_id \
+               AND version > $1 AND version <= $2 ORDER BY version LIMIT $4) one \
+               ORDER BY one.version LIMIT $4) c JOIN feed f ON f.id = 1 \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = c.person_id OFFSET 0) p \
+               ORDER BY c.version",
+};
+/// Of so many changes it is looked for each whether its person is followed.
+const LOOKED_AT_EACH_MAX: u64 = 5_000;
+pub(super) const PERSONS: Sql = Sql {
     sqlite: "SELECT record FROM person WHERE person_id > ? ORDER BY person_id LIMIT ?",
     postgres: "SELECT record FROM person WHERE person_id > $1 ORDER BY person_id LIMIT $2",
 };
-const FOLLOWED_PERSONS: Sql = Sql {
-    sqlite: "SELECT p.record FROM followed o JOIN token t ON t.connection = o.connection AND t.token = o.token \
-             JOIN person p ON p.person_id = t.person_id \
-             WHERE p.person_id > ? AND o.connection = ? ORDER BY p.person_id LIMIT ?",
-    postgres: "SELECT p.record FROM followed o JOIN token t ON t.connection = o.connection AND t.token = o.token \
-               JOIN person p ON p.person_id = t.person_id \
-               WHERE p.person_id > $1 AND o.connection = $2 ORDER BY p.person_id LIMIT $3",
-};
-// Lists grow one after the other, so that none grows past its end.
-const TURN: Sql = Sql {
-    sqlite: "SELECT id FROM feed WHERE id = 1",
-    postgres: "SELECT id FROM feed WHERE id = 1 FOR UPDATE",
+// Each once, by however many of its tokens it is followed.
+pub(super) const FOLLOWED_PERSONS: Sql = Sql {
+    sqlite: "SELECT record FROM person WHERE person_id > ? AND person_id IN (SELECT t.person_id FROM followed o \
+             JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = ?) \
+             ORDER BY person_id LIMIT ?",
+    postgres: "SELECT p.record FROM (SELECT DISTINCT t.person_id FROM \
+               (SELECT token FROM followed WHERE connection = $2 OFFSET 0) o CROSS JOIN LATERAL \
+               (SELECT person_id FROM token WHERE connection = $2 AND token = o.token OFFSET 0) t \
+               WHERE t.person_id > $1 ORDER BY t.person_id LIMIT $3) f \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = f.person_id OFFSET 0) p \
+               ORDER BY f.person_id",
 };
 const FOLLOW: Sql = Sql {
     sqlite: "INSERT INTO followed (connection, token) SELECT ?, value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
     postgres: "INSERT INTO followed (connection, token) \
                SELECT $1, jsonb_array_elements_text($2::text::jsonb) ON CONFLICT DO NOTHING",
 };
+// With the tokens that the same persons have in other epochs: whoever unfollows by the token of now may have followed by one of
+// before. Of a token of nobody there are no others.
 const UNFOLLOW: Sql = Sql {
-    sqlite: "DELETE FROM followed WHERE connection = ? AND token IN (SELECT value FROM json_each(?))",
-    postgres: "DELETE FROM followed WHERE connection = $1 \
-               AND token = ANY(ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb)))",
+    sqlite: "DELETE FROM followed WHERE connection = ?1 AND token IN (SELECT value FROM json_each(?2) UNION ALL \
+             SELECT other.token FROM json_each(?2) asked \
+             JOIN token t ON t.connection = ?1 AND t.token = asked.value \
+             JOIN token other ON other.connection = ?1 AND other.person_id = t.person_id)",
+    postgres: "DELETE FROM followed WHERE connection = $1 AND token = ANY(ARRAY(\
+               SELECT jsonb_array_elements_text($2::text::jsonb) UNION ALL \
+               SELECT other.token FROM jsonb_array_elements_text($2::text::jsonb) asked (token) \
+               JOIN token t ON t.connection = $1 AND t.token = asked.token \
+               JOIN token other ON other.connection = $1 AND other.person_id = t.person_id))",
 };
 const FOLLOWED: Sql = Sql {
     sqlite: "SELECT COUNT(*) FROM followed WHERE connection = ?",
@@ -134,7 +164,11 @@ impl RegisterStore {
         let mut values = vec![stored(after).into(), stored(last).into()];
         values.extend(followed_by.map(Into::into));
         values.push(stored(most as u64).into());
-        let sql = if followed_by.is_some() { &BETWEEN_OF_FOLLOWED } else { &BETWEEN };
+        let sql = match followed_by {
+            None => &BETWEEN,
+            Some(_) if last.saturating_sub(after) > LOOKED_AT_EACH_MAX => &LONG_OF_FOLLOWED,
+            Some(_) => &BETWEEN_OF_FOLLOWED,
+        };
         let rows = self.store.read(sql, values).await?;
         whole(rows.iter().map(change).collect::<Result<Vec<Change>, Error>>()?, &rows)
     }
@@ -151,10 +185,11 @@ impl RegisterStore {
         values.push(stored(most as u64).into());
         let sql = if followed_by.is_some() { &FOLLOWED_PERSONS } else { &PERSONS };
         let rows = self.store.read(sql, values).await?;
-        rows.iter().map(|row| Ok(record(&field::<String>(row, 0)?)?)).collect()
+        records(&rows)
     }
 
-    /// Adds tokens to a connection's list, all or none, and says how long it is then.
+    /// Adds tokens to a connection's list, all or none, and says how long it is then. They take the place of those that the same
+    /// persons have in other epochs, so that nobody who is followed anew after a rotation counts twice.
     pub(crate) async fn follow(
         &self,
         connection: &str,
@@ -166,8 +201,11 @@ impl RegisterStore {
         self.store
             .write("follow persons", move |tx| {
                 Box::pin(async move {
-                    tx.query(&TURN, Vec::new()).await?;
-                    tx.execute(&FOLLOW, vec![connection.clone().into(), tokens.into()]).await?;
+                    // The list grows by one call after the other, so that it does not grow past its end.
+                    turn_of(tx, &connection).await?;
+                    let list = || vec![connection.clone().into(), tokens.clone().into()];
+                    tx.execute(&UNFOLLOW, list()).await?;
+                    tx.execute(&FOLLOW, list()).await?;
                     let followed: i64 = only(&tx.query(&FOLLOWED, vec![connection.into()]).await?)?;
                     if followed > i64::from(most) {
                         return Err(NotFollowed::Full);
@@ -178,7 +216,7 @@ impl RegisterStore {
             .await
     }
 
-    /// Takes tokens off a connection's list, and says how long it is then.
+    /// Takes the persons of these tokens off a connection's list, and says how long it is then.
     pub(crate) async fn unfollow(
         &self,
         connection: &str,

@@ -7,7 +7,7 @@ use model::{Assertion, AuthorityInForce, EventKind, GoldenRecord, Identifier, Sa
 use serde::Serialize;
 use store::{Sql, Transaction};
 
-use super::{field, find::write_keys, stored};
+use super::{field, find::write_keys, relations::forget_relations, stored};
 use crate::{Error, domain::feed::ChangeKind};
 
 /// Writers take their turn here; the version they take is theirs alone.
@@ -226,6 +226,7 @@ pub(super) async fn amend(tx: &Transaction, persons: &[Entered], last: Turn) -> 
         }
     }
     numbers(tx, persons).await?;
+    forget_relations(tx, persons.iter().map(Entered::person_id)).await?;
     history(tx, persons, last).await
 }
 

@@ -1,10 +1,13 @@
 //! Epochs of the tokens of a connection.
 
-use store::Sql;
+use store::{Sql, Transaction};
 
-use super::{RegisterStore, enter::lock, field};
+use super::{RegisterStore, field};
 use crate::Error;
 
+// SQLite has one writer.
+const TURN: Sql =
+    Sql { sqlite: "SELECT ?", postgres: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))" };
 const OF_KEY: Sql = Sql {
     sqlite: "SELECT epoch, begun_us, earlier_until_us, digest FROM token_epoch \
              WHERE connection = ? AND idempotency_key = ?",
@@ -43,6 +46,12 @@ pub(crate) struct Epoch {
     pub(crate) earlier_until_us: i64,
 }
 
+/// Waits for the turn to write what is a connection's own; other connections wait for nothing (I11).
+pub(super) async fn turn_of(tx: &Transaction, connection: &str) -> Result<(), store::Error> {
+    tx.execute(&TURN, vec![connection.into()]).await?;
+    Ok(())
+}
+
 impl RegisterStore {
     /// Begins an epoch, or gives the one that the same call began before (I4). The digest of the call that its key was used by,
     /// where that was another one.
@@ -53,10 +62,10 @@ impl RegisterStore {
         self.store
             .write("begin epoch", move |tx| {
                 Box::pin(async move {
-                    // Of two that begin at the same time one comes after the other.
-                    lock(tx, 0).await?;
                     let Beginning { connection, begun_us, earlier_until_us, key, digest } =
                         beginning;
+                    // Of two that begin at the same time one comes after the other.
+                    turn_of(tx, &connection).await?;
                     let of_key = || vec![connection.clone().into(), key.clone().into()];
                     let mut rows = tx.query(&OF_KEY, of_key()).await?;
                     if rows.is_empty() {

@@ -32,7 +32,7 @@ const NEWEST: Sql = Sql::same(
      LEFT JOIN change c ON c.version = r.version WHERE r.id = 1",
 );
 // Those of the present epoch.
-const TOKENS: Sql = Sql {
+pub(super) const TOKENS: Sql = Sql {
     sqlite: "SELECT person_id, token FROM token WHERE connection = ?1 \
              AND epoch = COALESCE((SELECT MAX(epoch) FROM token_epoch WHERE connection = ?1), 0) \
              AND person_id IN (SELECT value FROM json_each(?2))",

@@ -97,7 +97,7 @@ struct KeyRow<'a> {
     key: SearchKey,
 }
 
-/// Writes the keys of records, at the versions that these have now, and whom they name.
+/// Writes the keys of records, at the versions that these have now, and whom they name. Whom they named before was taken away.
 pub(super) async fn write_keys<'a>(
     tx: &Transaction,
     records: impl Iterator<Item = (&'a GoldenRecord, u64)>,
@@ -111,12 +111,13 @@ pub(super) async fn write_keys<'a>(
     };
     let rows = serde_json::to_string(&records.iter().map(row).collect::<Vec<_>>())?;
     tx.execute(&KEYS, vec![rows.into()]).await?;
-    write_relations(tx, &records).await
+    write_relations(tx, records.iter().map(|(record, _)| *record)).await
 }
 
 impl RegisterStore {
-    /// The key under which names of budgets hide names of persons; drawn the first time.
-    pub(crate) async fn search_secret(&self, entropy: &Entropy) -> Result<[u8; 32], Error> {
+    /// The register's own key, under which names of budgets hide names of persons and cursors cannot be made up or read; drawn
+    /// the first time.
+    pub(crate) async fn own_key(&self, entropy: &Entropy) -> Result<[u8; 32], Error> {
         let drawn: [u8; 32] = entropy.array();
         let found: Result<(), Error> = self
             .store
@@ -132,7 +133,7 @@ impl RegisterStore {
             .await;
         found?;
         let secret: Vec<u8> = only(&self.store.read(&SECRET, Vec::new()).await?)?;
-        <[u8; 32]>::try_from(secret.as_slice()).map_err(|_| Error::MalformedSecret)
+        <[u8; 32]>::try_from(secret.as_slice()).map_err(|_| Error::MalformedKey)
     }
 
     /// Those who may be the one person who is looked for, by what is indexed of what is known.
@@ -178,6 +179,7 @@ fn unit(unit: Option<&Unit>) -> Value {
     unit.map(Unit::key).unwrap_or_default().into()
 }
 
-fn records(rows: &[store::QueryResult]) -> Result<Vec<GoldenRecord>, Error> {
+/// The records in the one column of rows.
+pub(super) fn records(rows: &[store::QueryResult]) -> Result<Vec<GoldenRecord>, Error> {
     rows.iter().map(|row| Ok(record(&field::<String>(row, 0)?)?)).collect()
 }

@@ -26,11 +26,12 @@ pub(super) const VISIBLE: Sql = Sql {
                WHERE NOT p.protected",
 };
 
-const VISIBLE_PERSONS: Sql = Sql {
+pub(super) const VISIBLE_PERSONS: Sql = Sql {
     sqlite: "SELECT person_id FROM person \
              WHERE NOT protected AND person_id IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT person_id FROM person WHERE NOT protected \
-               AND person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
+    postgres: "SELECT asked.person_id FROM jsonb_array_elements_text($1::text::jsonb) asked (person_id) \
+               CROSS JOIN LATERAL (SELECT protected FROM person WHERE person_id = asked.person_id OFFSET 0) p \
+               WHERE NOT p.protected",
 };
 
 impl RegisterStore {

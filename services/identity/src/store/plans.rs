@@ -21,13 +21,14 @@ use store::{
 use super::{
     ASSERTIONS_OF, MIGRATIONS, RegisterStore,
     apply::{self, annul, birth, known},
-    as_of, budget, enter, feed, field, find, keyed, lookup, only,
+    as_of, budget, change_feed, enter, feed, field, find, keyed, lookup, only,
     population::Newcomer,
+    relations,
 };
-use crate::{AUTHORITY, Error};
+use crate::{AUTHORITY, Error, domain::find::SearchKey};
 
 /// Enough that no part is empty.
-const PERSONS: u32 = 1_200;
+pub(super) const PERSONS: u32 = 1_200;
 /// Everybody bears it.
 const NAME: &str = "Lê Giả Định An";
 /// Into how many parts the tables are split.
@@ -41,13 +42,16 @@ async fn register() -> (TestDatabase, RegisterStore) {
     (database, register)
 }
 
-async fn opened(database: &TestDatabase, migrations: &'static [Migration]) -> RegisterStore {
+pub(super) async fn opened(
+    database: &TestDatabase,
+    migrations: &'static [Migration],
+) -> RegisterStore {
     let store = Store::open(database.url(), migrations).await.unwrap();
     let authority = model::Authority::parse(AUTHORITY).unwrap();
     RegisterStore::open(store, true, authority).await.unwrap()
 }
 
-fn newcomer(n: u32) -> Newcomer {
+pub(super) fn newcomer(n: u32) -> Newcomer {
     let born = PartialDate::new(1990, 5, 6).unwrap();
     Newcomer {
         person_id: format!("p-{n}"),
@@ -142,6 +146,7 @@ async fn who_asks_about_one_person_reads_one_part() {
     let both = [("identifier", 1), ("person", 1)];
     register.reads("lookup", &lookup::PERSONS, &numbers, &both).await;
     register.reads("may be named", &lookup::VISIBLE, &numbers, &both).await;
+    register.reads("may be known of", &lookup::VISIBLE_PERSONS, ids, &[("person", 1)]).await;
     register.reads("contribution", &known::BEARER, &number, &both).await;
     register.reads("relatives", &known::BEARERS, &numbers, &both).await;
     register.reads("number", &birth::TAKEN, &number, &[("identifier", 1)]).await;
@@ -157,6 +162,11 @@ async fn who_asks_about_one_person_reads_one_part() {
     register.reads("annulled", &apply::RECORD, id, &[("person", 1)]).await;
     register.reads("explained", &as_of::FOLDED, id, &[("person", 1)]).await;
     register.reads("keys", &keyed::RECORDS, ids, &[("person", 1)]).await;
+    register
+        .reads("keyed", &keyed::KEYS_OF, &format!("{}, {ids}", SearchKey::FORM), &[("person", 1)])
+        .await;
+    register.reads("keyed by others", &keyed::RELATION_KEYS_OF, ids, &[]).await;
+    register.reads("tokens", &feed::TOKENS, &format!("'c', {ids}"), &[]).await;
     register
         .reads("record", &enter::AMEND, &format!("2, '{{}}', '', {id}"), &[("person", 1)])
         .await;
@@ -187,6 +197,76 @@ async fn who_is_looked_for_by_a_name_is_found_by_an_index() {
     register.reads("windows", &budget::FORGET, "1", &[]).await;
 }
 
+/// Whatever its tokens and the changes are, of whom it does not follow nothing is read.
+#[tokio::test]
+async fn whoever_follows_reads_the_parts_of_whom_it_hears() {
+    let (_database, register) = register().await;
+    let entropy = Entropy::seeded(1);
+    let everybody: Vec<String> = (0..PERSONS).map(|n| format!("p-{n}")).collect();
+    let everybody: Vec<&str> = everybody.iter().map(String::as_str).collect();
+    let tokens = register.tokens("c", &everybody, &entropy).await.unwrap();
+    let followed = [tokens["p-1"].clone(), tokens["p-7"].clone()];
+    register.follow("c", &followed, 9).await.unwrap();
+    let two = [("person", 2)];
+    let all = "0, 9999, 'c', 100";
+    register.reads("followed", &change_feed::BETWEEN_OF_FOLLOWED, all, &two).await;
+    register.reads("followed from long ago", &change_feed::LONG_OF_FOLLOWED, all, &two).await;
+    register.reads("list of followed", &change_feed::FOLLOWED_PERSONS, "'', 'c', 100", &two).await;
+    for (sql, values) in
+        [(&change_feed::LONG_OF_FOLLOWED, all), (&change_feed::FOLLOWED_PERSONS, "'', 'c', 100")]
+    {
+        let looked = register.looked(sql, values).await;
+        let read = |line: &&String| line.contains(" Scan") && line.contains("actual rows=1200");
+        assert_eq!(looked.plan.iter().find(read), None, "{looked:#?}");
+    }
+    register.reads("standing", &change_feed::STANDING, "7", &[]).await;
+    register.reads("changes", &change_feed::BETWEEN, "7, 8, 100", &[("person", 1)]).await;
+    // A list of everybody is in the order of persons, who are in all parts.
+    register.reads("list", &change_feed::PERSONS, "'', 100", &[("person", PARTS)]).await;
+    let token = format!("'[[\"c\", \"{}\"]]', 1", followed[0]);
+    register.reads("by a token", &feed::BEARERS, &token, &[("person", 1)]).await;
+
+    let versions = async |sql: &Sql, most: i64| {
+        let values = vec![0_i64.into(), 9999_i64.into(), "c".into(), most.into()];
+        let rows = register.store.read(sql, values).await.unwrap();
+        rows.iter().map(|row| field(row, 0).unwrap()).collect::<Vec<i64>>()
+    };
+    for most in [1, 2, 100] {
+        let long = versions(&change_feed::LONG_OF_FOLLOWED, most).await;
+        assert_eq!(long, versions(&change_feed::BETWEEN_OF_FOLLOWED, most).await);
+        assert_eq!(long.len(), most.min(2) as usize);
+    }
+}
+
+#[tokio::test]
+async fn who_is_named_is_found_by_its_numbers() {
+    let (_database, register) = register().await;
+    let named = Sql::same(
+        "INSERT INTO relation_key SELECT 'family_relations', value, 'p-9' FROM identifier WHERE person_id IN ('p-7', 'p-8') \
+         UNION ALL SELECT 'residence_file_number', '7', 'p-9'",
+    );
+    let keyed: Result<(), Error> = register
+        .store
+        .write("name", move |tx| {
+            Box::pin(async move {
+                tx.execute(&named, Vec::new()).await?;
+                Ok(())
+            })
+        })
+        .await;
+    keyed.unwrap();
+    // Parts are by number: those of a person may be in any.
+    let naming = "'family_relations', '[\"p-7\"]', true";
+    register
+        .reads("who names", &relations::NAMING, naming, &[("identifier", PARTS), ("person", 1)])
+        .await;
+    let looked = register.looked(&relations::NAMING, naming).await;
+    let by_value = |line: &String| line.contains("item = $1) AND (value = ");
+    assert!(looked.plan.iter().any(by_value), "{looked:#?}");
+    let file = "'residence_file_number', '7', true";
+    register.reads("residence file", &relations::IN_FILE, file, &[("person", 1)]).await;
+}
+
 #[tokio::test]
 async fn many_at_once_read_only_the_parts_that_they_are_in() {
     let (_database, register) = register().await;
@@ -215,6 +295,7 @@ async fn a_register_in_use_is_split_with_all_that_is_in_it() {
         let after = opened(&database, MIGRATIONS).await;
         let recomputed = after.recompute().await.unwrap();
         assert_eq!((recomputed.persons, recomputed.different), (200, 0));
+        assert_eq!(recomputed.wrongly_keyed, 0);
         assert!(!said.is_empty());
         assert_eq!(after.assertions(&["p-7"]).await.unwrap(), said);
         assert_eq!(after.tokens("c", &["p-1", "p-2"], &entropy).await.unwrap(), tokens);

@@ -191,6 +191,9 @@ fn identity(config: &identity::Config, faults: &mut Faults) {
     database("identity.database", &config.database, faults);
     log_key("identity.log_key_file", &config.log_key_file, faults);
     at_least_one("identity.batch_max", config.batch_max as u64, faults);
+    for (key, fault) in identity::faults(config) {
+        faults.add(format!("identity.{key}"), fault);
+    }
     if let Err(error) = identity::authority(config) {
         faults.error("identity.authority_file", &error);
     }

@@ -69,6 +69,6 @@ async fn sqlite_has_no_copy() {
     let store = Store::open(database.url(), FIRST).await.unwrap();
     let mut rows = Rows::default();
     rows.number(1).text("x").end();
-    assert!(matches!(copied(&store, rows).await, Err(Error::UnsupportedEngine)));
+    assert!(matches!(copied(&store, rows).await, Err(Error::NoCopy)));
     assert_eq!(count(&store).await, 0);
 }

@@ -13,11 +13,12 @@ use tests::{
     whole::{LOADED_US, Prepared},
 };
 
-use super::{BOTH_WAYS, Kin, MOTHER, related, told, world_of};
+use super::{BOTH_WAYS, Kin, MOTHER, related, told, untold, world_of};
 
 on_both_engines!(
     i5_a_number_that_is_replaced_still_leads_to_who_is_named,
     whoever_has_no_keys_of_relations_is_given_some,
+    i2_who_is_allowed_nothing_is_told_so_also_while_keys_are_given,
 );
 
 /// The mother's sex is corrected, so that she gets another number; her child's record names the one before.
@@ -91,6 +92,26 @@ async fn whoever_has_no_keys_of_relations_is_given_some(engine: Engine) {
             }
             tokio::task::yield_now().await;
         }
+    }
+    world.stop().await;
+}
+
+/// The table is asked before the register, and what it refuses is recorded (I1).
+async fn i2_who_is_allowed_nothing_is_told_so_also_while_keys_are_given(engine: Engine) {
+    let mut world = world_of(engine, &[MOTHER]).await;
+    world.stop_identity().await;
+    // A newer process gives others; this one waits.
+    let newer = &["UPDATE search SET form = -99, version = 0"];
+    behind_its_back(world.register_database(), identity::migrations(), newer).await;
+    world.start_identity().await;
+    let client = world.client("insurance");
+    let forward = |procedure| related(&MOTHER, Direction::Forward, procedure);
+    for (procedure, reason, records) in
+        [(BOTH_WAYS, "REGISTER_UNAVAILABLE", 0), ("burial-allowance", "NOTHING_ALLOWED", 1)]
+    {
+        let before = world.records().await;
+        assert_eq!(untold(&client, &forward(procedure)).await.reason, reason);
+        assert_eq!(world.records().await, before + records);
     }
     world.stop().await;
 }

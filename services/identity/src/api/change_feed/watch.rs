@@ -12,9 +12,9 @@ use tokio::{sync::watch, time::Instant};
 use tonic::Status;
 use wire::{policy::Act, timestamp_us};
 
-use super::{Call, WATCH_PERSON_CHANGES, read};
+use super::{WATCH_PERSON_CHANGES, news, read, told};
 use crate::{
-    api::{Shared, deciding::Deciding},
+    api::{Shared, call::Call, deciding::Deciding},
     app::Wanted,
 };
 
@@ -25,7 +25,7 @@ const CHANGES_MAX: usize = 32;
 /// Messages that are made and not taken by the transport.
 const AHEAD_MAX: usize = 1;
 /// How long one message may take to be made: what a stream lasts is no time for one.
-const MESSAGE_MAX: Duration = Duration::from_secs(30);
+const MESSAGE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Starts to tell.
 pub(super) fn start(
@@ -60,26 +60,26 @@ async fn tell(
         let Some(place) = telling.place().await? else { return Ok(()) };
         // What comes while this is read is seen by the next one.
         tide.mark_unchanged();
-        let deadline = deadline.within(MESSAGE_MAX);
+        let deadline = deadline.within(MESSAGE_TIME_MAX);
         let call = Call::new(shared, caller, deadline, WATCH_PERSON_CHANGES, exact.bytes());
         let decision = deciding.now(shared, deadline).await?;
         let wanted = Wanted { from: &cursor, ..asked.wanted };
-        let news = call.news(&wanted, &decision).await?;
-        let caught_up = news.end_reached;
-        if !news.heard.is_empty() || due <= Instant::now() {
-            let changes = call.told(&decision, news.heard).await?;
-            let seen_time = timestamp_us(news.seen_at_us);
-            cursor.clone_from(&news.cursor);
+        let heard = news(&call, &wanted, &decision).await?;
+        let caught_up = heard.end_reached;
+        if !heard.heard.is_empty() || due <= Instant::now() {
+            let changes = told(&call, &decision, heard.heard).await?;
+            let seen_time = timestamp_us(heard.seen_at_us);
+            cursor.clone_from(&heard.cursor);
             let message = Released::<WatchPersonChangesResponse>::changes(
                 changes,
-                news.cursor,
+                heard.cursor,
                 caught_up,
                 seen_time,
             );
             telling.send(message, place).await;
             due = Instant::now() + heartbeat;
         } else {
-            cursor = news.cursor;
+            cursor = heard.cursor;
             drop::<Place>(place);
         }
         if caught_up && more(&mut tide, due, telling).await?.is_none() {

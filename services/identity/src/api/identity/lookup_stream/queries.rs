@@ -16,9 +16,9 @@ use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use wire::{Fault, Faults, policy::Decision};
 
-use super::super::{Call, get_person};
+use super::super::{answer_under, get_person};
 use crate::{
-    api::{Shared, deciding::Deciding},
+    api::{Shared, call::Call, deciding::Deciding},
     app::{AsOf, Looked, Lookup},
 };
 
@@ -133,12 +133,11 @@ impl<'a> Opened<'a> {
         let _turn = turn.map_err(|_closed| refuse(ErrorReason::Internal))?;
         let decision = deciding.now(shared, deadline).await?;
         let bytes = exact.asked_after(self.first);
-        let (caller, claims) = (deciding.caller, "query.claims");
-        let call = Call { shared, caller, deadline, bytes: &bytes, method: METHOD, claims };
+        let call = Call::new(shared, deciding.caller, deadline, METHOD, &bytes);
         let build = |decision: &Decision, looked: &Looked| {
             get_person::answer(self.request_id(), decision, looked, &shared.lists)
         };
-        call.answer_under(&decision, lookup, build).await
+        answer_under(&call, "query.claims", &decision, lookup, build).await
     }
 
     fn request_id(&self) -> &str {
