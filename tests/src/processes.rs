@@ -40,10 +40,26 @@ pub enum Shape {
     /// One process each, but of the identity service as many as [`REPLICAS`], on one database, with the time that a
     /// process that ends leaves its callers by default.
     Replicas,
+    /// One process each, but of the contribution service two, [`PAIR`], on one database.
+    Pair,
 }
 
 /// The processes of the identity service in [`Shape::Replicas`].
 pub const REPLICAS: [&str; 3] = ["identity-1", "identity-2", "identity-3"];
+
+/// The processes of the contribution service in [`Shape::Pair`].
+pub const PAIR: [&str; 2] = ["contribution-1", "contribution-2"];
+
+impl Shape {
+    /// The service of which there is more than one process, and those.
+    fn replicated(self) -> Option<(&'static str, &'static [&'static str])> {
+        match self {
+            Self::All | Self::Each => None,
+            Self::Replicas => Some(("identity", &REPLICAS)),
+            Self::Pair => Some(("contribution", &PAIR)),
+        }
+    }
+}
 
 /// The service of a process.
 fn service(name: &str) -> &str {
@@ -130,13 +146,13 @@ impl Fleet {
                 let own = peer(&all.server.listen, ALL);
                 (own.clone(), own)
             }
-            Shape::Each | Shape::Replicas => {
+            Shape::Each | Shape::Replicas | Shape::Pair => {
                 let mut peers: BTreeMap<_, _> =
                     SERVICES.iter().map(|name| (*name, peer(&free(), name))).collect();
-                if shape == Shape::Replicas {
-                    replicas = REPLICAS.map(|name| (name, free())).to_vec();
+                if let Some((service, names)) = shape.replicated() {
+                    replicas = names.iter().map(|name| (*name, free())).collect();
                     let addresses: Vec<_> = replicas.iter().map(|(_, at)| at.as_str()).collect();
-                    peers.insert("identity", peer(&addresses.join(","), "identity"));
+                    peers.insert(service, peer(&addresses.join(","), service));
                     all.server.lame_duck_seconds = LAME_DUCK_SECONDS;
                 }
                 files = each(&all, &pki, &peers, &replicas);
@@ -276,6 +292,18 @@ impl Fleet {
         (to(&self.contribution), to(&self.identity))
     }
 
+    /// A caller of each process of the contribution service.
+    ///
+    /// # Panics
+    /// When there is no certificate for it.
+    #[must_use]
+    pub fn contributors(&self, name: &str, agency: &str, system: &str) -> Vec<Client> {
+        let files = self.issue(name, agency, system);
+        let Peer { endpoint, service, .. } = &self.contribution;
+        let to = |at: &str| Client::new(at, service, demo::TRUST_DOMAIN, &files).unwrap();
+        endpoint.split(',').map(to).collect()
+    }
+
     /// The log's public key.
     #[must_use]
     pub fn log_key(&self) -> &tlog::LogVerifier {
@@ -306,7 +334,7 @@ impl Drop for Fleet {
     }
 }
 
-/// The configuration of each of the four processes.
+/// The configuration of each process.
 fn each(
     all: &settings::All,
     pki: &Pki,
@@ -331,18 +359,24 @@ fn each(
     let audit = settings::Audit { server: server("audit"), audit: all.audit.clone() };
     let policy = settings::Policy { server: server("policy"), policy: all.policy.clone() };
     let mut identity = settings::Identity { server: server("identity"), identity };
-    let contribution = settings::Contribution { server: server("contribution"), contribution };
+    let mut contribution = settings::Contribution { server: server("contribution"), contribution };
     let mut files = vec![
         ("audit", toml::to_string(&audit).unwrap()),
         ("policy", toml::to_string(&policy).unwrap()),
-        ("contribution", toml::to_string(&contribution).unwrap()),
     ];
-    if replicas.is_empty() {
-        files.push(("identity", toml::to_string(&identity).unwrap()));
-    }
-    for (name, listen) in replicas {
-        identity.server.listen.clone_from(listen);
+    // Each process of a service at its own address.
+    let at = |of: &'static str| {
+        let own = replicas.iter().filter(|(name, _)| service(name) == of).cloned();
+        let own: Vec<_> = own.collect();
+        if own.is_empty() { vec![(of, peers[of].endpoint.clone())] } else { own }
+    };
+    for (name, listen) in at("identity") {
+        identity.server.listen = listen;
         files.push((name, toml::to_string(&identity).unwrap()));
+    }
+    for (name, listen) in at("contribution") {
+        contribution.server.listen = listen;
+        files.push((name, toml::to_string(&contribution).unwrap()));
     }
     files
 }

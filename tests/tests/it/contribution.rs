@@ -5,6 +5,7 @@ mod amend;
 mod annul;
 mod bad_input;
 mod cancel;
+mod copies;
 mod life;
 mod stream;
 
