@@ -140,6 +140,8 @@ impl App {
             Target::New { .. }
             | Target::Known { .. }
             | Target::Affected { .. }
+            | Target::Merged { .. }
+            | Target::Split { .. }
             | Target::Earlier { .. } => None,
         };
         let settled = Settled {
@@ -187,9 +189,11 @@ impl App {
                 });
                 Ok(Named::Conflict(decides.map(|found| found.about)))
             }
-            Target::New { .. } | Target::Known { .. } | Target::Affected { .. } => {
-                Ok(Named::Nothing)
-            }
+            Target::New { .. }
+            | Target::Known { .. }
+            | Target::Affected { .. }
+            | Target::Merged { .. }
+            | Target::Split { .. } => Ok(Named::Nothing),
         }
     }
 

@@ -6,8 +6,8 @@ use contract::{
     register::v1::{
         Annulled, ApplyAnswer, ApplyRequest, Assertion, Decided, Disagreement as WireDisagreement,
         FurtherPerson, GetDisagreementAnswer, GetDisagreementRequest, KnownPerson,
-        ListVisibleRequest, NewPerson, Rejection as WireRejection, Says, Withdrawn, apply_answer,
-        apply_request, register_service_client::RegisterServiceClient,
+        ListVisibleRequest, NewPerson, Rejection as WireRejection, Says, SplitPerson, Withdrawn,
+        apply_answer, apply_request, register_service_client::RegisterServiceClient,
     },
     r#type::v1::ErrorReason,
 };
@@ -172,6 +172,25 @@ impl RegisterClient {
                     claims: Some(write_claims(claims)),
                     source_entry,
                     corrects: false,
+                })
+            }
+            Target::Merged { subject, claims } => {
+                apply_request::Subject::MergedPerson(KnownPerson {
+                    subject: Some(write_subject(subject)),
+                    claims: Some(write_claims(claims)),
+                    source_entry,
+                    corrects: false,
+                })
+            }
+            Target::Split { subject, claims, restored } => {
+                apply_request::Subject::SplitPerson(SplitPerson {
+                    person: Some(KnownPerson {
+                        subject: Some(write_subject(subject)),
+                        claims: Some(write_claims(claims)),
+                        source_entry,
+                        corrects: false,
+                    }),
+                    restored_subject: Some(write_subject(restored)),
                 })
             }
             Target::Known { subject, claims, corrects } => {

@@ -54,6 +54,8 @@ struct Read {
     record: Option<GoldenRecord>,
     /// Whether it was named by a token of an epoch before the present one.
     by_earlier_token: bool,
+    /// Whose number or token was asked by; another person where that one's record is merged into `record`.
+    named: Option<String>,
     misses: i64,
     comparisons: i64,
     version: u64,
@@ -210,21 +212,25 @@ async fn read(store: &RegisterStore, asked: &[Question], now_us: i64) -> Vec<Opt
         // Asked whenever anybody asks for relations, whoever is there (I7).
         let mut hidden = HashSet::new();
         if asked.iter().any(|q| q.relations) {
-            let found = persons.values().chain(bearers.values().map(|bearer| &bearer.record));
+            let found = persons.values().map(|found| &found.record);
+            let found = found.chain(bearers.values().map(|bearer| &bearer.record));
             let related: Vec<&str> = found.flat_map(relatives).collect();
             hidden = store.hidden(&related).await?;
         }
         let one = |q: &Question| {
             let of = |budget| spent.get(&(q.window_start_ms, budget)).copied().unwrap_or(0);
-            let (record, by_earlier_token) = match &q.subject {
-                Named::Number(number) => (persons.get(number.digits()), false),
+            let found = match &q.subject {
+                Named::Number(number) => {
+                    persons.get(number.digits()).map(|found| (&found.record, &found.named, false))
+                }
                 Named::Token(token) => bearers
                     .get(&(q.connection.clone(), token.clone()))
-                    .map_or((None, false), |bearer| (Some(&bearer.record), bearer.earlier)),
+                    .map(|bearer| (&bearer.record, &bearer.named, bearer.earlier)),
             };
             Some(Read {
-                record: record.cloned(),
-                by_earlier_token,
+                record: found.map(|(record, ..)| record.clone()),
+                named: found.map(|(_, named, _)| named.clone()),
+                by_earlier_token: found.is_some_and(|(.., earlier)| earlier),
                 misses: of(misses_of(&q.connection, &q.subject)),
                 comparisons: of(comparisons_of(&q.connection)),
                 version,

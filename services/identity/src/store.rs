@@ -1,6 +1,7 @@
 //! The only place with SQL. Every hot statement stands twice, side by side; rows travel as one JSON value,
 //! so one statement writes or finds any number of them on both engines.
 
+pub(crate) mod apart;
 pub(crate) mod apply;
 pub(crate) mod as_of;
 pub(crate) mod budget;
@@ -13,6 +14,8 @@ pub(crate) mod find;
 pub(crate) mod keyed;
 pub(crate) mod lookup;
 #[cfg(test)]
+mod merged_tests;
+#[cfg(test)]
 mod plans;
 pub(crate) mod population;
 pub(crate) mod refold;
@@ -21,7 +24,10 @@ pub(crate) mod retention;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use model::{Assertion, Authority, AuthorityInForce, EventKind, GoldenRecord, Says, fold};
+use apart::Apart;
+use model::{
+    Assertion, Authority, AuthorityInForce, EventKind, GoldenRecord, Says, fold, merge::survivor,
+};
 use serde::{Deserialize as _, de::IntoDeserializer as _};
 use store::{Migration, Sql, Store, Value};
 use time::Date;
@@ -102,6 +108,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0014_identifier_of_person.sql"),
         postgres: include_str!("../migrations/postgres/0014_identifier_of_person.sql"),
     },
+    Migration {
+        version: 15,
+        name: "merge",
+        sqlite: include_str!("../migrations/sqlite/0015_merge.sql"),
+        postgres: include_str!("../migrations/postgres/0015_merge.sql"),
+    },
 ];
 
 const FOUND: Sql = Sql {
@@ -112,16 +124,21 @@ const SIDE: Sql = Sql::same("SELECT synthetic FROM register WHERE id = 1");
 const VERSION: Sql = Sql::same("SELECT version FROM register WHERE id = 1");
 const SIZE: Sql = Sql::same("SELECT COUNT(*) FROM person");
 const PERSONS_AFTER: Sql = Sql {
-    sqlite: "SELECT person_id, record, authority FROM person WHERE person_id > ? ORDER BY person_id LIMIT 500",
-    postgres: "SELECT person_id, record, authority FROM person WHERE person_id > $1 ORDER BY person_id LIMIT 500",
+    sqlite: "SELECT person_id, record, authority, merged_into FROM person WHERE person_id > ? ORDER BY person_id LIMIT 500",
+    postgres: "SELECT person_id, record, authority, merged_into FROM person WHERE person_id > $1 ORDER BY person_id LIMIT 500",
 };
+// With those of everybody with whom they were ever said to be one: what counts of that, the fold decides.
 const ASSERTIONS_OF: Sql = Sql {
-    sqlite: "SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event \
-             FROM assertion WHERE person_id IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT a.* FROM (SELECT DISTINCT person_id FROM jsonb_array_elements_text($1::text::jsonb) t (person_id)) asked \
-               CROSS JOIN LATERAL (\
+    sqlite: "WITH RECURSIVE whole (person_id) AS (SELECT value FROM json_each(?) UNION \
+             SELECT m.other_id FROM whole w JOIN once_merged m ON m.person_id = w.person_id) \
+             SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event \
+             FROM assertion WHERE person_id IN (SELECT person_id FROM whole)",
+    postgres: "WITH RECURSIVE whole (person_id) AS (SELECT jsonb_array_elements_text($1::text::jsonb) UNION \
+               SELECT m.other_id FROM whole w CROSS JOIN LATERAL \
+               (SELECT other_id FROM once_merged WHERE person_id = w.person_id OFFSET 0) m) \
+               SELECT a.* FROM whole CROSS JOIN LATERAL (\
                SELECT person_id, item, value, source, contribution_id, valid_from, known_at_us, version, says, event \
-               FROM assertion WHERE person_id = asked.person_id OFFSET 0) a",
+               FROM assertion WHERE person_id = whole.person_id OFFSET 0) a",
 };
 
 /// The register.
@@ -213,19 +230,19 @@ impl RegisterStore {
         let mut after = String::new();
         loop {
             let rows = self.store.read(&PERSONS_AFTER, vec![after.clone().into()]).await?;
-            let mut stored: Vec<(GoldenRecord, String)> = Vec::with_capacity(rows.len());
+            let mut stored: Vec<(GoldenRecord, String, Option<String>)> = Vec::new();
             for row in &rows {
-                stored.push((record(&field::<String>(row, 1)?)?, field(row, 2)?));
+                stored.push((record(&field::<String>(row, 1)?)?, field(row, 2)?, field(row, 3)?));
             }
-            let Some((last, _)) = stored.last() else { return Ok(done) };
+            let Some((last, ..)) = stored.last() else { return Ok(done) };
             after.clone_from(&last.person_id);
-            let ids: Vec<&str> = stored.iter().map(|(r, _)| r.person_id.as_str()).collect();
-            let assertions = self.assertions(&ids).await?;
-            let named: BTreeSet<&str> = stored.iter().map(|(_, rules)| rules.as_str()).collect();
+            let ids: Vec<&str> = stored.iter().map(|(r, ..)| r.person_id.as_str()).collect();
+            let assertions = Apart::new(self.assertions(&ids).await?);
+            let named: BTreeSet<&str> = stored.iter().map(|(_, rules, _)| rules.as_str()).collect();
             let all = self.rules_of(&named.into_iter().collect::<Vec<_>>()).await?;
-            let records: Vec<&GoldenRecord> = stored.iter().map(|(record, _)| record).collect();
+            let records: Vec<&GoldenRecord> = stored.iter().map(|(record, ..)| record).collect();
             done.wrongly_keyed += self.wrongly_keyed(&records).await?.len() as u64;
-            for (record, rules) in &stored {
+            for (record, rules, merged_into) in &stored {
                 done.persons += 1;
                 // What was folded before there were any rules has none.
                 let none = rules.is_empty().then(AuthorityInForce::default);
@@ -233,15 +250,19 @@ impl RegisterStore {
                     done.different += 1;
                     continue;
                 };
-                let folded = fold(&record.person_id, record.protected, &assertions, &rules);
+                let said = assertions.of(&record.person_id);
+                let folded = fold(&record.person_id, record.protected, said, &rules);
                 // A change of rules gives a record a version that no assertion has.
-                let same = folded.items == record.items && folded.version <= record.version;
+                let leads_to = survivor(&record.person_id, said);
+                let same = folded.items == record.items
+                    && folded.version <= record.version
+                    && merged_into.as_deref().unwrap_or(&record.person_id) == leads_to;
                 done.different += u64::from(!same);
             }
         }
     }
 
-    /// Everything that was ever said of these persons.
+    /// Everything that was ever said of these persons, and of everybody with whom they were ever said to be one.
     pub(crate) async fn assertions(&self, person_ids: &[&str]) -> Result<Vec<Assertion>, Error> {
         let ids = Value::from(serde_json::to_string(person_ids)?);
         let rows = self.store.read(&ASSERTIONS_OF, vec![ids]).await?;

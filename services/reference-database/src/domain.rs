@@ -96,13 +96,18 @@ pub(crate) struct Origin<'a> {
 
 /// Whether every number of the event is a synthetic one.
 pub(crate) fn is_synthetic(event: &Event) -> bool {
+    let fictional = |subject: &Subject| match subject {
+        Subject::Personal(number) => number.is_synthetic(),
+        Subject::Old(number) => number.as_str().starts_with("999"),
+    };
     let known = match &event.target {
         Target::New { prefix } => is_fictional(prefix),
         Target::Earlier { .. } | Target::Decided { .. } => true,
-        Target::Known { subject, .. } | Target::Affected { subject, .. } => match subject {
-            Subject::Personal(number) => number.is_synthetic(),
-            Subject::Old(number) => number.as_str().starts_with("999"),
-        },
+        Target::Known { subject, .. } | Target::Affected { subject, .. } => fictional(subject),
+        Target::Merged { subject, .. } => {
+            fictional(subject) && event.further.iter().all(|other| fictional(&other.subject))
+        }
+        Target::Split { subject, restored, .. } => fictional(subject) && fictional(restored),
     };
     let numbers = event.said.iter().filter_map(Said::held).filter_map(|value| match value {
         Value::Relation(relation) => relation.identifier.as_ref(),

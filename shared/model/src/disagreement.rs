@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Agreement, Assertion, AuthorityInForce, HeldValue, Says, Standing, Value, explain,
-    item::holds_several,
+    item::holds_several, merge::is_link,
 };
 
 /// One contribution says otherwise of an item than what is held.
@@ -30,7 +30,8 @@ pub struct Disagreement {
 /// The disagreements about some items of a person. It does not matter who spoke first. What a source said of an earlier day
 /// than what is held is no disagreement: it changed since. Of each source only what it says now counts. Values disagree
 /// where they cannot both be so; a year and a day of it can, and one place is written in many ways. Items that hold several
-/// values are not held against one another.
+/// values are not held against one another; nor is a contribution against itself, which can have said something of each of
+/// two whose records are one now: a decision names contributions, and of one there is no other side to decide for.
 #[must_use]
 pub fn disagreements<'a>(
     person_id: &str,
@@ -39,7 +40,7 @@ pub fn disagreements<'a>(
     authority: &AuthorityInForce,
 ) -> BTreeSet<Disagreement> {
     let mut found = BTreeSet::new();
-    for item in items.into_iter().filter(|item| !holds_several(item)) {
+    for item in items.into_iter().filter(|item| !holds_several(item) && !is_link(item)) {
         let all = explain(person_id, item, assertions, authority).concat();
         let Some((winner, Standing::Current)) = all.first().copied() else { continue };
         // Whose number it is, is no question of which source has authority.
@@ -49,6 +50,9 @@ pub fn disagreements<'a>(
         let mut spoke = BTreeSet::from([winner.provenance.source.as_str()]);
         for (said, standing) in all.iter().skip(1).filter(|(_, standing)| standing.counts()) {
             let first = spoke.insert(said.provenance.source.as_str());
+            if said.provenance.contribution_id == winner.provenance.contribution_id {
+                continue;
+            }
             if first && *standing == Standing::Outranked && disagree(said, winner) {
                 found.insert(Disagreement {
                     person_id: person_id.to_owned(),
@@ -64,8 +68,11 @@ pub fn disagreements<'a>(
     found
 }
 
-/// What has to be set aside of an item so that what a contribution says of it is held: every other contribution whose word
-/// goes before.
+/// What a contribution said of a person: the person, and the contribution's id. The person may be one whose record is merged
+/// into that of the person asked about.
+pub type SaidOf<'a> = (&'a str, &'a str);
+
+/// What has to be set aside of an item so that what a contribution says of it is held: everything that goes before.
 #[must_use]
 pub fn before<'a>(
     person_id: &str,
@@ -73,11 +80,36 @@ pub fn before<'a>(
     contribution_id: &str,
     assertions: &'a [Assertion],
     authority: &AuthorityInForce,
-) -> BTreeSet<&'a str> {
+) -> BTreeSet<SaidOf<'a>> {
+    let all = counting(person_id, item, assertions, authority).into_iter();
+    all.take_while(|(_, id)| *id != contribution_id).collect()
+}
+
+/// What has to be set aside of an item so that what a contribution says of it is not held: that, of everybody in the record.
+#[must_use]
+pub fn said_by<'a>(
+    person_id: &str,
+    item: &str,
+    contribution_id: &str,
+    assertions: &'a [Assertion],
+    authority: &AuthorityInForce,
+) -> BTreeSet<SaidOf<'a>> {
+    let all = counting(person_id, item, assertions, authority).into_iter();
+    all.filter(|(_, id)| *id == contribution_id).collect()
+}
+
+/// What counts of an item in a person's record, as it would win. What is said of somebody who is not in that record today is
+/// not there: one contribution speaks of several persons.
+fn counting<'a>(
+    person_id: &str,
+    item: &str,
+    assertions: &'a [Assertion],
+    authority: &AuthorityInForce,
+) -> Vec<SaidOf<'a>> {
     let all = explain(person_id, item, assertions, authority).concat();
-    let ids = all.into_iter().filter(|(_, standing)| standing.counts());
-    let ids = ids.map(|(said, _)| said.provenance.contribution_id.as_str());
-    ids.take_while(|id| *id != contribution_id).collect()
+    let all = all.into_iter().filter(|(_, standing)| standing.counts());
+    all.map(|(said, _)| (said.person_id.as_str(), said.provenance.contribution_id.as_str()))
+        .collect()
 }
 
 fn disagree(said: &Assertion, winner: &Assertion) -> bool {

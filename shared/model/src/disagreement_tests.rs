@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use time::macros::date;
 
 use super::*;
-use crate::{Authority, PartialDate, Provenance, Value, fold};
+use crate::{Authority, PartialDate, Provenance, Value, fold, merge};
 
 fn said(source: &str, value: &str, year: Option<i32>, known: i64, id: &str) -> Assertion {
     Assertion {
@@ -91,6 +91,66 @@ fn what_is_decided_is_no_disagreement_any_more() {
     assert_eq!(held(&[aside("h", 3, "d"), said("high", "c", Some(2000), 5, "n")]).0, "c");
 }
 
+/// That the record of one is merged into that of the other, at a moment.
+fn merged(one: &str, other: &str, known: i64) -> [Assertion; 2] {
+    let link = |person: &str, item: &str, of: &str| Assertion {
+        person_id: person.into(),
+        item: item.into(),
+        ..said("npd", of, None, known, &format!("m{known}"))
+    };
+    [link(one, merge::MERGED_INTO, other), link(other, merge::MERGED_FROM, one)]
+}
+
+fn of(person: &str, said: Assertion) -> Assertion {
+    Assertion { person_id: person.into(), ..said }
+}
+
+#[test]
+fn no_contribution_disagrees_with_itself() {
+    // Everybody was loaded by one contribution, whatever the source.
+    let mut all = vec![said("high", "a", Some(2000), 1, "load")];
+    all.push(of("p2", said("low", "b", Some(2000), 1, "load")));
+    all.extend(merged("p2", "p1", 2));
+    assert_eq!(found(&all), []);
+    // What another one says beside it is as it would be without.
+    all.push(of("p2", said("middle", "c", Some(2000), 3, "m")));
+    assert_eq!(found(&all), [pair("m", "load")]);
+}
+
+#[test]
+fn only_what_is_said_of_those_in_the_record_is_set_aside() {
+    let mut all: Vec<Assertion> = ["p1", "p2", "p3"]
+        .into_iter()
+        .flat_map(|person| {
+            let one = [
+                said("high", "a", Some(2000), 1, "load"),
+                said("low", "b", Some(2000), 2, "household"),
+            ];
+            one.map(|said| of(person, said))
+        })
+        .collect();
+    all.extend(merged("p2", "p1", 3));
+    all.extend(merged("p3", "p1", 4));
+    // That one was split again.
+    let annuls = |person| {
+        let annuls = Assertion { item: String::new(), ..aside("m4", 5, "s") };
+        of(person, annuls)
+    };
+    all.extend([annuls("p1"), annuls("p3")]);
+    let all = all.as_slice();
+    assert_eq!(found(all), [pair("household", "load")]);
+    let both = |id| BTreeSet::from([("p1", id), ("p2", id)]);
+    assert_eq!(before("p1", "sex", "household", all, &rules()), both("load"));
+    assert_eq!(said_by("p1", "sex", "household", all, &rules()), both("household"));
+    // What is accepted of one of them may go before what is said of another.
+    let mixed = [said("high", "a", Some(2000), 1, "load"), said("low", "b", Some(2000), 2, "x")];
+    let mut mixed = mixed.to_vec();
+    mixed.push(of("p2", said("low", "c", Some(1999), 2, "x")));
+    mixed.push(of("p2", said("lower", "c", Some(1998), 1, "load")));
+    mixed.extend(merged("p2", "p1", 3));
+    assert_eq!(before("p1", "sex", "x", &mixed, &rules()), BTreeSet::from([("p1", "load")]));
+}
+
 fn anything() -> impl Strategy<Value = Vec<Assertion>> {
     let one = ("(high|middle|low)", "[ab]", prop::option::of(1999i32..2002), 0i64..4, "c[1-4]");
     let says = prop_oneof![4 => Just(Says::Holds), 1 => Just(Says::Ends), 1 => Just(Says::Annuls)];
@@ -120,7 +180,7 @@ proptest! {
         for (id, _) in found(&all) {
             let mut all = all.clone();
             let set_aside: Vec<String> =
-                before("p1", "sex", &id, &all, &rules()).into_iter().map(str::to_owned).collect();
+                before("p1", "sex", &id, &all, &rules()).into_iter().map(|(_, id)| id.to_owned()).collect();
             all.extend(set_aside.iter().map(|other| aside(other, 9, "decision")));
             let first = explain("p1", "sex", &all, &rules()).concat();
             prop_assert_eq!(&first[0].0.provenance.contribution_id, &id);

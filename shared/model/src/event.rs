@@ -46,11 +46,15 @@ pub enum EventKind {
     End,
     /// It was decided between what two sources say.
     ConflictDecision,
+    /// A record is merged into another one of the same person.
+    Merge,
+    /// Two persons were taken for one.
+    Split,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Birth,
         Self::Death,
         Self::Residence,
@@ -71,6 +75,8 @@ impl EventKind {
         Self::ContactChange,
         Self::End,
         Self::ConflictDecision,
+        Self::Merge,
+        Self::Split,
     ];
 
     /// Its name in requests and in the data.
@@ -97,6 +103,8 @@ impl EventKind {
             Self::ContactChange => "contact-change",
             Self::End => "end",
             Self::ConflictDecision => "conflict-decision",
+            Self::Merge => "merge",
+            Self::Split => "split",
         }
     }
 

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::Date;
 
-use crate::annulled::Annulled;
 use crate::date::parts;
 use crate::item::{CONTACTS, DEATH, DOCUMENTS, HOUSEHOLD, RELATIVES, holds_several};
+use crate::merge::Gathered;
 use crate::{
     AuthorityInForce, EventKind, Identifier, NameLevel, PartialDate, Relation, RelationKind, Value,
 };
@@ -112,9 +112,9 @@ enum Place<'a> {
     Email,
 }
 
-/// Folds assertions into the record of `person_id`; those of other persons are passed over. The order of
-/// `assertions` does not matter, nor that one arrives twice (I5). What was annulled counts as never said; a value that
-/// ended is not held.
+/// Folds assertions into the record of `person_id`: its own, and those of whoever is merged into it ([`crate::merge`]); those
+/// of other persons are passed over. The order of `assertions` does not matter, nor that one arrives twice (I5). What was
+/// annulled counts as never said; a value that ended is not held. Whoever is merged into another person holds nothing.
 ///
 /// `protected` is an argument and not a default, so that no recomputation can lift a protection.
 ///
@@ -130,11 +130,11 @@ pub fn fold(
     authority: &AuthorityInForce,
 ) -> GoldenRecord {
     let mut version = 0;
-    let annulled = Annulled::of(person_id, assertions);
+    let gathered = Gathered::of(person_id, assertions);
     let mut latest: BTreeMap<(&str, Place<'_>), &Assertion> = BTreeMap::new();
-    for assertion in assertions.iter().filter(|a| a.person_id == person_id) {
+    for assertion in assertions.iter().filter(|said| gathered.has(said)) {
         version = version.max(assertion.version);
-        if assertion.says == Says::Annuls || !annulled.counts(assertion) {
+        if !gathered.counts(assertion) {
             continue;
         }
         latest
@@ -154,10 +154,6 @@ pub fn fold(
         });
     }
     GoldenRecord { person_id: person_id.to_owned(), version, protected, items }
-}
-
-fn contribution(assertion: &Assertion) -> &str {
-    &assertion.provenance.contribution_id
 }
 
 /// Where a value has its place, by the rules: which items hold several values is part of them.
@@ -245,13 +241,15 @@ pub enum Standing {
     Annulled,
     /// It was decided against it, in favour of what another source said.
     SetAside,
+    /// It is the number of a record that is merged into the person's: it leads to the person, who has another one.
+    Merged,
 }
 
 impl Standing {
     /// Whether it counts.
     #[must_use]
     pub fn counts(self) -> bool {
-        !matches!(self, Self::Annulled | Self::SetAside)
+        !matches!(self, Self::Annulled | Self::SetAside | Self::Merged)
     }
 }
 
@@ -264,23 +262,23 @@ pub fn explain<'a>(
     assertions: &'a [Assertion],
     authority: &AuthorityInForce,
 ) -> Vec<Vec<(&'a Assertion, Standing)>> {
-    let annulled = Annulled::of(person_id, assertions);
-    let about = |said: &&Assertion| {
-        said.person_id == person_id && said.item == item && said.says != Says::Annuls
-    };
+    let gathered = Gathered::of(person_id, assertions);
+    let about =
+        |said: &&Assertion| gathered.has(said) && said.item == item && said.says != Says::Annuls;
     let mut places: BTreeMap<Place<'_>, Vec<&Assertion>> = BTreeMap::new();
     for said in assertions.iter().filter(about) {
         places.entry(place(item, &said.value, authority)).or_default().push(said);
     }
     let group = |mut said: Vec<&'a Assertion>| {
-        let counts = |said: &Assertion| annulled.counts(said);
+        let counts = |said: &Assertion| gathered.counts(said);
         said.sort_by(|left, right| {
             counts(right).cmp(&counts(left)).then_with(|| precedence(right, left, authority))
         });
         let winner = said.first().copied();
         let stands = |(place, said): (usize, &'a Assertion)| match winner {
-            _ if annulled.holds(contribution(said)) => (said, Standing::Annulled),
-            _ if annulled.set_aside(said) => (said, Standing::SetAside),
+            _ if gathered.annuls(said) => (said, Standing::Annulled),
+            _ if gathered.set_aside(said) => (said, Standing::SetAside),
+            _ if gathered.is_merged_number(said) => (said, Standing::Merged),
             Some(winner) if place > 0 => (said, lost(said, winner, authority)),
             Some(_) | None => (said, Standing::Current),
         };

@@ -223,6 +223,8 @@ fn postgres(url: &str) -> ConnectOptions {
                 ("statement_timeout", &format!("{}s", STATEMENT_MAX.as_secs())),
                 // A statement whose connection was given up is ended, not left to run.
                 ("client_connection_check_interval", "100ms"),
+                // They read few rows of tables in many parts: to compile one takes a second, and to carry it out a millisecond.
+                ("jit", "off"),
             ])
         });
     options

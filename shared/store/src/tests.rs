@@ -206,3 +206,13 @@ async fn a_migration_takes_as_long_as_it_takes() {
     let bounds: (String, String) = (row.try_get_by(0).unwrap(), row.try_get_by(1).unwrap());
     assert_eq!(bounds, ("0".to_owned(), "30s".to_owned()));
 }
+
+/// What is read of tables in many parts is estimated high, and compiled for a second to be carried out in a millisecond.
+#[tokio::test]
+async fn no_statement_is_compiled() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let store = Store::open(database.url(), &[]).await.unwrap();
+    let setting = Sql::same("SELECT setting FROM pg_settings WHERE name = 'jit'");
+    let row = &store.read(&setting, Vec::new()).await.unwrap()[0];
+    assert_eq!(row.try_get_by::<String, _>(0).unwrap(), "off");
+}

@@ -8,6 +8,7 @@
 //! | `life` | the other events in the life of a person of the register |
 //! | `family` | of these, marriages, divorces and parents |
 //! | `household` | who lives with whom |
+//! | `merge` | records that are one person, and persons who are two |
 //! | `values` | those that say something of one person alone |
 //! | `read` | from the contract's messages, field by field |
 //! | `evidence` | the documents on which an event rests |
@@ -18,6 +19,7 @@ mod evidence;
 mod family;
 mod household;
 mod life;
+mod merge;
 mod read;
 mod values;
 
@@ -60,6 +62,22 @@ pub enum Target {
         subject: Subject,
         /// What the source knows of the person.
         claims: Claims,
+    },
+    /// A person of the register whose record is merged into that of the one further person.
+    Merged {
+        /// How the person is named.
+        subject: Subject,
+        /// What the source knows of the person.
+        claims: Claims,
+    },
+    /// A person of the register with whom another one had been taken for one.
+    Split {
+        /// How the person is named.
+        subject: Subject,
+        /// What the source knows of the person.
+        claims: Claims,
+        /// How the other one was named, and is again.
+        restored: Subject,
     },
     /// Whomever an earlier contribution of the source was about, which is annulled.
     Earlier {

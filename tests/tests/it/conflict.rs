@@ -3,6 +3,7 @@
 
 mod couple;
 mod decided;
+mod merged;
 mod outcomes;
 
 use contract::{

@@ -3,18 +3,19 @@
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use contract::{
-    contribution::v1::submit_contribution_request::Event,
+    contribution::v1::{RecordMerge, RecordSplit, life_event, submit_contribution_request::Event},
     database::v1::{DiscrepancyKind, PersonChanged, event::Kind},
     exchange::v1::ListRoutesRequest,
-    r#type::v1::{Identifier, IdentifierKind},
+    identity::v1::GetPersonRequest,
+    r#type::v1::{AccessBasis, Identifier, IdentifierKind},
 };
 use lienthong::demo::TRUST_DOMAIN;
 use server::channel::{self, Peer};
 use store::Engine;
 use tests::{
     databases::{Listener, Reference, connect, following, route},
-    events::{birth, name},
-    on_both_engines,
+    events::{about, birth, ground, life, name, party},
+    on_both_engines, people,
     whole::{Prepared, Whole, full_name},
 };
 
@@ -291,6 +292,62 @@ async fn i2_what_waits_is_told_only_while_the_agreement_stands(engine: Engine) {
     whole.all.stop().await;
 }
 
+/// Two births that were one: whoever follows both hears with which of its tokens it goes on, and later that they are two.
+async fn a_follower_is_told_which_tokens_are_one_person_today(engine: Engine) {
+    let (whole, listener, _running) = followed(engine).await;
+    let client = whole.client("civil-status");
+    let mut numbers = Vec::new();
+    for entry in ["b-1", "b-2"] {
+        let born = client.submit_contribution(&birth(entry, CHILD)).await.unwrap().unwrap();
+        numbers.push(born.answer.personal_number);
+    }
+    let before = heard(&listener, 2).await;
+    let [first, second] = [0, 1].map(|place| before[place].1.token.clone());
+    let child = |place: usize| about(&numbers[place], CHILD, (2026, 3, 1));
+    let procedure = ("duplicate-record-handling", "Z06.DEMO.CANCUOC");
+    let merge = life_event::Event::Merge(RecordMerge {
+        surviving_person: Some(party(child(1))),
+        decision_number: "QD-1".to_owned(),
+    });
+    let merge = life("m-1", procedure, child(0), (2026, 5, 1), merge);
+    let keeper = whole.client("citizen-id");
+    keeper.submit_contribution(&merge).await.unwrap().unwrap();
+    let merged = heard(&listener, 3).await.remove(2).1;
+    assert_eq!((&merged.token, &merged.surviving_token), (&first, &second));
+    assert_eq!(merged.items, ["birth_full_name", "date_of_birth"]);
+    // The token stays good, and leads to the one who stays.
+    let look = async |token: &str| {
+        let request = GetPersonRequest {
+            subject: people::by_token(token),
+            claims: None,
+            items: vec!["birth_full_name".to_owned()],
+            basis: Some(AccessBasis {
+                legal_basis: "1911-2021-art-2-1".to_owned(),
+                ..ground("database-upkeep", "Z05.DEMO.CUTRU")
+            }),
+            request_id: "r-1".to_owned(),
+            min_version: 0,
+            as_of: None,
+        };
+        crate::answered(&whole.client("residence"), &request).await.answer
+    };
+    let (by_first, by_second) = (look(&first).await, look(&second).await);
+    assert!(by_first.record_merged && !by_second.record_merged);
+    assert!(by_first.items == by_second.items && by_first.version == by_second.version);
+    let split = life_event::Event::Split(RecordSplit {
+        restored_subject: Some(child(0).0),
+        decision_number: "QD-2".to_owned(),
+    });
+    let split = life("s-1", procedure, child(1), (2026, 6, 1), split);
+    keeper.submit_contribution(&split).await.unwrap().unwrap();
+    let again = heard(&listener, 4).await.remove(3).1;
+    assert_eq!((&again.token, again.surviving_token.as_str()), (&first, ""));
+    let by_first = look(&first).await;
+    assert!(!by_first.record_merged && by_first.version != by_second.version);
+    whole.persons().await;
+    whole.all.stop().await;
+}
+
 on_both_engines!(
     a_follower_that_takes_nothing_is_not_heaped_up_and_hears_all_later,
     i2_what_waits_is_told_only_while_the_agreement_stands,
@@ -301,4 +358,5 @@ on_both_engines!(
     a_register_that_was_set_back_is_noticed_and_followed_on,
     a_follower_that_was_behind_for_too_long_is_told_of_the_gap,
     a_follower_looks_up_whom_it_hears_of_by_the_token,
+    a_follower_is_told_which_tokens_are_one_person_today,
 );

@@ -1,6 +1,7 @@
-//! The register against an oracle: contributions, corrections, deaths, marriages of two persons, what ends, annulments,
-//! repetitions, stale versions and a change of the rules of authority, in an order that a seed gives, and after each what the
-//! register says held against what the oracle works out: now, and for moments and days that are past (I4, I5, I6).
+//! The register against an oracle: contributions, corrections, deaths, marriages of two persons, merges and splits of records,
+//! what ends, annulments, repetitions, stale versions and a change of the rules of authority, in an order that a seed gives,
+//! and after each what the register says held against what the oracle works out: now, and for moments and days that are past
+//! (I4, I5, I6).
 //!
 //! What would fail it: a value, a reason, an outranked item, or an answer to the same bytes that is another than the
 //! oracle's. What it does not try: several writers at once (`follow`, `kill`), relations but to spouses, protected persons.
@@ -12,6 +13,7 @@ mod annulled;
 mod couple;
 mod drawn;
 mod killed;
+mod merge;
 mod oracle;
 mod wish;
 
@@ -24,6 +26,7 @@ use contract::{
 };
 use drawn::{day, loaded, newcomer, order, told, written};
 use lienthong::client::{Answered, Client, Refused};
+use merge::Merge;
 use model::{PersonalNumber, Sex};
 use oracle::{Annulled, Day, Order, Person, Said};
 use prost::Message as _;
@@ -102,6 +105,8 @@ struct Sent {
     came: Result<Vec<u8>, Vec<(String, String)>>,
 }
 
+/// What the register answered.
+type Came = Result<Answered<ContributionReceipt>, Refused>;
 /// What the register runs in.
 trait Running {
     /// A caller that contributes.
@@ -126,6 +131,8 @@ struct Round<R> {
     random: StdRng,
     numbers: Vec<PersonalNumber>,
     persons: Vec<Person>,
+    /// Whose record was merged into whose.
+    merges: Vec<Merge>,
     /// The version of each record that was seen last, and whether it has changed since.
     seen: Vec<(u64, bool)>,
     /// The rules before and after the day.
@@ -176,13 +183,15 @@ impl Round<Whole> {
 
     async fn step(&mut self) {
         let who = self.random.random_range(0..PERSONS);
-        match self.random.random_range(0..10) {
+        match self.random.random_range(0..12) {
             0 => self.again().await,
             1 => self.looks_back().await,
             2 => self.whole.hands.step(time::Duration::minutes(self.random.random_range(-3..9))),
             3 => self.compare(who, None, None).await,
             4 => self.annuls().await,
             5 => self.weds(who).await,
+            6 => self.merges(who).await,
+            7 => self.splits(who).await,
             _ => self.says(who).await,
         }
     }
@@ -191,7 +200,8 @@ impl Round<Whole> {
     async fn turn(&mut self) {
         self.whole.hands.step(time::Duration::days(8));
         let mut changed = 0;
-        for who in 0..PERSONS {
+        let own = |who: &usize| self.root(*who, usize::MAX) == *who;
+        for who in (0..PERSONS).filter(own).collect::<Vec<_>>() {
             // Who says it is part of what is held.
             let [before, after] = [false, true].map(|turned| {
                 let held = self.held(who, turned, self.said, None).into_iter();
@@ -231,7 +241,7 @@ fn people(random: &mut StdRng) -> (People, Vec<identity::Newcomer>) {
         let born = (random.random_range(1950..2000), 5, 6);
         let random_digits = u32::try_from(place).unwrap() + 100_000;
         let number = PersonalNumber::compose(997, Sex::Male, born.0, random_digits).unwrap();
-        let person = newcomer(random, born, &mut said);
+        let person = newcomer(random, place, born, &mut said);
         newcomers.push(identity::Newcomer {
             person_id: format!("p-model-{place}"),
             number: number.clone(),
@@ -250,8 +260,8 @@ impl<R: Running> Round<R> {
     fn of(whole: R, random: StdRng, people: People, rules: [Order; 2]) -> Self {
         let People { numbers, persons, said } = people;
         let seen = vec![(0, true); PERSONS];
-        let (turned, moments, sent) = (false, Vec::new(), Vec::new());
-        Self { whole, random, numbers, persons, seen, rules, turned, said, moments, sent }
+        let (turned, moments, sent, merges) = (false, Vec::new(), Vec::new(), Vec::new());
+        Self { whole, random, numbers, persons, merges, seen, rules, turned, said, moments, sent }
     }
 
     fn order(&self, turned: bool) -> &Order {
@@ -259,36 +269,38 @@ impl<R: Running> Round<R> {
     }
 
     /// What holds of each item.
-    fn held(&self, who: usize, turned: bool, known: usize, on: Option<Day>) -> Vec<Option<&Said>> {
-        let order = self.order(turned);
-        ITEMS.iter().map(|item| self.persons[who].held(item, order, known, on)).collect()
+    fn held(&self, who: usize, turned: bool, known: usize, on: Option<Day>) -> Vec<Option<Said>> {
+        let (order, person) = (self.order(turned), self.person(who, known));
+        ITEMS.iter().map(|item| person.held(item, order, known, on).cloned()).collect()
     }
 
     fn claims(&self, who: usize) -> (SubjectRef, Claims) {
-        let name = self.held(who, self.turned, self.said, None)[0].unwrap().value.clone();
-        about(self.numbers[who].as_str(), &name, self.persons[who].born)
+        let name = self.held(who, self.turned, self.said, None).remove(0).unwrap().value;
+        about(self.numbers[who].as_str(), &name, self.now(who).born)
     }
 
     /// Somebody says something of a person.
     async fn says(&mut self, who: usize) {
         let (client, wish, request) = self.wish(who);
         let item = wish.said.item;
-        let expected = self.persons[who].refuses(&wish, self.order(self.turned));
+        let person = self.now(who);
+        let expected = person.refuses(&wish, self.order(self.turned));
         let came = submit(&self.whole.contributes(client), &request).await;
         match &came {
             Ok(answered) => {
                 assert!(expected.is_empty(), "{wish:?} was applied, not refused: {expected:?}");
-                let outranked = self.persons[who].outranks(&wish.said, self.order(self.turned));
+                let outranked = person.outranks(&wish.said, self.order(self.turned));
                 let named: Vec<&str> = outranked.then_some(wish.said.item).into_iter().collect();
                 assert_eq!(answered.answer.outranked_items, named, "{wish:?}");
                 self.persons[who].said.push(wish.said);
-                self.taken(&[who], &answered.answer);
+                let root = self.root(who, usize::MAX);
+                self.taken(&[who], &[root], &answered.answer);
             }
             Err(refused) => {
                 assert_eq!(refused.reason, "CONTRIBUTION_REJECTED", "{refused:?}");
                 let reasons: Vec<&str> =
                     refused.unmet.iter().map(|(reason, _)| reason.as_str()).collect();
-                assert_eq!(reasons, expected, "{wish:?}, {:?}", self.persons[who]);
+                assert_eq!(reasons, expected, "{wish:?}, {person:?}");
             }
         }
         let items = vec![item.to_owned()];
@@ -298,12 +310,14 @@ impl<R: Running> Round<R> {
         }
     }
 
-    /// What was said now is known from now on, of the last of several in the version of the receipt.
-    fn taken(&mut self, who: &[usize], answer: &ContributionReceipt) {
+    /// What was said of persons now is known from now on, of the last of several records in the version of the receipt.
+    fn taken(&mut self, who: &[usize], records: &[usize], answer: &ContributionReceipt) {
         self.said += 1;
         let (place, turned) = (self.said, self.turned);
-        for (before_last, who) in who.iter().rev().enumerate() {
-            self.seen[*who] = (answer.version - before_last as u64, false);
+        for (before_last, record) in records.iter().rev().enumerate() {
+            self.seen[*record] = (answer.version - before_last as u64, false);
+        }
+        for who in who {
             let known = answer.known_time.unwrap();
             self.moments.push(Moment { who: *who, known, place, turned });
         }
@@ -365,26 +379,24 @@ impl<R: Running> Round<R> {
             moment.map_or((self.turned, self.said), |moment| (moment.turned, moment.place));
         let expected: Vec<_> = self.held(who, turned, known, on);
         let expected: Vec<_> =
-            expected.into_iter().map(|held| held.map(|held| held.value.clone())).collect();
-        assert_eq!(told, expected, "known {known}, on {on:?}, of {:?}", self.persons[who]);
+            expected.into_iter().map(|held| held.map(|held| held.value)).collect();
+        let person = self.person(who, known);
+        assert_eq!(told, expected, "known {known}, on {on:?}, of {person:?}");
+        let root = self.root(who, usize::MAX);
+        assert_eq!(answer.record_merged, root != who);
         if !past {
-            let (seen, changed) = self.seen[who];
+            let (seen, changed) = self.seen[root];
             assert!(changed || answer.version == seen, "the version changed by itself");
-            self.seen[who] = (answer.version, false);
+            self.seen[root] = (answer.version, false);
         }
     }
 }
 
-async fn submit(
-    client: &Client,
-    request: &SubmitContributionRequest,
-) -> Result<Answered<ContributionReceipt>, Refused> {
+async fn submit(client: &Client, request: &SubmitContributionRequest) -> Came {
     client.submit_contribution(request).await.unwrap()
 }
 
 /// What must be the same when the same bytes are sent again.
-fn kept(
-    came: Result<Answered<ContributionReceipt>, Refused>,
-) -> Result<Vec<u8>, Vec<(String, String)>> {
+fn kept(came: Came) -> Result<Vec<u8>, Vec<(String, String)>> {
     came.map(|answered| answered.answer.encode_to_vec()).map_err(|refused| refused.unmet)
 }

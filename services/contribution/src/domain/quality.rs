@@ -217,7 +217,11 @@ fn contributed(
     let (number, corrects) = match &application.target {
         Target::Known { subject, corrects, .. } => (personal(subject), *corrects),
         Target::Affected { subject, .. } => (personal(subject), false),
-        Target::New { .. } | Target::Earlier { .. } | Target::Decided { .. } => (None, false),
+        Target::New { .. }
+        | Target::Merged { .. }
+        | Target::Split { .. }
+        | Target::Earlier { .. }
+        | Target::Decided { .. } => (None, false),
     };
     // A number that was set because of it is the one that counts.
     let number = PersonalNumber::parse(issued).ok().or(number);

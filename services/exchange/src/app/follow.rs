@@ -133,8 +133,14 @@ impl Work {
 
 /// An event whose id is the same whenever the same is told: a page that is listed again is told once.
 fn kept(told: PersonChanged, known_at_us: i64) -> (String, Vec<u8>) {
-    let PersonChanged { token, version, items, .. } = &told;
-    let id = event_id("changed", &format!("{token}/{version}/{}", items.join(",")));
+    let PersonChanged { token, version, items, surviving_token, .. } = &told;
+    let what = format!("{token}/{version}/{}", items.join(","));
+    // Into whose record it is merged is told as it is today, so that it is part of what is told.
+    let what = match surviving_token.as_str() {
+        "" => what,
+        surviving => format!("{what}/{surviving}"),
+    };
+    let id = event_id("changed", &what);
     let event = client::kept(&id, Kind::PersonChanged(told), known_at_us);
     (id, event)
 }

@@ -85,9 +85,10 @@ pub(crate) async fn news(
     let page = page.map_err(|status| no_news(&status))?.into_inner();
     let changed = |recorded: RecordedChange| {
         let change = recorded.answer?;
-        let FollowedChange { token, version, items, known_time, kind, bulk_job } = change;
+        let FollowedChange { token, version, items, known_time, kind, bulk_job, surviving_token } =
+            change;
         let known_at_us = known_time.map(micros)?;
-        let told = PersonChanged { token, version, items, kind, bulk_job };
+        let told = PersonChanged { token, version, items, kind, bulk_job, surviving_token };
         Some(Changed { told, known_at_us })
     };
     let changes = page.changes.into_iter().map(changed).collect::<Option<_>>();

@@ -144,12 +144,12 @@ async fn news(
 async fn told(
     call: &Call<'_>,
     decision: &Decision,
-    heard: Vec<(Heard, String)>,
+    heard: Vec<(Heard, String, Option<String>)>,
 ) -> Result<Vec<Disclosed<PersonChange>>, Status> {
-    let one = |(heard, token): (Heard, String)| async move {
-        let answer = Answer::new(&write::change(&heard, token));
-        let Heard { person_id, facts, row, .. } = heard;
-        let (outcome, person) = (AccessOutcome::Answered, Some(person_id.as_str()));
+    let one = |(heard, token, merged): (Heard, String, Option<String>)| async move {
+        let answer = Answer::new(&write::change(&heard, token, merged));
+        let Heard { survivor, facts, row, .. } = heard;
+        let (outcome, person) = (AccessOutcome::Answered, Some(survivor.as_str()));
         let decided = record::answered(decision, outcome, person, facts, Some(&row));
         call.told(&decided, answer).await
     };

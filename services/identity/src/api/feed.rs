@@ -90,7 +90,8 @@ async fn page(call: &Call<'_>, asked: &Asked<'_>) -> Result<Released<ListChanges
         Ok(news) => news,
         Err(reason) => return Err(call.no_news(&decision, reason).await),
     };
-    let changes = heard.into_iter().map(|(heard, token)| told(call, &decision, heard, token));
+    let changes = heard.into_iter();
+    let changes = changes.map(|(heard, token, merged)| told(call, &decision, heard, token, merged));
     let changes = stream::iter(changes).buffered(TOLD_AT_ONCE).try_collect().await?;
     let seen_at = (seen.version > 0).then(|| timestamp_us(seen.known_at_us));
     Ok(Released::page(changes, seen.to_string(), end_reached, seen_at))
@@ -102,8 +103,9 @@ async fn told(
     decision: &Decision,
     heard: Heard,
     token: String,
+    surviving_token: Option<String>,
 ) -> Result<Disclosed<FollowedChange>, Status> {
-    let Heard { person_id, version, known_at_us, facts, row, kind, bulk_job } = heard;
+    let Heard { survivor, version, known_at_us, facts, row, kind, bulk_job, .. } = heard;
     let answer = Answer::new(&FollowedChange {
         token,
         version,
@@ -111,8 +113,9 @@ async fn told(
         known_time: Some(timestamp_us(known_at_us)),
         kind: change_feed::kind(kind).into(),
         bulk_job: bulk_job.unwrap_or_default(),
+        surviving_token: surviving_token.unwrap_or_default(),
     });
     let outcome = AccessOutcome::Answered;
-    let decided = record::answered(decision, outcome, Some(&person_id), facts, Some(&row));
+    let decided = record::answered(decision, outcome, Some(&survivor), facts, Some(&row));
     call.told(&decided, answer).await
 }

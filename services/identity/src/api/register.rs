@@ -9,8 +9,8 @@ use contract::{
     register::v1::{
         Annulled, Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Assertion, Decided,
         FurtherPerson, GetDisagreementRequest, GetDisagreementResponse, KnownPerson,
-        ListVisibleRequest, ListVisibleResponse, Rejected, Rejection, Says, apply_answer,
-        apply_request,
+        ListVisibleRequest, ListVisibleResponse, Rejected, Rejection, Says, SplitPerson,
+        apply_answer, apply_request,
     },
     r#type::v1::{ErrorReason, RejectionReason},
 };
@@ -18,7 +18,7 @@ use disclosure::{
     Access, Answer, Disclosed, Exact, Released,
     register::v1::register_service_server::RegisterService,
 };
-use model::{Claims, CodeLists, EventKind, Said, Saying, Subject};
+use model::{Claims, CodeLists, EventKind, Said, Saying, Subject, merge::is_link};
 use server::{
     context,
     error::{refuse, refuse_with},
@@ -110,20 +110,7 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
         faults.add("event", Fault::UnknownCode);
     }
     let target = target(request.subject.as_ref(), lists, &mut faults);
-    let says_nothing = match request.subject {
-        Some(
-            apply_request::Subject::Annulled(_)
-            | apply_request::Subject::Decided(_)
-            | apply_request::Subject::Withdrawn(_),
-        ) => true,
-        Some(
-            apply_request::Subject::NewPerson(_)
-            | apply_request::Subject::KnownPerson(_)
-            | apply_request::Subject::AffectedPerson(_),
-        )
-        | None => false,
-    };
-    match (says_nothing, request.assertions.is_empty()) {
+    match (says_nothing(request), request.assertions.is_empty()) {
         (false, true) => faults.add("assertions", Fault::Missing),
         (true, false) => faults.add("assertions", Fault::NotAllowed),
         (true, true) | (false, false) => {}
@@ -149,6 +136,25 @@ fn checked(request: &ApplyRequest, lists: &CodeLists) -> Result<Application, Sta
     })
 }
 
+/// Whether it is about earlier contributions or whole records, so that it asserts nothing of items.
+fn says_nothing(request: &ApplyRequest) -> bool {
+    match &request.subject {
+        Some(
+            apply_request::Subject::Annulled(_)
+            | apply_request::Subject::Decided(_)
+            | apply_request::Subject::Withdrawn(_)
+            | apply_request::Subject::MergedPerson(_)
+            | apply_request::Subject::SplitPerson(_),
+        ) => true,
+        Some(
+            apply_request::Subject::NewPerson(_)
+            | apply_request::Subject::KnownPerson(_)
+            | apply_request::Subject::AffectedPerson(_),
+        )
+        | None => false,
+    }
+}
+
 /// What is asserted of one person, whose path is `person`.
 fn said(
     person: &str,
@@ -163,6 +169,10 @@ fn said(
     for (place, assertion) in assertions.iter().take(ASSERTIONS_MAX).enumerate() {
         let field = |name: &str| format!("{person}assertions[{place}].{name}");
         faults.text(&field("item"), &assertion.item, ID_MAX);
+        // Which records are one is no value that a source says.
+        if is_link(&assertion.item) {
+            faults.add(field("item"), Fault::NotAllowed);
+        }
         let says = match Says::try_from(assertion.says) {
             Ok(Says::Unspecified | Says::Holds) => Saying::Holds,
             Ok(Says::Ends) => Saying::Ends,
@@ -188,8 +198,15 @@ fn said(
 fn further(request: &ApplyRequest, lists: &CodeLists, faults: &mut Faults) -> Vec<Further> {
     let persons = &request.further_persons;
     let affected = matches!(request.subject, Some(apply_request::Subject::AffectedPerson(_)));
-    if !affected && !persons.is_empty() {
+    let merged = matches!(request.subject, Some(apply_request::Subject::MergedPerson(_)));
+    if !affected && !merged && !persons.is_empty() {
         faults.add("further_persons", Fault::NotAllowed);
+    }
+    // A record is merged into one other.
+    if merged && persons.is_empty() {
+        faults.add("further_persons", Fault::Missing);
+    } else if merged && persons.len() > 1 {
+        faults.add("further_persons", Fault::TooMany(1));
     }
     if persons.len() > FURTHER_MAX {
         faults.add("further_persons", Fault::TooMany(FURTHER_MAX));
@@ -199,8 +216,9 @@ fn further(request: &ApplyRequest, lists: &CodeLists, faults: &mut Faults) -> Ve
         persons.iter().take(FURTHER_MAX).enumerate()
     {
         let path = format!("further_persons[{place}].");
-        if assertions.is_empty() {
-            faults.add(format!("{path}assertions"), Fault::Missing);
+        if assertions.is_empty() != merged {
+            let fault = if merged { Fault::NotAllowed } else { Fault::Missing };
+            faults.add(format!("{path}assertions"), fault);
         }
         let said = said(&path, assertions, lists, faults);
         let Some(person) = person else {
@@ -286,6 +304,27 @@ fn target(
             }
             let (subject, claims) = known_person("affected_person", person, lists, faults)?;
             let target = Target::Known { subject, claims, corrects: false };
+            Some((target, person.source_entry.clone()))
+        }
+        Some(apply_request::Subject::MergedPerson(person)) => {
+            if person.corrects {
+                faults.add("merged_person.corrects", Fault::NotAllowed);
+            }
+            let (subject, claims) = known_person("merged_person", person, lists, faults)?;
+            Some((Target::Merged { subject, claims }, person.source_entry.clone()))
+        }
+        Some(apply_request::Subject::SplitPerson(SplitPerson { person, restored_subject })) => {
+            let field = "split_person.restored_subject";
+            let restored = subject::read(field, restored_subject.as_ref(), faults);
+            let Some(person) = person else {
+                faults.add("split_person.person", Fault::Missing);
+                return None;
+            };
+            if person.corrects {
+                faults.add("split_person.person.corrects", Fault::NotAllowed);
+            }
+            let (subject, claims) = known_person("split_person.person", person, lists, faults)?;
+            let target = Target::Split { subject, claims, restored: restored? };
             Some((target, person.source_entry.clone()))
         }
         Some(apply_request::Subject::KnownPerson(person)) => {
@@ -376,5 +415,8 @@ fn reason(reason: Reason) -> RejectionReason {
         Reason::PersonRepeated => RejectionReason::PersonRepeated,
         Reason::NothingToDecide => RejectionReason::NothingToDecide,
         Reason::Withdrawn => RejectionReason::Withdrawn,
+        Reason::AlreadyMerged => RejectionReason::AlreadyMerged,
+        Reason::NotMerged => RejectionReason::NotMerged,
+        Reason::PersonsRelated => RejectionReason::PersonsRelated,
     }
 }

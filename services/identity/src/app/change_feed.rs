@@ -61,8 +61,8 @@ pub(crate) struct Wanted<'a> {
 
 /// What a caller hears.
 pub(crate) struct PersonNews {
-    /// The changes, by version, each with the person's token.
-    pub(crate) heard: Vec<(Heard, String)>,
+    /// The changes, by version, each with the person's token, and that of the person into whose record it is merged.
+    pub(crate) heard: Vec<(Heard, String, Option<String>)>,
     /// Where to go on.
     pub(crate) cursor: String,
     /// Whether there is nothing more for it.

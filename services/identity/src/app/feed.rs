@@ -1,9 +1,9 @@
 //! Telling a follower what changed. What comes out is not released yet: the gate records it first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use decide::DecisionTable;
-use model::{Assertion, AuthorityInForce};
+use model::AuthorityInForce;
 use server::Deadline;
 use time::Date;
 use wire::policy::Decision;
@@ -15,13 +15,13 @@ use crate::{
         feed::Change,
         lookup::{relative, sees_protected},
     },
-    store::{RegisterStore, feed::Changes},
+    store::{RegisterStore, apart::Apart, feed::Changes},
 };
 
 /// What a follower hears from a place on.
 pub(crate) struct News {
-    /// What it hears, by version, each with the person's token.
-    pub(crate) heard: Vec<(Heard, String)>,
+    /// What it hears, by version, each with the person's token, and that of the person into whose record it is merged.
+    pub(crate) heard: Vec<(Heard, String, Option<String>)>,
     /// Up to where it was looked for.
     pub(crate) seen: Place,
     /// Whether there was nothing after it.
@@ -94,18 +94,23 @@ impl App {
         Ok(changes.iter().filter_map(hears).collect())
     }
 
-    /// What is heard, each with the person's token for this connection.
+    /// What is heard, each with the person's token for this connection, and that of the person into whose record it is merged.
     pub(super) async fn tokened(
         &self,
         store: &RegisterStore,
         connection: &str,
         heard: Vec<Heard>,
-    ) -> Result<Vec<(Heard, String)>, NoNews> {
-        let persons: Vec<&str> = heard.iter().map(|heard| heard.person_id.as_str()).collect();
+    ) -> Result<Vec<(Heard, String, Option<String>)>, NoNews> {
+        let both = heard.iter().flat_map(|heard| [&heard.person_id, &heard.survivor]);
+        let persons: BTreeSet<&str> = both.map(String::as_str).collect();
+        let persons: Vec<&str> = persons.into_iter().collect();
         let tokens = self.tokens(store, connection, &persons).await.map_err(away)?;
         let named = |heard: Heard| {
-            let token = tokens.get(&heard.person_id).cloned().ok_or(NoNews::Away)?;
-            Ok((heard, token))
+            let token_of = |id: &String| tokens.get(id).cloned().ok_or(NoNews::Away);
+            let token = token_of(&heard.person_id)?;
+            let merged = heard.survivor != heard.person_id;
+            let survivor = merged.then(|| token_of(&heard.survivor)).transpose()?;
+            Ok((heard, token, survivor))
         };
         heard.into_iter().map(named).collect()
     }
@@ -130,7 +135,7 @@ async fn unsaid(
     if naming.is_empty() || sees_protected(table) {
         return Ok(HashMap::new());
     }
-    let persons: Vec<&str> = naming.iter().map(|c| c.record.person_id.as_str()).collect();
+    let persons: Vec<&str> = naming.iter().map(|c| c.person_id.as_str()).collect();
     let said = store.assertions(&persons).await?;
     let named: Vec<&str> = said.iter().filter_map(|said| relative(&said.value)).collect();
     let hidden = store.hidden(&named).await?;
@@ -139,15 +144,11 @@ async fn unsaid(
     let ids: HashSet<&str> = ids.collect();
     let rules = store.rules_of(&ids.into_iter().collect::<Vec<_>>()).await?;
     let (of, none) = (|id: &String| rules.get(id), AuthorityInForce::default());
-    let mut of_person: HashMap<&str, Vec<&Assertion>> = HashMap::new();
-    for said in &said {
-        of_person.entry(&said.person_id).or_default().push(said);
-    }
+    // Whoever was merged with somebody is folded of what was said of both, and of nobody else's.
+    let said = Apart::new(said);
     let one = |change: &Change| {
-        let said = of_person.get(change.record.person_id.as_str());
-        let said = said.map(Vec::as_slice).unwrap_or_default();
         let both = [&change.rules_before, &change.rules].map(|id| of(id).unwrap_or(&none));
-        (change.version, change.same_to_see(said, &hidden, both))
+        (change.version, change.same_to_see(said.of(&change.person_id), &hidden, both))
     };
     Ok(naming.into_iter().map(one).collect())
 }

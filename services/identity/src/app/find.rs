@@ -288,7 +288,7 @@ impl App {
         let now_us = self.clock.now_us();
         let mut bearers = store.bearers(&[(connection, token)], now_us).await.map_err(away)?;
         let bearer = bearers.remove(&(connection.to_owned(), token.to_owned()));
-        let after = bearer.ok_or(NoAnswer::UnknownCursor)?.record.person_id;
+        let after = bearer.ok_or(NoAnswer::UnknownCursor)?.named;
         Ok(Position { listed, after })
     }
 }

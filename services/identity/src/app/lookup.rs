@@ -70,6 +70,8 @@ pub(crate) struct Looked {
     pub(crate) number_replaced: bool,
     /// The token of the present epoch of a person who is shown, where one of an epoch before named it.
     pub(crate) token: Option<String>,
+    /// Whether a person who is shown was named by a record that is merged into its own.
+    pub(crate) record_merged: bool,
     /// Up to when the answer knows, microseconds since 1970, where another moment was asked for.
     pub(crate) known_at_us: Option<i64>,
     /// When the register answered.
@@ -177,6 +179,8 @@ impl App {
         if let (Some(record), true) = (shown, read.by_earlier_token) {
             token = Some(self.present_token(deadline, &record.person_id, decision).await?);
         }
+        let named = read.named.as_deref();
+        let record_merged = shown.is_some_and(|record| named != Some(&record.person_id));
         let mut explained = None;
         if let (Some(record), Some(item)) = (shown, &lookup.explain) {
             let person_id = record.person_id.clone();
@@ -187,7 +191,9 @@ impl App {
         if let (Some(record), Some(as_of), Ending::Shown) =
             (&mut read.record, &lookup.as_of, finding.ending)
         {
-            let (then, known) = self.then(deadline, record, as_of, lookup.relations, table).await?;
+            let named = read.named.clone().unwrap_or_else(|| record.person_id.clone());
+            let (then, known) =
+                self.then(deadline, (record, &named), as_of, lookup.relations, table).await?;
             (*record, known_at_us) = (then, Some(known));
         }
         let at = self.clock.now();
@@ -197,6 +203,7 @@ impl App {
             explained,
             number_replaced,
             token,
+            record_merged,
             known_at_us,
             at,
             valid_until: at + self.answer_valid,
@@ -217,12 +224,12 @@ impl App {
         tokens.remove(person_id).ok_or(NoAnswer::Away)
     }
 
-    /// The record of somebody who is shown at another moment, and up to when that knows. Who may be named is a question of
-    /// today (I7).
+    /// The record at another moment of somebody who is shown, as what the person was named by led to it then, and up to when
+    /// that knows. Who may be named is a question of today (I7).
     async fn then(
         &self,
         deadline: Deadline,
-        record: &GoldenRecord,
+        (record, named): (&GoldenRecord, &str),
         as_of: &AsOf,
         relations: bool,
         table: &DecisionTable,
@@ -230,10 +237,14 @@ impl App {
         let store = self.store.until(deadline.at());
         let away = |error: crate::Error| NoAnswer::away(&error, "what was known could not be read");
         let known = as_of.known_at_us.unwrap_or(i64::MAX);
-        let Then { known_at_us, said, rules } =
-            store.then(&record.person_id, known).await.map_err(away)?;
+        let mut seen = store.then(named, known).await.map_err(away)?;
+        if seen.protected && seen.person_id != record.person_id && !sees_protected(table) {
+            // With whom the person was taken for one then is somebody else today, whom nobody may know of.
+            seen.alone(named);
+        }
+        let Then { known_at_us, said, rules, person_id, .. } = seen;
         let said = model::as_of(&said, known_at_us, as_of.valid_on);
-        let mut then = fold(&record.person_id, record.protected, &said, &rules);
+        let mut then = fold(&person_id, record.protected, &said, &rules);
         if relations && !sees_protected(table) {
             let named: Vec<&str> = relatives(&then).collect();
             let hidden = store.hidden(&named).await.map_err(away)?;

@@ -73,7 +73,7 @@ impl App {
         };
         let (related, overflowed) = match direction {
             Direction::Forward => {
-                let bearers = store.persons(&named_in(subject, RELATIVES)).await.map_err(away)?;
+                let bearers = store.records(&named_in(subject, RELATIVES)).await.map_err(away)?;
                 (asked.forward(subject, row, &bearers), false)
             }
             Direction::Inverse => {
@@ -111,11 +111,11 @@ impl App {
             }
         };
         let sees = sees_protected(table);
-        let bearers = store.persons(&named_in(subject, HOUSEHOLD)).await.map_err(away)?;
+        let bearers = store.records(&named_in(subject, HOUSEHOLD)).await.map_err(away)?;
         let head = asked.head(subject, &bearers);
         // The same statements whoever the head is, and whether there is one.
         let of_head = head.map(|head| named_in(head, HOUSEHOLD)).unwrap_or_default();
-        let bearers_of_head = store.persons(&of_head).await.map_err(away)?;
+        let bearers_of_head = store.records(&of_head).await.map_err(away)?;
         let ids = std::iter::once(subject).chain(head).map(|record| record.person_id.as_str());
         let namings = store.naming(HOUSEHOLD, &ids.collect::<Vec<_>>(), sees).await;
         let namings = namings.map_err(away)?;

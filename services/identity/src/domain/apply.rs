@@ -16,12 +16,12 @@ mod known;
 mod numbers;
 mod relatives;
 
-pub(crate) use annulment::check_annulment;
+pub(crate) use annulment::{can_annul, goes_with};
 pub(crate) use asserted::asserted;
 pub(crate) use birth::{NumberParts, check_birth};
 pub(crate) use known::{Asked, Known, check_known, found};
 pub(crate) use numbers::{is_replaced, number_due, numbers};
-pub(crate) use relatives::{Bearer, Bearers, may_live, numbers_named, spouses};
+pub(crate) use relatives::{Bearer, Bearers, are_related, may_live, numbers_named, spouses};
 
 use std::collections::BTreeSet;
 
@@ -58,6 +58,22 @@ pub(crate) enum Target {
         claims: Claims,
         /// Whether the values correct what the source said before.
         corrects: bool,
+    },
+    /// A person of the register whose record is merged into that of the one further person.
+    Merged {
+        /// How the person is named.
+        subject: Subject,
+        /// What the source knows of the person.
+        claims: Claims,
+    },
+    /// A person of the register with whom another one had been taken for one.
+    Split {
+        /// How the person is named.
+        subject: Subject,
+        /// What the source knows of the person.
+        claims: Claims,
+        /// How the other one was named, and is again.
+        restored: Subject,
     },
     /// Whomever an earlier contribution of the source was about, which counts as never made.
     Earlier {
@@ -264,4 +280,10 @@ pub(crate) enum Reason {
     NothingToDecide,
     /// Its source took it back before it was applied.
     Withdrawn,
+    /// The number is that of a record that is merged into another one.
+    AlreadyMerged,
+    /// No record with that number is merged into the person's.
+    NotMerged,
+    /// The persons are relatives of one another.
+    PersonsRelated,
 }

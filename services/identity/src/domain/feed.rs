@@ -6,7 +6,7 @@ use std::{
 };
 
 use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
-use model::{Assertion, AuthorityInForce, GoldenRecord, Says, fold};
+use model::{Assertion, AuthorityInForce, GoldenRecord, Says, fold, merge::survivor};
 use time::Date;
 
 use super::lookup::{fact, names_others, stated, without};
@@ -75,7 +75,10 @@ pub(crate) struct Change {
     pub(crate) items: BTreeSet<String>,
     /// When the register learnt it, microseconds since 1970.
     pub(crate) known_at_us: i64,
-    /// The person as it is now: rules are about who it is today, not who it was.
+    /// Whose record it was.
+    pub(crate) person_id: String,
+    /// The person as it is now: rules are about who it is today, not who it was. It is the record of another person where
+    /// that one's is merged into it.
     pub(crate) record: GoldenRecord,
     /// Id of the rules by which the record was folded at this version, and at the one before.
     pub(crate) rules: String,
@@ -152,8 +155,10 @@ impl Cursor {
 
 /// What a follower hears of a change.
 pub(crate) struct Heard {
-    /// The person.
+    /// Whose record changed.
     pub(crate) person_id: String,
+    /// The person whose record it is today: another one where it is merged into that.
+    pub(crate) survivor: String,
     /// The version that holds the change.
     pub(crate) version: u64,
     /// When the register learnt it, microseconds since 1970.
@@ -209,7 +214,8 @@ impl Change {
         };
         let items: Vec<ItemDecision> = row.items.into_iter().filter(told).collect();
         (row.visible && !items.is_empty()).then(|| Heard {
-            person_id: self.record.person_id.clone(),
+            person_id: self.person_id.clone(),
+            survivor: self.record.person_id.clone(),
             version: self.version,
             known_at_us: self.known_at_us,
             facts: stated(&self.record, table, today),
@@ -225,24 +231,32 @@ impl Change {
     }
 
     /// The items about other persons that look the same before and after it to whoever may not know of hidden ones: who
-    /// looked would find nothing changed (I7). `said` is everything that was ever said of the person, and the rules are
-    /// those by which the record was folded before and after.
+    /// looked would find nothing changed (I7). `said` is everything that was ever said of the person, and of whoever was merged
+    /// with it, and the rules are those by which the record was folded before and after.
     pub(crate) fn same_to_see(
         &self,
-        said: &[&Assertion],
+        said: &[Assertion],
         hidden: &HashSet<String>,
         [rules_before, rules]: [&AuthorityInForce; 2],
     ) -> HashSet<String> {
-        let at = |version: u64, rules: &AuthorityInForce| {
-            let said = said.iter().filter(|said| said.version <= version);
-            let said: Vec<Assertion> = said.map(|said| (*said).clone()).collect();
-            let mut record = fold(&self.record.person_id, false, &said, rules);
+        // What is learnt by one contribution is learnt at one moment, and what is said of two who are merged in two versions.
+        let at = |known: &dyn Fn(i64) -> bool, rules: &AuthorityInForce| {
+            let said = said.iter().filter(|said| known(said.provenance.known_at_us));
+            let said: Vec<Assertion> = said.cloned().collect();
+            let shows = survivor(&self.person_id, &said).to_owned();
+            let mut record = fold(&shows, false, &said, rules);
             without(&mut record, hidden);
             record
         };
-        let (before, after) =
-            (at(self.version.saturating_sub(1), rules_before), at(self.version, rules));
-        let same = |item: &&String| names_others(item) && before.values(item) == after.values(item);
+        let before = at(&|known| known < self.known_at_us, rules_before);
+        let after = at(&|known| known <= self.known_at_us, rules);
+        // Where another record is shown, whoever looks finds that if it finds anything.
+        let other = before.person_id != after.person_id;
+        let same = |item: &&String| {
+            let (before, after) = (before.values(item), after.values(item));
+            let same = if other { before.is_empty() && after.is_empty() } else { before == after };
+            names_others(item) && same
+        };
         self.items.iter().filter(same).cloned().collect()
     }
 }
@@ -290,7 +304,8 @@ mod tests {
         Change {
             version: 7,
             items: items.iter().map(|item| (*item).to_owned()).collect(),
-            known_at_us: 1,
+            known_at_us: 7,
+            person_id: "p".into(),
             record: fold("p", protected, &[], &AuthorityInForce::default()),
             rules: String::new(),
             rules_before: String::new(),
@@ -393,10 +408,9 @@ mod tests {
         let change = change(&["sex", "family_relations"], false);
         let hidden = HashSet::from([HIDDEN.to_owned()]);
         let same = |said: &[Assertion]| {
-            let (said, none): (Vec<&Assertion>, _) =
-                (said.iter().collect(), AuthorityInForce::default());
+            let none = AuthorityInForce::default();
             let items: Vec<_> =
-                change.same_to_see(&said, &hidden, [&none, &none]).into_iter().collect();
+                change.same_to_see(said, &hidden, [&none, &none]).into_iter().collect();
             items
         };
         let of = |version, number| relation("family_relations", version, number);
@@ -434,13 +448,41 @@ mod tests {
         let change = change(&["family_relations"], false);
         let (before, after) = (rules("civil-status"), rules("residence"));
         let said = [by("civil-status", 1, SHOWN), by("residence", 2, OTHER)];
-        let said: Vec<&Assertion> = said.iter().collect();
         let none = HashSet::new();
         assert!(change.same_to_see(&said, &none, [&before, &after]).is_empty());
         assert_eq!(change.same_to_see(&said, &none, [&after, &after]).len(), 1);
         // From one who is hidden to another who is: nobody sees a change.
         let hidden = HashSet::from([SHOWN.to_owned(), OTHER.to_owned()]);
         assert_eq!(change.same_to_see(&said, &hidden, [&before, &after]).len(), 1);
+    }
+
+    /// Of two versions of one merge the first is that of the record that goes: it shows the other one's at once.
+    #[test]
+    fn i7_a_merged_record_is_heard_of_by_what_is_seen_of_the_one_that_stays() {
+        let change = change(&["family_relations"], false);
+        let none = AuthorityInForce::default();
+        let said = |person: &str, item: &str, version, number: Option<&str>| {
+            let mut said = relation(item, version, number);
+            said.person_id = person.into();
+            said.provenance.known_at_us = said.provenance.known_at_us.min(7);
+            said.provenance.contribution_id = format!("{item}-{version}");
+            said
+        };
+        let link = |person: &str, item: &str, version, other: &str| Assertion {
+            value: Value::Text(other.into()),
+            ..said(person, item, version, None)
+        };
+        let same = |number: &str, hidden: &[&str]| {
+            let said = [
+                said("other", "family_relations", 5, Some(number)),
+                link("p", "merged_into", 7, "other"),
+                link("other", "merged_from", 8, "p"),
+            ];
+            let hidden = hidden.iter().map(|number| (*number).to_owned()).collect();
+            !change.same_to_see(&said, &hidden, [&none, &none]).is_empty()
+        };
+        assert!(!same(SHOWN, &[HIDDEN]), "the other one's mother is seen by the number now");
+        assert!(same(HIDDEN, &[HIDDEN]), "of whom nobody may know nothing is heard");
     }
 
     #[test]

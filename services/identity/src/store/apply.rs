@@ -6,14 +6,18 @@
 //! | `known` | adds to persons of the register |
 //! | `annul` | makes a contribution count as never made |
 //! | `decide` | decides between what two sources say |
+//! | `merge` | makes two records one, and two of one |
+//! | `touched` | which records look otherwise then |
 
 pub(super) mod annul;
 pub(super) mod birth;
 mod decide;
 pub(super) mod known;
+mod merge;
+pub(super) mod touched;
 
 use model::{
-    Assertion, AuthorityInForce, GoldenRecord, PartialDate, PersonalNumber, Provenance, Said, Says,
+    Assertion, AuthorityInForce, PartialDate, PersonalNumber, Provenance, Said, Says,
     Value as ItemValue,
 };
 use server::runtime::Entropy;
@@ -23,7 +27,7 @@ use time::Date;
 use super::{
     RegisterStore,
     enter::{Turn, lock},
-    field, record,
+    field,
 };
 use crate::{
     Error,
@@ -109,6 +113,12 @@ impl RegisterStore {
                                 let first =
                                     known::About { subject, claims, said: &application.said };
                                 work.amend(first, *corrects).await?
+                            }
+                            Target::Merged { subject, claims } => {
+                                work.merge(subject, claims).await?
+                            }
+                            Target::Split { subject, claims, restored } => {
+                                work.split(subject, claims, restored).await?
                             }
                             Target::Earlier { contribution_id } => {
                                 work.annul(contribution_id).await?
@@ -210,12 +220,13 @@ impl Work<'_> {
         self.turn.version + place as u64
     }
 
-    /// That it was applied to persons, the one that the contribution is about first.
+    /// That it was applied to persons, the one that the contribution is about first, in so many versions.
     fn applied(
         &self,
         number: Option<PersonalNumber>,
         persons: Vec<String>,
         Told { outranked, disputes }: Told,
+        versions: usize,
     ) -> Outcome {
         let known_at_us = self.turn.known_at_us;
         if self.application.dry_run {
@@ -230,22 +241,16 @@ impl Work<'_> {
                 disputes: Disputes::default(),
             };
         }
-        let version = self.version_of(persons.len().saturating_sub(1));
+        let version = self.version_of(versions.saturating_sub(1));
         let mut further = persons;
         let person_id = (!further.is_empty()).then(|| further.remove(0));
         Outcome::Applied { version, number, person_id, further, known_at_us, outranked, disputes }
     }
 
-    /// The record of a person who is there, and everything that was ever said of the person.
-    async fn held(&self, person_id: &str) -> Result<(GoldenRecord, Vec<Assertion>), ApplyError> {
-        let rows = self.tx.query(&RECORD, vec![person_id.into()]).await?;
-        let row = rows.first().ok_or(store::Error::NoRow)?;
-        Ok((record(&field::<String>(row, 0)?)?, self.said_of(person_id).await?))
-    }
-
-    /// Everything that was ever said of a person.
-    async fn said_of(&self, person_id: &str) -> Result<Vec<Assertion>, ApplyError> {
-        let ids = Value::from(serde_json::to_string(&[person_id])?);
+    /// Everything that was ever said of persons, and of everybody with whom they were ever said to be one.
+    async fn said_of<T: AsRef<str>>(&self, persons: &[T]) -> Result<Vec<Assertion>, ApplyError> {
+        let ids: Vec<&str> = persons.iter().map(AsRef::as_ref).collect();
+        let ids = Value::from(serde_json::to_string(&ids)?);
         let rows = self.tx.query(&super::ASSERTIONS_OF, vec![ids]).await?;
         Ok(super::assertions(&rows)?)
     }

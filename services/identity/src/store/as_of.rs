@@ -5,7 +5,10 @@ use std::{
     sync::PoisonError,
 };
 
-use model::{Assertion, AuthorityInForce, GoldenRecord};
+use model::{
+    Assertion, AuthorityInForce, GoldenRecord,
+    merge::{is_link, survivor},
+};
 use store::{Sql, Value};
 
 use super::{RegisterStore, field, only, record};
@@ -39,16 +42,24 @@ const RULES: Sql = Sql {
     postgres: "SELECT id, rules FROM rules \
                WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))",
 };
+// Whose record was merged into another one since is that person.
 pub(super) const FOLDED: Sql = Sql {
-    sqlite: "SELECT record, authority FROM person WHERE person_id = ?",
-    postgres: "SELECT record, authority FROM person WHERE person_id = $1",
+    sqlite: "SELECT p.record, p.authority FROM person n \
+             JOIN person p ON p.person_id = COALESCE(n.merged_into, n.person_id) WHERE n.person_id = ?",
+    postgres: "SELECT p.record, p.authority FROM person n \
+               CROSS JOIN LATERAL (SELECT record, authority FROM person \
+               WHERE person_id = COALESCE(n.merged_into, n.person_id) OFFSET 0) p WHERE n.person_id = $1",
+};
+const PROTECTED: Sql = Sql {
+    sqlite: "SELECT protected FROM person WHERE person_id = ?",
+    postgres: "SELECT protected FROM person WHERE person_id = $1",
 };
 
 /// A record with all that it was folded of.
 pub(crate) struct Folded {
     /// The record.
     pub(crate) record: GoldenRecord,
-    /// What was said of the person, up to the record's version.
+    /// What was said of the person, and of whoever was ever merged with it, up to the record's version.
     pub(crate) said: Vec<Assertion>,
     /// The rules by which it was folded.
     pub(crate) rules: AuthorityInForce,
@@ -58,27 +69,43 @@ pub(crate) struct Folded {
 pub(crate) struct Then {
     /// Up to when it is known: the moment that was asked for, or the last one that there was.
     pub(crate) known_at_us: i64,
-    /// Everything that was ever said of the person.
+    /// The person to whose record the named one led then.
+    pub(crate) person_id: String,
+    /// Whether that person is protected today.
+    pub(crate) protected: bool,
+    /// Everything that was ever said of the person, and of whoever was ever merged with it.
     pub(crate) said: Vec<Assertion>,
     /// The rules of then.
     pub(crate) rules: AuthorityInForce,
+}
+
+impl Then {
+    /// The same as if the named person had never been taken for another one.
+    pub(crate) fn alone(&mut self, named: &str) {
+        named.clone_into(&mut self.person_id);
+        self.said.retain(|said| said.person_id == named && !is_link(&said.item));
+    }
 }
 
 /// The ids of rules that are known to be kept.
 pub(crate) type Kept = std::sync::Mutex<HashSet<String>>;
 
 impl RegisterStore {
-    /// What is needed to say what was known of a person at a moment. Whatever is learnt later has a later known time, so
-    /// of what had not come yet nothing is said.
-    pub(crate) async fn then(&self, person_id: &str, known_at_us: i64) -> Result<Then, Error> {
+    /// What is needed to say what was known at a moment of a person, by whose record it is named. Whatever is learnt later has
+    /// a later known time, so of what had not come yet nothing is said.
+    pub(crate) async fn then(&self, named: &str, known_at_us: i64) -> Result<Then, Error> {
         let newest: i64 = only(&self.store.read(&NEWEST, Vec::new()).await?)?;
         let known_at_us = known_at_us.min(newest);
-        let said = self.assertions(&[person_id]).await?;
-        let values = vec![person_id.into(), known_at_us.into()];
+        let said = self.assertions(&[named]).await?;
+        let person_id = survivor(named, &model::as_of(&said, known_at_us, None)).to_owned();
+        let protected: bool =
+            only(&self.store.read(&PROTECTED, vec![person_id.clone().into()]).await?)?;
+        let values = vec![person_id.clone().into(), known_at_us.into()];
         let rows = self.store.read(&RULES_OF, values).await?;
         let text: Option<String> = rows.first().map(|row| field(row, 0)).transpose()?.flatten();
         let rules = text.map(|text| serde_json::from_str(&text)).transpose()?;
-        Ok(Then { known_at_us, said, rules: rules.unwrap_or_default() })
+        let rules = rules.unwrap_or_default();
+        Ok(Then { known_at_us, person_id, protected, said, rules })
     }
 
     /// The record of a person who is there, with what it was folded of.

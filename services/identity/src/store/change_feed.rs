@@ -28,75 +28,95 @@ pub(super) const STANDING: Sql = Sql {
 pub(super) const BETWEEN: Sql = Sql {
     sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
              SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
-             ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
-             FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
+             ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version, c.person_id \
+             FROM change c JOIN person n ON n.person_id = c.person_id \
+             JOIN person p ON p.person_id = COALESCE(n.merged_into, n.person_id) JOIN feed f ON f.id = 1 \
              WHERE c.version > ? AND c.version <= ? ORDER BY c.version LIMIT ?",
     postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
                SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
-               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version, c.person_id \
                FROM change c JOIN feed f ON f.id = 1 \
-               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = c.person_id OFFSET 0) p \
+               CROSS JOIN LATERAL (SELECT COALESCE(merged_into, person_id) AS leads_to FROM person \
+               WHERE person_id = c.person_id OFFSET 0) n \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = n.leads_to OFFSET 0) p \
                WHERE c.version > $1 AND c.version <= $2 ORDER BY c.version LIMIT $3",
 };
-// A token is one of the person's, of whatever epoch: whoever rotates goes on to follow.
+// A token is one of the person's, of whatever epoch: whoever rotates goes on to follow. Whoever follows somebody whose record is
+// merged into another one hears of that one, too.
 pub(super) const BETWEEN_OF_FOLLOWED: Sql = Sql {
     sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
              SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
-             ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
-             FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
-             WHERE c.version > ? AND c.version <= ? AND c.person_id IN (SELECT t.person_id FROM followed o \
-             JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = ?) \
-             ORDER BY c.version LIMIT ?",
+             ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version, c.person_id \
+             FROM change c JOIN person n ON n.person_id = c.person_id \
+             JOIN person p ON p.person_id = COALESCE(n.merged_into, n.person_id) JOIN feed f ON f.id = 1 \
+             WHERE c.version > ?1 AND c.version <= ?2 AND c.person_id IN (SELECT t.person_id FROM followed o \
+             JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = ?3 \
+             UNION SELECT m.merged_into FROM followed o \
+             JOIN token t ON t.connection = o.connection AND t.token = o.token \
+             JOIN person m ON m.person_id = t.person_id WHERE o.connection = ?3 AND m.merged_into IS NOT NULL) \
+             ORDER BY c.version LIMIT ?4",
     postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
                SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
-               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version, c.person_id \
                FROM change c JOIN feed f ON f.id = 1 \
-               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = c.person_id OFFSET 0) p \
-               WHERE c.version > $1 AND c.version <= $2 AND c.person_id IN (SELECT t.person_id FROM followed o \
-               JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = $3) \
-               ORDER BY c.version LIMIT $4",
+               CROSS JOIN LATERAL (SELECT COALESCE(merged_into, person_id) AS leads_to FROM person \
+               WHERE person_id = c.person_id OFFSET 0) n \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = n.leads_to OFFSET 0) p \
+               WHERE c.version > $1 AND c.version <= $2 AND c.person_id IN (SELECT w.person_id FROM \
+               (SELECT token FROM followed WHERE connection = $3 OFFSET 0) o CROSS JOIN LATERAL \
+               (SELECT person_id FROM token WHERE connection = $3 AND token = o.token OFFSET 0) t CROSS JOIN LATERAL \
+               (SELECT merged_into FROM person WHERE person_id = t.person_id OFFSET 0) m CROSS JOIN LATERAL \
+               (VALUES (t.person_id), (m.merged_into)) w (person_id) OFFSET 0) ORDER BY c.version LIMIT $4",
 };
 // The same of many changes: of each person who is followed those of that person are read, and nobody else's.
 pub(super) const LONG_OF_FOLLOWED: Sql = Sql {
     sqlite: BETWEEN_OF_FOLLOWED.sqlite,
     postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
                SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
-               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
-               FROM (SELECT one.* FROM (SELECT DISTINCT t.person_id FROM \
+               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version, c.person_id \
+               FROM (SELECT one.* FROM (SELECT DISTINCT w.person_id FROM \
                (SELECT token FROM followed WHERE connection = $3 OFFSET 0) o CROSS JOIN LATERAL \
-               (SELECT person_id FROM token WHERE connection = $3 AND token = o.token OFFSET 0) t OFFSET 0) w \
+               (SELECT person_id FROM token WHERE connection = $3 AND token = o.token OFFSET 0) t CROSS JOIN LATERAL \
+               (SELECT merged_into FROM person WHERE person_id = t.person_id OFFSET 0) m CROSS JOIN LATERAL \
+               (VALUES (t.person_id), (m.merged_into)) w (person_id) OFFSET 0) w \
                CROSS JOIN LATERAL (SELECT * FROM change WHERE person_id = w.person_id \
                AND version > $1 AND version <= $2 ORDER BY version LIMIT $4) one \
                ORDER BY one.version LIMIT $4) c JOIN feed f ON f.id = 1 \
-               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = c.person_id OFFSET 0) p \
+               CROSS JOIN LATERAL (SELECT COALESCE(merged_into, person_id) AS leads_to FROM person \
+               WHERE person_id = c.person_id OFFSET 0) n \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = n.leads_to OFFSET 0) p \
                ORDER BY c.version",
 };
 /// Of so many changes it is looked for each whether its person is followed.
 const LOOKED_AT_EACH_MAX: u64 = 5_000;
+// Whose record is merged into another one has none to begin from.
 pub(super) const PERSONS: Sql = Sql {
-    sqlite: "SELECT record FROM person WHERE person_id > ? ORDER BY person_id LIMIT ?",
-    postgres: "SELECT record FROM person WHERE person_id > $1 ORDER BY person_id LIMIT $2",
+    sqlite: "SELECT record FROM person WHERE person_id > ? AND merged_into IS NULL ORDER BY person_id LIMIT ?",
+    postgres: "SELECT record FROM person WHERE person_id > $1 AND merged_into IS NULL ORDER BY person_id LIMIT $2",
 };
-// Each once, by however many of its tokens it is followed.
+// Each once, by however many of its tokens it is followed; of a record that is merged into another one that one.
 pub(super) const FOLLOWED_PERSONS: Sql = Sql {
-    sqlite: "SELECT record FROM person WHERE person_id > ? AND person_id IN (SELECT t.person_id FROM followed o \
-             JOIN token t ON t.connection = o.connection AND t.token = o.token WHERE o.connection = ?) \
-             ORDER BY person_id LIMIT ?",
-    postgres: "SELECT p.record FROM (SELECT DISTINCT t.person_id FROM \
+    sqlite: "SELECT record FROM person WHERE person_id > ? AND person_id IN (\
+             SELECT COALESCE(n.merged_into, n.person_id) FROM followed o \
+             JOIN token t ON t.connection = o.connection AND t.token = o.token \
+             JOIN person n ON n.person_id = t.person_id WHERE o.connection = ?) ORDER BY person_id LIMIT ?",
+    postgres: "SELECT p.record FROM (SELECT DISTINCT n.leads_to FROM \
                (SELECT token FROM followed WHERE connection = $2 OFFSET 0) o CROSS JOIN LATERAL \
-               (SELECT person_id FROM token WHERE connection = $2 AND token = o.token OFFSET 0) t \
-               WHERE t.person_id > $1 ORDER BY t.person_id LIMIT $3) f \
-               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = f.person_id OFFSET 0) p \
-               ORDER BY f.person_id",
+               (SELECT person_id FROM token WHERE connection = $2 AND token = o.token OFFSET 0) t CROSS JOIN LATERAL \
+               (SELECT COALESCE(merged_into, person_id) AS leads_to FROM person \
+               WHERE person_id = t.person_id OFFSET 0) n \
+               WHERE n.leads_to > $1 ORDER BY n.leads_to LIMIT $3) f \
+               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = f.leads_to OFFSET 0) p \
+               ORDER BY f.leads_to",
 };
 const FOLLOW: Sql = Sql {
     sqlite: "INSERT INTO followed (connection, token) SELECT ?, value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
     postgres: "INSERT INTO followed (connection, token) \
                SELECT $1, jsonb_array_elements_text($2::text::jsonb) ON CONFLICT DO NOTHING",
 };
-// With the tokens that the same persons have in other epochs: whoever unfollows by the token of now may have followed by one of
-// before. Of a token of nobody there are no others.
-const UNFOLLOW: Sql = Sql {
+// With the tokens that the same persons have in other epochs, so that nobody counts twice. Not with those of whoever is merged
+// into them: once they are told apart, whoever was followed is followed.
+const FOLLOWED_ANEW: Sql = Sql {
     sqlite: "DELETE FROM followed WHERE connection = ?1 AND token IN (SELECT value FROM json_each(?2) UNION ALL \
              SELECT other.token FROM json_each(?2) asked \
              JOIN token t ON t.connection = ?1 AND t.token = asked.value \
@@ -106,6 +126,30 @@ const UNFOLLOW: Sql = Sql {
                SELECT other.token FROM jsonb_array_elements_text($2::text::jsonb) asked (token) \
                JOIN token t ON t.connection = $1 AND t.token = asked.token \
                JOIN token other ON other.connection = $1 AND other.person_id = t.person_id))",
+};
+// With the tokens that the same persons have in other epochs: whoever unfollows by the token of now may have followed by one of
+// before. And with those of whoever is merged into them: of all these a list shows the one token of the record that stays. Of a
+// token of nobody there are no others.
+pub(super) const UNFOLLOW: Sql = Sql {
+    sqlite: "DELETE FROM followed WHERE connection = ?1 AND token IN (\
+             WITH RECURSIVE whole (person_id, root) AS (SELECT t.person_id, t.person_id FROM json_each(?2) asked \
+             JOIN token t ON t.connection = ?1 AND t.token = asked.value UNION \
+             SELECT m.other_id, w.root FROM whole w JOIN once_merged m ON m.person_id = w.person_id) \
+             SELECT value FROM json_each(?2) UNION ALL \
+             SELECT t.token FROM whole w JOIN person n ON n.person_id = w.person_id \
+             JOIN token t ON t.connection = ?1 AND t.person_id = w.person_id \
+             WHERE w.person_id = w.root OR n.merged_into = w.root)",
+    postgres: "DELETE FROM followed WHERE connection = $1 AND token = ANY(ARRAY(\
+               WITH RECURSIVE whole (person_id, root) AS (\
+               SELECT t.person_id, t.person_id FROM jsonb_array_elements_text($2::text::jsonb) asked (token) \
+               JOIN token t ON t.connection = $1 AND t.token = asked.token UNION \
+               SELECT m.other_id, w.root FROM whole w CROSS JOIN LATERAL \
+               (SELECT other_id FROM once_merged WHERE person_id = w.person_id OFFSET 0) m) \
+               SELECT jsonb_array_elements_text($2::text::jsonb) UNION ALL \
+               SELECT t.token FROM whole w CROSS JOIN LATERAL \
+               (SELECT merged_into FROM person WHERE person_id = w.person_id OFFSET 0) n CROSS JOIN LATERAL \
+               (SELECT token FROM token WHERE connection = $1 AND person_id = w.person_id OFFSET 0) t \
+               WHERE w.person_id = w.root OR n.merged_into = w.root))",
 };
 const FOLLOWED: Sql = Sql {
     sqlite: "SELECT COUNT(*) FROM followed WHERE connection = ?",
@@ -204,7 +248,7 @@ impl RegisterStore {
                     // The list grows by one call after the other, so that it does not grow past its end.
                     turn_of(tx, &connection).await?;
                     let list = || vec![connection.clone().into(), tokens.clone().into()];
-                    tx.execute(&UNFOLLOW, list()).await?;
+                    tx.execute(&FOLLOWED_ANEW, list()).await?;
                     tx.execute(&FOLLOW, list()).await?;
                     let followed: i64 = only(&tx.query(&FOLLOWED, vec![connection.into()]).await?)?;
                     if followed > i64::from(most) {
@@ -216,7 +260,7 @@ impl RegisterStore {
             .await
     }
 
-    /// Takes the persons of these tokens off a connection's list, and says how long it is then.
+    /// Takes the persons of these tokens off a connection's list, and whoever is merged into them, and says how long it is then.
     pub(crate) async fn unfollow(
         &self,
         connection: &str,

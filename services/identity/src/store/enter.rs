@@ -127,6 +127,17 @@ impl Entered {
         Self { identifiers, ..self }
     }
 
+    /// The same, as a change of these items, also where the record itself holds none of them: what a person's number shows is
+    /// another record's where its own is merged into that.
+    pub(super) fn showing(self, touched: BTreeSet<String>) -> Self {
+        Self { touched, ..self }
+    }
+
+    /// The record.
+    pub(super) fn record(&self) -> &GoldenRecord {
+        &self.record
+    }
+
     /// Whether anything looks otherwise now.
     pub(super) fn is_other(&self) -> bool {
         !self.touched.is_empty()

@@ -17,14 +17,17 @@ use crate::{
 pub(super) const AFTER: Sql = Sql {
     sqlite: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
              SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
-             ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
-             FROM change c JOIN person p ON p.person_id = c.person_id JOIN feed f ON f.id = 1 \
+             ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version, c.person_id \
+             FROM change c JOIN person n ON n.person_id = c.person_id \
+             JOIN person p ON p.person_id = COALESCE(n.merged_into, n.person_id) JOIN feed f ON f.id = 1 \
              WHERE c.version >= ? ORDER BY c.version LIMIT ?",
     postgres: "SELECT c.version, c.items, c.known_at_us, p.record, c.authority, COALESCE((\
                SELECT b.authority FROM change b WHERE b.person_id = c.person_id AND b.version < c.version \
-               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version \
+               ORDER BY b.version DESC LIMIT 1), ''), c.kind, c.bulk_job, f.floor_version, c.person_id \
                FROM change c JOIN feed f ON f.id = 1 \
-               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = c.person_id OFFSET 0) p \
+               CROSS JOIN LATERAL (SELECT person_id, merged_into FROM person WHERE person_id = c.person_id OFFSET 0) n \
+               CROSS JOIN LATERAL (SELECT record FROM person \
+               WHERE person_id = COALESCE(n.merged_into, n.person_id) OFFSET 0) p \
                WHERE c.version >= $1 ORDER BY c.version LIMIT $2",
 };
 const NEWEST: Sql = Sql::same(
@@ -51,17 +54,20 @@ const ISSUE: Sql = Sql {
 };
 // A token is accepted until an epoch after its own has ended it.
 pub(super) const BEARERS: Sql = Sql {
-    sqlite: "SELECT t.connection, t.token, p.record, EXISTS (SELECT 1 FROM token_epoch e \
+    sqlite: "SELECT t.connection, t.token, p.record, t.person_id, EXISTS (SELECT 1 FROM token_epoch e \
              WHERE e.connection = t.connection AND e.epoch > t.epoch) FROM json_each(?1) asked \
              JOIN token t ON t.connection = asked.value ->> 0 AND t.token = asked.value ->> 1 \
-             JOIN person p ON p.person_id = t.person_id \
+             JOIN person n ON n.person_id = t.person_id \
+             JOIN person p ON p.person_id = COALESCE(n.merged_into, n.person_id) \
              WHERE NOT EXISTS (SELECT 1 FROM token_epoch e WHERE e.connection = t.connection \
              AND e.epoch > t.epoch AND e.earlier_until_us <= ?2)",
-    postgres: "SELECT t.connection, t.token, p.record, EXISTS (SELECT 1 FROM token_epoch e \
+    postgres: "SELECT t.connection, t.token, p.record, t.person_id, EXISTS (SELECT 1 FROM token_epoch e \
                WHERE e.connection = t.connection AND e.epoch > t.epoch) \
                FROM jsonb_array_elements($1::text::jsonb) asked \
                JOIN token t ON t.connection = asked ->> 0 AND t.token = asked ->> 1 \
-               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = t.person_id OFFSET 0) p \
+               CROSS JOIN LATERAL (SELECT person_id, merged_into FROM person WHERE person_id = t.person_id OFFSET 0) n \
+               CROSS JOIN LATERAL (SELECT record FROM person \
+               WHERE person_id = COALESCE(n.merged_into, n.person_id) OFFSET 0) p \
                WHERE NOT EXISTS (SELECT 1 FROM token_epoch e WHERE e.connection = t.connection \
                AND e.epoch > t.epoch AND e.earlier_until_us <= $2)",
 };
@@ -71,6 +77,8 @@ const ISSUES_MAX: usize = 3;
 /// To whom a token was issued.
 #[derive(Clone)]
 pub(crate) struct TokenBearer {
+    /// Whose token it is: another person where that one's record is merged into `record`.
+    pub(crate) named: String,
     /// The person.
     pub(crate) record: GoldenRecord,
     /// Whether the token is of an epoch before the present one.
@@ -102,6 +110,7 @@ pub(super) fn change(row: &store::QueryResult) -> Result<Change, Error> {
         version: version.unsigned_abs(),
         items: serde_json::from_str(&items)?,
         known_at_us: field(row, 2)?,
+        person_id: field(row, 9)?,
         record: record(&field::<String>(row, 3)?)?,
         rules: field(row, 4)?,
         rules_before: field(row, 5)?,
@@ -119,7 +128,7 @@ impl RegisterStore {
         Ok(Place { version: version.unsigned_abs(), known_at_us: field(row, 1)? })
     }
 
-    /// The changes after a place, at most so many, each with the person as it is now.
+    /// The changes after a place, at most so many, each with the person as it is now, by whatever record.
     pub(crate) async fn changes(&self, after: &Place, most: u16) -> Result<Changes, Error> {
         // The change at the place is read, too: a register that was set back has another one there, or none.
         let values = vec![stored(after.version).into(), (i64::from(most) + 1).into()];
@@ -187,7 +196,7 @@ impl RegisterStore {
         let mut found = HashMap::new();
         for row in self.store.read(&BEARERS, vec![tokens, now_us.into()]).await? {
             let record = record(&field::<String>(&row, 2)?)?;
-            let bearer = TokenBearer { record, earlier: field(&row, 3)? };
+            let bearer = TokenBearer { named: field(&row, 3)?, record, earlier: field(&row, 4)? };
             found.insert((field(&row, 0)?, field(&row, 1)?), bearer);
         }
         Ok(found)

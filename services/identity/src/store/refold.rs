@@ -5,7 +5,9 @@ use server::runtime::Clock;
 use store::{Sql, Transaction, Value};
 
 use super::{
-    ASSERTIONS_OF, PERSONS_AFTER, RegisterStore, assertions,
+    ASSERTIONS_OF, PERSONS_AFTER, RegisterStore,
+    apart::Apart,
+    assertions,
     enter::{Entered, amend, lock},
     field, only, record,
 };
@@ -131,11 +133,12 @@ async fn refold_batch(
     }
     let ids: Vec<&str> = others.iter().map(|record| record.person_id.as_str()).collect();
     let ids = Value::from(serde_json::to_string(&ids)?);
-    let said = assertions(&tx.query(&ASSERTIONS_OF, vec![ids]).await?)?;
+    let said = Apart::new(assertions(&tx.query(&ASSERTIONS_OF, vec![ids]).await?)?);
     let (mut changed, mut same) = (Vec::new(), Vec::new());
     let mut last = turn;
     for before in others {
-        let folded = fold(&before.person_id, before.protected, &said, rules);
+        let of = said.of(&before.person_id);
+        let folded = fold(&before.person_id, before.protected, of, rules);
         let version = turn.version + changed.len() as u64;
         let person = Entered::amended(&before, folded, Vec::new(), version, rules);
         let person = person.of_kind(ChangeKind::Refolded).of_job(format!("rules/{}", rules.id()));

@@ -22,23 +22,32 @@ const KEYS: Sql = Sql {
                SELECT item, value, person_id FROM jsonb_to_recordset($1::text::jsonb) \
                AS t (item text, value text, person_id text)",
 };
-// A number that another has replaced still leads to its bearer. The numbers of a person are in any part, and one index each is
-// asked for them. Who is protected is not read for whoever may not know of it, and so
-// takes nobody's place (I7).
+// A number that another has replaced still leads to its bearer, and that of a record that is merged into another one to the person
+// whose that is. The numbers of a person are in any part, and one index each is asked for them. Who is protected is not read
+// for whoever may not know of it, and so takes nobody's place (I7).
 pub(super) const NAMING: Sql = Sql {
-    sqlite: "SELECT i.person_id, k.value, p.record FROM identifier i \
+    sqlite: "WITH RECURSIVE whole (person_id, root) AS (SELECT value, value FROM json_each(?2) UNION \
+             SELECT m.other_id, w.root FROM whole w JOIN once_merged m ON m.person_id = w.person_id) \
+             SELECT w.root, k.value, p.record FROM whole w JOIN person n ON n.person_id = w.person_id \
+             JOIN identifier i ON i.person_id = w.person_id \
              JOIN relation_key k ON k.item = ?1 AND k.value = i.value \
              JOIN person p ON p.person_id = k.person_id \
-             WHERE i.state = 'active' AND i.person_id IN (SELECT value FROM json_each(?2)) \
-             AND (NOT p.protected OR ?3) ORDER BY i.person_id, k.person_id, k.value LIMIT 501",
-    postgres: "SELECT i.person_id, i.value, p.record FROM (SELECT person_id, value FROM identifier \
-               WHERE state = 'active' \
-               AND person_id = ANY(ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb))) OFFSET 0) i \
+             WHERE i.state = 'active' AND COALESCE(n.merged_into, n.person_id) = w.root \
+             AND (NOT p.protected OR ?3) ORDER BY w.root, k.person_id, k.value LIMIT 501",
+    postgres: "WITH RECURSIVE whole (person_id, root) AS (\
+               SELECT value, value FROM jsonb_array_elements_text($2::text::jsonb) asked (value) UNION \
+               SELECT m.other_id, w.root FROM whole w CROSS JOIN LATERAL \
+               (SELECT other_id FROM once_merged WHERE person_id = w.person_id OFFSET 0) m) \
+               SELECT w.root, i.value, p.record FROM whole w CROSS JOIN LATERAL \
+               (SELECT COALESCE(merged_into, person_id) AS leads_to FROM person WHERE person_id = w.person_id OFFSET 0) n \
+               CROSS JOIN LATERAL \
+               (SELECT value FROM identifier WHERE person_id = w.person_id AND state = 'active' OFFSET 0) i \
                CROSS JOIN LATERAL \
                (SELECT person_id FROM relation_key WHERE item = $1 AND value = i.value OFFSET 0) k \
                CROSS JOIN LATERAL \
                (SELECT protected, record FROM person WHERE person_id = k.person_id OFFSET 0) p \
-               WHERE NOT p.protected OR $3 ORDER BY i.person_id, k.person_id, i.value LIMIT 501",
+               WHERE n.leads_to = w.root AND (NOT p.protected OR $3) \
+               ORDER BY w.root, k.person_id, i.value LIMIT 501",
 };
 /// The rows of [`NAMING`], at most.
 pub(crate) const NAMING_MAX: usize = 501;

@@ -127,6 +127,7 @@ fn standing(value: &ExplainedValue) -> &'static str {
         ValueStanding::Replaced => "replaced",
         ValueStanding::Annulled => "annulled",
         ValueStanding::SetAside => "set aside",
+        ValueStanding::Merged => "merged",
         ValueStanding::Unspecified => "unspecified",
     }
 }

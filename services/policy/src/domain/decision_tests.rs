@@ -127,7 +127,7 @@ fn of_several_agreements_the_one_that_grants_most_is_applied_and_never_two() {
 /// Of every procedure and every kind of event; whatever the agreement grants.
 #[test]
 fn i2_a_contribution_is_denied_unless_the_procedure_names_its_event() {
-    const NAMED: [(&str, &[Event]); 18] = [
+    const NAMED: [(&str, &[Event]); 19] = [
         ("birth-registration", &[Event::Birth]),
         ("death-registration", &[Event::Death]),
         ("civil-status-correction", &[Event::Correction]),
@@ -143,6 +143,7 @@ fn i2_a_contribution_is_denied_unless_the_procedure_names_its_event() {
         ("temporary-absence-declaration", &[Event::Absence, Event::End]),
         ("household-change", &[Event::Household]),
         ("identity-document-issue", &[Event::DocumentIssue, Event::DocumentWithdrawal]),
+        ("duplicate-record-handling", &[Event::Merge, Event::Split]),
         ("blood-type-update", &[Event::BloodTest, Event::End]),
         ("contact-update", &[Event::ContactChange, Event::End]),
         ("conflict-resolution", &[Event::ConflictDecision]),

@@ -66,7 +66,7 @@ pub struct LifeEvent {
     /// What happened. Exactly one is required.
     #[prost(
         oneof = "life_event::Event",
-        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
+        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
     )]
     pub event: ::core::option::Option<life_event::Event>,
 }
@@ -117,6 +117,12 @@ pub mod life_event {
         /// Values hold no more, and no others take their place.
         #[prost(message, tag = "18")]
         End(super::ValueEnd),
+        /// The person was registered twice: this record is merged into another one.
+        #[prost(message, tag = "19")]
+        Merge(super::RecordMerge),
+        /// Another person had been merged into this one by mistake: there are two again.
+        #[prost(message, tag = "20")]
+        Split(super::RecordSplit),
     }
 }
 /// A document on which an event rests.
@@ -310,6 +316,41 @@ pub struct ValueEnd {
     /// What ends: at least one, at most 16.
     #[prost(message, repeated, tag = "1")]
     pub ended_values: ::prost::alloc::vec::Vec<EndedValue>,
+}
+/// Two records are one person (Decree 70/2024, Art. 11: one person has one personal number). The person of the event is named
+/// by the number of the record that ceases, and `surviving_person` by that of the record that stays. Afterwards the record that
+/// stays is made of everything that was ever said of either, by the rules of authority, and has its own number; the other
+/// number leads to it, and an answer to whoever asks by it says so. Contributions may name either number.
+///
+/// Rejected with PERSON_REPEATED where they are one record already; ALREADY_MERGED where one of the numbers is that of a record
+/// that was merged into another one before; PERSONS_RELATED where the register holds one as the other's spouse, parent, child,
+/// guardian or ward; PERSON_DECEASED where it holds the death of one and not of the other; ALREADY_MARRIED where there would be
+/// two living spouses. What is merged is not told apart from what never was two by anything but its history: an annulment of
+/// the merge, or a split, makes two records of it again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RecordMerge {
+    /// The person whose record and number stay. Required.
+    #[prost(message, optional, tag = "1")]
+    pub surviving_person: ::core::option::Option<Party>,
+    /// Number of the decision by which they are one. Required, at most 64 characters.
+    #[prost(string, tag = "2")]
+    pub decision_number: ::prost::alloc::string::String,
+}
+/// Two persons had been taken for one. The person of the event is the one with whom the other was taken for one; its claims
+/// are held against the record as it is, with both in it. Afterwards each has the record that it would have if there had been
+/// no merge: with what was said meanwhile of its number. Decisions between two sources that were made of the two as one count
+/// as never made, and where the sources still disagree the conflict is open again. Rejected with NOT_MERGED where no record
+/// with this number is merged into the person's.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RecordSplit {
+    /// The person who has a record of its own again, by the number that it had. Required.
+    #[prost(message, optional, tag = "1")]
+    pub restored_subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// Number of the decision by which they are two. Required, at most 64 characters.
+    #[prost(string, tag = "2")]
+    pub decision_number: ::prost::alloc::string::String,
 }
 /// A value that holds no more.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1369,6 +1369,11 @@ pub struct PersonChanged {
     /// cannot look up so many at once may put these off: they are no news of a person's life.
     #[prost(string, tag = "5")]
     pub bulk_job: ::prost::alloc::string::String,
+    /// Where this record was found to be another record of a person who has one already, and is merged into it: the token of
+    /// that one. Lookups by either token give that person. Two that were taken for one by mistake are told apart by a later
+    /// change, which has none. Empty otherwise.
+    #[prost(string, tag = "6")]
+    pub surviving_token: ::prost::alloc::string::String,
 }
 /// What became of a change that this database listed as a source.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -105,6 +105,10 @@ pub struct PersonChange {
     /// off: they are no news of a person's life.
     #[prost(string, tag = "6")]
     pub bulk_job: ::prost::alloc::string::String,
+    /// Where the person's record is merged into another one today: the caller's token of that one. Lookups by either give the
+    /// same person. Empty otherwise.
+    #[prost(string, tag = "7")]
+    pub surviving_token: ::prost::alloc::string::String,
 }
 /// Which persons to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -598,6 +602,11 @@ pub struct GetPersonAnswer {
     /// (TokenService.RotateTokens): keep this one in its place. Empty in every other case.
     #[prost(string, tag = "12")]
     pub token: ::prost::alloc::string::String,
+    /// Whether the number or token that the person was named by is that of a record that was merged into this one, because both
+    /// were found to be one person. It is so today, whatever moment is asked about; for a moment before the merge the answer is
+    /// what was held then of the record that was named.
+    #[prost(bool, tag = "13")]
+    pub record_merged: bool,
 }
 /// A message of the caller on a stream of lookups: the opening, and nothing else, in the first one; one query in each after
 /// it. What a receipt proves to have been asked is the exact bytes of the first message followed by those of the query's
@@ -741,6 +750,9 @@ pub struct VerifyClaimsAnswer {
     /// Whether the personal number that the person was named by is not the current one any more, as GetPersonAnswer says it.
     #[prost(bool, tag = "10")]
     pub number_replaced: bool,
+    /// Whether the person was named by a record that was merged into this one, as GetPersonAnswer says it.
+    #[prost(bool, tag = "11")]
+    pub record_merged: bool,
 }
 /// What the register says of one claimed value.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -831,6 +843,9 @@ pub struct ExplainValueAnswer {
     /// The caller's id of the request, repeated.
     #[prost(string, tag = "12")]
     pub request_id: ::prost::alloc::string::String,
+    /// Whether the person was named by a record that was merged into this one, as GetPersonAnswer says it.
+    #[prost(bool, tag = "13")]
+    pub record_merged: bool,
 }
 /// One value that a source said.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -959,10 +974,12 @@ pub enum ValueStanding {
     Superseded = 3,
     /// A source with as much authority said something later of the same day.
     Replaced = 4,
-    /// It was annulled, and counts as never said.
+    /// It was annulled, and counts as never said. Of a number: it is cancelled, and leads to nobody.
     Annulled = 5,
     /// It was decided between it and what another source said, and it was set aside.
     SetAside = 6,
+    /// It is the number of a record that was merged into this one. It leads to the person, who has another number.
+    Merged = 7,
 }
 impl ValueStanding {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -978,6 +995,7 @@ impl ValueStanding {
             Self::Replaced => "VALUE_STANDING_REPLACED",
             Self::Annulled => "VALUE_STANDING_ANNULLED",
             Self::SetAside => "VALUE_STANDING_SET_ASIDE",
+            Self::Merged => "VALUE_STANDING_MERGED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -990,6 +1008,7 @@ impl ValueStanding {
             "VALUE_STANDING_REPLACED" => Some(Self::Replaced),
             "VALUE_STANDING_ANNULLED" => Some(Self::Annulled),
             "VALUE_STANDING_SET_ASIDE" => Some(Self::SetAside),
+            "VALUE_STANDING_MERGED" => Some(Self::Merged),
             _ => None,
         }
     }

@@ -67,6 +67,10 @@ pub struct FollowedChange {
     /// The job that changed many persons at once, by an id that is the same for all of them; empty otherwise.
     #[prost(string, tag = "6")]
     pub bulk_job: ::prost::alloc::string::String,
+    /// Where the person's record is merged into another one today: the token issued to this follower for that one. Lookups by
+    /// either give the same person. Empty otherwise.
+    #[prost(string, tag = "7")]
+    pub surviving_token: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod feed_service_client {
@@ -260,7 +264,7 @@ pub struct ApplyRequest {
     /// Id of the database that contributed.
     #[prost(string, tag = "3")]
     pub source: ::prost::alloc::string::String,
-    /// What the source asserts; at least one, and none where a contribution is annulled.
+    /// What the source asserts; at least one, and none where a contribution is annulled, or records are merged or split.
     #[prost(message, repeated, tag = "6")]
     pub assertions: ::prost::alloc::vec::Vec<Assertion>,
     /// Id of the connection that contributed: a person that is not found counts against its guessing budget.
@@ -275,11 +279,12 @@ pub struct ApplyRequest {
     /// The kind of event, as policy names it; empty where it was not kept.
     #[prost(string, tag = "11")]
     pub event: ::prost::alloc::string::String,
-    /// Further persons of the register of whom it says something, beside an affected person; at most 40.
+    /// Further persons of the register of whom it says something, beside an affected person; at most 40. Beside one that is
+    /// merged, the one that stays.
     #[prost(message, repeated, tag = "12")]
     pub further_persons: ::prost::alloc::vec::Vec<FurtherPerson>,
     /// Whom the assertions are about. Exactly one is required.
-    #[prost(oneof = "apply_request::Subject", tags = "4, 5, 10, 14, 15, 13")]
+    #[prost(oneof = "apply_request::Subject", tags = "4, 5, 10, 14, 15, 13, 16, 17")]
     pub subject: ::core::option::Option<apply_request::Subject>,
 }
 /// Nested message and enum types in `ApplyRequest`.
@@ -307,6 +312,12 @@ pub mod apply_request {
         /// apart from a known person so that a program that does not know of either refuses it, and applies nothing else.
         #[prost(message, tag = "13")]
         AffectedPerson(super::KnownPerson),
+        /// A person of the register whose record is merged into that of the one further person, of whom nothing is asserted.
+        #[prost(message, tag = "16")]
+        MergedPerson(super::KnownPerson),
+        /// A person of the register with whom another one is not one.
+        #[prost(message, tag = "17")]
+        SplitPerson(super::SplitPerson),
     }
 }
 /// A further person of one contribution.
@@ -315,9 +326,19 @@ pub struct FurtherPerson {
     /// The person. Its `source_entry` is empty, and it corrects nothing. Required.
     #[prost(message, optional, tag = "1")]
     pub person: ::core::option::Option<KnownPerson>,
-    /// What the source asserts of the person; at least one.
+    /// What the source asserts of the person; at least one, and none where records are merged.
     #[prost(message, repeated, tag = "2")]
     pub assertions: ::prost::alloc::vec::Vec<Assertion>,
+}
+/// A person of the register from whom another one is told apart again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SplitPerson {
+    /// The person. It corrects nothing. Required.
+    #[prost(message, optional, tag = "1")]
+    pub person: ::core::option::Option<KnownPerson>,
+    /// The other one, by the number of the record that was merged into the person's. Required.
+    #[prost(message, optional, tag = "2")]
+    pub restored_subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
 }
 /// A person to be entered.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

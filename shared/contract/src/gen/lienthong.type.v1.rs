@@ -670,10 +670,16 @@ pub enum RejectionReason {
     AlreadyMarried = 16,
     /// One person stands in two places of the event.
     PersonRepeated = 17,
+    /// The number is that of a record that is merged into another one: the person is named by the number of that one.
+    AlreadyMerged = 18,
+    /// No record with this number is merged into the person's.
+    NotMerged = 19,
     /// There is no conflict under this id that the source may decide, or it is decided, or what it was about has changed.
     NothingToDecide = 20,
     /// The source withdrew the contribution before it was applied.
     Withdrawn = 21,
+    /// The register holds the two persons as relatives of one another, so they are not one.
+    PersonsRelated = 22,
 }
 impl RejectionReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -700,8 +706,11 @@ impl RejectionReason {
             Self::ParentNotOlder => "REJECTION_REASON_PARENT_NOT_OLDER",
             Self::AlreadyMarried => "REJECTION_REASON_ALREADY_MARRIED",
             Self::PersonRepeated => "REJECTION_REASON_PERSON_REPEATED",
+            Self::AlreadyMerged => "REJECTION_REASON_ALREADY_MERGED",
+            Self::NotMerged => "REJECTION_REASON_NOT_MERGED",
             Self::NothingToDecide => "REJECTION_REASON_NOTHING_TO_DECIDE",
             Self::Withdrawn => "REJECTION_REASON_WITHDRAWN",
+            Self::PersonsRelated => "REJECTION_REASON_PERSONS_RELATED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -725,8 +734,11 @@ impl RejectionReason {
             "REJECTION_REASON_PARENT_NOT_OLDER" => Some(Self::ParentNotOlder),
             "REJECTION_REASON_ALREADY_MARRIED" => Some(Self::AlreadyMarried),
             "REJECTION_REASON_PERSON_REPEATED" => Some(Self::PersonRepeated),
+            "REJECTION_REASON_ALREADY_MERGED" => Some(Self::AlreadyMerged),
+            "REJECTION_REASON_NOT_MERGED" => Some(Self::NotMerged),
             "REJECTION_REASON_NOTHING_TO_DECIDE" => Some(Self::NothingToDecide),
             "REJECTION_REASON_WITHDRAWN" => Some(Self::Withdrawn),
+            "REJECTION_REASON_PERSONS_RELATED" => Some(Self::PersonsRelated),
             _ => None,
         }
     }

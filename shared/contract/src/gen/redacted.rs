@@ -239,6 +239,24 @@ impl ::core::fmt::Debug for crate::contribution::v1::ContactChange {
     }
 }
 
+impl ::core::fmt::Debug for crate::contribution::v1::RecordMerge {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RecordMerge")
+            .field("surviving_person", &self.surviving_person)
+            .field("decision_number", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::contribution::v1::RecordSplit {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RecordSplit")
+            .field("restored_subject", &self.restored_subject)
+            .field("decision_number", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::contribution::v1::Conflict {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Conflict")
@@ -478,6 +496,7 @@ impl ::core::fmt::Debug for crate::database::v1::PersonChanged {
             .field("items", &::core::format_args!("[personal]"))
             .field("kind", &::core::format_args!("[personal]"))
             .field("bulk_job", &self.bulk_job)
+            .field("surviving_token", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -501,6 +520,7 @@ impl ::core::fmt::Debug for crate::identity::v1::PersonChange {
             .field("known_time", &self.known_time)
             .field("kind", &::core::format_args!("[personal]"))
             .field("bulk_job", &self.bulk_job)
+            .field("surviving_token", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -551,6 +571,7 @@ impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
             .field("known_time", &self.known_time)
             .field("number_replaced", &::core::format_args!("[personal]"))
             .field("token", &::core::format_args!("[personal]"))
+            .field("record_merged", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -568,6 +589,7 @@ impl ::core::fmt::Debug for crate::identity::v1::VerifyClaimsAnswer {
             .field("version", &::core::format_args!("[personal]"))
             .field("etag", &::core::format_args!("[personal]"))
             .field("number_replaced", &::core::format_args!("[personal]"))
+            .field("record_merged", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -597,6 +619,7 @@ impl ::core::fmt::Debug for crate::identity::v1::ExplainValueAnswer {
             .field("decision_id", &self.decision_id)
             .field("policy_revision", &self.policy_revision)
             .field("request_id", &self.request_id)
+            .field("record_merged", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -772,6 +795,7 @@ impl ::core::fmt::Debug for crate::register::v1::FollowedChange {
             .field("known_time", &self.known_time)
             .field("kind", &::core::format_args!("[personal]"))
             .field("bulk_job", &self.bulk_job)
+            .field("surviving_token", &::core::format_args!("[personal]"))
             .finish()
     }
 }

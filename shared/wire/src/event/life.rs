@@ -62,6 +62,17 @@ impl Reading<'_> {
         let mut found = EventFaults::new();
         check_past(field, from, self.today, &mut found);
         self.name(found);
+        // Which records are one is said of no item, and of no day: it always was so.
+        if let Some(Happened::Merge(_) | Happened::Split(_)) = &event.event {
+            let kind = event.event.as_ref().map(kind);
+            let entry = self.entry(kind, event.registration.as_ref(), from);
+            let told = match &event.event {
+                Some(Happened::Merge(merge)) => self.merge(merge, person),
+                Some(Happened::Split(split)) => self.split(split, person),
+                Some(_) | None => None,
+            };
+            return Some(Event { entry: entry?, ..told? });
+        }
         let told = match &event.event {
             Some(happened) => self.told(happened, person.as_ref(), from),
             None => {
@@ -140,6 +151,8 @@ impl Reading<'_> {
             }
             Happened::ContactChange(change) => self.contact_change(change, from),
             Happened::End(end) => self.value_end(end, from),
+            // They were read before.
+            Happened::Merge(_) | Happened::Split(_) => None,
         }
     }
 
@@ -207,6 +220,8 @@ fn kind(happened: &Happened) -> EventKind {
         Happened::BloodTest(_) => EventKind::BloodTest,
         Happened::ContactChange(_) => EventKind::ContactChange,
         Happened::End(_) => EventKind::End,
+        Happened::Merge(_) => EventKind::Merge,
+        Happened::Split(_) => EventKind::Split,
     }
 }
 
@@ -233,6 +248,8 @@ fn needs_entry(kind: EventKind) -> bool {
         | Kind::BloodTest
         | Kind::ContactChange
         | Kind::End
-        | Kind::ConflictDecision => false,
+        | Kind::ConflictDecision
+        | Kind::Merge
+        | Kind::Split => false,
     }
 }

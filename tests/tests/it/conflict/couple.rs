@@ -11,11 +11,11 @@ use super::*;
 
 on_both_engines!(of_two_persons_each_has_a_conflict);
 
-const COUPLE: [(&str, Sex, i32); 2] =
+pub(super) const COUPLE: [(&str, Sex, i32); 2] =
     [("Nguyễn Giả Định An", Sex::Male, 1990), ("Trần Giả Định Bình", Sex::Female, 1991)];
 const SINGLE: &str = "1";
 
-fn number((_, sex, year): (&str, Sex, i32)) -> PersonalNumber {
+pub(super) fn number((_, sex, year): (&str, Sex, i32)) -> PersonalNumber {
     PersonalNumber::compose(997, sex, year, u32::try_from(year).unwrap()).unwrap()
 }
 
@@ -29,7 +29,7 @@ fn coded(list: &str, code: &str) -> Value {
 }
 
 /// Somebody of whom citizen identification, which has the last word, says that it is single.
-fn single(one @ (name, sex, year): (&str, Sex, i32)) -> identity::Newcomer {
+pub(super) fn single(one @ (name, sex, year): (&str, Sex, i32)) -> identity::Newcomer {
     let born = PartialDate::new(year, 5, 6).unwrap();
     let said = |item: &str, value, source: &str, from| {
         (item.to_owned(), value, source.to_owned(), Some(from))

@@ -4,6 +4,8 @@ mod again;
 mod bad_input;
 mod couple;
 mod household;
+mod merge;
+mod merged;
 
 use contract::{
     contribution::v1::{

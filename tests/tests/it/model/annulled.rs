@@ -4,7 +4,7 @@ use contract::contribution::v1::SubmitContributionRequest;
 use rand::Rng as _;
 use tests::events::annulment;
 
-use super::{Annulled, Round, Running, Sent, kept, submit};
+use super::{Annulled, Round, Running, Sent, kept, oracle::Person, submit};
 
 /// An annulment of something that was sent.
 pub(super) struct Annulment {
@@ -15,8 +15,10 @@ pub(super) struct Annulment {
     /// The key of what is annulled.
     pub(super) key: String,
     pub(super) request: SubmitContributionRequest,
-    /// For which reason the oracle refuses it, if it does: of each person whom it is about.
-    pub(super) refused: Option<&'static str>,
+    /// To which records those led.
+    pub(super) roots: Vec<usize>,
+    /// The reasons for which the oracle refuses it, if it does: the last one of each person whom it is about.
+    pub(super) refused: Vec<&'static str>,
 }
 
 impl<R: Running> Round<R> {
@@ -26,16 +28,18 @@ impl<R: Running> Round<R> {
             return;
         }
         let place = self.random.random_range(0..self.sent.len());
-        let Annulment { who, items, client, key, request, refused } = self.annulment(place);
+        let Annulment { who, items, client, key, request, roots, refused } = self.annulment(place);
         let came = submit(&self.whole.contributes(client), &request).await;
         match &came {
             Ok(answered) => {
-                assert_eq!(refused, None, "{key} was annulled, and must not be");
+                assert!(refused.is_empty(), "{key} was annulled, and must not be: {refused:?}");
                 self.annul(&who, &key, &request.idempotency_key);
-                self.taken(&who, &answered.answer);
+                let records = self.records(&who, &roots);
+                self.taken(&who, &records, &answered.answer);
             }
             Err(error) => {
-                assert_eq!(error.unmet[0].0, refused.unwrap_or_default(), "{key}: {error:?}");
+                let reasons: Vec<&str> = error.unmet.iter().map(|(r, _)| r.as_str()).collect();
+                assert_eq!(reasons, refused, "{key}: {error:?}");
             }
         }
         self.sent.push(Sent { who: who.clone(), items, client, request, came: kept(came) });
@@ -55,20 +59,28 @@ impl<R: Running> Round<R> {
         let mut request = annulment(&by, "", key.trim_start_matches("key:"), &named);
         request.basis.clone_from(&earlier.request.basis);
         // What it brings back must not be a second spouse.
-        let living = |round: &Self| who.iter().map(|who| round.living_spouses(*who)).collect();
-        let before: Vec<usize> = living(self);
+        let before: Vec<_> = who.iter().map(|who| self.spouses_before(*who)).collect();
+        let led = self.led();
+        let roots: Vec<usize> = who.iter().map(|who| self.root(*who, usize::MAX)).collect();
+        let persons: Vec<Person> = who.iter().map(|who| self.now(*who)).collect();
         self.annul(&who, &key, &request.idempotency_key);
-        let after: Vec<usize> = living(self);
+        let mut refused = if counts {
+            self.cannot_be_again(&persons, &roots, &led)
+        } else {
+            vec!["NOTHING_TO_ANNUL"]
+        };
+        let more = |(who, (whole, alone)): (&usize, (usize, usize))| {
+            let apart = self.root(*who, usize::MAX) == *who && led[*who] != *who;
+            let after = self.living_spouses(*who);
+            after > 1 && after > if apart { alone } else { whole }
+        };
+        if refused.is_empty() && who.iter().zip(before).any(more) {
+            refused.push("ALREADY_MARRIED");
+        }
         for who in &who {
             self.persons[*who].annulled.pop();
         }
-        let bigamy = after.iter().zip(before).any(|(after, before)| *after > 1 && *after > before);
-        let refused = match (counts, bigamy) {
-            (false, _) => Some("NOTHING_TO_ANNUL"),
-            (true, true) => Some("ALREADY_MARRIED"),
-            (true, false) => None,
-        };
-        Annulment { who, items, client, key, request, refused }
+        Annulment { who, items, client, key, request, roots, refused }
     }
 
     /// The oracle hears of an annulment.

@@ -1,5 +1,7 @@
 //! Two persons in one contribution: they marry, or are divorced.
 
+use std::collections::BTreeSet;
+
 use contract::{
     contribution::v1::{
         Divorce, Marriage, SubmitContributionRequest, divorce, life_event::Event as Life, marriage,
@@ -14,7 +16,7 @@ use super::{
     PERSONS, Round, Running, Sent,
     drawn::day,
     kept,
-    oracle::{Day, Said},
+    oracle::{Day, Person, Said},
     submit,
 };
 
@@ -36,13 +38,14 @@ impl<R: Running> Round<R> {
     pub(super) async fn weds(&mut self, who: usize) {
         let (wedding, other) = self.couple(who, 0.6, 0.2);
         let Couple { from, items, request, expected } = self.weds_whom(who, other, wedding);
+        let roots = [who, other].map(|who| self.root(who, usize::MAX));
         let came = submit(&self.whole.contributes("civil-status"), &request).await;
         match &came {
             Ok(answered) => {
                 assert!(expected.is_empty(), "{who} and {other} on {from:?}: {expected:?}");
                 self.says_of_both(who, other, wedding, from, &request.idempotency_key);
                 let answer = answered.answer.clone();
-                self.taken(&[who, other], &answer);
+                self.taken(&[who, other], &roots, &answer);
             }
             Err(refused) => assert_eq!(refused.unmet, expected, "{who} and {other} on {from:?}"),
         }
@@ -58,7 +61,7 @@ impl<R: Running> Round<R> {
     /// married to.
     pub(super) fn couple(&mut self, who: usize, weddings: f64, again: f64) -> (bool, usize) {
         let wedding = self.random.random_bool(weddings);
-        let spouse = self.persons[who].married_to().first().map(|(place, _)| *place);
+        let spouse = self.now(who).married_to().first().map(|(place, _)| *place);
         let other = match spouse {
             Some(place) if !wedding || self.random.random_bool(again) => place,
             _ => (who + self.random.random_range(1..PERSONS)) % PERSONS,
@@ -68,7 +71,8 @@ impl<R: Running> Round<R> {
 
     /// Two persons marry, or are divorced, on a day that is drawn.
     pub(super) fn weds_whom(&mut self, who: usize, other: usize, wedding: bool) -> Couple {
-        let from = day(&mut self.random, self.persons[who].born.0 + 18, 2025, false);
+        let born = self.now(who).born;
+        let from = day(&mut self.random, born.0 + 18, 2025, false);
         let key = format!("m-{}", self.sent.len());
         let (about, spouse) = (self.claims(who), party(self.claims(other)));
         let (procedure, event) = if wedding {
@@ -81,7 +85,11 @@ impl<R: Running> Round<R> {
         let request = life(&key, (procedure, "Z01.DEMO.HOTICH"), about, from, event);
         let mut expected = self.refuses(who, other, wedding, from, "");
         let place = if wedding { MARRIED } else { DIVORCED };
-        expected.extend(self.refuses(other, who, wedding, from, place));
+        if self.root(who, usize::MAX) == self.root(other, usize::MAX) {
+            expected.push(("PERSON_REPEATED".to_owned(), place.to_owned()));
+        } else {
+            expected.extend(self.refuses(other, who, wedding, from, place));
+        }
         let items = ["marital_status", "family_relations"].map(str::to_owned).to_vec();
         Couple { from, items, request, expected }
     }
@@ -108,9 +116,10 @@ impl<R: Running> Round<R> {
             let name = self.claims(spouse).1.full_name;
             let now = format!("{name}/{spouse}");
             let held = self.marriages(one, spouse);
-            let mut held: Vec<String> = held.into_iter().map(|held| held.value.clone()).collect();
+            let mut held: Vec<String> = held.into_iter().map(|held| held.value).collect();
             // Whoever is spoken of under another name than before is held once.
-            held.retain(|held| !wedding || *held != now);
+            let other_name = |held: &String| held.split('/').next() != Some(&name);
+            held.retain(|held| !wedding || other_name(held));
             // That it ended is said also where it is not held: what was before may be heard of later.
             if !wedding && held.is_empty() {
                 held.push(now.clone());
@@ -125,16 +134,34 @@ impl<R: Running> Round<R> {
     }
 
     /// By which marriages somebody is married to somebody.
-    fn marriages(&self, who: usize, other: usize) -> Vec<&Said> {
-        let all = self.persons[who].married_to();
-        all.into_iter().filter(|(place, _)| *place == other).map(|(_, said)| said).collect()
+    fn marriages(&self, who: usize, other: usize) -> Vec<Said> {
+        let other = self.root(other, usize::MAX);
+        let person = self.now(who);
+        let all = person.married_to().into_iter();
+        let same = all.filter(|(place, _)| self.root(*place, usize::MAX) == other);
+        same.map(|(_, said)| said.clone()).collect()
     }
 
     /// To how many who may be alive somebody is married.
     pub(super) fn living_spouses(&self, who: usize) -> usize {
+        self.living(&self.now(who))
+    }
+
+    /// To how many of those who may be alive today somebody was married after everything before the place `known`.
+    pub(super) fn living_spouses_then(&self, who: usize, known: usize) -> usize {
+        let person = self.person(who, known);
+        let said = |said: &Said| said.place < known;
+        let spouses = person.spouses.iter().filter(|one| said(one)).cloned().collect();
+        let annulled = person.annulled.iter().filter(|one| one.place < known).cloned().collect();
+        self.living(&Person { spouses, annulled, ..person.clone() })
+    }
+
+    fn living(&self, person: &Person) -> usize {
         let order = self.order(self.turned);
-        let spouses = self.persons[who].married_to();
-        spouses.iter().filter(|(place, _)| !self.persons[*place].is_dead(order)).count()
+        let lives = |place: &usize| !self.now(*place).is_dead(order);
+        let married = person.married_to().into_iter().map(|(place, _)| place).filter(lives);
+        // Who is one by now is one spouse, whatever its name was.
+        married.map(|place| self.root(place, usize::MAX)).collect::<BTreeSet<_>>().len()
     }
 
     /// Why it is not taken of one of the two, with where that is said.
@@ -146,7 +173,7 @@ impl<R: Running> Round<R> {
         from: Day,
         place: &str,
     ) -> Vec<(String, String)> {
-        let person = &self.persons[who];
+        let person = self.now(who);
         let order = self.order(self.turned);
         let mut reasons = Vec::new();
         let mut refuse = |reason: &str, item: &str| {
@@ -157,7 +184,8 @@ impl<R: Running> Round<R> {
             refuse("PERSON_DECEASED", "");
         }
         let lives = |(spouse, _): &(usize, &Said)| {
-            *spouse != other && !self.persons[*spouse].is_dead(order)
+            let same = self.root(*spouse, usize::MAX) == self.root(other, usize::MAX);
+            !same && !self.now(*spouse).is_dead(order)
         };
         if wedding && person.married_to().iter().any(lives) {
             refuse("ALREADY_MARRIED", "family_relations");
@@ -199,11 +227,12 @@ impl<R: Running> Round<R> {
                 told.push(relation.identifier.as_ref().unwrap().value.clone());
             }
         }
-        let married_to = self.persons[who].married_to();
+        let person = self.now(who);
+        let married_to = person.married_to();
         let number = |(place, _): &(usize, &Said)| self.numbers[*place].as_str().to_owned();
         let mut expected: Vec<_> = married_to.iter().map(number).collect();
         told.sort();
         expected.sort();
-        assert_eq!(told, expected, "{:?}", self.persons[who]);
+        assert_eq!(told, expected, "{person:?}");
     }
 }

@@ -88,7 +88,13 @@ pub(super) fn written_value(item: &str, value: &str) -> item_value::Value {
 }
 
 /// Somebody of whom several sources spoke before.
-pub(super) fn newcomer(random: &mut StdRng, born: Day, said: &mut usize) -> Person {
+pub(super) fn newcomer(
+    random: &mut StdRng,
+    nobody_else: usize,
+    born: Day,
+    said: &mut usize,
+) -> Person {
+    let day = i32::try_from(nobody_else).unwrap();
     let mut all = Vec::new();
     for item in &ITEMS[..5] {
         for (nth, source) in SOURCES.iter().enumerate() {
@@ -96,8 +102,8 @@ pub(super) fn newcomer(random: &mut StdRng, born: Day, said: &mut usize) -> Pers
             let name = *item == "birth_full_name";
             let says = if name { nth == 0 } else { random.random_bool(0.4) };
             if says {
-                // No two on one day: what was loaded at once has no order of its own.
-                let from = (born.0 + i32::try_from(nth).unwrap(), 7, 1);
+                // No two on one day, of whomever: what was loaded at once has no order of its own.
+                let from = (born.0 + i32::try_from(nth).unwrap(), 7 + day / 28, 1 + day % 28);
                 let (value, place) = (value(random, item), *said);
                 let (ends, missing, key) = (false, false, String::new());
                 all.push(Said { item, value, source, from, ends, missing, place, key });

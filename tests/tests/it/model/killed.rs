@@ -258,7 +258,7 @@ impl Round<Processes> {
         if !near.is_disjoint(used) {
             return None;
         }
-        let Annulment { who, items, client, key, request, refused } = self.annulment(place);
+        let Annulment { who, items, client, key, request, refused, .. } = self.annulment(place);
         let expected = refused.into_iter().map(str::to_owned).collect();
         Some(Asked { who, items, client, request, expected, effect: Effect::Annulled { key } })
     }
@@ -354,7 +354,7 @@ impl Round<Processes> {
             Effect::Annulled { key: annulled } => self.annul(&who, &annulled, &key),
             Effect::Born { name } => births.push((taken.personal_number.clone(), name)),
         }
-        self.taken(&who, &taken);
+        self.taken(&who, &who, &taken);
         for who in who {
             self.compare(who, None, None).await;
         }

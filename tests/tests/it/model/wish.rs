@@ -17,11 +17,11 @@ impl<R: Running> Round<R> {
     /// Something to say, by whom, and how it is sent.
     pub(super) fn wish(&mut self, who: usize) -> (&'static str, Wish, SubmitContributionRequest) {
         let key = format!("m-{}", self.sent.len());
-        let (seen, changed) = self.seen[who];
+        let (seen, changed) = self.seen[self.root(who, usize::MAX)];
         // A record that was never seen has no version to name.
         let expects = seen > 0 && self.random.random_bool(0.3);
         let (what, place) = (self.random.random_range(0..24), self.said);
-        let born = self.persons[who].born;
+        let born = self.now(who).born;
         let about = self.claims(who);
         let contributed = format!("key:{key}");
         let said = |item, value: String, source, from| {

@@ -9,7 +9,11 @@ use wire::{policy::Decision, timestamp_us};
 use crate::{app::Heard, domain::feed::ChangeKind};
 
 /// What a caller hears of a change.
-pub(super) fn change(heard: &Heard, token: String) -> PersonChange {
+pub(super) fn change(
+    heard: &Heard,
+    token: String,
+    surviving_token: Option<String>,
+) -> PersonChange {
     PersonChange {
         token,
         version: heard.version,
@@ -17,6 +21,7 @@ pub(super) fn change(heard: &Heard, token: String) -> PersonChange {
         known_time: Some(timestamp_us(heard.known_at_us)),
         kind: kind(heard.kind).into(),
         bulk_job: heard.bulk_job.clone().unwrap_or_default(),
+        surviving_token: surviving_token.unwrap_or_default(),
     }
 }
 

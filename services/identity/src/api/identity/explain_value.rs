@@ -91,6 +91,7 @@ pub(super) fn answer(
         decision_id: decision.id.clone(),
         policy_revision: decision.revision.clone(),
         request_id: request.request_id.clone(),
+        record_merged: looked.record_merged,
     }
 }
 
@@ -102,5 +103,6 @@ fn written(standing: Standing) -> ValueStanding {
         Standing::Replaced => ValueStanding::Replaced,
         Standing::Annulled => ValueStanding::Annulled,
         Standing::SetAside => ValueStanding::SetAside,
+        Standing::Merged => ValueStanding::Merged,
     }
 }

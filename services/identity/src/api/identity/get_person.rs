@@ -147,6 +147,7 @@ pub(super) fn answer(
         known_time: looked.known_at_us.filter(|_| shown.is_some()).map(timestamp_us),
         number_replaced: looked.number_replaced,
         token: looked.token.clone().unwrap_or_default(),
+        record_merged: looked.record_merged,
     }
 }
 

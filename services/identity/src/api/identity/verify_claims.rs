@@ -91,6 +91,7 @@ pub(super) fn answer(
         version: shown.map_or(0, |record| record.version),
         etag: shown.map(etag).unwrap_or_default(),
         number_replaced: looked.number_replaced,
+        record_merged: looked.record_merged,
     }
 }
 

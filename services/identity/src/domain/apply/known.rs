@@ -2,8 +2,9 @@
 
 use model::{
     Assertion, AuthorityInForce, Claims, EventKind, GoldenRecord, HeldValue, PartialDate, Said,
-    Saying, Standing, Value, explain, fold, gone_by,
+    Saying, Says, Standing, Value, explain, fold, gone_by,
     item::{BORN, DEATH, NAME, RELATIVES, SEX},
+    merge::is_link,
 };
 use time::Date;
 
@@ -186,7 +187,10 @@ impl Person<'_> {
         let rank = |source: &str| self.rules.rank(&said.item, source);
         let others = held.iter().map(|held| held.provenance.source.as_str());
         let mut others = others.filter(|other| *other != source);
-        let own = self.known.all.iter().filter(|said| said.provenance.source == source);
+        // Which records are one, and what counts as never said, holds whoever said it.
+        let own = self.known.all.iter().filter(|said| {
+            said.provenance.source == source || said.says == Says::Annuls || is_link(&said.item)
+        });
         let own: Vec<Assertion> = own.cloned().collect();
         let own = fold(&self.known.now.person_id, false, &own, &self.rules.without_order());
         let own = own.values(&said.item);
@@ -249,7 +253,7 @@ fn other_type(held: &Value, said: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use model::{CodedValue, Name, Provenance, Says};
+    use model::{CodedValue, Name, Provenance};
     use time::macros::date;
 
     use super::*;

@@ -10,9 +10,12 @@ use super::{NUMBER_ITEM, NUMBER_ITEMS, NumberParts};
 
 /// The numbers that lead to a person: all that were ever said and not annulled, also one that another has replaced.
 pub(crate) fn numbers(person_id: &str, said: &[Assertion]) -> BTreeSet<String> {
-    let of = said
-        .iter()
-        .filter(|said| NUMBER_ITEMS.contains(&said.item.as_str()) && said.says == Says::Holds);
+    // A number stays with the person to whom it was given, whoever that one is merged into.
+    let of = said.iter().filter(|said| {
+        said.person_id == person_id
+            && NUMBER_ITEMS.contains(&said.item.as_str())
+            && said.says == Says::Holds
+    });
     let counts = of.filter(|one| !is_annulled(person_id, said, &one.provenance.contribution_id));
     counts.filter_map(|said| identifier(&said.value)).map(|n| n.as_str().to_owned()).collect()
 }

@@ -68,6 +68,15 @@ pub(crate) fn numbers_named<'a>(
     held.chain(said.iter().filter_map(|said| said.value.as_ref())).filter_map(relative)
 }
 
+/// Whether one of two persons is held as a relative of the other, by number.
+pub(crate) fn are_related(one: &GoldenRecord, other: &GoldenRecord, bearers: &Bearers) -> bool {
+    let names = |record: &GoldenRecord, person: &GoldenRecord| {
+        let mut named = record.values(RELATIVES).iter().filter_map(|held| relative(&held.value));
+        named.any(|number| bearers.0.get(number).is_some_and(|b| b.person_id == person.person_id))
+    };
+    names(one, other) || names(other, one)
+}
+
 /// Whether somebody is said to be a parent or a child of a person who was born then, and the parent is certainly not older
 /// than the child.
 pub(super) fn parent_not_older(said: &Said, born: Option<PartialDate>) -> bool {

@@ -1,21 +1,24 @@
 //! Makes a contribution count as never made.
 
+use std::collections::BTreeSet;
+
 use model::{
-    Assertion, GoldenRecord, Identifier, PersonalNumber, Said, Saying, Says, Value as ItemValue,
-    is_annulled, item::RELATIVES,
+    Assertion, PersonalNumber, Said, Saying, Says, Value as ItemValue, is_annulled,
+    item::RELATIVES, merge::survivor,
 };
 use store::Sql;
 
-use super::{APPLICATION, ApplyError, Told, Work, known::Renewed, rejected};
+use super::{
+    APPLICATION, ApplyError, Told, Work, rejected,
+    touched::{Amended, Touched},
+};
 use crate::{
     domain::{
-        apply::{
-            Disputes, Outcome, Reason, Rejection, check_annulment, numbers, numbers_named, spouses,
-        },
+        apply::{Outcome, Reason, Rejection, can_annul, goes_with, numbers},
         feed::ChangeKind,
     },
     store::{
-        enter::{Entered, Turn, amend},
+        enter::{Turn, amend},
         field,
     },
 };
@@ -37,25 +40,10 @@ pub(in crate::store) const NUMBER_STATE: Sql = Sql {
     postgres: "UPDATE identifier SET state = $1 WHERE value = $2",
 };
 
-/// A person of whom a contribution counts as never made, or counts again.
-struct Amended {
-    person: Entered,
-    /// Numbers that lead to the person no more, and again.
-    lost: Vec<String>,
-    won: Vec<String>,
-    /// The number that is set anew, if one is.
-    set: Option<PersonalNumber>,
-    /// Whether there is a second spouse now, who may be alive.
-    married: bool,
-    person_id: String,
-    all: Vec<Assertion>,
-    disputes: Disputes,
-}
-
-impl Amended {
-    fn counts(&self, contribution_id: &str) -> bool {
-        !is_annulled(&self.person_id, &self.all, contribution_id)
-    }
+/// The numbers of a person that lead to it before and after.
+struct Numbers {
+    before: BTreeSet<String>,
+    after: BTreeSet<String>,
 }
 
 impl Work<'_> {
@@ -68,120 +56,124 @@ impl Work<'_> {
         if persons.is_empty() {
             return Ok(rejected(Reason::NothingToAnnul));
         }
-        let root = self.root(earlier, &persons).await?;
-        let mut amended = Vec::new();
+        let all = self.said_of(&persons).await?;
         for (place, person_id) in persons.iter().enumerate() {
-            let (held, all) = self.held(person_id).await?;
+            let mut reasons = Vec::new();
+            if !can_annul(&self.application.source, person_id, &all, earlier) {
+                reasons.push(Rejection::of("", Reason::NothingToAnnul));
+            }
             // A version is expected of the person whom the contribution was about first.
             let expected = if place == 0 { self.application.expected_version } else { 0 };
-            let source = &self.application.source;
-            let mut reasons = check_annulment(source, expected, &held, &all, earlier);
-            let one = self.annulled(&held, all, earlier, self.version_of(place)).await?;
-            let Some(one) = one else { return Ok(rejected(Reason::NumbersSpent)) };
+            if expected != 0 && self.record(survivor(person_id, &all)).await?.version != expected {
+                reasons.push(Rejection::of("", Reason::VersionChanged));
+            }
+            if !reasons.is_empty() {
+                return Ok(refused(person_id, reasons));
+            }
+        }
+        self.undo(earlier, persons, all).await
+    }
+
+    /// Makes a contribution about `persons` count as never made, whoever made it; `all` is everything that was said of them.
+    pub(super) async fn undo(
+        &self,
+        earlier: &str,
+        mut persons: Vec<String>,
+        all: Vec<Assertion>,
+    ) -> Result<Outcome, ApplyError> {
+        let Some(first) = persons.first().cloned() else {
+            return Ok(rejected(Reason::NothingToAnnul));
+        };
+        // A number that it brought may be that of a person with whom one of these was merged.
+        for said in all.iter().filter(|said| said.provenance.contribution_id == earlier) {
+            if !persons.contains(&said.person_id) {
+                persons.push(said.person_id.clone());
+            }
+        }
+        let mut new: Vec<Assertion> =
+            persons.iter().map(|person_id| self.annulling(person_id, earlier)).collect();
+        let after = [&all[..], &new[..]].concat();
+        for (person_id, id) in goes_with(earlier, &all, &after) {
+            new.push(self.annulling(&person_id, &id));
+            if !persons.contains(&person_id) {
+                persons.push(person_id);
+            }
+        }
+        let mut touched = Touched::of(self, all, new);
+        let chain = chain(&first, &touched.before, earlier);
+        let counts = |id: &str, all: &[Assertion]| !is_annulled(&first, all, id);
+        let reasons = self.cannot_be_one(&touched).await?;
+        if !reasons.is_empty() {
+            return Ok(refused(&first, reasons));
+        }
+        let Some(amended) = self.amended(&mut touched).await? else {
+            return Ok(rejected(Reason::NumbersSpent));
+        };
+        for (place, one) in amended.iter().enumerate() {
+            let mut reasons = Vec::new();
             if one.married {
                 reasons.push(Rejection::of(RELATIVES, Reason::AlreadyMarried));
             }
-            if place == 0 && one.counts(&root) && self.is_taken_again(&root).await? {
-                reasons.push(Rejection::of("", Reason::AlreadyRegistered));
-            }
-            if !reasons.is_empty() {
-                let person_id = Some(person_id.clone());
-                return Ok(Outcome::Rejected { reasons, ending: None, person_id });
-            }
-            amended.push(one);
-        }
-        if self.application.dry_run {
-            return Ok(self.applied(None, Vec::new(), Told::default()));
-        }
-        let counts = amended.first().is_some_and(|first| first.counts(&root));
-        self.tx.execute(&ENTRY_STATE, vec![(!counts).into(), root.into()]).await?;
-        let (mut entered, mut number, mut told) = (Vec::new(), None, Told::default());
-        for Amended { person, lost, won, set, disputes, .. } in amended {
-            told.disputes.opened.extend(disputes.opened);
-            told.disputes.settled.extend(disputes.settled);
-            for (numbers, state) in [(lost, "cancelled"), (won, "active")] {
-                for number in numbers {
-                    self.tx.execute(&NUMBER_STATE, vec![state.into(), number.into()]).await?;
+            for id in chain.iter().filter(|id| place == 0 && counts(id, &touched.after)) {
+                if self.is_taken_again(id).await? {
+                    reasons.push(Rejection::of("", Reason::AlreadyRegistered));
                 }
             }
-            entered.push(person);
-            number = number.or(set);
-        }
-        let last = self.version_of(persons.len().saturating_sub(1));
-        amend(self.tx, &entered, Turn { version: last, ..self.turn }).await?;
-        Ok(self.applied(number, persons, told))
-    }
-
-    /// What becomes of a person when an earlier contribution counts as never made; none where a number is due and none is left.
-    async fn annulled(
-        &self,
-        held: &GoldenRecord,
-        mut all: Vec<Assertion>,
-        earlier: &str,
-        version: u64,
-    ) -> Result<Option<Amended>, ApplyError> {
-        let person_id = held.person_id.as_str();
-        let (before, said_before) = (numbers(person_id, &all), all.clone());
-        let said = Said { item: String::new(), value: None, valid_from: None, says: Saying::Holds };
-        let text = ItemValue::Text(earlier.to_owned());
-        let mut new = vec![self.assertion(person_id, said, text, Says::Annuls, version)];
-        all.extend(new.iter().cloned());
-        let after = numbers(person_id, &all);
-        let Some(Renewed { folded, set }) = self.renewed(held, &mut all, version).await? else {
-            return Ok(None);
-        };
-        let mut identifiers = Vec::new();
-        let set = set.map(|(number, assertion)| {
-            identifiers.push(Identifier::PersonalNumber(number.clone()));
-            new.push(assertion);
-            number
-        });
-        let bearers =
-            self.bearers(numbers_named(held, &[]).chain(numbers_named(&folded, &[]))).await?;
-        let living = |record: &GoldenRecord| bearers.told(record, &self.application.source);
-        let (was, is) = (living(held), living(&folded));
-        let is = self.living(&spouses(&is, &[], &bearers), &bearers).await?;
-        // What was so before it does not bring.
-        let married = is > 1 && is > self.living(&spouses(&was, &[], &bearers), &bearers).await?;
-        let person = Entered::amended(held, folded, new, version, &self.rules);
-        let mut disputes = Disputes::default();
-        // Whatever the contribution spoke of.
-        let items = all.iter().map(|said| said.item.as_str()).collect();
-        disputes.add(held, &items, (&said_before, &all), &self.rules);
-        let person = person.of_kind(ChangeKind::Annulled);
-        Ok(Some(Amended {
-            disputes,
-            person: person.with_numbers(identifiers),
-            lost: before.difference(&after).cloned().collect(),
-            won: after.difference(&before).cloned().collect(),
-            set,
-            married,
-            person_id: person_id.to_owned(),
-            all,
-        }))
-    }
-
-    /// The contribution that is annulled, or counts again: what an annulment annuls, where it is one.
-    async fn root(&self, earlier: &str, persons: &[String]) -> Result<String, ApplyError> {
-        let Some(person_id) = persons.first() else { return Ok(earlier.to_owned()) };
-        let said = self.said_of(person_id).await?;
-        let annuls = |id: &str| {
-            let of = |said: &&Assertion| {
-                said.says == Says::Annuls
-                    && said.item.is_empty()
-                    && said.provenance.contribution_id == id
-            };
-            match said.iter().find(of).map(|said| &said.value) {
-                Some(ItemValue::Text(id)) => Some(id.clone()),
-                _ => None,
+            if !reasons.is_empty() {
+                return Ok(refused(&one.held.person_id, reasons));
             }
-        };
-        let mut root = earlier.to_owned();
-        // Whatever annuls is later than what it annuls, so this ends.
-        while let Some(before) = annuls(&root) {
-            root = before;
         }
-        Ok(root)
+        if self.application.dry_run {
+            return Ok(self.applied(None, Vec::new(), Told::default(), 0));
+        }
+        for id in &chain {
+            let entry = vec![(!counts(id, &touched.after)).into(), id.clone().into()];
+            self.tx.execute(&ENTRY_STATE, entry).await?;
+        }
+        for person_id in &persons {
+            let (before, after) =
+                (numbers(person_id, &touched.before), numbers(person_id, &touched.after));
+            self.states(Numbers { before, after }).await?;
+        }
+        let versions = touched.versions();
+        let told = Told { disputes: touched.disputes(&amended, &self.rules), ..Told::default() };
+        let number = self.write(amended, &touched, ChangeKind::Annulled).await?;
+        Ok(self.applied(number, persons, told, versions))
+    }
+
+    /// That what a contribution said of a person counts as never said, in a version that is still to be told.
+    fn annulling(&self, person_id: &str, contribution_id: &str) -> Assertion {
+        let (item, valid_from, says) = (String::new(), None, Saying::Holds);
+        let said = Said { item, value: None, valid_from, says };
+        let text = ItemValue::Text(contribution_id.to_owned());
+        self.assertion(person_id, said, text, Says::Annuls, 0)
+    }
+
+    /// Writes records that look otherwise, and to which of them everybody leads; the first number that was set anew.
+    pub(super) async fn write(
+        &self,
+        amended: Vec<Amended>,
+        touched: &Touched,
+        kind: ChangeKind,
+    ) -> Result<Option<PersonalNumber>, ApplyError> {
+        let number = amended.iter().find_map(|one| one.set.clone());
+        let entered = self.entered(touched, amended, kind).await?;
+        let last = self.version_of(entered.len().saturating_sub(1));
+        amend(self.tx, &entered, Turn { version: last, ..self.turn }).await?;
+        self.link(&touched.after).await?;
+        Ok(number)
+    }
+
+    /// A number that leads to nobody any more is cancelled, and one that leads to its person again is not. One that is set
+    /// anew is not there yet, and comes with its record.
+    async fn states(&self, Numbers { before, after }: Numbers) -> Result<(), ApplyError> {
+        let (lost, won) = (before.difference(&after), after.difference(&before));
+        let lost = lost.map(|number| (number, "cancelled"));
+        for (number, state) in lost.chain(won.map(|number| (number, "active"))) {
+            let values = vec![state.into(), number.clone().into()];
+            self.tx.execute(&NUMBER_STATE, values).await?;
+        }
+        Ok(())
     }
 
     /// Whether the entry of a contribution that was annulled was contributed again, and counts.
@@ -203,4 +195,37 @@ impl Work<'_> {
             Outcome::Rejected { .. } => Vec::new(),
         })
     }
+}
+
+/// A rejection that is about a person whom the source knows.
+pub(super) fn refused(person_id: &str, reasons: Vec<Rejection>) -> Outcome {
+    Outcome::Rejected { reasons, ending: None, person_id: Some(person_id.to_owned()) }
+}
+
+/// A contribution with what it annuls, and so on: the last one is what is annulled, or counts again.
+fn chain(person_id: &str, said: &[Assertion], earlier: &str) -> Vec<String> {
+    let since = |id: &str| {
+        let of = said.iter().filter(|said| said.provenance.contribution_id == id);
+        of.map(|said| said.version).min()
+    };
+    let annuls = |id: &str| {
+        let of = said.iter().filter(|said| {
+            said.person_id == person_id
+                && said.says == Says::Annuls
+                && said.item.is_empty()
+                && said.provenance.contribution_id == id
+        });
+        let ids = of.filter_map(|said| {
+            let ItemValue::Text(id) = &said.value else { return None };
+            Some(id)
+        });
+        // What goes with it was said later.
+        ids.min_by_key(|id| since(id)).cloned()
+    };
+    let mut chain = vec![earlier.to_owned()];
+    // Whatever annuls is later than what it annuls, so this ends.
+    while let Some(before) = chain.last().and_then(|id| annuls(id)) {
+        chain.push(before);
+    }
+    chain
 }

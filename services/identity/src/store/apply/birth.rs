@@ -28,7 +28,7 @@ impl Work<'_> {
         let parts = match checked {
             Err(reasons) => return Ok(Outcome::rejected(reasons)),
             Ok(_) if self.application.dry_run => {
-                return Ok(self.applied(None, Vec::new(), Told::default()));
+                return Ok(self.applied(None, Vec::new(), Told::default(), 0));
             }
             Ok(parts) => parts,
         };
@@ -49,7 +49,7 @@ impl Work<'_> {
         let person = Entered::new(id, false, numbers, assertions, version, &self.rules);
         enter(self.tx, &[person], self.turn).await?;
         self.keep_entry().await?;
-        Ok(self.applied(Some(number), vec![person_id], Told::default()))
+        Ok(self.applied(Some(number), vec![person_id], Told::default(), 1))
     }
 
     /// That a person has a number from today on, as the register says it.

@@ -25,20 +25,26 @@ use crate::{
 };
 
 pub(in crate::store) const BEARER: Sql = Sql {
-    sqlite: "SELECT p.record FROM identifier i JOIN person p ON p.person_id = i.person_id \
+    sqlite: "SELECT i.person_id, p.record FROM identifier i JOIN person n ON n.person_id = i.person_id \
+             JOIN person p ON p.person_id = COALESCE(n.merged_into, n.person_id) \
              WHERE i.state = 'active' AND i.value = ?",
-    postgres: "SELECT p.record FROM identifier i \
-               CROSS JOIN LATERAL (SELECT record FROM person WHERE person_id = i.person_id OFFSET 0) p \
+    postgres: "SELECT i.person_id, p.record FROM identifier i \
+               CROSS JOIN LATERAL (SELECT person_id, merged_into FROM person WHERE person_id = i.person_id OFFSET 0) n \
+               CROSS JOIN LATERAL (SELECT record FROM person \
+               WHERE person_id = COALESCE(n.merged_into, n.person_id) OFFSET 0) p \
                WHERE i.state = 'active' AND i.value = $1",
 };
 
 pub(in crate::store) const BEARERS: Sql = Sql {
-    sqlite: "SELECT i.value, i.person_id, p.protected FROM identifier i JOIN person p ON p.person_id = i.person_id \
+    sqlite: "SELECT i.value, p.person_id, p.protected FROM identifier i JOIN person n ON n.person_id = i.person_id \
+             JOIN person p ON p.person_id = COALESCE(n.merged_into, n.person_id) \
              WHERE i.state = 'active' AND i.value IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT asked.value, i.person_id, p.protected FROM jsonb_array_elements_text($1::text::jsonb) asked (value) \
+    postgres: "SELECT asked.value, p.person_id, p.protected FROM jsonb_array_elements_text($1::text::jsonb) asked (value) \
                CROSS JOIN LATERAL (SELECT person_id FROM identifier \
                WHERE value = asked.value AND state = 'active' OFFSET 0) i \
-               CROSS JOIN LATERAL (SELECT protected FROM person WHERE person_id = i.person_id OFFSET 0) p",
+               CROSS JOIN LATERAL (SELECT person_id, merged_into FROM person WHERE person_id = i.person_id OFFSET 0) n \
+               CROSS JOIN LATERAL (SELECT person_id, protected FROM person \
+               WHERE person_id = COALESCE(n.merged_into, n.person_id) OFFSET 0) p",
 };
 
 /// A person as a contribution names it, with what it says of the person.
@@ -51,6 +57,8 @@ pub(super) struct About<'a> {
 
 /// A person of the register of whom something can be said.
 struct Checked {
+    /// Whose number named it: what is said is said of that one, whose record may be merged into another's.
+    named: String,
     known: Known,
     /// What is to be asserted.
     new: Vec<(Said, ItemValue, Says)>,
@@ -94,11 +102,10 @@ impl Work<'_> {
         };
         let (mut entered, mut ids, mut outranked) = (Vec::new(), Vec::new(), BTreeSet::new());
         let (mut number, mut disputes) = (None, Disputes::default());
-        for (place, Checked { known, new: said }) in checked.into_iter().enumerate() {
+        for (place, Checked { named, known, new: said }) in checked.into_iter().enumerate() {
             let Known { held, mut all, .. } = known;
             let version = self.version_of(entered.len());
-            let one =
-                |(said, value, says)| self.assertion(&held.person_id, said, value, says, version);
+            let one = |(said, value, says)| self.assertion(&named, said, value, says, version);
             let mut new: Vec<Assertion> = said.into_iter().map(one).collect();
             if place > 0 && new.is_empty() {
                 continue;
@@ -121,16 +128,17 @@ impl Work<'_> {
             let kind = ChangeKind::of(corrects && place == 0, new.iter().map(|said| said.says));
             let person = Entered::amended(&held, folded, new, version, &self.rules).of_kind(kind);
             entered.push(person.with_numbers(numbers));
-            ids.push(held.person_id);
+            ids.push(named);
         }
         let told = Told { outranked: outranked.into_iter().collect(), disputes };
         if self.application.dry_run {
-            return Ok(self.applied(None, Vec::new(), told));
+            return Ok(self.applied(None, Vec::new(), told, 0));
         }
         let last = self.version_of(ids.len().saturating_sub(1));
         amend(self.tx, &entered, Turn { version: last, ..self.turn }).await?;
         self.keep_entry().await?;
-        Ok(self.applied(number, ids, told))
+        let versions = entered.len();
+        Ok(self.applied(number, ids, told, versions))
     }
 
     /// What somebody who was held as `held` is held as after everything that was said. Where that makes another number due, one
@@ -161,7 +169,7 @@ impl Work<'_> {
         let (mut all, mut wrong) = (Vec::<Checked>::new(), Wrong::default());
         let source = self.application.source.as_str();
         for (place, person) in persons.iter().enumerate() {
-            let held = self.bearer(person.subject.digits()).await?;
+            let (named, held) = self.bearer(person.subject.digits()).await?.unzip();
             let held = match found(held, person.claims) {
                 Ok(held) => held,
                 Err((ending, person_id)) => {
@@ -177,7 +185,8 @@ impl Work<'_> {
                 wrong.reasons.push(of(place, Rejection::of("", Reason::PersonRepeated)));
                 continue;
             }
-            let said = self.said_of(&held.person_id).await?;
+            let named = named.unwrap_or_else(|| held.person_id.clone());
+            let said = self.said_of(&[&held.person_id]).await?;
             let now = fold(&held.person_id, held.protected, &said, &self.rules);
             let bearers = self.bearers(numbers_named(&now, person.said)).await?;
             let known = Known::new((held, said, now), bearers, source);
@@ -192,7 +201,7 @@ impl Work<'_> {
             let reasons = check_known(&asked, &known, &self.rules, self.today);
             wrong.reasons.extend(reasons.into_iter().map(|reason| of(place, reason)));
             let new = asserted(&asked, &known, &self.rules);
-            all.push(Checked { known, new });
+            all.push(Checked { named, known, new });
         }
         if wrong.reasons.is_empty() {
             return Ok(Ok(all));
@@ -212,18 +221,21 @@ impl Work<'_> {
         Ok(self.living(&spouses(told, said, bearers), bearers).await? > 0)
     }
 
-    /// How many spouses may be alive.
+    /// How many spouses may be alive; one who is held under two names is one.
     pub(super) async fn living(
         &self,
         spouses: &[&Relation],
         bearers: &Bearers,
     ) -> Result<usize, ApplyError> {
-        let mut living = 0;
+        let (mut living, mut seen) = (0, BTreeSet::new());
         for spouse in spouses {
             let number = spouse.identifier.as_ref().map(Identifier::as_str);
             let bearer = number.and_then(|number| bearers.0.get(number));
+            if bearer.is_some_and(|bearer| !seen.insert(bearer.person_id.as_str())) {
+                continue;
+            }
             let all = match bearer {
-                Some(bearer) => self.said_of(&bearer.person_id).await?,
+                Some(bearer) => self.said_of(&[&bearer.person_id]).await?,
                 None => Vec::new(),
             };
             let bearer = bearer.map(|bearer| (bearer.person_id.as_str(), all.as_slice()));
@@ -250,11 +262,14 @@ impl Work<'_> {
         Ok(bearers)
     }
 
-    /// Who bears a number.
-    async fn bearer(&self, number: &str) -> Result<Option<GoldenRecord>, ApplyError> {
+    /// Who bears a number: to whom it was given, and the record to which that leads.
+    pub(super) async fn bearer(
+        &self,
+        number: &str,
+    ) -> Result<Option<(String, GoldenRecord)>, ApplyError> {
         let rows = self.tx.query(&BEARER, vec![number.into()]).await?;
-        let text: Option<String> = rows.first().map(|row| field(row, 0)).transpose()?;
-        Ok(text.map(|text| record(&text)).transpose()?)
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some((field(row, 0)?, record(&field::<String>(row, 1)?)?)))
     }
 
     /// The items of which what is said now is not what is held, because a source with more authority says it.

@@ -58,6 +58,8 @@ pub(super) enum Happened {
     BloodTest(BloodTest),
     ContactChange(ContactChange),
     End(ValueEnd),
+    Merge(Box<RecordMerge>),
+    Split(RecordSplit),
 }
 
 /// Nothing more to say.
@@ -153,6 +155,22 @@ pub(super) struct ValueEnd {
     ended_values: Vec<EndedValue>,
 }
 
+/// Whose record stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RecordMerge {
+    surviving_person: Option<Party>,
+    decision_number: String,
+}
+
+/// Who has a record of its own again.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RecordSplit {
+    restored_subject: Option<Subject>,
+    decision_number: String,
+}
+
 /// A value that holds no more.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -228,6 +246,15 @@ impl From<Happened> for life_event::Event {
                 Self::ContactChange(submitted::ContactChange { mobile_number, email })
             }
             Happened::End(end) => Self::End(end.into()),
+            Happened::Merge(merge) => {
+                let RecordMerge { surviving_person, decision_number } = *merge;
+                let surviving_person = surviving_person.map(Into::into);
+                Self::Merge(submitted::RecordMerge { surviving_person, decision_number })
+            }
+            Happened::Split(RecordSplit { restored_subject, decision_number }) => {
+                let restored_subject = restored_subject.map(Into::into);
+                Self::Split(submitted::RecordSplit { restored_subject, decision_number })
+            }
         }
     }
 }

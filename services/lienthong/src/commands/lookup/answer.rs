@@ -61,6 +61,11 @@ pub(in crate::commands) fn text(
         writeln!(out, "\n{:<width$}  {}", "version", answer.version)?;
         let until = moment(answer.valid_until);
         writeln!(out, "{:<width$}  {}", "valid until", until.unwrap_or_default())?;
+        if answer.record_merged {
+            writeln!(out, "{:<width$}  named by a record that is merged into this one", "merged")?;
+        } else if answer.number_replaced {
+            writeln!(out, "{:<width$}  named by a number that another has replaced", "number")?;
+        }
         if let Some(known) = moment(answer.known_time) {
             writeln!(out, "{:<width$}  {known}", "known up to")?;
         }
@@ -130,6 +135,8 @@ pub(in crate::commands) fn json(answer: GetPersonAnswer, checked: &Checked) -> V
         "answer_time": moment(answer.answer_time),
         "valid_until": moment(answer.valid_until),
         "known_time": moment(answer.known_time),
+        "number_replaced": answer.number_replaced,
+        "record_merged": answer.record_merged,
         "decision_id": answer.decision_id,
         "policy_revision": answer.policy_revision,
         "request_id": answer.request_id,

@@ -51,7 +51,9 @@ fn needs_entry(event: &Event) -> bool {
         | Event::DocumentWithdrawal(_)
         | Event::BloodTest(_)
         | Event::ContactChange(_)
-        | Event::End(_) => false,
+        | Event::End(_)
+        | Event::Merge(_)
+        | Event::Split(_) => false,
     }
 }
 
@@ -85,6 +87,13 @@ fn is_told(event: &Event) -> bool {
             (1..=16).contains(&end.ended_values.len())
                 && end.ended_values.iter().all(|ended| !ended.item.is_empty())
         }
+        Event::Merge(merge) => {
+            merge.surviving_person.is_some() && !merge.decision_number.is_empty()
+        }
+        Event::Split(split) => {
+            of_subject(split.restored_subject.as_ref()).is_some()
+                && !split.decision_number.is_empty()
+        }
     }
 }
 
@@ -103,6 +112,7 @@ fn parties(event: &Event) -> Vec<&Party> {
             let members = change.members.iter().filter_map(|member| member.person.as_ref());
             members.chain(&change.left).collect()
         }
+        Event::Merge(merge) => merge.surviving_person.iter().collect(),
         Event::Missing(_)
         | Event::Found(_)
         | Event::Recognition(_)
@@ -113,7 +123,8 @@ fn parties(event: &Event) -> Vec<&Party> {
         | Event::DocumentWithdrawal(_)
         | Event::BloodTest(_)
         | Event::ContactChange(_)
-        | Event::End(_) => Vec::new(),
+        | Event::End(_)
+        | Event::Split(_) => Vec::new(),
     }
 }
 
@@ -140,7 +151,9 @@ fn relations(event: &Event) -> Vec<&Relation> {
         | Event::DocumentWithdrawal(_)
         | Event::BloodTest(_)
         | Event::ContactChange(_)
-        | Event::End(_) => Vec::new(),
+        | Event::End(_)
+        | Event::Merge(_)
+        | Event::Split(_) => Vec::new(),
     }
 }
 
@@ -153,6 +166,9 @@ pub(super) fn numbers(life: &LifeEvent) -> Vec<String> {
     if let Event::End(end) = event {
         let values = end.ended_values.iter().filter_map(|ended| ended.value.as_ref());
         all.extend(values.filter_map(|value| of_value(value.value.as_ref())));
+    }
+    if let Event::Split(split) = event {
+        all.extend(of_subject(split.restored_subject.as_ref()));
     }
     all
 }

@@ -1,7 +1,8 @@
 //! Faulty life events: every faulty field is named at once, and nothing changes.
 
 use contract::contribution::v1::{
-    Divorce, HouseholdChange, HouseholdMember, LifeEvent, Marriage, Party, divorce, marriage,
+    Divorce, HouseholdChange, HouseholdMember, LifeEvent, Marriage, Party, RecordMerge,
+    RecordSplit, divorce, marriage,
 };
 
 use super::*;
@@ -50,6 +51,24 @@ fn of_persons() -> Vec<(SubmitContributionRequest, Vec<&'static str>)> {
     });
     vec![
         (own, vec!["life_event.marriage.registered_spouse NOT_ALLOWED"]),
+        (
+            with(|life| {
+                let surviving_person = Some(party(AN.about()));
+                let merge = RecordMerge { surviving_person, decision_number: String::new() };
+                life.event = Some(Life::Merge(merge));
+            }),
+            vec![
+                "life_event.merge.decision_number MISSING",
+                "life_event.merge.surviving_person NOT_ALLOWED",
+            ],
+        ),
+        (
+            with(|life| life.event = Some(Life::Split(RecordSplit::default()))),
+            vec![
+                "life_event.split.decision_number MISSING",
+                "life_event.split.restored_subject MISSING",
+            ],
+        ),
         (
             nobody,
             vec![

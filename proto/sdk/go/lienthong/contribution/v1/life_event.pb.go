@@ -58,6 +58,8 @@ type LifeEvent struct {
 	//	*LifeEvent_BloodTest
 	//	*LifeEvent_ContactChange
 	//	*LifeEvent_End
+	//	*LifeEvent_Merge
+	//	*LifeEvent_Split
 	Event         isLifeEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -254,6 +256,24 @@ func (x *LifeEvent) GetEnd() *ValueEnd {
 	return nil
 }
 
+func (x *LifeEvent) GetMerge() *RecordMerge {
+	if x != nil {
+		if x, ok := x.Event.(*LifeEvent_Merge); ok {
+			return x.Merge
+		}
+	}
+	return nil
+}
+
+func (x *LifeEvent) GetSplit() *RecordSplit {
+	if x != nil {
+		if x, ok := x.Event.(*LifeEvent_Split); ok {
+			return x.Split
+		}
+	}
+	return nil
+}
+
 type isLifeEvent_Event interface {
 	isLifeEvent_Event()
 }
@@ -328,6 +348,16 @@ type LifeEvent_End struct {
 	End *ValueEnd `protobuf:"bytes,18,opt,name=end,proto3,oneof"`
 }
 
+type LifeEvent_Merge struct {
+	// The person was registered twice: this record is merged into another one.
+	Merge *RecordMerge `protobuf:"bytes,19,opt,name=merge,proto3,oneof"`
+}
+
+type LifeEvent_Split struct {
+	// Another person had been merged into this one by mistake: there are two again.
+	Split *RecordSplit `protobuf:"bytes,20,opt,name=split,proto3,oneof"`
+}
+
 func (*LifeEvent_Marriage) isLifeEvent_Event() {}
 
 func (*LifeEvent_Divorce) isLifeEvent_Event() {}
@@ -355,6 +385,10 @@ func (*LifeEvent_BloodTest) isLifeEvent_Event() {}
 func (*LifeEvent_ContactChange) isLifeEvent_Event() {}
 
 func (*LifeEvent_End) isLifeEvent_Event() {}
+
+func (*LifeEvent_Merge) isLifeEvent_Event() {}
+
+func (*LifeEvent_Split) isLifeEvent_Event() {}
 
 // A document on which an event rests.
 type Evidence struct {
@@ -1336,6 +1370,129 @@ func (x *ValueEnd) GetEndedValues() []*EndedValue {
 	return nil
 }
 
+// Two records are one person (Decree 70/2024, Art. 11: one person has one personal number). The person of the event is named
+// by the number of the record that ceases, and `surviving_person` by that of the record that stays. Afterwards the record that
+// stays is made of everything that was ever said of either, by the rules of authority, and has its own number; the other
+// number leads to it, and an answer to whoever asks by it says so. Contributions may name either number.
+//
+// Rejected with PERSON_REPEATED where they are one record already; ALREADY_MERGED where one of the numbers is that of a record
+// that was merged into another one before; PERSONS_RELATED where the register holds one as the other's spouse, parent, child,
+// guardian or ward; PERSON_DECEASED where it holds the death of one and not of the other; ALREADY_MARRIED where there would be
+// two living spouses. What is merged is not told apart from what never was two by anything but its history: an annulment of
+// the merge, or a split, makes two records of it again.
+type RecordMerge struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person whose record and number stay. Required.
+	SurvivingPerson *Party `protobuf:"bytes,1,opt,name=surviving_person,json=survivingPerson,proto3" json:"surviving_person,omitempty"`
+	// Number of the decision by which they are one. Required, at most 64 characters.
+	DecisionNumber string `protobuf:"bytes,2,opt,name=decision_number,json=decisionNumber,proto3" json:"decision_number,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RecordMerge) Reset() {
+	*x = RecordMerge{}
+	mi := &file_lienthong_contribution_v1_life_event_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordMerge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordMerge) ProtoMessage() {}
+
+func (x *RecordMerge) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_life_event_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordMerge.ProtoReflect.Descriptor instead.
+func (*RecordMerge) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_life_event_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RecordMerge) GetSurvivingPerson() *Party {
+	if x != nil {
+		return x.SurvivingPerson
+	}
+	return nil
+}
+
+func (x *RecordMerge) GetDecisionNumber() string {
+	if x != nil {
+		return x.DecisionNumber
+	}
+	return ""
+}
+
+// Two persons had been taken for one. The person of the event is the one with whom the other was taken for one; its claims
+// are held against the record as it is, with both in it. Afterwards each has the record that it would have if there had been
+// no merge: with what was said meanwhile of its number. Decisions between two sources that were made of the two as one count
+// as never made, and where the sources still disagree the conflict is open again. Rejected with NOT_MERGED where no record
+// with this number is merged into the person's.
+type RecordSplit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person who has a record of its own again, by the number that it had. Required.
+	RestoredSubject *v1.SubjectRef `protobuf:"bytes,1,opt,name=restored_subject,json=restoredSubject,proto3" json:"restored_subject,omitempty"`
+	// Number of the decision by which they are two. Required, at most 64 characters.
+	DecisionNumber string `protobuf:"bytes,2,opt,name=decision_number,json=decisionNumber,proto3" json:"decision_number,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RecordSplit) Reset() {
+	*x = RecordSplit{}
+	mi := &file_lienthong_contribution_v1_life_event_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordSplit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordSplit) ProtoMessage() {}
+
+func (x *RecordSplit) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_contribution_v1_life_event_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordSplit.ProtoReflect.Descriptor instead.
+func (*RecordSplit) Descriptor() ([]byte, []int) {
+	return file_lienthong_contribution_v1_life_event_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RecordSplit) GetRestoredSubject() *v1.SubjectRef {
+	if x != nil {
+		return x.RestoredSubject
+	}
+	return nil
+}
+
+func (x *RecordSplit) GetDecisionNumber() string {
+	if x != nil {
+		return x.DecisionNumber
+	}
+	return ""
+}
+
 // A value that holds no more.
 type EndedValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1350,7 +1507,7 @@ type EndedValue struct {
 
 func (x *EndedValue) Reset() {
 	*x = EndedValue{}
-	mi := &file_lienthong_contribution_v1_life_event_proto_msgTypes[18]
+	mi := &file_lienthong_contribution_v1_life_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1519,7 @@ func (x *EndedValue) String() string {
 func (*EndedValue) ProtoMessage() {}
 
 func (x *EndedValue) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_contribution_v1_life_event_proto_msgTypes[18]
+	mi := &file_lienthong_contribution_v1_life_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1532,7 @@ func (x *EndedValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedValue.ProtoReflect.Descriptor instead.
 func (*EndedValue) Descriptor() ([]byte, []int) {
-	return file_lienthong_contribution_v1_life_event_proto_rawDescGZIP(), []int{18}
+	return file_lienthong_contribution_v1_life_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *EndedValue) GetItem() string {
@@ -1396,8 +1553,7 @@ var File_lienthong_contribution_v1_life_event_proto protoreflect.FileDescriptor
 
 const file_lienthong_contribution_v1_life_event_proto_rawDesc = "" +
 	"\n" +
-	"*lienthong/contribution/v1/life_event.proto\x12\x19lienthong.contribution.v1\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xb9\n" +
-	"\n" +
+	"*lienthong/contribution/v1/life_event.proto\x12\x19lienthong.contribution.v1\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1dlienthong/type/v1/value.proto\"\xb9\v\n" +
 	"\tLifeEvent\x127\n" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\asubject\x121\n" +
 	"\x06claims\x18\x02 \x01(\v2\x19.lienthong.type.v1.ClaimsR\x06claims\x12E\n" +
@@ -1418,7 +1574,9 @@ const file_lienthong_contribution_v1_life_event_proto_rawDesc = "" +
 	"\n" +
 	"blood_test\x18\x10 \x01(\v2$.lienthong.contribution.v1.BloodTestH\x00R\tbloodTest\x12Q\n" +
 	"\x0econtact_change\x18\x11 \x01(\v2(.lienthong.contribution.v1.ContactChangeH\x00R\rcontactChange\x127\n" +
-	"\x03end\x18\x12 \x01(\v2#.lienthong.contribution.v1.ValueEndH\x00R\x03endB\a\n" +
+	"\x03end\x18\x12 \x01(\v2#.lienthong.contribution.v1.ValueEndH\x00R\x03end\x12>\n" +
+	"\x05merge\x18\x13 \x01(\v2&.lienthong.contribution.v1.RecordMergeH\x00R\x05merge\x12>\n" +
+	"\x05split\x18\x14 \x01(\v2&.lienthong.contribution.v1.RecordSplitH\x00R\x05splitB\a\n" +
 	"\x05event\"}\n" +
 	"\bEvidence\x121\n" +
 	"\x04kind\x18\x01 \x01(\v2\x1d.lienthong.type.v1.CodedValueR\x04kind\x12\x1e\n" +
@@ -1470,7 +1628,13 @@ const file_lienthong_contribution_v1_life_event_proto_rawDesc = "" +
 	"\rmobile_number\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\fmobileNumber\x12\x1c\n" +
 	"\x05email\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x05email\"T\n" +
 	"\bValueEnd\x12H\n" +
-	"\fended_values\x18\x01 \x03(\v2%.lienthong.contribution.v1.EndedValueR\vendedValues\"\\\n" +
+	"\fended_values\x18\x01 \x03(\v2%.lienthong.contribution.v1.EndedValueR\vendedValues\"\x8b\x01\n" +
+	"\vRecordMerge\x12K\n" +
+	"\x10surviving_person\x18\x01 \x01(\v2 .lienthong.contribution.v1.PartyR\x0fsurvivingPerson\x12/\n" +
+	"\x0fdecision_number\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x0edecisionNumber\"\x88\x01\n" +
+	"\vRecordSplit\x12H\n" +
+	"\x10restored_subject\x18\x01 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\x0frestoredSubject\x12/\n" +
+	"\x0fdecision_number\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x0edecisionNumber\"\\\n" +
 	"\n" +
 	"EndedValue\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x122\n" +
@@ -1489,7 +1653,7 @@ func file_lienthong_contribution_v1_life_event_proto_rawDescGZIP() []byte {
 	return file_lienthong_contribution_v1_life_event_proto_rawDescData
 }
 
-var file_lienthong_contribution_v1_life_event_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_lienthong_contribution_v1_life_event_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_lienthong_contribution_v1_life_event_proto_goTypes = []any{
 	(*LifeEvent)(nil),          // 0: lienthong.contribution.v1.LifeEvent
 	(*Evidence)(nil),           // 1: lienthong.contribution.v1.Evidence
@@ -1509,21 +1673,23 @@ var file_lienthong_contribution_v1_life_event_proto_goTypes = []any{
 	(*BloodTest)(nil),          // 15: lienthong.contribution.v1.BloodTest
 	(*ContactChange)(nil),      // 16: lienthong.contribution.v1.ContactChange
 	(*ValueEnd)(nil),           // 17: lienthong.contribution.v1.ValueEnd
-	(*EndedValue)(nil),         // 18: lienthong.contribution.v1.EndedValue
-	(*v1.SubjectRef)(nil),      // 19: lienthong.type.v1.SubjectRef
-	(*v1.Claims)(nil),          // 20: lienthong.type.v1.Claims
-	(*v1.PartialDate)(nil),     // 21: lienthong.type.v1.PartialDate
-	(*v1.CodedValue)(nil),      // 22: lienthong.type.v1.CodedValue
-	(*v1.Address)(nil),         // 23: lienthong.type.v1.Address
-	(*v1.Relation)(nil),        // 24: lienthong.type.v1.Relation
-	(*v1.PersonName)(nil),      // 25: lienthong.type.v1.PersonName
-	(*v1.Document)(nil),        // 26: lienthong.type.v1.Document
-	(*v1.ItemValue)(nil),       // 27: lienthong.type.v1.ItemValue
+	(*RecordMerge)(nil),        // 18: lienthong.contribution.v1.RecordMerge
+	(*RecordSplit)(nil),        // 19: lienthong.contribution.v1.RecordSplit
+	(*EndedValue)(nil),         // 20: lienthong.contribution.v1.EndedValue
+	(*v1.SubjectRef)(nil),      // 21: lienthong.type.v1.SubjectRef
+	(*v1.Claims)(nil),          // 22: lienthong.type.v1.Claims
+	(*v1.PartialDate)(nil),     // 23: lienthong.type.v1.PartialDate
+	(*v1.CodedValue)(nil),      // 24: lienthong.type.v1.CodedValue
+	(*v1.Address)(nil),         // 25: lienthong.type.v1.Address
+	(*v1.Relation)(nil),        // 26: lienthong.type.v1.Relation
+	(*v1.PersonName)(nil),      // 27: lienthong.type.v1.PersonName
+	(*v1.Document)(nil),        // 28: lienthong.type.v1.Document
+	(*v1.ItemValue)(nil),       // 29: lienthong.type.v1.ItemValue
 }
 var file_lienthong_contribution_v1_life_event_proto_depIdxs = []int32{
-	19, // 0: lienthong.contribution.v1.LifeEvent.subject:type_name -> lienthong.type.v1.SubjectRef
-	20, // 1: lienthong.contribution.v1.LifeEvent.claims:type_name -> lienthong.type.v1.Claims
-	21, // 2: lienthong.contribution.v1.LifeEvent.effective_date:type_name -> lienthong.type.v1.PartialDate
+	21, // 0: lienthong.contribution.v1.LifeEvent.subject:type_name -> lienthong.type.v1.SubjectRef
+	22, // 1: lienthong.contribution.v1.LifeEvent.claims:type_name -> lienthong.type.v1.Claims
+	23, // 2: lienthong.contribution.v1.LifeEvent.effective_date:type_name -> lienthong.type.v1.PartialDate
 	2,  // 3: lienthong.contribution.v1.LifeEvent.registration:type_name -> lienthong.contribution.v1.Registration
 	4,  // 4: lienthong.contribution.v1.LifeEvent.marriage:type_name -> lienthong.contribution.v1.Marriage
 	5,  // 5: lienthong.contribution.v1.LifeEvent.divorce:type_name -> lienthong.contribution.v1.Divorce
@@ -1539,35 +1705,39 @@ var file_lienthong_contribution_v1_life_event_proto_depIdxs = []int32{
 	15, // 15: lienthong.contribution.v1.LifeEvent.blood_test:type_name -> lienthong.contribution.v1.BloodTest
 	16, // 16: lienthong.contribution.v1.LifeEvent.contact_change:type_name -> lienthong.contribution.v1.ContactChange
 	17, // 17: lienthong.contribution.v1.LifeEvent.end:type_name -> lienthong.contribution.v1.ValueEnd
-	22, // 18: lienthong.contribution.v1.Evidence.kind:type_name -> lienthong.type.v1.CodedValue
-	21, // 19: lienthong.contribution.v1.Registration.registration_date:type_name -> lienthong.type.v1.PartialDate
-	23, // 20: lienthong.contribution.v1.Registration.registration_place:type_name -> lienthong.type.v1.Address
-	19, // 21: lienthong.contribution.v1.Party.subject:type_name -> lienthong.type.v1.SubjectRef
-	20, // 22: lienthong.contribution.v1.Party.claims:type_name -> lienthong.type.v1.Claims
-	3,  // 23: lienthong.contribution.v1.Marriage.registered_spouse:type_name -> lienthong.contribution.v1.Party
-	24, // 24: lienthong.contribution.v1.Marriage.other_spouse:type_name -> lienthong.type.v1.Relation
-	3,  // 25: lienthong.contribution.v1.Divorce.registered_spouse:type_name -> lienthong.contribution.v1.Party
-	24, // 26: lienthong.contribution.v1.Divorce.other_spouse:type_name -> lienthong.type.v1.Relation
-	24, // 27: lienthong.contribution.v1.ParentChange.parents:type_name -> lienthong.type.v1.Relation
-	24, // 28: lienthong.contribution.v1.ParentChange.ended_parents:type_name -> lienthong.type.v1.Relation
-	25, // 29: lienthong.contribution.v1.CivilStatusChange.full_name:type_name -> lienthong.type.v1.PersonName
-	22, // 30: lienthong.contribution.v1.CivilStatusChange.sex:type_name -> lienthong.type.v1.CodedValue
-	22, // 31: lienthong.contribution.v1.CivilStatusChange.ethnic_group:type_name -> lienthong.type.v1.CodedValue
-	22, // 32: lienthong.contribution.v1.CivilStatusChange.nationality:type_name -> lienthong.type.v1.CodedValue
-	12, // 33: lienthong.contribution.v1.HouseholdChange.members:type_name -> lienthong.contribution.v1.HouseholdMember
-	3,  // 34: lienthong.contribution.v1.HouseholdChange.left:type_name -> lienthong.contribution.v1.Party
-	3,  // 35: lienthong.contribution.v1.HouseholdMember.person:type_name -> lienthong.contribution.v1.Party
-	22, // 36: lienthong.contribution.v1.HouseholdMember.relation_to_head:type_name -> lienthong.type.v1.CodedValue
-	26, // 37: lienthong.contribution.v1.DocumentIssue.document:type_name -> lienthong.type.v1.Document
-	26, // 38: lienthong.contribution.v1.DocumentWithdrawal.document:type_name -> lienthong.type.v1.Document
-	22, // 39: lienthong.contribution.v1.BloodTest.blood_type:type_name -> lienthong.type.v1.CodedValue
-	18, // 40: lienthong.contribution.v1.ValueEnd.ended_values:type_name -> lienthong.contribution.v1.EndedValue
-	27, // 41: lienthong.contribution.v1.EndedValue.value:type_name -> lienthong.type.v1.ItemValue
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	18, // 18: lienthong.contribution.v1.LifeEvent.merge:type_name -> lienthong.contribution.v1.RecordMerge
+	19, // 19: lienthong.contribution.v1.LifeEvent.split:type_name -> lienthong.contribution.v1.RecordSplit
+	24, // 20: lienthong.contribution.v1.Evidence.kind:type_name -> lienthong.type.v1.CodedValue
+	23, // 21: lienthong.contribution.v1.Registration.registration_date:type_name -> lienthong.type.v1.PartialDate
+	25, // 22: lienthong.contribution.v1.Registration.registration_place:type_name -> lienthong.type.v1.Address
+	21, // 23: lienthong.contribution.v1.Party.subject:type_name -> lienthong.type.v1.SubjectRef
+	22, // 24: lienthong.contribution.v1.Party.claims:type_name -> lienthong.type.v1.Claims
+	3,  // 25: lienthong.contribution.v1.Marriage.registered_spouse:type_name -> lienthong.contribution.v1.Party
+	26, // 26: lienthong.contribution.v1.Marriage.other_spouse:type_name -> lienthong.type.v1.Relation
+	3,  // 27: lienthong.contribution.v1.Divorce.registered_spouse:type_name -> lienthong.contribution.v1.Party
+	26, // 28: lienthong.contribution.v1.Divorce.other_spouse:type_name -> lienthong.type.v1.Relation
+	26, // 29: lienthong.contribution.v1.ParentChange.parents:type_name -> lienthong.type.v1.Relation
+	26, // 30: lienthong.contribution.v1.ParentChange.ended_parents:type_name -> lienthong.type.v1.Relation
+	27, // 31: lienthong.contribution.v1.CivilStatusChange.full_name:type_name -> lienthong.type.v1.PersonName
+	24, // 32: lienthong.contribution.v1.CivilStatusChange.sex:type_name -> lienthong.type.v1.CodedValue
+	24, // 33: lienthong.contribution.v1.CivilStatusChange.ethnic_group:type_name -> lienthong.type.v1.CodedValue
+	24, // 34: lienthong.contribution.v1.CivilStatusChange.nationality:type_name -> lienthong.type.v1.CodedValue
+	12, // 35: lienthong.contribution.v1.HouseholdChange.members:type_name -> lienthong.contribution.v1.HouseholdMember
+	3,  // 36: lienthong.contribution.v1.HouseholdChange.left:type_name -> lienthong.contribution.v1.Party
+	3,  // 37: lienthong.contribution.v1.HouseholdMember.person:type_name -> lienthong.contribution.v1.Party
+	24, // 38: lienthong.contribution.v1.HouseholdMember.relation_to_head:type_name -> lienthong.type.v1.CodedValue
+	28, // 39: lienthong.contribution.v1.DocumentIssue.document:type_name -> lienthong.type.v1.Document
+	28, // 40: lienthong.contribution.v1.DocumentWithdrawal.document:type_name -> lienthong.type.v1.Document
+	24, // 41: lienthong.contribution.v1.BloodTest.blood_type:type_name -> lienthong.type.v1.CodedValue
+	20, // 42: lienthong.contribution.v1.ValueEnd.ended_values:type_name -> lienthong.contribution.v1.EndedValue
+	3,  // 43: lienthong.contribution.v1.RecordMerge.surviving_person:type_name -> lienthong.contribution.v1.Party
+	21, // 44: lienthong.contribution.v1.RecordSplit.restored_subject:type_name -> lienthong.type.v1.SubjectRef
+	29, // 45: lienthong.contribution.v1.EndedValue.value:type_name -> lienthong.type.v1.ItemValue
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_contribution_v1_life_event_proto_init() }
@@ -1590,6 +1760,8 @@ func file_lienthong_contribution_v1_life_event_proto_init() {
 		(*LifeEvent_BloodTest)(nil),
 		(*LifeEvent_ContactChange)(nil),
 		(*LifeEvent_End)(nil),
+		(*LifeEvent_Merge)(nil),
+		(*LifeEvent_Split)(nil),
 	}
 	file_lienthong_contribution_v1_life_event_proto_msgTypes[4].OneofWrappers = []any{
 		(*Marriage_RegisteredSpouse)(nil),
@@ -1605,7 +1777,7 @@ func file_lienthong_contribution_v1_life_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_contribution_v1_life_event_proto_rawDesc), len(file_lienthong_contribution_v1_life_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

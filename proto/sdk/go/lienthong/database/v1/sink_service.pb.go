@@ -343,9 +343,13 @@ type PersonChanged struct {
 	Kind v1.ChangeKind `protobuf:"varint,4,opt,name=kind,proto3,enum=lienthong.type.v1.ChangeKind" json:"kind,omitempty"`
 	// The job that changed many persons at once, by an id that is the same for all of them; empty otherwise. A database that
 	// cannot look up so many at once may put these off: they are no news of a person's life.
-	BulkJob       string `protobuf:"bytes,5,opt,name=bulk_job,json=bulkJob,proto3" json:"bulk_job,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	BulkJob string `protobuf:"bytes,5,opt,name=bulk_job,json=bulkJob,proto3" json:"bulk_job,omitempty"`
+	// Where this record was found to be another record of a person who has one already, and is merged into it: the token of
+	// that one. Lookups by either token give that person. Two that were taken for one by mistake are told apart by a later
+	// change, which has none. Empty otherwise.
+	SurvivingToken string `protobuf:"bytes,6,opt,name=surviving_token,json=survivingToken,proto3" json:"surviving_token,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *PersonChanged) Reset() {
@@ -409,6 +413,13 @@ func (x *PersonChanged) GetKind() v1.ChangeKind {
 func (x *PersonChanged) GetBulkJob() string {
 	if x != nil {
 		return x.BulkJob
+	}
+	return ""
+}
+
+func (x *PersonChanged) GetSurvivingToken() string {
+	if x != nil {
+		return x.SurvivingToken
 	}
 	return ""
 }
@@ -873,13 +884,14 @@ const file_lienthong_database_v1_sink_service_proto_rawDesc = "" +
 	"\x0eperson_changed\x18\x04 \x01(\v2$.lienthong.database.v1.PersonChangedH\x00R\rpersonChanged\x12M\n" +
 	"\x0echange_decided\x18\x05 \x01(\v2$.lienthong.database.v1.ChangeDecidedH\x00R\rchangeDecided\x12F\n" +
 	"\vdiscrepancy\x18\x06 \x01(\v2\".lienthong.database.v1.DiscrepancyH\x00R\vdiscrepancyB\x06\n" +
-	"\x04kind\"\xcb\x01\n" +
+	"\x04kind\"\xfc\x01\n" +
 	"\rPersonChanged\x12\x1c\n" +
 	"\x05token\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x05token\x12 \n" +
 	"\aversion\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\aversion\x12\x1c\n" +
 	"\x05items\x18\x03 \x03(\tB\x06\xba\xac\x19\x02\b\x02R\x05items\x129\n" +
 	"\x04kind\x18\x04 \x01(\x0e2\x1d.lienthong.type.v1.ChangeKindB\x06\xba\xac\x19\x02\b\x02R\x04kind\x12!\n" +
-	"\bbulk_job\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\abulkJob\"\xc6\x01\n" +
+	"\bbulk_job\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\abulkJob\x12/\n" +
+	"\x0fsurviving_token\x18\x06 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x0esurvivingToken\"\xc6\x01\n" +
 	"\rChangeDecided\x12#\n" +
 	"\tchange_id\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\bchangeId\x12@\n" +
 	"\aapplied\x18\x02 \x01(\v2$.lienthong.database.v1.ChangeAppliedH\x00R\aapplied\x12C\n" +

@@ -410,9 +410,12 @@ type PersonChange struct {
 	// The job that changed many persons at once, by an id of its own that is the same for all of them, such as the loading of a
 	// population or a change of the rules of authority; empty otherwise. Whoever cannot look up so many at once can put these
 	// off: they are no news of a person's life.
-	BulkJob       string `protobuf:"bytes,6,opt,name=bulk_job,json=bulkJob,proto3" json:"bulk_job,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	BulkJob string `protobuf:"bytes,6,opt,name=bulk_job,json=bulkJob,proto3" json:"bulk_job,omitempty"`
+	// Where the person's record is merged into another one today: the caller's token of that one. Lookups by either give the
+	// same person. Empty otherwise.
+	SurvivingToken string `protobuf:"bytes,7,opt,name=surviving_token,json=survivingToken,proto3" json:"surviving_token,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *PersonChange) Reset() {
@@ -483,6 +486,13 @@ func (x *PersonChange) GetKind() v1.ChangeKind {
 func (x *PersonChange) GetBulkJob() string {
 	if x != nil {
 		return x.BulkJob
+	}
+	return ""
+}
+
+func (x *PersonChange) GetSurvivingToken() string {
+	if x != nil {
+		return x.SurvivingToken
 	}
 	return ""
 }
@@ -1105,7 +1115,7 @@ const file_lienthong_identity_v1_change_feed_service_proto_rawDesc = "" +
 	"\tseen_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bseenTime\"\x8a\x01\n" +
 	"\x14RecordedPersonChange\x12;\n" +
 	"\x06answer\x18\x01 \x01(\v2#.lienthong.identity.v1.PersonChangeR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\x85\x02\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xb6\x02\n" +
 	"\fPersonChange\x12\x1c\n" +
 	"\x05token\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x05token\x12 \n" +
 	"\aversion\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\aversion\x12\x1c\n" +
@@ -1113,7 +1123,8 @@ const file_lienthong_identity_v1_change_feed_service_proto_rawDesc = "" +
 	"\n" +
 	"known_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tknownTime\x129\n" +
 	"\x04kind\x18\x05 \x01(\x0e2\x1d.lienthong.type.v1.ChangeKindB\x06\xba\xac\x19\x02\b\x02R\x04kind\x12!\n" +
-	"\bbulk_job\x18\x06 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\abulkJob\"\xe1\x01\n" +
+	"\bbulk_job\x18\x06 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\abulkJob\x12/\n" +
+	"\x0fsurviving_token\x18\a \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x0esurvivingToken\"\xe1\x01\n" +
 	"\x12ListPersonsRequest\x124\n" +
 	"\x05basis\x18\x01 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12\x1c\n" +
 	"\x05items\x18\x02 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\x05items\x12+\n" +

@@ -164,10 +164,12 @@ const (
 	ValueStanding_VALUE_STANDING_SUPERSEDED ValueStanding = 3
 	// A source with as much authority said something later of the same day.
 	ValueStanding_VALUE_STANDING_REPLACED ValueStanding = 4
-	// It was annulled, and counts as never said.
+	// It was annulled, and counts as never said. Of a number: it is cancelled, and leads to nobody.
 	ValueStanding_VALUE_STANDING_ANNULLED ValueStanding = 5
 	// It was decided between it and what another source said, and it was set aside.
 	ValueStanding_VALUE_STANDING_SET_ASIDE ValueStanding = 6
+	// It is the number of a record that was merged into this one. It leads to the person, who has another number.
+	ValueStanding_VALUE_STANDING_MERGED ValueStanding = 7
 )
 
 // Enum value maps for ValueStanding.
@@ -180,6 +182,7 @@ var (
 		4: "VALUE_STANDING_REPLACED",
 		5: "VALUE_STANDING_ANNULLED",
 		6: "VALUE_STANDING_SET_ASIDE",
+		7: "VALUE_STANDING_MERGED",
 	}
 	ValueStanding_value = map[string]int32{
 		"VALUE_STANDING_UNSPECIFIED": 0,
@@ -189,6 +192,7 @@ var (
 		"VALUE_STANDING_REPLACED":    4,
 		"VALUE_STANDING_ANNULLED":    5,
 		"VALUE_STANDING_SET_ASIDE":   6,
+		"VALUE_STANDING_MERGED":      7,
 	}
 )
 
@@ -463,7 +467,11 @@ type GetPersonAnswer struct {
 	NumberReplaced bool `protobuf:"varint,11,opt,name=number_replaced,json=numberReplaced,proto3" json:"number_replaced,omitempty"`
 	// The caller's token of the present epoch for the person, where a token of an epoch before named it that is still accepted
 	// (TokenService.RotateTokens): keep this one in its place. Empty in every other case.
-	Token         string `protobuf:"bytes,12,opt,name=token,proto3" json:"token,omitempty"`
+	Token string `protobuf:"bytes,12,opt,name=token,proto3" json:"token,omitempty"`
+	// Whether the number or token that the person was named by is that of a record that was merged into this one, because both
+	// were found to be one person. It is so today, whatever moment is asked about; for a moment before the merge the answer is
+	// what was held then of the record that was named.
+	RecordMerged  bool `protobuf:"varint,13,opt,name=record_merged,json=recordMerged,proto3" json:"record_merged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -580,6 +588,13 @@ func (x *GetPersonAnswer) GetToken() string {
 		return x.Token
 	}
 	return ""
+}
+
+func (x *GetPersonAnswer) GetRecordMerged() bool {
+	if x != nil {
+		return x.RecordMerged
+	}
+	return false
 }
 
 // A message of the caller on a stream of lookups: the opening, and nothing else, in the first one; one query in each after
@@ -1088,8 +1103,10 @@ type VerifyClaimsAnswer struct {
 	Etag string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Whether the personal number that the person was named by is not the current one any more, as GetPersonAnswer says it.
 	NumberReplaced bool `protobuf:"varint,10,opt,name=number_replaced,json=numberReplaced,proto3" json:"number_replaced,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Whether the person was named by a record that was merged into this one, as GetPersonAnswer says it.
+	RecordMerged  bool `protobuf:"varint,11,opt,name=record_merged,json=recordMerged,proto3" json:"record_merged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VerifyClaimsAnswer) Reset() {
@@ -1188,6 +1205,13 @@ func (x *VerifyClaimsAnswer) GetEtag() string {
 func (x *VerifyClaimsAnswer) GetNumberReplaced() bool {
 	if x != nil {
 		return x.NumberReplaced
+	}
+	return false
+}
+
+func (x *VerifyClaimsAnswer) GetRecordMerged() bool {
+	if x != nil {
+		return x.RecordMerged
 	}
 	return false
 }
@@ -1431,7 +1455,9 @@ type ExplainValueAnswer struct {
 	// Revision of the policy data the decision was made under.
 	PolicyRevision string `protobuf:"bytes,11,opt,name=policy_revision,json=policyRevision,proto3" json:"policy_revision,omitempty"`
 	// The caller's id of the request, repeated.
-	RequestId     string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Whether the person was named by a record that was merged into this one, as GetPersonAnswer says it.
+	RecordMerged  bool `protobuf:"varint,13,opt,name=record_merged,json=recordMerged,proto3" json:"record_merged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1548,6 +1574,13 @@ func (x *ExplainValueAnswer) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *ExplainValueAnswer) GetRecordMerged() bool {
+	if x != nil {
+		return x.RecordMerged
+	}
+	return false
 }
 
 // One value that a source said.
@@ -1709,7 +1742,7 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"valid_date\x18\x02 \x01(\v2\x1e.lienthong.type.v1.PartialDateR\tvalidDate\"\x8a\x01\n" +
 	"\x11GetPersonResponse\x12>\n" +
 	"\x06answer\x18\x01 \x01(\v2&.lienthong.identity.v1.GetPersonAnswerR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xd2\x04\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xff\x04\n" +
 	"\x0fGetPersonAnswer\x12F\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2$.lienthong.identity.v1.LookupOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x124\n" +
 	"\x05items\x18\x02 \x03(\v2\x1e.lienthong.type.v1.ItemOutcomeR\x05items\x12 \n" +
@@ -1728,7 +1761,8 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"known_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tknownTime\x12/\n" +
 	"\x0fnumber_replaced\x18\v \x01(\bB\x06\xba\xac\x19\x02\b\x02R\x0enumberReplaced\x12\x1c\n" +
-	"\x05token\x18\f \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x05token\"\x9b\x01\n" +
+	"\x05token\x18\f \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x05token\x12+\n" +
+	"\rrecord_merged\x18\r \x01(\bB\x06\xba\xac\x19\x02\b\x02R\frecordMerged\"\x9b\x01\n" +
 	"\x13LookupStreamRequest\x12D\n" +
 	"\aopening\x18\x01 \x01(\v2*.lienthong.identity.v1.LookupStreamOpeningR\aopening\x12>\n" +
 	"\x05query\x18\x02 \x01(\v2(.lienthong.identity.v1.LookupStreamQueryR\x05query\"\xc2\x01\n" +
@@ -1763,7 +1797,7 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x1c.lienthong.type.v1.ItemValueR\x05value\"\x90\x01\n" +
 	"\x14VerifyClaimsResponse\x12A\n" +
 	"\x06answer\x18\x01 \x01(\v2).lienthong.identity.v1.VerifyClaimsAnswerR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\x84\x04\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xb1\x04\n" +
 	"\x12VerifyClaimsAnswer\x12F\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2$.lienthong.identity.v1.LookupOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x12<\n" +
 	"\aresults\x18\x02 \x03(\v2\".lienthong.identity.v1.ClaimResultR\aresults\x12;\n" +
@@ -1779,7 +1813,8 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\aversion\x18\b \x01(\x04B\x06\xba\xac\x19\x02\b\x02R\aversion\x12\x1a\n" +
 	"\x04etag\x18\t \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x04etag\x12/\n" +
 	"\x0fnumber_replaced\x18\n" +
-	" \x01(\bB\x06\xba\xac\x19\x02\b\x02R\x0enumberReplaced\"\xa5\x01\n" +
+	" \x01(\bB\x06\xba\xac\x19\x02\b\x02R\x0enumberReplaced\x12+\n" +
+	"\rrecord_merged\x18\v \x01(\bB\x06\xba\xac\x19\x02\b\x02R\frecordMerged\"\xa5\x01\n" +
 	"\vClaimResult\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12E\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2#.lienthong.identity.v1.ClaimOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x123\n" +
@@ -1795,7 +1830,7 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"minVersion\"\x90\x01\n" +
 	"\x14ExplainValueResponse\x12A\n" +
 	"\x06answer\x18\x01 \x01(\v2).lienthong.identity.v1.ExplainValueAnswerR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xed\x04\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\x9a\x05\n" +
 	"\x12ExplainValueAnswer\x12F\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2$.lienthong.identity.v1.LookupOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x12\x1a\n" +
 	"\x04item\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12=\n" +
@@ -1813,7 +1848,8 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"decisionId\x12/\n" +
 	"\x0fpolicy_revision\x18\v \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0epolicyRevision\x12%\n" +
 	"\n" +
-	"request_id\x18\f \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\"\xea\x01\n" +
+	"request_id\x18\f \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x12+\n" +
+	"\rrecord_merged\x18\r \x01(\bB\x06\xba\xac\x19\x02\b\x02R\frecordMerged\"\xea\x01\n" +
 	"\x0eExplainedValue\x120\n" +
 	"\x04held\x18\x01 \x01(\v2\x1c.lienthong.type.v1.HeldValueR\x04held\x12H\n" +
 	"\bstanding\x18\x02 \x01(\x0e2$.lienthong.identity.v1.ValueStandingB\x06\xba\xac\x19\x02\b\x02R\bstanding\x12 \n" +
@@ -1834,7 +1870,7 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\x16CLAIM_OUTCOME_NOT_HELD\x10\x03\x12\x18\n" +
 	"\x14CLAIM_OUTCOME_DENIED\x10\x04\x12\x1f\n" +
 	"\x1bCLAIM_OUTCOME_INDETERMINATE\x10\x05\x12\x1e\n" +
-	"\x1aCLAIM_OUTCOME_UNKNOWN_ITEM\x10\x06*\xe0\x01\n" +
+	"\x1aCLAIM_OUTCOME_UNKNOWN_ITEM\x10\x06*\xfb\x01\n" +
 	"\rValueStanding\x12\x1e\n" +
 	"\x1aVALUE_STANDING_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16VALUE_STANDING_CURRENT\x10\x01\x12\x1c\n" +
@@ -1842,7 +1878,8 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\x19VALUE_STANDING_SUPERSEDED\x10\x03\x12\x1b\n" +
 	"\x17VALUE_STANDING_REPLACED\x10\x04\x12\x1b\n" +
 	"\x17VALUE_STANDING_ANNULLED\x10\x05\x12\x1c\n" +
-	"\x18VALUE_STANDING_SET_ASIDE\x10\x062\xc4\x03\n" +
+	"\x18VALUE_STANDING_SET_ASIDE\x10\x06\x12\x19\n" +
+	"\x15VALUE_STANDING_MERGED\x10\a2\xc4\x03\n" +
 	"\x0fIdentityService\x12c\n" +
 	"\tGetPerson\x12'.lienthong.identity.v1.GetPersonRequest\x1a(.lienthong.identity.v1.GetPersonResponse\"\x03\x90\x02\x02\x12l\n" +
 	"\fVerifyClaims\x12*.lienthong.identity.v1.VerifyClaimsRequest\x1a+.lienthong.identity.v1.VerifyClaimsResponse\"\x03\x90\x02\x02\x12l\n" +

@@ -69,10 +69,16 @@ const (
 	RejectionReason_REJECTION_REASON_ALREADY_MARRIED RejectionReason = 16
 	// One person stands in two places of the event.
 	RejectionReason_REJECTION_REASON_PERSON_REPEATED RejectionReason = 17
+	// The number is that of a record that is merged into another one: the person is named by the number of that one.
+	RejectionReason_REJECTION_REASON_ALREADY_MERGED RejectionReason = 18
+	// No record with this number is merged into the person's.
+	RejectionReason_REJECTION_REASON_NOT_MERGED RejectionReason = 19
 	// There is no conflict under this id that the source may decide, or it is decided, or what it was about has changed.
 	RejectionReason_REJECTION_REASON_NOTHING_TO_DECIDE RejectionReason = 20
 	// The source withdrew the contribution before it was applied.
 	RejectionReason_REJECTION_REASON_WITHDRAWN RejectionReason = 21
+	// The register holds the two persons as relatives of one another, so they are not one.
+	RejectionReason_REJECTION_REASON_PERSONS_RELATED RejectionReason = 22
 )
 
 // Enum value maps for RejectionReason.
@@ -96,8 +102,11 @@ var (
 		15: "REJECTION_REASON_PARENT_NOT_OLDER",
 		16: "REJECTION_REASON_ALREADY_MARRIED",
 		17: "REJECTION_REASON_PERSON_REPEATED",
+		18: "REJECTION_REASON_ALREADY_MERGED",
+		19: "REJECTION_REASON_NOT_MERGED",
 		20: "REJECTION_REASON_NOTHING_TO_DECIDE",
 		21: "REJECTION_REASON_WITHDRAWN",
+		22: "REJECTION_REASON_PERSONS_RELATED",
 	}
 	RejectionReason_value = map[string]int32{
 		"REJECTION_REASON_UNSPECIFIED":        0,
@@ -118,8 +127,11 @@ var (
 		"REJECTION_REASON_PARENT_NOT_OLDER":   15,
 		"REJECTION_REASON_ALREADY_MARRIED":    16,
 		"REJECTION_REASON_PERSON_REPEATED":    17,
+		"REJECTION_REASON_ALREADY_MERGED":     18,
+		"REJECTION_REASON_NOT_MERGED":         19,
 		"REJECTION_REASON_NOTHING_TO_DECIDE":  20,
 		"REJECTION_REASON_WITHDRAWN":          21,
+		"REJECTION_REASON_PERSONS_RELATED":    22,
 	}
 )
 
@@ -154,7 +166,7 @@ var File_lienthong_type_v1_rejection_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_rejection_reason_proto_rawDesc = "" +
 	"\n" +
-	"(lienthong/type/v1/rejection_reason.proto\x12\x11lienthong.type.v1*\xfb\x05\n" +
+	"(lienthong/type/v1/rejection_reason.proto\x12\x11lienthong.type.v1*\xe7\x06\n" +
 	"\x0fRejectionReason\x12 \n" +
 	"\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12'\n" +
 	"#REJECTION_REASON_ALREADY_REGISTERED\x10\x01\x12&\n" +
@@ -174,9 +186,12 @@ const file_lienthong_type_v1_rejection_reason_proto_rawDesc = "" +
 	"\x1bREJECTION_REASON_CANNOT_END\x10\x0e\x12%\n" +
 	"!REJECTION_REASON_PARENT_NOT_OLDER\x10\x0f\x12$\n" +
 	" REJECTION_REASON_ALREADY_MARRIED\x10\x10\x12$\n" +
-	" REJECTION_REASON_PERSON_REPEATED\x10\x11\x12&\n" +
+	" REJECTION_REASON_PERSON_REPEATED\x10\x11\x12#\n" +
+	"\x1fREJECTION_REASON_ALREADY_MERGED\x10\x12\x12\x1f\n" +
+	"\x1bREJECTION_REASON_NOT_MERGED\x10\x13\x12&\n" +
 	"\"REJECTION_REASON_NOTHING_TO_DECIDE\x10\x14\x12\x1e\n" +
-	"\x1aREJECTION_REASON_WITHDRAWN\x10\x15Bb\n" +
+	"\x1aREJECTION_REASON_WITHDRAWN\x10\x15\x12$\n" +
+	" REJECTION_REASON_PERSONS_RELATED\x10\x16Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
