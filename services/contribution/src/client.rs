@@ -133,6 +133,12 @@ impl RegisterClient {
             assertions: self.assertions(&further.said),
         });
         let source_entry = application.entry.clone();
+        let known = |subject, claims, corrects| KnownPerson {
+            subject: Some(write_subject(subject)),
+            claims: Some(write_claims(claims)),
+            source_entry: application.entry.clone(),
+            corrects,
+        };
         let subject = match &application.target {
             _ if matches!(named, Named::Withdrawn) => {
                 apply_request::Subject::Withdrawn(Withdrawn {})
@@ -167,39 +173,19 @@ impl RegisterClient {
                 apply_request::Subject::Decided(Decided { item, accepted, ..decided })
             }
             Target::Affected { subject, claims } => {
-                apply_request::Subject::AffectedPerson(KnownPerson {
-                    subject: Some(write_subject(subject)),
-                    claims: Some(write_claims(claims)),
-                    source_entry,
-                    corrects: false,
-                })
+                apply_request::Subject::AffectedPerson(known(subject, claims, false))
             }
             Target::Merged { subject, claims } => {
-                apply_request::Subject::MergedPerson(KnownPerson {
-                    subject: Some(write_subject(subject)),
-                    claims: Some(write_claims(claims)),
-                    source_entry,
-                    corrects: false,
-                })
+                apply_request::Subject::MergedPerson(known(subject, claims, false))
             }
             Target::Split { subject, claims, restored } => {
                 apply_request::Subject::SplitPerson(SplitPerson {
-                    person: Some(KnownPerson {
-                        subject: Some(write_subject(subject)),
-                        claims: Some(write_claims(claims)),
-                        source_entry,
-                        corrects: false,
-                    }),
+                    person: Some(known(subject, claims, false)),
                     restored_subject: Some(write_subject(restored)),
                 })
             }
             Target::Known { subject, claims, corrects } => {
-                apply_request::Subject::KnownPerson(KnownPerson {
-                    subject: Some(write_subject(subject)),
-                    claims: Some(write_claims(claims)),
-                    source_entry,
-                    corrects: *corrects,
-                })
+                apply_request::Subject::KnownPerson(known(subject, claims, *corrects))
             }
         };
         let request = ApplyRequest {

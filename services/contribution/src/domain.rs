@@ -5,12 +5,9 @@ pub(crate) mod quality;
 
 use std::collections::BTreeSet;
 
-use model::{Disagreement, EventKind, Said};
+use model::{Disagreement, EventKind, Said, item::NUMBER};
 use serde::{Deserialize, Serialize};
 use wire::event::{Event, Evidence, Further, Target};
-
-/// The item of which a source may speak that says which records are one person.
-const NUMBER_ITEM: &str = "personal_id_number";
 
 /// What the register is asked to apply.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +88,8 @@ impl Application {
             Target::Earlier { items, .. } => return items.clone(),
             Target::Decided { item, .. } => return vec![item.clone()],
             // Which number is a person's is what such a decision says.
-            Target::Merged { .. } | Target::Split { .. } => return vec![NUMBER_ITEM.to_owned()],
+            // A source that says which records are one person may speak of numbers.
+            Target::Merged { .. } | Target::Split { .. } => return vec![NUMBER.to_owned()],
             Target::New { .. } | Target::Known { .. } | Target::Affected { .. } => {}
         }
         let mut items: Vec<String> = Vec::new();

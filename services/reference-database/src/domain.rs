@@ -2,13 +2,11 @@
 
 use model::{
     Agreement, Assertion, AuthorityInForce, GoldenRecord, HeldValue, Identifier, PersonalNumber,
-    Provenance, Said, Says, Subject, Value, fold,
+    Provenance, Said, Says, Subject, Value, fold, item::NUMBER,
 };
 use wire::event::{Event, Target};
 
 use crate::profile::Profile;
-
-const NUMBER: &str = "personal_id_number";
 
 /// An event that was registered here.
 pub(crate) struct Registration {

@@ -1,6 +1,12 @@
 //! Items of the law that rules of our own speak of, by their ids in the catalogue (Law 26/2023/QH15, Art. 9). All others are data
 //! alone.
 
+/// The personal identification number.
+pub const NUMBER: &str = "personal_id_number";
+/// The number of nine digits of the identity cards of before.
+const OLD_NUMBER: &str = "old_id_number_9";
+/// The items that hold a person's numbers.
+pub const NUMBERS: [&str; 2] = [NUMBER, OLD_NUMBER];
 /// The full name of the birth entry (item 1).
 pub const NAME: &str = "birth_full_name";
 /// The date of birth (item 4).

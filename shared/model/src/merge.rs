@@ -9,16 +9,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::annulled::Annulled;
-use crate::{Assertion, Says, Value};
+use crate::{Assertion, Says, Value, item::NUMBERS};
 
 /// Item under which it is said of a person into whom its record is merged: that person's opaque id, as text. It is the
 /// register's own and not in the catalogue: nobody is told it, and no source names it.
 pub const MERGED_INTO: &str = "merged_into";
 /// Item under which it is said of a person whose record is merged into its own; see [`MERGED_INTO`].
 pub const MERGED_FROM: &str = "merged_from";
-
-/// Items that hold the numbers of persons: whoever stays keeps its own.
-const NUMBERS: [&str; 2] = ["personal_id_number", "old_id_number_9"];
 
 /// Whether an item says which records are one person.
 #[must_use]

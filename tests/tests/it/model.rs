@@ -107,6 +107,7 @@ struct Sent {
 
 /// What the register answered.
 type Came = Result<Answered<ContributionReceipt>, Refused>;
+
 /// What the register runs in.
 trait Running {
     /// A caller that contributes.

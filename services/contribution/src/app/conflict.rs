@@ -132,10 +132,15 @@ impl App {
             }
             let deadline = Deadline::after(REPEAT_DEADLINE);
             let Ok(visible) = self.visible(deadline, REGISTER, found.clone()).await else { break };
+            let mut moved = false;
             for was in found {
                 let Some(is) = was.lapsed(now_us, self.conflict_us) else { continue };
                 let telling = visible.contains(&was);
-                self.store.move_on(was, is, now_us, telling).await?;
+                moved |= self.store.move_on(was, is, now_us, telling).await?;
+            }
+            // What others have moved meanwhile is looked at the next time.
+            if !moved {
+                break;
             }
         }
         self.store.open_conflicts(now_us).await

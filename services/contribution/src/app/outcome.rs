@@ -31,7 +31,7 @@ impl App {
         if known.outcome.is_none() {
             self.settle(deadline, &known, &Named::Withdrawn).await?;
         }
-        let outcome = self.store.outcome(&known.contribution_id).await;
+        let outcome = self.store.until(deadline.at()).outcome(&known.contribution_id).await;
         let outcome = outcome.map_err(|error| away(&error))?;
         // One that an earlier version of this program settled is listed when it is counted.
         outcome.map(Some).ok_or(NoOutcome::Away)

@@ -8,6 +8,7 @@ use contract::{
     r#type::v1::{AccessBasis, ErrorReason},
 };
 use disclosure::{Answer, Exact, Released, identity::v1::token_service_server::TokenService};
+use model::item::NUMBER;
 use server::{context, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{
@@ -21,8 +22,6 @@ use crate::app::{NoAnswer, NotRotated, Rotated, Rotation};
 
 const ROTATE_TOKENS: &str = "/lienthong.identity.v1.TokenService/RotateTokens";
 const KEY_MAX: usize = 64;
-/// What tokens stand for.
-const NUMBER: &str = "personal_id_number";
 
 /// The service.
 pub(super) struct Tokens(pub(super) Arc<Shared>);
@@ -43,6 +42,7 @@ impl TokenService for Tokens {
             end_earlier_at_once: message.end_earlier_at_once,
         };
         let call = Call::new(shared, &caller, deadline, ROTATE_TOKENS, exact.bytes());
+        // Tokens stand for numbers.
         let decision = call.decided(Act::RotateTokens, basis, &[NUMBER.to_owned()]).await?;
         let table = call.table(&decision).await?;
         let rotated = match shared.app.rotate(deadline, rotation, &decision, table).await {

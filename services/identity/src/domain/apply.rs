@@ -33,12 +33,6 @@ use serde::{Deserialize, Serialize};
 
 use super::lookup::Ending;
 
-/// The item under which the register keeps the number it issues.
-pub(crate) const NUMBER_ITEM: &str = "personal_id_number";
-
-/// The items that hold a person's numbers.
-const NUMBER_ITEMS: [&str; 2] = [NUMBER_ITEM, "old_id_number_9"];
-
 /// The source of what the register itself says: the National Population Database.
 pub(crate) const REGISTER: &str = "npd";
 

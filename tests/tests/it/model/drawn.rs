@@ -90,11 +90,11 @@ pub(super) fn written_value(item: &str, value: &str) -> item_value::Value {
 /// Somebody of whom several sources spoke before.
 pub(super) fn newcomer(
     random: &mut StdRng,
-    nobody_else: usize,
+    nth_person: usize,
     born: Day,
     said: &mut usize,
 ) -> Person {
-    let day = i32::try_from(nobody_else).unwrap();
+    let day = i32::try_from(nth_person).unwrap();
     let mut all = Vec::new();
     for item in &ITEMS[..5] {
         for (nth, source) in SOURCES.iter().enumerate() {

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
     Assertion, Says, Value, is_annulled,
+    item::NUMBERS,
     merge::{is_link, survivor},
 };
-
-use super::NUMBER_ITEMS;
 
 /// Whether `source` may annul an earlier contribution about a person, of whom `said` is everything that was said: it said
 /// something by it that counts.
@@ -48,7 +47,7 @@ pub(crate) fn goes_with(
     let mut with = BTreeSet::new();
     let is_aside = |said: &Assertion| said.says == Says::Annuls && !said.item.is_empty();
     let is_number =
-        |said: &Assertion| said.says == Says::Holds && NUMBER_ITEMS.contains(&said.item.as_str());
+        |said: &Assertion| said.says == Says::Holds && NUMBERS.contains(&said.item.as_str());
     for (id, all) in later {
         let Some(first) = all.iter().map(|said| said.version).min() else { continue };
         let decides = all.iter().any(|said| is_aside(said));

@@ -3,7 +3,7 @@
 use model::{
     Assertion, AuthorityInForce, Claims, EventKind, GoldenRecord, HeldValue, PartialDate, Said,
     Saying, Says, Standing, Value, explain, fold, gone_by,
-    item::{BORN, DEATH, NAME, RELATIVES, SEX},
+    item::{BORN, DEATH, NAME, NUMBER, RELATIVES, SEX},
     merge::is_link,
 };
 use time::Date;
@@ -17,7 +17,7 @@ use crate::domain::lookup::Ending;
 /// What everybody always has, so that it does not end (the same article, items 1, 3 to 9 and 11).
 const LIFELONG: [&str; 9] = [
     NAME,
-    "personal_id_number",
+    NUMBER,
     BORN,
     SEX,
     "place_of_birth",

@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 
 use model::{
     Assertion, GoldenRecord, Identifier, PersonalNumber, Says, Sex, Subject, Value, is_annulled,
+    item::{BORN, NUMBER, NUMBERS, SEX},
 };
 
-use super::{NUMBER_ITEM, NUMBER_ITEMS, NumberParts};
+use super::NumberParts;
 
 /// The numbers that lead to a person: all that were ever said and not annulled, also one that another has replaced.
 pub(crate) fn numbers(person_id: &str, said: &[Assertion]) -> BTreeSet<String> {
     // A number stays with the person to whom it was given, whoever that one is merged into.
     let of = said.iter().filter(|said| {
         said.person_id == person_id
-            && NUMBER_ITEMS.contains(&said.item.as_str())
+            && NUMBERS.contains(&said.item.as_str())
             && said.says == Says::Holds
     });
     let counts = of.filter(|one| !is_annulled(person_id, said, &one.provenance.contribution_id));
@@ -42,20 +43,20 @@ pub(crate) fn is_replaced(record: &GoldenRecord, subject: &Subject) -> bool {
 }
 
 fn current(record: &GoldenRecord) -> Option<&PersonalNumber> {
-    match identifier(&record.values(NUMBER_ITEM).first()?.value)? {
+    match identifier(&record.values(NUMBER).first()?.value)? {
         Identifier::PersonalNumber(number) => Some(number),
         Identifier::OldNumber9(_) => None,
     }
 }
 
 fn sex_and_year(record: &GoldenRecord) -> Option<(Sex, i32)> {
-    let Value::Coded(sex) = &record.values("sex").first()?.value else { return None };
+    let Value::Coded(sex) = &record.values(SEX).first()?.value else { return None };
     let sex = match sex.code.as_str() {
         "1" => Sex::Male,
         "2" => Sex::Female,
         _ => return None,
     };
-    let Value::Date(born) = &record.values("date_of_birth").first()?.value else { return None };
+    let Value::Date(born) = &record.values(BORN).first()?.value else { return None };
     Some((sex, born.year()))
 }
 

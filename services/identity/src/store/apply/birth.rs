@@ -1,12 +1,12 @@
 //! Enters a child, with a number that nobody has or had.
 
-use model::{Assertion, Identifier, PersonalNumber, Said, Says, Value as ItemValue};
+use model::{Assertion, Identifier, PersonalNumber, Said, Says, Value as ItemValue, item::NUMBER};
 use server::runtime::Entropy;
 use store::{Sql, Transaction};
 
 use super::{ApplyError, Told, Work, rejected};
 use crate::{
-    domain::apply::{NUMBER_ITEM, NumberParts, Outcome, REGISTER, Reason, Rejection},
+    domain::apply::{NumberParts, Outcome, REGISTER, Reason, Rejection},
     store::enter::{Entered, enter},
 };
 
@@ -58,7 +58,7 @@ impl Work<'_> {
         REGISTER.clone_into(&mut provenance.source);
         Assertion {
             person_id: person_id.to_owned(),
-            item: NUMBER_ITEM.to_owned(),
+            item: NUMBER.to_owned(),
             value: ItemValue::Identifier(number),
             provenance,
             version,

@@ -1,14 +1,17 @@
 //! What whoever follows, lists and looks for relatives is told of records that are merged into others.
 
 use contract::{
-    contribution::v1::{Marriage, RecordSplit, marriage},
+    contribution::v1::{Marriage, marriage},
     identity::v1::{
         FollowPersonsRequest, ListPersonChangesRequest, ListPersonsRequest, ListRelationsRequest,
         PersonChange, RelationDirection, UnfollowPersonsRequest,
     },
 };
 
-use super::{merge::merged, *};
+use super::{
+    merge::{DUPLICATES, as_other, merged, split},
+    *,
+};
 
 on_both_engines!(
     whoever_follows_a_merged_record_by_name_hears_what_its_token_shows,
@@ -16,19 +19,6 @@ on_both_engines!(
     a_list_has_the_one_who_stays_once_and_takes_all_off_by_its_token,
     whoever_names_a_merged_record_names_the_one_who_stays,
 );
-
-const DUPLICATES: (&str, &str) = ("duplicate-record-handling", "Z06.DEMO.CANCUOC");
-
-fn split(key: &str, whole: (SubjectRef, Claims), restored: &Villager) -> SubmitContributionRequest {
-    let restored_subject = Some(restored.about().0);
-    let split = RecordSplit { restored_subject, decision_number: format!("QD-{key}") };
-    life(key, DUPLICATES, whole, (2026, 6, 1), Life::Split(split))
-}
-
-/// Named by the number of one, known by name and birth of another.
-fn as_other(number: &Villager, known: &Villager) -> (SubjectRef, Claims) {
-    (number.about().0, known.about().1)
-}
 
 /// The village, of which social insurance follows these items beside residences.
 async fn followed_village(engine: Engine) -> Whole {
