@@ -302,6 +302,6 @@ impl App {
 }
 
 /// What may be logged of an error.
-pub(crate) fn kind(error: &crate::Error) -> &'static str {
+fn kind(error: &crate::Error) -> &'static str {
     if let crate::Error::Store(error) = error { error.driver_kind() } else { "record" }
 }

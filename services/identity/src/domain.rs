@@ -1,5 +1,6 @@
 //! The pure part: no I/O, no async; time is an argument.
 
+pub(crate) mod apart;
 pub(crate) mod apply;
 pub(crate) mod feed;
 pub(crate) mod find;

@@ -1,7 +1,6 @@
 //! The only place with SQL. Every hot statement stands twice, side by side; rows travel as one JSON value,
 //! so one statement writes or finds any number of them on both engines.
 
-pub(crate) mod apart;
 pub(crate) mod apply;
 pub(crate) mod as_of;
 pub(crate) mod budget;
@@ -24,7 +23,6 @@ pub(crate) mod retention;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use apart::Apart;
 use model::{
     Assertion, Authority, AuthorityInForce, EventKind, GoldenRecord, Says, fold, merge::survivor,
 };
@@ -33,7 +31,7 @@ use store::{Migration, Sql, Store, Value};
 use time::Date;
 use tokio::time::Instant;
 
-use crate::Error;
+use crate::{Error, domain::apart::Apart};
 
 pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration {

@@ -36,14 +36,17 @@ pub fn survivor<'a>(person_id: &'a str, assertions: &'a [Assertion]) -> &'a str 
     at
 }
 
-/// The contribution by which a person's record is merged into another one; none where it is not.
+/// What says that a person's record is merged into another one, the latest where there is more; none where it is not.
 #[must_use]
-pub fn merged_by<'a>(person_id: &str, assertions: &'a [Assertion]) -> Option<&'a str> {
-    let links = Links::of(assertions);
-    links
-        .counting(person_id, MERGED_INTO)
-        .map(|said| said.provenance.contribution_id.as_str())
-        .max()
+pub fn merged_by<'a>(person_id: &str, assertions: &'a [Assertion]) -> Option<&'a Assertion> {
+    Links::of(assertions).latest(person_id, MERGED_INTO)
+}
+
+/// The person whom something said of another one names as being one with that.
+#[must_use]
+pub fn linked(said: &Assertion) -> Option<&str> {
+    let Value::Text(id) = &said.value else { return None };
+    is_link(&said.item).then_some(id)
 }
 
 /// How many records a person's own is said to be merged into. More than one is no state of a register.
@@ -78,17 +81,17 @@ impl<'a> Links<'a> {
         })
     }
 
-    /// Whom the latest of that names.
-    fn last(&self, person_id: &str, item: &str) -> Option<&'a str> {
-        let latest = self.counting(person_id, item).max_by_key(|said| {
+    /// The latest of that.
+    fn latest(&self, person_id: &str, item: &str) -> Option<&'a Assertion> {
+        self.counting(person_id, item).max_by_key(|said| {
             (said.provenance.known_at_us, said.version, &said.provenance.contribution_id)
-        });
-        latest.and_then(named)
+        })
     }
-}
 
-fn named(said: &Assertion) -> Option<&str> {
-    if let Value::Text(id) = &said.value { Some(id) } else { None }
+    /// Whom that names.
+    fn last(&self, person_id: &str, item: &str) -> Option<&'a str> {
+        self.latest(person_id, item).and_then(linked)
+    }
 }
 
 /// Those of whom a record is the fold.
@@ -108,7 +111,7 @@ impl<'a> Gathered<'a> {
         let links = Links::of(assertions);
         let (mut members, mut open) = (BTreeSet::from([person_id]), vec![person_id]);
         while let Some(member) = open.pop() {
-            for other in links.counting(member, MERGED_FROM).filter_map(named) {
+            for other in links.counting(member, MERGED_FROM).filter_map(linked) {
                 if members.insert(other) {
                     open.push(other);
                 }

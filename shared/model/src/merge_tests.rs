@@ -43,6 +43,11 @@ fn of(person: &str, all: &[Assertion]) -> GoldenRecord {
     fold(person, false, all, &AuthorityInForce::equal())
 }
 
+/// The contribution by which a person is merged.
+fn by<'a>(person: &str, all: &'a [Assertion]) -> Option<&'a str> {
+    merged_by(person, all).map(|said| said.provenance.contribution_id.as_str())
+}
+
 fn text(record: &GoldenRecord, item: &str) -> Option<String> {
     let Value::Text(text) = &record.values(item).first()?.value else { panic!("{item}") };
     Some(text.clone())
@@ -57,11 +62,11 @@ fn whoever_is_merged_holds_nothing_and_the_other_one_what_was_said_of_both() {
     assert_eq!(text(&of("b", &all), "x").as_deref(), Some("of b"), "the later one");
     assert_eq!(text(&of("b", &all), "y").as_deref(), Some("of a"));
     assert_eq!((survivor("a", &all), survivor("b", &all)), ("b", "b"));
-    assert_eq!((merged_by("a", &all), merged_by("b", &all)), (Some("c-4"), None));
+    assert_eq!((by("a", &all), by("b", &all)), (Some("c-4"), None));
     all.extend(annuls(&["a", "b"], 4, 5));
     assert_eq!(text(&of("a", &all), "x").as_deref(), Some("of a"));
     assert!(text(&of("b", &all), "y").is_none());
-    assert_eq!((survivor("a", &all), merged_by("a", &all)), ("a", None));
+    assert_eq!((survivor("a", &all), by("a", &all)), ("a", None));
     // What was a split was none.
     all.extend(annuls(&["a", "b"], 5, 6));
     assert!(of("a", &all).items.is_empty());

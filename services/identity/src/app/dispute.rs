@@ -3,8 +3,8 @@
 use model::{Assertion, Disagreement, disagreements, explain};
 use server::Deadline;
 
-use super::App;
-use crate::{Error, store::as_of::Folded};
+use super::{App, NoAnswer};
+use crate::store::as_of::Folded;
 
 impl App {
     /// Those of the persons of whom may be spoken to a source.
@@ -12,8 +12,8 @@ impl App {
         &self,
         deadline: Deadline,
         persons: &[String],
-    ) -> Result<Vec<String>, Error> {
-        self.store.until(deadline.at()).visible(persons).await
+    ) -> Result<Vec<String>, NoAnswer> {
+        self.store.until(deadline.at()).visible(persons).await.map_err(away)
     }
 
     /// What both sides of a disagreement say, if they still disagree and of the person may be spoken; who is protected and who
@@ -22,12 +22,12 @@ impl App {
         &self,
         deadline: Deadline,
         one: &Disagreement,
-    ) -> Result<Option<(Assertion, Assertion)>, Error> {
+    ) -> Result<Option<(Assertion, Assertion)>, NoAnswer> {
         let store = self.store.until(deadline.at());
-        if store.visible(std::slice::from_ref(&one.person_id)).await?.is_empty() {
+        if store.visible(std::slice::from_ref(&one.person_id)).await.map_err(away)?.is_empty() {
             return Ok(None);
         }
-        let Folded { said, rules, .. } = store.folded(&one.person_id).await?;
+        let Folded { said, rules, .. } = store.folded(&one.person_id).await.map_err(away)?;
         if !disagreements(&one.person_id, [one.item.as_str()], &said, &rules).contains(one) {
             return Ok(None);
         }
@@ -38,4 +38,8 @@ impl App {
         };
         Ok(of(&one.contribution_id).zip(of(&one.against_contribution_id)))
     }
+}
+
+fn away(error: crate::Error) -> NoAnswer {
+    NoAnswer::away(&error, "what disagrees could not be read")
 }

@@ -12,10 +12,11 @@ use super::App;
 pub(crate) use crate::domain::feed::{Heard, Place};
 use crate::{
     domain::{
+        apart::Apart,
         feed::Change,
         lookup::{relative, sees_protected},
     },
-    store::{RegisterStore, apart::Apart, feed::Changes},
+    store::{RegisterStore, feed::Changes},
 };
 
 /// What a follower hears from a place on.

@@ -237,12 +237,8 @@ impl App {
         let store = self.store.until(deadline.at());
         let away = |error: crate::Error| NoAnswer::away(&error, "what was known could not be read");
         let known = as_of.known_at_us.unwrap_or(i64::MAX);
-        let mut seen = store.then(named, known).await.map_err(away)?;
-        if seen.protected && seen.person_id != record.person_id && !sees_protected(table) {
-            // With whom the person was taken for one then is somebody else today, whom nobody may know of.
-            seen.alone(named);
-        }
-        let Then { known_at_us, said, rules, person_id, .. } = seen;
+        let seen = store.then(named, known, sees_protected(table)).await.map_err(away)?;
+        let Then { known_at_us, said, rules, person_id } = seen;
         let said = model::as_of(&said, known_at_us, as_of.valid_on);
         let mut then = fold(&person_id, record.protected, &said, &rules);
         if relations && !sees_protected(table) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
-use model::{Assertion, AuthorityInForce, GoldenRecord, Says, fold, merge::survivor};
+use model::{Assertion, AuthorityInForce, GoldenRecord, Says, as_of, fold, merge::survivor};
 use time::Date;
 
 use super::lookup::{fact, names_others, stated, without};
@@ -240,16 +240,15 @@ impl Change {
         [rules_before, rules]: [&AuthorityInForce; 2],
     ) -> HashSet<String> {
         // What is learnt by one contribution is learnt at one moment, and what is said of two who are merged in two versions.
-        let at = |known: &dyn Fn(i64) -> bool, rules: &AuthorityInForce| {
-            let said = said.iter().filter(|said| known(said.provenance.known_at_us));
-            let said: Vec<Assertion> = said.cloned().collect();
+        let at = |known_at_us: i64, rules: &AuthorityInForce| {
+            let said = as_of(said, known_at_us, None);
             let shows = survivor(&self.person_id, &said).to_owned();
             let mut record = fold(&shows, false, &said, rules);
             without(&mut record, hidden);
             record
         };
-        let before = at(&|known| known < self.known_at_us, rules_before);
-        let after = at(&|known| known <= self.known_at_us, rules);
+        let before = at(self.known_at_us.saturating_sub(1), rules_before);
+        let after = at(self.known_at_us, rules);
         // Where another record is shown, whoever looks finds that if it finds anything.
         let other = before.person_id != after.person_id;
         let same = |item: &&String| {

@@ -1,13 +1,13 @@
 //! The register at another moment: what was known then, by the rules of then.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::PoisonError,
 };
 
 use model::{
     Assertion, AuthorityInForce, GoldenRecord,
-    merge::{is_link, survivor},
+    merge::{linked, survivor},
 };
 use store::{Sql, Value};
 
@@ -50,11 +50,6 @@ pub(super) const FOLDED: Sql = Sql {
                CROSS JOIN LATERAL (SELECT record, authority FROM person \
                WHERE person_id = COALESCE(n.merged_into, n.person_id) OFFSET 0) p WHERE n.person_id = $1",
 };
-const PROTECTED: Sql = Sql {
-    sqlite: "SELECT protected FROM person WHERE person_id = ?",
-    postgres: "SELECT protected FROM person WHERE person_id = $1",
-};
-
 /// A record with all that it was folded of.
 pub(crate) struct Folded {
     /// The record.
@@ -71,20 +66,10 @@ pub(crate) struct Then {
     pub(crate) known_at_us: i64,
     /// The person to whose record the named one led then.
     pub(crate) person_id: String,
-    /// Whether that person is protected today.
-    pub(crate) protected: bool,
-    /// Everything that was ever said of the person, and of whoever was ever merged with it.
+    /// What was ever said of the person, and of those who were ever merged with it.
     pub(crate) said: Vec<Assertion>,
     /// The rules of then.
     pub(crate) rules: AuthorityInForce,
-}
-
-impl Then {
-    /// The same as if the named person had never been taken for another one.
-    pub(crate) fn alone(&mut self, named: &str) {
-        named.clone_into(&mut self.person_id);
-        self.said.retain(|said| said.person_id == named && !is_link(&said.item));
-    }
 }
 
 /// The ids of rules that are known to be kept.
@@ -92,20 +77,34 @@ pub(crate) type Kept = std::sync::Mutex<HashSet<String>>;
 
 impl RegisterStore {
     /// What is needed to say what was known at a moment of a person, by whose record it is named. Whatever is learnt later has
-    /// a later known time, so of what had not come yet nothing is said.
-    pub(crate) async fn then(&self, named: &str, known_at_us: i64) -> Result<Then, Error> {
+    /// a later known time, so of what had not come yet nothing is said. Whoever was taken for it and may not be known of today
+    /// never was, to one who does not see the protected: it is told as if they had never been one (I7).
+    pub(crate) async fn then(
+        &self,
+        named: &str,
+        known_at_us: i64,
+        sees_protected: bool,
+    ) -> Result<Then, Error> {
         let newest: i64 = only(&self.store.read(&NEWEST, Vec::new()).await?)?;
         let known_at_us = known_at_us.min(newest);
-        let said = self.assertions(&[named]).await?;
+        let mut said = self.assertions(&[named]).await?;
+        let others: BTreeSet<&String> = said.iter().map(|said| &said.person_id).collect();
+        let others: Vec<String> = others.into_iter().filter(|id| *id != named).cloned().collect();
+        let visible = self.visible(&others).await?;
+        if !sees_protected {
+            let hidden: Vec<&String> = others.iter().filter(|id| !visible.contains(id)).collect();
+            said.retain(|said| {
+                let about = |id: &&String| said.person_id == **id || linked(said) == Some(id);
+                !hidden.iter().any(about)
+            });
+        }
         let person_id = survivor(named, &model::as_of(&said, known_at_us, None)).to_owned();
-        let protected: bool =
-            only(&self.store.read(&PROTECTED, vec![person_id.clone().into()]).await?)?;
         let values = vec![person_id.clone().into(), known_at_us.into()];
         let rows = self.store.read(&RULES_OF, values).await?;
         let text: Option<String> = rows.first().map(|row| field(row, 0)).transpose()?.flatten();
         let rules = text.map(|text| serde_json::from_str(&text)).transpose()?;
         let rules = rules.unwrap_or_default();
-        Ok(Then { known_at_us, person_id, protected, said, rules })
+        Ok(Then { known_at_us, person_id, said, rules })
     }
 
     /// The record of a person who is there, with what it was folded of.

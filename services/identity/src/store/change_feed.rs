@@ -116,16 +116,16 @@ const FOLLOW: Sql = Sql {
 };
 // With the tokens that the same persons have in other epochs, so that nobody counts twice. Not with those of whoever is merged
 // into them: once they are told apart, whoever was followed is followed.
-const FOLLOWED_ANEW: Sql = Sql {
+pub(super) const FOLLOWED_ANEW: Sql = Sql {
     sqlite: "DELETE FROM followed WHERE connection = ?1 AND token IN (SELECT value FROM json_each(?2) UNION ALL \
              SELECT other.token FROM json_each(?2) asked \
              JOIN token t ON t.connection = ?1 AND t.token = asked.value \
              JOIN token other ON other.connection = ?1 AND other.person_id = t.person_id)",
     postgres: "DELETE FROM followed WHERE connection = $1 AND token = ANY(ARRAY(\
                SELECT jsonb_array_elements_text($2::text::jsonb) UNION ALL \
-               SELECT other.token FROM jsonb_array_elements_text($2::text::jsonb) asked (token) \
-               JOIN token t ON t.connection = $1 AND t.token = asked.token \
-               JOIN token other ON other.connection = $1 AND other.person_id = t.person_id))",
+               SELECT other.token FROM jsonb_array_elements_text($2::text::jsonb) asked (token) CROSS JOIN LATERAL \
+               (SELECT person_id FROM token WHERE connection = $1 AND token = asked.token OFFSET 0) t CROSS JOIN LATERAL \
+               (SELECT token FROM token WHERE connection = $1 AND person_id = t.person_id OFFSET 0) other))",
 };
 // With the tokens that the same persons have in other epochs: whoever unfollows by the token of now may have followed by one of
 // before. And with those of whoever is merged into them: of all these a list shows the one token of the record that stays. Of a

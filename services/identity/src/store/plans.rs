@@ -247,6 +247,11 @@ async fn whoever_follows_reads_the_parts_of_whom_it_hears() {
     register.reads("list of merged", &change_feed::FOLLOWED_PERSONS, "'', 'c', 100", &three).await;
     let off = format!("'c', '[\"{}\"]'", tokens["p-3"]);
     register.reads("unfollow", &change_feed::UNFOLLOW, &off, &three).await;
+    register.reads("follow anew", &change_feed::FOLLOWED_ANEW, &off, &[]).await;
+    let looked = register.looked(&change_feed::FOLLOWED_ANEW, &off).await;
+    let read = |line: &&String| line.contains(" Scan") && line.contains("actual rows=1200");
+    assert_eq!(looked.plan.iter().find(read), None, "{looked:#?}");
+    register.reads("led", &touched::LEADS_TO, "'p-3', NULL", &[("person", 1)]).await;
     register.follow("c", &followed, 9).await.unwrap();
     register.reads("standing", &change_feed::STANDING, "7", &[]).await;
     register.reads("changes", &change_feed::BETWEEN, "7, 8, 100", &[("person", 1)]).await;

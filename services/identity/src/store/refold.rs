@@ -5,13 +5,14 @@ use server::runtime::Clock;
 use store::{Sql, Transaction, Value};
 
 use super::{
-    ASSERTIONS_OF, PERSONS_AFTER, RegisterStore,
-    apart::Apart,
-    assertions,
+    ASSERTIONS_OF, PERSONS_AFTER, RegisterStore, assertions,
     enter::{Entered, amend, lock},
     field, only, record,
 };
-use crate::{Error, domain::feed::ChangeKind};
+use crate::{
+    Error,
+    domain::{apart::Apart, feed::ChangeKind},
+};
 
 const APPLIED: Sql = Sql::same("SELECT authority FROM register WHERE id = 1");
 const KEPT: Sql = Sql::same("SELECT id FROM rules");

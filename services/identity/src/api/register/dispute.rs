@@ -17,7 +17,7 @@ use wire::{
 };
 
 use super::{ID_MAX, Shared};
-use crate::app::kind;
+use crate::app::NoAnswer;
 
 const GET_DISAGREEMENT: &str = "/lienthong.register.v1.RegisterService/GetDisagreement";
 const LIST_VISIBLE: &str = "/lienthong.register.v1.RegisterService/ListVisible";
@@ -38,7 +38,7 @@ pub(super) async fn list_visible(
     faults.finish()?;
     let (_, deadline) = context(&request)?;
     let visible = shared.app.visible(deadline, persons).await;
-    let visible_persons = visible.map_err(|error| away(&error))?;
+    let visible_persons = visible.map_err(away)?;
     let record = record(AccessOutcome::Answered, String::new(), connection);
     let answer = Answer::new(&ListVisibleAnswer { visible_persons });
     released(shared, LIST_VISIBLE, &request, &record, answer).await
@@ -59,7 +59,7 @@ pub(super) async fn get_disagreement(
     faults.finish()?;
     let one = disagreement::read(one);
     let (_, deadline) = context(&request)?;
-    let sides = shared.app.sides(deadline, &one).await.map_err(|error| away(&error))?;
+    let sides = shared.app.sides(deadline, &one).await.map_err(away)?;
     let outcome = if sides.is_some() { AccessOutcome::Answered } else { AccessOutcome::Absent };
     let record = record(outcome, one.person_id, connection);
     let wire = |said: &model::Assertion| Assertion {
@@ -105,7 +105,6 @@ async fn released<Q, R: Proven>(
     Ok(Response::new(disclosed.into()))
 }
 
-fn away(error: &crate::Error) -> Status {
-    tracing::error!(kind = kind(error), "what disagrees could not be read");
+fn away(_: NoAnswer) -> Status {
     refuse(ErrorReason::RegisterUnavailable)
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Assertion, Says, Value, is_annulled,
+    Assertion, Says, is_annulled,
     item::NUMBERS,
-    merge::{is_link, survivor},
+    merge::{linked, survivor},
 };
 
 /// Whether `source` may annul an earlier contribution about a person, of whom `said` is everything that was said: it said
@@ -76,12 +76,9 @@ pub(crate) fn goes_with(
     with
 }
 
-/// Pairs of whom the first was said to be merged into the second, who led to one record before, and to two now.
+/// Pairs of whom it was said that they are one, who led to one record before, and to two now.
 fn parted<'a>(before: &'a [Assertion], after: &[Assertion]) -> BTreeSet<(&'a str, &'a str)> {
-    let links = before.iter().filter(|said| is_link(&said.item)).filter_map(|said| {
-        let Value::Text(other) = &said.value else { return None };
-        Some((said.person_id.as_str(), other.as_str()))
-    });
+    let links = before.iter().filter_map(|said| Some((said.person_id.as_str(), linked(said)?)));
     let parted = links.filter(|(one, other)| {
         survivor(one, before) == survivor(other, before)
             && survivor(one, after) != survivor(other, after)

@@ -88,7 +88,8 @@ impl Work<'_> {
             *named != held.person_id && leads_to.person_id == held.person_id
         });
         let all = self.said_of(&[&held.person_id]).await?;
-        let merge = other.and_then(|(named, _)| merged_by(&named, &all).map(str::to_owned));
+        let merge = other.and_then(|(named, _)| merged_by(&named, &all));
+        let merge = merge.map(|said| said.provenance.contribution_id.clone());
         if merge.is_none() {
             reasons.push(Rejection::of("", Reason::NotMerged));
         }

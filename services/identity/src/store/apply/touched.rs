@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{
     Assertion, AuthorityInForce, GoldenRecord, Identifier, PersonalNumber, fold,
-    merge::{MERGED_INTO, is_link, merged_by, survivor, times_merged},
+    merge::{MERGED_INTO, is_link, linked, merged_by, survivor, times_merged},
 };
 use store::Sql;
 
@@ -210,15 +210,9 @@ impl Work<'_> {
     /// The record of somebody as it was before it was merged into another one; none where it is not.
     fn before_merged(&self, held: &GoldenRecord, all: &[Assertion]) -> Option<GoldenRecord> {
         let person_id = held.person_id.as_str();
-        let by = merged_by(person_id, all)?;
-        let merged = all.iter().filter(|said| {
-            said.person_id == person_id
-                && said.item == MERGED_INTO
-                && said.provenance.contribution_id == by
-        });
-        let merged = merged.map(|said| said.version).max();
-        let before = all.iter().filter(|said| merged.is_some_and(|at| said.version < at));
-        let before: Vec<Assertion> = before.cloned().collect();
+        let merged = merged_by(person_id, all)?.version;
+        let before: Vec<Assertion> =
+            all.iter().filter(|said| said.version < merged).cloned().collect();
         Some(fold(person_id, held.protected, &before, &self.rules))
     }
 
@@ -231,17 +225,17 @@ impl Work<'_> {
 
     /// Keeps to which record everybody leads who was ever merged with anybody of these.
     pub(super) async fn link(&self, all: &[Assertion]) -> Result<(), ApplyError> {
-        let mut linked: Vec<&str> = Vec::new();
+        let mut persons: Vec<&str> = Vec::new();
         for said in all.iter().filter(|said| is_link(&said.item)) {
-            if let (MERGED_INTO, model::Value::Text(other)) = (said.item.as_str(), &said.value) {
-                let pair = vec![said.person_id.clone().into(), other.clone().into()];
+            if let (MERGED_INTO, Some(other)) = (said.item.as_str(), linked(said)) {
+                let pair = vec![said.person_id.clone().into(), other.into()];
                 self.tx.execute(&ONCE_MERGED, pair).await?;
             }
-            linked.push(&said.person_id);
+            persons.push(&said.person_id);
         }
-        linked.sort_unstable();
-        linked.dedup();
-        for person_id in linked {
+        persons.sort_unstable();
+        persons.dedup();
+        for person_id in persons {
             let leads_to = survivor(person_id, all);
             let other = (leads_to != person_id).then(|| leads_to.to_owned());
             self.tx.execute(&LEADS_TO, vec![person_id.into(), other.into()]).await?;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use model::{Assertion, merge::is_link};
+use model::{Assertion, merge::linked};
 
 /// Assertions of many persons.
 pub(crate) struct Apart {
@@ -21,10 +21,10 @@ impl Apart {
             place.entry(said.person_id.clone()).or_insert(next);
         }
         let next = place.len();
-        for said in assertions.iter().filter(|said| is_link(&said.item)) {
-            let model::Value::Text(other) = &said.value else { continue };
+        for said in &assertions {
+            let Some(other) = linked(said) else { continue };
             let (Some(one), Some(other)) =
-                (place.get(&said.person_id).copied(), place.get(other.as_str()).copied())
+                (place.get(&said.person_id).copied(), place.get(other).copied())
             else {
                 continue;
             };
