@@ -207,9 +207,9 @@ async fn a_migration_takes_as_long_as_it_takes() {
     assert_eq!(bounds, ("0".to_owned(), "30s".to_owned()));
 }
 
-/// What is read of tables in many parts is estimated high, and compiled for a second to be carried out in a millisecond.
+/// PostgreSQL estimates high what reads tables in many parts, and would compile for a second what then takes a millisecond.
 #[tokio::test]
-async fn no_statement_is_compiled() {
+async fn jit_is_off() {
     let database = TestDatabase::new(Engine::Postgres).await;
     let store = Store::open(database.url(), &[]).await.unwrap();
     let setting = Sql::same("SELECT setting FROM pg_settings WHERE name = 'jit'");

@@ -13,7 +13,7 @@ use super::{
     connection::Connection,
     evidence::{self, Checked},
     ground::Ground,
-    lookup::{NO_MATCH, Whom, held_json, held_text, outcome, withheld_json, withheld_text},
+    lookup::{NO_MATCH, Whom, held_json, held_text, named, outcome, withheld_json, withheld_text},
     output::{Format, print as print_json, refuse},
     question::{MinVersion, Question},
 };
@@ -87,6 +87,9 @@ fn text(answer: ExplainValueAnswer, checked: &Checked, out: &mut impl Write) -> 
     );
     writeln!(out, "\nauthority    {rule}")?;
     writeln!(out, "rules        {}", answer.authority)?;
+    if let Some((what, how)) = named(answer.record_merged, false) {
+        writeln!(out, "{what:<11}  {how}")?;
+    }
     writeln!(out, "decision     {}", answer.decision_id)?;
     writeln!(out, "record       {}", checked.text())?;
     Ok(())
@@ -110,6 +113,7 @@ fn json_of(answer: ExplainValueAnswer, checked: &Checked) -> Value {
         "authority": answer.authority,
         "withheld": answer.withheld.map(withheld_json),
         "version": answer.version,
+        "record_merged": answer.record_merged,
         "answer_time": moment(answer.answer_time),
         "valid_until": moment(answer.valid_until),
         "decision_id": answer.decision_id,

@@ -127,7 +127,11 @@ fn text(answer: &VerifyClaimsAnswer, checked: &Checked, out: &mut impl Write) ->
         let (item, rule) = (&result.item, rule.unwrap_or_default());
         writeln!(out, "{item:<width$}  {}{rule}", words(result.outcome()))?;
     }
-    writeln!(out, "\n{:<width$}  {}", "record", checked.text())?;
+    writeln!(out)?;
+    if let Some((what, how)) = super::lookup::named(answer.record_merged, answer.number_replaced) {
+        writeln!(out, "{what:<width$}  {how}")?;
+    }
+    writeln!(out, "{:<width$}  {}", "record", checked.text())?;
     Ok(())
 }
 
@@ -146,6 +150,8 @@ fn object(answer: &VerifyClaimsAnswer, checked: &Checked) -> Value {
     json!({
         "outcome": super::lookup::outcome(answer.outcome()),
         "results": answer.results.iter().map(one).collect::<Vec<_>>(),
+        "number_replaced": answer.number_replaced,
+        "record_merged": answer.record_merged,
         "answer_time": moment(answer.answer_time),
         "valid_until": moment(answer.valid_until),
         "decision_id": answer.decision_id,

@@ -320,7 +320,8 @@ pub struct ValueEnd {
 /// Two records are one person (Decree 70/2024, Art. 11: one person has one personal number). The person of the event is named
 /// by the number of the record that ceases, and `surviving_person` by that of the record that stays. Afterwards the record that
 /// stays is made of everything that was ever said of either, by the rules of authority, and has its own number; the other
-/// number leads to it, and an answer to whoever asks by it says so. Contributions may name either number.
+/// number leads to it, and GetPerson, VerifyClaims and ExplainValue say so to whoever asks by it. Contributions may name either
+/// number.
 ///
 /// Rejected with PERSON_REPEATED where they are one record already; ALREADY_MERGED where one of the numbers is that of a record
 /// that was merged into another one before; PERSONS_RELATED where the register holds one as the other's spouse, parent, child,
@@ -341,7 +342,7 @@ pub struct RecordMerge {
 /// are held against the record as it is, with both in it. Afterwards each has the record that it would have if there had been
 /// no merge: with what was said meanwhile of its number. Decisions between two sources that were made of the two as one count
 /// as never made, and where the sources still disagree the conflict is open again. Rejected with NOT_MERGED where no record
-/// with this number is merged into the person's.
+/// with this number is merged into the person's, and ALREADY_MARRIED where one of the two would have two living spouses again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct RecordSplit {
@@ -1461,7 +1462,8 @@ pub mod contribution_service_client {
         }
         /// Submits many contributions on one stream, each as SubmitContribution would: checked, decided, applied, answered and
         /// recorded by itself, under that method's name and with a receipt of its own, which is the same whichever way it is sent.
-        /// Each has one response, in any order; whatever rests on another one waits for the response to that. A contribution that is refused has the error as its response and does not end the stream.
+        /// Each has one response, in any order; whatever rests on another one waits for the response to that. A contribution that is
+        /// refused has the error as its response and does not end the stream.
         ///
         /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. At most 16
         /// contributions of a stream are under way: read, and their response not yet taken by the transport. The server

@@ -61,10 +61,8 @@ pub(in crate::commands) fn text(
         writeln!(out, "\n{:<width$}  {}", "version", answer.version)?;
         let until = moment(answer.valid_until);
         writeln!(out, "{:<width$}  {}", "valid until", until.unwrap_or_default())?;
-        if answer.record_merged {
-            writeln!(out, "{:<width$}  named by a record that is merged into this one", "merged")?;
-        } else if answer.number_replaced {
-            writeln!(out, "{:<width$}  named by a number that another has replaced", "number")?;
+        if let Some((what, how)) = named(answer.record_merged, answer.number_replaced) {
+            writeln!(out, "{what:<width$}  {how}")?;
         }
         if let Some(known) = moment(answer.known_time) {
             writeln!(out, "{:<width$}  {known}", "known up to")?;
@@ -78,6 +76,18 @@ pub(in crate::commands) fn text(
         writeln!(out, "{NO_MATCH}\n\nrecord       {}", checked.text())?;
     }
     Ok(())
+}
+
+/// That a person was not named by what names the record now, as a person reads it: in which line, and the line.
+pub(in crate::commands) fn named(
+    merged: bool,
+    replaced: bool,
+) -> Option<(&'static str, &'static str)> {
+    if merged {
+        Some(("merged", "named by a record that is merged into this one"))
+    } else {
+        replaced.then_some(("number", "named by a number that another has replaced"))
+    }
 }
 
 /// An item and what became of it, on one line.

@@ -50,7 +50,8 @@ type ContributionServiceClient interface {
 	SubmitContribution(ctx context.Context, in *SubmitContributionRequest, opts ...grpc.CallOption) (*SubmitContributionResponse, error)
 	// Submits many contributions on one stream, each as SubmitContribution would: checked, decided, applied, answered and
 	// recorded by itself, under that method's name and with a receipt of its own, which is the same whichever way it is sent.
-	// Each has one response, in any order; whatever rests on another one waits for the response to that. A contribution that is refused has the error as its response and does not end the stream.
+	// Each has one response, in any order; whatever rests on another one waits for the response to that. A contribution that is
+	// refused has the error as its response and does not end the stream.
 	//
 	// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. At most 16
 	// contributions of a stream are under way: read, and their response not yet taken by the transport. The server
@@ -157,7 +158,8 @@ type ContributionServiceServer interface {
 	SubmitContribution(context.Context, *SubmitContributionRequest) (*SubmitContributionResponse, error)
 	// Submits many contributions on one stream, each as SubmitContribution would: checked, decided, applied, answered and
 	// recorded by itself, under that method's name and with a receipt of its own, which is the same whichever way it is sent.
-	// Each has one response, in any order; whatever rests on another one waits for the response to that. A contribution that is refused has the error as its response and does not end the stream.
+	// Each has one response, in any order; whatever rests on another one waits for the response to that. A contribution that is
+	// refused has the error as its response and does not end the stream.
 	//
 	// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. At most 16
 	// contributions of a stream are under way: read, and their response not yet taken by the transport. The server

@@ -1373,7 +1373,8 @@ func (x *ValueEnd) GetEndedValues() []*EndedValue {
 // Two records are one person (Decree 70/2024, Art. 11: one person has one personal number). The person of the event is named
 // by the number of the record that ceases, and `surviving_person` by that of the record that stays. Afterwards the record that
 // stays is made of everything that was ever said of either, by the rules of authority, and has its own number; the other
-// number leads to it, and an answer to whoever asks by it says so. Contributions may name either number.
+// number leads to it, and GetPerson, VerifyClaims and ExplainValue say so to whoever asks by it. Contributions may name either
+// number.
 //
 // Rejected with PERSON_REPEATED where they are one record already; ALREADY_MERGED where one of the numbers is that of a record
 // that was merged into another one before; PERSONS_RELATED where the register holds one as the other's spouse, parent, child,
@@ -1438,7 +1439,7 @@ func (x *RecordMerge) GetDecisionNumber() string {
 // are held against the record as it is, with both in it. Afterwards each has the record that it would have if there had been
 // no merge: with what was said meanwhile of its number. Decisions between two sources that were made of the two as one count
 // as never made, and where the sources still disagree the conflict is open again. Rejected with NOT_MERGED where no record
-// with this number is merged into the person's.
+// with this number is merged into the person's, and ALREADY_MARRIED where one of the two would have two living spouses again.
 type RecordSplit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The person who has a record of its own again, by the number that it had. Required.
