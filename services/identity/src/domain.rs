@@ -6,4 +6,5 @@ pub(crate) mod feed;
 pub(crate) mod find;
 pub(crate) mod listed;
 pub(crate) mod lookup;
+mod mask;
 pub(crate) mod relations;

@@ -211,6 +211,7 @@ fn answer_message(answer: &decide::TableAnswer) -> proto::TableAnswer {
             rule: decided.rule,
             legal_basis: decided.legal_basis,
             article: decided.article,
+            obligations: decided.obligations.iter().map(ToString::to_string).collect(),
         }
     });
     proto::TableAnswer { visible: answer.visible, items: items.collect() }

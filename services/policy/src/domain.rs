@@ -3,6 +3,7 @@
 pub mod basis;
 pub mod catalogue;
 pub(crate) mod decision;
+pub mod item_set;
 pub mod registry;
 pub(crate) mod request;
 pub mod rules;

@@ -9,7 +9,7 @@ use time::{Date, format_description::StaticFormatDescription, macros::format_des
 use crate::{
     Error,
     domain::{
-        registry::{Connection, Granted, Standing, State},
+        registry::{Connection, Granted, Standing, State, obligations},
         request::Request,
     },
 };
@@ -45,6 +45,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0008_relations.sql"),
         postgres: include_str!("../migrations/postgres/0008_relations.sql"),
     },
+    Migration {
+        version: 11,
+        name: "obligations",
+        sqlite: include_str!("../migrations/sqlite/0011_obligations.sql"),
+        postgres: include_str!("../migrations/postgres/0011_obligations.sql"),
+    },
 ];
 
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
@@ -54,7 +60,7 @@ const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]")
 /// of this has a row without an item.
 const STANDING: Sql = Sql {
     sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
-                    a.id, a.valid_from, a.valid_to, g.item \
+                    a.id, a.valid_from, a.valid_to, g.item, g.obligations \
              FROM registry_revision r \
              LEFT JOIN connection c ON c.agency = ? AND c.system = ? \
              LEFT JOIN agreement a ON a.connection = c.id \
@@ -62,7 +68,7 @@ const STANDING: Sql = Sql {
                        AND g.procedure = ? AND g.legal_basis = ? \
              WHERE r.id = 1 ORDER BY a.id, g.item",
     postgres: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
-                      a.id, a.valid_from, a.valid_to, g.item \
+                      a.id, a.valid_from, a.valid_to, g.item, g.obligations \
                FROM registry_revision r \
                LEFT JOIN connection c ON c.agency = $1 AND c.system = $2 \
                LEFT JOIN agreement a ON a.connection = c.id \
@@ -116,16 +122,19 @@ const FILL: [Sql; 4] = [
                         AS r(id TEXT, connection TEXT, valid_from TEXT, valid_to TEXT)",
     },
     Sql {
-        sqlite: "INSERT INTO agreement_grant (agreement, action, procedure, legal_basis, item) \
+        sqlite: "INSERT INTO agreement_grant (agreement, action, procedure, legal_basis, item, obligations) \
                  SELECT DISTINCT a.value ->> 'id', g.value ->> 'action', \
-                        g.value ->> 'procedure', g.value ->> 'legal_basis', i.value \
+                        g.value ->> 'procedure', g.value ->> 'legal_basis', i.value, \
+                        (SELECT COALESCE(group_concat(o.value), '') \
+                         FROM json_each(g.value, '$.obligations') o) \
                  FROM json_each(?, '$.agreement') a, json_each(a.value, '$.grant') g, \
                       json_each(g.value, '$.items') i",
-        postgres: "INSERT INTO agreement_grant (agreement, action, procedure, legal_basis, item) \
-                   SELECT DISTINCT a.id, g.action, g.procedure, g.legal_basis, i.item \
+        postgres: "INSERT INTO agreement_grant (agreement, action, procedure, legal_basis, item, obligations) \
+                   SELECT DISTINCT a.id, g.action, g.procedure, g.legal_basis, i.item, \
+                          (SELECT COALESCE(string_agg(o, ','), '') FROM json_array_elements_text(g.obligations) o) \
                    FROM json_to_recordset($1::json -> 'agreement') AS a(id TEXT, \"grant\" JSON), \
                         json_to_recordset(a.\"grant\") \
-                        AS g(action TEXT, procedure TEXT, legal_basis TEXT, items JSON), \
+                        AS g(action TEXT, procedure TEXT, legal_basis TEXT, items JSON, obligations JSON), \
                         json_array_elements_text(g.items) AS i(item)",
     },
 ];
@@ -168,6 +177,11 @@ async fn read(
     for row in &rows {
         let Some(item) = joined(row, 9)? else { continue };
         let agreement = text(row, 6)?;
+        let words = text(row, 10)?;
+        let words: Vec<&str> = words.split(',').filter(|word| !word.is_empty()).collect();
+        // A word that this version does not know cannot be kept, so the item is not granted (I2).
+        let Ok(obligations) = obligations(&words) else { continue };
+        let item = (item, obligations);
         match standing.granted.last_mut().filter(|last| last.agreement == agreement) {
             Some(last) => last.items.push(item),
             None => standing.granted.push(Granted {

@@ -160,6 +160,7 @@ fn decided(item: &str, effect: ItemEffect, rule: &str, basis: &str, article: &st
         rule: rule.into(),
         legal_basis: basis.into(),
         article: article.into(),
+        obligations: Vec::new(),
     }
 }
 

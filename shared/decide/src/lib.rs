@@ -8,10 +8,13 @@
 //! - [`DecisionTable::new`] refuses a table that is not whole, so [`DecisionTable::resolve`] cannot fail.
 //! - Nothing here knows Cedar, protobuf or time.
 
+pub mod obligation;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
+
+pub use obligation::{MaskForm, Obligation};
 
 /// The largest number of facts in a table: two to the power of eight rows is the most a caller keeps.
 pub const MAX_FACTS: usize = 8;
@@ -57,7 +60,44 @@ pub struct ItemDecision {
     pub legal_basis: String,
     /// The article, as cited.
     pub article: String,
+    /// What whoever is given the item must do about it; nothing unless it is allowed.
+    pub obligations: Vec<Obligation>,
 }
+
+impl ItemDecision {
+    /// Whether the whole value is allowed. Whatever does not give values one by one, and so cannot give a form of one, asks this.
+    #[must_use]
+    pub fn allows_whole(&self) -> bool {
+        let masks = |obligation: &Obligation| matches!(obligation, Obligation::Mask(_));
+        self.effect == ItemEffect::Allowed && !self.obligations.iter().any(masks)
+    }
+
+    /// The form in which the value is allowed, where not the whole of it is.
+    #[must_use]
+    pub fn mask(&self) -> Option<MaskForm> {
+        self.obligations.iter().find_map(|obligation| match obligation {
+            Obligation::Mask(form) => Some(*form),
+            Obligation::MaxAge(_) | Obligation::NoOnwardTransfer | Obligation::ValidUntil(_) => {
+                None
+            }
+        })
+    }
+
+    /// The same item withheld, by a rule on the same ground.
+    fn withheld(&self, rule: &str) -> Self {
+        Self {
+            effect: ItemEffect::Withheld,
+            rule: rule.to_owned(),
+            obligations: Vec::new(),
+            ..self.clone()
+        }
+    }
+}
+
+/// The rule by which an item is withheld where its whole value would have to be told, and only a form of it is allowed.
+pub const MASKED: &str = "masked";
+/// The rule by which what obliges to two things that cannot both be is withheld.
+const OBLIGATIONS_DIFFER: &str = "obligations-differ";
 
 /// One answer of a decision table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +155,9 @@ pub enum Error {
     /// An answer hides the person and still allows an item.
     #[error("answer {0} hides the person and allows an item")]
     HiddenButAllowed(usize),
+    /// An item is not allowed, or its value wanted in two forms, and still obliges to something.
+    #[error("what the item `{0}` obliges to cannot be")]
+    Obliges(String),
 }
 
 /// For every combination of the named facts, which items are allowed. Always whole.
@@ -165,6 +208,15 @@ impl DecisionTable {
         &self.answers
     }
 
+    /// Withholds every item of which only a form is allowed, for whoever cannot give a form of a value.
+    pub fn withhold_masked(&mut self) {
+        for item in self.answers.iter_mut().flat_map(|answer| &mut answer.items) {
+            if item.mask().is_some() {
+                *item = item.withheld(MASKED);
+            }
+        }
+    }
+
     /// Whether some row allows some item. Where none does, nothing is read (I2).
     #[must_use]
     pub fn allows_anything(&self) -> bool {
@@ -177,7 +229,7 @@ impl DecisionTable {
     /// The answer for a subject, given what `fact` knows of each named fact.
     ///
     /// A fact that is unknown is the AND over both of its rows: the person is visible only if visible in
-    /// all, an item is allowed only if allowed in all, and the first row that withholds says why.
+    /// all, an item is allowed only if allowed in all, with the obligations of all, and the first row that withholds says why.
     pub fn resolve(&self, fact: impl Fn(&str) -> Fact) -> TableAnswer {
         // Bits that must be set, and bits that must be clear; an unknown fact demands neither.
         let (mut set, mut clear) = (0_usize, 0_usize);
@@ -204,8 +256,15 @@ impl DecisionTable {
 fn both(mut all: TableAnswer, next: &TableAnswer) -> TableAnswer {
     all.visible &= next.visible;
     for (mine, theirs) in all.items.iter_mut().zip(&next.items) {
-        if mine.effect == ItemEffect::Allowed && theirs.effect != ItemEffect::Allowed {
-            mine.clone_from(theirs);
+        match (mine.effect, theirs.effect) {
+            (ItemEffect::Allowed, ItemEffect::Allowed) => {
+                match obligation::together(&mine.obligations, &theirs.obligations) {
+                    Some(obligations) => mine.obligations = obligations,
+                    None => *mine = mine.withheld(OBLIGATIONS_DIFFER),
+                }
+            }
+            (ItemEffect::Allowed, _) => mine.clone_from(theirs),
+            (ItemEffect::Withheld | ItemEffect::UnknownItem, _) => {}
         }
     }
     all
@@ -256,6 +315,13 @@ fn check_answers(answers: &[TableAnswer]) -> Result<(), Error> {
         }
         if !answer.visible && answer.allows_anything() {
             return Err(Error::HiddenButAllowed(index));
+        }
+        let allowed = |item: &ItemDecision| item.effect == ItemEffect::Allowed;
+        let can = |item: &ItemDecision| obligation::together(&item.obligations, &[]).is_some();
+        let obliges = |item: &&ItemDecision| !item.obligations.is_empty();
+        let mut obliging = answer.items.iter().filter(obliges);
+        if let Some(item) = obliging.find(|item| !allowed(item) || !can(item)) {
+            return Err(Error::Obliges(item.item.clone()));
         }
     }
     Ok(())

@@ -12,7 +12,20 @@ fn decision(item: usize, effect: ItemEffect, rule: &str) -> ItemDecision {
         rule: rule.to_owned(),
         legal_basis: "1911-2021-art-2-1".to_owned(),
         article: "Art. 2(1)".to_owned(),
+        obligations: Vec::new(),
     }
+}
+
+/// One of a few lists of obligations, of which some cannot be kept together.
+fn obliged(n: usize) -> Vec<Obligation> {
+    let all: [&[Obligation]; 5] = [
+        &[],
+        &[Obligation::MaxAge(60)],
+        &[Obligation::MaxAge(90), Obligation::NoOnwardTransfer],
+        &[Obligation::Mask(MaskForm::Year), Obligation::ValidUntil(7)],
+        &[Obligation::Mask(MaskForm::Province)],
+    ];
+    all[n % all.len()].to_vec()
 }
 
 fn answer(visible: bool, allowed: &[bool], rule: &str) -> TableAnswer {
@@ -23,7 +36,13 @@ fn answer(visible: bool, allowed: &[bool], rule: &str) -> TableAnswer {
         items: allowed
             .iter()
             .enumerate()
-            .map(|(item, a)| decision(item, effect(*a), rule))
+            .map(|(item, a)| {
+                let decided = decision(item, effect(*a), rule);
+                let allowed = decided.effect == ItemEffect::Allowed;
+                // Otherwise from row to row and from item to item.
+                let obligations = if allowed { obliged(item + rule.len()) } else { Vec::new() };
+                ItemDecision { obligations, ..decided }
+            })
             .collect(),
     }
 }
@@ -35,7 +54,7 @@ prop_compose! {
         facts in Just(facts),
     ) -> DecisionTable {
         let names = (0..facts).map(|fact| format!("fact-{fact}")).collect();
-        let answers = answers.iter().enumerate().map(|(n, (v, a))| answer(*v, a, &format!("rule-{n}"))).collect();
+        let answers = answers.iter().enumerate().map(|(n, (v, a))| answer(*v, a, &"rule".repeat(n + 1))).collect();
         DecisionTable::new(names, rows, answers).unwrap()
     }
 }
@@ -53,6 +72,24 @@ fn allowed(answer: &TableAnswer) -> Vec<bool> {
 }
 
 proptest! {
+    /// What is not known of the subject obliges to no less, and what cannot be kept together is not given.
+    #[test]
+    fn i2_forgetting_a_fact_obliges_to_no_less(table in tables(), facts in prop::collection::vec(known(), 5), gone in 0_usize..5) {
+        let before = table.resolve(look(&facts));
+        let mut fewer = facts;
+        fewer[gone] = Fact::Unknown;
+        let after = table.resolve(look(&fewer));
+        for (before, after) in before.items.iter().zip(&after.items) {
+            prop_assert!(obligation::together(&after.obligations, &[]).is_some());
+            if after.effect == ItemEffect::Allowed {
+                let both = obligation::together(&before.obligations, &after.obligations);
+                prop_assert_eq!(both.as_ref(), Some(&after.obligations));
+            } else {
+                prop_assert!(after.obligations.is_empty());
+            }
+        }
+    }
+
     #[test]
     fn i2_forgetting_a_fact_never_widens(table in tables(), facts in prop::collection::vec(known(), 5), gone in 0_usize..5) {
         let before = table.resolve(look(&facts));
@@ -79,9 +116,23 @@ proptest! {
         prop_assert_eq!(got.visible, rows.iter().all(|row| row.visible));
         for item in 0..got.items.len() {
             let all = rows.iter().all(|row| row.items[item].effect == ItemEffect::Allowed);
-            prop_assert_eq!(got.items[item].effect == ItemEffect::Allowed, all);
+            let obliges: Vec<_> = rows.iter().flat_map(|row| row.items[item].obligations.clone()).collect();
+            let obliges = obligation::together(&obliges, &[]);
+            let got = &got.items[item];
+            prop_assert_eq!(got.effect == ItemEffect::Allowed, all && obliges.is_some());
+            if all && obliges.is_none() {
+                prop_assert_eq!(&*got.rule, OBLIGATIONS_DIFFER);
+                continue;
+            }
+            if all {
+                prop_assert_eq!(Some(&got.obligations), obliges.as_ref());
+            }
             // The reason given is the reason of a row that came to the same decision.
-            prop_assert!(rows.iter().any(|row| row.items[item] == got.items[item]));
+            let same = |row: &&TableAnswer| {
+                let row = &row.items[item];
+                (row.effect, &row.rule, &row.article) == (got.effect, &got.rule, &got.article)
+            };
+            prop_assert!(rows.iter().any(|row| same(row)));
         }
     }
 

@@ -4,8 +4,10 @@
 //! | module | job |
 //! |---|---|
 //! | `basis` | the ground of a request, checked |
+//! | `disagreement` | two sources that disagree, both ways |
 //! | `event` | events in persons' lives, and what they say |
 //! | `faults` | every faulty field of a request, gathered and named at once |
+//! | `obligation` | on what conditions a caller has an item |
 //! | `policy` | asking the policy service, and what it decided |
 //! | `record` | what inspectors will read of an access |
 //! | `subject` | who a request is about, both ways |
@@ -15,12 +17,14 @@ pub mod basis;
 pub mod disagreement;
 pub mod event;
 pub mod faults;
+mod obligation;
 pub mod policy;
 pub mod record;
 pub mod subject;
 pub mod value;
 
 pub use faults::{Fault, Faults};
+pub use obligation::obligation;
 
 /// A moment as the contract writes it.
 #[must_use]

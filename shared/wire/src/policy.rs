@@ -7,9 +7,12 @@ use contract::{
     },
     r#type::v1::{AccessBasis, ErrorReason},
 };
-use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
+use decide::{DecisionTable, ItemDecision, ItemEffect, Obligation, TableAnswer};
 use server::{Caller, Channel, Deadline, error::refuse};
 use time::OffsetDateTime;
+
+/// The rule by which an item is withheld of which policy demands what is not known here.
+const OBLIGATION_UNKNOWN: &str = "obligation-unknown";
 
 /// What the caller wants to do with the items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +147,14 @@ impl PolicyClient {
         let mut policy = self.0.clone();
         let response = deadline.bounds(policy.decide(deadline.request(request))).await?;
         let response = response.into_inner();
-        decision(response, items).ok_or(NoDecision::Malformed)
+        let mut decided = decision(response, items).ok_or(NoDecision::Malformed)?;
+        if act != Act::Obtain
+            && let Ok(table) = &mut decided.verdict
+        {
+            // Nothing else gives values one by one, in a form that says less.
+            table.withhold_masked();
+        }
+        Ok(decided)
     }
 }
 
@@ -228,8 +238,14 @@ fn answer(answer: wire::TableAnswer) -> Option<TableAnswer> {
             // Not stated counts as withheld (I2).
             wire::ItemEffect::Withheld | wire::ItemEffect::Unspecified => ItemEffect::Withheld,
         };
-        let wire::ItemDecision { item, rule, legal_basis, article, .. } = item;
-        Some(ItemDecision { item, effect, rule, legal_basis, article })
+        let wire::ItemDecision { item, rule, legal_basis, article, obligations, .. } = item;
+        // What is not understood cannot be kept.
+        let read: Result<Vec<Obligation>, _> = obligations.iter().map(|o| o.parse()).collect();
+        let (effect, rule, obligations) = match read {
+            Ok(obligations) => (effect, rule, obligations),
+            Err(_) => (ItemEffect::Withheld, OBLIGATION_UNKNOWN.to_owned(), Vec::new()),
+        };
+        Some(ItemDecision { item, effect, rule, legal_basis, article, obligations })
     };
     let items: Option<Vec<_>> = answer.items.into_iter().map(item).collect();
     Some(TableAnswer { visible: answer.visible, items: items? })
@@ -237,6 +253,7 @@ fn answer(answer: wire::TableAnswer) -> Option<TableAnswer> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn response(item: &str, effect: i32) -> DecideResponse {
@@ -260,5 +277,25 @@ mod tests {
         };
         assert_eq!(stated(1), Some(true));
         assert_eq!(stated(0), Some(false));
+    }
+
+    #[test]
+    fn i2_an_item_with_an_obligation_that_is_not_known_is_withheld() {
+        let asked = ["sex".to_owned()];
+        let with = |obligation: &str| {
+            let mut response = response("sex", 1);
+            let Some(decide_response::Decision::Table(table)) = &mut response.decision else {
+                return None;
+            };
+            table.answers.first_mut()?.items.first_mut()?.obligations = vec![obligation.to_owned()];
+            let table = decision(response, &asked)?.verdict.ok()?;
+            table.resolve(|_| decide::Fact::False).items.pop()
+        };
+        let known = with("max-age=60").unwrap();
+        assert_eq!(known.obligations, [Obligation::MaxAge(60)]);
+        assert_eq!(known.effect, ItemEffect::Allowed);
+        let unknown = with("tell-the-citizen").unwrap();
+        assert_eq!((unknown.effect, &*unknown.rule), (ItemEffect::Withheld, OBLIGATION_UNKNOWN));
+        assert!(unknown.obligations.is_empty());
     }
 }

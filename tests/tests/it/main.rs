@@ -28,6 +28,7 @@ mod kill;
 mod load;
 mod lookup;
 mod model;
+mod obligations;
 mod quality;
 mod receipt;
 mod relations;

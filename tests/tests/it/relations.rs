@@ -316,7 +316,7 @@ async fn i3_a_name_that_is_not_granted_is_withheld(engine: Engine) {
         for kin in &people[..2] {
             let found = told(&client, &named(related(kin, direction, BOTH_WAYS))).await;
             for part in &found.parts {
-                let [ItemOutcome { outcome: Some(Outcome::Withheld(_)), item }] =
+                let [ItemOutcome { outcome: Some(Outcome::Withheld(_)), item, .. }] =
                     &part.answer.items[..]
                 else {
                     panic!("{:?}", part.answer)

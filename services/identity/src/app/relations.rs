@@ -12,7 +12,7 @@ use wire::policy::Decision;
 use super::{App, Looked, Lookup, NoAnswer};
 use crate::{
     domain::{
-        lookup::{Ending, ItemOutcome, sees_protected},
+        lookup::{Ending, ItemTold, sees_protected},
         relations::{
             Asked, Home, Member, Other, RELATED_MAX, Related, allows_file, named_in, residence_file,
         },
@@ -51,7 +51,7 @@ pub(crate) struct Household {
     /// Whether a record that is told names the subject as the head.
     pub(crate) head: bool,
     /// One outcome for each item that is wanted, of the subject (I3).
-    pub(crate) items: Vec<(String, ItemOutcome)>,
+    pub(crate) items: Vec<ItemTold>,
 }
 
 impl App {
@@ -69,7 +69,10 @@ impl App {
         let asked = Asked { item: RELATIVES, table, today: self.clock.today() };
         let (subject, row) = match subject(&asked, &looked) {
             Ok(found) => found,
-            Err(withheld) => return Ok(Told::nobody(looked, withheld)),
+            Err(withheld) => {
+                let withheld = withheld.cloned();
+                return Ok(Told::nobody(looked, withheld));
+            }
         };
         let (related, overflowed) = match direction {
             Direction::Forward => {
@@ -106,6 +109,7 @@ impl App {
         let (subject, row) = match subject(&asked, &looked) {
             Ok(found) => found,
             Err(withheld) => {
+                let withheld = withheld.cloned();
                 let told = Told::nobody(looked, withheld);
                 return Ok(Household { told, head: false, items: Vec::new() });
             }
@@ -193,14 +197,14 @@ impl<T> Told<T> {
 fn subject<'a>(
     asked: &Asked<'_>,
     looked: &'a Looked,
-) -> Result<(&'a GoldenRecord, &'a TableAnswer), Option<ItemDecision>> {
+) -> Result<(&'a GoldenRecord, &'a TableAnswer), Option<&'a ItemDecision>> {
     let shown = looked.finding.ending == Ending::Shown;
     let found = looked.record.as_ref().zip(looked.finding.row.as_ref());
     let (record, row) = found.filter(|_| shown).ok_or(None)?;
     if asked.told_by(row) {
         return Ok((record, row));
     }
-    Err(row.items.iter().find(|decided| decided.item == asked.item).cloned())
+    Err(row.items.iter().find(|decided| decided.item == asked.item))
 }
 
 fn away(error: crate::Error) -> NoAnswer {

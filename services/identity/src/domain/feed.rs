@@ -282,6 +282,7 @@ mod tests {
             rule: "rule".into(),
             legal_basis: "basis".into(),
             article: "article".into(),
+            obligations: Vec::new(),
         }
     }
 

@@ -91,6 +91,7 @@ fn table(hides: bool) -> DecisionTable {
             rule: "rule".into(),
             legal_basis: "basis".into(),
             article: "article".into(),
+            obligations: Vec::new(),
         };
         TableAnswer { visible, items: vec![item("birth_full_name"), item("date_of_birth")] }
     };

@@ -76,6 +76,7 @@ mod tests {
                 rule: "rule".into(),
                 legal_basis: "basis".into(),
                 article: "article".into(),
+                obligations: Vec::new(),
             };
             let items = ["religion", "birth_full_name", "family_relations"].iter().map(one);
             TableAnswer { visible, items: items.collect() }

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use decide::{DecisionTable, Fact, ItemEffect, TableAnswer};
+use decide::{DecisionTable, Fact, ItemDecision, ItemEffect, Obligation, TableAnswer};
 use model::{
     Agreement, Claims, GoldenRecord, HeldValue, Value,
     item::{HOUSEHOLD, RELATIVES},
 };
 use serde::{Deserialize, Serialize};
-use time::Date;
+use time::{Date, Duration, OffsetDateTime};
+
+use super::mask::masked;
 
 /// How a lookup ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,27 +135,62 @@ pub(crate) fn without(record: &mut GoldenRecord, hidden: &HashSet<String>) {
     });
 }
 
+/// What became of an item, and on what conditions the caller has it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ItemTold {
+    /// The item.
+    pub(crate) item: String,
+    /// What became of it.
+    pub(crate) outcome: ItemOutcome,
+    /// The conditions.
+    pub(crate) obligations: Vec<Obligation>,
+}
+
 /// One outcome for each item of the row (I3).
-pub(crate) fn outcomes(record: &GoldenRecord, row: &TableAnswer) -> Vec<(String, ItemOutcome)> {
-    let one = |item: &decide::ItemDecision| {
-        let outcome = match item.effect {
-            ItemEffect::UnknownItem => ItemOutcome::UnknownItem,
-            ItemEffect::Withheld => ItemOutcome::Withheld {
-                rule: item.rule.clone(),
-                legal_basis: item.legal_basis.clone(),
-                article: item.article.clone(),
-            },
-            ItemEffect::Allowed => match record.values(&item.item) {
-                [] => ItemOutcome::NotHeld,
-                held if held.iter().any(|h| h.value.is_partial()) => {
-                    ItemOutcome::Partial(held.to_vec())
-                }
-                held => ItemOutcome::Value(held.to_vec()),
-            },
-        };
-        (item.item.clone(), outcome)
+pub(crate) fn outcomes(record: &GoldenRecord, row: &TableAnswer) -> Vec<ItemTold> {
+    let one = |item: &ItemDecision| {
+        let outcome = outcome(record, item);
+        ItemTold { item: item.item.clone(), outcome, obligations: item.obligations.clone() }
     };
     row.items.iter().map(one).collect()
+}
+
+/// Until when a copy of an answer may be used: as long as the operator says, and no longer than any of its items may.
+pub(crate) fn copy_ends(
+    items: &[ItemTold],
+    at: OffsetDateTime,
+    usual: OffsetDateTime,
+) -> OffsetDateTime {
+    let end = |obligation: &Obligation| match *obligation {
+        Obligation::MaxAge(seconds) => at.checked_add(Duration::seconds(seconds.into())),
+        Obligation::ValidUntil(second) => OffsetDateTime::from_unix_timestamp(second).ok(),
+        Obligation::Mask(_) | Obligation::NoOnwardTransfer => None,
+    };
+    items.iter().flat_map(|told| &told.obligations).filter_map(end).fold(usual, std::cmp::min)
+}
+
+fn outcome(record: &GoldenRecord, item: &ItemDecision) -> ItemOutcome {
+    let withheld = |rule: &str| ItemOutcome::Withheld {
+        rule: rule.to_owned(),
+        legal_basis: item.legal_basis.clone(),
+        article: item.article.clone(),
+    };
+    match (item.effect, item.mask()) {
+        (ItemEffect::UnknownItem, _) => ItemOutcome::UnknownItem,
+        (ItemEffect::Withheld, _) => withheld(&item.rule),
+        (ItemEffect::Allowed, None) => match record.values(&item.item) {
+            [] => ItemOutcome::NotHeld,
+            held if held.iter().any(|h| h.value.is_partial()) => {
+                ItemOutcome::Partial(held.to_vec())
+            }
+            held => ItemOutcome::Value(held.to_vec()),
+        },
+        (ItemEffect::Allowed, Some(form)) => match masked(record.values(&item.item), form) {
+            None => withheld(decide::MASKED),
+            Some(held) if held.is_empty() => ItemOutcome::NotHeld,
+            Some(held) => ItemOutcome::Partial(held),
+        },
+    }
 }
 
 /// What the register says of a claimed value.
@@ -188,6 +225,12 @@ pub(crate) fn verdicts(
             ItemEffect::UnknownItem => ClaimOutcome::UnknownItem,
             ItemEffect::Withheld => ClaimOutcome::Denied {
                 rule: item.rule.clone(),
+                legal_basis: item.legal_basis.clone(),
+                article: item.article.clone(),
+            },
+            // Whether the whole value agrees says more than a form of it.
+            ItemEffect::Allowed if !item.allows_whole() => ClaimOutcome::Denied {
+                rule: decide::MASKED.to_owned(),
                 legal_basis: item.legal_basis.clone(),
                 article: item.article.clone(),
             },

@@ -9,7 +9,7 @@ use model::{
 };
 use time::Date;
 
-use super::lookup::{ItemOutcome, fact, outcomes, relative, stated};
+use super::lookup::{ItemOutcome, ItemTold, fact, outcomes, relative, stated};
 
 /// Relations and members that are told of one person, at most.
 pub(crate) const RELATED_MAX: usize = 100;
@@ -58,7 +58,7 @@ pub(crate) struct Other {
     /// The row of the table, for the record.
     pub(crate) row: TableAnswer,
     /// One outcome for each item that is wanted of it (I3).
-    pub(crate) items: Vec<(String, ItemOutcome)>,
+    pub(crate) items: Vec<ItemTold>,
     /// Who says that it is related, and since when.
     pub(crate) provenance: Provenance,
 }
@@ -112,13 +112,9 @@ impl Asked<'_> {
     }
 
     /// What is wanted of the person of a record, beside who is related.
-    pub(crate) fn wanted(
-        &self,
-        record: &GoldenRecord,
-        row: &TableAnswer,
-    ) -> Vec<(String, ItemOutcome)> {
+    pub(crate) fn wanted(&self, record: &GoldenRecord, row: &TableAnswer) -> Vec<ItemTold> {
         let mut all = outcomes(record, row);
-        all.retain(|(item, _)| item != self.item);
+        all.retain(|told| told.item != self.item);
         all
     }
 
@@ -285,9 +281,9 @@ fn bearer<'a>(
 }
 
 /// Puts the name as it is entered in the place of the name that is allowed.
-fn enter_name(items: &mut [(String, ItemOutcome)], held: &HeldValue) {
+fn enter_name(items: &mut [ItemTold], held: &HeldValue) {
     let Some(relation) = held.value.relation() else { return };
-    for (_, outcome) in items.iter_mut().filter(|(item, _)| item == NAME) {
+    for ItemTold { outcome, .. } in items.iter_mut().filter(|told| told.item == NAME) {
         if let ItemOutcome::Value(_) | ItemOutcome::Partial(_) | ItemOutcome::NotHeld = outcome {
             let (value, provenance) = (Value::Name(relation.name.clone()), held.provenance.clone());
             *outcome = ItemOutcome::Value(vec![HeldValue { value, provenance }]);

@@ -51,6 +51,7 @@ fn table(item: &str) -> DecisionTable {
         rule: "rule".into(),
         legal_basis: "basis".into(),
         article: "article".into(),
+        obligations: Vec::new(),
     };
     let row = |visible: bool| {
         let effect = if visible { ItemEffect::Allowed } else { ItemEffect::Withheld };
@@ -102,7 +103,10 @@ fn i7_nobody_is_told_whose_own_row_hides_it() {
     let ids: Vec<_> = told.iter().map(|related| related.other.person_id.clone()).collect();
     assert_eq!(ids, [Some("p-2".to_owned())]);
     // The name is withheld, also where the record enters one.
-    assert!(matches!(told[0].other.items[..], [(_, ItemOutcome::Withheld { .. })]));
+    assert!(matches!(
+        told[0].other.items[..],
+        [ItemTold { outcome: ItemOutcome::Withheld { .. }, .. }]
+    ));
     let naming = |id: u32| Naming {
         named: "p-1".into(),
         number: number(1).as_str().to_owned(),

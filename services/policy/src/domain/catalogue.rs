@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use decide::MaskForm;
 use model::EventKind;
 use serde::{Deserialize, Serialize};
 
 use super::basis::LegalBasis;
+use super::item_set::ItemSet;
 use crate::Error;
-
-/// A set of items, one bit for each place in the catalogue.
-pub type Mask = u64;
 
 /// Which law lists the items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -67,6 +66,19 @@ pub enum ItemType {
     Relation,
     /// Papers issued.
     Document,
+}
+
+impl ItemType {
+    /// Whether its values have a form.
+    #[must_use]
+    pub const fn has(self, form: MaskForm) -> bool {
+        matches!(
+            (self, form),
+            (Self::Date, MaskForm::Year)
+                | (Self::Address, MaskForm::Province)
+                | (Self::Identifier, MaskForm::LastFour)
+        )
+    }
 }
 
 /// One item of information about a person.
@@ -173,10 +185,6 @@ impl ItemFile {
             if legal_basis.get(basis).is_none() {
                 return wrong(format!("their legal basis `{basis}` is not known"));
             }
-        }
-        let bits = usize::try_from(Mask::BITS).unwrap_or(usize::MAX);
-        if file.item.len() > bits {
-            return wrong(format!("there are more than {bits}"));
         }
         let mut ids = BTreeSet::new();
         let mut points: BTreeMap<&str, bool> = BTreeMap::new();
@@ -296,14 +304,15 @@ impl Catalogue {
         &self.items_basis
     }
 
-    /// The bit of an item; none for what the catalogue does not know.
-    pub fn bit(&self, id: &str) -> Mask {
-        self.places.get(id).map_or(0, |place| 1 << place)
+    /// The place of an item; none for what the law of the profile does not list.
+    #[must_use]
+    pub fn place(&self, id: &str) -> Option<usize> {
+        self.places.get(id).copied()
     }
 
-    /// The bits of several items.
-    pub fn mask<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> Mask {
-        ids.into_iter().fold(0, |mask, id| mask | self.bit(id))
+    /// Those of several items that the law of the profile lists.
+    pub fn set<'a>(&self, ids: impl IntoIterator<Item = &'a String>) -> ItemSet {
+        ids.into_iter().filter_map(|id| self.place(id)).collect()
     }
 
     /// Whether any law lists this item, whatever the profile.
@@ -318,14 +327,16 @@ impl Catalogue {
         self.groups.contains(group)
     }
 
-    /// The bits of all items.
-    pub fn all(&self) -> Mask {
-        self.mask(self.places.keys())
+    /// All items.
+    #[must_use]
+    pub fn all(&self) -> ItemSet {
+        (0..self.items.len()).collect()
     }
 
-    /// The bits of the items of a group.
-    pub fn group(&self, group: &str) -> Mask {
-        let of = self.items.iter().filter(|item| item.groups.iter().any(|g| g == group));
-        self.mask(of.map(|item| &item.id))
+    /// The items of a group.
+    #[must_use]
+    pub fn group(&self, group: &str) -> ItemSet {
+        let of = |item: &&Item| item.groups.iter().any(|g| g == group);
+        self.set(self.items.iter().filter(of).map(|item| &item.id))
     }
 }

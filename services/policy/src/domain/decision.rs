@@ -6,10 +6,11 @@ use sha2::{Digest, Sha256};
 use time::{Date, Duration, OffsetDateTime};
 
 use super::basis::{BasisRow, start_of, today};
-use super::catalogue::{Catalogue, Claims, LegalProfile, Mask, Procedure};
+use super::catalogue::{Catalogue, Claims, LegalProfile, Procedure};
+use super::item_set::ItemSet;
 use super::registry::{Connection, Granted, Standing, State};
 use super::request::Request;
-use super::rules::{Act, Question, Rules};
+use super::rules::{Act, Question, RuleFile, Rules};
 use super::table::{Builder, FAULT, TASKS};
 use crate::Error;
 
@@ -23,13 +24,29 @@ const PROVIDING: &str = "1911-2021-art-2-2";
 /// Hexadecimal digits of a revision.
 const REVISION_LEN: usize = 16;
 
-/// The data that come with this program, in the order of [`Profile::read`].
-const SHIPPED: [&str; 5] = [
+/// A file of rules that comes with this program.
+macro_rules! shipped {
+    ($clause:literal) => {
+        RuleFile {
+            clause: $clause,
+            text: include_str!(concat!("../../data/rules/", $clause, ".cedar")),
+        }
+    };
+}
+
+/// The data that come with this program: items, procedures, legal grounds, and the schema of the rules.
+pub(super) const SHIPPED: [&str; 4] = [
     include_str!("../../data/items.toml"),
     include_str!("../../data/procedures.toml"),
     include_str!("../../data/legal-basis.toml"),
-    include_str!("../../data/rules.cedar"),
-    include_str!("../../data/rules.cedarschema"),
+    include_str!("../../data/rules/rules.cedarschema"),
+];
+/// The statutory rules that come with this program, each file named by the clause that it carries out.
+pub(super) const RULES: [RuleFile<'static>; 4] = [
+    shipped!("1911-2021-art-1-2"),
+    shipped!("1911-2021-art-2-1"),
+    shipped!("1911-2021-art-2-2"),
+    shipped!("1911-2021-art-2-4"),
 ];
 
 /// Catalogue and rules, as shipped with this program, for one legal profile.
@@ -42,24 +59,30 @@ pub(crate) struct Profile {
 impl Profile {
     /// Reads the shipped data; a fault in them keeps the service from starting (I9).
     pub(crate) fn load(profile: LegalProfile) -> Result<Self, Error> {
-        Self::read(profile, SHIPPED)
+        Self::read(profile, SHIPPED, &RULES)
     }
 
-    /// Reads items, procedures, legal grounds, rules and the schema of the rules.
-    fn read(profile: LegalProfile, files: [&str; 5]) -> Result<Self, Error> {
-        let [items, procedures, basis, rules, schema] = files;
+    /// Reads items, procedures, legal grounds and the schema of the rules, and the rules.
+    fn read(
+        profile: LegalProfile,
+        files: [&str; 4],
+        rules: &[RuleFile<'_>],
+    ) -> Result<Self, Error> {
+        let [items, procedures, basis, schema] = files;
         let catalogue = Catalogue::parse(profile, items, procedures, basis)?;
         for ground in [CONNECTING, AGREEING, PROVIDING, TASKS] {
             if catalogue.legal_basis().get(ground).is_none() {
                 return Err(Error::data("legal basis", format!("`{ground}` is not there")));
             }
         }
-        let rules = Rules::load(rules, schema, &catalogue)?;
         // A digest of digests, so that moving a line from one file to the next is a change.
+        let named = rules.iter().flat_map(|file| [file.clause, file.text]);
         let digest = [profile.name()]
-            .iter()
-            .chain(&files)
+            .into_iter()
+            .chain(files)
+            .chain(named)
             .fold(Sha256::new(), |all, part| all.chain_update(Sha256::digest(part)));
+        let rules = Rules::load(rules, schema, &catalogue)?;
         Ok(Self { catalogue, rules, digest })
     }
 
@@ -133,8 +156,8 @@ impl Profile {
         if let Some((rule, ground)) = unsuited(request, procedure) {
             return Err(self.denial(Refusal::NoAgreement, rule, ground));
         }
-        let wanted = self.catalogue.mask(&request.items);
-        let Some((granted, items)) = standing.in_force(day, wanted, &self.catalogue) else {
+        let wanted = self.catalogue.set(&request.items);
+        let Some((granted, items)) = standing.in_force(day, &wanted, &self.catalogue) else {
             return Err(self.denial(Refusal::NoAgreement, "no-agreement", AGREEING));
         };
         Ok(Grounds { listing, connection, connecting, basis, procedure, granted, items })
@@ -194,7 +217,8 @@ impl Profile {
             rules: &self.rules,
             ask: &ask,
             items: &request.items,
-            granted: grounds.items,
+            granted: &grounds.items,
+            obligations: &|item| grounds.granted.obligations(item),
             day,
         };
         let Ok(table) = builder.build() else {
@@ -209,8 +233,9 @@ impl Profile {
         // A rule whose ground ended before today permits nothing and forbids for ever: it ends
         // nothing.
         let ends = rows.filter_map(|row| row.effective_to).filter(|end| day < *end);
+        let changes = builder.applicable().filter_map(|rule| rule.validity.changes(day));
         let dated = [grounds.connection.assessed_until, grounds.granted.valid_to];
-        Ok((table, ends.chain(dated).collect()))
+        Ok((table, ends.chain(changes).chain(dated).collect()))
     }
 
     fn denial(&self, refusal: Refusal, rule: &str, ground: &str) -> Denial {
@@ -263,7 +288,7 @@ struct Grounds<'a> {
     procedure: &'a Procedure,
     granted: &'a Granted,
     /// The items of `granted`.
-    items: Mask,
+    items: ItemSet,
 }
 
 /// How a connection stands.

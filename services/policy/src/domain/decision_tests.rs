@@ -15,7 +15,17 @@ fn changed(file: usize, from: &str, to: &str) -> Result<Profile, Error> {
     assert_ne!(text, SHIPPED[file], "nothing changed");
     let mut files = SHIPPED;
     files[file] = &text;
-    Profile::read(LegalProfile::Law2023, files)
+    Profile::read(LegalProfile::Law2023, files, &RULES)
+}
+
+/// The shipped data with one text changed in the rules of one clause.
+fn ruled(clause: &str, from: &str, to: &str) -> Result<Profile, Error> {
+    let place = RULES.iter().position(|file| file.clause == clause).unwrap();
+    let text = RULES[place].text.replace(from, to);
+    assert_ne!(text, RULES[place].text, "nothing changed");
+    let mut rules = RULES;
+    rules[place].text = &text;
+    Profile::read(LegalProfile::Law2023, SHIPPED, &rules)
 }
 
 fn load(profile: LegalProfile) -> Profile {
@@ -49,7 +59,7 @@ fn granted(agreement: &str, items: &[&str]) -> Granted {
         agreement: agreement.to_owned(),
         valid_from: date!(2020 - 01 - 01),
         valid_to: date!(2030 - 01 - 01),
-        items: items.iter().map(|item| (*item).to_owned()).collect(),
+        items: items.iter().map(|item| ((*item).to_owned(), Vec::new())).collect(),
     }
 }
 
@@ -94,13 +104,64 @@ fn i2_a_table_ends_with_each_ground_that_it_needs() {
 /// What permits under a ground that ended permits no longer.
 #[test]
 fn i2_a_permit_ends_with_its_ground() {
-    let row = "@id(\"shared-for-assigned-tasks\")\n@basis(\"1911-2021-art-2-1\")";
-    let ended = row.replace("1911-2021-art-2-1", "law-59-2014-art-9-1");
-    let profile = changed(3, row, &ended).unwrap();
+    let (stands, ended) = ("@basis(\"1911-2021-art-2-1\")", "@basis(\"law-59-2014-art-9-1\")");
+    let mut rules = RULES;
+    let place = rules.iter().position(|file| file.clause == "1911-2021-art-2-1").unwrap();
+    let text = rules[place].text.replace(stands, ended);
+    rules[place] = RuleFile { clause: "law-59-2014-art-9-1", text: &text };
+    let profile = Profile::read(LegalProfile::Law2023, SHIPPED, &rules).unwrap();
     let decision = decide(&profile, &standing(), datetime!(2026-11-24 05:00 UTC));
     let denial = decision.outcome.unwrap_err();
     assert_eq!(denial.rule, "no-rule-permits");
     assert_eq!(denial.article, "Decision 1911/QD-TTg, Art. 2(1)");
+}
+
+/// A rule holds on the days that it says, and a table ends where one begins or ends.
+#[test]
+fn i2_a_table_ends_where_a_rule_begins_or_ends() {
+    let (from, midnight) = ("2021-11-15/..", datetime!(2026-11-24 17:00 UTC));
+    let (before, noon) = (datetime!(2026-11-24 16:59:30 UTC), datetime!(2026-11-25 05:00 UTC));
+    let hidden =
+        |decision: &Decision| !decision.outcome.as_ref().unwrap().resolve(|_| Fact::True).visible;
+    for (validity, at_first) in [("2021-11-15/2026-11-25", true), ("2026-11-25/..", false)] {
+        let profile = ruled("1911-2021-art-1-2", from, validity).unwrap();
+        let first = decide(&profile, &standing(), before);
+        assert_eq!((hidden(&first), first.valid_until), (at_first, midnight), "{validity}");
+        let then = decide(&profile, &standing(), midnight);
+        assert_eq!(hidden(&then), !at_first, "{validity}");
+        assert_eq!(then.valid_until, datetime!(2026-11-24 18:00 UTC), "{validity}");
+    }
+    let ends = ruled("1911-2021-art-2-1", from, "2021-11-15/2026-11-25").unwrap();
+    assert_eq!(decide(&ends, &standing(), before).valid_until, midnight);
+    let denial = decide(&ends, &standing(), noon).outcome.unwrap_err();
+    assert_eq!(denial.rule, "no-rule-permits");
+}
+
+/// What the agreement obliges to comes with what the rule does; where both cannot be kept the item is withheld.
+#[test]
+fn an_item_comes_with_the_obligations_of_rule_and_agreement() {
+    use decide::{MaskForm, Obligation};
+    let now = datetime!(2026-11-24 05:00 UTC);
+    let mut standing = standing();
+    let obliges = |obligation: &str| {
+        ruled(
+            "1911-2021-art-2-1",
+            "@obligation(\"none\")",
+            &format!("@obligation(\"{obligation}\")"),
+        )
+        .unwrap()
+    };
+    let first = |profile: &Profile, standing: &Standing| {
+        decide(profile, standing, now)
+            .outcome
+            .map(|table| table.resolve(|_| Fact::False).items.into_iter().next().unwrap())
+    };
+    standing.granted[0].items[0].1 = vec![Obligation::NoOnwardTransfer, Obligation::MaxAge(90)];
+    let item = first(&obliges("max-age=60"), &standing).unwrap();
+    assert_eq!(item.obligations, [Obligation::MaxAge(60), Obligation::NoOnwardTransfer]);
+    standing.granted[0].items[0].1 = vec![Obligation::Mask(MaskForm::Year)];
+    let denial = first(&obliges("mask=province"), &standing).unwrap_err();
+    assert_eq!(denial.rule, "obligations-differ");
 }
 
 #[test]
@@ -227,10 +288,11 @@ fn i9_data_with_faults_are_refused() {
         (2, "id = \"1911-2021-art-3-4-b\"", "id = \"other\""),
         (2, "id = \"1911-2021-art-2-2\"", "id = \"other\""),
         (2, "effective_from = \"2021-11-15\"", "effective_from = \"2021-11-31\""),
-        (3, "ItemGroup::\"contact\"", "ItemGroup::\"contcat\""),
     ] {
         assert!(changed(file, from, to).is_err(), "{to}");
     }
+    let (from, to) = ("ItemGroup::\"contact\"", "ItemGroup::\"contcat\"");
+    assert!(ruled("1911-2021-art-1-2", from, to).is_err());
 }
 
 #[test]
@@ -242,7 +304,15 @@ fn every_file_and_the_profile_are_in_the_revision() {
         let text = format!("{}\n", SHIPPED[file]);
         let mut files = SHIPPED;
         files[file] = &text;
-        assert_ne!(Profile::read(profile, files).unwrap().revision("r"), shipped, "file {file}");
+        let read = Profile::read(profile, files, &RULES).unwrap();
+        assert_ne!(read.revision("r"), shipped, "file {file}");
+    }
+    for file in 0..RULES.len() {
+        let text = format!("{}\n", RULES[file].text);
+        let mut rules = RULES;
+        rules[file].text = &text;
+        let read = Profile::read(profile, SHIPPED, &rules).unwrap();
+        assert_ne!(read.revision("r"), shipped, "rules {file}");
     }
     assert_ne!(load(profile).revision("s"), shipped);
     assert_ne!(load(LegalProfile::Law2014).revision("r"), shipped);

@@ -3,13 +3,18 @@
 //! An agreement is the plan that both sides agreed on (Decision 1911/QD-TTg, Art. 3(4)(b)). All
 //! periods are half-open: the day named as the end is the first on which the thing no longer holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use decide::{
+    MaskForm, Obligation,
+    obligation::{self, UnknownObligation},
+};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
 use super::basis::day;
-use super::catalogue::{Catalogue, Mask};
+use super::catalogue::Catalogue;
+use super::item_set::ItemSet;
 use super::request::is_segment;
 use super::rules::Act;
 use crate::Error;
@@ -116,6 +121,9 @@ pub struct Grant {
     pub legal_basis: String,
     /// The items, at least one.
     pub items: Vec<String>,
+    /// What whoever is given something by it must do: `mask=year`, `max-age=86400`, `no-onward-transfer`.
+    #[serde(default)]
+    pub obligations: Vec<String>,
 }
 
 impl Registry {
@@ -162,6 +170,7 @@ impl Registry {
             }
             agreement.grants.iter().try_for_each(|grant| grant.check(id, catalogue))?;
             agreement.check_obtained()?;
+            agreement.check_obliges_once()?;
         }
         Ok(())
     }
@@ -170,7 +179,7 @@ impl Registry {
 impl Agreement {
     /// That an item changed may say as much as its value, such as that somebody died, and what else was said of it says
     /// more; whoever is found by it has it confirmed, and whoever is told whom it names has part of it: whoever is granted that
-    /// must be granted to obtain it.
+    /// must be granted to obtain it, the whole of it.
     fn check_obtained(&self) -> Result<(), Error> {
         let more = |grant: &&Grant| match grant.action {
             Act::Follow
@@ -190,6 +199,7 @@ impl Agreement {
                         && grant.procedure == follow.procedure
                         && grant.legal_basis == follow.legal_basis
                         && grant.items.contains(item)
+                        && !grant.masks()
                 })
             };
             if let Some(item) = follow.items.iter().find(|item| !obtained(item)) {
@@ -201,9 +211,30 @@ impl Agreement {
         }
         Ok(())
     }
+
+    /// An item is granted for one act, procedure and ground with one list of obligations.
+    fn check_obliges_once(&self) -> Result<(), Error> {
+        let mut seen = BTreeMap::new();
+        for grant in &self.grants {
+            let Grant { action, procedure, legal_basis, items, obligations } = grant;
+            for item in items {
+                let before = seen.insert((action, procedure, legal_basis, item), obligations);
+                if before.is_some_and(|before| before != obligations) {
+                    return wrong(format!("`{}` grants `{item}` on two conditions", self.id));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Grant {
+    /// Whether only a form of the values is granted.
+    fn masks(&self) -> bool {
+        let obligations = obligations(&self.obligations).unwrap_or_default();
+        obligations.iter().any(|obligation| matches!(obligation, Obligation::Mask(_)))
+    }
+
     fn check(&self, agreement: &str, catalogue: &Catalogue) -> Result<(), Error> {
         let Self { procedure, legal_basis, items, .. } = self;
         known(agreement, procedure, catalogue.procedure(procedure).is_some())?;
@@ -215,12 +246,38 @@ impl Grant {
         {
             return wrong(format!("`{agreement}`: nobody is told of changes under `{procedure}`"));
         }
+        let obligations = obligations(&self.obligations).map_err(|error| {
+            Error::data("registry", format!("`{agreement}` obliges to something unknown: {error}"))
+        })?;
+        let masks = |form: MaskForm| {
+            move |item: &&String| !catalogue.item(item).is_some_and(|item| item.kind.has(form))
+        };
+        for obligation in &obligations {
+            if let Obligation::Mask(form) = obligation
+                && let Some(item) = items.iter().find(masks(*form))
+            {
+                return wrong(format!("`{agreement}`: there is no `{obligation}` of `{item}`"));
+            }
+        }
+        if obligation::together(&obligations, &[]).is_none() {
+            return wrong(format!("`{agreement}` wants one value in two forms"));
+        }
+        if self.action == Act::Contribute && !obligations.is_empty() {
+            return wrong(format!("`{agreement}` obliges who is given nothing"));
+        }
         let unlisted = |item: &&String| catalogue.item(item).is_none();
         items.iter().find(unlisted).map_or(Ok(()), |item| {
             let law = catalogue.items_basis();
             wrong(format!("`{agreement}` grants `{item}`, which `{law}` does not list"))
         })
     }
+}
+
+/// The obligations in a list.
+pub(crate) fn obligations<T: AsRef<str>>(
+    texts: &[T],
+) -> Result<Vec<Obligation>, UnknownObligation> {
+    texts.iter().map(|text| text.as_ref().parse()).collect()
 }
 
 fn known(of: &str, what: &str, there: bool) -> Result<(), Error> {
@@ -261,8 +318,16 @@ pub(crate) struct Granted {
     pub(crate) valid_from: Date,
     /// First day on which it no longer holds.
     pub(crate) valid_to: Date,
-    /// The items, at least one.
-    pub(crate) items: Vec<String>,
+    /// The items, at least one, each with what whoever is given it must do.
+    pub(crate) items: Vec<(String, Vec<Obligation>)>,
+}
+
+impl Granted {
+    /// What whoever is given an item under it must do.
+    pub(crate) fn obligations(&self, item: &str) -> &[Obligation] {
+        let found = self.items.iter().find(|(granted, _)| granted == item);
+        found.map_or(&[], |(_, obligations)| obligations)
+    }
 }
 
 impl Standing {
@@ -271,15 +336,15 @@ impl Standing {
     pub(crate) fn in_force(
         &self,
         day: Date,
-        wanted: Mask,
+        wanted: &ItemSet,
         catalogue: &Catalogue,
-    ) -> Option<(&Granted, Mask)> {
+    ) -> Option<(&Granted, ItemSet)> {
         self.granted
             .iter()
             .filter(|granted| granted.valid_from <= day && day < granted.valid_to)
-            .map(|granted| (granted, catalogue.mask(&granted.items)))
+            .map(|granted| (granted, catalogue.set(granted.items.iter().map(|(item, _)| item))))
             // `max_by_key` takes the last of equals.
             .rev()
-            .max_by_key(|(_, items)| (items & wanted).count_ones())
+            .max_by_key(|(_, items)| items.common(wanted))
     }
 }

@@ -8,17 +8,20 @@
 //! Cedar skips a policy whose evaluation fails, which would open what a forbid closes. Here any failure
 //! makes the whole row deny (I2).
 
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
-    ActionConstraint, Authorizer, Context, Effect, Entities, Entity, EntityId, EntityTypeName,
-    EntityUid, Policy, PolicyId, PolicySet, Request, ResourceConstraint, RestrictedExpression,
-    Schema, ValidationMode, Validator,
+    Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
+    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
+use decide::Obligation;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use time::Date;
 
-use super::catalogue::{Catalogue, Mask};
+use super::catalogue::Catalogue;
+use super::item_set::ItemSet;
 use crate::Error;
 
 /// The facts of the subject that rules can read, as the schema names them.
@@ -104,6 +107,38 @@ pub struct Question<'a> {
     pub direction: bool,
 }
 
+/// The days on which a rule holds, in Viet Nam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// The first.
+    pub from: Date,
+    /// The first on which it no longer holds.
+    pub to: Option<Date>,
+}
+
+impl Validity {
+    /// Whether it holds on a day.
+    #[must_use]
+    pub fn holds(&self, day: Date) -> bool {
+        self.from <= day && self.to.is_none_or(|to| day < to)
+    }
+
+    /// The day after this one on which that changes, if it does.
+    #[must_use]
+    pub fn changes(&self, day: Date) -> Option<Date> {
+        [Some(self.from), self.to].into_iter().flatten().find(|change| day < *change)
+    }
+}
+
+/// A file of rules: those that carry out one clause.
+#[derive(Clone, Debug)]
+pub struct RuleFile<'a> {
+    /// Id of the row of legal grounds for the clause; the file is named by it.
+    pub clause: &'a str,
+    /// The rules, in Cedar.
+    pub text: &'a str,
+}
+
 /// One rule, as far as it can be known without evaluating it.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -114,13 +149,21 @@ pub struct Rule {
     /// Whether it forbids; else it permits.
     pub forbids: bool,
     /// The items it is about.
-    pub items: Mask,
+    pub items: ItemSet,
     /// Whether it is about the existence of a person (I7).
     pub existence: bool,
     /// Whether it is about obtaining and about contributing.
     acts: BTreeSet<&'static str>,
     /// The facts of the subject that its condition reads.
     pub facts: BTreeSet<&'static str>,
+    /// When it holds.
+    pub validity: Validity,
+    /// What whoever is given something by it must do; what forbids obliges nobody.
+    pub obligations: Vec<Obligation>,
+    /// What it says, in Vietnamese.
+    pub vi: String,
+    /// What it says, in English.
+    pub en: String,
 }
 
 impl Rule {
@@ -164,22 +207,29 @@ impl Names {
 
 impl Rules {
     /// Loads rules; refuses whatever could not be evaluated faithfully.
-    pub fn load(text: &str, schema: &str, catalogue: &Catalogue) -> Result<Self, Error> {
+    pub fn load(
+        files: &[RuleFile<'_>],
+        schema: &str,
+        catalogue: &Catalogue,
+    ) -> Result<Self, Error> {
         let names = Names::new()?;
         let (schema, _) = Schema::from_cedarschema_str(schema).map_err(rules_error)?;
-        let parsed: PolicySet = text.parse().map_err(rules_error)?;
-        if parsed.templates().next().is_some() {
-            return Err(rules_error("templates are not used"));
-        }
         let (mut plain, mut shadow, mut rules) =
             (PolicySet::new(), PolicySet::new(), BTreeMap::new());
-        for policy in parsed.policies() {
-            let rule = read(policy, catalogue, &names)?;
-            // Cedar numbers policies by their place in the file; ours are named by what they are.
-            let id = PolicyId::new(&rule.id);
-            plain.add(policy.new_id(id.clone())).map_err(rules_error)?;
-            shadow.add(shadow_of(policy, id)?).map_err(rules_error)?;
-            rules.insert(rule.id.clone(), rule);
+        for RuleFile { clause, text } in files {
+            let wrong = |why: &dyn std::fmt::Display| rules_error(format!("`{clause}`: {why}"));
+            let parsed: PolicySet = text.parse().map_err(|e| wrong(&e))?;
+            if parsed.templates().next().is_some() {
+                return Err(wrong(&"templates are not used"));
+            }
+            for policy in parsed.policies() {
+                let rule = reading::read(policy, clause, catalogue, &names)?;
+                // Cedar numbers policies by their place in the file; ours are named by what they are.
+                let id = PolicyId::new(&rule.id);
+                plain.add(policy.new_id(id.clone())).map_err(rules_error)?;
+                shadow.add(reading::shadow_of(policy, id)?).map_err(rules_error)?;
+                rules.insert(rule.id.clone(), rule);
+            }
         }
         let result = Validator::new(schema).validate(&plain, ValidationMode::Strict);
         if !result.validation_passed() {
@@ -256,135 +306,6 @@ fn entities(catalogue: &Catalogue, names: &Names) -> Result<Entities, Error> {
         all.push(entity.map_err(rules_error)?);
     }
     Entities::from_entities(all, None).map_err(rules_error)
-}
-
-/// What can be known of a policy without evaluating it.
-fn read(policy: &Policy, catalogue: &Catalogue, names: &Names) -> Result<Rule, Error> {
-    let annotation = |key: &str| {
-        let value = policy.annotation(key).filter(|value| !value.is_empty());
-        value.map(str::to_owned).ok_or_else(|| rules_error(format!("a rule has no @{key}")))
-    };
-    let (id, basis) = (annotation("id")?, annotation("basis")?);
-    let wrong = |why: &str| rules_error(format!("rule `{id}`: {why}"));
-    if catalogue.legal_basis().get(&basis).is_none() {
-        return Err(wrong("its @basis is not known"));
-    }
-    let acts = match policy.action_constraint() {
-        ActionConstraint::Any => vec!["obtain", "contribute", "learn_existence"],
-        ActionConstraint::Eq(action) => vec![act(&action).ok_or_else(|| wrong("unknown action"))?],
-        ActionConstraint::In(actions) => {
-            let acts: Option<Vec<_>> = actions.iter().map(act).collect();
-            acts.ok_or_else(|| wrong("unknown action"))?
-        }
-    };
-    let (items, register) = scope(&policy.resource_constraint(), catalogue, names)
-        .ok_or_else(|| wrong("its scope names an item or group that no law lists"))?;
-    let json = policy.to_json().map_err(rules_error)?;
-    let mut facts = BTreeSet::new();
-    facts_of(json.get("conditions").unwrap_or(&Value::Null), &mut facts).map_err(wrong)?;
-    Ok(Rule {
-        forbids: policy.effect() == Effect::Forbid,
-        existence: register && acts.contains(&"learn_existence"),
-        acts: acts.into_iter().collect(),
-        items,
-        facts,
-        id: id.clone(),
-        basis,
-    })
-}
-
-/// The name of an action that the schema has.
-fn act(action: &EntityUid) -> Option<&'static str> {
-    let id: &str = action.id().as_ref();
-    ["obtain", "contribute", "learn_existence"].into_iter().find(|known| *known == id)
-}
-
-/// The items that a resource scope is about, and whether it is about the register as a whole. A scope that
-/// names nothing known is refused: a misspelt forbid would be open for ever. What is known but not listed
-/// by the law of the profile is no such fault: the rule is then about no item.
-fn scope(
-    resource: &ResourceConstraint,
-    catalogue: &Catalogue,
-    names: &Names,
-) -> Option<(Mask, bool)> {
-    let one = |uid: &EntityUid| {
-        let id: &str = uid.id().as_ref();
-        let (known, mask) = match uid.type_name() {
-            kind if *kind == names.item => (catalogue.lists_item(id), catalogue.bit(id)),
-            kind if *kind == names.group => (catalogue.lists_group(id), catalogue.group(id)),
-            _ => (false, 0),
-        };
-        known.then_some((mask, false))
-    };
-    match resource {
-        ResourceConstraint::Any => Some((catalogue.all(), true)),
-        ResourceConstraint::Is(kind) if *kind == names.item => Some((catalogue.all(), false)),
-        ResourceConstraint::Is(kind) if *kind == names.register => Some((0, true)),
-        // `resource == ItemGroup::"x"` is about the group itself, which nobody asks for.
-        ResourceConstraint::Eq(uid) if *uid.type_name() == names.item => one(uid),
-        ResourceConstraint::In(uid) => one(uid),
-        ResourceConstraint::IsIn(kind, uid) if *kind == names.item => one(uid),
-        ResourceConstraint::Is(_) | ResourceConstraint::Eq(_) | ResourceConstraint::IsIn(..) => {
-            None
-        }
-    }
-}
-
-/// Collects the facts of the subject that a condition reads, and refuses a condition whose meaning would
-/// change in the shadow set (`resource`, `action`) or whose facts could not be seen (a whole record).
-fn facts_of(json: &Value, found: &mut BTreeSet<&'static str>) -> Result<(), &'static str> {
-    match json {
-        Value::Object(map) => {
-            match map.get("Var").and_then(Value::as_str) {
-                Some("resource" | "action") => {
-                    return Err("a condition may not speak of the resource or the action");
-                }
-                Some("context") => return Err("a condition reads the whole context"),
-                Some(_) | None => {}
-            }
-            if let Some(fact) = access(json, is_subject) {
-                let known = FACTS.into_iter().find(|known| *known == fact);
-                found.insert(known.ok_or("a condition reads an unknown fact")?);
-                return Ok(());
-            }
-            if is_subject(json) {
-                return Err("a condition reads all facts of the subject at once");
-            }
-            if access(json, is_context).is_some() {
-                return Ok(());
-            }
-            map.values().try_for_each(|value| facts_of(value, found))
-        }
-        Value::Array(values) => values.iter().try_for_each(|value| facts_of(value, found)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
-    }
-}
-
-/// The attribute that an expression reads of something.
-fn access(json: &Value, of: impl Fn(&Value) -> bool) -> Option<&str> {
-    let dot = json.get(".")?;
-    dot.get("left").is_some_and(of).then(|| dot.get("attr")?.as_str())?
-}
-
-/// Whether an expression is `context`.
-fn is_context(json: &Value) -> bool {
-    json.get("Var").and_then(Value::as_str) == Some("context")
-}
-
-/// Whether an expression is `context.subject`.
-fn is_subject(json: &Value) -> bool {
-    access(json, is_context) == Some("subject")
-}
-
-/// The policy as a permit without action and resource: it is satisfied exactly where its condition holds.
-fn shadow_of(policy: &Policy, id: PolicyId) -> Result<Policy, Error> {
-    let mut json = policy.to_json().map_err(rules_error)?;
-    let map = json.as_object_mut().ok_or_else(|| rules_error("a policy is not an object"))?;
-    map.insert("effect".to_owned(), "permit".into());
-    for scope in ["action", "resource"] {
-        map.insert(scope.to_owned(), serde_json::json!({ "op": "All" }));
-    }
-    Policy::from_json(Some(id), json).map_err(rules_error)
 }
 
 /// A fault in the rules.

@@ -11,8 +11,28 @@ use crate::domain::{
     table::Builder,
 };
 
-const SCHEMA: &str = include_str!("../../data/rules.cedarschema");
-const RULES: &str = include_str!("../../data/rules.cedar");
+use crate::domain::decision::{RULES, SHIPPED};
+
+const SCHEMA: &str = SHIPPED[3];
+/// The clause of the rules that are made up here.
+const CLAUSE: &str = "1911-2021-art-1-2";
+
+/// Rules of a made-up file.
+fn made_up(text: &str) -> Result<Rules, Error> {
+    load(&[RuleFile { clause: CLAUSE, text }], &catalogue())
+}
+
+fn load(files: &[RuleFile<'_>], catalogue: &Catalogue) -> Result<Rules, Error> {
+    Rules::load(files, SCHEMA, catalogue)
+}
+
+/// A rule with all its annotations.
+fn rule(id: &str, rest: &str) -> String {
+    format!(
+        "@id(\"{id}\") @basis(\"{CLAUSE}\") @validity(\"2021-11-15/..\") @obligation(\"none\") \
+         @vi(\"a\") @en(\"a\") {rest};"
+    )
+}
 
 fn catalogue() -> Catalogue {
     catalogue_of(LegalProfile::Law2023)
@@ -43,9 +63,17 @@ fn ask() -> Question<'static> {
 fn effect(rules: &Rules, item: &str, granted: bool, protected: Fact) -> (bool, ItemEffect, String) {
     let catalogue = catalogue();
     let items = [item.to_owned()];
-    let granted = if granted { catalogue.all() } else { 0 };
+    let granted = if granted { catalogue.all() } else { ItemSet::default() };
     let (ask, day) = (ask(), date!(2026 - 11 - 24));
-    let builder = Builder { catalogue: &catalogue, rules, ask: &ask, items: &items, granted, day };
+    let builder = Builder {
+        catalogue: &catalogue,
+        rules,
+        ask: &ask,
+        items: &items,
+        granted: &granted,
+        obligations: &|_| &[],
+        day,
+    };
     let table = builder.build().unwrap();
     let fact = |name: &str| if name == "protected" { protected } else { Fact::False };
     let answer = table.resolve(fact);
@@ -54,7 +82,7 @@ fn effect(rules: &Rules, item: &str, granted: bool, protected: Fact) -> (bool, I
 }
 
 fn shipped() -> Rules {
-    Rules::load(RULES, SCHEMA, &catalogue()).unwrap()
+    load(&RULES, &catalogue()).unwrap()
 }
 
 #[test]
@@ -126,9 +154,9 @@ fn the_15_points_of_the_law_of_2014_are_there_in_order() {
     // What only the law of 2023 lists is known of, and has no place.
     for id in ["personal_id_number", "old_id_number_9", "id_document_validity", "contact_points"] {
         assert!(catalogue.lists_item(id) && catalogue.item(id).is_none(), "{id}");
-        assert_eq!(catalogue.bit(id), 0, "{id}");
+        assert_eq!(catalogue.place(id), None, "{id}");
     }
-    assert_eq!(catalogue.all().count_ones(), 16);
+    assert_eq!(catalogue.all().len(), 16);
 }
 
 /// A law without such items does not make a rule about them a fault; a misspelt name stays one, and
@@ -136,9 +164,9 @@ fn the_15_points_of_the_law_of_2014_are_there_in_order() {
 #[test]
 fn i2_a_scope_may_name_what_only_the_other_law_lists_and_nothing_else() {
     let catalogue = catalogue_of(LegalProfile::Law2014);
-    let rules = Rules::load(RULES, SCHEMA, &catalogue).unwrap();
+    let rules = load(&RULES, &catalogue).unwrap();
     let contact: Vec<_> = rules.iter().filter(|rule| rule.id.contains("contact")).collect();
-    assert_eq!(contact.iter().map(|rule| rule.items).collect::<Vec<_>>(), [0, 0]);
+    assert_eq!(contact.iter().map(|rule| rule.items.len()).collect::<Vec<_>>(), [0, 0]);
     for profile in LegalProfile::ALL {
         for (scope, loads) in [
             ("resource in ItemGroup::\"contact\"", true),
@@ -149,11 +177,9 @@ fn i2_a_scope_may_name_what_only_the_other_law_lists_and_nothing_else() {
             ("resource == Item::\"contcat_points\"", false),
             ("resource == ItemGroup::\"contact\"", false),
         ] {
-            let text = format!(
-                "@id(\"a\") @basis(\"1911-2021-art-1-2\") \
-                 forbid (principal, action == Action::\"obtain\", {scope});"
-            );
-            let loaded = Rules::load(&text, SCHEMA, &catalogue_of(profile));
+            let forbid = format!("forbid (principal, action == Action::\"obtain\", {scope})");
+            let files = [RuleFile { clause: CLAUSE, text: &rule("a", &forbid) }];
+            let loaded = load(&files, &catalogue_of(profile));
             assert_eq!(loaded.is_ok(), loads, "{profile:?} {scope}");
         }
     }
@@ -181,7 +207,7 @@ fn i7_a_protected_person_is_hidden_and_so_is_one_who_may_be() {
 
 #[test]
 fn i2_an_empty_rule_set_denies_everything() {
-    let rules = Rules::load("", SCHEMA, &catalogue()).unwrap();
+    let rules = made_up("").unwrap();
     let (visible, withheld, _) = effect(&rules, "birth_full_name", true, Fact::False);
     assert!(!visible && withheld == ItemEffect::Withheld);
 }
@@ -189,10 +215,12 @@ fn i2_an_empty_rule_set_denies_everything() {
 /// Cedar skips a rule that fails, so a failing forbid would let everything through.
 #[test]
 fn i2_a_rule_that_fails_to_evaluate_denies_everything() {
-    let failing = "@id(\"failing\") @basis(\"1911-2021-art-1-2\") \
-                   forbid (principal, action == Action::\"obtain\", resource) \
-                   when { 9223372036854775807 + 1 > 0 };";
-    let rules = Rules::load(&format!("{RULES}\n{failing}"), SCHEMA, &catalogue()).unwrap();
+    let failing = "forbid (principal, action == Action::\"obtain\", resource) \
+                   when { 9223372036854775807 + 1 > 0 }";
+    let failing = rule("failing", failing);
+    let mut files = RULES.to_vec();
+    files.push(RuleFile { clause: CLAUSE, text: &failing });
+    let rules = load(&files, &catalogue()).unwrap();
     assert!(rules.satisfied(&ask(), &[]).is_none());
     let (visible, withheld, rule) = effect(&rules, "birth_full_name", true, Fact::False);
     assert!(!visible);
@@ -201,28 +229,61 @@ fn i2_a_rule_that_fails_to_evaluate_denies_everything() {
 
 #[test]
 fn i2_rules_that_masks_cannot_carry_are_refused() {
-    let permit = "@basis(\"1911-2021-art-2-1\") permit (principal, action, resource)";
+    let permit = "permit (principal, action, resource)";
+    let when = |condition: &str| {
+        format!("permit (principal, action == Action::\"obtain\", resource) when {{ {condition} }}")
+    };
+    assert!(made_up(&rule("a", permit)).is_ok());
     for (why, text) in [
-        ("no id", format!("{permit};")),
-        ("same id", format!("@id(\"a\") {permit}; @id(\"a\") {permit};")),
-        ("no basis", "@id(\"a\") permit (principal, action, resource);".to_owned()),
-        (
-            "condition on the resource",
-            "@id(\"a\") @basis(\"1911-2021-art-2-1\") \
-             permit (principal, action == Action::\"obtain\", resource) \
-             when { resource in ItemGroup::\"residence\" };"
-                .to_owned(),
-        ),
-        (
-            "not of the schema",
-            "@id(\"a\") @basis(\"1911-2021-art-2-1\") \
-             permit (principal, action == Action::\"obtain\", resource) \
-             when { context.shoe_size };"
-                .to_owned(),
-        ),
+        ("same id", rule("a", permit).repeat(2)),
+        ("condition on the resource", rule("a", &when("resource in ItemGroup::\"residence\""))),
+        ("not of the schema", rule("a", &when("context.shoe_size"))),
     ] {
-        assert!(Rules::load(&text, SCHEMA, &catalogue()).is_err(), "{why}");
+        assert!(made_up(&text).is_err(), "{why}");
     }
+}
+
+/// A rule says who it is, on which ground, when it holds and what it obliges to, each as it must be said and nothing else.
+#[test]
+fn i2_a_rule_has_all_its_annotations() {
+    let whole = rule("a", "permit (principal, action, resource)");
+    for (from, to) in [
+        ("@id(\"a\")", ""),
+        ("@basis(\"1911-2021-art-1-2\")", ""),
+        ("@validity(\"2021-11-15/..\")", ""),
+        ("@obligation(\"none\")", ""),
+        ("@vi(\"a\")", ""),
+        ("@en(\"a\")", "@en(\"\")"),
+        ("@en(\"a\")", "@en(\"a\") @valdity(\"2021-11-15/..\")"),
+        // Not the clause that its file carries out, and one that nobody knows.
+        ("1911-2021-art-1-2", "1911-2021-art-2-1"),
+        ("1911-2021-art-1-2", "1911-2021-art-9-9"),
+        ("2021-11-15/..", "2021-11-15"),
+        ("2021-11-15/..", "../2021-11-15"),
+        ("2021-11-15/..", "2021-11-15/2021-11-15"),
+        ("\"none\"", "\"tell-the-citizen\""),
+        ("\"none\"", "\"none, max-age=60\""),
+    ] {
+        let text = whole.replace(from, to);
+        assert_ne!(text, whole);
+        assert!(made_up(&text).is_err(), "{from} {to}");
+    }
+    let obliges = whole.replace("\"none\"", "\"max-age=60, no-onward-transfer\"");
+    let rules = made_up(&obliges).unwrap();
+    let known: Vec<_> = rules.iter().flat_map(|rule| rule.obligations.clone()).collect();
+    assert_eq!(known, [Obligation::MaxAge(60), Obligation::NoOnwardTransfer]);
+    assert!(made_up(&obliges.replace("permit", "forbid")).is_err(), "nobody is given anything");
+}
+
+/// Every file of rules is loaded.
+#[test]
+fn every_file_of_rules_is_there() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/rules");
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    let clauses = names.iter().filter_map(|name| name.strip_suffix(".cedar"));
+    let clauses: BTreeSet<&str> = clauses.collect();
+    assert_eq!(clauses, RULES.iter().map(|file| file.clause).collect());
 }
 
 /// What masks say of one item, or of a person's existence, under the rules that are satisfied.
@@ -266,7 +327,7 @@ fn masks_agree_with_cedar_item_by_item() {
 }
 
 fn check_masks(catalogue: &Catalogue) {
-    let rules = Rules::load(RULES, SCHEMA, catalogue).unwrap();
+    let rules = load(&RULES, catalogue).unwrap();
     let (mut compared, mut allowed) = (0_usize, 0_usize);
     let mut same = |masks: bool, cedar: bool, what: &str| {
         assert_eq!(masks, cedar, "{what}");
@@ -288,8 +349,8 @@ fn check_masks(catalogue: &Catalogue) {
                     let satisfied = rules.satisfied(&ask, &holding).unwrap();
                     let what = format!("{act:?} {basis} {purpose} {bits:05b}");
                     for item in catalogue.items() {
-                        let bit = catalogue.bit(&item.id);
-                        let masks = by_masks(&satisfied, |r| r.about(act) && r.items & bit != 0);
+                        let place = catalogue.place(&item.id);
+                        let masks = by_masks(&satisfied, |r| r.about(act) && r.items.has(place));
                         let resource = format!("Item::\"{}\"", item.id);
                         same(masks, by_cedar(&rules, &ask, bits, act.name(), &resource), &what);
                     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use decide::{DecisionTable, ItemDecision, ItemEffect, TableAnswer};
+use decide::{DecisionTable, ItemDecision, ItemEffect, Obligation, TableAnswer, obligation};
 use time::Date;
 
-use super::catalogue::{Catalogue, Mask};
+use super::catalogue::Catalogue;
+use super::item_set::ItemSet;
 use super::rules::{Act, Question, Rule, Rules};
 
 /// The rule by which what no agreement grants is withheld: sharing serves "assigned functions, tasks and
@@ -17,6 +18,8 @@ pub(super) const TASKS: &str = "1911-2021-art-2-1";
 const CATALOGUE: &str = "item-catalogue";
 /// The rule of a row that could not be evaluated.
 pub(super) const FAULT: &str = "evaluation-error";
+/// The rule of what is permitted on conditions that cannot all be kept.
+const OBLIGATIONS_DIFFER: &str = "obligations-differ";
 /// The rule of what no rule permits.
 const NO_RULE: &str = "no-rule-permits";
 
@@ -31,26 +34,30 @@ pub struct Builder<'a> {
     /// The items requested, distinct, in their order.
     pub items: &'a [String],
     /// The items that the agreement grants.
-    pub granted: Mask,
+    pub granted: &'a ItemSet,
+    /// What the agreement obliges to, whoever is given an item under it.
+    pub obligations: &'a dyn Fn(&str) -> &'a [Obligation],
     /// Today, in Viet Nam.
     pub day: Date,
 }
 
 impl<'a> Builder<'a> {
-    /// The rules that can decide something here. Facts that no such rule reads are no columns, and no
-    /// such rule's ground can end without ending the table.
+    /// The rules that can decide something here, today or on another day: neither can such a rule's ground end, nor can it
+    /// begin to hold or end, without ending the table.
     pub fn applicable(&self) -> impl Iterator<Item = &'a Rule> {
-        let wanted = self.granted & self.catalogue.mask(self.items);
+        let wanted = self.granted.and(&self.catalogue.set(self.items));
         let act = self.ask.act;
         self.rules.iter().filter(move |rule| {
-            (rule.about(act) && rule.items & wanted != 0) || (act == Act::Obtain && rule.existence)
+            (rule.about(act) && rule.items.common(&wanted) > 0)
+                || (act == Act::Obtain && rule.existence)
         })
     }
 
     /// The table: one evaluation of the rules for each combination of facts.
     pub fn build(&self) -> Result<DecisionTable, decide::Error> {
-        let facts: BTreeSet<&str> =
-            self.applicable().flat_map(|r| r.facts.iter().copied()).collect();
+        // What no rule reads that holds today is no column.
+        let holding = self.applicable().filter(|rule| rule.validity.holds(self.day));
+        let facts: BTreeSet<&str> = holding.flat_map(|r| r.facts.iter().copied()).collect();
         let facts: Vec<&str> = facts.into_iter().collect();
         if facts.len() > decide::MAX_FACTS {
             return Err(decide::Error::TooManyFacts(facts.len()));
@@ -78,23 +85,24 @@ impl<'a> Builder<'a> {
         let Some(mut satisfied) = satisfied else {
             return self.whole(|item| Some(self.withheld(item, FAULT, TASKS)));
         };
-        // What permitted under a ground that ended permits no longer; what forbids stays (I2).
+        // What permitted under a ground that ended permits no longer; what forbids stays (I2), unless it says of itself that
+        // it ends.
         satisfied.retain(|rule| {
-            rule.forbids || self.catalogue.legal_basis().in_force(&rule.basis, self.day).is_some()
+            let stands = || self.catalogue.legal_basis().in_force(&rule.basis, self.day).is_some();
+            rule.validity.holds(self.day) && (rule.forbids || stands())
         });
         if let Err((rule, basis)) = self.visible(&satisfied) {
             return self.whole(|item| Some(self.withheld(item, rule, basis)));
         }
         let about: Vec<&Rule> = satisfied.into_iter().filter(|r| r.about(self.ask.act)).collect();
         let mut answer = self.whole(|item| {
-            let bit = self.catalogue.bit(item);
-            let first = |forbids| about.iter().find(|r| r.forbids == forbids && r.items & bit != 0);
-            let (rule, effect) = match (first(true), first(false)) {
-                (Some(forbid), _) => (forbid, ItemEffect::Withheld),
-                (None, Some(permit)) => (permit, ItemEffect::Allowed),
-                (None, None) => return None,
-            };
-            Some(self.decision(item, effect, &rule.id, &rule.basis))
+            let place = self.catalogue.place(item);
+            let first = |forbids| about.iter().find(|r| r.forbids == forbids && r.items.has(place));
+            match (first(true), first(false)) {
+                (Some(forbid), _) => Some(self.withheld(item, &forbid.id, &forbid.basis)),
+                (None, Some(permit)) => Some(self.allowed(item, permit)),
+                (None, None) => None,
+            }
         });
         answer.visible = true;
         answer
@@ -119,12 +127,12 @@ impl<'a> Builder<'a> {
     /// An answer in which `decide` speaks for what is known and granted; what it leaves open is withheld.
     fn whole(&self, decide: impl Fn(&str) -> Option<ItemDecision>) -> TableAnswer {
         let one = |item: &String| {
-            let bit = self.catalogue.bit(item);
-            if bit == 0 {
+            let place = self.catalogue.place(item);
+            if place.is_none() {
                 let basis = self.catalogue.items_basis();
                 return self.decision(item, ItemEffect::UnknownItem, CATALOGUE, basis);
             }
-            if self.granted & bit == 0 {
+            if !self.granted.has(place) {
                 return self.withheld(item, AGREEMENT_SCOPE, TASKS);
             }
             decide(item).unwrap_or_else(|| self.withheld(item, NO_RULE, TASKS))
@@ -136,6 +144,20 @@ impl<'a> Builder<'a> {
         self.decision(item, ItemEffect::Withheld, rule, basis)
     }
 
+    /// An item that a rule permits, with what the rule and the agreement oblige to. A contributor is given nothing.
+    fn allowed(&self, item: &str, permit: &Rule) -> ItemDecision {
+        let obligations = if self.ask.act == Act::Contribute {
+            Some(Vec::new())
+        } else {
+            obligation::together(&permit.obligations, (self.obligations)(item))
+        };
+        let Some(obligations) = obligations else {
+            return self.withheld(item, OBLIGATIONS_DIFFER, &permit.basis);
+        };
+        let decision = self.decision(item, ItemEffect::Allowed, &permit.id, &permit.basis);
+        ItemDecision { obligations, ..decision }
+    }
+
     fn decision(&self, item: &str, effect: ItemEffect, rule: &str, basis: &str) -> ItemDecision {
         ItemDecision {
             item: item.to_owned(),
@@ -143,6 +165,7 @@ impl<'a> Builder<'a> {
             rule: rule.to_owned(),
             legal_basis: basis.to_owned(),
             article: self.catalogue.legal_basis().citation(basis),
+            obligations: Vec::new(),
         }
     }
 }

@@ -182,7 +182,7 @@ fn item_outcome(shared: &Shared, record: &GoldenRecord, item: &str) -> types::It
         ItemOutcome::NotHeld => item_outcome::Outcome::NotHeld(types::NotHeld {}),
         ItemOutcome::Unknown => item_outcome::Outcome::UnknownItem(types::UnknownItem {}),
     };
-    types::ItemOutcome { item: item.to_owned(), outcome: Some(outcome) }
+    types::ItemOutcome { item: item.to_owned(), outcome: Some(outcome), obligations: Vec::new() }
 }
 
 async fn verify(

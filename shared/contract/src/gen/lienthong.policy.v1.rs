@@ -152,6 +152,11 @@ pub struct ItemDecision {
     /// The article, as cited.
     #[prost(string, tag = "5")]
     pub article: ::prost::alloc::string::String,
+    /// What whoever is given the item must do about it; empty unless it is allowed. Each is `mask=year`, `mask=province`,
+    /// `mask=last-four`, `max-age=<seconds>`, `no-onward-transfer` or `valid-until=<seconds since 1970>`. Whoever enforces the
+    /// decision and does not know a word gives nothing of the item (I2).
+    #[prost(string, repeated, tag = "6")]
+    pub obligations: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What the caller wants to do with the items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -548,6 +548,10 @@ pub struct ItemOutcome {
     /// The item's id in the catalogue, as requested.
     #[prost(string, tag = "1")]
     pub item: ::prost::alloc::string::String,
+    /// On what conditions the caller has the item, by the rule and the agreement under which it is given. They do not depend on
+    /// whether a value is held. A caller that does not know one must not use the value.
+    #[prost(message, repeated, tag = "7")]
+    pub obligations: ::prost::alloc::vec::Vec<Obligation>,
     /// What became of it.
     #[prost(oneof = "item_outcome::Outcome", tags = "2, 3, 4, 5, 6")]
     pub outcome: ::core::option::Option<item_outcome::Outcome>,
@@ -573,6 +577,72 @@ pub mod item_outcome {
         /// The value, if any, is not given to this caller.
         #[prost(message, tag = "6")]
         Withheld(super::Withheld),
+    }
+}
+/// What a caller must do about an item that it is given: exactly one of these.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Obligation {
+    /// What it is.
+    #[prost(oneof = "obligation::Obligation", tags = "1, 2, 3, 4")]
+    pub obligation: ::core::option::Option<obligation::Obligation>,
+}
+/// Nested message and enum types in `Obligation`.
+pub mod obligation {
+    /// What it is.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Obligation {
+        /// Only this form of the value was given; the rest of it is not for the caller.
+        #[prost(enumeration = "super::MaskForm", tag = "1")]
+        Mask(i32),
+        /// A copy may be used for so long after the answer, and is then asked for anew or deleted (Decree 47/2020/ND-CP, Art. 41).
+        #[prost(message, tag = "2")]
+        MaxAge(::prost_types::Duration),
+        /// It must not be given to anybody else, whatever this says.
+        #[prost(message, tag = "3")]
+        NoOnwardTransfer(super::NoOnwardTransfer),
+        /// A copy may be used up to this moment, and is then asked for anew or deleted.
+        #[prost(message, tag = "4")]
+        ValidUntil(::prost_types::Timestamp),
+    }
+}
+/// The item is for the caller alone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoOnwardTransfer {}
+/// A form of a value that says less than it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MaskForm {
+    /// Not stated; the caller must not use the value.
+    Unspecified = 0,
+    /// Of a date only the year: a partial date.
+    Year = 1,
+    /// Of a place only the province: an address of its code alone, without text.
+    Province = 2,
+    /// Of a number only its last four digits: a text, the others as asterisks.
+    LastFour = 3,
+}
+impl MaskForm {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MASK_FORM_UNSPECIFIED",
+            Self::Year => "MASK_FORM_YEAR",
+            Self::Province => "MASK_FORM_PROVINCE",
+            Self::LastFour => "MASK_FORM_LAST_FOUR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MASK_FORM_UNSPECIFIED" => Some(Self::Unspecified),
+            "MASK_FORM_YEAR" => Some(Self::Year),
+            "MASK_FORM_PROVINCE" => Some(Self::Province),
+            "MASK_FORM_LAST_FOUR" => Some(Self::LastFour),
+            _ => None,
+        }
     }
 }
 /// What a change of a person's record was, whatever items it touched.

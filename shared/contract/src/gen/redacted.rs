@@ -424,6 +424,7 @@ impl ::core::fmt::Debug for crate::r#type::v1::ItemOutcome {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ItemOutcome")
             .field("item", &self.item)
+            .field("obligations", &self.obligations)
             .field("outcome", &self.outcome)
             .finish()
     }

@@ -19,7 +19,7 @@ use wire::{
 use crate::{
     api::REQUEST_ID_MAX,
     app::{AsOf, Looked, Lookup},
-    domain::lookup::{Ending, ItemOutcome, names_others, outcomes},
+    domain::lookup::{Ending, ItemOutcome, ItemTold, copy_ends, names_others, outcomes},
 };
 
 /// The lookup in a request; every faulty field is named at once.
@@ -134,13 +134,14 @@ pub(super) fn answer(
     let outcome = if shown.is_some() { LookupOutcome::Match } else { LookupOutcome::NoMatch };
     let items = shown.map(|(record, row)| outcomes(record, row)).unwrap_or_default();
     let version = shown.map_or(0, |(record, _)| record.version);
+    let valid_until = copy_ends(&items, looked.at, looked.valid_until);
     GetPersonAnswer {
         outcome: outcome.into(),
-        items: items.iter().map(|(item, outcome)| item_outcome(item, outcome, lists)).collect(),
+        items: items.iter().map(|told| item_outcome(told, lists)).collect(),
         version,
         etag: shown.map(|(record, _)| etag(record)).unwrap_or_default(),
         answer_time: Some(timestamp(looked.at)),
-        valid_until: Some(timestamp(looked.valid_until)),
+        valid_until: Some(timestamp(valid_until)),
         decision_id: decision.id.clone(),
         policy_revision: decision.revision.clone(),
         request_id: request_id.to_owned(),
@@ -152,15 +153,11 @@ pub(super) fn answer(
 }
 
 /// What became of an item.
-pub(in crate::api) fn item_outcome(
-    item: &str,
-    outcome: &ItemOutcome,
-    lists: &CodeLists,
-) -> types::ItemOutcome {
+pub(in crate::api) fn item_outcome(told: &ItemTold, lists: &CodeLists) -> types::ItemOutcome {
     let held = |values: &[model::HeldValue]| types::HeldValues {
         values: values.iter().map(|value| write_held(value, lists)).collect(),
     };
-    let outcome = match outcome {
+    let outcome = match &told.outcome {
         ItemOutcome::Value(values) => item_outcome::Outcome::Value(held(values)),
         ItemOutcome::Partial(values) => item_outcome::Outcome::Partial(held(values)),
         ItemOutcome::NotHeld => item_outcome::Outcome::NotHeld(types::NotHeld {}),
@@ -173,5 +170,9 @@ pub(in crate::api) fn item_outcome(
             })
         }
     };
-    types::ItemOutcome { item: item.to_owned(), outcome: Some(outcome) }
+    types::ItemOutcome {
+        item: told.item.clone(),
+        outcome: Some(outcome),
+        obligations: told.obligations.iter().copied().map(wire::obligation).collect(),
+    }
 }

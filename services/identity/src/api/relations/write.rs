@@ -19,7 +19,7 @@ use crate::{
     api::identity::item_outcome,
     app::{Direction, Household, Looked, Told},
     domain::{
-        lookup::{Ending, ItemOutcome},
+        lookup::{Ending, ItemTold},
         relations::{Evidence, Member, Related},
     },
 };
@@ -109,8 +109,8 @@ pub(super) fn member(member: &Member, token: String, lists: &CodeLists) -> Membe
     }
 }
 
-fn items(items: &[(String, ItemOutcome)], lists: &CodeLists) -> Vec<types::ItemOutcome> {
-    items.iter().map(|(item, outcome)| item_outcome(item, outcome, lists)).collect()
+fn items(items: &[ItemTold], lists: &CodeLists) -> Vec<types::ItemOutcome> {
+    items.iter().map(|told| item_outcome(told, lists)).collect()
 }
 
 fn outcome(looked: &Looked) -> LookupOutcome {

@@ -6,7 +6,10 @@ use std::io::Write;
 use anyhow::Result;
 use contract::{
     identity::v1::{GetPersonAnswer, LookupOutcome},
-    r#type::v1::{HeldValue, HeldValues, ItemOutcome, Withheld, item_outcome::Outcome},
+    r#type::v1::{
+        HeldValue, HeldValues, ItemOutcome, MaskForm, Obligation, Withheld, item_outcome::Outcome,
+        obligation::Obligation as Condition,
+    },
 };
 use lienthong::client::moment;
 use serde_json::{Value, json};
@@ -95,16 +98,39 @@ pub(in crate::commands) fn item_text(item: ItemOutcome) -> String {
     format!("{}  {}", item.item.clone(), lines(item).join("; "))
 }
 
-/// What became of an item, as a person reads it.
+/// What became of an item, as a person reads it, and on what conditions the caller has it.
 fn lines(item: ItemOutcome) -> Vec<String> {
-    match item.outcome {
+    let conditions = conditions(&item.obligations).join(", ");
+    let mut lines = match item.outcome {
         Some(Outcome::Value(held)) => values(held, ""),
         Some(Outcome::Partial(held)) => values(held, ", in part"),
         Some(Outcome::NotHeld(_)) => vec!["not held".to_owned()],
         Some(Outcome::UnknownItem(_)) => vec!["there is no such item".to_owned()],
         Some(Outcome::Withheld(withheld)) => vec![withheld_text(&withheld)],
         None => vec!["(of a kind that this version does not know)".to_owned()],
+    };
+    if !conditions.is_empty() {
+        lines.push(format!("on condition of {conditions}"));
     }
+    lines
+}
+
+/// On what conditions a caller has an item, in the words in which agreements say it.
+fn conditions(obligations: &[Obligation]) -> Vec<String> {
+    let one = |obligation: &Obligation| match obligation.obligation {
+        Some(Condition::Mask(form)) => {
+            let form = MaskForm::try_from(form).unwrap_or_default().as_str_name();
+            let form = form.trim_start_matches("MASK_FORM_").to_lowercase().replace('_', "-");
+            format!("mask={form}")
+        }
+        Some(Condition::MaxAge(age)) => format!("max-age={}", age.seconds),
+        Some(Condition::NoOnwardTransfer(_)) => "no-onward-transfer".to_owned(),
+        Some(Condition::ValidUntil(until)) => {
+            format!("valid-until={}", moment(Some(until)).unwrap_or_default())
+        }
+        None => "something that this version does not know: the value must not be used".to_owned(),
+    };
+    obligations.iter().map(one).collect()
 }
 
 /// By which rule something is withheld, as a person reads it.
@@ -157,11 +183,12 @@ pub(in crate::commands) fn json(answer: GetPersonAnswer, checked: &Checked) -> V
 /// What became of an item, for programs.
 pub(in crate::commands) fn item(item: ItemOutcome) -> Value {
     let name = item.item;
+    let obligations = conditions(&item.obligations);
     let held = |outcome: &str, held: HeldValues| {
         let values: Vec<_> = held.values.into_iter().map(held_json).collect();
         json!({ "item": name.as_str(), "outcome": outcome, "values": values })
     };
-    match item.outcome {
+    let mut told = match item.outcome {
         Some(Outcome::Value(values)) => held("value", values),
         Some(Outcome::Partial(values)) => held("partial", values),
         Some(Outcome::NotHeld(_)) => json!({ "item": name, "outcome": "not_held" }),
@@ -174,7 +201,11 @@ pub(in crate::commands) fn item(item: ItemOutcome) -> Value {
             "article": withheld.article,
         }),
         None => json!({ "item": name, "outcome": null }),
+    };
+    if let (Value::Object(told), false) = (&mut told, obligations.is_empty()) {
+        told.insert("obligations".to_owned(), json!(obligations));
     }
+    told
 }
 
 /// A value and where it comes from, for programs.

@@ -64,7 +64,7 @@ fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
 }
 
 fn item(id: &str, outcome: Outcome) -> ItemOutcome {
-    ItemOutcome { item: id.into(), outcome: Some(outcome) }
+    ItemOutcome { item: id.into(), outcome: Some(outcome), ..ItemOutcome::default() }
 }
 
 fn held(value: item_value::Value) -> HeldValues {

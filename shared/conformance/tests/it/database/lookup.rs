@@ -194,7 +194,7 @@ impl Database {
             }
             (None, _) => Outcome::NotHeld(NotHeld {}),
         };
-        ItemOutcome { item: item.to_owned(), outcome: Some(outcome) }
+        ItemOutcome { item: item.to_owned(), outcome: Some(outcome), ..ItemOutcome::default() }
     }
 
     fn record(&self, asked: &GetRecordRequest, times: usize) -> Result<GetRecordResponse, Status> {
@@ -206,6 +206,7 @@ impl Database {
         let not_held = |item: &String| ItemOutcome {
             item: item.clone(),
             outcome: Some(Outcome::NotHeld(NotHeld {})),
+            ..ItemOutcome::default()
         };
         let told = self.is(Fault::NoMatchWithItems) || (known && self.is(Fault::OtherClaimsTold));
         let mut items: Vec<ItemOutcome> = match (matches, told) {
