@@ -132,7 +132,7 @@ proptest! {
                 let row = &row.items[item];
                 (row.effect, &row.rule, &row.article) == (got.effect, &got.rule, &got.article)
             };
-            prop_assert!(rows.iter().any(|row| same(row)));
+            prop_assert!(rows.iter().any(same));
         }
     }
 
