@@ -1,7 +1,7 @@
 //! The services, each as in a process of its own: its own database, its own port, its own identity. Between
 //! identity and the two services behind it lies a road that a test can cut or stall.
 
-mod parts;
+pub(crate) mod parts;
 
 use std::{
     net::SocketAddr,

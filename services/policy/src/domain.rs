@@ -5,5 +5,6 @@ pub mod catalogue;
 pub(crate) mod decision;
 pub mod registry;
 pub(crate) mod request;
+pub(crate) mod revision;
 pub mod rules;
 pub mod table;
