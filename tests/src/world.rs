@@ -359,6 +359,21 @@ impl World {
         register.url()
     }
 
+    /// The URL of policy's database.
+    #[must_use]
+    pub fn policy_database(&self) -> &str {
+        let [_, policy, _] = &self.databases;
+        policy.url()
+    }
+
+    /// Has identity ask policy for each decision from now on.
+    ///
+    /// # Panics
+    /// When identity is stopped.
+    pub fn keep_nothing(&self) {
+        self.identity.as_ref().expect("identity runs").service.keep_nothing();
+    }
+
     /// The URL of the access log's database.
     #[must_use]
     pub fn audit_database(&self) -> &str {

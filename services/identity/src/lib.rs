@@ -222,7 +222,7 @@ pub fn migrations() -> &'static [Migration] {
 pub struct Service {
     store: store::RegisterStore,
     shared: Arc<api::Shared>,
-    /// What goes on beside calls, until the service is closed.
+    /// What goes on beside calls, until the service is closed; first, that policy is followed.
     tasks: Arc<Mutex<Vec<AbortHandle>>>,
 }
 
@@ -269,7 +269,7 @@ impl Service {
         let looking = async move { watched.shared.tide.look(&watched.store).await };
         let looking = tokio::spawn(looking).abort_handle();
         let following = tokio::spawn(service.shared.clients.policy.clone().follow()).abort_handle();
-        let tasks = [folding, keying, keeping, looking, following];
+        let tasks = [following, folding, keying, keeping, looking];
         service.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
         Ok(service)
     }
@@ -331,6 +331,14 @@ impl Service {
     #[must_use]
     pub fn store(&self) -> &store::RegisterStore {
         &self.store
+    }
+
+    /// Has policy asked for each decision from now on: a figure of what keeping them is worth.
+    pub fn keep_nothing(&self) {
+        if let Some(following) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).first() {
+            following.abort();
+        }
+        self.shared.clients.policy.lose();
     }
 
     /// The revision of policy under which decisions are kept, as it changes; none while none that is kept is used because no

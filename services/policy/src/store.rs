@@ -8,8 +8,7 @@ mod revisions;
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
 use time::{Date, format_description::StaticFormatDescription, macros::format_description};
 
-use self::revisions::Held;
-pub(crate) use self::revisions::{TOUCHED_MAX, newest, range};
+pub(crate) use self::revisions::{Held, TOUCHED_MAX, newest, range};
 use crate::{
     Error,
     domain::{

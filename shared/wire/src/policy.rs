@@ -101,7 +101,9 @@ pub enum NoDecision {
     #[error("the policy service took too long")]
     Slow,
     /// It decided under an older revision than it did before: its database was set back (I9).
-    #[error("the policy service decided under an older revision than before: was its database set back?")]
+    #[error(
+        "the policy service decided under an older revision than before: was its database set back?"
+    )]
     Older,
     /// Each time that it answered, a newer revision was told meanwhile.
     #[error("each decision was overtaken by another revision")]

@@ -144,6 +144,15 @@ impl World {
     /// # Panics
     /// When `old` is not in it, or policy does not run.
     pub async fn revise(&mut self, old: &str, new: &str) {
+        self.change(old, new).await;
+        self.told().await;
+    }
+
+    /// The same, without waiting.
+    ///
+    /// # Panics
+    /// When `old` is not in it, or policy does not run.
+    pub async fn change(&mut self, old: &str, new: &str) {
         let file = self.file("registry.toml");
         let text = std::fs::read_to_string(&file).expect("the registry");
         assert!(text.contains(old), "`{old}` is not in the registry");
@@ -152,7 +161,6 @@ impl World {
         self.policy().apply_registry(&registry).await.expect("it is applied");
         lienthong::pki::write_secret(std::path::Path::new(&file), &text)
             .expect("a file can be written");
-        self.told().await;
     }
 
     pub(super) fn identity_settings(&self) -> settings::Identity {

@@ -31,6 +31,7 @@ mod model;
 mod quality;
 mod receipt;
 mod relations;
+mod revisions;
 mod serving;
 mod telemetry;
 mod tidy;

@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn i2_nothing_that_was_touched_is_left_out() {
         let kept = [revision(7, &["x"]), revision(8, &["b", "a"]), revision(9, &["a"])];
-        let since = |told: Newest, to, kept: &[Revision]| Touched::since(&told, &newest(to), kept, 2);
+        let since =
+            |told: Newest, to, kept: &[Revision]| Touched::since(&told, &newest(to), kept, 2);
         let these = |c: &[&str]| Touched::These(c.iter().map(|&c| c.to_owned()).collect());
         assert_eq!(since(newest(7), 9, &kept), these(&["a", "b"]));
         assert_eq!(since(newest(8), 9, &kept), these(&["a"]));

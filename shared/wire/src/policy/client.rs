@@ -98,7 +98,11 @@ impl PolicyClient {
     ///
     /// # Errors
     /// [`NoDecision`]; the caller of this function must then give nothing.
-    pub async fn connection(&self, deadline: Deadline, caller: &Caller) -> Result<Decision, NoDecision> {
+    pub async fn connection(
+        &self,
+        deadline: Deadline,
+        caller: &Caller,
+    ) -> Result<Decision, NoDecision> {
         for _ in 0..ASKED_MAX {
             let request = GetConnectionRequest { caller: caller.id().to_owned() };
             let (mut policy, known) = (self.0.policy.clone(), self.0.kept().highest());
@@ -117,12 +121,17 @@ impl PolicyClient {
         self.0.told.subscribe()
     }
 
+    /// Uses nothing that is kept until policy says something again.
+    pub fn lose(&self) {
+        self.0.kept().lose();
+        self.0.told.send_if_modified(|told| told.take().is_some());
+    }
+
     /// Follows the revisions of policy, for as long as the service runs: only meanwhile is anything that is kept used.
     pub async fn follow(self) {
         loop {
             let ended = self.0.listen().await;
-            self.0.kept().lose();
-            self.0.told.send_if_modified(|told| told.take().is_some());
+            self.lose();
             metrics().ended.add(1, &by(ended));
             tokio::time::sleep(AGAIN).await;
         }
@@ -237,7 +246,10 @@ impl Inner {
             let number = said.number;
             if self.kept().hear(asked_for, message(said), now) == Err(Older) {
                 metrics().older.add(1, &by("stream"));
-                tracing::error!(number, "policy tells of an older revision than before: was its database set back?");
+                tracing::error!(
+                    number,
+                    "policy tells of an older revision than before: was its database set back?"
+                );
                 return "older";
             }
             self.told.send_if_modified(|told| told.replace(number) != Some(number));

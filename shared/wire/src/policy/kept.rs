@@ -255,7 +255,8 @@ impl Kept {
     ) -> Result<(), Older> {
         let looked = asked_for + message.looked;
         let same = message.number == self.told;
-        let other = message.other_history || (same && message.digest != self.digest && self.told > 0);
+        let other =
+            message.other_history || (same && message.digest != self.digest && self.told > 0);
         // It may have looked before another answer was given under a higher number; not after that was known here.
         let since = self.highest_since.is_some_and(|since| looked >= since);
         if other || message.number < self.told || (message.number < self.highest && since) {

@@ -277,9 +277,8 @@ fn i11_what_is_kept_is_bounded_for_each_caller_and_in_all() {
     }
     assert_eq!(world.kept.count, 1 + OF_CALLER_MAX);
     assert!(world.finds("other"));
-    let mut finds = |n: usize| {
-        world.kept.find(CALLER, Act::Obtain, &basis(), &asked(n), world.now).is_some()
-    };
+    let mut finds =
+        |n: usize| world.kept.find(CALLER, Act::Obtain, &basis(), &asked(n), world.now).is_some();
     assert!(!finds(9) && finds(10) && finds(OF_CALLER_MAX + 9), "the oldest are gone");
     world.pass(ms(1));
     world.hear(told(5)).unwrap();
