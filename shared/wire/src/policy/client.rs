@@ -28,11 +28,13 @@ use super::{
 };
 
 /// Nobody waits longer for policy than this: it reads a few rows.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// How often a decision is asked for that another revision overtakes each time.
 const ASKED_MAX: usize = 4;
 /// A stream that says nothing for so long is given up for another one, perhaps to another process.
 const SILENT_MAX: Duration = Duration::from_secs(2);
+/// Why a stream ends on which an older revision is told than before.
+const OLDER: &str = "older";
 /// Between two attempts to open a stream.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -133,7 +135,8 @@ impl PolicyClient {
             let ended = self.0.listen().await;
             self.lose();
             metrics().ended.add(1, &by(ended));
-            tokio::time::sleep(AGAIN).await;
+            // Whoever was set back is not asked again at once.
+            tokio::time::sleep(if ended == OLDER { SILENT_MAX } else { AGAIN }).await;
         }
     }
 }
@@ -250,7 +253,7 @@ impl Inner {
                     number,
                     "policy tells of an older revision than before: was its database set back?"
                 );
-                return "older";
+                return OLDER;
             }
             self.told.send_if_modified(|told| told.replace(number) != Some(number));
         }
