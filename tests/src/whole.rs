@@ -17,7 +17,7 @@ use store::{Engine, Migration, Sql, Store, testing::TestDatabase};
 
 use crate::{
     behind_its_back,
-    world::{Hands, NOW},
+    world::{Hands, NOW, parts::told},
 };
 
 /// Persons of the register.
@@ -248,6 +248,18 @@ impl Whole {
     pub fn registry(&self) -> policy::domain::registry::Registry {
         let text = std::fs::read_to_string(&self.settings.policy.registry_file).unwrap();
         policy::domain::registry::Registry::parse(&text).unwrap()
+    }
+
+    /// Puts a registry in force, and waits until everybody is told who keeps decisions.
+    ///
+    /// # Panics
+    /// When it cannot be used.
+    pub async fn apply_registry(&self, registry: &policy::domain::registry::Registry) {
+        let policy = self.all.policy();
+        policy.apply_registry(registry).await.unwrap();
+        let newest = policy.revision_number().await.unwrap();
+        told(self.all.identity().told(), newest).await;
+        told(self.all.contribution().told(), newest).await;
     }
 
     /// How many records the log has.

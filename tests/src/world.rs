@@ -1,7 +1,7 @@
 //! The services, each as in a process of its own: its own database, its own port, its own identity. Between
 //! identity and the two services behind it lies a road that a test can cut or stall.
 
-mod parts;
+pub(crate) mod parts;
 
 use std::{
     net::SocketAddr,
@@ -357,6 +357,21 @@ impl World {
     pub fn register_database(&self) -> &str {
         let [.., register] = &self.databases;
         register.url()
+    }
+
+    /// The URL of policy's database.
+    #[must_use]
+    pub fn policy_database(&self) -> &str {
+        let [_, policy, _] = &self.databases;
+        policy.url()
+    }
+
+    /// Has identity ask policy for each decision from now on.
+    ///
+    /// # Panics
+    /// When identity is stopped.
+    pub fn keep_nothing(&self) {
+        self.identity.as_ref().expect("identity runs").service.keep_nothing();
     }
 
     /// The URL of the access log's database.

@@ -35,7 +35,7 @@ use server::{
     config::Secret,
     runtime::{Clock, Entropy},
 };
-use tokio::task::AbortHandle;
+use tokio::{sync::watch, task::AbortHandle};
 
 /// The commented defaults of every key of `[contribution]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -117,7 +117,8 @@ pub fn migrations() -> &'static [Migration] {
 #[derive(Clone)]
 pub struct Service {
     shared: Arc<api::Shared>,
-    worker: AbortHandle,
+    /// What goes on beside calls, until the service is closed.
+    tasks: [AbortHandle; 2],
 }
 
 impl Service {
@@ -152,7 +153,8 @@ impl Service {
         let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
         let every = Duration::from_secs(config.repeat_seconds.max(1));
         let worker = tokio::spawn(repeat(Arc::clone(&shared), every)).abort_handle();
-        Ok(Self { shared, worker })
+        let following = tokio::spawn(shared.clients.policy.clone().follow()).abort_handle();
+        Ok(Self { shared, tasks: [worker, following] })
     }
 
     /// Adds what agencies call.
@@ -175,6 +177,13 @@ impl Service {
             let shared = Arc::clone(&shared);
             async move { shared.app.answers().await && shared.clients.peers.serve().await }
         });
+    }
+
+    /// The revision of policy under which decisions are kept, as it changes; none while none that is kept is used because no
+    /// stream to policy is open.
+    #[must_use]
+    pub fn told(&self) -> watch::Receiver<Option<u64>> {
+        self.shared.clients.policy.told()
     }
 
     /// Has the calls that a server refused because there was too much to do recorded, until that is finished.
@@ -225,7 +234,9 @@ impl Service {
 
     /// Stops the worker and closes the submissions.
     pub async fn close(self) {
-        self.worker.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
         self.shared.app.close().await;
     }
 }

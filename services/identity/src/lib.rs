@@ -62,7 +62,7 @@ pub use store::{
     bulk::{Batch, Bulk, Loaded},
     population::Newcomer,
 };
-use tokio::task::AbortHandle;
+use tokio::{sync::watch, task::AbortHandle};
 
 /// Names of the services that agencies call.
 pub const PUBLIC: [&str; 5] = [IDENTITY, SEARCH, RELATIONS, TOKENS, CHANGE_FEED];
@@ -222,7 +222,7 @@ pub fn migrations() -> &'static [Migration] {
 pub struct Service {
     store: store::RegisterStore,
     shared: Arc<api::Shared>,
-    /// What goes on beside calls, until the service is closed.
+    /// What goes on beside calls, until the service is closed; first, that policy is followed.
     tasks: Arc<Mutex<Vec<AbortHandle>>>,
 }
 
@@ -268,7 +268,8 @@ impl Service {
         let watched = service.clone();
         let looking = async move { watched.shared.tide.look(&watched.store).await };
         let looking = tokio::spawn(looking).abort_handle();
-        let tasks = [folding, keying, keeping, looking];
+        let following = tokio::spawn(service.shared.clients.policy.clone().follow()).abort_handle();
+        let tasks = [following, folding, keying, keeping, looking];
         service.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
         Ok(service)
     }
@@ -330,6 +331,21 @@ impl Service {
     #[must_use]
     pub fn store(&self) -> &store::RegisterStore {
         &self.store
+    }
+
+    /// Has policy asked for each decision from now on: a figure of what keeping them is worth.
+    pub fn keep_nothing(&self) {
+        if let Some(following) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).first() {
+            following.abort();
+        }
+        self.shared.clients.policy.lose();
+    }
+
+    /// The revision of policy under which decisions are kept, as it changes; none while none that is kept is used because no
+    /// stream to policy is open.
+    #[must_use]
+    pub fn told(&self) -> watch::Receiver<Option<u64>> {
+        self.shared.clients.policy.told()
     }
 
     /// Has the calls that a server refused because there was too much to do recorded, until that is finished.

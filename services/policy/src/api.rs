@@ -1,6 +1,8 @@
 //! The gRPC service: messages to requests, decisions to messages. The only place that names tonic
 //! and prost.
 
+mod watch;
+
 use std::sync::Arc;
 
 use contract::{
@@ -8,7 +10,7 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use model::EventKind;
-use server::{context, error::refuse};
+use server::{Closing, context, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults, basis};
 
@@ -54,7 +56,19 @@ impl Rpc for Api {
             connection: found.connection,
             database: found.database,
             denial: found.denial.map(denial_message),
+            revision_number: Some(found.number),
         }))
+    }
+
+    type WatchRevisionsStream = watch::Messages;
+
+    async fn watch_revisions(
+        &self,
+        request: Request<proto::WatchRevisionsRequest>,
+    ) -> Result<Response<Self::WatchRevisionsStream>, Status> {
+        let (_, deadline) = context(&request)?;
+        let (app, ends) = (Arc::clone(&self.0), (deadline, Closing::of(&request)));
+        Ok(Response::new(watch::start(app, ends, request.into_inner())))
     }
 }
 
@@ -177,6 +191,7 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
             waived: claims.waived,
             year_suffices: claims.year_suffices,
         }),
+        revision_number: Some(decision.number),
     }
 }
 

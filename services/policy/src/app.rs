@@ -1,4 +1,6 @@
-//! The use cases: decide about a request, and put a registry in force.
+//! The use cases: decide about a request, put a registry in force, and say what it touched.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::store::Store;
 use server::{
@@ -7,6 +9,7 @@ use server::{
 };
 use sha2::{Digest, Sha256};
 use time::Duration;
+use tokio::time::Instant;
 
 use crate::{
     Config, Error,
@@ -15,7 +18,9 @@ use crate::{
         decision::{Connected, Decision, Profile},
         registry::Registry,
         request::Request,
+        revision::{BEHIND_MAX, Newest, Touched},
     },
+    looks::{LOOK_MAX, Looks},
     store,
 };
 
@@ -25,6 +30,10 @@ const SECONDS_MAX: u64 = 86_400;
 pub(crate) struct App {
     pub(crate) profile: Profile,
     pub(crate) store: Store,
+    /// What the newest revision is, for those who are told.
+    pub(crate) looks: Looks,
+    /// How many decisions were made.
+    pub(crate) decisions: AtomicU64,
     clock: Clock,
     entropy: Entropy,
     longest: Duration,
@@ -44,7 +53,9 @@ impl App {
             tracing::warn!(legal_profile, "its law is not in force today: everything is denied");
         }
         let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
-        let app = Self { profile, store, clock, entropy, longest: Duration::seconds(seconds) };
+        let (looks, decisions) = (Looks::new(), AtomicU64::new(0));
+        let longest = Duration::seconds(seconds);
+        let app = Self { profile, store, looks, decisions, clock, entropy, longest };
         if !config.registry_file.is_empty() {
             let text = std::fs::read_to_string(&config.registry_file).map_err(|source| {
                 Error::RegistryFile { path: config.registry_file.clone(), source }
@@ -62,6 +73,7 @@ impl App {
     ) -> Result<(String, Decision), Error> {
         let standing = store::standing(&self.store.until(deadline.at()), request).await?;
         let decision = self.profile.decide(request, &standing, self.clock.now(), self.longest);
+        self.decisions.fetch_add(1, Ordering::Relaxed);
         Ok((self.entropy.id(), decision))
     }
 
@@ -79,6 +91,21 @@ impl App {
         registry.check(&self.profile.catalogue)?;
         let text = serde_json::to_string(registry).map_err(|e| Error::data("registry", e))?;
         let digest = hex::encode(Sha256::digest(&text));
-        store::replace(&self.store, text, digest).await
+        if store::replace(&self.store, text, digest).await? {
+            self.looks.at_once();
+        }
+        Ok(())
+    }
+
+    /// What revisions touched since one that somebody was told of.
+    pub(crate) async fn touched_since(
+        &self,
+        told: &Newest,
+        newest: &Newest,
+    ) -> Result<Touched, Error> {
+        let store = self.store.until(Instant::now() + LOOK_MAX);
+        let last = newest.number.min(told.number.saturating_add(BEHIND_MAX));
+        let kept = store::range(&store, told.number, last).await?;
+        Ok(Touched::since(told, newest, &kept, store::TOUCHED_MAX))
     }
 }

@@ -6,5 +6,6 @@ pub(crate) mod decision;
 pub mod item_set;
 pub mod registry;
 pub(crate) mod request;
+pub(crate) mod revision;
 pub mod rules;
 pub mod table;

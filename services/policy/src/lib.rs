@@ -18,16 +18,19 @@
 //! | `domain::decision` | the order of denials, the table, how long it holds |
 //! | `domain::registry` | agencies, connections, agreements; what one caller has of them |
 //! | `domain::{basis, catalogue, rules, table}` | the law as data, the rules, the decision table |
-//! | `store` | the registry's tables |
+//! | `domain::revision` | what whoever keeps decisions has to be told |
+//! | `looks` | what the newest revision is, looked at once for all who are told |
+//! | `store` | the registry's tables, and its revisions |
 
 mod api;
 mod app;
 pub mod domain;
+mod looks;
 mod store;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use contract::policy::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as NAME};
 pub use domain::catalogue::LegalProfile;
@@ -38,6 +41,7 @@ use server::{
     config::Secret,
     runtime::{Clock, Entropy},
 };
+use tokio::task::AbortHandle;
 
 /// The commented defaults of every key of `[policy]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -102,6 +106,8 @@ pub fn migrations() -> &'static [::store::Migration] {
 #[derive(Clone)]
 pub struct Service {
     app: Arc<app::App>,
+    /// Ends when the service is closed.
+    looking: AbortHandle,
 }
 
 impl std::fmt::Debug for Service {
@@ -116,7 +122,10 @@ impl Service {
     /// # Errors
     /// See [`Error`]; then nothing is served (I9).
     pub async fn open(config: &Config, clock: Clock, entropy: Entropy) -> Result<Self, Error> {
-        Ok(Self { app: Arc::new(app::App::open(config, clock, entropy).await?) })
+        let app = Arc::new(app::App::open(config, clock, entropy).await?);
+        let looked = Arc::clone(&app);
+        let looking = tokio::spawn(async move { looked.looks.look(&looked.store).await });
+        Ok(Self { app, looking: looking.abort_handle() })
     }
 
     /// Adds `PolicyService` to the routes for our own services.
@@ -149,8 +158,23 @@ impl Service {
         self.app.apply_registry(registry).await
     }
 
+    /// The number of the revision that is in force.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the database does not answer.
+    pub async fn revision_number(&self) -> Result<u64, Error> {
+        Ok(store::newest(&self.app.store).await?.number)
+    }
+
+    /// How many decisions were made since it was opened.
+    #[must_use]
+    pub fn decisions(&self) -> u64 {
+        self.app.decisions.load(Ordering::Relaxed)
+    }
+
     /// Closes the database. Writes under way end first.
     pub async fn close(self) {
+        self.looking.abort();
         self.app.store.clone().close().await;
     }
 }

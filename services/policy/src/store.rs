@@ -3,9 +3,12 @@
 //! A registry is written as one JSON text that both engines unfold, so that its size makes no
 //! difference to the number of statements.
 
+mod revisions;
+
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
 use time::{Date, format_description::StaticFormatDescription, macros::format_description};
 
+pub(crate) use self::revisions::{Held, TOUCHED_MAX, newest, range};
 use crate::{
     Error,
     domain::{
@@ -46,6 +49,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../migrations/postgres/0008_relations.sql"),
     },
     Migration {
+        version: 9,
+        name: "revisions",
+        sqlite: include_str!("../migrations/sqlite/0009_revisions.sql"),
+        postgres: include_str!("../migrations/postgres/0009_revisions.sql"),
+    },
+    Migration {
         version: 11,
         name: "obligations",
         sqlite: include_str!("../migrations/sqlite/0011_obligations.sql"),
@@ -60,7 +69,7 @@ const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]")
 /// of this has a row without an item.
 const STANDING: Sql = Sql {
     sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
-                    a.id, a.valid_from, a.valid_to, g.item, g.obligations \
+                    a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations \
              FROM registry_revision r \
              LEFT JOIN connection c ON c.agency = ? AND c.system = ? \
              LEFT JOIN agreement a ON a.connection = c.id \
@@ -68,19 +77,13 @@ const STANDING: Sql = Sql {
                        AND g.procedure = ? AND g.legal_basis = ? \
              WHERE r.id = 1 ORDER BY a.id, g.item",
     postgres: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
-                      a.id, a.valid_from, a.valid_to, g.item, g.obligations \
+                      a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations \
                FROM registry_revision r \
                LEFT JOIN connection c ON c.agency = $1 AND c.system = $2 \
                LEFT JOIN agreement a ON a.connection = c.id \
                LEFT JOIN agreement_grant g ON g.agreement = a.id AND g.action = $3 \
                          AND g.procedure = $4 AND g.legal_basis = $5 \
                WHERE r.id = 1 ORDER BY a.id COLLATE \"C\", g.item",
-};
-/// Touches no row where this registry is already in force. Whoever writes another one at the same
-/// time waits here, so two registries are never mixed.
-const REVISE: Sql = Sql {
-    sqlite: "UPDATE registry_revision SET digest = ?1 WHERE id = 1 AND digest <> ?1",
-    postgres: "UPDATE registry_revision SET digest = $1 WHERE id = 1 AND digest <> $1",
 };
 const CLEAR: [Sql; 4] = [
     Sql::same("DELETE FROM agreement_grant"),
@@ -162,7 +165,11 @@ async fn read(
     let named = [agency.as_str(), system.as_str()].into_iter().chain(granted);
     let rows = store.read(&STANDING, named.map(Into::into).collect()).await?;
     let first = rows.first().ok_or(Error::Stored("the revision is missing"))?;
-    let mut standing = Standing { registry: text(first, 0)?, ..Standing::default() };
+    let mut standing = Standing {
+        registry: text(first, 0)?,
+        number: revisions::number(first, 10)?,
+        ..Standing::default()
+    };
     if let Some(id) = joined(first, 1)? {
         standing.connection = Some(Connection {
             id,
@@ -177,7 +184,7 @@ async fn read(
     for row in &rows {
         let Some(item) = joined(row, 9)? else { continue };
         let agreement = text(row, 6)?;
-        let words = text(row, 10)?;
+        let words = text(row, 11)?;
         let words: Vec<&str> = words.split(',').filter(|word| !word.is_empty()).collect();
         // A word that this version does not know cannot be kept, so the item is not granted (I2).
         let Ok(obligations) = obligations(&words) else { continue };
@@ -195,22 +202,29 @@ async fn read(
     Ok(standing)
 }
 
-/// Puts a registry in the place of the stored one, with its digest, in one transaction.
-pub(crate) async fn replace(store: &Store, registry: String, digest: String) -> Result<(), Error> {
+/// Puts a registry in the place of the stored one, with its digest, in one transaction. Says whether it is another one.
+pub(crate) async fn replace(
+    store: &Store,
+    registry: String,
+    digest: String,
+) -> Result<bool, Error> {
     store.write("replace registry", |tx| Box::pin(fill(tx, registry, digest))).await
 }
 
-async fn fill(tx: &Transaction, registry: String, digest: String) -> Result<(), Error> {
-    if tx.execute(&REVISE, vec![digest.into()]).await? == 0 {
-        return Ok(());
+async fn fill(tx: &Transaction, registry: String, digest: String) -> Result<bool, Error> {
+    let held = Held::take(tx).await?;
+    if held.digest() == digest {
+        return Ok(false);
     }
+    let touched = revisions::touched(tx, &registry).await?;
     for clear in &CLEAR {
         tx.execute(clear, Vec::new()).await?;
     }
     for fill in &FILL {
         tx.execute(fill, vec![registry.clone().into()]).await?;
     }
-    Ok(())
+    held.revise(digest, &touched).await?;
+    Ok(true)
 }
 
 fn text(row: &QueryResult, index: usize) -> Result<String, Error> {

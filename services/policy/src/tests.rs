@@ -25,6 +25,7 @@ use crate::domain::registry::State;
 
 mod profile;
 mod registry;
+mod revisions;
 
 /// Noon in Viet Nam.
 const NOW: OffsetDateTime = datetime!(2026-11-24 05:00:00.7 UTC);

@@ -270,6 +270,11 @@ const METHODS: &[Method] = &[
         &[OpenTo::Service("contribution")],
     ),
     (
+        "/lienthong.policy.v1.PolicyService/WatchRevisions",
+        Priority::Administration,
+        &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
+    ),
+    (
         "/lienthong.audit.v1.AuditService/Append",
         Priority::Administration,
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
@@ -399,16 +404,19 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_a_method_of_ours_and_can_wait() {
+    fn a_stream_is_a_method_of_ours_and_that_of_an_agency_can_wait() {
         let ours = METHODS.iter().filter(|(method, ..)| Methods::is_stream(method));
-        let names: Vec<&str> = ours.map(|(method, ..)| *method).collect();
-        for stream in &names {
-            assert_eq!(Methods::LIENTHONG.priority(stream), Priority::Bulk, "{stream}");
+        let names: Vec<&str> = ours.clone().map(|(method, ..)| *method).collect();
+        for (stream, priority, open) in ours {
+            let ours = open.iter().all(|open| matches!(open, OpenTo::Service(_)));
+            let expect = if ours { Priority::Administration } else { Priority::Bulk };
+            assert_eq!(*priority, expect, "{stream}");
         }
         for stream in [
             "identity.v1.IdentityService/LookupStream",
             "identity.v1.ChangeFeedService/WatchPersonChanges",
             "contribution.v1.ContributionService/StreamContributions",
+            "policy.v1.PolicyService/WatchRevisions",
         ] {
             assert!(names.contains(&format!("/lienthong.{stream}").as_str()), "{stream}");
         }

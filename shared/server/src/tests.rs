@@ -35,6 +35,7 @@ use std::{
 
 use contract::policy::v1::{
     DecideRequest, DecideResponse, GetConnectionRequest, GetConnectionResponse,
+    WatchRevisionsRequest, WatchRevisionsResponse,
     policy_service_client::PolicyServiceClient,
     policy_service_server::{PolicyService, PolicyServiceServer},
 };
@@ -194,6 +195,16 @@ impl PolicyService for Policy {
         &self,
         _: Request<GetConnectionRequest>,
     ) -> Result<Response<GetConnectionResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    type WatchRevisionsStream = futures::stream::Empty<Result<WatchRevisionsResponse, Status>>;
+
+    /// Nobody calls it here.
+    async fn watch_revisions(
+        &self,
+        _: Request<WatchRevisionsRequest>,
+    ) -> Result<Response<Self::WatchRevisionsStream>, Status> {
         Err(Status::unimplemented("not here"))
     }
 }

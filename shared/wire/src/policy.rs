@@ -1,21 +1,26 @@
-//! Asking the policy service, and what it decided, as plain types.
+//! Asking the policy service, and what it decided, as plain types. What it allowed is kept in memory while policy says that it
+//! still stands.
+//!
+//! | module | job |
+//! |---|---|
+//! | `answers` | what policy answers, as plain types |
+//! | `client` | asking, and following the revisions |
+//! | `kept` | which decisions are kept, and which may be used: pure |
+//! | `metrics` | what operators see of it |
 
-use contract::{
-    policy::v1::{
-        self as wire, Action, DecideRequest, DecideResponse, GetConnectionRequest, decide_response,
-        policy_service_client::PolicyServiceClient,
-    },
-    r#type::v1::{AccessBasis, ErrorReason},
-};
-use decide::{DecisionTable, ItemDecision, ItemEffect, Obligation, TableAnswer};
-use server::{Caller, Channel, Deadline, error::refuse};
+mod answers;
+mod client;
+mod kept;
+mod metrics;
+
+pub use client::PolicyClient;
+use contract::r#type::v1::ErrorReason;
+use decide::DecisionTable;
+use server::{Deadline, error::refuse};
 use time::OffsetDateTime;
 
-/// The rule by which an item is withheld of which policy demands what is not known here.
-const OBLIGATION_UNKNOWN: &str = "obligation-unknown";
-
 /// What the caller wants to do with the items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Act {
     /// Obtain them (Art. 2(1)).
     Obtain,
@@ -46,6 +51,8 @@ pub struct Decision {
     pub id: String,
     /// Revision of the policy data.
     pub revision: String,
+    /// Number of the revision of the registry; none of a policy service that does not number them.
+    pub number: Option<u64>,
     /// The caller's connection; empty when it has none.
     pub connection: String,
     /// The database that the connection serves; empty when none.
@@ -82,7 +89,7 @@ pub struct Denial {
 }
 
 /// Why there is no decision. Whatever it is, nothing is read (I2).
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum NoDecision {
     /// The policy service did not answer.
     #[error("the policy service did not answer")]
@@ -90,6 +97,17 @@ pub enum NoDecision {
     /// It answered with something that is no decision about these items.
     #[error("the policy service answered with no decision")]
     Malformed,
+    /// It took longer than anybody waits for it, whatever the deadline of whoever asked.
+    #[error("the policy service took too long")]
+    Slow,
+    /// It decided under an older revision than it did before: its database was set back (I9).
+    #[error(
+        "the policy service decided under an older revision than before: was its database set back?"
+    )]
+    Older,
+    /// Each time that it answered, a newer revision was told meanwhile.
+    #[error("each decision was overtaken by another revision")]
+    Overtaken,
 }
 
 impl NoDecision {
@@ -99,203 +117,5 @@ impl NoDecision {
         tracing::error!(error = %self, "no decision");
         let late = matches!(self, Self::Away(status) if deadline.ended(status));
         refuse(if late { ErrorReason::DeadlineExceeded } else { ErrorReason::PolicyUnavailable })
-    }
-}
-
-/// The way to the policy service.
-#[derive(Clone)]
-pub struct PolicyClient(PolicyServiceClient<Channel>);
-
-impl PolicyClient {
-    /// A client on a channel to the policy service.
-    #[must_use]
-    pub fn new(channel: Channel) -> Self {
-        Self(PolicyServiceClient::new(channel))
-    }
-
-    /// Asks what `caller` may do with `items` on a ground.
-    ///
-    /// # Errors
-    /// [`NoDecision`]; the caller of this function must then give nothing.
-    pub async fn decide(
-        &self,
-        deadline: Deadline,
-        caller: &Caller,
-        act: Act,
-        basis: &AccessBasis,
-        items: &[String],
-    ) -> Result<Decision, NoDecision> {
-        let (action, event) = match act {
-            Act::Obtain => (Action::Obtain, ""),
-            Act::Contribute(event) => (Action::Contribute, event),
-            Act::Follow => (Action::Follow, ""),
-            Act::Explain => (Action::Explain, ""),
-            Act::Resolve => (Action::Resolve, ""),
-            Act::Search => (Action::Search, ""),
-            Act::Relations => (Action::Relations, ""),
-            Act::InverseRelations => (Action::InverseRelations, ""),
-            Act::Household => (Action::Household, ""),
-            Act::RotateTokens => (Action::RotateTokens, ""),
-        };
-        let request = DecideRequest {
-            caller: caller.id().to_owned(),
-            action: action.into(),
-            basis: Some(basis.clone()),
-            items: items.to_vec(),
-            event: event.to_owned(),
-        };
-        let mut policy = self.0.clone();
-        let response = deadline.bounds(policy.decide(deadline.request(request))).await?;
-        let response = response.into_inner();
-        let mut decided = decision(response, items).ok_or(NoDecision::Malformed)?;
-        if act != Act::Obtain
-            && let Ok(table) = &mut decided.verdict
-        {
-            // Nothing else gives values one by one, in a form that says less.
-            table.withhold_masked();
-        }
-        Ok(decided)
-    }
-}
-
-impl PolicyClient {
-    /// Asks which connection `caller` has, for what it may do with whatever it itself brought.
-    ///
-    /// # Errors
-    /// [`NoDecision`]; the caller of this function must then give nothing.
-    pub async fn connection(
-        &self,
-        deadline: Deadline,
-        caller: &Caller,
-    ) -> Result<Decision, NoDecision> {
-        let request = GetConnectionRequest { caller: caller.id().to_owned() };
-        let mut policy = self.0.clone();
-        let found = deadline.bounds(policy.get_connection(deadline.request(request))).await?;
-        let found = found.into_inner();
-        let nobody = TableAnswer { visible: true, items: Vec::new() };
-        let verdict = match found.denial {
-            None if found.connection.is_empty() => return Err(NoDecision::Malformed),
-            None => DecisionTable::new(Vec::new(), vec![0], vec![nobody])
-                .map_err(|_| NoDecision::Malformed)
-                .map(Ok)?,
-            Some(denied) => Err(denial(denied).ok_or(NoDecision::Malformed)?),
-        };
-        Ok(Decision {
-            id: found.decision_id,
-            revision: found.policy_revision,
-            connection: found.connection,
-            database: found.database,
-            agreement: String::new(),
-            claims: ClaimsRule::default(),
-            valid_until: OffsetDateTime::UNIX_EPOCH,
-            verdict,
-        })
-    }
-}
-
-fn denial(denied: wire::Denial) -> Option<Denial> {
-    let reason = ErrorReason::try_from(denied.reason).ok()?;
-    Some(Denial { reason, rule: denied.rule, article: denied.article })
-}
-
-/// The decision in a response, if it is whole and decides exactly the items asked about (I3).
-fn decision(response: DecideResponse, items: &[String]) -> Option<Decision> {
-    let verdict = match response.decision? {
-        decide_response::Decision::Table(found) => {
-            let answers: Option<Vec<_>> = found.answers.into_iter().map(answer).collect();
-            let table = DecisionTable::new(found.facts, found.rows, answers?).ok()?;
-            let about = |answer: &TableAnswer| answer.items.iter().map(|i| &i.item).eq(items);
-            if !table.answers().iter().all(about) {
-                return None;
-            }
-            Ok(table)
-        }
-        decide_response::Decision::Denial(denied) => Err(denial(denied)?),
-    };
-    let claims = response.claims.unwrap_or_default();
-    let year_suffices = claims.year_suffices;
-    let valid_until = response
-        .valid_until
-        .and_then(|until| OffsetDateTime::from_unix_timestamp(until.seconds).ok())
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    Some(Decision {
-        id: response.decision_id,
-        revision: response.policy_revision,
-        connection: response.connection,
-        database: response.database,
-        agreement: response.agreement,
-        claims: ClaimsRule { waived: claims.waived, year_suffices },
-        valid_until,
-        verdict,
-    })
-}
-
-fn answer(answer: wire::TableAnswer) -> Option<TableAnswer> {
-    let item = |item: wire::ItemDecision| {
-        let effect = match wire::ItemEffect::try_from(item.effect).ok()? {
-            wire::ItemEffect::Allowed => ItemEffect::Allowed,
-            wire::ItemEffect::UnknownItem => ItemEffect::UnknownItem,
-            // Not stated counts as withheld (I2).
-            wire::ItemEffect::Withheld | wire::ItemEffect::Unspecified => ItemEffect::Withheld,
-        };
-        let wire::ItemDecision { item, rule, legal_basis, article, obligations, .. } = item;
-        // What is not understood cannot be kept.
-        let read: Result<Vec<Obligation>, _> = obligations.iter().map(|o| o.parse()).collect();
-        let (effect, rule, obligations) = match read {
-            Ok(obligations) => (effect, rule, obligations),
-            Err(_) => (ItemEffect::Withheld, OBLIGATION_UNKNOWN.to_owned(), Vec::new()),
-        };
-        Some(ItemDecision { item, effect, rule, legal_basis, article, obligations })
-    };
-    let items: Option<Vec<_>> = answer.items.into_iter().map(item).collect();
-    Some(TableAnswer { visible: answer.visible, items: items? })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    fn response(item: &str, effect: i32) -> DecideResponse {
-        let items =
-            vec![wire::ItemDecision { item: item.into(), effect, ..wire::ItemDecision::default() }];
-        let answers = vec![wire::TableAnswer { visible: true, items }];
-        let table = wire::DecisionTable { facts: Vec::new(), rows: vec![0], answers };
-        let decision = Some(decide_response::Decision::Table(table));
-        DecideResponse { decision, ..DecideResponse::default() }
-    }
-
-    #[test]
-    fn i2_what_is_no_decision_about_these_items_is_none() {
-        let asked = ["sex".to_owned()];
-        assert!(decision(DecideResponse::default(), &asked).is_none());
-        assert!(decision(response("religion", 1), &asked).is_none());
-        assert!(decision(response("sex", 9), &asked).is_none());
-        let stated = |effect| {
-            let table = decision(response("sex", effect), &asked)?.verdict.ok()?;
-            Some(table.allows_anything())
-        };
-        assert_eq!(stated(1), Some(true));
-        assert_eq!(stated(0), Some(false));
-    }
-
-    #[test]
-    fn i2_an_item_with_an_obligation_that_is_not_known_is_withheld() {
-        let asked = ["sex".to_owned()];
-        let with = |obligation: &str| {
-            let mut response = response("sex", 1);
-            let Some(decide_response::Decision::Table(table)) = &mut response.decision else {
-                return None;
-            };
-            table.answers.first_mut()?.items.first_mut()?.obligations = vec![obligation.to_owned()];
-            let table = decision(response, &asked)?.verdict.ok()?;
-            table.resolve(|_| decide::Fact::False).items.pop()
-        };
-        let known = with("max-age=60").unwrap();
-        assert_eq!(known.obligations, [Obligation::MaxAge(60)]);
-        assert_eq!(known.effect, ItemEffect::Allowed);
-        let unknown = with("tell-the-citizen").unwrap();
-        assert_eq!((unknown.effect, &*unknown.rule), (ItemEffect::Withheld, OBLIGATION_UNKNOWN));
-        assert!(unknown.obligations.is_empty());
     }
 }

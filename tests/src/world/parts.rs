@@ -6,8 +6,16 @@ use lienthong::{
 };
 use server::{Routes, Running, Server, channel::Peer, config::Secret, runtime::Entropy, tls};
 
+use tokio::sync::watch;
+
 use super::{ORIGIN, TRUST_DOMAIN, World};
 use crate::relay::Relay;
+
+/// Waits until a revision, or a later one, was told.
+pub(crate) async fn told(mut told: watch::Receiver<Option<u64>>, newest: u64) {
+    let newest = |told: &Option<u64>| told.is_some_and(|told| told >= newest);
+    told.wait_for(newest).await.expect("the service listens");
+}
 
 /// A service that runs.
 pub(super) struct Part<S> {
@@ -106,6 +114,53 @@ impl World {
         let Part { running, service } = self.policy.take().expect("policy runs");
         running.stop().await;
         service.close().await;
+        // What it keeps is not used any more.
+        if let Some(Part { service, .. }) = &self.identity {
+            service.told().wait_for(Option::is_none).await.expect("identity listens");
+        }
+    }
+
+    /// The policy service itself.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn policy(&self) -> &policy::Service {
+        &self.policy.as_ref().expect("policy runs").service
+    }
+
+    /// Waits until identity is told of the revision that is in force.
+    ///
+    /// # Panics
+    /// When identity or policy does not run.
+    pub async fn told(&self) {
+        let newest = self.policy().revision_number().await.expect("policy's database answers");
+        let identity = &self.identity.as_ref().expect("identity runs").service;
+        told(identity.told(), newest).await;
+    }
+
+    /// Puts a registry in force in which `old` is replaced by `new`, while policy runs, and waits until identity is told.
+    ///
+    /// # Panics
+    /// When `old` is not in it, or policy does not run.
+    pub async fn revise(&mut self, old: &str, new: &str) {
+        self.change(old, new).await;
+        self.told().await;
+    }
+
+    /// The same, without waiting.
+    ///
+    /// # Panics
+    /// When `old` is not in it, or policy does not run.
+    pub async fn change(&mut self, old: &str, new: &str) {
+        let file = self.file("registry.toml");
+        let text = std::fs::read_to_string(&file).expect("the registry");
+        assert!(text.contains(old), "`{old}` is not in the registry");
+        let text = text.replace(old, new);
+        let registry = policy::domain::registry::Registry::parse(&text).expect("a registry");
+        self.policy().apply_registry(&registry).await.expect("it is applied");
+        lienthong::pki::write_secret(std::path::Path::new(&file), &text)
+            .expect("a file can be written");
     }
 
     pub(super) fn identity_settings(&self) -> settings::Identity {

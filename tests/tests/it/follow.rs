@@ -276,7 +276,7 @@ async fn i2_what_waits_is_told_only_while_the_agreement_stands(engine: Engine) {
     let mut ended = standing.clone();
     let connection = ended.connections.iter_mut().find(|one| one.id == "demo-residence").unwrap();
     connection.state = policy::domain::registry::State::Suspended;
-    whole.all.policy().apply_registry(&ended).await.unwrap();
+    whole.apply_registry(&ended).await;
     let mut officer = officer(&whole);
     let refused = until(async || {
         let routes = officer.list_routes(ListRoutesRequest {}).await.unwrap().into_inner().routes;
@@ -285,7 +285,7 @@ async fn i2_what_waits_is_told_only_while_the_agreement_stands(engine: Engine) {
     assert_eq!(refused.await.reason, "CONNECTION_NOT_ACTIVE");
     assert_eq!(progress(&whole, "residence").await.waiting, 0);
     listener.away.store(false, Ordering::SeqCst);
-    whole.all.policy().apply_registry(&standing).await.unwrap();
+    whole.apply_registry(&standing).await;
     let heard = heard(&listener, 3).await;
     let found: Vec<u64> = heard.iter().map(|(_, changed)| changed.version).collect();
     assert_eq!(found, versions);

@@ -32,6 +32,7 @@ mod obligations;
 mod quality;
 mod receipt;
 mod relations;
+mod revisions;
 mod serving;
 mod telemetry;
 mod tidy;

@@ -1,5 +1,7 @@
 //! One call that is decided, answered and recorded, whatever it is about.
 
+use std::sync::Arc;
+
 use contract::{audit::v1::DecisionRecord, r#type::v1::AccessBasis};
 use decide::DecisionTable;
 use disclosure::{Access, Answer, Disclosed};
@@ -36,7 +38,7 @@ impl<'a> Call<'a> {
         act: Act,
         basis: &AccessBasis,
         items: &[String],
-    ) -> Result<Decision, Status> {
+    ) -> Result<Arc<Decision>, Status> {
         self.decided_for(self.access.caller, act, basis, items).await
     }
 
@@ -47,7 +49,7 @@ impl<'a> Call<'a> {
         act: Act,
         basis: &AccessBasis,
         items: &[String],
-    ) -> Result<Decision, Status> {
+    ) -> Result<Arc<Decision>, Status> {
         let policy = &self.shared.clients.policy;
         let decided = policy.decide(self.deadline, whom, act, basis, items).await;
         decided.map_err(|error| error.refusal(self.deadline))

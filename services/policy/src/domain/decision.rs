@@ -87,7 +87,7 @@ impl Profile {
     }
 
     /// The revision of everything that decides: the profile, the shipped data and a registry.
-    fn revision(&self, registry: &str) -> String {
+    pub(crate) fn revision(&self, registry: &str) -> String {
         let mut revision = hex::encode(self.digest.clone().chain_update(registry).finalize());
         revision.truncate(REVISION_LEN);
         revision
@@ -114,6 +114,7 @@ impl Profile {
         let ends = ends.into_iter().map(start_of);
         Decision {
             revision: self.revision(&standing.registry),
+            number: standing.number,
             connection: connection.map(|c| c.id.clone()).unwrap_or_default(),
             database: connection.map(|c| c.database.clone()).unwrap_or_default(),
             agreement: agreement.unwrap_or_default(),
@@ -128,6 +129,7 @@ impl Profile {
         let connection = standing.connection.as_ref();
         Connected {
             revision: self.revision(&standing.registry),
+            number: standing.number,
             connection: connection.map(|c| c.id.clone()).unwrap_or_default(),
             database: connection.map(|c| c.database.clone()).unwrap_or_default(),
             denial: self.connected(connection, today(now)).err(),
@@ -296,6 +298,8 @@ struct Grounds<'a> {
 pub(crate) struct Connected {
     /// Revision of everything that decided.
     pub(crate) revision: String,
+    /// Number of the registry's revision.
+    pub(crate) number: u64,
     /// Its id, or empty.
     pub(crate) connection: String,
     /// The database that it serves, or empty.
@@ -309,6 +313,8 @@ pub(crate) struct Connected {
 pub(crate) struct Decision {
     /// Revision of everything that decided.
     pub(crate) revision: String,
+    /// Number of the registry's revision.
+    pub(crate) number: u64,
     /// Id of the caller's connection, or empty.
     pub(crate) connection: String,
     /// The database that it serves, or empty.

@@ -49,6 +49,7 @@ fn standing() -> Standing {
     let registry = Registry::parse(include_str!("../../testdata/registry.toml")).unwrap();
     Standing {
         registry: String::new(),
+        number: 1,
         connection: registry.connections.into_iter().find(|c| c.id == "conn-social-insurance"),
         granted: vec![granted("a", &[ITEM])],
     }

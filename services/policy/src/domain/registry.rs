@@ -303,6 +303,8 @@ fn wrong<T>(why: String) -> Result<T, Error> {
 pub(crate) struct Standing {
     /// Digest of the registry as stored.
     pub(crate) registry: String,
+    /// Number of its revision.
+    pub(crate) number: u64,
     /// The caller's connection, if it has one.
     pub(crate) connection: Option<Connection>,
     /// What its agreements grant, in the order of their ids.

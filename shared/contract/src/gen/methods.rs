@@ -39,6 +39,7 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.identity.v1.TokenService/RotateTokens", true),
     ("/lienthong.policy.v1.PolicyService/Decide", true),
     ("/lienthong.policy.v1.PolicyService/GetConnection", true),
+    ("/lienthong.policy.v1.PolicyService/WatchRevisions", false),
     ("/lienthong.register.v1.FeedService/ListChanges", true),
     ("/lienthong.register.v1.RegisterService/Apply", true),
     ("/lienthong.register.v1.RegisterService/GetDisagreement", true),
@@ -52,4 +53,5 @@ pub const STREAMS: &[&str] = &[
     "/lienthong.database.v1.SourceService/StreamChanges",
     "/lienthong.identity.v1.ChangeFeedService/WatchPersonChanges",
     "/lienthong.identity.v1.IdentityService/LookupStream",
+    "/lienthong.policy.v1.PolicyService/WatchRevisions",
 ];

@@ -103,31 +103,18 @@ async fn what_changes_is_sent_and_heartbeats_say_how_far(engine: Engine) {
     world.stop().await;
 }
 
+/// It is told so when policy tells of it, and not when there are news or a heartbeat is due.
 async fn i2_a_connection_that_is_suspended_hears_of_nothing_more(engine: Engine) {
     let mut world = World::new(engine).await;
     let client = world.client("insurance");
-    let mut watching = watch(&client, "").await;
+    let request = WatchPersonChangesRequest { heartbeat_seconds: 60, ..asked("") };
+    let mut watching = client.watch_person_changes(request).await.unwrap();
     next(&mut watching).await;
     let active =
         "system = \"health-insurance\"\ndatabase = \"social-insurance\"\nstate = \"ACTIVE\"";
-    world.change_registry(active, &active.replace("ACTIVE", "SUSPENDED")).await;
-    world.hands.step(time::Duration::seconds(1));
-    world.add(newcomers(0..3)).await;
+    world.revise(active, &active.replace("ACTIVE", "SUSPENDED")).await;
+    // The heartbeat is due when this test is ended for hanging.
     let refused = end(&mut watching).await;
-    // The way to policy may have to be found again.
-    let refused = if refused.reason == "POLICY_UNAVAILABLE" {
-        loop {
-            let ended = match client.watch_person_changes(asked("")).await {
-                Ok(mut watching) => end(&mut watching).await,
-                Err(refused) => refused,
-            };
-            if ended.reason != "POLICY_UNAVAILABLE" {
-                break ended;
-            }
-        }
-    } else {
-        refused
-    };
     assert_eq!(why(&refused), ("PermissionDenied", "CONNECTION_NOT_ACTIVE"));
     let records = world.records().await;
     assert_eq!(refused.get("record_index"), Some((records - 1).to_string().as_str()));

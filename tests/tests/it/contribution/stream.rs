@@ -17,6 +17,7 @@ use super::*;
 on_both_engines!(
     i4_many_births_on_one_stream_are_one_person_each_however_often_they_are_sent,
     what_is_refused_does_not_end_the_stream,
+    i2_whoever_is_suspended_contributes_no_more_on_a_stream_that_is_open,
     i13_a_caller_that_goes_away_loses_nothing_that_it_sends_again,
     i11_a_caller_has_eight_streams_at_once_and_no_more,
 );
@@ -51,6 +52,31 @@ async fn told(mut responses: Streaming<StreamContributionsResponse>) -> Told {
         assert!(told.insert(response.idempotency_key, one).is_none(), "one response each");
     }
     told
+}
+
+/// What comes on an open stream after policy told of the suspension is refused; what came before stands.
+async fn i2_whoever_is_suspended_contributes_no_more_on_a_stream_that_is_open(engine: Engine) {
+    let whole = Whole::start(engine).await;
+    let (sending, sent) = tokio::sync::mpsc::channel(1);
+    let requests = stream::unfold(sent, |mut sent| async move { Some((sent.recv().await?, sent)) });
+    let mut client = ContributionServiceClient::new(whole.client("civil-status").channel().clone());
+    sending.send(birth("before", CHILD)).await.unwrap();
+    let mut responses = client.stream_contributions(requests).await.unwrap().into_inner();
+    let before = responses.message().await.unwrap().unwrap();
+    assert!(before.answer.is_some_and(|answer| answer.version > 0));
+    let mut registry = whole.registry();
+    let connection = registry.connections.iter_mut().find(|c| c.database == "civil-status");
+    connection.unwrap().state = policy::domain::registry::State::Suspended;
+    whole.apply_registry(&registry).await;
+    let persons = whole.persons().await;
+    sending.send(birth("after", CHILD)).await.unwrap();
+    let after = responses.message().await.unwrap().unwrap();
+    assert!(after.answer.is_none());
+    assert_eq!(reason(&after.status), "CONNECTION_NOT_ACTIVE");
+    assert_eq!(whole.persons().await, persons);
+    drop(sending);
+    assert!(responses.message().await.unwrap().is_none());
+    whole.all.stop().await;
 }
 
 fn reason(status: &[u8]) -> String {

@@ -51,18 +51,23 @@ async fn tell(
 ) -> Result<(), Status> {
     let (asked, heartbeat) = read::watch(exact.message(), CHANGES_MAX)?;
     let (basis, items) = (asked.basis, asked.items);
-    let deciding = Deciding { caller, act: Act::Follow, basis, items, kept: Default::default() };
+    let deciding = Deciding { caller, act: Act::Follow, basis, items };
     let mut cursor = asked.wanted.from.to_owned();
-    let mut tide = shared.tide.watched();
+    let mut waiting = Waiting {
+        shared,
+        deciding: &deciding,
+        tide: shared.tide.watched(),
+        revisions: shared.clients.policy.told(),
+        known: None,
+    };
     // A heartbeat is due at once, so that a caller that begins has a cursor.
     let mut due = Instant::now();
     loop {
         let Some(place) = telling.place().await? else { return Ok(()) };
-        // What comes while this is read is seen by the next one.
-        tide.mark_unchanged();
-        let deadline = deadline.within(MESSAGE_TIME_MAX);
-        let call = Call::new(shared, caller, deadline, WATCH_PERSON_CHANGES, exact.bytes());
-        let decision = deciding.now(shared, deadline).await?;
+        waiting.begin();
+        let soon = deadline.within(MESSAGE_TIME_MAX);
+        let call = Call::new(shared, caller, soon, WATCH_PERSON_CHANGES, exact.bytes());
+        let decision = deciding.now(shared, soon).await?;
         let wanted = Wanted { from: &cursor, ..asked.wanted };
         let heard = news(&call, &wanted, &decision).await?;
         let caught_up = heard.end_reached;
@@ -82,23 +87,56 @@ async fn tell(
             cursor = heard.cursor;
             drop::<Place>(place);
         }
-        if caught_up && more(&mut tide, due, telling).await?.is_none() {
+        if caught_up && waiting.more(deadline, due, telling).await?.is_none() {
             return Ok(());
         }
     }
 }
 
-/// Waits until the register has come further, or a heartbeat is due; none when the caller has gone away.
-async fn more(
-    tide: &mut watch::Receiver<u64>,
-    due: Instant,
-    telling: &Telling<WatchPersonChangesResponse>,
-) -> Result<Option<()>, Status> {
-    tokio::select! {
-        biased;
-        ended = telling.ends() => ended.map(|()| None),
-        () = tokio::time::sleep_until(due) => Ok(Some(())),
-        // Whoever looks lives as long as the service.
-        _looked = tide.changed() => Ok(Some(())),
+/// What a stream waits for that has caught up.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    deciding: &'a Deciding<'a>,
+    tide: watch::Receiver<u64>,
+    revisions: watch::Receiver<Option<u64>>,
+    /// The revision of policy that the last message was made under.
+    known: Option<u64>,
+}
+
+impl Waiting<'_> {
+    /// A message is made: what comes meanwhile is seen by the next one.
+    fn begin(&mut self) {
+        self.tide.mark_unchanged();
+        self.known = *self.revisions.borrow();
+    }
+
+    /// Waits until the register has come further, a heartbeat is due, or the caller may not be told any more: that is said at
+    /// once, and not when there are news. None when the caller has gone away.
+    async fn more(
+        &mut self,
+        deadline: Deadline,
+        due: Instant,
+        telling: &Telling<WatchPersonChangesResponse>,
+    ) -> Result<Option<()>, Status> {
+        let Self { shared, deciding, tide, revisions, known } = self;
+        loop {
+            // That policy is away is seen with the next message.
+            let other = |told: &Option<u64>| told.is_some() && told != known;
+            tokio::select! {
+                biased;
+                ended = telling.ends() => return ended.map(|()| None),
+                () = tokio::time::sleep_until(due) => return Ok(Some(())),
+                // Whoever looks lives as long as the service.
+                _looked = tide.changed() => return Ok(Some(())),
+                told = revisions.wait_for(other) => {
+                    let Ok(told) = told.map(|told| *told) else { return Ok(Some(())) };
+                    *known = told;
+                }
+            }
+            let decision = deciding.now(shared, deadline.within(MESSAGE_TIME_MAX)).await?;
+            if decision.verdict.is_err() {
+                return Ok(Some(()));
+            }
+        }
     }
 }

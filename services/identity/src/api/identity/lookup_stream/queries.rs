@@ -82,7 +82,7 @@ impl<'a> Opened<'a> {
             return Err(refuse(ErrorReason::Internal));
         };
         let act = get_person::act(as_of.as_ref());
-        let deciding = Deciding { caller, act, basis, items, kept: Default::default() };
+        let deciding = Deciding { caller, act, basis, items };
         let share = shared.streaming.share(caller);
         let under_way = Mutex::default();
         Ok(Self { shared, deadline, first, as_of, deciding, share, under_way })

@@ -1,0 +1,326 @@
+//! Which decisions are kept, and which of them may be used. Time is an argument.
+//!
+//! A kept decision is used while all of this holds; otherwise policy is asked:
+//!
+//! - Policy looked at its database within [`FRESH`], and every revision up to that look has been taken in. How long ago it looked
+//!   is known without comparing clocks: policy says how long after the opening of the stream it looked, and the stream was opened
+//!   after it was asked for here.
+//! - The decision has not ended, by the clock and by the monotonic one, so that a clock that was set back makes nothing longer.
+//! - No revision after its own touched its connection.
+//!
+//! Only what allows something is kept. A denial names no end: what is missing may be granted at any moment, also by an agreement
+//! that begins at midnight or to a caller that has no connection by which a revision could name it; and nothing is to be had by
+//! sparing policy the question of somebody who gets nothing.
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use contract::r#type::v1::AccessBasis;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::{
+    Act, Decision,
+    metrics::{by, metrics},
+};
+
+/// How long after a look of policy kept decisions are used. Policy looks every 200 ms, so two looks may be lost or late. Whoever
+/// is suspended is refused from this time after the suspension on; what was begun before has until a second to leave.
+pub(super) const FRESH: Duration = Duration::from_millis(750);
+/// The longest that a decision is kept by the monotonic clock, whatever its end is by the other: a clock that is behind policy's
+/// would make it longer. It is policy's own usual bound.
+const KEPT_MAX: Duration = Duration::from_secs(60);
+/// Decisions of one caller that are kept. An agreement has a handful of procedures; whoever asks for ever other items takes no
+/// room of others' (I11).
+const OF_CALLER_MAX: usize = 64;
+/// Decisions of all callers that are kept: some tens of megabytes.
+const ALL_MAX: usize = 4_096;
+
+/// Everything that a decision depends on beside the caller and the moment. Of consent and direction it is only whether they are
+/// named.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Asked {
+    act: Act,
+    procedure: String,
+    legal_basis: String,
+    consent: bool,
+    direction: bool,
+    items: Vec<String>,
+}
+
+fn named(reference: &str) -> bool {
+    !reference.trim().is_empty()
+}
+
+impl Asked {
+    pub(super) fn new(act: Act, basis: &AccessBasis, items: &[String]) -> Self {
+        Self {
+            act,
+            procedure: basis.procedure.clone(),
+            legal_basis: basis.legal_basis.clone(),
+            consent: named(&basis.consent_reference),
+            direction: named(&basis.direction_reference),
+            items: items.to_vec(),
+        }
+    }
+
+    /// What is to be done.
+    pub(super) fn act(&self) -> Act {
+        self.act
+    }
+
+    fn is(&self, act: Act, basis: &AccessBasis, items: &[String]) -> bool {
+        self.act == act
+            && self.procedure == basis.procedure
+            && self.legal_basis == basis.legal_basis
+            && self.consent == named(&basis.consent_reference)
+            && self.direction == named(&basis.direction_reference)
+            && self.items == items
+    }
+}
+
+/// What time it is, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) at: Instant,
+    pub(super) clock: OffsetDateTime,
+}
+
+/// What policy says of its revisions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Message {
+    pub(super) number: u64,
+    pub(super) digest: String,
+    pub(super) policy_revision: String,
+    pub(super) connections: Vec<String>,
+    pub(super) everything: bool,
+    pub(super) other_history: bool,
+    /// From the opening of the stream to the look.
+    pub(super) looked: Duration,
+}
+
+/// Policy tells of an older revision, or of another history, than before.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Older;
+
+/// What becomes of an answer of policy.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// It is of now.
+    Good,
+    /// Another revision was told since it was asked for: it is asked for again.
+    Overtaken,
+    /// It is of an older revision than was known when it was asked for.
+    Older,
+}
+
+struct Table {
+    asked: Asked,
+    number: u64,
+    ends: Instant,
+    decision: Arc<Decision>,
+}
+
+impl Table {
+    fn lasts(&self, now: Now) -> bool {
+        now.at < self.ends && now.clock < self.decision.valid_until
+    }
+}
+
+/// What is kept of a caller, the oldest first.
+struct OfCaller {
+    used: Instant,
+    tables: Vec<Table>,
+}
+
+/// The decisions that are kept, and what policy said.
+#[derive(Default)]
+pub(super) struct Kept {
+    callers: HashMap<String, OfCaller>,
+    count: usize,
+    /// Until when they are used; none while no stream is open.
+    fresh_until: Option<Instant>,
+    /// The last revision that was told.
+    told: u64,
+    digest: String,
+    policy_revision: String,
+    /// The highest number that was told or decided under, and since when it is known.
+    highest: u64,
+    highest_since: Option<Instant>,
+}
+
+impl Kept {
+    /// The last revision that was told, and its digest.
+    pub(super) fn told(&self) -> (u64, String) {
+        (self.told, self.digest.clone())
+    }
+
+    /// A decision that may be used now.
+    pub(super) fn find(
+        &mut self,
+        caller: &str,
+        act: Act,
+        basis: &AccessBasis,
+        items: &[String],
+        now: Now,
+    ) -> Option<Arc<Decision>> {
+        let of_caller = self.callers.get_mut(caller)?;
+        let place = of_caller.tables.iter().position(|table| table.asked.is(act, basis, items))?;
+        let table = of_caller.tables.get(place)?;
+        if !table.lasts(now) {
+            of_caller.tables.remove(place);
+            self.dropped("ended", 1);
+            return None;
+        }
+        // What is kept is of use again when policy is heard again.
+        self.fresh_until.filter(|until| now.at < *until)?;
+        of_caller.used = now.at;
+        Some(Arc::clone(&table.decision))
+    }
+
+    /// The highest number that is known, for [`Kept::judge`] when what is asked for now is answered.
+    pub(super) fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// What becomes of an answer that was asked for when `known` was the highest number.
+    pub(super) fn judge(&mut self, known: u64, number: Option<u64>, now: Instant) -> Judged {
+        // A release that does not number its revisions tells nothing of them either.
+        let Some(number) = number else { return Judged::Good };
+        if number < known {
+            return Judged::Older;
+        }
+        let overtaken = number < self.highest;
+        self.rise(number, now);
+        if overtaken { Judged::Overtaken } else { Judged::Good }
+    }
+
+    fn rise(&mut self, number: u64, now: Instant) {
+        if self.highest_since.is_none() || number > self.highest {
+            (self.highest, self.highest_since) = (number, Some(now));
+        }
+    }
+
+    /// Keeps a good answer that was asked for at `asked_at`, where it allows something.
+    pub(super) fn keep(
+        &mut self,
+        caller: &str,
+        asked: Asked,
+        decision: &Arc<Decision>,
+        asked_at: Now,
+    ) {
+        let Some(number) = decision.number else { return };
+        if !decision.verdict.as_ref().is_ok_and(decide::DecisionTable::allows_anything) {
+            return;
+        }
+        let left = decision.valid_until - asked_at.clock;
+        let Ok(left) = Duration::try_from(left) else { return };
+        let ends = asked_at.at + left.min(KEPT_MAX);
+        self.make_room(caller, &asked, asked_at);
+        let of_caller = self.callers.entry(caller.to_owned());
+        let of_caller =
+            of_caller.or_insert_with(|| OfCaller { used: asked_at.at, tables: Vec::new() });
+        of_caller.used = asked_at.at;
+        of_caller.tables.push(Table { asked, number, ends, decision: Arc::clone(decision) });
+        self.count += 1;
+        metrics().kept.add(1, &[]);
+    }
+
+    /// Makes room for one more: in the place of the same question, of what has ended, of the caller's oldest, or of whatever is
+    /// kept of the caller that asked last the longest ago.
+    fn make_room(&mut self, caller: &str, asked: &Asked, now: Now) {
+        if let Some(own) = self.callers.get_mut(caller) {
+            let before = own.tables.len();
+            own.tables.retain(|table| table.asked != *asked && table.lasts(now));
+            let ended = before - own.tables.len();
+            let full = own.tables.len() >= OF_CALLER_MAX;
+            if full {
+                own.tables.remove(0);
+            }
+            self.dropped("ended", ended);
+            self.dropped("room", full.into());
+        }
+        if self.count >= ALL_MAX {
+            let idle = self.callers.iter().filter(|(other, _)| other.as_str() != caller);
+            let idle = idle.min_by_key(|(_, of)| of.used).map(|(other, _)| other.clone());
+            if let Some(gone) = idle.and_then(|idle| self.callers.remove(&idle)) {
+                self.dropped("room", gone.tables.len());
+            }
+        }
+    }
+
+    /// Takes in what policy says on a stream that was asked for at `asked_for`.
+    pub(super) fn hear(
+        &mut self,
+        asked_for: Instant,
+        message: Message,
+        now: Instant,
+    ) -> Result<(), Older> {
+        let looked = asked_for + message.looked;
+        let same = message.number == self.told;
+        let other =
+            message.other_history || (same && message.digest != self.digest && self.told > 0);
+        // It may have looked before another answer was given under a higher number; not after that was known here.
+        let since = self.highest_since.is_some_and(|since| looked >= since);
+        if other || message.number < self.told || (message.number < self.highest && since) {
+            // Nothing that was decided before says anything of what is decided now.
+            self.fresh_until = None;
+            self.clear("older");
+            return Err(Older);
+        }
+        let other_rules = same && message.policy_revision != self.policy_revision;
+        if message.everything || other_rules {
+            self.drop_touched("everything", |table| table.number < message.number || other_rules);
+        } else if !message.connections.is_empty() {
+            let touched = |table: &Table| {
+                let connection = &table.decision.connection;
+                table.number < message.number && message.connections.contains(connection)
+            };
+            self.drop_touched("revision", touched);
+        }
+        self.told = message.number;
+        self.digest = message.digest;
+        self.policy_revision = message.policy_revision;
+        self.rise(message.number, now);
+        self.fresh_until = Some(looked + FRESH);
+        Ok(())
+    }
+
+    /// The stream has ended. What is kept is not used until another one says from where it goes on.
+    pub(super) fn lose(&mut self) {
+        self.fresh_until = None;
+    }
+
+    fn drop_touched(&mut self, why: &'static str, touched: impl Fn(&Table) -> bool) {
+        let mut gone = 0;
+        self.callers.retain(|_, of_caller| {
+            let before = of_caller.tables.len();
+            of_caller.tables.retain(|table| !touched(table));
+            gone += before - of_caller.tables.len();
+            !of_caller.tables.is_empty()
+        });
+        self.dropped(why, gone);
+    }
+
+    fn clear(&mut self, why: &'static str) {
+        self.callers.clear();
+        self.dropped(why, self.count);
+    }
+
+    fn dropped(&mut self, why: &'static str, gone: usize) {
+        if gone > 0 {
+            self.count = self.count.saturating_sub(gone);
+            let gone = u64::try_from(gone).unwrap_or(u64::MAX);
+            metrics().dropped.add(gone, &by(why));
+            metrics().kept.add(-i64::try_from(gone).unwrap_or(i64::MAX), &[]);
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.clear("closed");
+    }
+}
