@@ -1,4 +1,6 @@
-//! The use cases: decide about a request, and put a registry in force.
+//! The use cases: decide about a request, and put a registry in force. `admission` has those of admissions.
+
+pub(crate) mod admission;
 
 use ::store::Store;
 use server::{
@@ -25,7 +27,7 @@ const SECONDS_MAX: u64 = 86_400;
 pub(crate) struct App {
     pub(crate) profile: Profile,
     pub(crate) store: Store,
-    clock: Clock,
+    pub(crate) clock: Clock,
     entropy: Entropy,
     longest: Duration,
 }
@@ -79,6 +81,6 @@ impl App {
         registry.check(&self.profile.catalogue)?;
         let text = serde_json::to_string(registry).map_err(|e| Error::data("registry", e))?;
         let digest = hex::encode(Sha256::digest(&text));
-        store::replace(&self.store, text, digest).await
+        store::replace(&self.store, registry.clone(), text, digest).await
     }
 }

@@ -63,10 +63,11 @@ impl World {
         let [_, database, _] = &self.databases;
         settings.policy.database = Secret::new(database.url());
         settings.policy.registry_file = self.file("registry.toml");
-        let server = self.bind(settings.server, "policy").await;
+        let own = self.own(settings.server, "policy");
+        let server = Server::bind(own.clone()).await.expect("policy binds");
         let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
-        let service =
-            policy::Service::open(&settings.policy, clock, entropy).await.expect("policy opens");
+        let service = policy::Service::open(&settings.policy, &own, clock, entropy).await;
+        let service = service.expect("policy opens");
         if self.options.readiness {
             service.report(server.health());
         }
