@@ -1,10 +1,8 @@
 //! The access log, as admissions use it.
 
-use contract::audit::v1::audit_service_server::SERVICE_NAME as AUDIT;
 use disclosure::Recorder;
 use server::{
     Caller, channel,
-    health::Peers,
     runtime::{Clock, Entropy},
 };
 
@@ -14,8 +12,6 @@ use crate::{Config, Error};
 pub(crate) struct Log {
     /// What makes records.
     pub(crate) recorder: Recorder,
-    /// Whether it is there.
-    pub(crate) peers: Peers,
     /// The trust domain, and the service itself in it.
     pub(crate) own: (String, Caller),
 }
@@ -37,7 +33,6 @@ impl Log {
         let itself = Caller::parse(&name, &own.trust_domain)
             .map_err(|why| Error::data("trust domain", why))?;
         Ok(Self {
-            peers: Peers::new([(audit.clone(), AUDIT)]),
             recorder: Recorder::new(audit, verifier, clock, entropy),
             own: (own.trust_domain.clone(), itself),
         })

@@ -44,7 +44,6 @@ use server::{
     Health, Routes, StartError,
     channel::Peer,
     config::Secret,
-    health::Peers,
     runtime::{Clock, Entropy},
 };
 use tokio::task::AbortHandle;
@@ -161,7 +160,6 @@ pub struct Service {
 #[derive(Clone)]
 struct Admission {
     shared: Arc<api::admission::Shared>,
-    peers: Peers,
     gauges: Arc<api::admission::Gauges>,
     looking: AbortHandle,
 }
@@ -195,7 +193,7 @@ impl Service {
             Some(_) => Some(client::Log::open(config, own, clock.clone(), entropy.clone())?),
         };
         let app = Arc::new(app::App::open(config, clock, entropy).await?);
-        let Some((officers, client::Log { recorder, peers, own })) = officers.zip(log) else {
+        let Some((officers, client::Log { recorder, own })) = officers.zip(log) else {
             return Ok(Self { app, admission: None });
         };
         let (trust_domain, own) = own;
@@ -207,7 +205,7 @@ impl Service {
         let gauges = Arc::new(api::admission::Gauges::new());
         let looking = tokio::spawn(look_after(Arc::clone(&shared), Arc::clone(&gauges)));
         let looking = looking.abort_handle();
-        Ok(Self { app, admission: Some(Admission { shared, peers, gauges, looking }) })
+        Ok(Self { app, admission: Some(Admission { shared, gauges, looking }) })
     }
 
     /// Adds `PolicyService` to the routes for our own services.
@@ -233,14 +231,16 @@ impl Service {
         });
     }
 
-    /// Tells `health` whether officers can work: while its database and the access log answer. Where there are no officers it is
-    /// told nothing.
+    /// Tells `health` whether officers can work: while its database answers. A log that is away is said by each call; were it
+    /// told here, the whole process would be taken for away, and decisions with it. Where there are no officers it is told nothing.
     pub fn report_operators(&self, health: &Health) {
-        let Some(Admission { peers, .. }) = &self.admission else { return };
-        let (app, peers) = (Arc::clone(&self.app), peers.clone());
+        if self.admission.is_none() {
+            return;
+        }
+        let app = Arc::clone(&self.app);
         health.serves(&[ADMISSION], move || {
-            let (app, peers) = (Arc::clone(&app), peers.clone());
-            async move { app.store.answers().await && peers.serve().await }
+            let app = Arc::clone(&app);
+            async move { app.store.answers().await }
         });
     }
 

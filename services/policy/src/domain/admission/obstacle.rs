@@ -201,7 +201,11 @@ pub(crate) fn conditions(admission: &Admission, facts: Facts) -> Vec<Found> {
     }
     match &admission.agreed {
         None => found.push(one(Obstacle::NotAgreed)),
-        Some(agreement) => found.extend(agreed(agreement, facts)),
+        // Once both sides agreed, another agreement of theirs carries it on: what it grants, decisions say.
+        Some(agreement) if facts.agreements.is_empty() => {
+            found.push((Obstacle::AgreementNotInForce, agreement.clone()));
+        }
+        Some(_) => {}
     }
     if admission.conformant.is_none() {
         found.push(one(Obstacle::NotConformant));
@@ -307,7 +311,6 @@ pub(crate) fn lapse(admission: &Admission, facts: Facts) -> Option<Lapse> {
     if admission.assessed.as_ref().is_none_or(|last| facts.day >= last.next) {
         return Some(Lapse::Assessment);
     }
-    // Another agreement that is in force carries it on: what it grants, decisions say.
     facts.agreements.is_empty().then_some(Lapse::Agreement)
 }
 

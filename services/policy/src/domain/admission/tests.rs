@@ -2,6 +2,8 @@
 //! by an oracle that knows the moves alone.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use time::{Duration, macros::date};
 
@@ -22,14 +24,13 @@ const DAY_US: i64 = 86_400_000_000;
 const FIRST: Date = date!(2026 - 11 - 24);
 const OFFICERS: [&str; 4] = ["an", "binh", "chi", "dung"];
 
-fn law() -> Law {
+/// Read once: the rules are compiled with the catalogue.
+static LAW: LazyLock<Law> = LazyLock::new(|| {
     let holidays = ["2026-11-26".to_owned()];
     Law::shipped(Calendar::parse(&holidays).unwrap()).unwrap()
-}
-
-fn catalogue() -> Catalogue {
-    Profile::load(LegalProfile::Law2023).unwrap().catalogue
-}
+});
+static CATALOGUE: LazyLock<Catalogue> =
+    LazyLock::new(|| Profile::load(LegalProfile::Law2023).unwrap().catalogue);
 
 fn application() -> Application {
     let text = || "x".to_owned();
@@ -269,15 +270,29 @@ proptest! {
 
     #[test]
     fn i2_no_path_leads_to_active_without_every_condition_and_two_officers(tried in tries()) {
-        let (law, catalogue) = (law(), catalogue());
+        let (law, catalogue) = (&*LAW, &*CATALOGUE);
         let mut oracle = Oracle::default();
-        for made in play(tried, &law, &catalogue) {
+        for made in play(tried, law, catalogue) {
             let ended = oracle.ended;
             oracle.see(&made);
             prop_assert!(!ended || matches!(made.made.step, Step::Apply(_)));
             // What may be used is what was opened and neither suspended, expired nor ended since.
             prop_assert_eq!(made.state.effective() == "ACTIVE", oracle.open);
             prop_assert_eq!(made.state == State::Ended, oracle.ended);
+            // Of what is open nothing is missing, or it has lapsed.
+            let agreements = if made.agreed { vec!["agr".to_owned()] } else { Vec::new() };
+            let facts = Facts {
+                law,
+                catalogue,
+                agreements: &agreements,
+                held: false,
+                day: made.day,
+            };
+            if oracle.open {
+                let missing = obstacle::standing(&made.after, facts);
+                let lapse = obstacle::lapse(&made.after, facts);
+                prop_assert_eq!(missing.is_empty(), lapse.is_none());
+            }
             prop_assert_eq!(made.state == State::Assessed && !oracle.opened,
                 !oracle.opened && !oracle.ended && oracle.checked && oracle.agreed && made.agreed
                 && oracle.conformant && !oracle.grave
@@ -287,8 +302,8 @@ proptest! {
 
     #[test]
     fn every_history_replays_to_its_state(tried in tries()) {
-        let (law, catalogue) = (law(), catalogue());
-        let all = play(tried, &law, &catalogue);
+        let (law, catalogue) = (&*LAW, &*CATALOGUE);
+        let all = play(tried, law, catalogue);
         // As they are stored, and read again.
         let stored: Vec<_> =
             all.iter().map(|made| serde_json::to_string(&made.made).unwrap()).collect();
@@ -305,16 +320,16 @@ proptest! {
 
     #[test]
     fn a_clock_that_was_set_back_opens_nothing(days in 1_i64..400, back in 1_i64..400) {
-        let (law, catalogue) = (law(), catalogue());
+        let (law, catalogue) = (&*LAW, &*CATALOGUE);
         let agreements = ["agr".to_owned()];
-        let mut open = opened(&law, 30);
+        let mut open = opened(law, 30);
         let lapsed_us = NOON_US + (30 + days) * DAY_US;
         let suspend = Step::Suspend { cause: LAPSED.to_owned(), remedy: String::new() };
         open = Admission::after(Some(open), &by("service", lapsed_us, suspend)).unwrap();
         // Whoever judges takes the day of the last move where the clock says an earlier one.
         let day = day_of((lapsed_us - back * DAY_US).max(open.moved_at_us)).unwrap();
         let facts =
-            Facts { law: &law, catalogue: &catalogue, agreements: &agreements, held: false, day };
+            Facts { law, catalogue, agreements: &agreements, held: false, day };
         let found = obstacle::of(Some(&open), &Step::Resume, false, facts);
         prop_assert!(found.contains(&(Obstacle::AssessmentLapsed, String::new())));
     }
@@ -348,8 +363,8 @@ fn opened(law: &Law, days: i64) -> Admission {
 
 #[test]
 fn everything_that_is_missing_is_named_at_once() {
-    let (law, catalogue) = (law(), catalogue());
-    let facts = Facts { law: &law, catalogue: &catalogue, agreements: &[], held: true, day: FIRST };
+    let (law, catalogue) = (&*LAW, &*CATALOGUE);
+    let facts = Facts { law, catalogue, agreements: &[], held: true, day: FIRST };
     let ask = |admission: Option<&Admission>, step: &Step| {
         let found = obstacle::of(admission, step, false, facts);
         found.into_iter().map(|(what, _)| what).collect::<Vec<_>>()
@@ -387,16 +402,15 @@ fn everything_that_is_missing_is_named_at_once() {
 
 #[test]
 fn what_does_not_hold_is_recorded_of_a_closed_connection_only() {
-    let (law, catalogue) = (law(), catalogue());
-    let facts =
-        Facts { law: &law, catalogue: &catalogue, agreements: &[], held: false, day: FIRST };
-    let open = opened(&law, 30);
+    let (law, catalogue) = (&*LAW, &*CATALOGUE);
+    let facts = Facts { law, catalogue, agreements: &[], held: false, day: FIRST };
+    let open = opened(law, 30);
     let ask = |admission, step: Step| obstacle::of(Some(admission), &step, false, facts);
     let bad = || Step::Assess(assessment(FIRST, 30, Severity::High, Standing::Open));
     let first = (Obstacle::SuspendFirst, String::new());
     assert!(ask(&open, bad()).contains(&first));
-    assert!(ask(&open, Step::Check(check(&law, Some(0), 3))).contains(&first));
-    assert!(ask(&open, Step::Check(check(&law, None, 3))).is_empty());
+    assert!(ask(&open, Step::Check(check(law, Some(0), 3))).contains(&first));
+    assert!(ask(&open, Step::Check(check(law, None, 3))).is_empty());
     let suspend = Step::Suspend { cause: "violation".to_owned(), remedy: String::new() };
     let closed = Admission::after(Some(open.clone()), &by("an", NOON_US, suspend)).unwrap();
     assert!(ask(&closed, bad()).is_empty());
@@ -404,7 +418,7 @@ fn what_does_not_hold_is_recorded_of_a_closed_connection_only() {
 
 #[test]
 fn the_law_sets_times_in_working_days_and_in_hours() {
-    let law = law();
+    let law = &*LAW;
     let due = |moved: &str| law.deadline(moved, NOON_US).map(|due| due.at);
     let midnight = |day| crate::domain::basis::start_of(day);
     // Five working days after a Tuesday, of which a Thursday is a holiday: the Wednesday after next, to its end.
@@ -419,7 +433,7 @@ fn the_law_sets_times_in_working_days_and_in_hours() {
 #[test]
 fn readiness_names_what_is_missing_and_who_owes_it() {
     use super::readiness::{Connected, of};
-    let law = law();
+    let law = &*LAW;
     let connection = |id: &str, database: &str, missing: &[Obstacle]| Connected {
         id: id.to_owned(),
         database: database.to_owned(),
@@ -432,7 +446,7 @@ fn readiness_names_what_is_missing_and_who_owes_it() {
         connection("c", "residence", &[]),
         connection("d", "nobody-obliged", &[]),
     ];
-    let all = of(&law, &connections);
+    let all = of(law, &connections);
     let find = |id: &str| all.iter().find(|ready| ready.obliged.id == id).unwrap();
     assert!(find("residence").connected);
     let medical = find("medical");
