@@ -6,11 +6,13 @@
 //! | `bad_input` | what is refused, and that it is recorded |
 //! | `beside` | the registry file beside what officers admit |
 //! | `lapse` | what lapses by itself |
+//! | `log_away` | moves while the access log is away |
 //! | `officers` | who may do what, and when two are needed |
 
 mod bad_input;
 mod beside;
 mod lapse;
+mod log_away;
 mod officers;
 
 use contract::{
@@ -281,7 +283,11 @@ async fn a_database_is_admitted_answered_suspended_and_answered_again(engine: En
     office.admitted().await;
     answered(&caller, &lookup).await.verify(&office.whole.log).unwrap();
     // Whoever finds that it is urgent does it alone.
-    let stopped = office.moves("operator", suspend("violation")).await;
+    let urgent = office.request(suspend("violation")).await;
+    let urgent = MoveConnectionRequest { expected_version: 0, ..urgent };
+    let stopped = office.officer("operator").move_connection(&urgent).await.unwrap().unwrap();
+    stopped.verify(&office.whole.log).unwrap();
+    let stopped = stopped.answer.admission.unwrap();
     assert_eq!(stopped.state(), AdmissionState::Suspended);
     assert_eq!(stopped.article, "Decree 47/2020/ND-CP, Art. 43(5)");
     // To the end of the next day in Viet Nam.

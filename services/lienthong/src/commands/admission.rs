@@ -96,7 +96,7 @@ pub(crate) struct Plain {
     /// Names the move, so that it can be sent again; left out, a new one.
     #[arg(long, help_heading = "Move", value_name = "ID")]
     request_id: Option<String>,
-    /// The version on which it is made; left out, the one that there is now.
+    /// The version on which it is made; left out, the one that there is now, and for a suspension whichever there is.
     #[arg(long, help_heading = "Move", value_name = "NUMBER")]
     version: Option<u64>,
     #[command(flatten)]
@@ -184,8 +184,11 @@ pub(crate) async fn run(command: Command, out: &mut impl Write) -> Result<()> {
 async fn make(plain: Plain, step: Move, out: &mut impl Write) -> Result<()> {
     let connected = plain.connection.open(CALLER)?;
     let Plain { id, document, issuer, day, reason, request_id, version, output, .. } = plain;
+    let urgent = matches!(step, Move::Suspend(_));
     let expected_version = match version {
         Some(version) => version,
+        // It must not wait for an access log that is away: to look is recorded, too.
+        None if urgent => 0,
         None => {
             let request = GetAdmissionRequest { connection: id.clone() };
             match connected.client.get_admission(&request).await? {

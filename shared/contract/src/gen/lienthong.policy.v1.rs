@@ -8,7 +8,8 @@ pub struct MoveConnectionRequest {
     /// Id of the connection: 1 to 64 of the same. Required.
     #[prost(string, tag = "2")]
     pub connection: ::prost::alloc::string::String,
-    /// The version on which the move is made; 0 where there is no admission yet. Another one is refused.
+    /// The version on which the move is made; 0 where there is no admission yet. Another one is refused. `suspend` may leave it
+    /// 0: then it stops the connection as it stands, because it is urgent.
     #[prost(uint64, tag = "3")]
     pub expected_version: u64,
     /// The document that orders or proves the move. Required.
