@@ -635,7 +635,7 @@ def blindness(rendered, methods):
         "a service open to everyone more": lambda r, m: m.update({"/x.v1.XService/Get": {"everyone"}}),
         "a caller more in Istio": lambda r, m: one(r, ist, "AuthorizationPolicy", "methods-of-audit")["spec"][
             "rules"
-        ][0]["from"][0]["source"]["principals"].append("cluster.local/ns/lienthong/sa/policy"),
+        ][0]["from"][0]["source"]["principals"].append("cluster.local/ns/lienthong/sa/exchange"),
         "a caller less in Linkerd": lambda r, m: one(
             r, link, "MeshTLSAuthentication", "callers-of-methods-of-audit"
         )["spec"]["identityRefs"].pop(),
@@ -701,13 +701,16 @@ def read_by_the_services(documents, binary):
         )
         run("pki", "init", "--dir", folder / "ca", check=True)
         mounted, kept = folder / "etc", folder / "run"
-        for part in ("config", "tls", "crl", "log", "registry", "routes"):
+        for part in ("config", "tls", "crl", "log", "registry", "officers", "routes"):
             (mounted / part).mkdir(parents=True)
         kept.mkdir()
         log_key.make("lienthong.test/lienthong-access/2026", kept)
         (kept / "log.vkey").rename(mounted / "log/log.vkey")
         (mounted / "registry/registry.toml").write_text(
             (ROOT / "services/policy/testdata/registry.toml").read_text()
+        )
+        (mounted / "officers/officers.toml").write_text(
+            (ROOT / "services/policy/testdata/officers.toml").read_text()
         )
         (mounted / "routes/routes.toml").write_text((ROOT / "services/exchange/testdata/routes.toml").read_text())
         (mounted / "crl/crl.pem").write_text((folder / "ca/crl.pem").read_text())

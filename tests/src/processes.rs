@@ -357,7 +357,8 @@ fn each(
     (contribution.policy, contribution.audit) = (policy, audit);
     contribution.identity = peers["identity"].clone();
     let audit = settings::Audit { server: server("audit"), audit: all.audit.clone() };
-    let policy = settings::Policy { server: server("policy"), policy: all.policy.clone() };
+    let mut policy = settings::Policy { server: server("policy"), policy: all.policy.clone() };
+    policy.policy.audit = peers["audit"].clone();
     let mut identity = settings::Identity { server: server("identity"), identity };
     let mut contribution = settings::Contribution { server: server("contribution"), contribution };
     let mut files = vec![

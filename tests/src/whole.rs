@@ -274,6 +274,7 @@ fn migrations(service: &str) -> &'static [Migration] {
         "identity" => identity::migrations(),
         "contribution" => contribution::migrations(),
         "exchange" => exchange::migrations(),
+        "policy" => policy::migrations(),
         _ => audit::migrations(),
     }
 }

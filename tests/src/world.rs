@@ -31,6 +31,7 @@ const PERSONS: usize = 600;
 const SEED: u64 = 1911;
 const ORIGIN: &str = "lienthong.test/lienthong-access/test";
 const REGISTRY: &str = include_str!("../testdata/registry.toml");
+const OFFICERS: &str = include_str!("../../services/policy/testdata/officers.toml");
 /// The callers: name, agency, system. The last one has a certificate and no connection.
 const CALLERS: [(&str, &str, &str); 6] = [
     ("insurance", "Z24.TEST", "health-insurance"),
@@ -102,7 +103,7 @@ impl Default for Options {
 pub struct World {
     /// The clock of policy and identity.
     pub hands: Hands,
-    /// The road from identity to the access log.
+    /// The road from identity and policy to the access log.
     pub to_audit: Relay,
     /// The road from identity to policy.
     pub to_policy: Relay,
@@ -143,6 +144,7 @@ impl World {
         let signer = tlog::LogSigner::from_seed(ORIGIN, entropy.array()).expect("a log key");
         for (name, text) in [
             ("registry.toml", REGISTRY),
+            ("officers.toml", OFFICERS),
             ("log.key", signer.secret_text()),
             ("log.vkey", signer.verifier_key()),
         ] {
@@ -284,6 +286,16 @@ impl World {
     pub fn client_with(&self, files: &tls::Files) -> Client {
         let address = self.address().to_string();
         Client::new(&address, "identity", TRUST_DOMAIN, files).expect("a client")
+    }
+
+    /// A connection to policy with these files, as officers have it.
+    ///
+    /// # Panics
+    /// When policy does not run.
+    #[must_use]
+    pub fn policy_client(&self, files: &tls::Files) -> Client {
+        let address = self.policy.as_ref().expect("policy runs").running.address().to_string();
+        Client::new(&address, "policy", TRUST_DOMAIN, files).expect("a client")
     }
 
     /// A connection to identity that sends what it is told.

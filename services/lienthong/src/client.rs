@@ -1,6 +1,7 @@
 //! Calling the published services as an agency does, keeping the exact bytes of request, answer and
 //! receipt, which is what can be checked afterwards.
 
+mod admission;
 mod contributions;
 mod feed;
 mod pages;
@@ -10,6 +11,7 @@ mod stream;
 
 use std::time::Duration;
 
+pub use admission::{GET_ADMISSION, LIST_ADMISSIONS, LIST_READINESS, MOVE_CONNECTION};
 use anyhow::{Context as _, Result};
 use contract::{
     audit::v1::{Receipt, SealedResponse},

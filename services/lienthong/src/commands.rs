@@ -8,6 +8,7 @@
 //! | `quality` | how good the values are that sources contribute |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
+//! | `admission` | who may be connected, for officers of the operator |
 //! | `pki` | a development certificate authority |
 //! | `migrate`, `check_config`, `synth` | an operator's preparations |
 //! | `qcvn` | the names of today's platform, both ways |
@@ -17,6 +18,7 @@
 //! | `input` | what commands read |
 //! | `output` | formats, and how a command ends |
 
+mod admission;
 mod audit;
 mod check_config;
 mod completions;
@@ -147,6 +149,9 @@ enum Command {
     /// The connections to databases, for officers of the operator: how far, what fails, what waits for whom.
     #[command(subcommand)]
     Routes(Box<routes::Command>),
+    /// Admission of databases, for officers of the operator: who is obliged, what is missing, who moved what.
+    #[command(subcommand)]
+    Connection(Box<admission::Command>),
     /// A development certificate authority; production takes certificates from outside.
     #[command(subcommand)]
     Pki(pki::Command),
@@ -231,6 +236,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
             runtime()?.block_on(conformance::run_command(*arguments, out))
         }
         Command::Routes(command) => runtime()?.block_on(routes::run(*command, out)),
+        Command::Connection(command) => runtime()?.block_on(admission::run(*command, out)),
         Command::Pki(command) => pki::run(&command, out),
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),
         Command::CheckConfig(arguments) => check_config::run(&arguments, out),

@@ -1,6 +1,7 @@
 //! A demonstration in one folder: identities, agreements, synthetic persons, all services in one process,
 //! and a tour. A second start on the same folder keeps what is there.
 
+mod admitted;
 mod exchanged;
 mod shown;
 mod subjects;
@@ -37,9 +38,14 @@ const CALLERS: [(&str, &str, &str); 5] = [
     ("portal", "Z03.DEMO.CONGDVC", "dvc"),
     ("former", "Z04.DEMO.CU", "cu"),
 ];
-/// The officer who looks after the connections.
-const OPERATOR: &str = "operator";
-/// Of these, the databases that run in the same process and are connected.
+/// The officers, as their file has them; the first looks after the connections.
+const OFFICERS: [&str; 4] = ["operator", "second-registrar", "assessor", "auditor"];
+const OFFICERS_FILE: &str = include_str!("../data/demo-officers.toml");
+/// A system that is not connected yet: the tour admits it.
+const NEWCOMER: &str = "national-portal";
+const NEWCOMER_AGENCY: &str = "Z08.DEMO.CONGQG";
+const NEWCOMER_SYSTEM: &str = "cong-quoc-gia";
+/// Of the callers, the databases that run in the same process and are connected.
 const CONNECTED: [&str; 2] = ["civil-status", "residence"];
 const REGISTRY: &str = include_str!("../data/demo-registry.toml");
 
@@ -81,8 +87,13 @@ impl Demo {
             let id = format!("spiffe://{TRUST_DOMAIN}/agency/{agency}/system/{system}");
             callers.insert(name, pki.issue(name, &id)?);
         }
-        let operator = format!("spiffe://{TRUST_DOMAIN}/operator/{OPERATOR}");
-        callers.insert(OPERATOR, pki.issue(OPERATOR, &operator)?);
+        for officer in OFFICERS {
+            let id = format!("spiffe://{TRUST_DOMAIN}/operator/{officer}");
+            callers.insert(officer, pki.issue(officer, &id)?);
+        }
+        let newcomer =
+            format!("spiffe://{TRUST_DOMAIN}/agency/{NEWCOMER_AGENCY}/system/{NEWCOMER_SYSTEM}");
+        callers.insert(NEWCOMER, pki.issue(NEWCOMER, &newcomer)?);
         let mut settings = settings(&folder, &options.listen, &pki, &runtime)?;
         let subjects = populate(options, &settings, &runtime).await?;
         let log = tlog::LogVerifier::new(&fs::read_to_string(&settings.identity.log_key_file)?)?;
@@ -178,13 +189,14 @@ impl Demo {
             });
             callers.insert(name.to_owned(), caller);
         }
-        if let Some(files) = self.callers.get(OPERATOR) {
+        for name in OFFICERS {
+            let Some(files) = self.callers.get(name) else { continue };
             let officer = serde_json::json!({
-                "spiffe_id": format!("spiffe://{TRUST_DOMAIN}/operator/{OPERATOR}"),
+                "spiffe_id": format!("spiffe://{TRUST_DOMAIN}/operator/{name}"),
                 "certificate": absolute(&files.certificate)?,
                 "key": absolute(&files.key)?,
             });
-            callers.insert(OPERATOR.to_owned(), officer);
+            callers.insert(name.to_owned(), officer);
         }
         let description = serde_json::json!({
             "synthetic": true,
@@ -242,6 +254,7 @@ pub fn settings(
         let tls::Files { certificate, key, .. } = service(name)?;
         Ok(settings::Caller { certificate, key })
     };
+    settings.callers.policy = caller("policy")?;
     settings.callers.identity = caller("identity")?;
     settings.callers.contribution = caller("contribution")?;
     settings.callers.exchange = caller("exchange")?;
@@ -259,6 +272,11 @@ pub fn settings(
         fs::write(&registry, REGISTRY)?;
     }
     settings.policy.registry_file = shown(&registry);
+    let officers = folder.join("officers.toml");
+    if !officers.exists() {
+        fs::write(&officers, OFFICERS_FILE)?;
+    }
+    settings.policy.officers_file = shown(&officers);
     let (key, public) = (folder.join("log.key"), folder.join("log.vkey"));
     let origin = format!("{TRUST_DOMAIN}/lienthong-access/demo");
     if !key.exists() {
@@ -269,6 +287,7 @@ pub fn settings(
     fs::write(&public, format!("{}\n", signer.verifier_key()))?;
     settings.audit.origin = origin;
     settings.audit.signing_key_file = shown(&key);
+    settings.policy.log_key_file = shown(&public);
     settings.identity.log_key_file = shown(&public);
     settings.contribution.log_key_file = shown(&public);
     Ok(settings)

@@ -62,7 +62,7 @@ impl All {
             server,
             callers,
             audit,
-            policy,
+            mut policy,
             mut identity,
             mut contribution,
             mut exchange,
@@ -76,13 +76,16 @@ impl All {
         let inside = server::Config { listen, health_listen, mesh, ..server.clone() };
         let internal = Server::bind(inside).await?;
         let own = Peer::direct(internal.address().to_string(), ALL);
+        policy.audit = own.clone();
         (identity.policy, identity.audit) = (own.clone(), own.clone());
         (contribution.policy, contribution.audit) = (own.clone(), own.clone());
         (contribution.identity, exchange.identity) = (own.clone(), own.clone());
         exchange.contribution = own;
 
         let audit = audit::Service::open(&audit).await.context("audit")?;
-        let policy = policy::Service::open(&policy, clock.clone(), entropy.clone()).await;
+        let caller = callers.policy.of(&server);
+        let (now, random) = (clock.clone(), entropy.clone());
+        let policy = policy::Service::open(&policy, &caller, now, random).await;
         let policy = policy.context("policy")?;
         let caller = callers.identity.of(&server);
         let (now, random) = (clock.clone(), entropy.clone());
@@ -95,6 +98,7 @@ impl All {
 
         audit.report(internal.health());
         policy.report(internal.health());
+        policy.report_operators(public.health());
         identity.report(internal.health(), &identity::INTERNAL);
         identity.report(public.health(), &identity::PUBLIC);
         contribution.report(internal.health(), &[contribution::INTERNAL]);
@@ -112,7 +116,8 @@ impl All {
                 Some(opened.context("exchange")?)
             }
         };
-        let mut routes = contribution.public(identity.public(Routes::default()));
+        let routes = contribution.public(identity.public(Routes::default()));
+        let mut routes = policy.operators(routes);
         if let Some(exchange) = &exchange {
             routes = exchange.operators(routes);
         }
@@ -208,11 +213,12 @@ pub async fn policy(
     end: impl Future<Output = ()>,
 ) -> Result<()> {
     let telemetry = Telemetry::start(&settings.server.telemetry, "policy").await?;
-    let server = Server::bind(settings.server).await?;
+    let server = Server::bind(settings.server.clone()).await?;
     let Runtime { clock, entropy } = runtime;
-    let service = policy::Service::open(&settings.policy, clock, entropy).await?;
+    let service = policy::Service::open(&settings.policy, &settings.server, clock, entropy).await?;
     service.report(server.health());
-    serve(server, service.internal(Routes::default()), end).await;
+    service.report_operators(server.health());
+    serve(server, service.operators(service.internal(Routes::default())), end).await;
     service.close().await;
     telemetry.stop().await;
     Ok(())

@@ -46,6 +46,8 @@ pub struct All {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Callers {
+    /// The policy service; used where there are officers.
+    pub policy: Caller,
     /// The identity service.
     pub identity: Caller,
     /// The contribution service.

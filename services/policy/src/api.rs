@@ -1,5 +1,7 @@
-//! The gRPC service: messages to requests, decisions to messages. The only place that names tonic
-//! and prost.
+//! The gRPC services: messages to requests, decisions to messages. The only place that names tonic and prost beside `client`.
+//! `admission` is what officers call.
+
+pub(crate) mod admission;
 
 mod watch;
 

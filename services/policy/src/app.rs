@@ -1,4 +1,6 @@
-//! The use cases: decide about a request, put a registry in force, and say what it touched.
+//! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` has those of admissions.
+
+pub(crate) mod admission;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -34,7 +36,7 @@ pub(crate) struct App {
     pub(crate) looks: Looks,
     /// How many decisions were made.
     pub(crate) decisions: AtomicU64,
-    clock: Clock,
+    pub(crate) clock: Clock,
     entropy: Entropy,
     longest: Duration,
 }
@@ -91,7 +93,7 @@ impl App {
         registry.check(&self.profile.catalogue)?;
         let text = serde_json::to_string(registry).map_err(|e| Error::data("registry", e))?;
         let digest = hex::encode(Sha256::digest(&text));
-        if store::replace(&self.store, text, digest).await? {
+        if store::replace(&self.store, registry.clone(), text, digest).await? {
             self.looks.at_once();
         }
         Ok(())

@@ -17,6 +17,8 @@
 //! | `domain::request` | what a request must hold; all faults at once |
 //! | `domain::decision` | the order of denials, the table, how long it holds |
 //! | `domain::registry` | agencies, connections, agreements; what one caller has of them |
+//! | `domain::admission` | admissions of connections, as their moves made them |
+//! | `domain::officers`, `domain::calendar` | who may do what; working days |
 //! | `domain::{basis, catalogue, rules, table}` | the law as data, the rules, the decision table |
 //! | `domain::revision` | what whoever keeps decisions has to be told |
 //! | `looks` | what the newest revision is, looked at once for all who are told |
@@ -24,20 +26,29 @@
 
 mod api;
 mod app;
+mod client;
 pub mod domain;
 mod looks;
 mod store;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use contract::policy::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as NAME};
+pub use disclosure::policy::v1::admission_service_server::SERVICE_NAME as ADMISSION;
 pub use domain::catalogue::LegalProfile;
-use domain::{catalogue::Catalogue, registry::Registry};
+use domain::{
+    admission::law::Law, calendar::Calendar, catalogue::Catalogue, officers::Officers,
+    registry::Registry,
+};
 use serde::{Deserialize, Serialize};
 use server::{
-    Health,
+    Health, Routes, StartError,
+    channel::Peer,
     config::Secret,
     runtime::{Clock, Entropy},
 };
@@ -58,6 +69,16 @@ pub struct Config {
     pub legal_profile: LegalProfile,
     /// How long a decision is kept at most, in seconds.
     pub table_seconds_max: u64,
+    /// File of the officers, or empty: then nobody admits connections.
+    pub officers_file: String,
+    /// Days on which offices do not work.
+    pub holidays: Vec<String>,
+    /// How many days before an assessment lapses it is due.
+    pub assessment_notice_days: u32,
+    /// File of the access log's verifier key; needed where there are officers.
+    pub log_key_file: String,
+    /// The access log.
+    pub audit: Peer,
 }
 
 /// What keeps the service from starting or from deciding.
@@ -80,6 +101,33 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The officers' file cannot be read.
+    #[error("cannot read the officers from `{path}`")]
+    OfficersFile {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `assessment_notice_days` is out of its range.
+    #[error("`policy.assessment_notice_days` must be from 0 to 366")]
+    NoticeDays,
+    /// The log's verifier key cannot be read.
+    #[error("cannot read the access log's key from `{path}`")]
+    LogKey {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log's verifier key is malformed.
+    #[error("the access log's key is malformed")]
+    MalformedLogKey(#[from] tlog::Error),
+    /// The access log's address or our own identity cannot be used.
+    #[error("the access log cannot be reached as configured")]
+    Peer(#[from] StartError),
     /// `table_seconds_max` is out of its range.
     #[error("`policy.table_seconds_max` must be from 1 to 86400")]
     TableSeconds,
@@ -102,11 +150,26 @@ pub fn migrations() -> &'static [::store::Migration] {
     store::MIGRATIONS
 }
 
+/// How often it is looked whether something has lapsed. Decisions do not wait for it: they deny on the day.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Days of notice: what is due for longer than a year is always due.
+const NOTICE_DAYS_MAX: u32 = 366;
+
 /// The policy service, open on its database. Clones share it.
 #[derive(Clone)]
 pub struct Service {
     app: Arc<app::App>,
-    /// Ends when the service is closed.
+    admission: Option<Admission>,
+    /// Looks after revisions; ends when the service is closed.
+    looking: AbortHandle,
+}
+
+/// What officers call, where there are officers.
+#[derive(Clone)]
+struct Admission {
+    shared: Arc<api::admission::Shared>,
+    gauges: Arc<api::admission::Gauges>,
+    /// Looks after what lapses; ends when the service is closed.
     looking: AbortHandle,
 }
 
@@ -117,20 +180,59 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// Reads the shipped data, opens the database and applies the registry file, if one is named.
+    /// Reads the shipped data, opens the database and applies the registry file, if one is named. Where officers are named, it
+    /// prepares the way to the access log, which need not be there yet, and looks after lapses.
     ///
     /// # Errors
     /// See [`Error`]; then nothing is served (I9).
-    pub async fn open(config: &Config, clock: Clock, entropy: Entropy) -> Result<Self, Error> {
+    pub async fn open(
+        config: &Config,
+        own: &server::Config,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
+        let officers = officers(config)?;
+        let law = Law::shipped(Calendar::parse(&config.holidays)?)?;
+        let notice = config.assessment_notice_days;
+        if notice > NOTICE_DAYS_MAX {
+            return Err(Error::NoticeDays);
+        }
+        let log = match officers {
+            None => None,
+            Some(_) => Some(client::Log::open(config, own, clock.clone(), entropy.clone())?),
+        };
         let app = Arc::new(app::App::open(config, clock, entropy).await?);
         let looked = Arc::clone(&app);
-        let looking = tokio::spawn(async move { looked.looks.look(&looked.store).await });
-        Ok(Self { app, looking: looking.abort_handle() })
+        let revisions = tokio::spawn(async move { looked.looks.look(&looked.store).await });
+        let revisions = revisions.abort_handle();
+        let Some((officers, client::Log { recorder, own })) = officers.zip(log) else {
+            return Ok(Self { app, admission: None, looking: revisions });
+        };
+        let (trust_domain, own) = own;
+        let notice_days = notice.into();
+        let admissions =
+            app::admission::Admissions { app: Arc::clone(&app), law, officers, notice_days };
+        let admissions = Arc::new(admissions);
+        let shared = Arc::new(api::admission::Shared { admissions, recorder, own, trust_domain });
+        let gauges = Arc::new(api::admission::Gauges::new());
+        let looking = tokio::spawn(look_after(Arc::clone(&shared), Arc::clone(&gauges)));
+        let looking = looking.abort_handle();
+        let admission = Some(Admission { shared, gauges, looking });
+        Ok(Self { app, admission, looking: revisions })
     }
 
     /// Adds `PolicyService` to the routes for our own services.
-    pub fn internal(&self, routes: server::Routes) -> server::Routes {
+    pub fn internal(&self, routes: Routes) -> Routes {
         routes.add_service(PolicyServiceServer::new(api::Api(Arc::clone(&self.app))))
+    }
+
+    /// Adds what officers of the operator call; nothing where there are no officers.
+    #[must_use]
+    pub fn operators(&self, routes: Routes) -> Routes {
+        match &self.admission {
+            None => routes,
+            Some(admission) => api::admission::add(routes, Arc::clone(&admission.shared)),
+        }
     }
 
     /// Tells `health` whether it can decide: while its database answers.
@@ -142,16 +244,41 @@ impl Service {
         });
     }
 
+    /// Tells `health` whether officers can work: while its database answers. A log that is away is said by each call; were it
+    /// told here, the whole process would be taken for away, and decisions with it. Where there are no officers it is told nothing.
+    pub fn report_operators(&self, health: &Health) {
+        if self.admission.is_none() {
+            return;
+        }
+        let app = Arc::clone(&self.app);
+        health.serves(&[ADMISSION], move || {
+            let app = Arc::clone(&app);
+            async move { app.store.answers().await }
+        });
+    }
+
+    /// Looks at every admission once: records what has lapsed, and what a process left without its record. Gives how many moves
+    /// it made. The service does so by itself; a test need not wait for it.
+    ///
+    /// # Errors
+    /// When admissions cannot be read or written.
+    pub async fn look(&self) -> Result<usize, Error> {
+        match &self.admission {
+            None => Ok(0),
+            Some(admission) => api::admission::look(&admission.shared, &admission.gauges).await,
+        }
+    }
+
     /// The items, procedures and legal grounds.
     pub fn catalogue(&self) -> &Catalogue {
         &self.app.profile.catalogue
     }
 
-    /// Puts a registry in the place of the stored one, whole or not at all. The next decision
-    /// follows it.
+    /// Puts a registry in the place of the one that was applied before, whole or not at all, beside what officers admitted. The
+    /// next decision follows it.
     ///
     /// # Errors
-    /// [`Error::Data`] for a registry that names what is not there; [`Error::Store`]. Nothing
+    /// [`Error::Data`] for a registry that names what is not there or what officers admitted; [`Error::Store`]. Nothing
     /// changes then, except that a commit that was not acknowledged may have taken place: apply the
     /// registry again.
     pub async fn apply_registry(&self, registry: &Registry) -> Result<(), Error> {
@@ -175,6 +302,32 @@ impl Service {
     /// Closes the database. Writes under way end first.
     pub async fn close(self) {
         self.looking.abort();
+        if let Some(admission) = &self.admission {
+            admission.looking.abort();
+        }
         self.app.store.clone().close().await;
+    }
+}
+
+/// The officers; none where no file is named.
+fn officers(config: &Config) -> Result<Option<Officers>, Error> {
+    if config.officers_file.is_empty() {
+        return Ok(None);
+    }
+    let path = config.officers_file.clone();
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| Error::OfficersFile { path, source })?;
+    Officers::parse(&text).map(Some)
+}
+
+/// Looks again and again. Every replica does, and one of them makes each move.
+async fn look_after(shared: Arc<api::admission::Shared>, gauges: Arc<api::admission::Gauges>) {
+    loop {
+        match api::admission::look(&shared, &gauges).await {
+            Ok(0) => {}
+            Ok(made) => tracing::info!(made, "recorded what has lapsed"),
+            Err(_) => tracing::error!("admissions could not be looked at"),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

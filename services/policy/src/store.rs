@@ -1,18 +1,20 @@
-//! The registry's tables, on both engines. The only place with SQL.
+//! The registry's tables, on both engines. The only place with SQL. `admission` has those of admissions.
 //!
 //! A registry is written as one JSON text that both engines unfold, so that its size makes no
 //! difference to the number of statements.
 
+pub(crate) mod admission;
 mod revisions;
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
+use sha2::{Digest, Sha256};
 use time::{Date, format_description::StaticFormatDescription, macros::format_description};
 
 pub(crate) use self::revisions::{Held, TOUCHED_MAX, newest, range};
 use crate::{
     Error,
     domain::{
-        registry::{Connection, Granted, Standing, State, obligations},
+        registry::{self, Connection, Granted, Registry, Standing, State, obligations},
         request::Request,
     },
 };
@@ -55,6 +57,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../migrations/postgres/0009_revisions.sql"),
     },
     Migration {
+        version: 10,
+        name: "admission",
+        sqlite: include_str!("../migrations/sqlite/0010_admission.sql"),
+        postgres: include_str!("../migrations/postgres/0010_admission.sql"),
+    },
+    Migration {
         version: 11,
         name: "obligations",
         sqlite: include_str!("../migrations/sqlite/0011_obligations.sql"),
@@ -69,36 +77,53 @@ const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]")
 /// of this has a row without an item.
 const STANDING: Sql = Sql {
     sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
-                    a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations \
+                    a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state \
              FROM registry_revision r \
              LEFT JOIN connection c ON c.agency = ? AND c.system = ? \
+             LEFT JOIN admission d ON d.connection = c.id \
              LEFT JOIN agreement a ON a.connection = c.id \
              LEFT JOIN agreement_grant g ON g.agreement = a.id AND g.action = ? \
                        AND g.procedure = ? AND g.legal_basis = ? \
              WHERE r.id = 1 ORDER BY a.id, g.item",
     postgres: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
-                      a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations \
+                      a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state \
                FROM registry_revision r \
                LEFT JOIN connection c ON c.agency = $1 AND c.system = $2 \
+               LEFT JOIN admission d ON d.connection = c.id \
                LEFT JOIN agreement a ON a.connection = c.id \
                LEFT JOIN agreement_grant g ON g.agreement = a.id AND g.action = $3 \
                          AND g.procedure = $4 AND g.legal_basis = $5 \
                WHERE r.id = 1 ORDER BY a.id COLLATE \"C\", g.item",
 };
+const FILE: Sql = Sql::same("SELECT file FROM registry_revision WHERE id = 1");
+const SET_FILE: Sql = Sql {
+    sqlite: "UPDATE registry_revision SET file = ? WHERE id = 1",
+    postgres: "UPDATE registry_revision SET file = $1 WHERE id = 1",
+};
+const ADMITTED: Sql = Sql {
+    sqlite: "SELECT connection, version FROM admission ORDER BY connection",
+    postgres: "SELECT connection, version FROM admission ORDER BY connection COLLATE \"C\"",
+};
+/// What admissions hold, which no file may name as its own.
+const HELD: Sql =
+    Sql::same("SELECT id, agency, system FROM connection WHERE origin = 'admission' ORDER BY id");
+/// What came of the file that was applied before. An agency that an admission names stays.
 const CLEAR: [Sql; 4] = [
     Sql::same("DELETE FROM agreement_grant"),
     Sql::same("DELETE FROM agreement"),
-    Sql::same("DELETE FROM connection"),
-    Sql::same("DELETE FROM agency"),
+    Sql::same("DELETE FROM connection WHERE origin = 'file'"),
+    Sql::same("DELETE FROM agency WHERE code NOT IN (SELECT agency FROM connection)"),
 ];
 /// Each takes the whole registry.
 const FILL: [Sql; 4] = [
     Sql {
         sqlite: "INSERT INTO agency (code, vi, en) \
                  SELECT value ->> 'code', value ->> 'vi', value ->> 'en' \
-                 FROM json_each(?, '$.agency')",
+                 FROM json_each(?, '$.agency') WHERE true \
+                 ON CONFLICT (code) DO UPDATE SET vi = excluded.vi, en = excluded.en",
         postgres: "INSERT INTO agency (code, vi, en) SELECT code, vi, en \
-                   FROM json_to_recordset($1::json -> 'agency') AS r(code TEXT, vi TEXT, en TEXT)",
+                   FROM json_to_recordset($1::json -> 'agency') AS r(code TEXT, vi TEXT, en TEXT) \
+                   ON CONFLICT (code) DO UPDATE SET vi = excluded.vi, en = excluded.en",
     },
     Sql {
         sqlite: "INSERT INTO connection (id, agency, system, database_id, state, legal_basis, \
@@ -180,6 +205,7 @@ async fn read(
             legal_basis: text(first, 4)?,
             assessed_until: day(first, 5)?,
         });
+        standing.admission = joined(first, 12)?;
     }
     for row in &rows {
         let Some(item) = joined(row, 9)? else { continue };
@@ -202,29 +228,62 @@ async fn read(
     Ok(standing)
 }
 
-/// Puts a registry in the place of the stored one, with its digest, in one transaction. Says whether it is another one.
+/// Puts a registry in the place of the file that was applied before, with its digest, in one transaction. What admissions hold
+/// stays, and a registry that names it as its own is refused. Says whether it is another one.
 pub(crate) async fn replace(
     store: &Store,
-    registry: String,
+    registry: Registry,
+    text: String,
     digest: String,
 ) -> Result<bool, Error> {
-    store.write("replace registry", |tx| Box::pin(fill(tx, registry, digest))).await
+    store.write("replace registry", |tx| Box::pin(fill(tx, registry, text, digest))).await
 }
 
-async fn fill(tx: &Transaction, registry: String, digest: String) -> Result<bool, Error> {
-    let held = Held::take(tx).await?;
-    if held.digest() == digest {
+async fn fill(
+    tx: &Transaction,
+    registry: Registry,
+    written: String,
+    digest: String,
+) -> Result<bool, Error> {
+    let turn = Held::take(tx).await?;
+    let rows = tx.query(&FILE, Vec::new()).await?;
+    let file = text(rows.first().ok_or(Error::Stored("the revision is missing"))?, 0)?;
+    let held = tx.query(&HELD, Vec::new()).await?;
+    let held = held.iter().map(|row| {
+        Ok(registry::Held { id: text(row, 0)?, agency: text(row, 1)?, system: text(row, 2)? })
+    });
+    registry.check_beside(&held.collect::<Result<Vec<_>, Error>>()?)?;
+    if file == digest {
         return Ok(false);
     }
-    let touched = revisions::touched(tx, &registry).await?;
+    let touched = revisions::touched(tx, &written).await?;
     for clear in &CLEAR {
         tx.execute(clear, Vec::new()).await?;
     }
     for fill in &FILL {
-        tx.execute(fill, vec![registry.clone().into()]).await?;
+        tx.execute(fill, vec![written.clone().into()]).await?;
     }
-    held.revise(digest, &touched).await?;
+    tx.execute(&SET_FILE, vec![digest.into()]).await?;
+    revise(tx, turn, &touched).await?;
     Ok(true)
+}
+
+/// Says that the registry is another one from now on, and of which connections. Whoever writes to it calls this last, in the
+/// transaction that does, with the turn that it took first. The digest is one over what is there, so that the same registry has the
+/// same one wherever it stands.
+async fn revise(tx: &Transaction, turn: Held<'_>, touched: &[String]) -> Result<(), Error> {
+    let rows = tx.query(&FILE, Vec::new()).await?;
+    let file = text(rows.first().ok_or(Error::Stored("the revision is missing"))?, 0)?;
+    let admitted = tx.query(&ADMITTED, Vec::new()).await?;
+    let mut digest = Sha256::new().chain_update(&file);
+    for row in &admitted {
+        let version: i64 = row.try_get_by(1).map_err(::store::Error::from)?;
+        digest.update(text(row, 0)?);
+        digest.update([0]);
+        digest.update(version.to_be_bytes());
+    }
+    let digest = if admitted.is_empty() { file } else { hex::encode(digest.finalize()) };
+    turn.revise(digest, touched).await
 }
 
 fn text(row: &QueryResult, index: usize) -> Result<String, Error> {

@@ -38,15 +38,29 @@ fn config(database: &TestDatabase, now: OffsetDateTime) -> Config {
     let database = Secret::new(database.url());
     let before = now < datetime!(2024-06-30 17:00 UTC);
     let legal_profile = if before { LegalProfile::Law2014 } else { LegalProfile::Law2023 };
-    Config { database, registry_file: String::new(), legal_profile, table_seconds_max: 60 }
+    let defaults = server::config::load::<Defaults>(&[DEFAULTS], None).unwrap().policy;
+    Config { database, legal_profile, ..defaults }
 }
 
 async fn open(database: &TestDatabase, now: OffsetDateTime) -> Service {
     start(&config(database, now), now).await.unwrap()
 }
 
+/// The table of this service alone.
+#[derive(Deserialize, Serialize)]
+struct Defaults {
+    policy: Config,
+}
+
+/// The defaults of whoever serves it: without officers it calls nobody.
+#[derive(Deserialize, Serialize)]
+struct Process {
+    server: server::Config,
+}
+
 async fn start(config: &Config, now: OffsetDateTime) -> Result<Service, Error> {
-    Service::open(config, Clock::fixed(now), Entropy::seeded(1)).await
+    let own = server::config::load::<Process>(&[server::config::DEFAULTS], None).unwrap().server;
+    Service::open(config, &own, Clock::fixed(now), Entropy::seeded(1)).await
 }
 
 fn sample() -> Registry {

@@ -270,6 +270,38 @@ fn descriptors(set: &prost_types::FileDescriptorSet, package: &str) -> Vec<u8> {
     prost_types::FileDescriptorSet { file }.encode_to_vec()
 }
 
+/// Whether the answers of a service come with a receipt. They all do then, because its server is behind the gate.
+fn is_gated(pool: &DescriptorPool, service: &str) -> bool {
+    let service = pool.get_service_by_name(service).unwrap();
+    let proven = |method: &MethodDescriptor| proven(&method.output(), &mut BTreeSet::new());
+    let gated = service.methods().any(|method| proven(&method));
+    let all = service.methods().all(|method| proven(&method));
+    assert!(!gated || all, "{}: not every answer has a receipt", service.full_name());
+    gated
+}
+
+/// The same files with only the services that are behind the gate.
+fn only_gated(
+    set: &prost_types::FileDescriptorSet,
+    pool: &DescriptorPool,
+) -> prost_types::FileDescriptorSet {
+    let mut set = set.clone();
+    for file in &mut set.file {
+        let package = file.package().to_owned();
+        file.service.retain(|service| is_gated(pool, &format!("{package}.{}", service.name())));
+    }
+    set
+}
+
+/// The server of a service in generated text: the module, with the line before it.
+fn server_of<'a>(text: &'a str, service: &str) -> &'a str {
+    let name = snake(service);
+    let begin = format!("/// Generated server implementations.\npub mod {name}_server {{");
+    let from = text.find(&begin).unwrap();
+    let to = from + text[from..].find("\n}\n").unwrap() + "\n}\n".len();
+    &text[from..to]
+}
+
 /// Everything that is committed, as path from the root and bytes.
 fn expected() -> BTreeMap<PathBuf, Vec<u8>> {
     let (set, pool) = compile();
@@ -299,13 +331,21 @@ fn expected() -> BTreeMap<PathBuf, Vec<u8>> {
         let path = format!("{}::{}", rust_path(enumeration.package_name()), enumeration.name());
         behind = behind.extern_path(format!(".{}", enumeration.full_name()), path);
     }
-    let servers = generate(behind, &set, OURS);
+    let servers = generate(behind, &only_gated(&set, &pool), OURS);
 
     let mut files = BTreeMap::new();
     for (name, text) in open {
         let package = name.trim_end_matches(".rs");
         let personal = gated.iter().any(|(p, _, _)| p == package);
-        let text = if personal { clients[&name].clone() } else { text };
+        let text = if personal {
+            // Where a package has services of both kinds, those that are not behind the gate keep their servers.
+            let services = pool.services().filter(|service| service.package_name() == package);
+            let open = services.filter(|service| !is_gated(&pool, service.full_name()));
+            let servers = open.map(|service| server_of(&text, service.name()));
+            servers.fold(clients[&name].clone(), |all, server| all + server)
+        } else {
+            text
+        };
         files.insert(PathBuf::from("shared/contract/src/gen").join(&name), text);
         if personal {
             files.insert(

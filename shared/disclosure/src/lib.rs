@@ -90,6 +90,21 @@ pub mod identity {
     }
 }
 
+/// Servers of the services of `lienthong.policy.v1` whose answers are recorded.
+pub mod policy {
+    /// Package `lienthong.policy.v1`.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::wildcard_enum_match_arm,
+        reason = "generated code"
+    )]
+    pub mod v1 {
+        include!("gen/lienthong.policy.v1.rs");
+    }
+}
+
 /// Servers of the personal services of `lienthong.register.v1`.
 pub mod register {
     /// Package `lienthong.register.v1`.

@@ -16,6 +16,10 @@ use contract::{
         RotateTokensResponse, SearchPersonsAnswer, SearchPersonsResponse, UnfollowPersonsResponse,
         VerifyClaimsAnswer, VerifyClaimsResponse,
     },
+    policy::v1::{
+        GetAdmissionAnswer, GetAdmissionResponse, ListAdmissionsAnswer, ListAdmissionsResponse,
+        ListReadinessAnswer, ListReadinessResponse, MoveConnectionAnswer, MoveConnectionResponse,
+    },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
         ListVisibleAnswer, ListVisibleResponse, RecordedChange,
@@ -65,4 +69,8 @@ proven! {
     RecordedListedPerson => ListedPerson,
     FollowPersonsResponse => FollowedAnswer,
     UnfollowPersonsResponse => FollowedAnswer,
+    MoveConnectionResponse => MoveConnectionAnswer,
+    GetAdmissionResponse => GetAdmissionAnswer,
+    ListAdmissionsResponse => ListAdmissionsAnswer,
+    ListReadinessResponse => ListReadinessAnswer,
 }

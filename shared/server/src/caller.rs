@@ -275,9 +275,29 @@ const METHODS: &[Method] = &[
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
     ),
     (
+        "/lienthong.policy.v1.AdmissionService/MoveConnection",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.AdmissionService/GetAdmission",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.AdmissionService/ListAdmissions",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.AdmissionService/ListReadiness",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
         "/lienthong.audit.v1.AuditService/Append",
         Priority::Administration,
-        &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
+        &[OpenTo::Service("identity"), OpenTo::Service("contribution"), OpenTo::Service("policy")],
     ),
 ];
 
@@ -429,6 +449,8 @@ mod tests {
         let system = caller("spiffe://t/agency/G24/system/hi");
         let identity = caller("spiffe://t/service/identity");
         let policy = caller("spiffe://t/service/policy");
+        let exchange = caller("spiffe://t/service/exchange");
+        let officer = caller("spiffe://t/operator/7");
         let get = "/lienthong.identity.v1.IdentityService/GetPerson";
         let append = "/lienthong.audit.v1.AuditService/Append";
         fn ask(method: &str, caller: &Result<Caller, NoCaller>) -> Result<Admission, NoCaller> {
@@ -439,7 +461,13 @@ mod tests {
         assert_eq!(ask(get, &identity), Ok(Admission::Closed));
         assert_eq!(ask(append, &identity), Ok(Admission::Open));
         assert_eq!(ask(append, &system), Ok(Admission::Closed));
-        assert_eq!(ask(append, &policy), Ok(Admission::Closed));
+        assert_eq!(ask(append, &policy), Ok(Admission::Open));
+        assert_eq!(ask(append, &exchange), Ok(Admission::Closed));
+        let activate = "/lienthong.policy.v1.AdmissionService/MoveConnection";
+        assert_eq!(ask(activate, &officer), Ok(Admission::Open));
+        for other in [&system, &identity, &policy] {
+            assert_eq!(ask(activate, other), Ok(Admission::Closed));
+        }
         assert_eq!(
             ask("/lienthong.audit.v1.AuditService/Erase", &identity),
             Ok(Admission::Unknown)

@@ -300,6 +300,29 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Danh sách người được theo dõi đã đầy.",
             "The list of followed persons is full.",
         ),
+        ErrorReason::OfficerNotAuthorised => (
+            Code::PermissionDenied,
+            "Cán bộ không có thẩm quyền thực hiện việc này.",
+            "The officer has no authority to do this.",
+        ),
+        ErrorReason::SecondOfficerRequired => (
+            Code::PermissionDenied,
+            "Việc này phải do một cán bộ khác thực hiện.",
+            "Another officer has to do this.",
+        ),
+        ErrorReason::MoveNotPossible => (
+            Code::FailedPrecondition,
+            "Hồ sơ kết nối chưa đủ điều kiện cho bước này.",
+            "The admission is not ready for this move.",
+        ),
+        ErrorReason::ConnectionChanged => (
+            Code::Aborted,
+            "Hồ sơ kết nối đã được thay đổi trong khi đó.",
+            "The admission was moved in between.",
+        ),
+        ErrorReason::UnknownConnection => {
+            (Code::NotFound, "Không có hồ sơ kết nối này.", "There is no such admission.")
+        }
     }
 }
 

@@ -71,14 +71,18 @@ impl World {
         let [_, database, _] = &self.databases;
         settings.policy.database = Secret::new(database.url());
         settings.policy.registry_file = self.file("registry.toml");
-        let server = self.bind(settings.server, "policy").await;
+        settings.policy.officers_file = self.file("officers.toml");
+        settings.policy.log_key_file = self.file("log.vkey");
+        settings.policy.audit = Peer::direct(self.to_audit.address().to_string(), "audit");
+        let own = self.own(settings.server, "policy");
+        let server = Server::bind(own.clone()).await.expect("policy binds");
         let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
-        let service =
-            policy::Service::open(&settings.policy, clock, entropy).await.expect("policy opens");
+        let service = policy::Service::open(&settings.policy, &own, clock, entropy).await;
+        let service = service.expect("policy opens");
         if self.options.readiness {
             service.report(server.health());
         }
-        let running = server.start(service.internal(Routes::default())).await;
+        let running = server.start(service.operators(service.internal(Routes::default()))).await;
         self.to_policy.open(running.address());
         self.policy = Some(Part { running, service });
     }

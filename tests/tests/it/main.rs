@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod admission;
 mod as_of;
 mod authority;
 mod bad_days;

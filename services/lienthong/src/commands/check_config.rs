@@ -64,8 +64,13 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         }
         ServiceName::Policy => {
             let settings = settings::Policy::load(file)?;
-            let check = |faults: &mut Faults| policy(&settings.policy, faults);
-            tell(&settings, one("policy", &settings.server, now, check), format, out)
+            let faults = one("policy", &settings.server, now, |faults| {
+                policy(&settings.policy, faults);
+                if !settings.policy.officers_file.is_empty() {
+                    peers("policy", &[("audit", &settings.policy.audit)], faults);
+                }
+            });
+            tell(&settings, faults, format, out)
         }
         ServiceName::Audit => {
             let settings = settings::Audit::load(file)?;
@@ -116,6 +121,10 @@ fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
     }
     let signs = audit(&settings.audit, &mut faults);
     policy(&settings.policy, &mut faults);
+    if !settings.policy.officers_file.is_empty() {
+        let files = settings.callers.policy.of(server).files();
+        inspect::identity("callers.policy", &files, "policy", server, now, &mut faults);
+    }
     identity(&settings.identity, &mut faults);
     contribution(&settings.contribution, &mut faults);
     if !settings.exchange.routes_file.is_empty() {
@@ -127,6 +136,7 @@ fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
         for (key, file) in [
             ("identity.log_key_file", &settings.identity.log_key_file),
             ("contribution.log_key_file", &settings.contribution.log_key_file),
+            ("policy.log_key_file", &settings.policy.log_key_file),
         ] {
             if fs::read_to_string(file).is_ok_and(|text| text.trim() != signs) {
                 faults.add(key, "is not the key that signs the log (`audit.signing_key_file`)");
@@ -184,6 +194,21 @@ fn policy(config: &policy::Config, faults: &mut Faults) {
         && let Err(error) = policy::domain::registry::Registry::parse(&text)
     {
         faults.error(key, &error);
+    }
+    let key = "policy.officers_file";
+    if !config.officers_file.is_empty() {
+        log_key("policy.log_key_file", &config.log_key_file, faults);
+        if let Some(text) = text_of(key, &config.officers_file, faults)
+            && let Err(error) = policy::domain::officers::Officers::parse(&text)
+        {
+            faults.error(key, &error);
+        }
+    }
+    if let Err(error) = policy::domain::calendar::Calendar::parse(&config.holidays) {
+        faults.error("policy.holidays", &error);
+    }
+    if config.assessment_notice_days > 366 {
+        faults.add("policy.assessment_notice_days", "must be from 0 to 366");
     }
 }
 

@@ -38,6 +38,7 @@ fn a_version_is_offered_where_it_is_sent() {
     assert!(!offers(&["rotate-tokens"]) && !offers(&["conflicts", "show"]));
 }
 
+mod admitted;
 mod finding;
 mod following;
 mod relations_told;
@@ -75,6 +76,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
             Box::pin(conformance::run_command(*arguments, &mut out)).await
         }
         Command::Routes(command) => Box::pin(routes::run(*command, &mut out)).await,
+        Command::Connection(command) => Box::pin(admission::run(*command, &mut out)).await,
         Command::Pki(command) => pki::run(&command, &mut out),
         Command::Qcvn(command) => qcvn::run(command, &mut out),
         Command::Completions(arguments) => completions::run(&arguments, &mut out),
@@ -285,6 +287,8 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
         );
     }
 
+    admitted::a_database_is_admitted(file, &at.to_string()).await;
+
     let checkpoint = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
     assert_eq!(checkpoint["holds"], true);
     demo.stop().await;
@@ -343,7 +347,7 @@ async fn many_are_asked_about_on_one_stream(demo: &str, at: &str) {
 
 /// What stands in a line of the tour whoever runs it: the headings whole, elsewhere what stands before the value.
 fn labels(account: &str) -> Vec<String> {
-    let (steps, _) = account.split_once("7. The log's newest checkpoint.").unwrap();
+    let (steps, _) = account.split_once("8. The log's newest checkpoint.").unwrap();
     let label =
         |line: &str| line.chars().take(if line.starts_with(' ') { 24 } else { 100 }).collect();
     steps.lines().filter(|line| !line.is_empty()).map(label).collect()

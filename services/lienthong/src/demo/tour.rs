@@ -34,6 +34,7 @@ impl Demo {
         let looked = self.look_up(out, &child, version).await?;
         self.verified(out, &child).await?;
         self.refused(out, &child).await?;
+        self.admitted(out, &child).await?;
         self.receipt(out, &looked).await
     }
 
@@ -173,7 +174,7 @@ impl Demo {
         out: &mut impl Write,
         looked: &Answered<GetPersonAnswer>,
     ) -> Result<()> {
-        writeln!(out, "\n6. The receipt of the lookup is checked offline, against the log's key.")?;
+        writeln!(out, "\n7. The receipt of the lookup is checked offline, against the log's key.")?;
         let verified = looked.verify(self.log()).context("the receipt does not hold")?;
         writeln!(out, "   record               {} of {}", looked.receipt.index, verified.size)?;
         writeln!(out, "   caller               {}", verified.caller)?;
@@ -202,7 +203,7 @@ impl Demo {
         fs::copy(self.folder.join("log.vkey"), folder.join("log.vkey"))?;
         writeln!(out, "   files                {}", shown(&folder))?;
 
-        writeln!(out, "\n7. The log's newest checkpoint.")?;
+        writeln!(out, "\n8. The log's newest checkpoint.")?;
         for line in self.process.audit().checkpoint().await?.lines() {
             writeln!(out, "   {line}")?;
         }

@@ -5,6 +5,7 @@ use decide::{DecisionTable, Fact, ItemEffect};
 use sha2::{Digest, Sha256};
 use time::{Date, Duration, OffsetDateTime};
 
+use super::admission;
 use super::basis::{BasisRow, start_of, today};
 use super::catalogue::{Catalogue, Claims, LegalProfile, Procedure};
 use super::item_set::ItemSet;
@@ -132,7 +133,7 @@ impl Profile {
             number: standing.number,
             connection: connection.map(|c| c.id.clone()).unwrap_or_default(),
             database: connection.map(|c| c.database.clone()).unwrap_or_default(),
-            denial: self.connected(connection, today(now)).err(),
+            denial: self.connected(standing, today(now)).err(),
         }
     }
 
@@ -145,7 +146,7 @@ impl Profile {
     ) -> Result<Grounds<'a>, Denial> {
         let law = self.catalogue.legal_basis();
         let listing = self.listing(day)?;
-        let (connection, connecting) = self.connected(standing.connection.as_ref(), day)?;
+        let (connection, connecting) = self.connected(standing, day)?;
         let Some(basis) = law.get(&request.legal_basis) else {
             return Err(self.denial(Refusal::BasisNotInForce, "basis-unknown", TASKS));
         };
@@ -176,10 +177,11 @@ impl Profile {
     /// The connection, if it may be used, and the ground on which it stands today.
     fn connected<'a>(
         &'a self,
-        connection: Option<&'a Connection>,
+        standing: &'a Standing,
         day: Date,
     ) -> Result<(&'a Connection, &'a BasisRow), Denial> {
         let law = self.catalogue.legal_basis();
+        let connection = standing.connection.as_ref();
         let named = connection.map_or(CONNECTING, |connection| &connection.legal_basis);
         let ground = law.current(named, day);
         let refuse = |rule| {
@@ -189,6 +191,10 @@ impl Profile {
         let Some(connection) = connection else { return refuse("no-connection") };
         match connection.state {
             State::Active => {}
+            // It says the same, and more of why.
+            State::Suspended | State::Revoked if standing.admission.is_some() => {
+                return refuse(standing.admission.as_deref().map_or("", admission::State::rule));
+            }
             State::Suspended => return refuse("connection-suspended"),
             State::Revoked => return refuse("connection-revoked"),
         }

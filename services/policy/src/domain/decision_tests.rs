@@ -48,6 +48,7 @@ fn request() -> Request {
 fn standing() -> Standing {
     let registry = Registry::parse(include_str!("../../testdata/registry.toml")).unwrap();
     Standing {
+        admission: None,
         registry: String::new(),
         number: 1,
         connection: registry.connections.into_iter().find(|c| c.id == "conn-social-insurance"),

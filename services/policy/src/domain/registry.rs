@@ -142,7 +142,7 @@ impl Registry {
     /// [`Error::Data`], which names the fault.
     pub fn check(&self, catalogue: &Catalogue) -> Result<(), Error> {
         let agencies = distinct(self.agencies.iter().map(|agency| agency.code.as_str()))?;
-        let connections = distinct(self.connections.iter().map(|c| c.id.as_str()))?;
+        distinct(self.connections.iter().map(|c| c.id.as_str()))?;
         distinct(self.agreements.iter().map(|agreement| agreement.id.as_str()))?;
         if let Some(code) = agencies.iter().find(|code| !is_segment(code)) {
             return wrong(format!("`{code}` cannot stand in a SPIFFE id"));
@@ -163,8 +163,7 @@ impl Registry {
             }
         }
         for agreement in &self.agreements {
-            let Agreement { id, connection, valid_from, valid_to, .. } = agreement;
-            known(id, connection, connections.contains(connection.as_str()))?;
+            let Agreement { id, valid_from, valid_to, .. } = agreement;
             if valid_from >= valid_to {
                 return wrong(format!("`{id}` ends before it begins"));
             }
@@ -174,6 +173,39 @@ impl Registry {
         }
         Ok(())
     }
+
+    /// Refuses what cannot stand beside the connections that admissions hold: an id or a system of theirs, and an agreement for
+    /// a connection that is neither of the file nor theirs.
+    ///
+    /// # Errors
+    /// [`Error::Data`], which names the fault.
+    pub(crate) fn check_beside(&self, held: &[Held]) -> Result<(), Error> {
+        for Connection { id, agency, system, .. } in &self.connections {
+            if held.iter().any(|held| held.id == *id) {
+                return wrong(format!("`{id}` is a connection that was admitted by officers"));
+            }
+            if held.iter().any(|held| held.agency == *agency && held.system == *system) {
+                return wrong(format!("`{id}`: its system was admitted by officers"));
+            }
+        }
+        let own = self.connections.iter().map(|connection| connection.id.as_str());
+        let all: BTreeSet<_> = own.chain(held.iter().map(|held| held.id.as_str())).collect();
+        let mut agreements = self.agreements.iter();
+        agreements.try_for_each(|agreement| {
+            known(&agreement.id, &agreement.connection, all.contains(agreement.connection.as_str()))
+        })
+    }
+}
+
+/// A connection that an admission holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    /// Its id.
+    pub(crate) id: String,
+    /// Code of its agency.
+    pub(crate) agency: String,
+    /// Its system.
+    pub(crate) system: String,
 }
 
 impl Agreement {
@@ -307,6 +339,8 @@ pub(crate) struct Standing {
     pub(crate) number: u64,
     /// The caller's connection, if it has one.
     pub(crate) connection: Option<Connection>,
+    /// Name of the state of its admission; none where it is of the registry file.
+    pub(crate) admission: Option<String>,
     /// What its agreements grant, in the order of their ids.
     pub(crate) granted: Vec<Granted>,
 }

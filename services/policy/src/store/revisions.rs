@@ -59,7 +59,7 @@ const TOUCHED: [Sql; 3] = [
     Sql {
         sqlite: "WITH old (connection, agency, system, served, state, basis, until) AS ( \
                      SELECT id, agency, system, database_id, state, legal_basis, assessed_until \
-                     FROM connection), \
+                     FROM connection WHERE origin = 'file'), \
                  new (connection, agency, system, served, state, basis, until) AS ( \
                      SELECT value ->> 'id', value ->> 'agency', value ->> 'system', \
                             value ->> 'database', value ->> 'state', value ->> 'legal_basis', \
@@ -69,7 +69,7 @@ const TOUCHED: [Sql; 3] = [
                  UNION SELECT connection FROM (SELECT * FROM new EXCEPT SELECT * FROM old)",
         postgres: "WITH old (connection, agency, system, served, state, basis, until) AS ( \
                        SELECT id, agency, system, database_id, state, legal_basis, assessed_until \
-                       FROM connection), \
+                       FROM connection WHERE origin = 'file'), \
                    new (connection, agency, system, served, state, basis, until) AS ( \
                        SELECT id, agency, system, database, state, legal_basis, assessed_until \
                        FROM json_to_recordset($1::json -> 'connection') \
@@ -141,11 +141,6 @@ impl<'a> Held<'a> {
     pub(crate) async fn take(tx: &'a Transaction) -> Result<Self, Error> {
         let rows = tx.query(&HOLD, Vec::new()).await?;
         Ok(Self { tx, newest: newest_of(&rows)? })
-    }
-
-    /// The digest of what is stored.
-    pub(crate) fn digest(&self) -> &str {
-        &self.newest.digest
     }
 
     /// Makes what was written a revision of its own: its digest, and the connections of which anything is other than before.

@@ -141,6 +141,8 @@ pub enum AccessOutcome {
     Rejected = 7,
     /// What was stated is true of more than one person, so that none was named.
     Ambiguous = 8,
+    /// An officer of the operator moved or was shown an admission; nobody's data were read.
+    Administered = 9,
 }
 impl AccessOutcome {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -158,6 +160,7 @@ impl AccessOutcome {
             Self::Contributed => "ACCESS_OUTCOME_CONTRIBUTED",
             Self::Rejected => "ACCESS_OUTCOME_REJECTED",
             Self::Ambiguous => "ACCESS_OUTCOME_AMBIGUOUS",
+            Self::Administered => "ACCESS_OUTCOME_ADMINISTERED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -172,6 +175,7 @@ impl AccessOutcome {
             "ACCESS_OUTCOME_CONTRIBUTED" => Some(Self::Contributed),
             "ACCESS_OUTCOME_REJECTED" => Some(Self::Rejected),
             "ACCESS_OUTCOME_AMBIGUOUS" => Some(Self::Ambiguous),
+            "ACCESS_OUTCOME_ADMINISTERED" => Some(Self::Administered),
             _ => None,
         }
     }

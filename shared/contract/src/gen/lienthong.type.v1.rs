@@ -52,7 +52,7 @@ pub enum ErrorReason {
     /// UNIMPLEMENTED. There is no such method, or the message is compressed in a way that is not taken. Do not
     /// repeat.
     UnknownMethod = 16,
-    /// ALREADY_EXISTS. The idempotency key was used by a contribution, or a rotation of tokens, of other bytes; metadata
+    /// ALREADY_EXISTS. The key was used by a contribution, a rotation of tokens or an officer's move, of other bytes; metadata
     /// `first_digest` is the SHA-256 of the first one, in hexadecimal. Recorded. Repeat the first bytes, or use another key.
     KeyReused = 17,
     /// FAILED_PRECONDITION. The register rejected the contribution; google.rpc.PreconditionFailure names every
@@ -84,6 +84,20 @@ pub enum ErrorReason {
     /// RESOURCE_EXHAUSTED. The list of followed persons would have more of them than it may; metadata `followed_max` says how many.
     /// Nothing changed. Recorded. Take others off the list first, then repeat.
     FollowedFull = 27,
+    /// PERMISSION_DENIED. The caller is no officer of the operator today, or none of the roles that may do this; metadata `roles`
+    /// names these, joined by commas. Recorded. Do not repeat: let an officer of such a role do it.
+    OfficerNotAuthorised = 28,
+    /// PERMISSION_DENIED. Two officers are needed, and the caller is the first of them. Recorded. Do not repeat: let another
+    /// officer do it.
+    SecondOfficerRequired = 29,
+    /// FAILED_PRECONDITION. The move is not possible as the admission stands; google.rpc.PreconditionFailure names everything that is
+    /// missing, by names of AdmissionObstacle. Nothing changed. Recorded. Do not repeat until that is there.
+    MoveNotPossible = 30,
+    /// ABORTED. Somebody else moved the admission in between; metadata `version` is the one that it has. Nothing changed.
+    /// Recorded. Look at it again, then repeat under another key.
+    ConnectionChanged = 31,
+    /// NOT_FOUND. There is no admission of this id. Recorded. Do not repeat.
+    UnknownConnection = 32,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -120,6 +134,11 @@ impl ErrorReason {
             Self::UnknownConflict => "ERROR_REASON_UNKNOWN_CONFLICT",
             Self::CursorOutOfRange => "ERROR_REASON_CURSOR_OUT_OF_RANGE",
             Self::FollowedFull => "ERROR_REASON_FOLLOWED_FULL",
+            Self::OfficerNotAuthorised => "ERROR_REASON_OFFICER_NOT_AUTHORISED",
+            Self::SecondOfficerRequired => "ERROR_REASON_SECOND_OFFICER_REQUIRED",
+            Self::MoveNotPossible => "ERROR_REASON_MOVE_NOT_POSSIBLE",
+            Self::ConnectionChanged => "ERROR_REASON_CONNECTION_CHANGED",
+            Self::UnknownConnection => "ERROR_REASON_UNKNOWN_CONNECTION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -153,6 +172,11 @@ impl ErrorReason {
             "ERROR_REASON_UNKNOWN_CONFLICT" => Some(Self::UnknownConflict),
             "ERROR_REASON_CURSOR_OUT_OF_RANGE" => Some(Self::CursorOutOfRange),
             "ERROR_REASON_FOLLOWED_FULL" => Some(Self::FollowedFull),
+            "ERROR_REASON_OFFICER_NOT_AUTHORISED" => Some(Self::OfficerNotAuthorised),
+            "ERROR_REASON_SECOND_OFFICER_REQUIRED" => Some(Self::SecondOfficerRequired),
+            "ERROR_REASON_MOVE_NOT_POSSIBLE" => Some(Self::MoveNotPossible),
+            "ERROR_REASON_CONNECTION_CHANGED" => Some(Self::ConnectionChanged),
+            "ERROR_REASON_UNKNOWN_CONNECTION" => Some(Self::UnknownConnection),
             _ => None,
         }
     }
