@@ -41,6 +41,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 type Outcome = Result<Arc<Decision>, NoDecision>;
 /// A question that is on its way. It is asked for as long as somebody waits for it.
 type Question = Shared<BoxFuture<'static, Outcome>>;
+/// The same, and since when.
+type Begun = (Instant, WeakShared<BoxFuture<'static, Outcome>>);
 /// Whose it is, and what it is.
 type Asking = (String, Asked);
 
@@ -53,7 +55,7 @@ struct Inner {
     clock: Clock,
     kept: Mutex<Kept>,
     /// Questions on their way, and since when.
-    asking: Mutex<HashMap<Asking, (Instant, WeakShared<BoxFuture<'static, Outcome>>)>>,
+    asking: Mutex<HashMap<Asking, Begun>>,
     /// The revision that was told last; none while no stream is open.
     told: watch::Sender<Option<u64>>,
 }
