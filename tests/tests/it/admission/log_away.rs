@@ -3,6 +3,7 @@
 use tests::World;
 
 use super::*;
+use crate::exchange::until;
 
 on_both_engines!(i1_a_move_is_not_answered_before_it_is_recorded);
 
@@ -31,8 +32,8 @@ async fn i1_a_move_is_not_answered_before_it_is_recorded(engine: Engine) {
     let refused = auditor.move_connection(&request).await.unwrap().err().unwrap();
     assert_eq!(why(&refused), ("Unavailable", "AUDIT_UNAVAILABLE"));
     world.open_audit_road();
-    // It stands, and has no record yet.
-    let found = auditor.get_admission(&look).await.unwrap().unwrap();
+    // It stands, and has no record yet. The way back to the log is found after a moment.
+    let found = until(async || auditor.get_admission(&look).await.unwrap().ok()).await;
     assert_eq!(found.answer.moves.len(), 1);
     assert_eq!(found.answer.moves[0].record_index, None);
     let records = world.records().await;
