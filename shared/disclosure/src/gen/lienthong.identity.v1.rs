@@ -48,8 +48,8 @@ pub mod change_feed_service_server {
         /// else waiting, and hears what may be told when it goes on.
         ///
         /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The decision is kept
-        /// for less than a second, and asked for anew with what comes after that, heartbeats too: whoever is suspended, or loses its
-        /// agreement, hears of nothing more, and the stream ends with PERMISSION_DENIED.
+        /// until it ends or something changes that it was built from: whoever is suspended, or loses its agreement, hears of nothing
+        /// more within a second, and the stream ends with PERMISSION_DENIED.
         ///
         /// The stream ends with DEADLINE_EXCEEDED at the caller's deadline, or at the server's maximum for streams (10 minutes unless
         /// the operator says otherwise); with UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age. Go on
@@ -594,9 +594,8 @@ pub mod identity_service_server {
         /// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The opening comes
         /// within 30 seconds. At most 64 queries of a stream are under way: read, and their response not yet taken by the transport.
         /// The server reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
-        /// DEADLINE_EXCEEDED. The decision is asked for once and kept for up to one second, or until it ends; after that it is
-        /// asked for anew with the next query, so whoever is suspended, or loses its agreement, is refused within a second also
-        /// on a stream that is open.
+        /// DEADLINE_EXCEEDED. The decision is kept until it ends or something changes that it was built from: whoever is suspended, or
+        /// loses its agreement, is refused within a second also on a stream that is open.
         ///
         /// The stream ends with OK when the caller has ended its side and every query has its response; with DEADLINE_EXCEEDED at
         /// the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says otherwise); with
