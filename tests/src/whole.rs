@@ -255,9 +255,16 @@ impl Whole {
     /// # Panics
     /// When it cannot be used.
     pub async fn apply_registry(&self, registry: &policy::domain::registry::Registry) {
-        let policy = self.all.policy();
-        policy.apply_registry(registry).await.unwrap();
-        let newest = policy.revision_number().await.unwrap();
+        self.all.policy().apply_registry(registry).await.unwrap();
+        self.all_told().await;
+    }
+
+    /// Waits until everybody is told of what is in force who keeps decisions.
+    ///
+    /// # Panics
+    /// When policy does not say what is.
+    pub async fn all_told(&self) {
+        let newest = self.all.policy().revision_number().await.unwrap();
         told(self.all.identity().told(), newest).await;
         told(self.all.contribution().told(), newest).await;
     }

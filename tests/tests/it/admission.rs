@@ -116,7 +116,7 @@ impl Office {
     }
 
     async fn agree_until(&self, valid_to: time::Date) {
-        self.whole.all.policy().apply_registry(&self.registry(valid_to)).await.unwrap();
+        self.whole.apply_registry(&self.registry(valid_to)).await;
     }
 
     /// A move on the version that there is.
@@ -147,7 +147,9 @@ impl Office {
         step: Move,
     ) -> Result<Answered<MoveConnectionAnswer>, Refused> {
         let request = self.request(step).await;
-        self.officer(officer).move_connection(&request).await.unwrap()
+        let answered = self.officer(officer).move_connection(&request).await.unwrap();
+        self.whole.all_told().await;
+        answered
     }
 
     /// A move that must be made; its receipt is checked.

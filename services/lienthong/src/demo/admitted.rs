@@ -3,25 +3,34 @@
 use std::io::Write;
 
 use anyhow::{Context as _, Result, bail};
-use contract::policy::v1::{
-    Activation, AdmissionDocument, AdmissionState, AgreementReference, CheckedPart, ConditionCheck,
-    ConformanceReport, ConnectionApplication, ConnectionEnd, FindingSeverity, FindingState,
-    GetAdmissionRequest, MoveConnectionRequest, RequestedItem, SecurityAssessment, SecurityFinding,
-    Suspension, move_connection_request::Move,
+use contract::{
+    identity::v1::GetPersonRequest,
+    policy::v1::{
+        Activation, AdmissionDocument, AdmissionState, AgreementReference, CheckedPart,
+        ConditionCheck, ConformanceReport, ConnectionApplication, ConnectionEnd, FindingSeverity,
+        FindingState, GetAdmissionRequest, MoveConnectionRequest, RequestedItem,
+        SecurityAssessment, SecurityFinding, Suspension, move_connection_request::Move,
+    },
 };
 use policy::domain::{
     registry::{Agreement, Grant, Registry},
     rules::Act,
 };
 use time::{Date, Duration};
+use tokio::time::Instant;
 
 use super::{Demo, NEWCOMER, NEWCOMER_AGENCY, NEWCOMER_SYSTEM, Subject, tour};
+use crate::client::Refused;
 
 /// The connection of the step, and its agreement.
 const ID: &str = "demo-national-portal";
 const AGREEMENT: &str = "demo-2026-national-portal";
 const PROCEDURE: &str = "child-health-insurance-card";
 const BASIS: &str = "1911-2021-art-2-1";
+/// Whoever is suspended is refused everywhere within this time; until then a decision that was kept may still be used.
+const SOON: std::time::Duration = std::time::Duration::from_secs(1);
+/// Between two times that it asks.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 impl Demo {
     pub(super) async fn admitted(&self, out: &mut impl Write, child: &Subject) -> Result<()> {
@@ -53,16 +62,24 @@ impl Demo {
             remedy: "Chỉ tra cứu theo hồ sơ / ask by case only".to_owned(),
         };
         self.moved(out, "operator", "suspend", Move::Suspend(suspension)).await?;
-        match self.client(NEWCOMER)?.get_person(&lookup).await? {
-            Ok(_) => bail!("a suspended database was answered"),
-            Err(refused) => {
-                let rule = refused.get("rule").unwrap_or_default();
-                writeln!(out, "   it asks again        {} ({rule})", refused.reason)?;
-            }
-        }
+        let refused = self.refused_soon(&lookup).await?;
+        let rule = refused.get("rule").unwrap_or_default();
+        writeln!(out, "   it asks again        {} ({rule})", refused.reason)?;
         let end = || ConnectionEnd { cause: "no-need".to_owned() };
         self.moved(out, "operator", "propose end", Move::ProposeEnd(end())).await?;
         self.moved(out, "second-registrar", "end", Move::End(end())).await
+    }
+
+    /// How a database that was suspended is refused: everywhere within a second.
+    async fn refused_soon(&self, lookup: &GetPersonRequest) -> Result<Refused> {
+        let until = Instant::now() + SOON;
+        loop {
+            match self.client(NEWCOMER)?.get_person(lookup).await? {
+                Err(refused) => return Ok(refused),
+                Ok(_) if Instant::now() > until => bail!("a suspended database was answered"),
+                Ok(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
     }
 
     /// A move that must be made.

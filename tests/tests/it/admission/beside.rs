@@ -17,7 +17,7 @@ async fn the_file_does_not_touch_what_officers_admitted(engine: Engine) {
     // The agency is not in the file, and the file changes.
     let mut registry = office.registry(time::macros::date!(2027 - 06 - 01));
     registry.connections[0].state = State::Suspended;
-    office.whole.all.policy().apply_registry(&registry).await.unwrap();
+    office.whole.apply_registry(&registry).await;
     let before = answered(&caller, &lookup).await.answer.policy_revision;
     // A move is another revision, and the file of before is no reason to go back.
     office.moves("operator", suspend("violation")).await;
@@ -73,7 +73,7 @@ async fn the_file_is_refused_where_it_names_what_officers_admitted(engine: Engin
     // It may know the agency, under its own name.
     let mut named = good;
     named.agencies.push(agency);
-    office.whole.all.policy().apply_registry(&named).await.unwrap();
+    office.whole.apply_registry(&named).await;
     answered(&caller, &lookup).await;
     office.close().await;
 }
