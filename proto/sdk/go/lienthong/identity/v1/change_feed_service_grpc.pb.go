@@ -60,8 +60,8 @@ type ChangeFeedServiceClient interface {
 	// else waiting, and hears what may be told when it goes on.
 	//
 	// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The decision is kept
-	// for less than a second, and asked for anew with what comes after that, heartbeats too: whoever is suspended, or loses its
-	// agreement, hears of nothing more, and the stream ends with PERMISSION_DENIED.
+	// until it ends or something changes that it was built from: whoever is suspended, or loses its agreement, hears of nothing
+	// more within a second, and the stream ends with PERMISSION_DENIED.
 	//
 	// The stream ends with DEADLINE_EXCEEDED at the caller's deadline, or at the server's maximum for streams (10 minutes unless
 	// the operator says otherwise); with UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age. Go on
@@ -187,8 +187,8 @@ type ChangeFeedServiceServer interface {
 	// else waiting, and hears what may be told when it goes on.
 	//
 	// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The decision is kept
-	// for less than a second, and asked for anew with what comes after that, heartbeats too: whoever is suspended, or loses its
-	// agreement, hears of nothing more, and the stream ends with PERMISSION_DENIED.
+	// until it ends or something changes that it was built from: whoever is suspended, or loses its agreement, hears of nothing
+	// more within a second, and the stream ends with PERMISSION_DENIED.
 	//
 	// The stream ends with DEADLINE_EXCEEDED at the caller's deadline, or at the server's maximum for streams (10 minutes unless
 	// the operator says otherwise); with UNAVAILABLE/OVERLOADED when the server stops or the connection has reached its age. Go on

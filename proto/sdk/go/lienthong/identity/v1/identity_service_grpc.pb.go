@@ -66,9 +66,8 @@ type IdentityServiceClient interface {
 	// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The opening comes
 	// within 30 seconds. At most 64 queries of a stream are under way: read, and their response not yet taken by the transport.
 	// The server reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
-	// DEADLINE_EXCEEDED. The decision is asked for once and kept for up to one second, or until it ends; after that it is
-	// asked for anew with the next query, so whoever is suspended, or loses its agreement, is refused within a second also
-	// on a stream that is open.
+	// DEADLINE_EXCEEDED. The decision is kept until it ends or something changes that it was built from: whoever is suspended, or
+	// loses its agreement, is refused within a second also on a stream that is open.
 	//
 	// The stream ends with OK when the caller has ended its side and every query has its response; with DEADLINE_EXCEEDED at
 	// the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says otherwise); with
@@ -172,9 +171,8 @@ type IdentityServiceServer interface {
 	// A caller has at most 8 of these streams open at once; one more is refused with UNAVAILABLE/OVERLOADED. The opening comes
 	// within 30 seconds. At most 64 queries of a stream are under way: read, and their response not yet taken by the transport.
 	// The server reads no further then, so a caller must read while it writes. A query that is not answered within 30 seconds ends as
-	// DEADLINE_EXCEEDED. The decision is asked for once and kept for up to one second, or until it ends; after that it is
-	// asked for anew with the next query, so whoever is suspended, or loses its agreement, is refused within a second also
-	// on a stream that is open.
+	// DEADLINE_EXCEEDED. The decision is kept until it ends or something changes that it was built from: whoever is suspended, or
+	// loses its agreement, is refused within a second also on a stream that is open.
 	//
 	// The stream ends with OK when the caller has ended its side and every query has its response; with DEADLINE_EXCEEDED at
 	// the caller's deadline, or at the server's maximum for streams (10 minutes unless the operator says otherwise); with

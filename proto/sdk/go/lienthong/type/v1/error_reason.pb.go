@@ -76,7 +76,7 @@ const (
 	// UNIMPLEMENTED. There is no such method, or the message is compressed in a way that is not taken. Do not
 	// repeat.
 	ErrorReason_ERROR_REASON_UNKNOWN_METHOD ErrorReason = 16
-	// ALREADY_EXISTS. The idempotency key was used by a contribution, or a rotation of tokens, of other bytes; metadata
+	// ALREADY_EXISTS. The key was used by a contribution, a rotation of tokens or an officer's move, of other bytes; metadata
 	// `first_digest` is the SHA-256 of the first one, in hexadecimal. Recorded. Repeat the first bytes, or use another key.
 	ErrorReason_ERROR_REASON_KEY_REUSED ErrorReason = 17
 	// FAILED_PRECONDITION. The register rejected the contribution; google.rpc.PreconditionFailure names every
@@ -108,6 +108,20 @@ const (
 	// RESOURCE_EXHAUSTED. The list of followed persons would have more of them than it may; metadata `followed_max` says how many.
 	// Nothing changed. Recorded. Take others off the list first, then repeat.
 	ErrorReason_ERROR_REASON_FOLLOWED_FULL ErrorReason = 27
+	// PERMISSION_DENIED. The caller is no officer of the operator today, or none of the roles that may do this; metadata `roles`
+	// names these, joined by commas. Recorded. Do not repeat: let an officer of such a role do it.
+	ErrorReason_ERROR_REASON_OFFICER_NOT_AUTHORISED ErrorReason = 28
+	// PERMISSION_DENIED. Two officers are needed, and the caller is the first of them. Recorded. Do not repeat: let another
+	// officer do it.
+	ErrorReason_ERROR_REASON_SECOND_OFFICER_REQUIRED ErrorReason = 29
+	// FAILED_PRECONDITION. The move is not possible as the admission stands; google.rpc.PreconditionFailure names everything that is
+	// missing, by names of AdmissionObstacle. Nothing changed. Recorded. Do not repeat until that is there.
+	ErrorReason_ERROR_REASON_MOVE_NOT_POSSIBLE ErrorReason = 30
+	// ABORTED. Somebody else moved the admission in between; metadata `version` is the one that it has. Nothing changed.
+	// Recorded. Look at it again, then repeat under another key.
+	ErrorReason_ERROR_REASON_CONNECTION_CHANGED ErrorReason = 31
+	// NOT_FOUND. There is no admission of this id. Recorded. Do not repeat.
+	ErrorReason_ERROR_REASON_UNKNOWN_CONNECTION ErrorReason = 32
 )
 
 // Enum value maps for ErrorReason.
@@ -141,36 +155,46 @@ var (
 		25: "ERROR_REASON_UNKNOWN_CONFLICT",
 		26: "ERROR_REASON_CURSOR_OUT_OF_RANGE",
 		27: "ERROR_REASON_FOLLOWED_FULL",
+		28: "ERROR_REASON_OFFICER_NOT_AUTHORISED",
+		29: "ERROR_REASON_SECOND_OFFICER_REQUIRED",
+		30: "ERROR_REASON_MOVE_NOT_POSSIBLE",
+		31: "ERROR_REASON_CONNECTION_CHANGED",
+		32: "ERROR_REASON_UNKNOWN_CONNECTION",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":           0,
-		"ERROR_REASON_INVALID_REQUEST":       1,
-		"ERROR_REASON_UNKNOWN_IDENTITY":      2,
-		"ERROR_REASON_METHOD_NOT_ALLOWED":    3,
-		"ERROR_REASON_CONNECTION_NOT_ACTIVE": 4,
-		"ERROR_REASON_NO_AGREEMENT":          5,
-		"ERROR_REASON_BASIS_NOT_IN_FORCE":    6,
-		"ERROR_REASON_NOTHING_ALLOWED":       7,
-		"ERROR_REASON_GUESSING_BUDGET_SPENT": 8,
-		"ERROR_REASON_DEADLINE_EXCEEDED":     9,
-		"ERROR_REASON_AUDIT_UNAVAILABLE":     10,
-		"ERROR_REASON_POLICY_UNAVAILABLE":    11,
-		"ERROR_REASON_REGISTER_UNAVAILABLE":  12,
-		"ERROR_REASON_INTERNAL":              13,
-		"ERROR_REASON_MESSAGE_TOO_LARGE":     14,
-		"ERROR_REASON_OVERLOADED":            15,
-		"ERROR_REASON_UNKNOWN_METHOD":        16,
-		"ERROR_REASON_KEY_REUSED":            17,
-		"ERROR_REASON_CONTRIBUTION_REJECTED": 18,
-		"ERROR_REASON_REGISTER_BEHIND":       19,
-		"ERROR_REASON_ITEM_NOT_ALLOWED":      20,
-		"ERROR_REASON_UNKNOWN_SERVICE":       21,
-		"ERROR_REASON_UNKNOWN_CURSOR":        22,
-		"ERROR_REASON_CURSOR_EXPIRED":        23,
-		"ERROR_REASON_UNKNOWN_CONTRIBUTION":  24,
-		"ERROR_REASON_UNKNOWN_CONFLICT":      25,
-		"ERROR_REASON_CURSOR_OUT_OF_RANGE":   26,
-		"ERROR_REASON_FOLLOWED_FULL":         27,
+		"ERROR_REASON_UNSPECIFIED":             0,
+		"ERROR_REASON_INVALID_REQUEST":         1,
+		"ERROR_REASON_UNKNOWN_IDENTITY":        2,
+		"ERROR_REASON_METHOD_NOT_ALLOWED":      3,
+		"ERROR_REASON_CONNECTION_NOT_ACTIVE":   4,
+		"ERROR_REASON_NO_AGREEMENT":            5,
+		"ERROR_REASON_BASIS_NOT_IN_FORCE":      6,
+		"ERROR_REASON_NOTHING_ALLOWED":         7,
+		"ERROR_REASON_GUESSING_BUDGET_SPENT":   8,
+		"ERROR_REASON_DEADLINE_EXCEEDED":       9,
+		"ERROR_REASON_AUDIT_UNAVAILABLE":       10,
+		"ERROR_REASON_POLICY_UNAVAILABLE":      11,
+		"ERROR_REASON_REGISTER_UNAVAILABLE":    12,
+		"ERROR_REASON_INTERNAL":                13,
+		"ERROR_REASON_MESSAGE_TOO_LARGE":       14,
+		"ERROR_REASON_OVERLOADED":              15,
+		"ERROR_REASON_UNKNOWN_METHOD":          16,
+		"ERROR_REASON_KEY_REUSED":              17,
+		"ERROR_REASON_CONTRIBUTION_REJECTED":   18,
+		"ERROR_REASON_REGISTER_BEHIND":         19,
+		"ERROR_REASON_ITEM_NOT_ALLOWED":        20,
+		"ERROR_REASON_UNKNOWN_SERVICE":         21,
+		"ERROR_REASON_UNKNOWN_CURSOR":          22,
+		"ERROR_REASON_CURSOR_EXPIRED":          23,
+		"ERROR_REASON_UNKNOWN_CONTRIBUTION":    24,
+		"ERROR_REASON_UNKNOWN_CONFLICT":        25,
+		"ERROR_REASON_CURSOR_OUT_OF_RANGE":     26,
+		"ERROR_REASON_FOLLOWED_FULL":           27,
+		"ERROR_REASON_OFFICER_NOT_AUTHORISED":  28,
+		"ERROR_REASON_SECOND_OFFICER_REQUIRED": 29,
+		"ERROR_REASON_MOVE_NOT_POSSIBLE":       30,
+		"ERROR_REASON_CONNECTION_CHANGED":      31,
+		"ERROR_REASON_UNKNOWN_CONNECTION":      32,
 	}
 )
 
@@ -205,7 +229,7 @@ var File_lienthong_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\xda\a\n" +
+	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\x9b\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12!\n" +
@@ -235,7 +259,12 @@ const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"!ERROR_REASON_UNKNOWN_CONTRIBUTION\x10\x18\x12!\n" +
 	"\x1dERROR_REASON_UNKNOWN_CONFLICT\x10\x19\x12$\n" +
 	" ERROR_REASON_CURSOR_OUT_OF_RANGE\x10\x1a\x12\x1e\n" +
-	"\x1aERROR_REASON_FOLLOWED_FULL\x10\x1bBb\n" +
+	"\x1aERROR_REASON_FOLLOWED_FULL\x10\x1b\x12'\n" +
+	"#ERROR_REASON_OFFICER_NOT_AUTHORISED\x10\x1c\x12(\n" +
+	"$ERROR_REASON_SECOND_OFFICER_REQUIRED\x10\x1d\x12\"\n" +
+	"\x1eERROR_REASON_MOVE_NOT_POSSIBLE\x10\x1e\x12#\n" +
+	"\x1fERROR_REASON_CONNECTION_CHANGED\x10\x1f\x12#\n" +
+	"\x1fERROR_REASON_UNKNOWN_CONNECTION\x10 Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (

@@ -11,6 +11,7 @@ package typev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	_ "lienthong.gov.vn/sdk/go/lienthong/options/v1"
 	reflect "reflect"
@@ -24,6 +25,63 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// A form of a value that says less than it.
+type MaskForm int32
+
+const (
+	// Not stated; the caller must not use the value.
+	MaskForm_MASK_FORM_UNSPECIFIED MaskForm = 0
+	// Of a date only the year: a partial date.
+	MaskForm_MASK_FORM_YEAR MaskForm = 1
+	// Of a place only the province: an address of its code alone, without text.
+	MaskForm_MASK_FORM_PROVINCE MaskForm = 2
+	// Of a number only its last four digits: a text, the others as asterisks.
+	MaskForm_MASK_FORM_LAST_FOUR MaskForm = 3
+)
+
+// Enum value maps for MaskForm.
+var (
+	MaskForm_name = map[int32]string{
+		0: "MASK_FORM_UNSPECIFIED",
+		1: "MASK_FORM_YEAR",
+		2: "MASK_FORM_PROVINCE",
+		3: "MASK_FORM_LAST_FOUR",
+	}
+	MaskForm_value = map[string]int32{
+		"MASK_FORM_UNSPECIFIED": 0,
+		"MASK_FORM_YEAR":        1,
+		"MASK_FORM_PROVINCE":    2,
+		"MASK_FORM_LAST_FOUR":   3,
+	}
+)
+
+func (x MaskForm) Enum() *MaskForm {
+	p := new(MaskForm)
+	*p = x
+	return p
+}
+
+func (x MaskForm) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MaskForm) Descriptor() protoreflect.EnumDescriptor {
+	return file_lienthong_type_v1_outcome_proto_enumTypes[0].Descriptor()
+}
+
+func (MaskForm) Type() protoreflect.EnumType {
+	return &file_lienthong_type_v1_outcome_proto_enumTypes[0]
+}
+
+func (x MaskForm) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MaskForm.Descriptor instead.
+func (MaskForm) EnumDescriptor() ([]byte, []int) {
+	return file_lienthong_type_v1_outcome_proto_rawDescGZIP(), []int{0}
+}
 
 // Where a value comes from, and its two clocks: when it was true and when the register learnt it (I6).
 type Provenance struct {
@@ -352,7 +410,10 @@ type ItemOutcome struct {
 	//	*ItemOutcome_NotHeld
 	//	*ItemOutcome_UnknownItem
 	//	*ItemOutcome_Withheld
-	Outcome       isItemOutcome_Outcome `protobuf_oneof:"outcome"`
+	Outcome isItemOutcome_Outcome `protobuf_oneof:"outcome"`
+	// On what conditions the caller has the item, by the rule and the agreement under which it is given. They do not depend on
+	// whether a value is held. A caller that does not know one must not use the value.
+	Obligations   []*Obligation `protobuf:"bytes,7,rep,name=obligations,proto3" json:"obligations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -446,6 +507,13 @@ func (x *ItemOutcome) GetWithheld() *Withheld {
 	return nil
 }
 
+func (x *ItemOutcome) GetObligations() []*Obligation {
+	if x != nil {
+		return x.Obligations
+	}
+	return nil
+}
+
 type isItemOutcome_Outcome interface {
 	isItemOutcome_Outcome()
 }
@@ -485,11 +553,169 @@ func (*ItemOutcome_UnknownItem) isItemOutcome_Outcome() {}
 
 func (*ItemOutcome_Withheld) isItemOutcome_Outcome() {}
 
+// What a caller must do about an item that it is given: exactly one of these.
+type Obligation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	//
+	// Types that are valid to be assigned to Obligation:
+	//
+	//	*Obligation_Mask
+	//	*Obligation_MaxAge
+	//	*Obligation_NoOnwardTransfer
+	//	*Obligation_ValidUntil
+	Obligation    isObligation_Obligation `protobuf_oneof:"obligation"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Obligation) Reset() {
+	*x = Obligation{}
+	mi := &file_lienthong_type_v1_outcome_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Obligation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Obligation) ProtoMessage() {}
+
+func (x *Obligation) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_type_v1_outcome_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Obligation.ProtoReflect.Descriptor instead.
+func (*Obligation) Descriptor() ([]byte, []int) {
+	return file_lienthong_type_v1_outcome_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Obligation) GetObligation() isObligation_Obligation {
+	if x != nil {
+		return x.Obligation
+	}
+	return nil
+}
+
+func (x *Obligation) GetMask() MaskForm {
+	if x != nil {
+		if x, ok := x.Obligation.(*Obligation_Mask); ok {
+			return x.Mask
+		}
+	}
+	return MaskForm_MASK_FORM_UNSPECIFIED
+}
+
+func (x *Obligation) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		if x, ok := x.Obligation.(*Obligation_MaxAge); ok {
+			return x.MaxAge
+		}
+	}
+	return nil
+}
+
+func (x *Obligation) GetNoOnwardTransfer() *NoOnwardTransfer {
+	if x != nil {
+		if x, ok := x.Obligation.(*Obligation_NoOnwardTransfer); ok {
+			return x.NoOnwardTransfer
+		}
+	}
+	return nil
+}
+
+func (x *Obligation) GetValidUntil() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.Obligation.(*Obligation_ValidUntil); ok {
+			return x.ValidUntil
+		}
+	}
+	return nil
+}
+
+type isObligation_Obligation interface {
+	isObligation_Obligation()
+}
+
+type Obligation_Mask struct {
+	// Only this form of the value was given; the rest of it is not for the caller.
+	Mask MaskForm `protobuf:"varint,1,opt,name=mask,proto3,enum=lienthong.type.v1.MaskForm,oneof"`
+}
+
+type Obligation_MaxAge struct {
+	// A copy may be used for so long after the answer, and is then asked for anew or deleted (Decree 47/2020/ND-CP, Art. 41).
+	MaxAge *durationpb.Duration `protobuf:"bytes,2,opt,name=max_age,json=maxAge,proto3,oneof"`
+}
+
+type Obligation_NoOnwardTransfer struct {
+	// It must not be given to anybody else, whatever this says.
+	NoOnwardTransfer *NoOnwardTransfer `protobuf:"bytes,3,opt,name=no_onward_transfer,json=noOnwardTransfer,proto3,oneof"`
+}
+
+type Obligation_ValidUntil struct {
+	// A copy may be used up to this moment, and is then asked for anew or deleted.
+	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_until,json=validUntil,proto3,oneof"`
+}
+
+func (*Obligation_Mask) isObligation_Obligation() {}
+
+func (*Obligation_MaxAge) isObligation_Obligation() {}
+
+func (*Obligation_NoOnwardTransfer) isObligation_Obligation() {}
+
+func (*Obligation_ValidUntil) isObligation_Obligation() {}
+
+// The item is for the caller alone.
+type NoOnwardTransfer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoOnwardTransfer) Reset() {
+	*x = NoOnwardTransfer{}
+	mi := &file_lienthong_type_v1_outcome_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoOnwardTransfer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoOnwardTransfer) ProtoMessage() {}
+
+func (x *NoOnwardTransfer) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_type_v1_outcome_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoOnwardTransfer.ProtoReflect.Descriptor instead.
+func (*NoOnwardTransfer) Descriptor() ([]byte, []int) {
+	return file_lienthong_type_v1_outcome_proto_rawDescGZIP(), []int{8}
+}
+
 var File_lienthong_type_v1_outcome_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_outcome_proto_rawDesc = "" +
 	"\n" +
-	"\x1flienthong/type/v1/outcome.proto\x12\x11lienthong.type.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1dlienthong/type/v1/value.proto\"\xd7\x01\n" +
+	"\x1flienthong/type/v1/outcome.proto\x12\x11lienthong.type.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1dlienthong/type/v1/value.proto\"\xd7\x01\n" +
 	"\n" +
 	"Provenance\x12\x1e\n" +
 	"\x06source\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x06source\x12/\n" +
@@ -512,15 +738,31 @@ const file_lienthong_type_v1_outcome_proto_rawDesc = "" +
 	"\x04rule\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x04rule\x12'\n" +
 	"\vlegal_basis\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\n" +
 	"legalBasis\x12 \n" +
-	"\aarticle\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\aarticle\"\x87\x03\n" +
+	"\aarticle\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\aarticle\"\xc8\x03\n" +
 	"\vItemOutcome\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12=\n" +
 	"\x05value\x18\x02 \x01(\v2\x1d.lienthong.type.v1.HeldValuesB\x06\xba\xac\x19\x02\b\x02H\x00R\x05value\x12A\n" +
 	"\apartial\x18\x03 \x01(\v2\x1d.lienthong.type.v1.HeldValuesB\x06\xba\xac\x19\x02\b\x02H\x00R\apartial\x12?\n" +
 	"\bnot_held\x18\x04 \x01(\v2\x1a.lienthong.type.v1.NotHeldB\x06\xba\xac\x19\x02\b\x02H\x00R\anotHeld\x12K\n" +
 	"\funknown_item\x18\x05 \x01(\v2\x1e.lienthong.type.v1.UnknownItemB\x06\xba\xac\x19\x02\b\x02H\x00R\vunknownItem\x12A\n" +
-	"\bwithheld\x18\x06 \x01(\v2\x1b.lienthong.type.v1.WithheldB\x06\xba\xac\x19\x02\b\x02H\x00R\bwithheldB\t\n" +
-	"\aoutcomeBb\n" +
+	"\bwithheld\x18\x06 \x01(\v2\x1b.lienthong.type.v1.WithheldB\x06\xba\xac\x19\x02\b\x02H\x00R\bwithheld\x12?\n" +
+	"\vobligations\x18\a \x03(\v2\x1d.lienthong.type.v1.ObligationR\vobligationsB\t\n" +
+	"\aoutcome\"\x9f\x02\n" +
+	"\n" +
+	"Obligation\x129\n" +
+	"\x04mask\x18\x01 \x01(\x0e2\x1b.lienthong.type.v1.MaskFormB\x06\xba\xac\x19\x02\b\x01H\x00R\x04mask\x124\n" +
+	"\amax_age\x18\x02 \x01(\v2\x19.google.protobuf.DurationH\x00R\x06maxAge\x12S\n" +
+	"\x12no_onward_transfer\x18\x03 \x01(\v2#.lienthong.type.v1.NoOnwardTransferH\x00R\x10noOnwardTransfer\x12=\n" +
+	"\vvalid_until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\n" +
+	"validUntilB\f\n" +
+	"\n" +
+	"obligation\"\x12\n" +
+	"\x10NoOnwardTransfer*j\n" +
+	"\bMaskForm\x12\x19\n" +
+	"\x15MASK_FORM_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eMASK_FORM_YEAR\x10\x01\x12\x16\n" +
+	"\x12MASK_FORM_PROVINCE\x10\x02\x12\x17\n" +
+	"\x13MASK_FORM_LAST_FOUR\x10\x03Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
@@ -535,35 +777,45 @@ func file_lienthong_type_v1_outcome_proto_rawDescGZIP() []byte {
 	return file_lienthong_type_v1_outcome_proto_rawDescData
 }
 
-var file_lienthong_type_v1_outcome_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_lienthong_type_v1_outcome_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_lienthong_type_v1_outcome_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_lienthong_type_v1_outcome_proto_goTypes = []any{
-	(*Provenance)(nil),            // 0: lienthong.type.v1.Provenance
-	(*HeldValue)(nil),             // 1: lienthong.type.v1.HeldValue
-	(*HeldValues)(nil),            // 2: lienthong.type.v1.HeldValues
-	(*NotHeld)(nil),               // 3: lienthong.type.v1.NotHeld
-	(*UnknownItem)(nil),           // 4: lienthong.type.v1.UnknownItem
-	(*Withheld)(nil),              // 5: lienthong.type.v1.Withheld
-	(*ItemOutcome)(nil),           // 6: lienthong.type.v1.ItemOutcome
-	(*PartialDate)(nil),           // 7: lienthong.type.v1.PartialDate
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*ItemValue)(nil),             // 9: lienthong.type.v1.ItemValue
+	(MaskForm)(0),                 // 0: lienthong.type.v1.MaskForm
+	(*Provenance)(nil),            // 1: lienthong.type.v1.Provenance
+	(*HeldValue)(nil),             // 2: lienthong.type.v1.HeldValue
+	(*HeldValues)(nil),            // 3: lienthong.type.v1.HeldValues
+	(*NotHeld)(nil),               // 4: lienthong.type.v1.NotHeld
+	(*UnknownItem)(nil),           // 5: lienthong.type.v1.UnknownItem
+	(*Withheld)(nil),              // 6: lienthong.type.v1.Withheld
+	(*ItemOutcome)(nil),           // 7: lienthong.type.v1.ItemOutcome
+	(*Obligation)(nil),            // 8: lienthong.type.v1.Obligation
+	(*NoOnwardTransfer)(nil),      // 9: lienthong.type.v1.NoOnwardTransfer
+	(*PartialDate)(nil),           // 10: lienthong.type.v1.PartialDate
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*ItemValue)(nil),             // 12: lienthong.type.v1.ItemValue
+	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
 }
 var file_lienthong_type_v1_outcome_proto_depIdxs = []int32{
-	7,  // 0: lienthong.type.v1.Provenance.valid_from:type_name -> lienthong.type.v1.PartialDate
-	8,  // 1: lienthong.type.v1.Provenance.known_time:type_name -> google.protobuf.Timestamp
-	9,  // 2: lienthong.type.v1.HeldValue.value:type_name -> lienthong.type.v1.ItemValue
-	0,  // 3: lienthong.type.v1.HeldValue.provenance:type_name -> lienthong.type.v1.Provenance
-	1,  // 4: lienthong.type.v1.HeldValues.values:type_name -> lienthong.type.v1.HeldValue
-	2,  // 5: lienthong.type.v1.ItemOutcome.value:type_name -> lienthong.type.v1.HeldValues
-	2,  // 6: lienthong.type.v1.ItemOutcome.partial:type_name -> lienthong.type.v1.HeldValues
-	3,  // 7: lienthong.type.v1.ItemOutcome.not_held:type_name -> lienthong.type.v1.NotHeld
-	4,  // 8: lienthong.type.v1.ItemOutcome.unknown_item:type_name -> lienthong.type.v1.UnknownItem
-	5,  // 9: lienthong.type.v1.ItemOutcome.withheld:type_name -> lienthong.type.v1.Withheld
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 0: lienthong.type.v1.Provenance.valid_from:type_name -> lienthong.type.v1.PartialDate
+	11, // 1: lienthong.type.v1.Provenance.known_time:type_name -> google.protobuf.Timestamp
+	12, // 2: lienthong.type.v1.HeldValue.value:type_name -> lienthong.type.v1.ItemValue
+	1,  // 3: lienthong.type.v1.HeldValue.provenance:type_name -> lienthong.type.v1.Provenance
+	2,  // 4: lienthong.type.v1.HeldValues.values:type_name -> lienthong.type.v1.HeldValue
+	3,  // 5: lienthong.type.v1.ItemOutcome.value:type_name -> lienthong.type.v1.HeldValues
+	3,  // 6: lienthong.type.v1.ItemOutcome.partial:type_name -> lienthong.type.v1.HeldValues
+	4,  // 7: lienthong.type.v1.ItemOutcome.not_held:type_name -> lienthong.type.v1.NotHeld
+	5,  // 8: lienthong.type.v1.ItemOutcome.unknown_item:type_name -> lienthong.type.v1.UnknownItem
+	6,  // 9: lienthong.type.v1.ItemOutcome.withheld:type_name -> lienthong.type.v1.Withheld
+	8,  // 10: lienthong.type.v1.ItemOutcome.obligations:type_name -> lienthong.type.v1.Obligation
+	0,  // 11: lienthong.type.v1.Obligation.mask:type_name -> lienthong.type.v1.MaskForm
+	13, // 12: lienthong.type.v1.Obligation.max_age:type_name -> google.protobuf.Duration
+	9,  // 13: lienthong.type.v1.Obligation.no_onward_transfer:type_name -> lienthong.type.v1.NoOnwardTransfer
+	11, // 14: lienthong.type.v1.Obligation.valid_until:type_name -> google.protobuf.Timestamp
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_type_v1_outcome_proto_init() }
@@ -579,18 +831,25 @@ func file_lienthong_type_v1_outcome_proto_init() {
 		(*ItemOutcome_UnknownItem)(nil),
 		(*ItemOutcome_Withheld)(nil),
 	}
+	file_lienthong_type_v1_outcome_proto_msgTypes[7].OneofWrappers = []any{
+		(*Obligation_Mask)(nil),
+		(*Obligation_MaxAge)(nil),
+		(*Obligation_NoOnwardTransfer)(nil),
+		(*Obligation_ValidUntil)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_type_v1_outcome_proto_rawDesc), len(file_lienthong_type_v1_outcome_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   7,
+			NumEnums:      1,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_lienthong_type_v1_outcome_proto_goTypes,
 		DependencyIndexes: file_lienthong_type_v1_outcome_proto_depIdxs,
+		EnumInfos:         file_lienthong_type_v1_outcome_proto_enumTypes,
 		MessageInfos:      file_lienthong_type_v1_outcome_proto_msgTypes,
 	}.Build()
 	File_lienthong_type_v1_outcome_proto = out.File
