@@ -101,8 +101,8 @@ const SET_FILE: Sql = Sql {
     postgres: "UPDATE registry_revision SET file = $1 WHERE id = 1",
 };
 const ADMITTED: Sql = Sql {
-    sqlite: "SELECT connection, version FROM admission ORDER BY connection",
-    postgres: "SELECT connection, version FROM admission ORDER BY connection COLLATE \"C\"",
+    sqlite: "SELECT connection, admission FROM admission ORDER BY connection",
+    postgres: "SELECT connection, admission FROM admission ORDER BY connection COLLATE \"C\"",
 };
 /// What admissions hold, which no file may name as its own.
 const HELD: Sql =
@@ -276,11 +276,11 @@ async fn revise(tx: &Transaction, turn: Held<'_>, touched: &[String]) -> Result<
     let file = text(rows.first().ok_or(Error::Stored("the revision is missing"))?, 0)?;
     let admitted = tx.query(&ADMITTED, Vec::new()).await?;
     let mut digest = Sha256::new().chain_update(&file);
+    // What their moves made of them, not how many there were: after the database was set back, others may be as many.
     for row in &admitted {
-        let version: i64 = row.try_get_by(1).map_err(::store::Error::from)?;
-        digest.update(text(row, 0)?);
-        digest.update([0]);
-        digest.update(version.to_be_bytes());
+        for part in [text(row, 0)?, text(row, 1)?] {
+            digest.update(Sha256::digest(part));
+        }
     }
     let digest = if admitted.is_empty() { file } else { hex::encode(digest.finalize()) };
     turn.revise(digest, touched).await

@@ -224,7 +224,12 @@ const BACK: &[&str] = &[
     "DELETE FROM revision_connection WHERE number > 1",
     "DELETE FROM revision WHERE number > 1",
 ];
-const FORWARD: &[&str] = &["UPDATE registry_revision SET number = 4"];
+/// As they were. `registry_revision` kept its digest, which is that of the first and the third, whose registry is the same.
+const FORWARD: &[&str] = &[
+    "UPDATE registry_revision SET number = 3",
+    "INSERT INTO revision (number, digest, everything) SELECT 2, 'of the suspended', FALSE FROM registry_revision",
+    "INSERT INTO revision (number, digest, everything) SELECT 3, digest, FALSE FROM registry_revision",
+];
 
 /// Figures, and no claims: how long after a suspension the first lookup is refused, and what keeping decisions is worth.
 /// `LIENTHONG_TEST_SCALE=full cargo test --workspace --test it -- --nocapture figures_of_kept_decisions`, with the machine for itself;

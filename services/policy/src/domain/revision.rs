@@ -1,5 +1,8 @@
 //! Revisions of the registry, and what whoever keeps decisions has to be told of them.
 
+/// Revisions that are kept, without a gap, for callers that go on from one of them. They do so within seconds; where more than
+/// these are written meanwhile, they begin anew.
+pub(crate) const KEPT: u64 = 1_000;
 /// Revisions that are looked at for one message. Whoever is further behind begins anew.
 pub(crate) const BEHIND_MAX: u64 = 100;
 
@@ -50,6 +53,9 @@ impl Touched {
         if own.is_some_and(|own| own.digest != told.digest) {
             return Self::OtherHistory;
         }
+        if own.is_none() && newest.number - told.number < KEPT && !kept.is_empty() {
+            return Self::OtherHistory;
+        }
         let after = || kept.iter().filter(|revision| revision.number > told.number);
         let numbers = after().map(|revision| revision.number);
         let whole = own.is_some() && numbers.eq(told.number + 1..=newest.number);
@@ -92,7 +98,8 @@ mod tests {
         assert_eq!(since(newest(8), 9, &kept), these(&["a"]));
         assert_eq!(since(newest(9), 9, &kept), these(&[]));
         assert_eq!(since(Newest::default(), 9, &kept), Touched::Everything, "it begins");
-        assert_eq!(since(newest(6), 9, &kept), Touched::Everything, "its own is not kept");
+        let long_ago = since(newest(7), 7 + KEPT, &kept[2..]);
+        assert_eq!(long_ago, Touched::Everything, "its own is not kept any more");
         assert_eq!(since(newest(7), 10, &kept), Touched::Everything, "the newest was not read");
         let gap = [kept[0].clone(), kept[2].clone()];
         assert_eq!(since(newest(7), 9, &gap), Touched::Everything, "one is missing");
@@ -111,5 +118,7 @@ mod tests {
         assert_eq!(Touched::since(&newest(9), &newest(8), &kept, 2), Touched::OtherHistory);
         let other = Newest { number: 7, digest: "other".to_owned() };
         assert_eq!(Touched::since(&other, &newest(8), &kept, 2), Touched::OtherHistory);
+        // It would be kept if it were of this history.
+        assert_eq!(Touched::since(&newest(6), &newest(8), &kept, 2), Touched::OtherHistory);
     }
 }

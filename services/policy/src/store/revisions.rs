@@ -6,12 +6,9 @@ use ::store::{QueryResult, Sql, Store, Transaction};
 use super::text;
 use crate::{
     Error,
-    domain::revision::{Newest, Revision},
+    domain::revision::{KEPT, Newest, Revision},
 };
 
-/// Revisions that are kept, for callers that go on from one of them. They do so within seconds; where more than these are
-/// written meanwhile, they begin anew.
-const KEPT: u64 = 1_000;
 /// Connections that a revision names. With more it touches everything.
 pub(crate) const TOUCHED_MAX: usize = 1_000;
 

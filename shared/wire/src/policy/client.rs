@@ -23,7 +23,7 @@ use tonic::{Code, Status};
 
 use super::{
     Act, Decision, NoDecision, answers,
-    kept::{Asked, FRESH, Judged, Kept, Message, Now, Older},
+    kept::{Asked, Before, FRESH, Judged, Kept, Message, NotHeard, Now},
     metrics::{by, metrics},
 };
 
@@ -109,10 +109,11 @@ impl PolicyClient {
     ) -> Result<Decision, NoDecision> {
         for _ in 0..ASKED_MAX {
             let request = GetConnectionRequest { caller: caller.id().to_owned() };
-            let (mut policy, known) = (self.0.policy.clone(), self.0.kept().highest());
+            let (mut policy, before) = (self.0.policy.clone(), self.0.before());
             let found = deadline.bounds(policy.get_connection(deadline.request(request))).await?;
             let found = answers::connection(found.into_inner()).ok_or(NoDecision::Malformed)?;
-            if self.0.is_good(known, found.number)? {
+            let judged = self.0.kept().judge(before, found.number, Instant::now());
+            if is_good(judged)? {
                 return Ok(found);
             }
         }
@@ -150,6 +151,12 @@ impl Inner {
 
     fn now(&self) -> Now {
         Now { at: Instant::now(), clock: self.clock.now() }
+    }
+
+    /// What is known before something is asked for.
+    fn before(&self) -> Before {
+        let now = self.now();
+        self.kept().before(now)
     }
 
     /// The question on its way, or a new one: many calls that need one decision ask for it once. One that is on its way for
@@ -191,7 +198,7 @@ impl Inner {
     /// Asks until an answer is not overtaken by another revision, and keeps it.
     async fn asked(self: Arc<Self>, (caller, asked): Asking, request: DecideRequest) -> Outcome {
         for _ in 0..ASKED_MAX {
-            let (at, known) = (self.now(), self.kept().highest());
+            let before = self.before();
             let deadline = Deadline::after(ANSWER_MAX);
             let mut policy = self.policy.clone();
             let response = policy.decide(deadline.request(request.clone()));
@@ -210,24 +217,13 @@ impl Inner {
                 table.withhold_masked();
             }
             let decision = Arc::new(decision);
-            if self.is_good(known, decision.number)? {
-                self.kept().keep(&caller, asked, &decision, at);
+            let now = Instant::now();
+            let judged = self.kept().take_in(&caller, asked.clone(), &decision, before, now);
+            if is_good(judged)? {
                 return Ok(decision);
             }
         }
         Err(NoDecision::Overtaken)
-    }
-
-    /// Whether an answer may be used; otherwise it is asked for again.
-    fn is_good(&self, known: u64, number: Option<u64>) -> Result<bool, NoDecision> {
-        match self.kept().judge(known, number, Instant::now()) {
-            Judged::Good => Ok(true),
-            Judged::Overtaken => Ok(false),
-            Judged::Older => {
-                metrics().older.add(1, &by("answer"));
-                Err(NoDecision::Older)
-            }
-        }
     }
 
     /// Opens a stream and takes in what policy says on it. Gives why it ended.
@@ -241,7 +237,7 @@ impl Inner {
             Ok(Err(status)) => return ended(&status),
             Err(_) => return "silent",
         };
-        let mut heard = asked_for;
+        let (mut heard, mut first) = (asked_for, true);
         loop {
             let said = match tokio::time::timeout(SILENT_MAX, messages.message()).await {
                 Ok(Ok(Some(said))) => said,
@@ -256,15 +252,32 @@ impl Inner {
             metrics().silence.record(now.saturating_duration_since(heard).as_secs_f64(), &[]);
             heard = now;
             let number = said.number;
-            if self.kept().hear(asked_for, message(said), now) == Err(Older) {
-                metrics().older.add(1, &by("stream"));
-                tracing::error!(
-                    number,
-                    "policy tells of an older revision than before: was its database set back?"
-                );
-                return OLDER;
+            let heard = self.kept().hear(asked_for, message(said), first, now);
+            match heard {
+                Ok(()) => first = false,
+                Err(NotHeard::Ahead) => return "ahead",
+                Err(NotHeard::Older) => {
+                    metrics().older.add(1, &by("stream"));
+                    tracing::error!(
+                        number,
+                        "policy tells of an older revision than before: was its database set back?"
+                    );
+                    return OLDER;
+                }
             }
             self.told.send_if_modified(|told| told.replace(number) != Some(number));
+        }
+    }
+}
+
+/// Whether an answer may be used; otherwise it is asked for again.
+fn is_good(judged: Judged) -> Result<bool, NoDecision> {
+    match judged {
+        Judged::Good => Ok(true),
+        Judged::Overtaken => Ok(false),
+        Judged::Older => {
+            metrics().older.add(1, &by("answer"));
+            Err(NoDecision::Older)
         }
     }
 }

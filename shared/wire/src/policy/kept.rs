@@ -29,6 +29,8 @@ use super::{
 /// How long after a look of policy kept decisions are used. Policy looks every 200 ms, so two looks may be lost or late. Whoever
 /// is suspended is refused from this time after the suspension on; what was begun before has until a second to leave.
 pub(super) const FRESH: Duration = Duration::from_millis(750);
+/// How far a look may seem to lie ahead: what clocks drift apart in a minute or two.
+const AHEAD_MAX: Duration = Duration::from_millis(20);
 /// The longest that a decision is kept by the monotonic clock, whatever its end is by the other: a clock that is behind policy's
 /// would make it longer. It is policy's own usual bound.
 const KEPT_MAX: Duration = Duration::from_secs(60);
@@ -101,9 +103,14 @@ pub(super) struct Message {
     pub(super) looked: Duration,
 }
 
-/// Policy tells of an older revision, or of another history, than before.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Older;
+/// Why what policy says is not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotHeard {
+    /// It is of an older revision, or of another history, than before.
+    Older,
+    /// It says that it looked later than now: one of the two clocks stood still, or runs away. Another stream sets them anew.
+    Ahead,
+}
 
 /// What becomes of an answer of policy.
 #[derive(Debug, PartialEq, Eq)]
@@ -146,9 +153,19 @@ pub(super) struct Kept {
     told: u64,
     digest: String,
     policy_revision: String,
+    /// Whether policy told of an older revision, or of another history, than before, and of nothing else since.
+    set_back: bool,
     /// The highest number that was told or decided under, and since when it is known.
     highest: u64,
     highest_since: Option<Instant>,
+}
+
+/// When an answer was asked for, and what was known then.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    at: Instant,
+    clock: OffsetDateTime,
+    highest: u64,
 }
 
 impl Kept {
@@ -180,19 +197,24 @@ impl Kept {
         Some(Arc::clone(&table.decision))
     }
 
-    /// The highest number that is known, for [`Kept::judge`] when what is asked for now is answered.
-    pub(super) fn highest(&self) -> u64 {
-        self.highest
+    /// What [`Kept::judge`] has to know of the moment at which something is asked for.
+    pub(super) fn before(&self, now: Now) -> Before {
+        Before { at: now.at, clock: now.clock, highest: self.highest }
     }
 
-    /// What becomes of an answer that was asked for when `known` was the highest number.
-    pub(super) fn judge(&mut self, known: u64, number: Option<u64>, now: Instant) -> Judged {
-        // A release that does not number its revisions tells nothing of them either.
-        let Some(number) = number else { return Judged::Good };
-        if number < known {
+    /// What becomes of an answer.
+    pub(super) fn judge(&mut self, before: Before, number: Option<u64>, now: Instant) -> Judged {
+        let Some(number) = number else {
+            // A release that does not number its revisions tells nothing of them either; after one that did it is none that
+            // can be held against them.
+            return if self.highest_since.is_none() { Judged::Good } else { Judged::Older };
+        };
+        if self.set_back || number < before.highest {
             return Judged::Older;
         }
-        let overtaken = number < self.highest;
+        // One that was long on its way says nothing of now, unless whatever was done meanwhile has been told.
+        let told = self.fresh_until.is_some_and(|until| now < until);
+        let overtaken = number < self.highest || (!told && now >= before.at + FRESH);
         self.rise(number, now);
         if overtaken { Judged::Overtaken } else { Judged::Good }
     }
@@ -203,15 +225,29 @@ impl Kept {
         }
     }
 
-    /// Keeps a good answer that was asked for at `asked_at`, where it allows something.
-    pub(super) fn keep(
+    /// What becomes of an answer; a good one is kept, where it allows something, before anything else is told.
+    pub(super) fn take_in(
         &mut self,
         caller: &str,
         asked: Asked,
         decision: &Arc<Decision>,
-        asked_at: Now,
-    ) {
+        before: Before,
+        now: Instant,
+    ) -> Judged {
+        let judged = self.judge(before, decision.number, now);
+        if judged == Judged::Good {
+            self.keep(caller, asked, decision, Now { at: before.at, clock: before.clock });
+        }
+        judged
+    }
+
+    fn keep(&mut self, caller: &str, asked: Asked, decision: &Arc<Decision>, asked_at: Now) {
         let Some(number) = decision.number else { return };
+        // By other rules under the same registry, as by another release while one is rolled out: what is told of revisions does
+        // not say when these change.
+        if number == self.told && decision.revision != self.policy_revision {
+            return;
+        }
         if !decision.verdict.as_ref().is_ok_and(decide::DecisionTable::allows_anything) {
             return;
         }
@@ -251,14 +287,20 @@ impl Kept {
         }
     }
 
-    /// Takes in what policy says on a stream that was asked for at `asked_for`.
+    /// Takes in what policy says on a stream that was asked for at `asked_for`; `first` on that stream.
     pub(super) fn hear(
         &mut self,
         asked_for: Instant,
         message: Message,
+        first: bool,
         now: Instant,
-    ) -> Result<(), Older> {
+    ) -> Result<(), NotHeard> {
         let looked = asked_for + message.looked;
+        if looked > now + AHEAD_MAX {
+            return Err(NotHeard::Ahead);
+        }
+        // What little policy's clock is ahead makes nothing fresher.
+        let looked = looked.min(now);
         let same = message.number == self.told;
         let other =
             message.other_history || (same && message.digest != self.digest && self.told > 0);
@@ -267,12 +309,19 @@ impl Kept {
         if other || message.number < self.told || (message.number < self.highest && since) {
             // Nothing that was decided before says anything of what is decided now.
             self.fresh_until = None;
+            self.set_back = true;
             self.clear("older");
-            return Err(Older);
+            return Err(NotHeard::Older);
         }
-        let other_rules = same && message.policy_revision != self.policy_revision;
+        self.set_back = false;
+        // A stream is of one process, whose rules stay what they are; another one may have others, whatever is told of the registry.
+        let other_rules = (same || first) && message.policy_revision != self.policy_revision;
+        let decided_otherwise = |table: &Table| {
+            table.number == message.number && table.decision.revision != message.policy_revision
+        };
+        self.drop_touched("everything", decided_otherwise);
         if message.everything || other_rules {
-            self.drop_touched("everything", |table| table.number < message.number || other_rules);
+            self.drop_touched("everything", |table| table.number < message.number);
         } else if !message.connections.is_empty() {
             let touched = |table: &Table| {
                 let connection = &table.decision.connection;

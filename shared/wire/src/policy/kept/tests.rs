@@ -34,7 +34,7 @@ fn decision(connection: &str, number: u64, ends: OffsetDateTime) -> Arc<Decision
     let answer = TableAnswer { visible: true, items: vec![item] };
     Arc::new(Decision {
         id: "d".into(),
-        revision: "r".into(),
+        revision: format!("r{number}"),
         number: Some(number),
         connection: connection.into(),
         database: String::new(),
@@ -68,16 +68,23 @@ impl World {
     }
 
     /// A message about a look of this moment.
-    fn hear(&mut self, message: Message) -> Result<(), Older> {
+    fn hear(&mut self, message: Message) -> Result<(), NotHeard> {
         let looked = self.now.at - self.asked_for;
-        self.kept.hear(self.asked_for, Message { looked, ..message }, self.now.at)
+        self.kept.hear(self.asked_for, Message { looked, ..message }, false, self.now.at)
+    }
+
+    /// An answer comes at once.
+    fn judge(&mut self, number: u64) -> Judged {
+        let before = self.kept.before(self.now);
+        self.kept.judge(before, Some(number), self.now.at)
     }
 
     fn keep(&mut self, caller: &str, connection: &str, number: u64) {
         let decision = decision(connection, number, self.now.clock + ms(60_000));
         let asked = Asked::new(Act::Obtain, &basis(), &items());
-        assert_eq!(self.kept.judge(0, Some(number), self.now.at), Judged::Good);
-        self.kept.keep(caller, asked, &decision, self.now);
+        let before = self.kept.before(self.now);
+        let judged = self.kept.take_in(caller, asked, &decision, before, self.now.at);
+        assert_eq!(judged, Judged::Good);
     }
 
     fn finds(&mut self, caller: &str) -> bool {
@@ -183,12 +190,15 @@ fn i2_a_revision_drops_the_decisions_of_the_connections_that_it_touches() {
 #[test]
 fn i2_an_answer_that_was_overtaken_is_neither_used_nor_kept() {
     let mut world = World::new();
-    let known = world.kept.highest();
+    let before = world.kept.before(world.now);
     world.hear(touching(6, &["conn-a"])).unwrap();
-    assert_eq!(world.kept.judge(known, Some(5), world.now.at), Judged::Overtaken);
+    let asked = Asked::new(Act::Obtain, &basis(), &items());
+    let late = decision("conn-a", 5, world.now.clock + ms(60_000));
+    let judged = world.kept.take_in("a", asked, &late, before, world.now.at);
+    assert_eq!(judged, Judged::Overtaken);
+    assert!(!world.finds("a"));
     // Asked for anew it is good; and one that is ahead of the stream is not dropped when the stream comes after it.
-    let known = world.kept.highest();
-    assert_eq!(world.kept.judge(known, Some(7), world.now.at), Judged::Good);
+    assert_eq!(world.judge(7), Judged::Good);
     world.keep("a", "conn-a", 7);
     world.pass(ms(1));
     world.hear(touching(7, &["conn-a"])).unwrap();
@@ -200,29 +210,91 @@ fn i9_a_database_that_was_set_back_is_never_used() {
     // By an answer.
     let mut world = World::new();
     world.keep(CALLER, "c", 5);
-    let known = world.kept.highest();
-    assert_eq!(world.kept.judge(known, Some(4), world.now.at), Judged::Older);
+    assert_eq!(world.judge(4), Judged::Older);
     // By the stream: a lower number, the same one with another content, or a history of its own.
     let other = Message { digest: "other".into(), ..told(5) };
     let history = Message { other_history: true, ..told(9) };
     for message in [told(4), other, history] {
         let mut world = World::new();
         world.keep(CALLER, "c", 5);
-        assert_eq!(world.hear(message), Err(Older));
+        assert_eq!(world.hear(message), Err(NotHeard::Older));
         assert!(!world.finds(CALLER));
         assert_eq!(world.kept.count, 0);
-        // What is asked for afterwards is measured by the highest number still.
-        let known = world.kept.highest();
-        assert_eq!(world.kept.judge(known, Some(4), world.now.at), Judged::Older);
+        // What it decides is refused, also when its numbers have caught up, until it is what it was.
+        for number in [4, 5, 6, 9] {
+            assert_eq!(world.judge(number), Judged::Older);
+        }
+        world.hear(told(5)).unwrap();
+        assert_eq!(world.judge(5), Judged::Good);
     }
+    // One that does not number its decisions any more cannot be measured.
+    let mut world = World::new();
+    let before = world.kept.before(world.now);
+    assert_eq!(world.kept.judge(before, None, world.now.at), Judged::Older);
     // A look that was begun before an answer under a higher number came says nothing against it; one begun later does.
     let mut world = World::new();
     world.pass(ms(10));
     world.keep(CALLER, "c", 6);
     let before = Message { looked: ms(9), ..told(5) };
-    assert_eq!(world.kept.hear(world.asked_for, before, world.now.at), Ok(()));
+    assert_eq!(world.kept.hear(world.asked_for, before, false, world.now.at), Ok(()));
     assert!(world.finds(CALLER));
-    assert_eq!(world.hear(told(5)), Err(Older));
+    assert_eq!(world.hear(told(5)), Err(NotHeard::Older));
+}
+
+/// What was decided long ago says nothing of now, where nothing was told meanwhile.
+#[test]
+fn i2_an_answer_that_was_long_on_its_way_is_asked_for_again() {
+    for (told_meanwhile, expect) in [(true, Judged::Good), (false, Judged::Overtaken)] {
+        let mut world = World::new();
+        let before = world.kept.before(world.now);
+        world.pass(FRESH);
+        if told_meanwhile {
+            world.hear(told(5)).unwrap();
+        }
+        assert_eq!(world.kept.judge(before, Some(5), world.now.at), expect);
+    }
+}
+
+/// Another process may have other rules, whatever it tells of the registry; and what it does not decide by is not kept.
+#[test]
+fn i2_other_rules_drop_what_was_decided_by_those_before() {
+    let mut world = World::new();
+    world.keep("a", "conn-a", 5);
+    world.keep("b", "conn-b", 5);
+    world.asked_for = world.now.at;
+    world.kept.hear(world.asked_for, touching(6, &["conn-a"]), true, world.now.at).unwrap();
+    assert!(!world.finds("a") && !world.finds("b"));
+    let other = Decision {
+        revision: "other".into(),
+        ..Decision::clone(&decision("b", 6, world.now.clock + ms(9)))
+    };
+    let asked = Asked::new(Act::Obtain, &basis(), &items());
+    world.kept.keep("b", asked.clone(), &Arc::new(other.clone()), world.now);
+    assert!(!world.finds("b"), "of a release that is on its way out, or in");
+    // One that is ahead of the stream is held against it when it comes.
+    let ahead = Decision { number: Some(7), ..other };
+    world.kept.keep("b", asked, &Arc::new(ahead), world.now);
+    assert!(world.finds("b"));
+    world.hear(told(7)).unwrap();
+    assert!(!world.finds("b"));
+}
+
+/// A clock that is ahead makes nothing fresher: what little it is ahead is taken for now, and more ends the stream.
+#[test]
+fn i2_a_look_of_the_future_is_none() {
+    let mut world = World::new();
+    world.keep(CALLER, "c", 5);
+    world.pass(ms(100));
+    let ahead = |by: u64| Message { looked: ms(100 + by), ..told(5) };
+    assert_eq!(
+        world.kept.hear(world.asked_for, ahead(21), false, world.now.at),
+        Err(NotHeard::Ahead)
+    );
+    world.kept.hear(world.asked_for, ahead(20), false, world.now.at).unwrap();
+    world.pass(FRESH - ms(1));
+    assert!(world.finds(CALLER));
+    world.pass(ms(1));
+    assert!(!world.finds(CALLER));
 }
 
 #[test]
@@ -236,13 +308,14 @@ fn i2_a_stream_that_was_lost_is_gone_on_with() {
     assert_eq!(world.kept.told(), (5, "d5".to_owned()));
     world.pass(ms(100));
     world.asked_for = world.now.at;
-    world.hear(touching(8, &["conn-b"])).unwrap();
+    let next = Message { policy_revision: "r5".into(), ..touching(8, &["conn-b"]) };
+    world.kept.hear(world.asked_for, next.clone(), true, world.now.at).unwrap();
     assert!(world.finds("a") && !world.finds("b"));
     world.pass(ms(5_000));
-    let late = Message { looked: ms(4_000), ..told(8) };
-    world.kept.hear(world.asked_for, late, world.now.at).unwrap();
+    let late = Message { looked: ms(4_000), connections: Vec::new(), ..next.clone() };
+    world.kept.hear(world.asked_for, late, false, world.now.at).unwrap();
     assert!(!world.finds("a"), "it was a second on its way");
-    world.hear(told(8)).unwrap();
+    world.hear(Message { connections: Vec::new(), ..next }).unwrap();
     assert!(world.finds("a"));
 }
 
