@@ -3,6 +3,7 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | `agreements` | agreements, drafted and signed |
 //! | `databases` | databases that are connected: reference ones, and bad ones |
 //! | `events` | events to submit: births, deaths, moves, corrections |
 //! | `interop` | gRPC's own test service on our server core |
@@ -25,6 +26,7 @@
     reason = "tests"
 )]
 
+pub mod agreements;
 pub mod databases;
 pub mod events;
 pub mod interop;

@@ -2,6 +2,7 @@
 //! receipt, which is what can be checked afterwards.
 
 mod admission;
+mod agreement;
 mod contributions;
 mod feed;
 mod pages;
@@ -12,6 +13,7 @@ mod stream;
 use std::time::Duration;
 
 pub use admission::{GET_ADMISSION, LIST_ADMISSIONS, LIST_READINESS, MOVE_CONNECTION};
+pub use agreement::{GET_AGREEMENT, LIST_AGREEMENTS, MOVE_AGREEMENT};
 use anyhow::{Context as _, Result};
 use contract::{
     audit::v1::{Receipt, SealedResponse},

@@ -9,6 +9,7 @@
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `admission` | who may be connected, for officers of the operator |
+//! | `agreement` | what both sides of a connection signed |
 //! | `pki` | a development certificate authority |
 //! | `migrate`, `check_config`, `synth` | an operator's preparations |
 //! | `qcvn` | the names of today's platform, both ways |
@@ -19,6 +20,7 @@
 //! | `output` | formats, and how a command ends |
 
 mod admission;
+mod agreement;
 mod audit;
 mod check_config;
 mod completions;
@@ -152,6 +154,9 @@ enum Command {
     /// Admission of databases, for officers of the operator: who is obliged, what is missing, who moved what.
     #[command(subcommand)]
     Connection(Box<admission::Command>),
+    /// What both sides of a connection agreed on: drafted, signed by each, proposed, kept.
+    #[command(subcommand)]
+    Agreement(Box<agreement::Command>),
     /// A development certificate authority; production takes certificates from outside.
     #[command(subcommand)]
     Pki(pki::Command),
@@ -237,6 +242,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         }
         Command::Routes(command) => runtime()?.block_on(routes::run(*command, out)),
         Command::Connection(command) => runtime()?.block_on(admission::run(*command, out)),
+        Command::Agreement(command) => runtime()?.block_on(agreement::run(*command, out)),
         Command::Pki(command) => pki::run(&command, out),
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),
         Command::CheckConfig(arguments) => check_config::run(&arguments, out),

@@ -152,8 +152,12 @@ impl Demo {
     /// # Errors
     /// When there is no such caller.
     pub fn client(&self, caller: &str) -> Result<Client> {
-        let files = self.callers.get(caller).with_context(|| format!("no caller `{caller}`"))?;
-        Client::new(&self.endpoint(), process::ALL, TRUST_DOMAIN, files)
+        Client::new(&self.endpoint(), process::ALL, TRUST_DOMAIN, self.files(caller)?)
+    }
+
+    /// The files of a caller's identity.
+    fn files(&self, caller: &str) -> Result<&tls::Files> {
+        self.callers.get(caller).with_context(|| format!("no caller `{caller}`"))
     }
 
     /// Writes `demo.json`: what any gRPC client needs to be pointed at this demonstration.

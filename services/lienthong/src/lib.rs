@@ -2,6 +2,7 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | `agreement` | signing agreements |
 //! | `client` | calling the published services, keeping the exact bytes |
 //! | `databases` | reference databases, with their part of the synthetic population |
 //! | `demo` | a demonstration in one folder: identities, agreements, synthetic persons, the tour |
@@ -11,6 +12,7 @@
 //! | `settings` | what each kind of process reads from its configuration |
 //! | `synth` | synthetic persons |
 
+pub mod agreement;
 pub mod client;
 pub mod databases;
 pub mod demo;

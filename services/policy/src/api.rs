@@ -1,7 +1,9 @@
 //! The gRPC services: messages to requests, decisions to messages. The only place that names tonic and prost beside `client`.
-//! `admission` is what officers call.
+//! `admission` and `agreement` are what officers call, `office` what these have in common.
 
 pub(crate) mod admission;
+pub(crate) mod agreement;
+mod office;
 
 mod watch;
 
@@ -25,6 +27,9 @@ use crate::{
         rules::Act,
     },
 };
+
+/// Bytes of a key's thumbprint.
+pub(crate) const KEY: usize = 32;
 
 pub(crate) struct Api(pub(crate) Arc<App>);
 
@@ -83,29 +88,37 @@ fn caller(id: &str, faults: &mut Faults) -> Option<(String, String)> {
     caller
 }
 
+/// What an action is; none where none is stated.
+fn acted(action: proto::Action) -> Option<Act> {
+    Some(match action {
+        proto::Action::Obtain => Act::Obtain,
+        proto::Action::Contribute => Act::Contribute,
+        proto::Action::Follow => Act::Follow,
+        proto::Action::Explain => Act::Explain,
+        proto::Action::Resolve => Act::Resolve,
+        proto::Action::Search => Act::Search,
+        proto::Action::Relations => Act::Relations,
+        proto::Action::InverseRelations => Act::InverseRelations,
+        proto::Action::Household => Act::Household,
+        proto::Action::RotateTokens => Act::RotateTokens,
+        proto::Action::Unspecified => return None,
+    })
+}
+
 /// The question in a request; every faulty field is named at once.
 fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
     let mut faults = Faults::default();
     let caller = caller(&message.caller, &mut faults);
-    let act = match message.action() {
-        proto::Action::Obtain => Some(Act::Obtain),
-        proto::Action::Contribute => Some(Act::Contribute),
-        proto::Action::Follow => Some(Act::Follow),
-        proto::Action::Explain => Some(Act::Explain),
-        proto::Action::Resolve => Some(Act::Resolve),
-        proto::Action::Search => Some(Act::Search),
-        proto::Action::Relations => Some(Act::Relations),
-        proto::Action::InverseRelations => Some(Act::InverseRelations),
-        proto::Action::Household => Some(Act::Household),
-        proto::Action::RotateTokens => Some(Act::RotateTokens),
-        proto::Action::Unspecified => {
-            faults.add("action", Fault::Missing);
-            None
-        }
-    };
+    let act = acted(message.action());
+    if act.is_none() {
+        faults.add("action", Fault::Missing);
+    }
     let basis = basis::check(message.basis.as_ref(), &mut faults);
     basis::check_items(&message.items, &mut faults);
     let event = event(act, &message.event, &mut faults);
+    if !matches!(message.caller_key.len(), 0 | KEY) {
+        faults.add("caller_key", Fault::Malformed);
+    }
     faults.finish()?;
     // Whatever is not there was named above.
     let (Some(caller), Some(act), Some(basis)) = (caller, act, basis) else {
@@ -119,7 +132,9 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
         consent: consents(act) && named(&basis.consent_reference),
-        direction: named(&basis.direction_reference),
+        direction: Some(basis.direction_reference.clone()).filter(|named_as| named(named_as)),
+        acting_unit: basis.acting_unit.clone(),
+        key: (!message.caller_key.is_empty()).then(|| hex::encode(&message.caller_key)),
         items: message.items,
     })
 }

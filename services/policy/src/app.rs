@@ -1,6 +1,8 @@
-//! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` has those of admissions.
+//! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` and `agreement` have those of
+//! admissions and of agreements.
 
 pub(crate) mod admission;
+pub(crate) mod agreement;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,6 +1,7 @@
 //! The pure part: what the law and the operator's data say. No I/O; time is an argument.
 
 pub(crate) mod admission;
+pub(crate) mod agreement;
 pub mod basis;
 pub mod calendar;
 pub mod catalogue;

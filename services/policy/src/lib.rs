@@ -18,6 +18,7 @@
 //! | `domain::decision` | the order of denials, the table, how long it holds |
 //! | `domain::registry` | agencies, connections, agreements; what one caller has of them |
 //! | `domain::admission` | admissions of connections, as their moves made them |
+//! | `domain::agreement` | agreements, as what their parties signed made them |
 //! | `domain::officers`, `domain::calendar` | who may do what; working days |
 //! | `domain::{basis, catalogue, rules, table}` | the law as data, the rules, the decision table |
 //! | `domain::revision` | what whoever keeps decisions has to be told |
@@ -51,6 +52,7 @@ use server::{
     channel::Peer,
     config::Secret,
     runtime::{Clock, Entropy},
+    signed::Signers,
 };
 use tokio::task::AbortHandle;
 
@@ -205,15 +207,22 @@ impl Service {
         let looked = Arc::clone(&app);
         let revisions = tokio::spawn(async move { looked.looks.look(&looked.store).await });
         let revisions = revisions.abort_handle();
-        let Some((officers, client::Log { recorder, own })) = officers.zip(log) else {
+        let Some((officers, client::Log { recorder, own: (trust_domain, itself) })) =
+            officers.zip(log)
+        else {
             return Ok(Self { app, admission: None, looking: revisions });
         };
-        let (trust_domain, own) = own;
+        let signers = Signers::read(&own.files(), &trust_domain)?;
         let notice_days = notice.into();
         let admissions =
             app::admission::Admissions { app: Arc::clone(&app), law, officers, notice_days };
         let admissions = Arc::new(admissions);
-        let shared = Arc::new(api::admission::Shared { admissions, recorder, own, trust_domain });
+        let agreements =
+            app::agreement::Agreements { admissions: Arc::clone(&admissions), signers };
+        let agreements = Arc::new(agreements);
+        let shared =
+            api::admission::Shared { admissions, agreements, recorder, own: itself, trust_domain };
+        let shared = Arc::new(shared);
         let gauges = Arc::new(api::admission::Gauges::new());
         let looking = tokio::spawn(look_after(Arc::clone(&shared), Arc::clone(&gauges)));
         let looking = looking.abort_handle();
@@ -231,7 +240,10 @@ impl Service {
     pub fn operators(&self, routes: Routes) -> Routes {
         match &self.admission {
             None => routes,
-            Some(admission) => api::admission::add(routes, Arc::clone(&admission.shared)),
+            Some(admission) => {
+                let routes = api::admission::add(routes, Arc::clone(&admission.shared));
+                api::agreement::add(routes, Arc::clone(&admission.shared))
+            }
         }
     }
 

@@ -1,9 +1,11 @@
-//! The registry's tables, on both engines. The only place with SQL. `admission` has those of admissions.
+//! The registry's tables, on both engines. The only place with SQL. `admission` and `agreement` have those of
+//! admissions and of agreements.
 //!
 //! A registry is written as one JSON text that both engines unfold, so that its size makes no
 //! difference to the number of statements.
 
 pub(crate) mod admission;
+pub(crate) mod agreement;
 mod revisions;
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
@@ -14,6 +16,7 @@ pub(crate) use self::revisions::{Held, TOUCHED_MAX, newest, range};
 use crate::{
     Error,
     domain::{
+        agreement::Terms,
         registry::{self, Connection, Granted, Registry, Standing, State, obligations},
         request::Request,
     },
@@ -68,6 +71,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0011_obligations.sql"),
         postgres: include_str!("../migrations/postgres/0011_obligations.sql"),
     },
+    Migration {
+        version: 12,
+        name: "agreements",
+        sqlite: include_str!("../migrations/sqlite/0012_agreements.sql"),
+        postgres: include_str!("../migrations/postgres/0012_agreements.sql"),
+    },
 ];
 
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
@@ -77,22 +86,28 @@ const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]")
 /// of this has a row without an item.
 const STANDING: Sql = Sql {
     sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
-                    a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state \
+                    a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state, \
+                    t.valid_from, t.valid_to, t.terms \
              FROM registry_revision r \
              LEFT JOIN connection c ON c.agency = ? AND c.system = ? \
              LEFT JOIN admission d ON d.connection = c.id \
              LEFT JOIN agreement a ON a.connection = c.id \
              LEFT JOIN agreement_grant g ON g.agreement = a.id AND g.action = ? \
                        AND g.procedure = ? AND g.legal_basis = ? \
+             LEFT JOIN agreement_terms t ON t.agreement = g.agreement AND t.action = g.action \
+                       AND t.procedure = g.procedure AND t.legal_basis = g.legal_basis \
              WHERE r.id = 1 ORDER BY a.id, g.item",
     postgres: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
-                      a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state \
+                      a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state, \
+                      t.valid_from, t.valid_to, t.terms \
                FROM registry_revision r \
                LEFT JOIN connection c ON c.agency = $1 AND c.system = $2 \
                LEFT JOIN admission d ON d.connection = c.id \
                LEFT JOIN agreement a ON a.connection = c.id \
                LEFT JOIN agreement_grant g ON g.agreement = a.id AND g.action = $3 \
                          AND g.procedure = $4 AND g.legal_basis = $5 \
+               LEFT JOIN agreement_terms t ON t.agreement = g.agreement AND t.action = g.action \
+                         AND t.procedure = g.procedure AND t.legal_basis = g.legal_basis \
                WHERE r.id = 1 ORDER BY a.id COLLATE \"C\", g.item",
 };
 const FILE: Sql = Sql::same("SELECT file FROM registry_revision WHERE id = 1");
@@ -104,13 +119,22 @@ const ADMITTED: Sql = Sql {
     sqlite: "SELECT connection, admission FROM admission ORDER BY connection",
     postgres: "SELECT connection, admission FROM admission ORDER BY connection COLLATE \"C\"",
 };
+const SIGNED: Sql = Sql {
+    sqlite: "SELECT id, fold FROM signed_agreement ORDER BY id",
+    postgres: "SELECT id, fold FROM signed_agreement ORDER BY id COLLATE \"C\"",
+};
+/// Ids of agreements that no file may name as its own.
+const SIGNED_IDS: Sql = Sql::same("SELECT id FROM signed_agreement");
 /// What admissions hold, which no file may name as its own.
 const HELD: Sql =
     Sql::same("SELECT id, agency, system FROM connection WHERE origin = 'admission' ORDER BY id");
 /// What came of the file that was applied before. An agency that an admission names stays.
 const CLEAR: [Sql; 4] = [
-    Sql::same("DELETE FROM agreement_grant"),
-    Sql::same("DELETE FROM agreement"),
+    Sql::same(
+        "DELETE FROM agreement_grant WHERE agreement IN \
+         (SELECT id FROM agreement WHERE origin = 'file')",
+    ),
+    Sql::same("DELETE FROM agreement WHERE origin = 'file'"),
     Sql::same("DELETE FROM connection WHERE origin = 'file'"),
     Sql::same("DELETE FROM agency WHERE code NOT IN (SELECT agency FROM connection)"),
 ];
@@ -217,15 +241,25 @@ async fn read(
         let item = (item, obligations);
         match standing.granted.last_mut().filter(|last| last.agreement == agreement) {
             Some(last) => last.items.push(item),
-            None => standing.granted.push(Granted {
-                agreement,
-                valid_from: day(row, 7)?,
-                valid_to: day(row, 8)?,
-                items: vec![item],
-            }),
+            None => standing.granted.push(one_granted(row, agreement, item)?),
         }
     }
     Ok(standing)
+}
+
+/// What an agreement grants, from the first row of it.
+fn one_granted(
+    row: &QueryResult,
+    agreement: String,
+    item: (String, Vec<decide::Obligation>),
+) -> Result<Granted, Error> {
+    let (mut valid_from, mut valid_to) = (day(row, 7)?, day(row, 8)?);
+    let mut terms = Terms::default();
+    if let Some(written) = joined(row, 15)? {
+        terms = serde_json::from_str(&written).map_err(|_| Error::Stored("terms of a grant"))?;
+        (valid_from, valid_to) = (valid_from.max(day(row, 13)?), valid_to.min(day(row, 14)?));
+    }
+    Ok(Granted { agreement, valid_from, valid_to, terms, items: vec![item] })
 }
 
 /// Puts a registry in the place of the file that was applied before, with its digest, in one transaction. What admissions hold
@@ -252,7 +286,9 @@ async fn fill(
     let held = held.iter().map(|row| {
         Ok(registry::Held { id: text(row, 0)?, agency: text(row, 1)?, system: text(row, 2)? })
     });
-    registry.check_beside(&held.collect::<Result<Vec<_>, Error>>()?)?;
+    let signed = tx.query(&SIGNED_IDS, Vec::new()).await?;
+    let signed = signed.iter().map(|row| text(row, 0)).collect::<Result<Vec<_>, _>>()?;
+    registry.check_beside(&held.collect::<Result<Vec<_>, Error>>()?, &signed)?;
     if file == digest {
         return Ok(false);
     }
@@ -276,8 +312,9 @@ async fn revise(tx: &Transaction, turn: Held<'_>, touched: &[String]) -> Result<
     let file = text(rows.first().ok_or(Error::Stored("the revision is missing"))?, 0)?;
     let admitted = tx.query(&ADMITTED, Vec::new()).await?;
     let mut digest = Sha256::new().chain_update(&file);
+    let signed = tx.query(&SIGNED, Vec::new()).await?;
     // What their moves made of them, not how many there were: after the database was set back, others may be as many.
-    for row in &admitted {
+    for row in admitted.iter().chain(&signed) {
         for part in [text(row, 0)?, text(row, 1)?] {
             digest.update(Sha256::digest(part));
         }

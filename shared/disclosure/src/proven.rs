@@ -17,8 +17,10 @@ use contract::{
         VerifyClaimsAnswer, VerifyClaimsResponse,
     },
     policy::v1::{
-        GetAdmissionAnswer, GetAdmissionResponse, ListAdmissionsAnswer, ListAdmissionsResponse,
-        ListReadinessAnswer, ListReadinessResponse, MoveConnectionAnswer, MoveConnectionResponse,
+        GetAdmissionAnswer, GetAdmissionResponse, GetAgreementAnswer, GetAgreementResponse,
+        ListAdmissionsAnswer, ListAdmissionsResponse, ListAgreementsAnswer, ListAgreementsResponse,
+        ListReadinessAnswer, ListReadinessResponse, MoveAgreementAnswer, MoveAgreementResponse,
+        MoveConnectionAnswer, MoveConnectionResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
@@ -73,4 +75,7 @@ proven! {
     GetAdmissionResponse => GetAdmissionAnswer,
     ListAdmissionsResponse => ListAdmissionsAnswer,
     ListReadinessResponse => ListReadinessAnswer,
+    MoveAgreementResponse => MoveAgreementAnswer,
+    GetAgreementResponse => GetAgreementAnswer,
+    ListAgreementsResponse => ListAgreementsAnswer,
 }

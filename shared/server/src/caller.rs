@@ -2,7 +2,8 @@
 //! proxy of a mesh vouches for (`mesh`), and nothing else. What one kind of
 //! caller may call is one static table of each server, never a question to the policy service.
 
-use x509_parser::{extensions::GeneralName, prelude::FromDer};
+use sha2::{Digest as _, Sha256};
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
 /// A verified caller. It comes of a certificate that the TLS layer has verified, or of the configured table for
 /// whom a proxy of the mesh has verified.
@@ -10,7 +11,12 @@ use x509_parser::{extensions::GeneralName, prelude::FromDer};
 pub struct Caller {
     id: String,
     kind: Kind,
+    key: Option<Thumbprint>,
 }
+
+/// SHA-256 of a public key as certificates carry it (DER of SubjectPublicKeyInfo): it stays what it is when a certificate is
+/// renewed for the same key.
+pub type Thumbprint = [u8; 32];
 
 /// What kind of caller an identity names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,16 +57,25 @@ pub enum NoCaller {
     Forged,
 }
 
+/// The thumbprint of the key of a certificate (DER); none where it is no certificate.
+#[must_use]
+pub fn thumbprint(certificate: &[u8]) -> Option<Thumbprint> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    Some(Sha256::digest(parsed.public_key().raw).into())
+}
+
 impl Caller {
     /// The identity in the DER certificate.
     pub fn from_certificate(der: &[u8], trust_domain: &str) -> Result<Self, NoCaller> {
-        let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(der)
-            .map_err(|_| NoCaller::NotACertificate)?;
+        let (_, certificate) =
+            X509Certificate::from_der(der).map_err(|_| NoCaller::NotACertificate)?;
         let names =
             certificate.subject_alternative_name().map_err(|_| NoCaller::NotACertificate)?;
         let mut uris = names.iter().flat_map(|n| &n.value.general_names).filter_map(uri);
         match (uris.next(), uris.next()) {
-            (Some(uri), None) => Self::parse(uri, trust_domain),
+            (Some(uri), None) => {
+                Ok(Self { key: thumbprint(der), ..Self::parse(uri, trust_domain)? })
+            }
             _ => Err(NoCaller::NotOneUri),
         }
     }
@@ -84,12 +99,18 @@ impl Caller {
             ["operator", id] => Kind::Operator((*id).to_owned()),
             _ => return Err(NoCaller::NotOurs),
         };
-        Ok(Self { id: uri.to_owned(), kind })
+        Ok(Self { id: uri.to_owned(), kind, key: None })
     }
 
     /// The SPIFFE id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The key of its certificate; none where somebody vouches for it without saying which that is.
+    #[must_use]
+    pub fn key(&self) -> Option<Thumbprint> {
+        self.key
     }
 
     /// What kind of caller it is.
@@ -291,6 +312,21 @@ const METHODS: &[Method] = &[
     ),
     (
         "/lienthong.policy.v1.AdmissionService/ListReadiness",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.AgreementService/MoveAgreement",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.AgreementService/GetAgreement",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.AgreementService/ListAgreements",
         Priority::Administration,
         &[OpenTo::Operators],
     ),

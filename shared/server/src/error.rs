@@ -78,16 +78,24 @@ pub struct Precondition {
     pub en: &'static str,
 }
 
-/// An error that names everything that must be otherwise, with values a client can read.
+/// An error that names everything that must be otherwise, as far as it fits into the headers that clients take, with values a
+/// client can read.
 pub fn unmet(
     reason: ErrorReason,
     preconditions: Vec<Precondition>,
     metadata: &[(&str, String)],
 ) -> Status {
     let mut details = ErrorDetails::new();
+    let mut left = FIELDS_BYTES_MAX;
     let violations = preconditions
         .into_iter()
-        .map(|p| PreconditionViolation::new(p.reason, p.subject, format!("{} / {}", p.vi, p.en)));
+        .map(|p| PreconditionViolation::new(p.reason, p.subject, format!("{} / {}", p.vi, p.en)))
+        .take_while(|one| {
+            let size = one.r#type.len() + one.subject.len() + one.description.len() + 20;
+            let rest = left.checked_sub(size);
+            left = rest.unwrap_or_default();
+            rest.is_some()
+        });
     details.set_precondition_failure(violations.collect::<Vec<_>>());
     with_details(reason, details, metadata)
 }
@@ -322,6 +330,14 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ),
         ErrorReason::UnknownConnection => {
             (Code::NotFound, "Không có hồ sơ kết nối này.", "There is no such admission.")
+        }
+        ErrorReason::AgreementNotPossible => (
+            Code::FailedPrecondition,
+            "Thỏa thuận chưa đủ điều kiện cho bước này.",
+            "The agreement does not allow this move.",
+        ),
+        ErrorReason::UnknownAgreement => {
+            (Code::NotFound, "Không có thỏa thuận này.", "There is no such agreement.")
         }
     }
 }

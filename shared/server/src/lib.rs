@@ -29,6 +29,7 @@
 //! | `revoked` | identities that are let in no longer, whatever their certificate |
 //! | `runtime` | time and randomness, injected |
 //! | `shed` | what was refused for want of room, to be recorded |
+//! | `signed` | signatures by the keys of certificates, over bytes that are kept |
 //! | `telemetry` | metrics and traces |
 //! | `tls` | rustls configurations from PEM files |
 //! | `trace` | request id and trace context, on every call and what it calls |
@@ -56,6 +57,7 @@ mod reload;
 mod revoked;
 pub mod runtime;
 mod shed;
+pub mod signed;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;

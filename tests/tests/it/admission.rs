@@ -19,10 +19,11 @@ use contract::{
     identity::v1::GetPersonRequest,
     policy::v1::{
         Activation, Admission, AdmissionDocument, AdmissionObstacle, AdmissionState,
-        AgreementReference, CheckedPart, ConditionCheck, ConformanceReport, ConnectionApplication,
-        ConnectionEnd, FindingSeverity, FindingState, GetAdmissionAnswer, GetAdmissionRequest,
-        ListAdmissionsRequest, MoveConnectionAnswer, MoveConnectionRequest, RequestedItem,
-        Resumption, SecurityAssessment, SecurityFinding, Suspension, move_connection_request::Move,
+        AgreementContent, AgreementReference, AgreementRole, CheckedPart, ConditionCheck,
+        ConformanceReport, ConnectionApplication, ConnectionEnd, FindingSeverity, FindingState,
+        GetAdmissionAnswer, GetAdmissionRequest, ListAdmissionsRequest, MoveConnectionAnswer,
+        MoveConnectionRequest, RequestedItem, Resumption, SecurityAssessment, SecurityFinding,
+        Suspension, move_connection_request::Move,
     },
     r#type::v1::{Claims, PartialDate},
 };
@@ -30,9 +31,9 @@ use lienthong::{
     client::{Answered, Client, Refused},
     demo,
 };
-use policy::domain::registry::{Agreement, Grant, Registry};
 use store::Engine;
 use tests::{
+    agreements::{self, PROVIDER, Signer},
     on_both_engines,
     people::by_number,
     whole::{Prepared, Whole, born, full_name},
@@ -51,36 +52,43 @@ on_both_engines!(
 );
 
 /// The connection of these tests, and its caller.
-const ID: &str = "conn-national-portal";
-const AGENCY: &str = "Z08.TEST.CONG";
-const SYSTEM: &str = "cong-quoc-gia";
+pub(super) const ID: &str = "conn-national-portal";
+pub(super) const AGENCY: &str = "Z08.TEST.CONG";
+pub(super) const SYSTEM: &str = "cong-quoc-gia";
 const AGREEMENT: &str = "agr-national-portal";
+/// The unit that acts.
+pub(super) const UNIT: &str = "Z08.TEST.CONG";
 
 /// Everything running, with officers, and the caller's agreement in the registry as soon as there is a connection.
-struct Office {
-    whole: Whole,
+pub(super) struct Office {
+    pub(super) whole: Whole,
     requests: std::cell::Cell<u32>,
+    agreements: std::cell::Cell<u32>,
 }
 
 impl Office {
-    async fn open(engine: Engine) -> Self {
-        let whole = Prepared::new(engine).await.start().await;
-        Self { whole, requests: std::cell::Cell::new(0) }
+    pub(super) async fn open(engine: Engine) -> Self {
+        Self::of(Prepared::new(engine).await.start().await)
+    }
+
+    fn of(whole: Whole) -> Self {
+        let (requests, agreements) = Default::default();
+        Self { whole, requests, agreements }
     }
 
     /// An officer at work.
-    fn officer(&self, id: &str) -> Client {
+    pub(super) fn officer(&self, id: &str) -> Client {
         self.whole.client_with(&self.whole.issue(id, &format!("/operator/{id}")))
     }
 
     /// The system that is to be connected.
-    fn caller(&self) -> Client {
+    pub(super) fn caller(&self) -> Client {
         let path = format!("/agency/{AGENCY}/system/{SYSTEM}");
         self.whole.client_with(&self.whole.issue("cong", &path))
     }
 
     /// A lookup that its agreement covers.
-    fn lookup(&self) -> GetPersonRequest {
+    pub(super) fn lookup(&self) -> GetPersonRequest {
         let person = self.whole.person(false);
         let born = born(person);
         let date =
@@ -96,27 +104,45 @@ impl Office {
         }
     }
 
-    /// The registry of the demonstration with the agreement of the connection.
-    fn registry(&self, valid_to: time::Date) -> Registry {
-        let mut registry = self.whole.registry();
-        registry.agreements.push(Agreement {
-            id: AGREEMENT.to_owned(),
-            connection: ID.to_owned(),
-            valid_from: time::macros::date!(2026 - 01 - 01),
-            valid_to,
-            grants: vec![Grant {
-                action: policy::domain::rules::Act::Obtain,
-                procedure: "child-health-insurance-card".to_owned(),
-                legal_basis: "1911-2021-art-2-1".to_owned(),
-                items: vec!["birth_full_name".to_owned()],
-                obligations: Vec::new(),
-            }],
-        });
-        registry
+    /// Who signs for the provider: an officer, and not the one who proposes.
+    pub(super) fn provider(&self) -> Signer {
+        Signer(self.whole.issue("second-registrar", "/operator/second-registrar"))
     }
 
-    async fn agree_until(&self, valid_to: time::Date) {
-        self.whole.apply_registry(&self.registry(valid_to)).await;
+    /// Who signs for the agency of the connection.
+    pub(super) fn consumer(&self) -> Signer {
+        let path = format!("/agency/{AGENCY}/system/{SYSTEM}");
+        Signer(self.whole.issue("cong", &path))
+    }
+
+    /// An agreement for the connection's lookup, which takes the place of the one before, from today on.
+    fn agreement(&self, valid_to: &str) -> AgreementContent {
+        let (before, number) = (self.agreements.get(), self.agreements.get() + 1);
+        self.agreements.set(number);
+        let id = |number: u32| format!("{AGREEMENT}-{number}");
+        let parties = vec![
+            self.provider().party(AgreementRole::Provider, PROVIDER, &[]),
+            self.consumer().party(AgreementRole::Consumer, AGENCY, &[UNIT]),
+        ];
+        let today = self.whole.hands.clock().today().to_string();
+        let term = [if before == 0 { "2026-01-01" } else { &today }, valid_to];
+        let content = agreements::content(
+            &id(number),
+            ID,
+            term,
+            parties,
+            vec![agreements::grant(&["birth_full_name"])],
+        );
+        let renews = if before == 0 { String::new() } else { id(before) };
+        AgreementContent { renews, ..content }
+    }
+
+    /// Both sides agree, in the place of what they agreed before.
+    async fn agree_until(&self, valid_to: &str) {
+        let content = self.agreement(valid_to);
+        let (provider, consumer) = (self.provider(), self.consumer());
+        agreements::agree(&self.officer("operator"), &content, &[&consumer, &provider]).await;
+        self.whole.all_told().await;
     }
 
     /// A move on the version that there is.
@@ -173,7 +199,7 @@ impl Office {
     /// Everything up to the opening, which is left out.
     async fn prepared(&self) {
         self.moves("operator", Move::Apply(application())).await;
-        self.agree_until(time::macros::date!(2027 - 06 - 01)).await;
+        self.agree_until("2027-06-01").await;
         self.moves("operator", Move::Check(check())).await;
         self.moves("operator", agree()).await;
         self.moves("operator", Move::Conform(conformance())).await;
@@ -182,12 +208,24 @@ impl Office {
     }
 
     /// The whole admission.
-    async fn admitted(&self) {
+    pub(super) async fn admitted(&self) {
         self.prepared().await;
         self.moves("second-registrar", Move::Activate(Activation {})).await;
     }
 
-    async fn close(self) {
+    /// Started again, with something changed in policy's database behind its back.
+    pub(super) async fn changed(self, changes: &'static [&'static str]) -> Self {
+        let Self { whole, requests, agreements } = self;
+        Self { whole: whole.changed("policy", changes).await, requests, agreements }
+    }
+
+    /// Started again.
+    pub(super) async fn restarted(self) -> Self {
+        let Self { whole, requests, agreements } = self;
+        Self { whole: whole.restarted(&[]).await, requests, agreements }
+    }
+
+    pub(super) async fn close(self) {
         self.whole.all.stop().await;
     }
 }
@@ -235,7 +273,7 @@ fn check() -> ConditionCheck {
 }
 
 fn agree() -> Move {
-    Move::Agree(AgreementReference { agreement: AGREEMENT.to_owned() })
+    Move::Agree(AgreementReference { agreement: format!("{AGREEMENT}-1") })
 }
 
 fn conformance() -> ConformanceReport {
@@ -342,7 +380,7 @@ async fn i2_nothing_is_asked_before_it_is_admitted(engine: Engine) {
     assert_eq!(rule().await, "no-connection");
     office.moves("operator", Move::Apply(application())).await;
     assert_eq!(rule().await, "connection-not-admitted");
-    office.agree_until(time::macros::date!(2027 - 06 - 01)).await;
+    office.agree_until("2027-06-01").await;
     // Conditions are met in any order; the state says how far without a gap.
     let state = async |officer, step| office.moves(officer, step).await.state();
     let assessed = Move::Assess(assessment("2027-01-01"));
@@ -441,10 +479,7 @@ async fn a_move_that_is_not_recorded_yet_is_recorded_later(engine: Engine) {
     let office = Office::open(engine).await;
     let request = office.request(Move::Apply(application())).await;
     let first = office.officer("operator").move_connection(&request).await.unwrap().unwrap();
-    let Office { whole, requests } = office;
-    let unmade = ["UPDATE admission_move SET answer = NULL, receipt = NULL"];
-    let unmade: &'static [&'static str; 1] = Box::leak(Box::new(unmade));
-    let office = Office { whole: whole.changed("policy", unmade).await, requests };
+    let office = office.changed(&["UPDATE admission_move SET answer = NULL, receipt = NULL"]).await;
     let unrecorded = "SELECT COUNT(*) FROM admission_move WHERE receipt IS NULL";
     assert_eq!(office.whole.count("policy", unrecorded).await, 1);
     // Somebody may still be answered: it is left alone for a minute.

@@ -10,6 +10,7 @@
 )]
 
 mod admission;
+mod agreements;
 mod as_of;
 mod authority;
 mod bad_days;

@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Apply(Form),
     /// Records that conditions were checked, from a file.
     Check(Form),
-    /// Records the agreement that both sides signed, by its id in the registry.
+    /// Records the agreement that both sides signed, by its id.
     Agree(Agree),
     /// Accepts a report of the conformance kit.
     Conform(Conform),
@@ -114,7 +114,7 @@ pub(crate) struct Form {
 
 #[derive(clap::Args)]
 pub(crate) struct Agree {
-    /// Id of the agreement in the registry.
+    /// Id of the agreement.
     #[arg(long, help_heading = "Move", value_name = "ID")]
     agreement: String,
     #[command(flatten)]

@@ -6,22 +6,24 @@ use anyhow::{Context as _, Result, bail};
 use contract::{
     identity::v1::GetPersonRequest,
     policy::v1::{
-        Activation, AdmissionDocument, AdmissionState, AgreementReference, CheckedPart,
-        ConditionCheck, ConformanceReport, ConnectionApplication, ConnectionEnd, FindingSeverity,
-        FindingState, GetAdmissionRequest, MoveConnectionRequest, RequestedItem,
-        SecurityAssessment, SecurityFinding, Suspension, move_connection_request::Move,
+        Action, Activation, AdmissionDocument, AdmissionState, AgreementContent, AgreementGrant,
+        AgreementParty, AgreementReference, AgreementRole, AgreementState, AgreementStatement,
+        CheckedPart, ConditionCheck, ConformanceReport, ConnectionApplication, ConnectionEnd,
+        FindingSeverity, FindingState, GetAdmissionRequest, MoveAgreementRequest,
+        MoveConnectionRequest, RequestedItem, SecurityAssessment, SecurityFinding, Suspension,
+        move_agreement_request::Move as Step, move_connection_request::Move,
     },
 };
-use policy::domain::{
-    registry::{Agreement, Grant, Registry},
-    rules::Act,
-};
+use prost::Message as _;
+use server::tls;
 use time::{Date, Duration};
 use tokio::time::Instant;
 
 use super::{Demo, NEWCOMER, NEWCOMER_AGENCY, NEWCOMER_SYSTEM, Subject, tour};
-use crate::client::Refused;
+use crate::{agreement, client::Refused};
 
+/// The officer who signs for the operator.
+const PROVIDER: &str = "second-registrar";
 /// The connection of the step, and its agreement.
 const ID: &str = "demo-national-portal";
 const AGREEMENT: &str = "demo-2026-national-portal";
@@ -37,10 +39,9 @@ impl Demo {
         writeln!(out, "\n6. Officers admit a new database; it is answered, suspended, and ended.")?;
         let today = self.runtime.clock.today();
         self.moved(out, "operator", "apply", Move::Apply(application())).await?;
-        // What both sides agreed on stands in the operator's registry.
-        self.process.policy().apply_registry(&self.agreed(today)?).await?;
         self.moved(out, "operator", "check", Move::Check(check())).await?;
-        let agreement = AgreementReference { agreement: AGREEMENT.to_owned() };
+        let content = self.signed(out, today).await?;
+        let agreement = AgreementReference { agreement: content.id.clone() };
         self.moved(out, "operator", "agree", Move::Agree(agreement)).await?;
         self.moved(out, "operator", "conform", Move::Conform(conformance())).await?;
         self.moved(out, "assessor", "assess", Move::Assess(assessment(today))).await?;
@@ -67,7 +68,9 @@ impl Demo {
         writeln!(out, "   it asks again        {} ({rule})", refused.reason)?;
         let end = || ConnectionEnd { cause: "no-need".to_owned() };
         self.moved(out, "operator", "propose end", Move::ProposeEnd(end())).await?;
-        self.moved(out, "second-registrar", "end", Move::End(end())).await
+        self.moved(out, "second-registrar", "end", Move::End(end())).await?;
+        let revoke = AgreementStatement::Revoke;
+        self.says(out, "agency revokes", &content, revoke, self.files(NEWCOMER)?).await
     }
 
     /// How a database that was suspended is refused: everywhere within a second.
@@ -125,25 +128,102 @@ impl Demo {
         })
     }
 
-    /// The registry of the demonstration with the agreement of the new connection.
-    fn agreed(&self, today: Date) -> Result<Registry> {
-        let text = std::fs::read_to_string(self.folder.join("registry.toml"))?;
-        let mut registry = Registry::parse(&text)?;
-        registry.agreements.push(Agreement {
-            id: AGREEMENT.to_owned(),
-            connection: ID.to_owned(),
-            valid_from: today,
-            valid_to: today + Duration::days(365),
-            grants: vec![Grant {
-                action: Act::Obtain,
-                procedure: PROCEDURE.to_owned(),
-                legal_basis: BASIS.to_owned(),
-                items: vec!["birth_full_name".to_owned()],
-                obligations: Vec::new(),
-            }],
-        });
-        Ok(registry)
+    /// Both sides sign what they agreed on: an officer proposes it, the agency and another officer accept it.
+    async fn signed(&self, out: &mut impl Write, today: Date) -> Result<AgreementContent> {
+        let (consumer, provider) = (self.files(NEWCOMER)?, self.files(PROVIDER)?);
+        let content = agreement_of(&consumer.certificate, &provider.certificate, today)?;
+        // Another one each time that the tour is taken.
+        let nonce = nonce(&self.runtime.entropy.id());
+        let id = format!("{}-{}", content.id, hex::encode(nonce.get(..4).unwrap_or_default()));
+        let content = AgreementContent { id, nonce, ..content };
+        self.agreed(out, "propose", &content.id, Step::Propose(content.encode_to_vec())).await?;
+        let accept = AgreementStatement::Accept;
+        self.says(out, "agency signs", &content, accept, consumer).await?;
+        self.says(out, "operator signs", &content, accept, provider).await?;
+        Ok(content)
     }
+
+    /// A party signs what it says of an agreement.
+    async fn says(
+        &self,
+        out: &mut impl Write,
+        name: &str,
+        content: &AgreementContent,
+        statement: AgreementStatement,
+        by: &tls::Files,
+    ) -> Result<()> {
+        let tls::Files { certificate, key, .. } = by;
+        let signed = agreement::sign(&content.encode_to_vec(), statement, certificate, key)?;
+        self.agreed(out, name, &content.id, Step::Sign(signed)).await
+    }
+
+    /// A move of the agreement that must be made.
+    async fn agreed(&self, out: &mut impl Write, name: &str, id: &str, step: Step) -> Result<()> {
+        let request = MoveAgreementRequest {
+            request_id: self.runtime.entropy.id(),
+            agreement: id.to_owned(),
+            r#move: Some(step),
+        };
+        let answered = match self.client("operator")?.move_agreement(&request).await? {
+            Ok(answered) => answered,
+            Err(refused) => bail!("{name}: {refused} {:?}", refused.unmet),
+        };
+        answered.verify(self.log()).context("the receipt of a move does not hold")?;
+        let agreement = answered.answer.agreement.context("a move without an agreement")?;
+        let state = AgreementState::try_from(agreement.state)?.as_str_name();
+        let state = state.strip_prefix("AGREEMENT_STATE_").unwrap_or(state);
+        writeln!(out, "   {name:<20} {state}  record {}", answered.receipt.index)?;
+        Ok(())
+    }
+}
+
+fn nonce(chance: &str) -> Vec<u8> {
+    let mut nonce = tlog::digest(chance.as_bytes()).to_vec();
+    nonce.truncate(16);
+    nonce
+}
+
+/// The agreement of the step, with the keys of both sides.
+fn agreement_of(consumer: &str, provider: &str, today: Date) -> Result<AgreementContent> {
+    let text = |text: &str| text.to_owned();
+    let party = |role: AgreementRole, agency: &str, names: [&str; 2], key: &str| {
+        let [name_vi, name_en] = names.map(text);
+        let signing_keys = vec![agreement::thumbprint(key)?.to_vec()];
+        let agency = text(agency);
+        let units = if role == AgreementRole::Consumer { vec![agency.clone()] } else { Vec::new() };
+        let role = role.into();
+        anyhow::Ok(AgreementParty { role, agency, name_vi, name_en, signing_keys, units })
+    };
+    let operator = ["Đơn vị vận hành (mô phỏng)", "Operator (demonstration)"];
+    let portal =
+        ["Cổng dịch vụ công quốc gia (mô phỏng)", "National Public Service Portal (demonstration)"];
+    Ok(AgreementContent {
+        id: text(AGREEMENT),
+        connection: text(ID),
+        parties: vec![
+            party(AgreementRole::Provider, "Z00.DEMO", operator, provider)?,
+            party(AgreementRole::Consumer, NEWCOMER_AGENCY, portal, consumer)?,
+        ],
+        content: text("Họ, chữ đệm và tên khai sinh"),
+        place: text("Nền tảng chia sẻ, điều phối dữ liệu"),
+        valid_from: today.to_string(),
+        valid_to: (today + Duration::days(365)).to_string(),
+        method: text("Tra cứu từng hồ sơ qua gRPC"),
+        processing: text("Điền sẵn biểu mẫu, không lưu bản sao"),
+        limits: text("Chỉ để giải quyết thủ tục đã nêu"),
+        commitments: text("Không cung cấp cho bên thứ ba"),
+        security: text("TLS 1.3 hai chiều; hệ thống cấp độ 3"),
+        storage: text("Không lưu quá thời hạn giải quyết hồ sơ"),
+        deletion: text("Xóa khi kết thúc hồ sơ"),
+        grants: vec![AgreementGrant {
+            action: Action::Obtain.into(),
+            procedure: text(PROCEDURE),
+            legal_basis: text(BASIS),
+            items: vec![text("birth_full_name")],
+            ..AgreementGrant::default()
+        }],
+        ..AgreementContent::default()
+    })
 }
 
 fn application() -> ConnectionApplication {

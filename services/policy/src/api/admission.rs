@@ -8,7 +8,7 @@ mod write;
 use std::sync::Arc;
 
 use contract::{
-    audit::v1::{AccessOutcome, DecisionRecord, Refusal},
+    audit::v1::DecisionRecord,
     policy::v1::{
         GetAdmissionAnswer, GetAdmissionRequest, GetAdmissionResponse, ListAdmissionsAnswer,
         ListAdmissionsRequest, ListAdmissionsResponse, ListReadinessAnswer, ListReadinessRequest,
@@ -17,24 +17,19 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use disclosure::{
-    Access, Answer, Disclosed, DurableReceipt, Exact, Recorder, Released,
+    Answer, Disclosed, DurableReceipt, Exact, Released,
     policy::v1::admission_service_server::{AdmissionService, AdmissionServiceServer},
 };
-use server::{
-    Caller, Deadline, Routes,
-    caller::Kind,
-    context,
-    error::{Precondition, refuse, refuse_with, unmet},
-};
+use server::{Routes, context, error::Precondition};
 use tonic::{Request, Response, Status};
-use wire::{Fault, Faults, policy::Denial, record};
+use wire::{Faults, policy::Denial, record};
 
 pub(crate) use lapse::{Gauges, look};
 
-use super::status;
+pub(crate) use super::office::Shared;
+use super::office::{Call, administered, page};
 use crate::{
-    Error,
-    app::admission::{Admissions, Refused},
+    app::admission::Refused,
     domain::{
         admission::{Move, obstacle::Found},
         officers::Role,
@@ -48,21 +43,10 @@ const LIST: &str = "/lienthong.policy.v1.AdmissionService/ListAdmissions";
 const READINESS: &str = "/lienthong.policy.v1.AdmissionService/ListReadiness";
 /// A request of more bytes is refused before it is read.
 const MESSAGE_MAX: usize = 256 << 10;
-const PAGE_MAX: u16 = 500;
-const PAGE_USUAL: u16 = 100;
 /// The form of a page token: what another list gave is not taken for it.
 const TOKEN: &str = "a1.";
 /// The ground of admitting at all.
 const ADMITTING: &str = "Decision 1911/QD-TTg, Art. 1(1), 3(1)(b)";
-
-/// What the service stands on.
-pub(crate) struct Shared {
-    pub(crate) admissions: Arc<Admissions>,
-    pub(crate) recorder: Recorder,
-    /// The service itself, as its own moves name it.
-    pub(crate) own: Caller,
-    pub(crate) trust_domain: String,
-}
 
 /// Adds what officers of the operator call.
 pub(crate) fn add(routes: Routes, shared: Arc<Shared>) -> Routes {
@@ -114,15 +98,6 @@ impl AdmissionService for Api {
         let call = Call { shared: &self.0, method: READINESS, caller, deadline, bytes };
         Ok(Response::new(call.readiness().await?.into()))
     }
-}
-
-/// One call under way.
-struct Call<'a> {
-    shared: &'a Shared,
-    method: &'static str,
-    caller: Caller,
-    deadline: Deadline,
-    bytes: &'a [u8],
 }
 
 impl Call<'_> {
@@ -200,23 +175,7 @@ impl Call<'_> {
     ) -> Result<Disclosed<ListAdmissionsAnswer>, Status> {
         self.authorised(&Role::ALL, "").await?;
         let mut faults = Faults::default();
-        let most = match u16::try_from(request.page_size) {
-            Ok(0) => PAGE_USUAL,
-            Ok(size) if size <= PAGE_MAX => size,
-            Ok(_) | Err(_) => {
-                faults.add("page_size", Fault::TooMany(PAGE_MAX.into()));
-                PAGE_USUAL
-            }
-        };
-        let after = match request.page_token.strip_prefix(TOKEN) {
-            _ if request.page_token.is_empty() => "",
-            // The id of a connection.
-            Some(after) if is_key(after) => after,
-            Some(_) | None => {
-                faults.add("page_token", Fault::Malformed);
-                ""
-            }
-        };
+        let (most, after) = page(request.page_size, &request.page_token, TOKEN, &mut faults);
         if !faults.is_empty() {
             return Err(self.faulty(faults, "").await);
         }
@@ -239,30 +198,6 @@ impl Call<'_> {
         let ready = ready.map_err(|error| self.away(&error))?;
         let databases = ready.iter().map(|ready| write::ready(ready, &admissions.law)).collect();
         self.answer("", &ListReadinessAnswer { databases }).await
-    }
-
-    /// The role of the caller that may do this.
-    async fn authorised(&self, roles: &[Role], connection: &str) -> Result<Role, Status> {
-        let rule = match self.caller.kind() {
-            Kind::Operator(id) => match self.shared.admissions.authorise(id, roles) {
-                Ok(role) => return Ok(role),
-                Err(why) => why.rule(),
-            },
-            // The table of methods lets nobody else come so far.
-            Kind::System { .. } | Kind::Service(_) => "officer-unknown",
-        };
-        let named: Vec<_> = roles.iter().map(|role| role.name()).collect();
-        let denial = record::own(ErrorReason::OfficerNotAuthorised, rule);
-        Err(self.refuse(&denial, connection, &[("roles", named.join(","))]).await)
-    }
-
-    /// Records that fields were faulty, and names them.
-    async fn faulty(&self, faults: Faults, connection: &str) -> Status {
-        let denial = record::own(ErrorReason::InvalidRequest, "faulty-fields");
-        match self.refused(&denial, connection, Vec::new()).await {
-            Err(status) => status,
-            Ok(_) => faults.finish().err().unwrap_or_else(|| refuse(ErrorReason::Internal)),
-        }
     }
 
     /// Records why a move was not made, and says so.
@@ -290,19 +225,12 @@ impl Call<'_> {
             article: ADMITTING.to_owned(),
             ..record::own(ErrorReason::MoveNotPossible, "admission-conditions")
         };
-        let name = |(what, subject): &Found| format!("{subject}:{}", words::name(*what));
-        let named = found.iter().map(name).collect();
-        match self.refused(&denial, connection, named).await {
-            Err(status) => status,
-            Ok(receipt) => {
-                let precondition = |(what, subject): Found| {
-                    let (vi, en) = words::words(what);
-                    Precondition { reason: words::name(what).to_owned(), subject, vi, en }
-                };
-                let metadata = record::metadata(&denial, receipt.index(), &[]);
-                unmet(denial.reason, found.into_iter().map(precondition).collect(), &metadata)
-            }
-        }
+        let precondition = |(what, subject): Found| {
+            let (vi, en) = words::words(what);
+            Precondition { reason: words::name(what).to_owned(), subject, vi, en }
+        };
+        let found = found.into_iter().map(precondition).collect();
+        self.not_possible(&denial, connection, found).await
     }
 
     /// The answer to a move with its receipt: what was kept, or what is kept now. One answer, one receipt, however often the same
@@ -336,79 +264,4 @@ impl Call<'_> {
         let kept = Kept { answer: answer.bytes().to_vec(), receipt };
         admissions.keep(entry, kept).await.map_err(|error| self.away(&error))
     }
-
-    /// An answer that changes nothing, once it is recorded.
-    async fn answer<T: prost::Message>(
-        &self,
-        connection: &str,
-        answer: &T,
-    ) -> Result<Disclosed<T>, Status> {
-        let answer = Answer::new(answer);
-        let receipt = self.record(&administered(connection), &answer).await?;
-        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
-    }
-
-    fn access(&self) -> Access<'_> {
-        Access { method: self.method, caller: &self.caller, request: self.bytes }
-    }
-
-    async fn record<T: prost::Message>(
-        &self,
-        record: &DecisionRecord,
-        answer: &Answer<T>,
-    ) -> Result<DurableReceipt, Status> {
-        let recorder = &self.shared.recorder;
-        let recorded = recorder.record(self.deadline, &self.access(), record, answer).await;
-        recorded.map_err(|error| error.refusal(self.deadline))
-    }
-
-    async fn refused(
-        &self,
-        denial: &Denial,
-        connection: &str,
-        rejections: Vec<String>,
-    ) -> Result<DurableReceipt, Status> {
-        let answer = Answer::<Refusal>::new(&record::refusal(denial, rejections));
-        let record = DecisionRecord {
-            outcome: AccessOutcome::Refused.into(),
-            reason: denial.reason.into(),
-            ..administered(connection)
-        };
-        self.record(&record, &answer).await
-    }
-
-    /// Records a refusal, and gives the error with the record's index.
-    async fn refuse(&self, denial: &Denial, connection: &str, more: &[(&str, String)]) -> Status {
-        match self.refused(denial, connection, Vec::new()).await {
-            Err(status) => status,
-            Ok(receipt) => {
-                refuse_with(denial.reason, &record::metadata(denial, receipt.index(), more))
-            }
-        }
-    }
-
-    fn away(&self, error: &Error) -> Status {
-        if self.deadline.left().is_zero() {
-            return refuse(ErrorReason::DeadlineExceeded);
-        }
-        status(error)
-    }
-}
-
-/// What inspectors will read of a call about a connection. What a caller typed as its id may be anything, so only what can be one
-/// is repeated.
-fn administered(connection: &str) -> DecisionRecord {
-    let connection = if is_key(connection) { connection.to_owned() } else { String::new() };
-    DecisionRecord {
-        outcome: AccessOutcome::Administered.into(),
-        connection,
-        ..DecisionRecord::default()
-    }
-}
-
-/// Whether a text can be the id of a connection.
-fn is_key(text: &str) -> bool {
-    let mut faults = Faults::default();
-    faults.key("", text);
-    faults.is_empty()
 }

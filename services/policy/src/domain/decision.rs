@@ -160,9 +160,9 @@ impl Profile {
             return Err(self.denial(Refusal::NoAgreement, rule, ground));
         }
         let wanted = self.catalogue.set(&request.items);
-        let Some((granted, items)) = standing.in_force(day, &wanted, &self.catalogue) else {
-            return Err(self.denial(Refusal::NoAgreement, "no-agreement", AGREEING));
-        };
+        let (granted, items) = standing
+            .in_force(day, request, &wanted, &self.catalogue)
+            .map_err(|rule| self.denial(Refusal::NoAgreement, rule, AGREEING))?;
         Ok(Grounds { listing, connection, connecting, basis, procedure, granted, items })
     }
 
@@ -218,7 +218,7 @@ impl Profile {
             purpose: &grounds.procedure.purpose,
             basis: &grounds.basis.id,
             consent: request.consent,
-            direction: request.direction,
+            direction: grounds.granted.directs(request),
         };
         let builder = Builder {
             catalogue: &self.catalogue,

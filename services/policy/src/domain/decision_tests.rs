@@ -4,7 +4,7 @@
 use time::macros::{date, datetime};
 
 use super::*;
-use crate::domain::registry::Registry;
+use crate::domain::{agreement::Terms, registry::Registry};
 use model::EventKind as Event;
 
 const ITEM: &str = "birth_full_name";
@@ -40,7 +40,9 @@ fn request() -> Request {
         procedure: "child-health-insurance-card".to_owned(),
         legal_basis: "1911-2021-art-2-1".to_owned(),
         consent: false,
-        direction: false,
+        direction: None,
+        acting_unit: "G24.1".to_owned(),
+        key: None,
         items: vec![ITEM.to_owned()],
     }
 }
@@ -61,6 +63,7 @@ fn granted(agreement: &str, items: &[&str]) -> Granted {
         agreement: agreement.to_owned(),
         valid_from: date!(2020 - 01 - 01),
         valid_to: date!(2030 - 01 - 01),
+        terms: Terms::default(),
         items: items.iter().map(|item| ((*item).to_owned(), Vec::new())).collect(),
     }
 }

@@ -12,10 +12,11 @@ use decide::{
 use serde::{Deserialize, Serialize};
 use time::Date;
 
+use super::agreement::Terms;
 use super::basis::day;
 use super::catalogue::Catalogue;
 use super::item_set::ItemSet;
-use super::request::is_segment;
+use super::request::{Request, is_segment};
 use super::rules::Act;
 use crate::Error;
 
@@ -168,18 +169,19 @@ impl Registry {
                 return wrong(format!("`{id}` ends before it begins"));
             }
             agreement.grants.iter().try_for_each(|grant| grant.check(id, catalogue))?;
-            agreement.check_obtained()?;
+            check_obtained(id, &agreement.grants)?;
             agreement.check_obliges_once()?;
         }
         Ok(())
     }
 
-    /// Refuses what cannot stand beside the connections that admissions hold: an id or a system of theirs, and an agreement for
-    /// a connection that is neither of the file nor theirs.
+    /// Refuses what cannot stand beside the connections that admissions hold and the agreements that were signed: an id or a
+    /// system of theirs, and an agreement for a connection that is not of the file. What officers admitted stands on agreements that
+    /// both sides signed (Art. 3(4)(b)).
     ///
     /// # Errors
     /// [`Error::Data`], which names the fault.
-    pub(crate) fn check_beside(&self, held: &[Held]) -> Result<(), Error> {
+    pub(crate) fn check_beside(&self, held: &[Held], signed: &[String]) -> Result<(), Error> {
         for Connection { id, agency, system, .. } in &self.connections {
             if held.iter().any(|held| held.id == *id) {
                 return wrong(format!("`{id}` is a connection that was admitted by officers"));
@@ -188,12 +190,19 @@ impl Registry {
                 return wrong(format!("`{id}`: its system was admitted by officers"));
             }
         }
-        let own = self.connections.iter().map(|connection| connection.id.as_str());
-        let all: BTreeSet<_> = own.chain(held.iter().map(|held| held.id.as_str())).collect();
-        let mut agreements = self.agreements.iter();
-        agreements.try_for_each(|agreement| {
-            known(&agreement.id, &agreement.connection, all.contains(agreement.connection.as_str()))
-        })
+        let own: BTreeSet<_> = self.connections.iter().map(|one| one.id.as_str()).collect();
+        for Agreement { id, connection, .. } in &self.agreements {
+            if signed.contains(id) {
+                return wrong(format!("`{id}` is an agreement that both sides signed"));
+            }
+            if held.iter().any(|held| held.id == *connection) {
+                return wrong(format!(
+                    "`{id}`: `{connection}` was admitted by officers, and stands on agreements that both sides signed"
+                ));
+            }
+            known(id, connection, own.contains(connection.as_str()))?;
+        }
+        Ok(())
     }
 }
 
@@ -209,41 +218,6 @@ pub(crate) struct Held {
 }
 
 impl Agreement {
-    /// That an item changed may say as much as its value, such as that somebody died, and what else was said of it says
-    /// more; whoever is found by it has it confirmed, and whoever is told whom it names has part of it: whoever is granted that
-    /// must be granted to obtain it, the whole of it.
-    fn check_obtained(&self) -> Result<(), Error> {
-        let more = |grant: &&Grant| match grant.action {
-            Act::Follow
-            | Act::Explain
-            | Act::Resolve
-            | Act::Search
-            | Act::Relations
-            | Act::InverseRelations
-            | Act::Household => true,
-            // Other tokens tell nothing.
-            Act::Obtain | Act::Contribute | Act::RotateTokens => false,
-        };
-        for follow in self.grants.iter().filter(more) {
-            let obtained = |item: &String| {
-                self.grants.iter().any(|grant| {
-                    grant.action == Act::Obtain
-                        && grant.procedure == follow.procedure
-                        && grant.legal_basis == follow.legal_basis
-                        && grant.items.contains(item)
-                        && !grant.masks()
-                })
-            };
-            if let Some(item) = follow.items.iter().find(|item| !obtained(item)) {
-                return wrong(format!(
-                    "`{}` grants more of `{item}` than to obtain it, and not that",
-                    self.id
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// An item is granted for one act, procedure and ground with one list of obligations.
     fn check_obliges_once(&self) -> Result<(), Error> {
         let mut seen = BTreeMap::new();
@@ -260,6 +234,40 @@ impl Agreement {
     }
 }
 
+/// That an item changed may say as much as its value, such as that somebody died, and what else was said of it says
+/// more; whoever is found by it has it confirmed, and whoever is told whom it names has part of it: whoever is granted that
+/// must be granted to obtain it, the whole of it.
+pub(crate) fn check_obtained(agreement: &str, grants: &[Grant]) -> Result<(), Error> {
+    let more = |grant: &&Grant| match grant.action {
+        Act::Follow
+        | Act::Explain
+        | Act::Resolve
+        | Act::Search
+        | Act::Relations
+        | Act::InverseRelations
+        | Act::Household => true,
+        // Other tokens tell nothing.
+        Act::Obtain | Act::Contribute | Act::RotateTokens => false,
+    };
+    for follow in grants.iter().filter(more) {
+        let obtained = |item: &String| {
+            grants.iter().any(|grant| {
+                grant.action == Act::Obtain
+                    && grant.procedure == follow.procedure
+                    && grant.legal_basis == follow.legal_basis
+                    && grant.items.contains(item)
+                    && !grant.masks()
+            })
+        };
+        if let Some(item) = follow.items.iter().find(|item| !obtained(item)) {
+            return wrong(format!(
+                "`{agreement}` grants more of `{item}` than to obtain it, and not that"
+            ));
+        }
+    }
+    Ok(())
+}
+
 impl Grant {
     /// Whether only a form of the values is granted.
     fn masks(&self) -> bool {
@@ -267,7 +275,7 @@ impl Grant {
         obligations.iter().any(|obligation| matches!(obligation, Obligation::Mask(_)))
     }
 
-    fn check(&self, agreement: &str, catalogue: &Catalogue) -> Result<(), Error> {
+    pub(crate) fn check(&self, agreement: &str, catalogue: &Catalogue) -> Result<(), Error> {
         let Self { procedure, legal_basis, items, .. } = self;
         known(agreement, procedure, catalogue.procedure(procedure).is_some())?;
         known(agreement, legal_basis, catalogue.legal_basis().get(legal_basis).is_some())?;
@@ -354,11 +362,36 @@ pub(crate) struct Granted {
     pub(crate) valid_from: Date,
     /// First day on which it no longer holds.
     pub(crate) valid_to: Date,
+    /// What a request must be for it.
+    pub(crate) terms: Terms,
     /// The items, at least one, each with what whoever is given it must do.
     pub(crate) items: Vec<(String, Vec<Obligation>)>,
 }
 
 impl Granted {
+    /// The rule by which it does not serve a request.
+    fn refuses(&self, request: &Request) -> Option<&'static str> {
+        let Terms { direction, units, keys, volume: _ } = &self.terms;
+        // A key that is not known is not the one that was granted (I2).
+        let keyed = request.key.as_ref().is_some_and(|key| keys.contains(key));
+        if !keys.is_empty() && !keyed {
+            return Some("key-not-granted");
+        }
+        if !units.is_empty() && !units.contains(&request.acting_unit) {
+            return Some("unit-not-granted");
+        }
+        let directed = request.direction.as_ref() == Some(direction);
+        (!direction.is_empty() && !directed).then_some("direction-not-granted")
+    }
+
+    /// Whether a request stands on a direction of the Prime Minister: on the one that both sides signed, or, by the registry
+    /// file, on the caller's word.
+    pub(crate) fn directs(&self, request: &Request) -> bool {
+        let signed = !self.terms.units.is_empty();
+        let named = |direction: &String| !signed || *direction == self.terms.direction;
+        request.direction.as_ref().is_some_and(named)
+    }
+
     /// What whoever is given an item under it must do.
     pub(crate) fn obligations(&self, item: &str) -> &[Obligation] {
         let found = self.items.iter().find(|(granted, _)| granted == item);
@@ -367,20 +400,28 @@ impl Granted {
 }
 
 impl Standing {
-    /// The agreement to apply: of those in force, the one that grants most of the items wanted; the
-    /// first of equals. Two agreements are never added up: what is given stands on one of them.
+    /// The agreement to apply: of those in force that serve the request, the one that grants most of the items wanted; the
+    /// first of equals, by id. Two agreements are never added up: what is given stands on one of them. Where none serves, the
+    /// rule by which the first one in force does not.
     pub(crate) fn in_force(
         &self,
         day: Date,
+        request: &Request,
         wanted: &ItemSet,
         catalogue: &Catalogue,
-    ) -> Option<(&Granted, ItemSet)> {
-        self.granted
-            .iter()
-            .filter(|granted| granted.valid_from <= day && day < granted.valid_to)
+    ) -> Result<(&Granted, ItemSet), &'static str> {
+        let in_force = || {
+            let holds = |granted: &&Granted| granted.valid_from <= day && day < granted.valid_to;
+            self.granted.iter().filter(holds)
+        };
+        in_force()
+            .filter(|granted| granted.refuses(request).is_none())
             .map(|granted| (granted, catalogue.set(granted.items.iter().map(|(item, _)| item))))
             // `max_by_key` takes the last of equals.
             .rev()
             .max_by_key(|(_, items)| items.common(wanted))
+            .ok_or_else(|| {
+                in_force().find_map(|granted| granted.refuses(request)).unwrap_or("no-agreement")
+            })
     }
 }

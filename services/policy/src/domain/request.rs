@@ -18,8 +18,12 @@ pub(crate) struct Request {
     pub(crate) legal_basis: String,
     /// Whether it names a consent.
     pub(crate) consent: bool,
-    /// Whether it names a direction.
-    pub(crate) direction: bool,
+    /// The direction that it names.
+    pub(crate) direction: Option<String>,
+    /// Electronic identifier of the unit that acts.
+    pub(crate) acting_unit: String,
+    /// Thumbprint of the caller's key, in hexadecimal; none where it is not known.
+    pub(crate) key: Option<String>,
     /// The items, distinct, in their order.
     pub(crate) items: Vec<String>,
 }

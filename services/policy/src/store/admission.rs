@@ -371,14 +371,14 @@ fn entry(row: &QueryResult) -> Result<Entry, Error> {
     })
 }
 
-fn field<T: TryGetable>(row: &QueryResult, place: usize) -> Result<T, ::store::Error> {
+pub(super) fn field<T: TryGetable>(row: &QueryResult, place: usize) -> Result<T, ::store::Error> {
     Ok(row.try_get_by(place)?)
 }
 
-fn written(day: Date) -> Result<String, Error> {
+pub(super) fn written(day: Date) -> Result<String, Error> {
     day.format(DAY).map_err(|_| Error::Stored("a day cannot be written"))
 }
 
-fn signed(version: u64) -> Result<i64, Error> {
+pub(super) fn signed(version: u64) -> Result<i64, Error> {
     i64::try_from(version).map_err(|_| Error::Stored("a version"))
 }

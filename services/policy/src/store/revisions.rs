@@ -77,7 +77,8 @@ const TOUCHED: [Sql; 3] = [
     },
     Sql {
         sqlite: "WITH old (connection, id, begins, ends) AS ( \
-                     SELECT connection, id, valid_from, valid_to FROM agreement), \
+                     SELECT connection, id, valid_from, valid_to FROM agreement \
+                     WHERE origin = 'file'), \
                  new (connection, id, begins, ends) AS ( \
                      SELECT value ->> 'connection', value ->> 'id', value ->> 'valid_from', \
                             value ->> 'valid_to' \
@@ -85,7 +86,8 @@ const TOUCHED: [Sql; 3] = [
                  SELECT connection FROM (SELECT * FROM old EXCEPT SELECT * FROM new) \
                  UNION SELECT connection FROM (SELECT * FROM new EXCEPT SELECT * FROM old)",
         postgres: "WITH old (connection, id, begins, ends) AS ( \
-                       SELECT connection, id, valid_from, valid_to FROM agreement), \
+                       SELECT connection, id, valid_from, valid_to FROM agreement \
+                     WHERE origin = 'file'), \
                    new (connection, id, begins, ends) AS ( \
                        SELECT connection, id, valid_from, valid_to \
                        FROM json_to_recordset($1::json -> 'agreement') \
@@ -97,7 +99,8 @@ const TOUCHED: [Sql; 3] = [
         sqlite: "WITH old (connection, id, action, procedure, basis, item, obliges) AS ( \
                      SELECT a.connection, a.id, g.action, g.procedure, g.legal_basis, g.item, \
                             g.obligations \
-                     FROM agreement_grant g JOIN agreement a ON a.id = g.agreement), \
+                     FROM agreement_grant g JOIN agreement a ON a.id = g.agreement \
+                     WHERE a.origin = 'file'), \
                  new (connection, id, action, procedure, basis, item, obliges) AS ( \
                      SELECT a.value ->> 'connection', a.value ->> 'id', g.value ->> 'action', \
                             g.value ->> 'procedure', g.value ->> 'legal_basis', i.value, \
@@ -110,7 +113,8 @@ const TOUCHED: [Sql; 3] = [
         postgres: "WITH old (connection, id, action, procedure, basis, item, obliges) AS ( \
                        SELECT a.connection, a.id, g.action, g.procedure, g.legal_basis, g.item, \
                             g.obligations \
-                       FROM agreement_grant g JOIN agreement a ON a.id = g.agreement), \
+                       FROM agreement_grant g JOIN agreement a ON a.id = g.agreement \
+                     WHERE a.origin = 'file'), \
                    new (connection, id, action, procedure, basis, item, obliges) AS ( \
                        SELECT a.connection, a.id, g.action, g.procedure, g.legal_basis, i.item, \
                               (SELECT COALESCE(string_agg(o, ','), '') \

@@ -168,7 +168,7 @@ pub struct CheckedPart {
 /// The agreement that both sides signed (Decision 1911/QD-TTg, Art. 3(4)(b)).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AgreementReference {
-    /// Its id in the registry; it must be this connection's, and in force.
+    /// Its id, as AgreementService keeps it; it must be this connection's, and in force.
     #[prost(string, tag = "1")]
     pub agreement: ::prost::alloc::string::String,
 }
@@ -658,7 +658,7 @@ pub enum AdmissionObstacle {
     Checklist = 9,
     /// No agreement is recorded.
     NotAgreed = 10,
-    /// The agreement is not in the registry for this connection, or not in force.
+    /// The agreement is not one of this connection that every party accepted, or not in force.
     AgreementNotInForce = 11,
     /// No conformance report is accepted.
     NotConformant = 12,
@@ -1068,6 +1068,10 @@ pub struct DecideRequest {
     /// procedure names the events it is for.
     #[prost(string, tag = "5")]
     pub event: ::prost::alloc::string::String,
+    /// The key of the caller's certificate: SHA-256 of its public key as certificates carry it, 32 bytes; empty where whoever vouches
+    /// for the caller does not say it. What is granted to certain keys is granted to no other, and not to one that is not known.
+    #[prost(bytes = "vec", tag = "6")]
+    pub caller_key: ::prost::alloc::vec::Vec<u8>,
 }
 /// What was decided.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1464,6 +1468,798 @@ pub mod policy_service_client {
                     ),
                 );
             self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// What both sides agree on: the twelve headings of the special-sharing agreement (Decree 47/2020/ND-CP, Art. 38), and what is
+/// granted. Its exact bytes are kept and signed; nobody writes them anew.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AgreementContent {
+    /// Its id: 1 to 64 of letters, digits, `.`, `_`, `:` and `-`. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// 16 bytes of chance, so that no two agreements have one digest. Required.
+    #[prost(bytes = "vec", tag = "2")]
+    pub nonce: ::prost::alloc::vec::Vec<u8>,
+    /// The connection that it is for, which an admission holds. Required.
+    #[prost(string, tag = "3")]
+    pub connection: ::prost::alloc::string::String,
+    /// The agreement whose place it takes from its first day on; empty where it takes none's.
+    #[prost(string, tag = "4")]
+    pub renews: ::prost::alloc::string::String,
+    /// Heading 1: who agrees. One provider, one consumer, and each agency for which the consumer acts; none twice.
+    #[prost(message, repeated, tag = "5")]
+    pub parties: ::prost::alloc::vec::Vec<AgreementParty>,
+    /// Heading 2: what is shared, in words, at most 2000 characters. Required.
+    #[prost(string, tag = "6")]
+    pub content: ::prost::alloc::string::String,
+    /// Heading 3: where it is shared, at most 2000 characters. Required.
+    #[prost(string, tag = "7")]
+    pub place: ::prost::alloc::string::String,
+    /// Heading 4: the first day. Required.
+    #[prost(string, tag = "8")]
+    pub valid_from: ::prost::alloc::string::String,
+    /// Heading 4: the first day on which it no longer holds. Required.
+    #[prost(string, tag = "9")]
+    pub valid_to: ::prost::alloc::string::String,
+    /// Heading 5: how it is shared, at most 2000 characters. Required.
+    #[prost(string, tag = "10")]
+    pub method: ::prost::alloc::string::String,
+    /// Heading 6: what is done with it after receipt, at most 2000 characters. Required.
+    #[prost(string, tag = "11")]
+    pub processing: ::prost::alloc::string::String,
+    /// Heading 7: conditions and limits of use, at most 2000 characters. Required.
+    #[prost(string, tag = "12")]
+    pub limits: ::prost::alloc::string::String,
+    /// Heading 8: what the parties commit themselves to, at most 2000 characters. Required.
+    #[prost(string, tag = "13")]
+    pub commitments: ::prost::alloc::string::String,
+    /// Heading 9: security and authentication, at most 2000 characters. Required.
+    #[prost(string, tag = "14")]
+    pub security: ::prost::alloc::string::String,
+    /// Heading 10: how it is stored, and data derived from it, at most 2000 characters. Required.
+    #[prost(string, tag = "15")]
+    pub storage: ::prost::alloc::string::String,
+    /// Heading 11: how it is deleted, at most 2000 characters. Required.
+    #[prost(string, tag = "16")]
+    pub deletion: ::prost::alloc::string::String,
+    /// Heading 12: other agreements, at most 2000 characters.
+    #[prost(string, tag = "17")]
+    pub other: ::prost::alloc::string::String,
+    /// On whose behalf the consumer acts: without a circle, and every one leads to the consumer.
+    #[prost(message, repeated, tag = "18")]
+    pub delegations: ::prost::alloc::vec::Vec<AgreementDelegation>,
+    /// What is granted: 1 to 200, none for the same action, procedure and ground as another.
+    #[prost(message, repeated, tag = "19")]
+    pub grants: ::prost::alloc::vec::Vec<AgreementGrant>,
+}
+/// A side of an agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgreementParty {
+    /// What it is. Required.
+    #[prost(enumeration = "AgreementRole", tag = "1")]
+    pub role: i32,
+    /// Code of the agency, as in its certificates: `/agency/<code>/`. An officer's certificate, `/operator/<id>`, is the provider's.
+    /// Required.
+    #[prost(string, tag = "2")]
+    pub agency: ::prost::alloc::string::String,
+    /// Its name in Vietnamese, at most 300 characters. Required.
+    #[prost(string, tag = "3")]
+    pub name_vi: ::prost::alloc::string::String,
+    /// Its name in English, at most 300 characters. Required.
+    #[prost(string, tag = "4")]
+    pub name_en: ::prost::alloc::string::String,
+    /// Keys with which it signs, 1 to 8: SHA-256 of the public key as certificates carry it (DER of SubjectPublicKeyInfo), 32 bytes.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub signing_keys: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Electronic identifiers of its units that act under the agreement (Decision 20/2020/QD-TTg), at most 200 of 35 characters.
+    #[prost(string, repeated, tag = "6")]
+    pub units: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// One agency lets another act for it: a commune a province's one-stop system, a ministry whoever runs its systems.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgreementDelegation {
+    /// Code of the agency that delegates, a party. Required.
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
+    /// Code of the one that acts for it, a party. Required.
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+}
+/// What is granted for one action, procedure and ground.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgreementGrant {
+    /// What may be done. Required.
+    #[prost(enumeration = "Action", tag = "1")]
+    pub action: i32,
+    /// The procedure or task, of the catalogue. Required.
+    #[prost(string, tag = "2")]
+    pub procedure: ::prost::alloc::string::String,
+    /// Id of the legal ground. Required.
+    #[prost(string, tag = "3")]
+    pub legal_basis: ::prost::alloc::string::String,
+    /// The items, as the law of the legal profile lists them; at least one, none twice.
+    #[prost(string, repeated, tag = "4")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What whoever is given something by it must do, as ItemDecision has it: `max-age=86400`, `no-onward-transfer`.
+    #[prost(string, repeated, tag = "5")]
+    pub obligations: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The first day, not before that of the agreement; empty where it is that.
+    #[prost(string, tag = "6")]
+    pub valid_from: ::prost::alloc::string::String,
+    /// The first day on which it no longer holds, not after that of the agreement; empty where it is that.
+    #[prost(string, tag = "7")]
+    pub valid_to: ::prost::alloc::string::String,
+    /// Number of the Prime Minister's direction, at most 64 characters. Required where the ground is Art. 2(4) of the Decision, and
+    /// not allowed elsewhere; requests must name it then.
+    #[prost(string, tag = "8")]
+    pub direction: ::prost::alloc::string::String,
+    /// How many persons may be told of; absent where that is not limited.
+    #[prost(message, optional, tag = "9")]
+    pub volume: ::core::option::Option<AgreementVolume>,
+    /// Electronic identifiers of the units for which it may be used: of the consumer's, or of whoever delegates to it; empty for all
+    /// of these.
+    #[prost(string, repeated, tag = "10")]
+    pub recipients: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Keys of the system that may use it, each as in `signing_keys`; empty for any key of a certificate that names the system.
+    #[prost(bytes = "vec", repeated, tag = "11")]
+    pub client_keys: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// A limit of how many persons are told of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgreementVolume {
+    /// How many, at least 1.
+    #[prost(uint64, tag = "1")]
+    pub persons: u64,
+    /// In which time. Required.
+    #[prost(enumeration = "AgreementPeriod", tag = "2")]
+    pub period: i32,
+}
+/// One move of one agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveAgreementRequest {
+    /// Names the move: 1 to 64 of letters, digits, `.`, `_`, `:` and `-`. Required.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Id of the agreement. Required.
+    #[prost(string, tag = "2")]
+    pub agreement: ::prost::alloc::string::String,
+    /// What is done. Required.
+    #[prost(oneof = "move_agreement_request::Move", tags = "3, 4")]
+    pub r#move: ::core::option::Option<move_agreement_request::Move>,
+}
+/// Nested message and enum types in `MoveAgreementRequest`.
+pub mod move_agreement_request {
+    /// What is done. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Move {
+        /// The exact bytes of an AgreementContent, at most 131072.
+        #[prost(bytes, tag = "3")]
+        Propose(::prost::alloc::vec::Vec<u8>),
+        /// What a party signed.
+        #[prost(message, tag = "4")]
+        Sign(super::AgreementSignature),
+    }
+}
+/// What a party signed.
+///
+/// The signed bytes are three lines of ASCII, each ending with a line feed: `lienthong.gov.vn/agreement/v1`, then `accept`,
+/// `reject` or `revoke`, then the SHA-256 of the agreement's bytes as 64 lower-case hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgreementSignature {
+    /// What it says. Required.
+    #[prost(enumeration = "AgreementStatement", tag = "1")]
+    pub statement: i32,
+    /// The certificate of the key, in DER, then what it was issued by; 1 to 5.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub certificates: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// How it was signed. Required.
+    #[prost(enumeration = "SignatureAlgorithm", tag = "3")]
+    pub algorithm: i32,
+    /// The signature. Required.
+    #[prost(bytes = "vec", tag = "4")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// The answer to a move.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveAgreementResponse {
+    /// The answer.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<MoveAgreementAnswer>,
+    /// Proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// What a move made of the agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveAgreementAnswer {
+    /// The agreement after the move, as of the moment at which it was made.
+    #[prost(message, optional, tag = "1")]
+    pub agreement: ::core::option::Option<Agreement>,
+    /// The request's id.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Which agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAgreementRequest {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub agreement: ::prost::alloc::string::String,
+}
+/// One agreement.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetAgreementResponse {
+    /// The answer.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<GetAgreementAnswer>,
+    /// Proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// An agreement with everything that was signed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetAgreementAnswer {
+    /// How it stands now.
+    #[prost(message, optional, tag = "1")]
+    pub agreement: ::core::option::Option<Agreement>,
+    /// Its exact bytes: an AgreementContent.
+    #[prost(bytes = "vec", tag = "2")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+    /// Every move, the first one first.
+    #[prost(message, repeated, tag = "3")]
+    pub moves: ::prost::alloc::vec::Vec<AgreementMove>,
+}
+/// Which agreements.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAgreementsRequest {
+    /// The most on one page, 1 to 500; 0 is 100.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    /// Where to go on: a `next_page_token`. Empty begins with the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of agreements.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAgreementsResponse {
+    /// The answer.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ListAgreementsAnswer>,
+    /// Proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// Agreements.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAgreementsAnswer {
+    /// The agreements.
+    #[prost(message, repeated, tag = "1")]
+    pub agreements: ::prost::alloc::vec::Vec<Agreement>,
+    /// Where to go on; empty when there is no more.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// One agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Agreement {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub agreement: ::prost::alloc::string::String,
+    /// How it stands.
+    #[prost(enumeration = "AgreementState", tag = "2")]
+    pub state: i32,
+    /// The connection that it is for.
+    #[prost(string, tag = "3")]
+    pub connection: ::prost::alloc::string::String,
+    /// SHA-256 of its bytes: what parties sign.
+    #[prost(bytes = "vec", tag = "4")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// How many moves were made.
+    #[prost(uint64, tag = "5")]
+    pub version: u64,
+    /// The first day.
+    #[prost(string, tag = "6")]
+    pub valid_from: ::prost::alloc::string::String,
+    /// The first day on which it no longer holds; that from which another takes its place, where one does.
+    #[prost(string, tag = "7")]
+    pub valid_to: ::prost::alloc::string::String,
+    /// Codes of the parties that have accepted.
+    #[prost(string, repeated, tag = "8")]
+    pub accepted: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Codes of the parties that have not, and that have rejected or revoked it.
+    #[prost(string, repeated, tag = "9")]
+    pub missing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The agreement that takes its place; empty where none does.
+    #[prost(string, tag = "10")]
+    pub renewed_by: ::prost::alloc::string::String,
+}
+/// A move that was made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgreementMove {
+    /// The version that it made.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// SPIFFE id of the officer.
+    #[prost(string, tag = "2")]
+    pub made_by: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "3")]
+    pub move_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// SPIFFE id of who signed; empty for a proposal.
+    #[prost(string, tag = "4")]
+    pub signed_by: ::prost::alloc::string::String,
+    /// The request.
+    #[prost(message, optional, tag = "5")]
+    pub request: ::core::option::Option<MoveAgreementRequest>,
+    /// Where it is recorded; absent while it is not.
+    #[prost(uint64, optional, tag = "6")]
+    pub record_index: ::core::option::Option<u64>,
+}
+/// What a party is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AgreementRole {
+    /// Not stated; an error.
+    Unspecified = 0,
+    /// It provides: the operator. An officer signs for it, who is a registrar and not the one who proposed the agreement.
+    Provider = 1,
+    /// Its system obtains or contributes.
+    Consumer = 2,
+    /// The consumer acts for it, by a delegation.
+    Delegator = 3,
+}
+impl AgreementRole {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AGREEMENT_ROLE_UNSPECIFIED",
+            Self::Provider => "AGREEMENT_ROLE_PROVIDER",
+            Self::Consumer => "AGREEMENT_ROLE_CONSUMER",
+            Self::Delegator => "AGREEMENT_ROLE_DELEGATOR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AGREEMENT_ROLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "AGREEMENT_ROLE_PROVIDER" => Some(Self::Provider),
+            "AGREEMENT_ROLE_CONSUMER" => Some(Self::Consumer),
+            "AGREEMENT_ROLE_DELEGATOR" => Some(Self::Delegator),
+            _ => None,
+        }
+    }
+}
+/// A time in which is counted, in Viet Nam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AgreementPeriod {
+    /// Not stated; an error.
+    Unspecified = 0,
+    /// A day.
+    Day = 1,
+    /// A month of the calendar.
+    Month = 2,
+    /// The term of the agreement.
+    Term = 3,
+}
+impl AgreementPeriod {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AGREEMENT_PERIOD_UNSPECIFIED",
+            Self::Day => "AGREEMENT_PERIOD_DAY",
+            Self::Month => "AGREEMENT_PERIOD_MONTH",
+            Self::Term => "AGREEMENT_PERIOD_TERM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AGREEMENT_PERIOD_UNSPECIFIED" => Some(Self::Unspecified),
+            "AGREEMENT_PERIOD_DAY" => Some(Self::Day),
+            "AGREEMENT_PERIOD_MONTH" => Some(Self::Month),
+            "AGREEMENT_PERIOD_TERM" => Some(Self::Term),
+            _ => None,
+        }
+    }
+}
+/// What a party says of an agreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AgreementStatement {
+    /// Not stated; an error.
+    Unspecified = 0,
+    /// It agrees.
+    Accept = 1,
+    /// It does not agree, and never will to these bytes.
+    Reject = 2,
+    /// It agreed, and does so no longer; at once, and for good.
+    Revoke = 3,
+}
+impl AgreementStatement {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AGREEMENT_STATEMENT_UNSPECIFIED",
+            Self::Accept => "AGREEMENT_STATEMENT_ACCEPT",
+            Self::Reject => "AGREEMENT_STATEMENT_REJECT",
+            Self::Revoke => "AGREEMENT_STATEMENT_REVOKE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AGREEMENT_STATEMENT_UNSPECIFIED" => Some(Self::Unspecified),
+            "AGREEMENT_STATEMENT_ACCEPT" => Some(Self::Accept),
+            "AGREEMENT_STATEMENT_REJECT" => Some(Self::Reject),
+            "AGREEMENT_STATEMENT_REVOKE" => Some(Self::Revoke),
+            _ => None,
+        }
+    }
+}
+/// How something was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SignatureAlgorithm {
+    /// Not stated; an error.
+    Unspecified = 0,
+    /// Ed25519 (RFC 8032), 64 bytes.
+    Ed25519 = 1,
+    /// ECDSA over P-256 with SHA-256, in DER.
+    EcdsaP256Sha256 = 2,
+    /// ECDSA over P-384 with SHA-384, in DER.
+    EcdsaP384Sha384 = 3,
+}
+impl SignatureAlgorithm {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SIGNATURE_ALGORITHM_UNSPECIFIED",
+            Self::Ed25519 => "SIGNATURE_ALGORITHM_ED25519",
+            Self::EcdsaP256Sha256 => "SIGNATURE_ALGORITHM_ECDSA_P256_SHA256",
+            Self::EcdsaP384Sha384 => "SIGNATURE_ALGORITHM_ECDSA_P384_SHA384",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SIGNATURE_ALGORITHM_UNSPECIFIED" => Some(Self::Unspecified),
+            "SIGNATURE_ALGORITHM_ED25519" => Some(Self::Ed25519),
+            "SIGNATURE_ALGORITHM_ECDSA_P256_SHA256" => Some(Self::EcdsaP256Sha256),
+            "SIGNATURE_ALGORITHM_ECDSA_P384_SHA384" => Some(Self::EcdsaP384Sha384),
+            _ => None,
+        }
+    }
+}
+/// How an agreement stands on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AgreementState {
+    /// Not stated; never sent.
+    Unspecified = 0,
+    /// Not every party has accepted.
+    Proposed = 1,
+    /// Every party has accepted, and its first day has not come.
+    Accepted = 2,
+    /// It is in force.
+    InForce = 3,
+    /// A party rejected it.
+    Rejected = 4,
+    /// A party revoked it.
+    Revoked = 5,
+    /// Its term, or the day from which another took its place, has come.
+    Ended = 6,
+}
+impl AgreementState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AGREEMENT_STATE_UNSPECIFIED",
+            Self::Proposed => "AGREEMENT_STATE_PROPOSED",
+            Self::Accepted => "AGREEMENT_STATE_ACCEPTED",
+            Self::InForce => "AGREEMENT_STATE_IN_FORCE",
+            Self::Rejected => "AGREEMENT_STATE_REJECTED",
+            Self::Revoked => "AGREEMENT_STATE_REVOKED",
+            Self::Ended => "AGREEMENT_STATE_ENDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AGREEMENT_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "AGREEMENT_STATE_PROPOSED" => Some(Self::Proposed),
+            "AGREEMENT_STATE_ACCEPTED" => Some(Self::Accepted),
+            "AGREEMENT_STATE_IN_FORCE" => Some(Self::InForce),
+            "AGREEMENT_STATE_REJECTED" => Some(Self::Rejected),
+            "AGREEMENT_STATE_REVOKED" => Some(Self::Revoked),
+            "AGREEMENT_STATE_ENDED" => Some(Self::Ended),
+            _ => None,
+        }
+    }
+}
+/// What keeps a move of an agreement from being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AgreementObstacle {
+    /// Not stated; never sent.
+    Unspecified = 0,
+    /// There is an agreement of this id, in the registry file or proposed before.
+    AlreadyProposed = 1,
+    /// No admission holds the connection, or it has ended.
+    NoConnection = 2,
+    /// The consumer is not the agency of the connection.
+    OtherConsumer = 3,
+    /// Who signed for the provider is no registrar today, or is who proposed the agreement.
+    OtherOfficer = 4,
+    /// The certificate is not trusted: of another authority, ended, or revoked.
+    CertificateNotTrusted = 5,
+    /// Who signed is no party.
+    NotAParty = 6,
+    /// The agreement does not name the key for this party.
+    KeyNotNamed = 7,
+    /// The signature is not one of this statement about these bytes.
+    SignatureInvalid = 8,
+    /// The party has said so already.
+    AlreadySaid = 9,
+    /// A party rejected or revoked it: that is for good.
+    Closed = 10,
+    /// What was not accepted by all is rejected, not revoked; and what was is revoked, not rejected.
+    OtherStatement = 11,
+    /// Its term has ended.
+    TermEnded = 12,
+    /// Another agreement grants the same in the same time; the subject is its id.
+    Overlaps = 13,
+    /// What it renews is no agreement of this connection that every party accepted, or is renewed by another.
+    NothingToRenew = 14,
+}
+impl AgreementObstacle {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AGREEMENT_OBSTACLE_UNSPECIFIED",
+            Self::AlreadyProposed => "AGREEMENT_OBSTACLE_ALREADY_PROPOSED",
+            Self::NoConnection => "AGREEMENT_OBSTACLE_NO_CONNECTION",
+            Self::OtherConsumer => "AGREEMENT_OBSTACLE_OTHER_CONSUMER",
+            Self::OtherOfficer => "AGREEMENT_OBSTACLE_OTHER_OFFICER",
+            Self::CertificateNotTrusted => "AGREEMENT_OBSTACLE_CERTIFICATE_NOT_TRUSTED",
+            Self::NotAParty => "AGREEMENT_OBSTACLE_NOT_A_PARTY",
+            Self::KeyNotNamed => "AGREEMENT_OBSTACLE_KEY_NOT_NAMED",
+            Self::SignatureInvalid => "AGREEMENT_OBSTACLE_SIGNATURE_INVALID",
+            Self::AlreadySaid => "AGREEMENT_OBSTACLE_ALREADY_SAID",
+            Self::Closed => "AGREEMENT_OBSTACLE_CLOSED",
+            Self::OtherStatement => "AGREEMENT_OBSTACLE_OTHER_STATEMENT",
+            Self::TermEnded => "AGREEMENT_OBSTACLE_TERM_ENDED",
+            Self::Overlaps => "AGREEMENT_OBSTACLE_OVERLAPS",
+            Self::NothingToRenew => "AGREEMENT_OBSTACLE_NOTHING_TO_RENEW",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AGREEMENT_OBSTACLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "AGREEMENT_OBSTACLE_ALREADY_PROPOSED" => Some(Self::AlreadyProposed),
+            "AGREEMENT_OBSTACLE_NO_CONNECTION" => Some(Self::NoConnection),
+            "AGREEMENT_OBSTACLE_OTHER_CONSUMER" => Some(Self::OtherConsumer),
+            "AGREEMENT_OBSTACLE_OTHER_OFFICER" => Some(Self::OtherOfficer),
+            "AGREEMENT_OBSTACLE_CERTIFICATE_NOT_TRUSTED" => {
+                Some(Self::CertificateNotTrusted)
+            }
+            "AGREEMENT_OBSTACLE_NOT_A_PARTY" => Some(Self::NotAParty),
+            "AGREEMENT_OBSTACLE_KEY_NOT_NAMED" => Some(Self::KeyNotNamed),
+            "AGREEMENT_OBSTACLE_SIGNATURE_INVALID" => Some(Self::SignatureInvalid),
+            "AGREEMENT_OBSTACLE_ALREADY_SAID" => Some(Self::AlreadySaid),
+            "AGREEMENT_OBSTACLE_CLOSED" => Some(Self::Closed),
+            "AGREEMENT_OBSTACLE_OTHER_STATEMENT" => Some(Self::OtherStatement),
+            "AGREEMENT_OBSTACLE_TERM_ENDED" => Some(Self::TermEnded),
+            "AGREEMENT_OBSTACLE_OVERLAPS" => Some(Self::Overlaps),
+            "AGREEMENT_OBSTACLE_NOTHING_TO_RENEW" => Some(Self::NothingToRenew),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod agreement_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Keeps the agreements on which access stands (Decision 1911/QD-TTg, Art. 3(4)(b); Decree 47/2020/ND-CP, Art. 38). An agreement
+    /// is its exact bytes; each party signs their digest with the key of a certificate that the agreement itself names. It counts
+    /// from the day it names on once every party has accepted, and no longer as soon as one has revoked. Nothing here is of a person
+    /// but the ids of officers.
+    ///
+    /// Every call is recorded in the access log before it is answered, a refused one as well. Any call may give
+    /// PERMISSION_DENIED/OFFICER_NOT_AUTHORISED, INVALID_ARGUMENT/INVALID_REQUEST, UNAVAILABLE/POLICY_UNAVAILABLE,
+    /// UNAVAILABLE/AUDIT_UNAVAILABLE and DEADLINE_EXCEEDED. Days are written as `YYYY-MM-DD` and are days in Viet Nam.
+    #[derive(Debug, Clone)]
+    pub struct AgreementServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> AgreementServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> AgreementServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            AgreementServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Makes one move: proposes an agreement, or brings what a party signed. The same request of the same officer is the same move,
+        /// with the same answer and receipt, however often it is sent. Role: registrar.
+        ///
+        /// Errors: FAILED_PRECONDITION/AGREEMENT_NOT_POSSIBLE, whose google.rpc.PreconditionFailure names everything that is in the
+        /// way, each by a name of AgreementObstacle; NOT_FOUND/UNKNOWN_AGREEMENT; ALREADY_EXISTS/KEY_REUSED. A move may stand although
+        /// AUDIT_UNAVAILABLE was answered: send it again.
+        pub async fn move_agreement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MoveAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MoveAgreementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.AgreementService/MoveAgreement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.policy.v1.AgreementService",
+                        "MoveAgreement",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// One agreement, with its exact bytes and every signature. Any role.
+        ///
+        /// Errors: NOT_FOUND/UNKNOWN_AGREEMENT.
+        pub async fn get_agreement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAgreementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.AgreementService/GetAgreement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.policy.v1.AgreementService",
+                        "GetAgreement",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Agreements, in the order of their ids, without their bytes. Any role.
+        pub async fn list_agreements(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAgreementsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAgreementsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.AgreementService/ListAgreements",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.policy.v1.AgreementService",
+                        "ListAgreements",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
         }
     }
 }

@@ -98,6 +98,11 @@ pub enum ErrorReason {
     ConnectionChanged = 31,
     /// NOT_FOUND. There is no admission of this id. Recorded. Do not repeat.
     UnknownConnection = 32,
+    /// FAILED_PRECONDITION. The move is not possible as the agreement stands; google.rpc.PreconditionFailure names everything that is
+    /// in the way, by names of AgreementObstacle. Nothing changed. Recorded. Do not repeat until that is otherwise.
+    AgreementNotPossible = 33,
+    /// NOT_FOUND. There is no agreement of this id. Recorded. Do not repeat.
+    UnknownAgreement = 34,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -139,6 +144,8 @@ impl ErrorReason {
             Self::MoveNotPossible => "ERROR_REASON_MOVE_NOT_POSSIBLE",
             Self::ConnectionChanged => "ERROR_REASON_CONNECTION_CHANGED",
             Self::UnknownConnection => "ERROR_REASON_UNKNOWN_CONNECTION",
+            Self::AgreementNotPossible => "ERROR_REASON_AGREEMENT_NOT_POSSIBLE",
+            Self::UnknownAgreement => "ERROR_REASON_UNKNOWN_AGREEMENT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -177,6 +184,8 @@ impl ErrorReason {
             "ERROR_REASON_MOVE_NOT_POSSIBLE" => Some(Self::MoveNotPossible),
             "ERROR_REASON_CONNECTION_CHANGED" => Some(Self::ConnectionChanged),
             "ERROR_REASON_UNKNOWN_CONNECTION" => Some(Self::UnknownConnection),
+            "ERROR_REASON_AGREEMENT_NOT_POSSIBLE" => Some(Self::AgreementNotPossible),
+            "ERROR_REASON_UNKNOWN_AGREEMENT" => Some(Self::UnknownAgreement),
             _ => None,
         }
     }

@@ -398,3 +398,337 @@ pub mod admission_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Generated server implementations.
+pub mod agreement_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with AgreementServiceServer.
+    #[async_trait]
+    pub trait AgreementService: std::marker::Send + std::marker::Sync + 'static {
+        /// Makes one move: proposes an agreement, or brings what a party signed. The same request of the same officer is the same move,
+        /// with the same answer and receipt, however often it is sent. Role: registrar.
+        ///
+        /// Errors: FAILED_PRECONDITION/AGREEMENT_NOT_POSSIBLE, whose google.rpc.PreconditionFailure names everything that is in the
+        /// way, each by a name of AgreementObstacle; NOT_FOUND/UNKNOWN_AGREEMENT; ALREADY_EXISTS/KEY_REUSED. A move may stand although
+        /// AUDIT_UNAVAILABLE was answered: send it again.
+        async fn move_agreement(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::policy::v1::MoveAgreementRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::policy::v1::MoveAgreementResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// One agreement, with its exact bytes and every signature. Any role.
+        ///
+        /// Errors: NOT_FOUND/UNKNOWN_AGREEMENT.
+        async fn get_agreement(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::policy::v1::GetAgreementRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::policy::v1::GetAgreementResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// Agreements, in the order of their ids, without their bytes. Any role.
+        async fn list_agreements(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::policy::v1::ListAgreementsRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::policy::v1::ListAgreementsResponse>,
+            >,
+            tonic::Status,
+        >;
+    }
+    /// Keeps the agreements on which access stands (Decision 1911/QD-TTg, Art. 3(4)(b); Decree 47/2020/ND-CP, Art. 38). An agreement
+    /// is its exact bytes; each party signs their digest with the key of a certificate that the agreement itself names. It counts
+    /// from the day it names on once every party has accepted, and no longer as soon as one has revoked. Nothing here is of a person
+    /// but the ids of officers.
+    ///
+    /// Every call is recorded in the access log before it is answered, a refused one as well. Any call may give
+    /// PERMISSION_DENIED/OFFICER_NOT_AUTHORISED, INVALID_ARGUMENT/INVALID_REQUEST, UNAVAILABLE/POLICY_UNAVAILABLE,
+    /// UNAVAILABLE/AUDIT_UNAVAILABLE and DEADLINE_EXCEEDED. Days are written as `YYYY-MM-DD` and are days in Viet Nam.
+    #[derive(Debug)]
+    pub struct AgreementServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> AgreementServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for AgreementServiceServer<T>
+    where
+        T: AgreementService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.policy.v1.AgreementService/MoveAgreement" => {
+                    #[allow(non_camel_case_types)]
+                    struct MoveAgreementSvc<T: AgreementService>(pub Arc<T>);
+                    impl<
+                        T: AgreementService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::policy::v1::MoveAgreementRequest>,
+                    > for MoveAgreementSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::policy::v1::MoveAgreementResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::policy::v1::MoveAgreementRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AgreementService>::move_agreement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MoveAgreementSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.policy.v1.AgreementService/GetAgreement" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAgreementSvc<T: AgreementService>(pub Arc<T>);
+                    impl<
+                        T: AgreementService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::policy::v1::GetAgreementRequest>,
+                    > for GetAgreementSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::policy::v1::GetAgreementResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::policy::v1::GetAgreementRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AgreementService>::get_agreement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAgreementSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.policy.v1.AgreementService/ListAgreements" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAgreementsSvc<T: AgreementService>(pub Arc<T>);
+                    impl<
+                        T: AgreementService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::policy::v1::ListAgreementsRequest>,
+                    > for ListAgreementsSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::policy::v1::ListAgreementsResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::policy::v1::ListAgreementsRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AgreementService>::list_agreements(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAgreementsSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for AgreementServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.policy.v1.AgreementService";
+    impl<T> tonic::server::NamedService for AgreementServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}

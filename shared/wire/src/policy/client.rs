@@ -86,11 +86,11 @@ impl PolicyClient {
         items: &[String],
     ) -> Outcome {
         let now = self.0.now();
-        if let Some(found) = self.0.kept().find(caller.id(), act, basis, items, now) {
+        if let Some(found) = self.0.kept().find(caller.id(), caller.key(), act, basis, items, now) {
             metrics().needed.add(1, &by("kept"));
             return Ok(found);
         }
-        let question = match self.0.ask(caller.id(), act, basis, items, now) {
+        let question = match self.0.ask(caller, act, basis, items, now) {
             Ok(question) => question,
             Err(found) => return Ok(found),
         };
@@ -164,13 +164,14 @@ impl Inner {
     /// decision.
     fn ask(
         self: &Arc<Self>,
-        caller: &str,
+        caller: &Caller,
         act: Act,
         basis: &AccessBasis,
         items: &[String],
         now: Now,
     ) -> Result<Question, Arc<Decision>> {
-        let asking = (caller.to_owned(), Asked::new(act, basis, items));
+        let (id, key) = (caller.id(), caller.key());
+        let asking = (id.to_owned(), Asked::new(key, act, basis, items));
         let mut all = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let joined = all.get(&asking).filter(|(since, _)| now.at < *since + FRESH);
         if let Some(question) = joined.and_then(|(_, question)| question.upgrade())
@@ -179,7 +180,7 @@ impl Inner {
             metrics().needed.add(1, &by("joined"));
             return Ok(question);
         }
-        if let Some(found) = self.kept().find(caller, act, basis, items, now) {
+        if let Some(found) = self.kept().find(id, key, act, basis, items, now) {
             metrics().needed.add(1, &by("joined"));
             return Err(found);
         }
@@ -252,8 +253,8 @@ impl Inner {
             metrics().silence.record(now.saturating_duration_since(heard).as_secs_f64(), &[]);
             heard = now;
             let number = said.number;
-            let heard = self.kept().hear(asked_for, message(said), first, now);
-            match heard {
+            let taken = self.kept().hear(asked_for, message(said), first, now);
+            match taken {
                 Ok(()) => first = false,
                 Err(NotHeard::Ahead) => return "ahead",
                 Err(NotHeard::Older) => {
@@ -307,7 +308,7 @@ fn message(said: WatchRevisionsResponse) -> Message {
     }
 }
 
-fn request(caller: &str, act: Act, basis: &AccessBasis, items: &[String]) -> DecideRequest {
+fn request(caller: &Caller, act: Act, basis: &AccessBasis, items: &[String]) -> DecideRequest {
     let (action, event) = match act {
         Act::Obtain => (Action::Obtain, ""),
         Act::Contribute(event) => (Action::Contribute, event),
@@ -321,7 +322,8 @@ fn request(caller: &str, act: Act, basis: &AccessBasis, items: &[String]) -> Dec
         Act::RotateTokens => (Action::RotateTokens, ""),
     };
     DecideRequest {
-        caller: caller.to_owned(),
+        caller: caller.id().to_owned(),
+        caller_key: caller.key().map(Vec::from).unwrap_or_default(),
         action: action.into(),
         basis: Some(basis.clone()),
         items: items.to_vec(),

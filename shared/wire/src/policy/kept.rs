@@ -18,6 +18,7 @@ mod tests;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use contract::r#type::v1::AccessBasis;
+use server::caller::Thumbprint;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -34,21 +35,22 @@ const AHEAD_MAX: Duration = Duration::from_millis(20);
 /// The longest that a decision is kept by the monotonic clock, whatever its end is by the other: a clock that is behind policy's
 /// would make it longer. It is policy's own usual bound.
 const KEPT_MAX: Duration = Duration::from_secs(60);
-/// Decisions of one caller that are kept. An agreement has a handful of procedures; whoever asks for ever other items takes no
-/// room of others' (I11).
-const OF_CALLER_MAX: usize = 64;
+/// Decisions of one caller that are kept. An agreement has a handful of procedures, and a province's one-stop system acts for a
+/// hundred communes; whoever asks for ever other items takes no room of others' (I11).
+const OF_CALLER_MAX: usize = 256;
 /// Decisions of all callers that are kept: some tens of megabytes.
 const ALL_MAX: usize = 4_096;
 
-/// Everything that a decision depends on beside the caller and the moment. Of consent and direction it is only whether they are
-/// named.
+/// Everything that a decision depends on beside the caller and the moment. Of a consent it is only whether it is named.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
+    key: Option<Thumbprint>,
     act: Act,
     procedure: String,
     legal_basis: String,
     consent: bool,
-    direction: bool,
+    direction: String,
+    acting_unit: String,
     items: Vec<String>,
 }
 
@@ -56,14 +58,26 @@ fn named(reference: &str) -> bool {
     !reference.trim().is_empty()
 }
 
+/// A reference; nothing where none is named.
+fn reference(reference: &str) -> &str {
+    if named(reference) { reference } else { "" }
+}
+
 impl Asked {
-    pub(super) fn new(act: Act, basis: &AccessBasis, items: &[String]) -> Self {
+    pub(super) fn new(
+        key: Option<Thumbprint>,
+        act: Act,
+        basis: &AccessBasis,
+        items: &[String],
+    ) -> Self {
         Self {
+            key,
             act,
             procedure: basis.procedure.clone(),
             legal_basis: basis.legal_basis.clone(),
             consent: named(&basis.consent_reference),
-            direction: named(&basis.direction_reference),
+            direction: reference(&basis.direction_reference).to_owned(),
+            acting_unit: basis.acting_unit.clone(),
             items: items.to_vec(),
         }
     }
@@ -73,12 +87,14 @@ impl Asked {
         self.act
     }
 
-    fn is(&self, act: Act, basis: &AccessBasis, items: &[String]) -> bool {
-        self.act == act
+    fn is(&self, key: Option<Thumbprint>, act: Act, basis: &AccessBasis, items: &[String]) -> bool {
+        self.key == key
+            && self.act == act
             && self.procedure == basis.procedure
             && self.legal_basis == basis.legal_basis
             && self.consent == named(&basis.consent_reference)
-            && self.direction == named(&basis.direction_reference)
+            && self.direction == reference(&basis.direction_reference)
+            && self.acting_unit == basis.acting_unit
             && self.items == items
     }
 }
@@ -178,13 +194,15 @@ impl Kept {
     pub(super) fn find(
         &mut self,
         caller: &str,
+        key: Option<Thumbprint>,
         act: Act,
         basis: &AccessBasis,
         items: &[String],
         now: Now,
     ) -> Option<Arc<Decision>> {
         let of_caller = self.callers.get_mut(caller)?;
-        let place = of_caller.tables.iter().position(|table| table.asked.is(act, basis, items))?;
+        let is = |table: &Table| table.asked.is(key, act, basis, items);
+        let place = of_caller.tables.iter().position(is)?;
         let table = of_caller.tables.get(place)?;
         if !table.lasts(now) {
             of_caller.tables.remove(place);

@@ -15,7 +15,7 @@ async fn the_file_does_not_touch_what_officers_admitted(engine: Engine) {
     let (caller, lookup) = (office.caller(), office.lookup());
     office.admitted().await;
     // The agency is not in the file, and the file changes.
-    let mut registry = office.registry(time::macros::date!(2027 - 06 - 01));
+    let mut registry = office.whole.registry();
     registry.connections[0].state = State::Suspended;
     office.whole.apply_registry(&registry).await;
     let before = answered(&caller, &lookup).await.answer.policy_revision;
@@ -24,19 +24,13 @@ async fn the_file_does_not_touch_what_officers_admitted(engine: Engine) {
     office.moves("second-registrar", Move::Resume(Resumption {})).await;
     office.whole.hands.step(time::Duration::seconds(61));
     assert_ne!(answered(&caller, &lookup).await.answer.policy_revision, before);
-    // A start with the file, which has its agreement by now, is none either.
+    // A start with the file is none either, whatever changed in it; what both sides signed is not in it.
     let file = office.whole.settings().policy.registry_file.clone();
-    let agreement = format!(
-        "\n[[agreement]]\nid = \"{AGREEMENT}\"\nconnection = \"{ID}\"\nvalid_from = \"2026-01-01\"\n\
-         valid_to = \"2027-06-01\"\n\n[[agreement.grant]]\naction = \"obtain\"\n\
-         procedure = \"child-health-insurance-card\"\nlegal_basis = \"1911-2021-art-2-1\"\n\
-         items = [\"birth_full_name\"]\n"
-    );
-    let text = std::fs::read_to_string(&file).unwrap() + &agreement;
-    std::fs::write(&file, text).unwrap();
-    let Office { whole, requests } = office;
-    let office = Office { whole: whole.restarted(&[]).await, requests };
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("valid_to = \"20", "valid_to = \"21", 1)).unwrap();
+    let office = office.restarted().await;
     answered(&office.caller(), &lookup).await;
+    assert_eq!(office.whole.all.policy().look().await.unwrap(), 0);
     let version = office.get("auditor").await.unwrap().answer.admission.unwrap().version;
     assert_eq!(version, 8);
     office.close().await;
@@ -46,7 +40,7 @@ async fn the_file_is_refused_where_it_names_what_officers_admitted(engine: Engin
     let office = Office::open(engine).await;
     let (caller, lookup) = (office.caller(), office.lookup());
     office.admitted().await;
-    let good = office.registry(time::macros::date!(2027 - 06 - 01));
+    let good = office.whole.registry();
     let connection = |id: &str, agency: &str, system: &str| Connection {
         id: id.to_owned(),
         agency: agency.to_owned(),
@@ -67,9 +61,17 @@ async fn the_file_is_refused_where_it_names_what_officers_admitted(engine: Engin
         assert!(office.whole.all.policy().apply_registry(&bad).await.is_err());
         answered(&caller, &lookup).await;
     }
-    let mut unknown = good.clone();
-    unknown.agreements[0].connection = "nobody".to_owned();
-    assert!(office.whole.all.policy().apply_registry(&unknown).await.is_err());
+    // Of nobody, of what officers admitted, and what both sides signed.
+    for (id, connection) in [
+        ("agr-x", "nobody"),
+        ("agr-x", ID),
+        ("agr-national-portal-1", good.agreements[0].connection.as_str()),
+    ] {
+        let mut bad = good.clone();
+        bad.agreements[0].id = id.to_owned();
+        bad.agreements[0].connection = connection.to_owned();
+        assert!(office.whole.all.policy().apply_registry(&bad).await.is_err());
+    }
     // It may know the agency, under its own name.
     let mut named = good;
     named.agencies.push(agency);

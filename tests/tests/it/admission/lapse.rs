@@ -64,7 +64,7 @@ async fn an_agreement_that_ends_expires_the_connection(engine: Engine) {
     let office = Office::open(engine).await;
     let (caller, lookup) = (office.caller(), office.lookup());
     office.admitted().await;
-    office.agree_until(time::macros::date!(2026 - 12 - 01)).await;
+    office.agree_until("2026-12-01").await;
     assert_eq!(office.whole.all.policy().look().await.unwrap(), 0);
     office.whole.hands.step(time::Duration::days(7));
     assert_eq!(why(&refused(&caller, &lookup).await), ("PermissionDenied", "NO_AGREEMENT"));
@@ -73,7 +73,7 @@ async fn an_agreement_that_ends_expires_the_connection(engine: Engine) {
     assert_eq!(now.state(), AdmissionState::Expired);
     assert_eq!(refused(&caller, &lookup).await.get("rule"), Some("connection-expired"));
     // Another agreement makes it possible to open it again, and does not do so.
-    office.agree_until(time::macros::date!(2027 - 06 - 01)).await;
+    office.agree_until("2027-06-01").await;
     assert_eq!(refused(&caller, &lookup).await.get("rule"), Some("connection-expired"));
     office.moves("second-registrar", Move::Resume(Resumption {})).await;
     answered(&caller, &lookup).await;

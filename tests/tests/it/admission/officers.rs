@@ -56,7 +56,7 @@ async fn whoever_opens_is_neither_who_applied_nor_who_assessed(engine: Engine) {
     let both = text.replace("[\"security-assessor\"]", "[\"security-assessor\", \"registrar\"]");
     std::fs::write(&file, both).unwrap();
     let whole = prepared.start().await;
-    let office = Office { whole, requests: std::cell::Cell::new(0) };
+    let office = Office::of(whole);
     office.prepared().await;
     for officer in ["operator", "assessor"] {
         let refused = office.is_refused(officer, Move::Activate(Activation {})).await;

@@ -51,7 +51,9 @@ pub(super) async fn a_database_is_admitted(demo: &str, at: &str) {
     std::fs::write(&report, conforms).unwrap();
     json(&conform).await;
     assert!(failed(run(&words(demo, "operator", "agree", &["--agreement", "none"])).await));
-    assert!(failed(run(&words(demo, "second-registrar", "activate", &[])).await));
+    both_sides_sign(demo, at).await;
+    let agreed = json(&words(demo, "operator", "agree", &["--agreement", "agr-example"])).await;
+    assert_eq!(agreed["admission"]["state"], "ASSESSED");
     assert!(failed(run(&words(demo, "second-registrar", "resume", &[])).await));
     assert!(failed(run(&words(demo, "auditor", "activate", &[])).await));
     let stop = ["--cause", "violation", "--remedy", "x"];
@@ -60,14 +62,75 @@ pub(super) async fn a_database_is_admitted(demo: &str, at: &str) {
     json(&words(demo, "operator", "end", &[&end[..], &["--propose"]].concat())).await;
 
     let shown = run(&["connection", "show", ID, "--demo", demo]).await.unwrap();
-    for part in ["NOT_AGREED", "end proposed         refused", "apply -> APPLIED", "12/TEST"] {
+    for part in ["NOT_OPENED", "end proposed         refused", "apply -> APPLIED", "12/TEST"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let ended = json(&words(demo, "second-registrar", "end", &end)).await;
     assert_eq!(ended["admission"]["state"], "ENDED");
     let shown = json(&["connection", "show", ID, "--demo", demo]).await;
     let moves: Vec<_> = shown["moves"].as_array().unwrap().iter().map(|one| &one["move"]).collect();
-    assert_eq!(moves, ["apply", "check", "assess", "conform", "end --propose", "end"]);
+    assert_eq!(moves, ["apply", "check", "assess", "conform", "agree", "end --propose", "end"]);
     let listed = json(&["connection", "list", "--demo", demo]).await;
     assert!(listed["admissions"].as_array().unwrap().iter().any(|one| one["connection"] == ID));
+}
+
+/// An agreement is drafted, signed by each side on its own, proposed, and its signatures brought.
+async fn both_sides_sign(demo: &str, at: &str) {
+    let folder = std::path::Path::new(demo).parent().unwrap().join("pki");
+    let pki = lienthong::pki::Pki::existing(&folder, Runtime::system().clock).unwrap();
+    let mut draft = std::fs::read_to_string(example("agreement")).unwrap();
+    let mut signers = Vec::new();
+    for (number, path) in [
+        (0, "/operator/second-registrar"),
+        (1, "/agency/Z09.DEMO.MAU/system/he-thong-mau"),
+        (2, "/agency/Z10.DEMO.XA/system/mot-cua"),
+    ] {
+        let name = format!("signer-{number}");
+        let files = pki.issue(&name, &format!("spiffe://lienthong.test{path}")).unwrap();
+        let thumbprint = run(&["agreement", "thumbprint", &files.certificate]).await.unwrap();
+        draft = draft.replace(&number.to_string().repeat(64), thumbprint.trim());
+        signers.push(files);
+    }
+    let draft = draft.replace("conn-example", ID);
+    let (file, bytes) = (format!("{at}/agreement.toml"), format!("{at}/agreement.bin"));
+    std::fs::write(&file, draft.replace("obtain", "take")).unwrap();
+    assert!(usage(run(&["agreement", "draft", &file, "--out", &bytes]).await));
+    std::fs::write(&file, &draft).unwrap();
+    let shown = run(&["agreement", "draft", &file, "--out", &bytes]).await.unwrap();
+    for part in ["Z10.DEMO.XA to Z09.DEMO.MAU", "no-onward-transfer", "deletion"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let read = json(&["agreement", "read", &bytes]).await;
+    assert_eq!(read["parties"].as_array().unwrap().len(), 3);
+    let proposed =
+        json(&["agreement", "propose", &bytes, "--demo", demo, "--request-id", "a-1"]).await;
+    assert_eq!(proposed["agreement"]["state"], "PROPOSED");
+    assert_eq!(proposed["agreement"]["digest"], read["digest"]);
+    let again =
+        json(&["agreement", "propose", &bytes, "--demo", demo, "--request-id", "a-1"]).await;
+    assert_eq!(again["receipt"]["index"], proposed["receipt"]["index"]);
+    let signed = format!("{at}/signed.bin");
+    let submit = ["agreement", "submit", "agr-example", signed.as_str(), "--demo", demo];
+    std::fs::write(&signed, "x").unwrap();
+    assert!(usage(run(&submit).await));
+    for files in &signers {
+        let (certificate, key) = (files.certificate.as_str(), files.key.as_str());
+        let by = ["--certificate", certificate, "--key", key, "--out", signed.as_str()];
+        run(&[&["agreement", "sign", "accept", bytes.as_str()][..], &by].concat()).await.unwrap();
+        assert_eq!(json(&submit).await["receipt"]["checked"], true);
+        assert!(failed(run(&submit).await), "it was said already");
+    }
+    let shown = json(&["agreement", "show", "agr-example", "--demo", demo]).await;
+    assert_eq!(shown["agreement"]["state"], "IN_FORCE");
+    assert_eq!(shown["content"], read);
+    let text = run(&["agreement", "show", "agr-example", "--demo", demo]).await.unwrap();
+    assert!(text.contains("signed by spiffe://lienthong.test/agency/Z10.DEMO.XA"), "{text}");
+    let listed = json(&["agreement", "list", "--demo", demo]).await;
+    assert!(
+        listed["agreements"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["agreement"] == "agr-example")
+    );
 }

@@ -7,7 +7,7 @@ use opentelemetry::{KeyValue, global, metrics::Gauge};
 use prost::Message as _;
 use server::{Caller, Deadline};
 
-use super::{Call, MOVE, Shared};
+use super::{super::agreement, Call, MOVE, Shared};
 use crate::{
     Error,
     app::admission::{Lapsed, Refused},
@@ -74,6 +74,7 @@ pub(crate) async fn look(shared: &Shared, gauges: &Gauges) -> Result<usize, Erro
     for entry in shared.admissions.unrecorded(ANSWERED_US).await? {
         record(shared, &entry).await;
     }
+    agreement::record_unmade(shared, ANSWERED_US).await?;
     Ok(made)
 }
 

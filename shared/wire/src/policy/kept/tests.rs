@@ -81,14 +81,14 @@ impl World {
 
     fn keep(&mut self, caller: &str, connection: &str, number: u64) {
         let decision = decision(connection, number, self.now.clock + ms(60_000));
-        let asked = Asked::new(Act::Obtain, &basis(), &items());
+        let asked = Asked::new(None, Act::Obtain, &basis(), &items());
         let before = self.kept.before(self.now);
         let judged = self.kept.take_in(caller, asked, &decision, before, self.now.at);
         assert_eq!(judged, Judged::Good);
     }
 
     fn finds(&mut self, caller: &str) -> bool {
-        self.kept.find(caller, Act::Obtain, &basis(), &items(), self.now).is_some()
+        self.kept.find(caller, None, Act::Obtain, &basis(), &items(), self.now).is_some()
     }
 }
 
@@ -119,7 +119,7 @@ proptest! {
     ) {
         let mut world = World::new();
         let ends = world.now.clock + ms(valid_ms);
-        let asked = Asked::new(Act::Obtain, &basis(), &items());
+        let asked = Asked::new(None, Act::Obtain, &basis(), &items());
         world.kept.keep(CALLER, asked, &decision("c", 5, ends), world.now);
         world.pass(ms(passed_ms.saturating_sub(silent_ms)));
         world.hear(told(5)).unwrap();
@@ -138,9 +138,16 @@ proptest! {
 fn i2_whatever_a_decision_depends_on_is_asked_about() {
     let mut world = World::new();
     world.keep(CALLER, "c", 5);
-    let mut finds = |caller: &str, act, basis: &AccessBasis, items: &[String]| {
-        world.kept.find(caller, act, basis, items, world.now).is_some()
+    let other_key = |world: &mut World| {
+        let key = Some([7; 32]);
+        world.kept.find(CALLER, key, Act::Obtain, &basis(), &items(), world.now).is_some()
     };
+    assert!(!other_key(&mut world));
+    let mut finds = |caller: &str, act, basis: &AccessBasis, items: &[String]| {
+        world.kept.find(caller, None, act, basis, items, world.now).is_some()
+    };
+    let unit = AccessBasis { acting_unit: "other".into(), ..basis() };
+    assert!(!finds(CALLER, Act::Obtain, &unit, &items()));
     assert!(finds(CALLER, Act::Obtain, &basis(), &items()));
     let case = AccessBasis { case_reference: "7".into(), officer: "o".into(), ..basis() };
     assert!(finds(CALLER, Act::Obtain, &case, &items()), "of the case it does not depend");
@@ -192,7 +199,7 @@ fn i2_an_answer_that_was_overtaken_is_neither_used_nor_kept() {
     let mut world = World::new();
     let before = world.kept.before(world.now);
     world.hear(touching(6, &["conn-a"])).unwrap();
-    let asked = Asked::new(Act::Obtain, &basis(), &items());
+    let asked = Asked::new(None, Act::Obtain, &basis(), &items());
     let late = decision("conn-a", 5, world.now.clock + ms(60_000));
     let judged = world.kept.take_in("a", asked, &late, before, world.now.at);
     assert_eq!(judged, Judged::Overtaken);
@@ -268,7 +275,7 @@ fn i2_other_rules_drop_what_was_decided_by_those_before() {
         revision: "other".into(),
         ..Decision::clone(&decision("b", 6, world.now.clock + ms(9)))
     };
-    let asked = Asked::new(Act::Obtain, &basis(), &items());
+    let asked = Asked::new(None, Act::Obtain, &basis(), &items());
     world.kept.keep("b", asked.clone(), &Arc::new(other.clone()), world.now);
     assert!(!world.finds("b"), "of a release that is on its way out, or in");
     // One that is ahead of the stream is held against it when it comes.
@@ -332,7 +339,7 @@ fn i2_only_what_allows_something_and_has_an_end_is_kept() {
     let unnumbered = Decision { number: None, ..Decision::clone(&good) };
     let ended = Decision { valid_until: OffsetDateTime::UNIX_EPOCH, ..Decision::clone(&good) };
     for decision in [denied, unnumbered, ended] {
-        let asked = Asked::new(Act::Obtain, &basis(), &items());
+        let asked = Asked::new(None, Act::Obtain, &basis(), &items());
         world.kept.keep(CALLER, asked, &Arc::new(decision), world.now);
         assert!(!world.finds(CALLER));
     }
@@ -346,13 +353,14 @@ fn i11_what_is_kept_is_bounded_for_each_caller_and_in_all() {
     world.keep("other", "c", 5);
     let (valid, asked) = (world.now.clock + ms(60_000), |n: usize| vec![format!("item_{n}")]);
     for n in 0..OF_CALLER_MAX + 10 {
-        let asked = Asked::new(Act::Obtain, &basis(), &asked(n));
+        let asked = Asked::new(None, Act::Obtain, &basis(), &asked(n));
         world.kept.keep(CALLER, asked, &decision("c", 5, valid), world.now);
     }
     assert_eq!(world.kept.count, 1 + OF_CALLER_MAX);
     assert!(world.finds("other"));
-    let mut finds =
-        |n: usize| world.kept.find(CALLER, Act::Obtain, &basis(), &asked(n), world.now).is_some();
+    let mut finds = |n: usize| {
+        world.kept.find(CALLER, None, Act::Obtain, &basis(), &asked(n), world.now).is_some()
+    };
     assert!(!finds(9) && finds(10) && finds(OF_CALLER_MAX + 9), "the oldest are gone");
     world.pass(ms(1));
     world.hear(told(5)).unwrap();

@@ -1,0 +1,456 @@
+//! A move in a request and the content that it proposes, checked for form; every faulty field is named at once.
+
+use std::collections::BTreeSet;
+
+use contract::policy::v1::{
+    self as proto, AgreementContent, AgreementGrant, AgreementParty, AgreementPeriod,
+    AgreementRole, AgreementSignature, AgreementStatement, MoveAgreementRequest,
+    SignatureAlgorithm, move_agreement_request::Move,
+};
+use prost::Message as _;
+use server::signed::Algorithm;
+use time::Date;
+use wire::{Fault, Faults};
+
+use super::super::{KEY, acted};
+use crate::{
+    app::{
+        admission::Admissions,
+        agreement::{Signed, Wanted},
+    },
+    domain::{
+        agreement::{BY_DIRECTION, Content, Granted, Party, Period, Role, Says, Terms, Volume},
+        calendar::read_day,
+        registry::Grant,
+        request::is_segment,
+    },
+};
+
+const CONTENT_MAX: usize = 128 << 10;
+const NAME_MAX: usize = 300;
+const WORDS_MAX: usize = 2_000;
+const NONCE: usize = 16;
+const KEYS_MAX: usize = 8;
+const UNITS_MAX: usize = 200;
+const UNIT_MAX: usize = 35;
+const PARTIES_MAX: usize = 200;
+const GRANTS_MAX: usize = 200;
+const DIRECTION_MAX: usize = 64;
+const CERTIFICATES_MAX: usize = 5;
+const CERTIFICATE_MAX: usize = 8 << 10;
+const SIGNATURE_MAX: usize = 200;
+
+/// What a request wants. Where there is something, faults may have been named all the same.
+pub(super) fn request(
+    request: &MoveAgreementRequest,
+    admissions: &Admissions,
+    faults: &mut Faults,
+) -> Option<Wanted> {
+    faults.key("request_id", &request.request_id);
+    faults.key("agreement", &request.agreement);
+    match &request.r#move {
+        None => {
+            faults.add("move", Fault::Missing);
+            None
+        }
+        Some(Move::Propose(bytes)) => {
+            if bytes.is_empty() {
+                faults.add("propose", Fault::Missing);
+            } else if bytes.len() > CONTENT_MAX {
+                faults.add("propose", Fault::TooMany(CONTENT_MAX));
+            } else if let Ok(content) = AgreementContent::decode(&bytes[..]) {
+                if content.id != request.agreement {
+                    faults.add("propose.id", Fault::NotAllowed);
+                }
+                let content = Form { admissions, faults }.content(&content);
+                return Some(Wanted::Propose(Box::new(content), bytes.clone()));
+            } else {
+                faults.add("propose", Fault::Malformed);
+            }
+            None
+        }
+        Some(Move::Sign(signature)) => signed(signature, faults).map(Wanted::Sign),
+    }
+}
+
+fn signed(message: &AgreementSignature, faults: &mut Faults) -> Option<Signed> {
+    let AgreementSignature { certificates, signature, .. } = message;
+    let says = match message.statement() {
+        AgreementStatement::Accept => Some(Says::Accept),
+        AgreementStatement::Reject => Some(Says::Reject),
+        AgreementStatement::Revoke => Some(Says::Revoke),
+        AgreementStatement::Unspecified => None,
+    };
+    if says.is_none() {
+        faults.add("sign.statement", Fault::Missing);
+    }
+    let algorithm = match message.algorithm() {
+        SignatureAlgorithm::Ed25519 => Some(Algorithm::Ed25519),
+        SignatureAlgorithm::EcdsaP256Sha256 => Some(Algorithm::EcdsaP256Sha256),
+        SignatureAlgorithm::EcdsaP384Sha384 => Some(Algorithm::EcdsaP384Sha384),
+        SignatureAlgorithm::Unspecified => None,
+    };
+    if algorithm.is_none() {
+        faults.add("sign.algorithm", Fault::Missing);
+    }
+    if certificates.is_empty() {
+        faults.add("sign.certificates", Fault::Missing);
+    } else if certificates.len() > CERTIFICATES_MAX {
+        faults.add("sign.certificates", Fault::TooMany(CERTIFICATES_MAX));
+    } else if certificates.iter().any(|one| one.is_empty() || one.len() > CERTIFICATE_MAX) {
+        faults.add("sign.certificates", Fault::Malformed);
+    }
+    match signature.len() {
+        0 => faults.add("sign.signature", Fault::Missing),
+        1..=SIGNATURE_MAX => {}
+        _ => faults.add("sign.signature", Fault::Malformed),
+    }
+    let (certificates, signature) = (certificates.clone(), signature.clone());
+    Some(Signed { says: says?, certificates, algorithm: algorithm?, signature })
+}
+
+struct Form<'a, 'f> {
+    admissions: &'a Admissions,
+    faults: &'f mut Faults,
+}
+
+impl Form<'_, '_> {
+    fn content(&mut self, content: &AgreementContent) -> Content {
+        self.faults.key("propose.id", &content.id);
+        self.faults.key("propose.connection", &content.connection);
+        if !content.renews.is_empty() {
+            self.faults.key("propose.renews", &content.renews);
+            if content.renews == content.id {
+                self.faults.add("propose.renews", Fault::NotAllowed);
+            }
+        }
+        match content.nonce.len() {
+            0 => self.faults.add("propose.nonce", Fault::Missing),
+            NONCE => {}
+            _ => self.faults.add("propose.nonce", Fault::Malformed),
+        }
+        self.headings(content);
+        let valid_from = self.day("propose.valid_from", &content.valid_from);
+        let valid_to = self.day("propose.valid_to", &content.valid_to);
+        if valid_from >= valid_to && valid_to != Date::MIN {
+            self.faults.add("propose.valid_to", Fault::TooEarly);
+        }
+        let parties = self.parties(&content.parties);
+        let delegations = self.delegations(&content.delegations, &parties);
+        let mut read = Content {
+            id: content.id.clone(),
+            connection: content.connection.clone(),
+            renews: content.renews.clone(),
+            valid_from,
+            valid_to,
+            parties,
+            delegations,
+            grants: Vec::new(),
+        };
+        self.acts_for(&read);
+        read.grants = self.grants(&content.grants, &read);
+        read
+    }
+
+    /// The headings that are words of people.
+    fn headings(&mut self, content: &AgreementContent) {
+        for (field, text) in [
+            ("propose.content", &content.content),
+            ("propose.place", &content.place),
+            ("propose.method", &content.method),
+            ("propose.processing", &content.processing),
+            ("propose.limits", &content.limits),
+            ("propose.commitments", &content.commitments),
+            ("propose.security", &content.security),
+            ("propose.storage", &content.storage),
+            ("propose.deletion", &content.deletion),
+        ] {
+            self.faults.text(field, text, WORDS_MAX);
+        }
+        if !content.other.is_empty() {
+            self.faults.text("propose.other", &content.other, WORDS_MAX);
+        }
+    }
+
+    fn day(&mut self, field: &str, text: &str) -> Date {
+        let read = read_day(text);
+        if read.is_none() {
+            let fault = if text.is_empty() { Fault::Missing } else { Fault::Malformed };
+            self.faults.add(field, fault);
+        }
+        // Whatever stands in for it goes nowhere: the fault is named.
+        read.unwrap_or(Date::MIN)
+    }
+
+    fn keys(&mut self, field: &str, keys: &[Vec<u8>], required: bool) -> Vec<String> {
+        if keys.is_empty() && required {
+            self.faults.add(field, Fault::Missing);
+        } else if keys.len() > KEYS_MAX {
+            self.faults.add(field, Fault::TooMany(KEYS_MAX));
+        } else if keys.iter().any(|key| key.len() != KEY) {
+            self.faults.add(field, Fault::Malformed);
+        }
+        keys.iter().map(hex::encode).collect()
+    }
+
+    fn units(&mut self, field: &str, units: &[String]) {
+        let mut seen = BTreeSet::new();
+        if units.len() > UNITS_MAX {
+            self.faults.add(field, Fault::TooMany(UNITS_MAX));
+        }
+        for (place, unit) in units.iter().enumerate() {
+            let path = format!("{field}[{place}]");
+            if self.faults.text(&path, unit, UNIT_MAX) && !seen.insert(unit) {
+                self.faults.add(path, Fault::Repeated);
+            }
+        }
+    }
+
+    fn parties(&mut self, parties: &[AgreementParty]) -> Vec<Party> {
+        let mut seen = BTreeSet::new();
+        let mut read = Vec::with_capacity(parties.len());
+        if parties.len() > PARTIES_MAX {
+            self.faults.add("propose.parties", Fault::TooMany(PARTIES_MAX));
+        }
+        for (place, party) in parties.iter().enumerate() {
+            let path = format!("propose.parties[{place}]");
+            let role = match party.role() {
+                AgreementRole::Provider => Some(Role::Provider),
+                AgreementRole::Consumer => Some(Role::Consumer),
+                AgreementRole::Delegator => Some(Role::Delegator),
+                AgreementRole::Unspecified => None,
+            };
+            if role.is_none() {
+                self.faults.add(format!("{path}.role"), Fault::Missing);
+            }
+            let agency = format!("{path}.agency");
+            if self.faults.text(&agency, &party.agency, NAME_MAX) {
+                if !is_segment(&party.agency) {
+                    self.faults.add(agency, Fault::Malformed);
+                } else if !seen.insert(&party.agency) {
+                    self.faults.add(agency, Fault::Repeated);
+                }
+            }
+            self.faults.text(&format!("{path}.name_vi"), &party.name_vi, NAME_MAX);
+            self.faults.text(&format!("{path}.name_en"), &party.name_en, NAME_MAX);
+            self.units(&format!("{path}.units"), &party.units);
+            let keys = self.keys(&format!("{path}.signing_keys"), &party.signing_keys, true);
+            let (agency, units) = (party.agency.clone(), party.units.clone());
+            read.push(Party { role: role.unwrap_or(Role::Delegator), agency, keys, units });
+        }
+        for role in [Role::Provider, Role::Consumer] {
+            match read.iter().filter(|party| party.role == role).count() {
+                0 => self.faults.add("propose.parties", Fault::Missing),
+                1 => {}
+                _ => self.faults.add("propose.parties", Fault::Repeated),
+            }
+        }
+        read
+    }
+
+    fn delegations(
+        &mut self,
+        delegations: &[proto::AgreementDelegation],
+        parties: &[Party],
+    ) -> Vec<(String, String)> {
+        let mut seen = BTreeSet::new();
+        for (place, proto::AgreementDelegation { from, to }) in delegations.iter().enumerate() {
+            let path = format!("propose.delegations[{place}]");
+            for (field, agency) in [("from", from), ("to", to)] {
+                let known = parties.iter().any(|party| party.agency == *agency);
+                if agency.is_empty() {
+                    self.faults.add(format!("{path}.{field}"), Fault::Missing);
+                } else if !known {
+                    self.faults.add(format!("{path}.{field}"), Fault::UnknownCode);
+                }
+            }
+            // Nobody delegates to two.
+            if !seen.insert(from) {
+                self.faults.add(format!("{path}.from"), Fault::Repeated);
+            }
+            let delegates = |party: &Party| party.agency == *from && party.role == Role::Delegator;
+            if !from.is_empty() && !parties.iter().any(delegates) {
+                self.faults.add(format!("{path}.from"), Fault::NotAllowed);
+            }
+        }
+        delegations.iter().map(|one| (one.from.clone(), one.to.clone())).collect()
+    }
+
+    /// Every delegator delegates, and every delegation leads to the consumer.
+    fn acts_for(&mut self, content: &Content) {
+        let Ok(agencies) = content.acts_for() else {
+            return self.faults.add("propose.delegations", Fault::NotAllowed);
+        };
+        let idle = |party: &&Party| {
+            party.role == Role::Delegator && !agencies.contains(party.agency.as_str())
+        };
+        if content.parties.iter().any(|party| idle(&party)) {
+            self.faults.add("propose.delegations", Fault::Missing);
+        }
+    }
+
+    fn grants(&mut self, grants: &[AgreementGrant], content: &Content) -> Vec<Granted> {
+        if grants.is_empty() {
+            self.faults.add("propose.grants", Fault::Missing);
+        } else if grants.len() > GRANTS_MAX {
+            self.faults.add("propose.grants", Fault::TooMany(GRANTS_MAX));
+        }
+        let mut read: Vec<Granted> = Vec::with_capacity(grants.len());
+        for (place, grant) in grants.iter().enumerate() {
+            let path = format!("propose.grants[{place}]");
+            let Some(granted) = self.grant(&path, grant, content) else { continue };
+            let same = |before: &Granted| {
+                before.action == granted.action
+                    && before.procedure == granted.procedure
+                    && before.legal_basis == granted.legal_basis
+            };
+            if read.iter().any(same) {
+                self.faults.add(path, Fault::Repeated);
+            }
+            read.push(granted);
+        }
+        // What the registry file may not grant, no agreement may.
+        let as_filed: Vec<Grant> = read.iter().map(filed).collect();
+        let catalogue = &self.admissions.app.profile.catalogue;
+        for (place, grant) in as_filed.iter().enumerate() {
+            if grant.check(&content.id, catalogue).is_err() {
+                self.faults.add(format!("propose.grants[{place}]"), Fault::NotAllowed);
+            }
+        }
+        if crate::domain::registry::check_obtained(&content.id, &as_filed).is_err() {
+            self.faults.add("propose.grants", Fault::NotAllowed);
+        }
+        read
+    }
+
+    fn grant(&mut self, path: &str, grant: &AgreementGrant, content: &Content) -> Option<Granted> {
+        let action = acted(grant.action());
+        if action.is_none() {
+            self.faults.add(format!("{path}.action"), Fault::Missing);
+        }
+        let catalogue = &self.admissions.app.profile.catalogue;
+        let mut code = |field: &str, code: &str, known: bool| {
+            if code.is_empty() {
+                self.faults.add(format!("{path}.{field}"), Fault::Missing);
+            } else if !known {
+                self.faults.add(format!("{path}.{field}"), Fault::UnknownCode);
+            }
+        };
+        code("procedure", &grant.procedure, catalogue.procedure(&grant.procedure).is_some());
+        let basis = catalogue.legal_basis().get(&grant.legal_basis);
+        code("legal_basis", &grant.legal_basis, basis.is_some());
+        if grant.items.is_empty() {
+            self.faults.add(format!("{path}.items"), Fault::Missing);
+        }
+        let mut seen = BTreeSet::new();
+        for (place, item) in grant.items.iter().enumerate() {
+            let path = format!("{path}.items[{place}]");
+            if catalogue.item(item).is_none() {
+                self.faults.add(path, Fault::UnknownCode);
+            } else if !seen.insert(item) {
+                self.faults.add(path, Fault::Repeated);
+            }
+        }
+        for (place, word) in grant.obligations.iter().enumerate() {
+            if word.parse::<decide::Obligation>().is_err() {
+                self.faults.add(format!("{path}.obligations[{place}]"), Fault::UnknownCode);
+            }
+        }
+        let (valid_from, valid_to) = self.term(path, grant, content);
+        let terms = self.terms(path, grant, content);
+        Some(Granted {
+            action: action?,
+            procedure: grant.procedure.clone(),
+            legal_basis: grant.legal_basis.clone(),
+            items: grant.items.clone(),
+            obligations: grant.obligations.clone(),
+            valid_from,
+            valid_to,
+            terms,
+        })
+    }
+
+    /// The days of a grant, which lie in those of the agreement.
+    fn term(&mut self, path: &str, grant: &AgreementGrant, content: &Content) -> (Date, Date) {
+        let (mut from, mut to) = (content.valid_from, content.valid_to);
+        if !grant.valid_from.is_empty() {
+            let field = format!("{path}.valid_from");
+            from = self.day(&field, &grant.valid_from);
+            if from < content.valid_from && from != Date::MIN {
+                self.faults.add(field, Fault::TooEarly);
+            }
+        }
+        let field = format!("{path}.valid_to");
+        if !grant.valid_to.is_empty() {
+            to = self.day(&field, &grant.valid_to);
+        }
+        if to > content.valid_to {
+            self.faults.add(field, Fault::NotAllowed);
+        } else if from >= to && to != Date::MIN {
+            self.faults.add(field, Fault::TooEarly);
+        }
+        (from, to)
+    }
+
+    fn terms(&mut self, path: &str, grant: &AgreementGrant, content: &Content) -> Terms {
+        let direction = format!("{path}.direction");
+        match (grant.legal_basis == BY_DIRECTION, grant.direction.is_empty()) {
+            (true, true) => self.faults.add(direction, Fault::Missing),
+            (false, false) => self.faults.add(direction, Fault::NotAllowed),
+            (true, false) => {
+                self.faults.text(&direction, &grant.direction, DIRECTION_MAX);
+            }
+            (false, true) => {}
+        }
+        let covered = content.units();
+        self.units(&format!("{path}.recipients"), &grant.recipients);
+        // Where delegations lead astray, that is named already.
+        let known = content.acts_for().is_ok();
+        for (place, unit) in grant.recipients.iter().enumerate() {
+            if known && !covered.contains(unit.as_str()) {
+                self.faults.add(format!("{path}.recipients[{place}]"), Fault::UnknownCode);
+            }
+        }
+        let mut units: BTreeSet<String> = grant.recipients.iter().cloned().collect();
+        if units.is_empty() {
+            units = covered.into_iter().map(str::to_owned).collect();
+        }
+        // With no unit nobody could ever use it.
+        if known && units.is_empty() {
+            self.faults.add(format!("{path}.recipients"), Fault::Missing);
+        }
+        let keys = self.keys(&format!("{path}.client_keys"), &grant.client_keys, false);
+        let volume = grant.volume.as_ref().and_then(|volume| {
+            let period = match volume.period() {
+                AgreementPeriod::Day => Some(Period::Day),
+                AgreementPeriod::Month => Some(Period::Month),
+                AgreementPeriod::Term => Some(Period::Term),
+                AgreementPeriod::Unspecified => None,
+            };
+            if period.is_none() {
+                self.faults.add(format!("{path}.volume.period"), Fault::Missing);
+            }
+            if volume.persons == 0 || i64::try_from(volume.persons).is_err() {
+                self.faults.add(format!("{path}.volume.persons"), Fault::NotAllowed);
+            }
+            Some(Volume { persons: volume.persons, period: period? })
+        });
+        Terms {
+            direction: grant.direction.clone(),
+            units,
+            keys: keys.into_iter().collect(),
+            volume,
+        }
+    }
+}
+
+/// A grant as the registry file would say it.
+fn filed(granted: &Granted) -> Grant {
+    Grant {
+        action: granted.action,
+        procedure: granted.procedure.clone(),
+        legal_basis: granted.legal_basis.clone(),
+        items: granted.items.clone(),
+        obligations: granted.obligations.clone(),
+    }
+}

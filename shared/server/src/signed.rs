@@ -1,0 +1,229 @@
+//! Signatures that somebody makes with the key of a certificate, over bytes that are kept: of an agreement, not of a
+//! connection. Whoever may call may sign, and nobody whose certificate is revoked.
+
+use std::sync::Arc;
+
+use rustls::{
+    SignatureScheme,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
+
+use crate::{StartError, caller::Caller, revoked::Revoked, runtime::Clock, tls};
+
+/// Intermediate certificates that a signature may come with.
+const CHAIN_MAX: usize = 4;
+
+/// How a signature was made. The key says which of the two it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// ECDSA over P-256 with SHA-256, the signature in DER (FIPS 186-5, RFC 3279).
+    EcdsaP256Sha256,
+    /// ECDSA over P-384 with SHA-384, the same.
+    EcdsaP384Sha384,
+}
+
+impl Algorithm {
+    fn scheme(self) -> SignatureScheme {
+        match self {
+            Self::Ed25519 => SignatureScheme::ED25519,
+            Self::EcdsaP256Sha256 => SignatureScheme::ECDSA_NISTP256_SHA256,
+            Self::EcdsaP384Sha384 => SignatureScheme::ECDSA_NISTP384_SHA384,
+        }
+    }
+}
+
+/// Why a signature does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotSigned {
+    /// The certificate is none, names nobody of the trust domain, is not of a trusted CA, ended, or was revoked.
+    #[error("the certificate is not trusted")]
+    NotTrusted,
+    /// The signature is not one of these bytes by the key of the certificate.
+    #[error("the signature does not verify")]
+    NotVerified,
+}
+
+/// Whose signatures count: those of whoever a listener with the same CA, lists and trust domain would let in.
+#[derive(Debug, Clone)]
+pub struct Signers {
+    verifier: Arc<dyn ClientCertVerifier>,
+    revoked: Arc<Revoked>,
+    trust_domain: String,
+}
+
+impl Signers {
+    /// Reads the CA and the lists of revocations of `files`. They are read once: after another list was published they are
+    /// made anew.
+    ///
+    /// # Errors
+    /// When a file cannot be used.
+    pub fn read(files: &tls::Files, trust_domain: &str) -> Result<Self, StartError> {
+        let roots = Arc::new(tls::roots(&files.ca)?);
+        let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, tls::provider());
+        if !files.crl.is_empty() {
+            verifier = verifier
+                .with_crls(tls::revocations(&files.crl, Clock::system().now())?)
+                .only_check_end_entity_revocation()
+                .enforce_revocation_expiration();
+        }
+        let revoked = Arc::new(Revoked::read(&files.revoked_identities, trust_domain)?);
+        Ok(Self { verifier: verifier.build()?, revoked, trust_domain: trust_domain.to_owned() })
+    }
+
+    /// Who signed `message`, where the certificate is good now, by the machine's clock like that of every connection. `chain` has
+    /// the certificate first, in DER, and what it was issued by after it.
+    ///
+    /// # Errors
+    /// [`NotSigned`].
+    pub fn verify(
+        &self,
+        chain: &[Vec<u8>],
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<Caller, NotSigned> {
+        self.verify_at(UnixTime::now(), chain, algorithm, message, signature)
+    }
+
+    fn verify_at(
+        &self,
+        now: UnixTime,
+        chain: &[Vec<u8>],
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<Caller, NotSigned> {
+        let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let (own, others) = chain.split_first().ok_or(NotSigned::NotTrusted)?;
+        if others.len() > CHAIN_MAX {
+            return Err(NotSigned::NotTrusted);
+        }
+        let caller = Caller::from_certificate(own, &self.trust_domain);
+        let caller = caller.map_err(|_| NotSigned::NotTrusted)?;
+        let trusted = self.verifier.verify_client_cert(own, others, now).is_ok();
+        if !trusted || self.revoked.holds(&caller) {
+            return Err(NotSigned::NotTrusted);
+        }
+        if signs(own, algorithm, message, signature) {
+            Ok(caller)
+        } else {
+            Err(NotSigned::NotVerified)
+        }
+    }
+}
+
+fn signs(certificate: &[u8], algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
+    let key = &certificate.public_key().subject_public_key.data;
+    let provider = tls::provider();
+    let all = provider.signature_verification_algorithms.mapping;
+    let mut fitting = all.iter().filter(|(scheme, _)| *scheme == algorithm.scheme());
+    // A key of another kind or curve makes no such signature.
+    fitting.any(|(_, algorithms)| {
+        algorithms.iter().any(|one| one.verify_signature(key, message, signature).is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use rcgen::{
+        BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+        PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SanType, SignatureAlgorithm, SigningKey as _,
+    };
+    use time::{OffsetDateTime, macros::datetime};
+
+    use super::*;
+
+    const ID: &str = "spiffe://t/agency/G24/system/hi";
+    const NOW: OffsetDateTime = datetime!(2026-11-24 00:00 UTC);
+
+    fn ca() -> (String, Issuer<'static, KeyPair>) {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = datetime!(2026-01-01 00:00 UTC);
+        params.not_after = datetime!(2027-01-01 00:00 UTC);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        (pem, Issuer::new(params, key))
+    }
+
+    fn issue(
+        by: &Issuer<'static, KeyPair>,
+        id: &str,
+        algorithm: &'static SignatureAlgorithm,
+    ) -> (Vec<u8>, KeyPair) {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![SanType::URI(id.try_into().unwrap())];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_before = datetime!(2026-01-01 00:00 UTC);
+        params.not_after = datetime!(2026-12-01 00:00 UTC);
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        (params.signed_by(&key, by).unwrap().der().to_vec(), key)
+    }
+
+    fn signers(ca: &str) -> (tempfile::TempDir, Signers) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, ca).unwrap();
+        let (certificate, key, crl, revoked_identities) = Default::default();
+        let files = tls::Files {
+            certificate,
+            key,
+            ca: file.display().to_string(),
+            crl,
+            revoked_identities,
+        };
+        let signers = Signers::read(&files, "t").unwrap();
+        (folder, signers)
+    }
+
+    #[test]
+    fn a_signature_of_a_trusted_key_over_the_bytes_counts_and_nothing_else() {
+        let (pem, issuer) = ca();
+        let (_folder, signers) = signers(&pem);
+        let kinds = [
+            (&PKCS_ED25519, Algorithm::Ed25519, Algorithm::EcdsaP256Sha256),
+            (&PKCS_ECDSA_P256_SHA256, Algorithm::EcdsaP256Sha256, Algorithm::Ed25519),
+        ];
+        for (kind, algorithm, other) in kinds {
+            let (certificate, key) = issue(&issuer, ID, kind);
+            let signature = key.sign(b"bytes").unwrap();
+            let chain = [certificate.clone()];
+            let verify = |chain: &[Vec<u8>], algorithm, message: &[u8], signature: &[u8], now| {
+                let seconds = u64::try_from(OffsetDateTime::unix_timestamp(now)).unwrap();
+                let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+                signers.verify_at(now, chain, algorithm, message, signature)
+            };
+            let signer = verify(&chain, algorithm, b"bytes", &signature, NOW).unwrap();
+            assert_eq!(signer.id(), ID);
+            assert!(signer.key().is_some());
+            let not_verified = Err(NotSigned::NotVerified);
+            assert_eq!(verify(&chain, algorithm, b"other", &signature, NOW), not_verified);
+            assert_eq!(verify(&chain, other, b"bytes", &signature, NOW), not_verified);
+            for place in 0..signature.len() {
+                let mut changed = signature.clone();
+                changed[place] ^= 1;
+                assert_eq!(verify(&chain, algorithm, b"bytes", &changed, NOW), not_verified);
+            }
+            let (another, _) = issue(&issuer, ID, kind);
+            assert_eq!(verify(&[another], algorithm, b"bytes", &signature, NOW), not_verified);
+            // Of another CA, of nobody of the domain, ended, or none at all.
+            let not_trusted = Err(NotSigned::NotTrusted);
+            let (_, stranger) = ca();
+            let (foreign, foreign_key) = issue(&stranger, ID, kind);
+            let by_foreign = foreign_key.sign(b"bytes").unwrap();
+            assert_eq!(verify(&[foreign], algorithm, b"bytes", &by_foreign, NOW), not_trusted);
+            let (outside, outside_key) = issue(&issuer, "spiffe://other/agency/a/system/b", kind);
+            let by_outside = outside_key.sign(b"bytes").unwrap();
+            assert_eq!(verify(&[outside], algorithm, b"bytes", &by_outside, NOW), not_trusted);
+            let late = datetime!(2026-12-02 00:00 UTC);
+            assert_eq!(verify(&chain, algorithm, b"bytes", &signature, late), not_trusted);
+            assert_eq!(verify(&[], algorithm, b"bytes", &signature, NOW), not_trusted);
+        }
+    }
+}
