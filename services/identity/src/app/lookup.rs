@@ -17,7 +17,8 @@ use crate::{
     domain::{
         apply::is_replaced,
         lookup::{
-            Ending, Finding, find, names_others, relative, relatives, sees_protected, without,
+            Ending, Finding, copy_ends, find, names_others, relative, relatives, sees_protected,
+            without,
         },
         never_one::never_one,
     },
@@ -198,6 +199,8 @@ impl App {
             (*record, known_at_us) = (then, Some(known));
         }
         let at = self.clock.now();
+        let row = finding.row.as_ref().filter(|_| finding.ending == Ending::Shown);
+        let valid_until = copy_ends(row, at, at + self.answer_valid);
         Ok(Looked {
             finding,
             record: read.record,
@@ -207,7 +210,7 @@ impl App {
             record_merged,
             known_at_us,
             at,
-            valid_until: at + self.answer_valid,
+            valid_until,
         })
     }
 

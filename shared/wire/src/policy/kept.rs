@@ -68,11 +68,6 @@ impl Asked {
         }
     }
 
-    /// What is to be done.
-    pub(super) fn act(&self) -> Act {
-        self.act
-    }
-
     fn is(&self, act: Act, basis: &AccessBasis, items: &[String]) -> bool {
         self.act == act
             && self.procedure == basis.procedure
