@@ -7,4 +7,5 @@ pub(crate) mod find;
 pub(crate) mod listed;
 pub(crate) mod lookup;
 mod mask;
+pub(crate) mod never_one;
 pub(crate) mod relations;

@@ -122,8 +122,12 @@ const SIDE: Sql = Sql::same("SELECT synthetic FROM register WHERE id = 1");
 const VERSION: Sql = Sql::same("SELECT version FROM register WHERE id = 1");
 const SIZE: Sql = Sql::same("SELECT COUNT(*) FROM person");
 const PERSONS_AFTER: Sql = Sql {
-    sqlite: "SELECT person_id, record, authority, merged_into FROM person WHERE person_id > ? ORDER BY person_id LIMIT 500",
-    postgres: "SELECT person_id, record, authority, merged_into FROM person WHERE person_id > $1 ORDER BY person_id LIMIT 500",
+    sqlite: "SELECT p.person_id, p.record, p.authority, p.merged_into, p.protected, COALESCE(s.protected, p.protected) \
+             FROM person p LEFT JOIN person s ON s.person_id = p.merged_into \
+             WHERE p.person_id > ? ORDER BY p.person_id LIMIT 500",
+    postgres: "SELECT p.person_id, p.record, p.authority, p.merged_into, p.protected, COALESCE(s.protected, p.protected) \
+               FROM (SELECT * FROM person WHERE person_id > $1 ORDER BY person_id LIMIT 500) p LEFT JOIN LATERAL \
+               (SELECT protected FROM person WHERE person_id = p.merged_into OFFSET 0) s ON true ORDER BY p.person_id",
 };
 // With those of everybody with whom they were ever said to be one: what counts of that, the fold decides.
 const ASSERTIONS_OF: Sql = Sql {
@@ -228,19 +232,24 @@ impl RegisterStore {
         let mut after = String::new();
         loop {
             let rows = self.store.read(&PERSONS_AFTER, vec![after.clone().into()]).await?;
-            let mut stored: Vec<(GoldenRecord, String, Option<String>)> = Vec::new();
+            let mut stored: Vec<(GoldenRecord, String, Option<String>, bool)> = Vec::new();
             for row in &rows {
-                stored.push((record(&field::<String>(row, 1)?)?, field(row, 2)?, field(row, 3)?));
+                let record = record(&field::<String>(row, 1)?)?;
+                // Who are one are protected together (I7), and the record says what its row does.
+                let (own, whole): (bool, bool) = (field(row, 4)?, field(row, 5)?);
+                let protected = own == whole && own == record.protected;
+                stored.push((record, field(row, 2)?, field(row, 3)?, protected));
             }
             let Some((last, ..)) = stored.last() else { return Ok(done) };
             after.clone_from(&last.person_id);
             let ids: Vec<&str> = stored.iter().map(|(r, ..)| r.person_id.as_str()).collect();
             let assertions = Apart::new(self.assertions(&ids).await?);
-            let named: BTreeSet<&str> = stored.iter().map(|(_, rules, _)| rules.as_str()).collect();
+            let named: BTreeSet<&str> =
+                stored.iter().map(|(_, rules, ..)| rules.as_str()).collect();
             let all = self.rules_of(&named.into_iter().collect::<Vec<_>>()).await?;
             let records: Vec<&GoldenRecord> = stored.iter().map(|(record, ..)| record).collect();
             done.wrongly_keyed += self.wrongly_keyed(&records).await?.len() as u64;
-            for (record, rules, merged_into) in &stored {
+            for (record, rules, merged_into, protected) in &stored {
                 done.persons += 1;
                 // What was folded before there were any rules has none.
                 let none = rules.is_empty().then(AuthorityInForce::default);
@@ -254,6 +263,7 @@ impl RegisterStore {
                 let leads_to = survivor(&record.person_id, said);
                 let same = folded.items == record.items
                     && folded.version <= record.version
+                    && *protected
                     && merged_into.as_deref().unwrap_or(&record.person_id) == leads_to;
                 done.different += u64::from(!same);
             }
@@ -278,7 +288,8 @@ impl RegisterStore {
 pub struct Recomputed {
     /// Persons looked at.
     pub persons: u64,
-    /// Persons whose stored record is not the fold of their assertions.
+    /// Persons whose stored record is not the fold of their assertions, or who are not protected as that says, or as the one is
+    /// into whom they are merged.
     pub different: u64,
     /// Persons whose keys are not those of their record: none, unless keys are still being given.
     pub wrongly_keyed: u64,

@@ -65,13 +65,6 @@ pub struct ItemDecision {
 }
 
 impl ItemDecision {
-    /// Whether the whole value is allowed. Whatever does not give values one by one, and so cannot give a form of one, asks this.
-    #[must_use]
-    pub fn allows_whole(&self) -> bool {
-        let masks = |obligation: &Obligation| matches!(obligation, Obligation::Mask(_));
-        self.effect == ItemEffect::Allowed && !self.obligations.iter().any(masks)
-    }
-
     /// The form in which the value is allowed, where not the whole of it is.
     #[must_use]
     pub fn mask(&self) -> Option<MaskForm> {
@@ -97,7 +90,7 @@ impl ItemDecision {
 /// The rule by which an item is withheld where its whole value would have to be told, and only a form of it is allowed.
 pub const MASKED: &str = "masked";
 /// The rule by which what obliges to two things that cannot both be is withheld.
-const OBLIGATIONS_DIFFER: &str = "obligations-differ";
+pub const OBLIGATIONS_DIFFER: &str = "obligations-differ";
 
 /// One answer of a decision table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! Obligations: what whoever is given an item must do about it. The words are few and closed; a word that the enforcing side does not
 //! know is a denial, because what is not understood cannot be kept (AuthZEN Obligations Profile 1.0, draft).
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Reverse, fmt, str::FromStr};
 
 /// What whoever is given an item must do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,15 +13,17 @@ pub enum Obligation {
     MaxAge(u32),
     /// It is not given to anybody else: the recipient's part.
     NoOnwardTransfer,
-    /// A copy may be used up to this moment, in seconds since 1970: the recipient's part.
+    /// A copy may be used up to this moment, in seconds since 1970 and at most [`LAST_SECOND`]: the recipient's part.
     ValidUntil(i64),
 }
 
-/// A form of a value that says less than it.
+/// The last second that can be written as a date with four digits of the year.
+pub const LAST_SECOND: i64 = 253_402_300_799;
+
+/// A form of a value that says less than it. There is none of a date: the day is told by the origin of other items, which hold
+/// since then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MaskForm {
-    /// Of a date only the year.
-    Year,
     /// Of a place only the province.
     Province,
     /// Of a number only its last four digits.
@@ -29,8 +31,8 @@ pub enum MaskForm {
 }
 
 impl MaskForm {
-    const NAMES: [(Self, &'static str); 3] =
-        [(Self::Year, "year"), (Self::Province, "province"), (Self::LastFour, "last-four")];
+    const NAMES: [(Self, &'static str); 2] =
+        [(Self::Province, "province"), (Self::LastFour, "last-four")];
 }
 
 /// A text that is no obligation.
@@ -49,7 +51,10 @@ impl FromStr for Obligation {
             ("no-onward-transfer", None) => Some(Self::NoOnwardTransfer),
             ("mask", Some(of)) => form(of).map(Self::Mask),
             ("max-age", Some(of)) => seconds(of).map(Self::MaxAge),
-            ("valid-until", Some(of)) => of.parse().ok().map(Self::ValidUntil),
+            ("valid-until", Some(of)) => {
+                let second = of.parse().ok().filter(|second| (1..=LAST_SECOND).contains(second));
+                second.map(Self::ValidUntil)
+            }
             _ => None,
         };
         read.ok_or_else(|| UnknownObligation(text.to_owned()))
@@ -94,6 +99,32 @@ pub fn together(all: &[Obligation], more: &[Obligation]) -> Option<Vec<Obligatio
     Some(all.into_iter().flatten().collect())
 }
 
+/// How much a list of obligations asks of whoever is given an item, in an order in which any two can be compared: first whether
+/// only a form is given, then whether it may be given on, then for how long a copy may be used, and until when.
+#[must_use]
+pub fn burden(all: &[Obligation]) -> (bool, bool, Reverse<u32>, Reverse<i64>) {
+    let mut burden = (false, false, Reverse(u32::MAX), Reverse(LAST_SECOND));
+    for obligation in all {
+        match *obligation {
+            Obligation::Mask(_) => burden.0 = true,
+            Obligation::NoOnwardTransfer => burden.1 = true,
+            Obligation::MaxAge(seconds) => burden.2 = burden.2.max(Reverse(seconds)),
+            Obligation::ValidUntil(second) => burden.3 = burden.3.max(Reverse(second)),
+        }
+    }
+    burden
+}
+
+/// The earliest moment up to which a copy may be used, in seconds since 1970, where there is one.
+#[must_use]
+pub fn ends(all: &[Obligation]) -> Option<i64> {
+    let end = |obligation: &Obligation| match *obligation {
+        Obligation::ValidUntil(second) => Some(second),
+        Obligation::Mask(_) | Obligation::MaxAge(_) | Obligation::NoOnwardTransfer => None,
+    };
+    all.iter().filter_map(end).min()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -102,12 +133,12 @@ mod tests {
     #[test]
     fn an_obligation_is_one_of_a_few_words() {
         for text in [
-            "mask=year",
             "mask=province",
             "mask=last-four",
             "max-age=60",
             "no-onward-transfer",
-            "valid-until=-1",
+            "valid-until=1",
+            "valid-until=253402300799",
         ] {
             assert_eq!(text.parse::<Obligation>().unwrap().to_string(), text);
         }
@@ -116,10 +147,14 @@ mod tests {
             "none",
             "mask",
             "mask=name",
+            "mask=year",
             "max-age=0",
             "max-age=-1",
             "max-age",
             "no-onward-transfer=1",
+            "valid-until=0",
+            "valid-until=-1",
+            "valid-until=253402300800",
             "tell",
         ] {
             assert_eq!(bad.parse::<Obligation>(), Err(UnknownObligation(bad.to_owned())));
@@ -128,13 +163,31 @@ mod tests {
 
     #[test]
     fn of_two_obligations_the_stricter_counts_and_two_forms_of_a_value_are_none() {
-        use MaskForm::{LastFour, Year};
+        use MaskForm::{LastFour, Province};
         use Obligation::{Mask, MaxAge, NoOnwardTransfer, ValidUntil};
         let all =
             together(&[MaxAge(9), ValidUntil(5)], &[NoOnwardTransfer, MaxAge(3), ValidUntil(7)]);
         assert_eq!(all.unwrap(), [MaxAge(3), NoOnwardTransfer, ValidUntil(5)]);
-        assert_eq!(together(&[Mask(Year)], &[Mask(Year)]).unwrap(), [Mask(Year)]);
-        assert_eq!(together(&[Mask(Year)], &[Mask(LastFour)]), None);
+        assert_eq!(together(&[Mask(Province)], &[Mask(Province)]).unwrap(), [Mask(Province)]);
+        assert_eq!(together(&[Mask(Province)], &[Mask(LastFour)]), None);
         assert_eq!(together(&[], &[]).unwrap(), []);
+    }
+
+    #[test]
+    fn any_two_lists_are_more_or_less_of_a_burden() {
+        use Obligation::{Mask, MaxAge, NoOnwardTransfer, ValidUntil};
+        let by_weight: [&[Obligation]; 9] = [
+            &[],
+            &[ValidUntil(9)],
+            &[ValidUntil(7), ValidUntil(9)],
+            &[MaxAge(9)],
+            &[MaxAge(9), ValidUntil(9)],
+            &[MaxAge(7)],
+            &[NoOnwardTransfer],
+            &[NoOnwardTransfer, MaxAge(9)],
+            &[Mask(MaskForm::Province)],
+        ];
+        assert!(by_weight.is_sorted_by(|one, next| burden(one) < burden(next)));
+        assert_eq!((ends(&[MaxAge(1)]), ends(by_weight[2])), (None, Some(7)));
     }
 }

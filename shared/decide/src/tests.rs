@@ -22,7 +22,7 @@ fn obliged(n: usize) -> Vec<Obligation> {
         &[],
         &[Obligation::MaxAge(60)],
         &[Obligation::MaxAge(90), Obligation::NoOnwardTransfer],
-        &[Obligation::Mask(MaskForm::Year), Obligation::ValidUntil(7)],
+        &[Obligation::Mask(MaskForm::LastFour), Obligation::ValidUntil(7)],
         &[Obligation::Mask(MaskForm::Province)],
     ];
     all[n % all.len()].to_vec()
@@ -200,4 +200,31 @@ fn tables_that_are_not_whole_are_refused() {
     let mut hidden = yes();
     hidden.visible = false;
     assert_eq!(new(vec![], vec![0], vec![hidden]), Err(Error::HiddenButAllowed(0)));
+    // What is not allowed obliges nobody, and nobody can give a value in two forms.
+    let two = [MaskForm::Province, MaskForm::LastFour].map(Obligation::Mask).to_vec();
+    for (effect, obligations) in [
+        (ItemEffect::Withheld, vec![Obligation::MaxAge(60)]),
+        (ItemEffect::UnknownItem, vec![Obligation::MaxAge(60)]),
+        (ItemEffect::Allowed, two),
+    ] {
+        let mut obliging = yes();
+        let item = &mut obliging.items[0];
+        (item.effect, item.obligations) = (effect, obligations);
+        let refused = new(vec![], vec![0], vec![obliging]);
+        assert_eq!(refused, Err(Error::Obliges("item-0".to_owned())));
+    }
+}
+
+#[test]
+fn whoever_gives_no_forms_withholds_what_only_a_form_is_allowed_of() {
+    let mut one = answer(true, &[true, true, true], "permit");
+    one.items[1].obligations = vec![Obligation::MaxAge(60)];
+    one.items[2].obligations = vec![Obligation::MaxAge(60), Obligation::Mask(MaskForm::Province)];
+    one.items[0].obligations.clear();
+    let mut table = DecisionTable::new(vec![], vec![0], vec![one]).unwrap();
+    table.withhold_masked();
+    let got = table.resolve(|_| Fact::Unknown);
+    assert_eq!(allowed(&got), [true, true, false]);
+    assert_eq!(got.items[1].obligations, [Obligation::MaxAge(60)]);
+    assert_eq!((&*got.items[2].rule, got.items[2].obligations.len()), (MASKED, 0));
 }

@@ -10,7 +10,6 @@ pub fn obligation(obligation: Obligation) -> types::Obligation {
     let written = match obligation {
         Obligation::Mask(form) => {
             let form = match form {
-                MaskForm::Year => types::MaskForm::Year,
                 MaskForm::Province => types::MaskForm::Province,
                 MaskForm::LastFour => types::MaskForm::LastFour,
             };

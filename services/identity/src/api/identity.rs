@@ -76,7 +76,8 @@ impl IdentityService for Identity {
         let build = |decision: &Decision, looked: &Looked| {
             verify_claims::answer(message, decision, looked, &values)
         };
-        Ok(Response::new(answer(&call, act, &lookup, basis, &items, build).await?.into()))
+        let decision = verify_claims::comparing(call.decided(act, basis, &items).await?);
+        Ok(Response::new(answer_under(&call, CLAIMS, &decision, &lookup, build).await?.into()))
     }
 
     async fn explain_value(

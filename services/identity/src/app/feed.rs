@@ -13,8 +13,9 @@ pub(crate) use crate::domain::feed::{Heard, Place};
 use crate::{
     domain::{
         apart::Apart,
-        feed::Change,
+        feed::{Change, Unsaid},
         lookup::{relative, sees_protected},
+        never_one::{annuls, never_one},
     },
     store::{RegisterStore, feed::Changes},
 };
@@ -87,7 +88,7 @@ impl App {
         changes: &[Change],
         table: &DecisionTable,
     ) -> Result<Vec<Heard>, crate::Error> {
-        let (today, none) = (self.clock.today(), HashSet::new());
+        let (today, none) = (self.clock.today(), Unsaid::default());
         let unsaid = unsaid(store, changes, table, today).await?;
         let hears = |change: &Change| {
             change.heard(table, unsaid.get(&change.version).unwrap_or(&none), today)
@@ -122,26 +123,32 @@ pub(super) fn away(error: crate::Error) -> NoNews {
     NoNews::Away
 }
 
-/// The items of which a follower that may not know of protected persons hears nothing, by version (I7).
+/// What a follower that may not know of protected persons does not hear, by version (I7).
 async fn unsaid(
     store: &RegisterStore,
     changes: &[Change],
     table: &DecisionTable,
     today: Date,
-) -> Result<HashMap<u64, HashSet<String>>, crate::Error> {
+) -> Result<HashMap<u64, Unsaid>, crate::Error> {
     // Of whom nothing is heard nothing is read, or the statements would tell that there is somebody.
-    let looked_at =
-        |change: &&Change| change.names_others(table) && change.is_visible(table, today);
-    let naming: Vec<&Change> = changes.iter().filter(looked_at).collect();
-    if naming.is_empty() || sees_protected(table) {
+    let seen = || changes.iter().filter(|change| change.is_visible(table, today));
+    let persons: BTreeSet<&str> = seen().map(|change| change.person_id.as_str()).collect();
+    if persons.is_empty() || sees_protected(table) {
         return Ok(HashMap::new());
     }
-    let persons: Vec<&str> = naming.iter().map(|c| c.person_id.as_str()).collect();
-    let said = store.assertions(&persons).await?;
+    // And otherwise each of these is sent, whoever was ever one with whom.
+    let persons: Vec<&str> = persons.into_iter().collect();
+    let once = store.once_with_hidden(&persons).await?;
+    let looked_at =
+        |change: &&Change| change.names_others(table) || once.contains_key(&change.person_id);
+    let looked_at: Vec<&Change> = seen().filter(looked_at).collect();
+    let persons: BTreeSet<&str> = looked_at.iter().map(|c| c.person_id.as_str()).collect();
+    let said = store.assertions(&persons.into_iter().collect::<Vec<_>>()).await?;
     let named: Vec<&str> = said.iter().filter_map(|said| relative(&said.value)).collect();
     let hidden = store.hidden(&named).await?;
+    let never = store.hidden_persons(&said).await?;
     let ids =
-        naming.iter().flat_map(|change| [change.rules.as_str(), change.rules_before.as_str()]);
+        looked_at.iter().flat_map(|change| [change.rules.as_str(), change.rules_before.as_str()]);
     let ids: HashSet<&str> = ids.collect();
     let rules = store.rules_of(&ids.into_iter().collect::<Vec<_>>()).await?;
     let (of, none) = (|id: &String| rules.get(id), AuthorityInForce::default());
@@ -149,7 +156,22 @@ async fn unsaid(
     let said = Apart::new(said);
     let one = |change: &Change| {
         let both = [&change.rules_before, &change.rules].map(|id| of(id).unwrap_or(&none));
-        (change.version, change.same_to_see(said.of(&change.person_id), &hidden, both))
+        let said = said.of(&change.person_id);
+        let (mut annulled, of_person) = (false, &change.person_id);
+        let items = match once.get(of_person) {
+            None => change.same_to_see(said, &hidden, both, None),
+            // Whose record leads to somebody who is shown and who is protected nevertheless.
+            Some(_) if never.contains(of_person) => change.items.iter().cloned().collect(),
+            Some(own) => {
+                let before = own.range(..change.version).next_back();
+                let before_us = before.map_or(i64::MIN, |(_, known_at_us)| *known_at_us);
+                let said = never_one(said.to_vec(), &never);
+                let mut own = said.iter().filter(|said| said.version == change.version);
+                annulled = !own.any(|said| annuls(said).is_some());
+                change.same_to_see(&said, &hidden, both, Some(before_us))
+            }
+        };
+        (change.version, Unsaid { items, annulled })
     };
-    Ok(naming.into_iter().map(one).collect())
+    Ok(looked_at.into_iter().map(one).collect())
 }

@@ -17,8 +17,10 @@ use crate::{
     domain::{
         apply::is_replaced,
         lookup::{
-            Ending, Finding, find, names_others, relative, relatives, sees_protected, without,
+            Ending, Finding, copy_ends, find, names_others, relative, relatives, sees_protected,
+            without,
         },
+        never_one::never_one,
     },
     store::as_of::{Folded, Then},
 };
@@ -197,6 +199,8 @@ impl App {
             (*record, known_at_us) = (then, Some(known));
         }
         let at = self.clock.now();
+        let row = finding.row.as_ref().filter(|_| finding.ending == Ending::Shown);
+        let valid_until = copy_ends(row, at, at + self.answer_valid);
         Ok(Looked {
             finding,
             record: read.record,
@@ -206,7 +210,7 @@ impl App {
             record_merged,
             known_at_us,
             at,
-            valid_until: at + self.answer_valid,
+            valid_until,
         })
     }
 
@@ -250,7 +254,8 @@ impl App {
     }
 
     /// Everything that was said of an item of somebody who is shown, and the record that was folded of it. Of a value that
-    /// may not be named nothing is said, nor of what lost to it (I7).
+    /// may not be named nothing is said, nor of what lost to it; nor what came of having been taken for one with somebody
+    /// hidden (I7).
     async fn explain(
         &self,
         deadline: Deadline,
@@ -260,7 +265,11 @@ impl App {
     ) -> Result<(GoldenRecord, Explained), NoAnswer> {
         let store = self.store.until(deadline.at());
         let away = |error: crate::Error| NoAnswer::away(&error, "what was said could not be read");
-        let Folded { record, said, rules } = store.folded(person_id).await.map_err(away)?;
+        let Folded { record, mut said, rules } = store.folded(person_id).await.map_err(away)?;
+        if !sees_protected(table) {
+            let hidden = store.hidden_persons(&said).await.map_err(away)?;
+            said = never_one(said, &hidden);
+        }
         let mut groups = explain(person_id, item, &said, &rules);
         if names_others(item) && !sees_protected(table) {
             let named: Vec<&str> = said.iter().filter_map(|said| relative(&said.value)).collect();

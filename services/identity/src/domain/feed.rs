@@ -180,6 +180,15 @@ impl Heard {
     }
 }
 
+/// What a follower does not hear of a change, whatever the rules say (I7).
+#[derive(Default)]
+pub(crate) struct Unsaid {
+    /// The items of which it hears nothing.
+    pub(crate) items: HashSet<String>,
+    /// Whether it does not hear that something was annulled: that was said of nobody whom it may know of. Then something changed.
+    pub(crate) annulled: bool,
+}
+
 impl Change {
     /// The place right after it.
     pub(crate) fn place(&self) -> Place {
@@ -197,12 +206,11 @@ impl Change {
         self.items.iter().any(|item| names_others(item) && allowed(item))
     }
 
-    /// What a follower under this table hears of it; none where that is nothing. `unsaid` are items of which it hears
-    /// nothing whatever the rules say.
+    /// What a follower under this table hears of it; none where that is nothing.
     pub(crate) fn heard(
         &self,
         table: &DecisionTable,
-        unsaid: &HashSet<String>,
+        unsaid: &Unsaid,
         today: Date,
     ) -> Option<Heard> {
         let row = table.resolve(|name| fact(&self.record, name, today));
@@ -210,7 +218,7 @@ impl Change {
             let item = &decided.item;
             decided.effect == ItemEffect::Allowed
                 && self.items.contains(item)
-                && !unsaid.contains(item)
+                && !unsaid.items.contains(item)
         };
         let items: Vec<ItemDecision> = row.items.into_iter().filter(told).collect();
         (row.visible && !items.is_empty()).then(|| Heard {
@@ -220,7 +228,10 @@ impl Change {
             known_at_us: self.known_at_us,
             facts: stated(&self.record, table, today),
             row: TableAnswer { visible: true, items },
-            kind: self.kind,
+            kind: self.kind.map(|kind| {
+                let told = kind != ChangeKind::Annulled || !unsaid.annulled;
+                if told { kind } else { ChangeKind::Changed }
+            }),
             bulk_job: self.bulk_job.clone(),
         })
     }
@@ -230,14 +241,17 @@ impl Change {
         table.resolve(|name| fact(&self.record, name, today)).visible
     }
 
-    /// The items about other persons that look the same before and after it to whoever may not know of hidden ones: who
-    /// looked would find nothing changed (I7). `said` is everything that was ever said of the person, and of whoever was merged
-    /// with it, and the rules are those by which the record was folded before and after.
+    /// The items that look the same before and after it to whoever may not know of hidden persons: who looked would find nothing
+    /// changed (I7). They are those about others; and any item, of a person who was ever taken for one with somebody hidden,
+    /// where `before_us` is when its change before this one was learnt: what was heard of as the other one's change meanwhile is
+    /// this one's then. `said` is everything that was ever said of the person, and of whoever was merged with it and may be
+    /// known of, and the rules are those by which the record was folded before and after.
     pub(crate) fn same_to_see(
         &self,
         said: &[Assertion],
         hidden: &HashSet<String>,
         [rules_before, rules]: [&AuthorityInForce; 2],
+        before_us: Option<i64>,
     ) -> HashSet<String> {
         // What is learnt by one contribution is learnt at one moment, and what is said of two who are merged in two versions.
         let at = |known_at_us: i64, rules: &AuthorityInForce| {
@@ -247,21 +261,22 @@ impl Change {
             without(&mut record, hidden);
             record
         };
-        let before = at(self.known_at_us.saturating_sub(1), rules_before);
+        let just_before_us = self.known_at_us.saturating_sub(1);
+        let before = at(before_us.unwrap_or(just_before_us), rules_before);
         let after = at(self.known_at_us, rules);
         // Where another record is shown, whoever looks finds that if it finds anything.
         let other = before.person_id != after.person_id;
         let same = |item: &&String| {
             let (before, after) = (before.values(item), after.values(item));
             let same = if other { before.is_empty() && after.is_empty() } else { before == after };
-            names_others(item) && same
+            (before_us.is_some() || names_others(item)) && same
         };
         self.items.iter().filter(same).cloned().collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use model::{
         Identifier, Name, PersonalNumber, Provenance, Relation, RelationKind, Value, fold,
@@ -314,7 +329,7 @@ mod tests {
         }
     }
 
-    fn relation(item: &str, version: u64, number: Option<&str>) -> Assertion {
+    pub(in crate::domain) fn relation(item: &str, version: u64, number: Option<&str>) -> Assertion {
         let identifier = number.map(|n| PersonalNumber::parse(n).unwrap());
         let value = Value::Relation(Relation {
             kind: RelationKind::Mother,
@@ -341,7 +356,8 @@ mod tests {
     }
 
     fn heard(change: &Change, unsaid: &[&str]) -> Option<Vec<String>> {
-        let unsaid = unsaid.iter().map(|item| (*item).to_owned()).collect();
+        let items = unsaid.iter().map(|item| (*item).to_owned()).collect();
+        let unsaid = Unsaid { items, ..Unsaid::default() };
         let heard = change.heard(&table(), &unsaid, TODAY)?;
         Some(heard.row.items.into_iter().map(|decided| decided.item).collect())
     }
@@ -410,7 +426,7 @@ mod tests {
         let same = |said: &[Assertion]| {
             let none = AuthorityInForce::default();
             let items: Vec<_> =
-                change.same_to_see(said, &hidden, [&none, &none]).into_iter().collect();
+                change.same_to_see(said, &hidden, [&none, &none], None).into_iter().collect();
             items
         };
         let of = |version, number| relation("family_relations", version, number);
@@ -449,11 +465,11 @@ mod tests {
         let (before, after) = (rules("civil-status"), rules("residence"));
         let said = [by("civil-status", 1, SHOWN), by("residence", 2, OTHER)];
         let none = HashSet::new();
-        assert!(change.same_to_see(&said, &none, [&before, &after]).is_empty());
-        assert_eq!(change.same_to_see(&said, &none, [&after, &after]).len(), 1);
+        assert!(change.same_to_see(&said, &none, [&before, &after], None).is_empty());
+        assert_eq!(change.same_to_see(&said, &none, [&after, &after], None).len(), 1);
         // From one who is hidden to another who is: nobody sees a change.
         let hidden = HashSet::from([SHOWN.to_owned(), OTHER.to_owned()]);
-        assert_eq!(change.same_to_see(&said, &hidden, [&before, &after]).len(), 1);
+        assert_eq!(change.same_to_see(&said, &hidden, [&before, &after], None).len(), 1);
     }
 
     /// Of two versions of one merge the first is that of the record that goes: it shows the other one's at once.
@@ -479,7 +495,7 @@ mod tests {
                 link("other", "merged_from", 8, "p"),
             ];
             let hidden = hidden.iter().map(|number| (*number).to_owned()).collect();
-            !change.same_to_see(&said, &hidden, [&none, &none]).is_empty()
+            !change.same_to_see(&said, &hidden, [&none, &none], None).is_empty()
         };
         assert!(!same(SHOWN, &[HIDDEN]), "the other one's mother is seen by the number now");
         assert!(same(HIDDEN, &[HIDDEN]), "of whom nobody may know nothing is heard");

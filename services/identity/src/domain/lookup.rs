@@ -150,23 +150,29 @@ pub(crate) struct ItemTold {
 pub(crate) fn outcomes(record: &GoldenRecord, row: &TableAnswer) -> Vec<ItemTold> {
     let one = |item: &ItemDecision| {
         let outcome = outcome(record, item);
-        ItemTold { item: item.item.clone(), outcome, obligations: item.obligations.clone() }
+        // What is not given obliges to nothing.
+        let given = !matches!(outcome, ItemOutcome::Withheld { .. });
+        let obligations = if given { item.obligations.clone() } else { Vec::new() };
+        ItemTold { item: item.item.clone(), outcome, obligations }
     };
     row.items.iter().map(one).collect()
 }
 
-/// Until when a copy of an answer may be used: as long as the operator says, and no longer than any of its items may.
+/// Until when a copy of an answer may be used, whatever it tells of the person: as long as the operator says, and no longer than
+/// any item of the row may. There is none of whoever is not shown.
 pub(crate) fn copy_ends(
-    items: &[ItemTold],
+    row: Option<&TableAnswer>,
     at: OffsetDateTime,
     usual: OffsetDateTime,
 ) -> OffsetDateTime {
+    // An age or an end beyond all dates is later than any.
     let end = |obligation: &Obligation| match *obligation {
         Obligation::MaxAge(seconds) => at.checked_add(Duration::seconds(seconds.into())),
         Obligation::ValidUntil(second) => OffsetDateTime::from_unix_timestamp(second).ok(),
         Obligation::Mask(_) | Obligation::NoOnwardTransfer => None,
     };
-    items.iter().flat_map(|told| &told.obligations).filter_map(end).fold(usual, std::cmp::min)
+    let items = row.into_iter().flat_map(|row| &row.items);
+    items.flat_map(|item| &item.obligations).filter_map(end).fold(usual, std::cmp::min)
 }
 
 fn outcome(record: &GoldenRecord, item: &ItemDecision) -> ItemOutcome {
@@ -213,13 +219,13 @@ pub(crate) enum ClaimOutcome {
     },
 }
 
-/// One outcome for each claimed value of the row (I3); never a value of the record.
+/// One outcome for each claimed value of the row (I3), with the conditions on which the caller has it; never a value of the record.
 pub(crate) fn verdicts(
     record: &GoldenRecord,
     row: &TableAnswer,
     claimed: &[Value],
     year_suffices: bool,
-) -> Vec<(String, ClaimOutcome)> {
+) -> Vec<(String, ClaimOutcome, Vec<Obligation>)> {
     let one = |(item, claim): (&decide::ItemDecision, &Value)| {
         let outcome = match item.effect {
             ItemEffect::UnknownItem => ClaimOutcome::UnknownItem,
@@ -228,16 +234,73 @@ pub(crate) fn verdicts(
                 legal_basis: item.legal_basis.clone(),
                 article: item.article.clone(),
             },
-            // Whether the whole value agrees says more than a form of it.
-            ItemEffect::Allowed if !item.allows_whole() => ClaimOutcome::Denied {
-                rule: decide::MASKED.to_owned(),
-                legal_basis: item.legal_basis.clone(),
-                article: item.article.clone(),
-            },
             ItemEffect::Allowed => Agreement::of(claim, record.values(&item.item), year_suffices)
                 .map_or(ClaimOutcome::NotHeld, ClaimOutcome::Held),
         };
-        (item.item.clone(), outcome)
+        // Only what is allowed has any.
+        (item.item.clone(), outcome, item.obligations.clone())
     };
     row.items.iter().zip(claimed).map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use decide::MaskForm;
+    use model::{AuthorityInForce, fold};
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn row(obligations: &[&[Obligation]]) -> TableAnswer {
+        let one = |obligations: &&[Obligation]| ItemDecision {
+            item: "sex".into(),
+            effect: ItemEffect::Allowed,
+            rule: "rule".into(),
+            legal_basis: "basis".into(),
+            article: "article".into(),
+            obligations: obligations.to_vec(),
+        };
+        TableAnswer { visible: true, items: obligations.iter().map(one).collect() }
+    }
+
+    #[test]
+    fn a_copy_is_used_no_longer_than_any_of_its_items() {
+        let (at, usual) = (datetime!(2026-11-24 05:00 UTC), datetime!(2026-11-24 06:00 UTC));
+        let until = |seconds| Obligation::ValidUntil(at.unix_timestamp() + seconds);
+        let ends =
+            |all: &[&[Obligation]]| (copy_ends(Some(&row(all)), at, usual) - at).whole_seconds();
+        assert_eq!(copy_ends(None, at, usual), usual);
+        assert_eq!(ends(&[&[], &[Obligation::NoOnwardTransfer]]), 3_600);
+        assert_eq!(ends(&[&[Obligation::MaxAge(60)], &[]]), 60);
+        assert_eq!(ends(&[&[Obligation::MaxAge(7_200)], &[until(7_200)]]), 3_600);
+        assert_eq!(ends(&[&[Obligation::MaxAge(60)], &[Obligation::MaxAge(90), until(30)]]), 30);
+        // It has ended, where clocks differ.
+        assert_eq!(ends(&[&[until(-5)]]), -5);
+        assert_eq!(ends(&[&[Obligation::ValidUntil(i64::MAX)]]), 3_600);
+        assert_eq!(ends(&[&[Obligation::MaxAge(u32::MAX)]]), 3_600);
+    }
+
+    /// A value without the form is withheld, and then there is nothing to do about it.
+    #[test]
+    fn what_is_withheld_obliges_to_nothing() {
+        let mut said = crate::domain::feed::tests::relation("sex", 1, None);
+        said.value = Value::Text("x".into());
+        let record = fold("p", false, &[said], &AuthorityInForce::default());
+        let obligations = [Obligation::Mask(MaskForm::Province), Obligation::MaxAge(60)];
+        let told = outcomes(&record, &row(&[&obligations]));
+        let told = told.first().unwrap();
+        let rule = match &told.outcome {
+            ItemOutcome::Withheld { rule, .. } => rule.as_str(),
+            ItemOutcome::Value(_)
+            | ItemOutcome::Partial(_)
+            | ItemOutcome::NotHeld
+            | ItemOutcome::UnknownItem => "",
+        };
+        assert_eq!((rule, told.obligations.len()), (decide::MASKED, 0));
+        // Of somebody of whom none is held they are told as they would be otherwise.
+        let nothing = fold("p", false, &[], &AuthorityInForce::default());
+        let told = outcomes(&nothing, &row(&[&obligations]));
+        assert_eq!(told.first().unwrap().obligations, obligations);
+    }
 }

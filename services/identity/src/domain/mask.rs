@@ -1,7 +1,7 @@
 //! Forms of values that say less than they: where policy lets a caller have no more of an item.
 
 use decide::MaskForm;
-use model::{Address, HeldValue, PartialDate, Value};
+use model::{Address, HeldValue, Value};
 
 /// How many digits of a number are told.
 const TOLD: usize = 4;
@@ -10,7 +10,6 @@ const TOLD: usize = 4;
 pub(super) fn masked(held: &[HeldValue], form: MaskForm) -> Option<Vec<HeldValue>> {
     let one = |held: &HeldValue| {
         let value = match (form, &held.value) {
-            (MaskForm::Year, Value::Date(date)) => Value::Date(year(*date)?),
             (MaskForm::Province, Value::Address(place)) => Value::Address(province(place)),
             (MaskForm::LastFour, Value::Identifier(number)) => {
                 Value::Text(last_four(number.as_str()))
@@ -20,10 +19,6 @@ pub(super) fn masked(held: &[HeldValue], form: MaskForm) -> Option<Vec<HeldValue
         Some(HeldValue { value, provenance: held.provenance.clone() })
     };
     held.iter().map(one).collect()
-}
-
-fn year(date: PartialDate) -> Option<PartialDate> {
-    PartialDate::new(date.year(), 0, 0).ok()
 }
 
 fn province(place: &Address) -> Address {
@@ -44,7 +39,7 @@ fn last_four(number: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-    use model::{Identifier, PersonalNumber, Provenance};
+    use model::{Identifier, PartialDate, PersonalNumber, Provenance};
 
     use super::*;
 
@@ -62,10 +57,6 @@ mod tests {
 
     #[test]
     fn a_form_says_less_than_the_value_and_no_more() {
-        let day = Value::Date(PartialDate::new(1990, 5, 17).unwrap());
-        let year = Value::Date(PartialDate::new(1990, 0, 0).unwrap());
-        assert!(of(day.clone(), MaskForm::Year).unwrap() == year);
-        assert!(of(year.clone(), MaskForm::Year).unwrap() == year);
         let number = Value::Identifier(Identifier::PersonalNumber(
             PersonalNumber::parse("990190000001").unwrap(),
         ));
@@ -87,13 +78,13 @@ mod tests {
         assert_eq!((&*told.text, told.province_code.as_deref()), ("", Some("01")));
         assert_eq!((told.commune_code, told.units_version.as_deref()), (None, Some("2025-07")));
         for (value, form) in [
-            (day, MaskForm::Province),
-            (number, MaskForm::Year),
+            (Value::Date(PartialDate::new(1990, 5, 17).unwrap()), MaskForm::Province),
+            (number, MaskForm::Province),
             (Value::Address(place), MaskForm::LastFour),
-            (Value::Text("x".to_owned()), MaskForm::Year),
+            (Value::Text("x".to_owned()), MaskForm::LastFour),
         ] {
             assert!(of(value, form).is_none());
         }
-        assert!(masked(&[], MaskForm::Year).unwrap().is_empty());
+        assert!(masked(&[], MaskForm::Province).unwrap().is_empty());
     }
 }

@@ -1,18 +1,15 @@
 //! The register at another moment: what was known then, by the rules of then.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::PoisonError,
 };
 
-use model::{
-    Assertion, AuthorityInForce, GoldenRecord,
-    merge::{linked, survivor},
-};
+use model::{Assertion, AuthorityInForce, GoldenRecord, merge::survivor};
 use store::{Sql, Value};
 
 use super::{RegisterStore, field, only, record};
-use crate::Error;
+use crate::{Error, domain::never_one::never_one};
 
 const NEWEST: Sql = Sql::same("SELECT known_at_us FROM register WHERE id = 1");
 // Of the rules by which everybody was folded, and of those by which this person was, the later ones.
@@ -88,15 +85,9 @@ impl RegisterStore {
         let newest: i64 = only(&self.store.read(&NEWEST, Vec::new()).await?)?;
         let known_at_us = known_at_us.min(newest);
         let mut said = self.assertions(&[named]).await?;
-        let others: BTreeSet<&String> = said.iter().map(|said| &said.person_id).collect();
-        let others: Vec<String> = others.into_iter().filter(|id| *id != named).cloned().collect();
-        let visible = self.visible(&others).await?;
         if !sees_protected {
-            let hidden: Vec<&String> = others.iter().filter(|id| !visible.contains(id)).collect();
-            said.retain(|said| {
-                let about = |id: &&String| said.person_id == **id || linked(said) == Some(id);
-                !hidden.iter().any(about)
-            });
+            let hidden = self.hidden_persons(&said).await?;
+            said = never_one(said, &hidden);
         }
         let person_id = survivor(named, &model::as_of(&said, known_at_us, None)).to_owned();
         let values = vec![person_id.clone().into(), known_at_us.into()];

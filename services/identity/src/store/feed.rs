@@ -71,6 +71,23 @@ pub(super) const BEARERS: Sql = Sql {
                WHERE NOT EXISTS (SELECT 1 FROM token_epoch e WHERE e.connection = t.connection \
                AND e.epoch > t.epoch AND e.earlier_until_us <= $2)",
 };
+// Whoever was never said to be one with anybody is found nowhere, so a page of changes costs a look at an index for each.
+pub(super) const ONCE_WITH_HIDDEN: Sql = Sql {
+    sqlite: "WITH RECURSIVE whole (root, person_id) AS (SELECT asked.value, m.other_id FROM json_each(?) asked \
+             JOIN once_merged m ON m.person_id = asked.value UNION \
+             SELECT w.root, m.other_id FROM whole w JOIN once_merged m ON m.person_id = w.person_id) \
+             SELECT c.person_id, c.version, c.known_at_us FROM change c WHERE c.person_id IN (\
+             SELECT w.root FROM whole w JOIN person p ON p.person_id = w.person_id WHERE p.protected)",
+    postgres: "WITH RECURSIVE whole (root, person_id) AS (\
+               SELECT asked.value, m.other_id FROM jsonb_array_elements_text($1::text::jsonb) asked (value) \
+               CROSS JOIN LATERAL (SELECT other_id FROM once_merged WHERE person_id = asked.value OFFSET 0) m UNION \
+               SELECT w.root, m.other_id FROM whole w CROSS JOIN LATERAL \
+               (SELECT other_id FROM once_merged WHERE person_id = w.person_id OFFSET 0) m), \
+               hidden (root) AS (SELECT DISTINCT w.root FROM whole w CROSS JOIN LATERAL \
+               (SELECT protected FROM person WHERE person_id = w.person_id OFFSET 0) p WHERE p.protected) \
+               SELECT c.person_id, c.version, c.known_at_us FROM hidden h CROSS JOIN LATERAL \
+               (SELECT person_id, version, known_at_us FROM change WHERE person_id = h.root OFFSET 0) c",
+};
 /// How often tokens are issued where an epoch begins meanwhile.
 const ISSUES_MAX: usize = 3;
 
@@ -143,6 +160,22 @@ impl RegisterStore {
         }
         changes.truncate(most.into());
         whole(changes, &rows)
+    }
+
+    /// Those of the persons who were ever said to be one with somebody who is protected today, through however many: when each
+    /// of their changes was learnt, by version.
+    pub(crate) async fn once_with_hidden(
+        &self,
+        person_ids: &[&str],
+    ) -> Result<HashMap<String, BTreeMap<u64, i64>>, Error> {
+        let ids = Value::from(serde_json::to_string(person_ids)?);
+        let mut changes: HashMap<String, BTreeMap<u64, i64>> = HashMap::new();
+        for row in self.store.read(&ONCE_WITH_HIDDEN, vec![ids]).await? {
+            let version: i64 = field(&row, 1)?;
+            let of = changes.entry(field(&row, 0)?).or_default();
+            of.insert(version.unsigned_abs(), field(&row, 2)?);
+        }
+        Ok(changes)
     }
 
     /// The tokens of persons for a connection, by person, of the present epoch; those that have none yet are given one.

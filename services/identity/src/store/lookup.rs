@@ -1,8 +1,8 @@
 //! Reading persons: any number of lookups in one statement.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use model::GoldenRecord;
+use model::{Assertion, GoldenRecord};
 use store::{Sql, Value};
 
 use super::{RegisterStore, field, record};
@@ -60,6 +60,20 @@ impl RegisterStore {
         let asked = Value::from(serde_json::to_string(persons)?);
         let rows = self.store.read(&VISIBLE_PERSONS, vec![asked]).await?;
         rows.iter().map(|row| Ok(field(row, 0)?)).collect()
+    }
+
+    /// Those of whom something was said who may not be known of by whoever does not see the protected.
+    pub(crate) async fn hidden_persons(
+        &self,
+        said: &[Assertion],
+    ) -> Result<HashSet<String>, Error> {
+        let all: BTreeSet<&String> = said.iter().map(|said| &said.person_id).collect();
+        let mut hidden: HashSet<String> = all.iter().map(|id| (*id).clone()).collect();
+        let all: Vec<String> = all.into_iter().cloned().collect();
+        for visible in self.visible(&all).await? {
+            hidden.remove(&visible);
+        }
+        Ok(hidden)
     }
 
     /// Those of the numbers that nobody bears who may be named, currently or before: a protected person's and one that

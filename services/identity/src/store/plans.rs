@@ -192,6 +192,7 @@ async fn who_asks_about_one_person_reads_one_part() {
         .await;
     // One change is of one person, whatever limit the plan was made for.
     register.reads("feed", &feed::AFTER, "7, 1", &[("person", 1)]).await;
+    register.reads("never one with anybody", &feed::ONCE_WITH_HIDDEN, ids, &[]).await;
     register
         .reads("changed", &keyed::CHANGED, &format!("{}, 1", PERSONS - 1), &[("person", 1)])
         .await;
@@ -245,6 +246,7 @@ async fn whoever_follows_reads_the_parts_of_whom_it_hears() {
     register.reads("merged", &change_feed::BETWEEN_OF_FOLLOWED, all, &three).await;
     register.reads("merged long ago", &change_feed::LONG_OF_FOLLOWED, all, &three).await;
     register.reads("list of merged", &change_feed::FOLLOWED_PERSONS, "'', 'c', 100", &three).await;
+    register.reads("once one with", &feed::ONCE_WITH_HIDDEN, "'[\"p-1\"]'", &three).await;
     let off = format!("'c', '[\"{}\"]'", tokens["p-3"]);
     register.reads("unfollow", &change_feed::UNFOLLOW, &off, &three).await;
     register.reads("follow anew", &change_feed::FOLLOWED_ANEW, &off, &[]).await;

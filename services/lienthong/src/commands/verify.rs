@@ -126,6 +126,10 @@ fn text(answer: &VerifyClaimsAnswer, checked: &Checked, out: &mut impl Write) ->
         let rule = denied.map(|denied| format!(" by rule {}, {}", denied.rule, denied.article));
         let (item, rule) = (&result.item, rule.unwrap_or_default());
         writeln!(out, "{item:<width$}  {}{rule}", words(result.outcome()))?;
+        let conditions = super::lookup::conditions(&result.obligations).join(", ");
+        if !conditions.is_empty() {
+            writeln!(out, "{:<width$}  on condition of {conditions}", "")?;
+        }
     }
     writeln!(out)?;
     if let Some((what, how)) = super::lookup::named(answer.record_merged, answer.number_replaced) {
@@ -145,7 +149,12 @@ fn object(answer: &VerifyClaimsAnswer, checked: &Checked) -> Value {
             })
         });
         let outcome = words(result.outcome()).replace(' ', "_");
-        json!({ "item": result.item, "outcome": outcome, "denied": denied })
+        let obligations = super::lookup::conditions(&result.obligations);
+        let mut told = json!({ "item": result.item, "outcome": outcome, "denied": denied });
+        if let (Value::Object(told), false) = (&mut told, obligations.is_empty()) {
+            told.insert("obligations".to_owned(), json!(obligations));
+        }
+        told
     };
     json!({
         "outcome": super::lookup::outcome(answer.outcome()),

@@ -74,9 +74,7 @@ impl ItemType {
     pub const fn has(self, form: MaskForm) -> bool {
         matches!(
             (self, form),
-            (Self::Date, MaskForm::Year)
-                | (Self::Address, MaskForm::Province)
-                | (Self::Identifier, MaskForm::LastFour)
+            (Self::Address, MaskForm::Province) | (Self::Identifier, MaskForm::LastFour)
         )
     }
 }

@@ -1,7 +1,7 @@
 //! The decision about one request, from the law, the rules and the registry. Whatever is missing,
 //! ended or unknown is denied, with the rule and the article that says so (I2).
 
-use decide::{DecisionTable, Fact, ItemEffect};
+use decide::{DecisionTable, Fact, ItemEffect, obligation};
 use sha2::{Digest, Sha256};
 use time::{Date, Duration, OffsetDateTime};
 
@@ -107,12 +107,11 @@ impl Profile {
         let grounds = self.grounds(request, standing, day);
         let agreement = grounds.as_ref().ok().map(|grounds| grounds.granted.agreement.clone());
         let procedure = grounds.as_ref().ok().map(|grounds| grounds.procedure);
-        let outcome = grounds.and_then(|grounds| self.table(request, &grounds, day));
+        let outcome = grounds.and_then(|grounds| self.table(request, &grounds, day, now));
         let (outcome, ends, claims) = match outcome {
             Ok((table, ends)) => (Ok(table), ends, procedure.map(ClaimsRule::of)),
             Err(denial) => (Err(denial), Vec::new(), None),
         };
-        let ends = ends.into_iter().map(start_of);
         Decision {
             revision: self.revision(&standing.registry),
             number: standing.number,
@@ -120,7 +119,7 @@ impl Profile {
             database: connection.map(|c| c.database.clone()).unwrap_or_default(),
             agreement: agreement.unwrap_or_default(),
             outcome,
-            valid_until: ends.fold(now.saturating_add(longest), OffsetDateTime::min),
+            valid_until: ends.into_iter().fold(now.saturating_add(longest), OffsetDateTime::min),
             claims: claims.unwrap_or_default(),
         }
     }
@@ -204,13 +203,14 @@ impl Profile {
         ground.map_or_else(|| refuse("connection-basis-ended"), |ground| Ok((connection, ground)))
     }
 
-    /// The table, and the days on which something ends that it was built from.
+    /// The table, and when something ends that it was built from.
     fn table(
         &self,
         request: &Request,
         grounds: &Grounds<'_>,
         day: Date,
-    ) -> Result<(DecisionTable, Vec<Date>), Denial> {
+        now: OffsetDateTime,
+    ) -> Result<(DecisionTable, Vec<OffsetDateTime>), Denial> {
         let ask = Question {
             database: &grounds.connection.database,
             act: request.act.in_rules(),
@@ -224,10 +224,12 @@ impl Profile {
             catalogue: &self.catalogue,
             rules: &self.rules,
             ask: &ask,
+            act: request.act,
             items: &request.items,
             granted: &grounds.items,
             obligations: &|item| grounds.granted.obligations(item),
             day,
+            now,
         };
         let Ok(table) = builder.build() else {
             return Err(self.denial(Refusal::NothingAllowed, FAULT, TASKS));
@@ -243,7 +245,11 @@ impl Profile {
         let ends = rows.filter_map(|row| row.effective_to).filter(|end| day < *end);
         let changes = builder.applicable().filter_map(|rule| rule.validity.changes(day));
         let dated = [grounds.connection.assessed_until, grounds.granted.valid_to];
-        Ok((table, ends.chain(changes).chain(dated).collect()))
+        let given = table.answers().iter().flat_map(|answer| &answer.items);
+        let given = given.filter_map(|item| obligation::ends(&item.obligations));
+        let given = given.filter_map(|end| OffsetDateTime::from_unix_timestamp(end).ok());
+        let ends = ends.chain(changes).chain(dated).map(start_of).chain(given).collect();
+        Ok((table, ends))
     }
 
     fn denial(&self, refusal: Refusal, rule: &str, ground: &str) -> Denial {

@@ -142,31 +142,128 @@ fn i2_a_table_ends_where_a_rule_begins_or_ends() {
     assert_eq!(denial.rule, "no-rule-permits");
 }
 
+/// The first of the shipped rules that permit to obtain, which obliges to this and is about these.
+fn obliging(obligation: &str, scope: &str) -> Profile {
+    let clause = "1911-2021-art-2-1";
+    let place = RULES.iter().position(|file| file.clause == clause).unwrap();
+    let none = "@obligation(\"none\")";
+    let text = RULES[place].text.replacen(none, &format!("@obligation(\"{obligation}\")"), 1);
+    let all = "Action::\"obtain\", resource)";
+    assert!(text.contains(all));
+    let text = text.replace(all, &format!("Action::\"obtain\", {scope})"));
+    let mut rules = RULES;
+    rules[place].text = &text;
+    Profile::read(LegalProfile::Law2023, SHIPPED, &rules).unwrap()
+}
+
+/// What was decided of the only item, of somebody of whom nothing is true; or the rule of the denial.
+fn only(decision: Decision) -> Result<decide::ItemDecision, String> {
+    let table = decision.outcome.map_err(|denial| denial.rule)?;
+    Ok(table.resolve(|_| Fact::False).items.into_iter().next().unwrap())
+}
+
 /// What the agreement obliges to comes with what the rule does; where both cannot be kept the item is withheld.
 #[test]
 fn an_item_comes_with_the_obligations_of_rule_and_agreement() {
     use decide::{MaskForm, Obligation};
     let now = datetime!(2026-11-24 05:00 UTC);
     let mut standing = standing();
-    let obliges = |obligation: &str| {
-        ruled(
-            "1911-2021-art-2-1",
-            "@obligation(\"none\")",
-            &format!("@obligation(\"{obligation}\")"),
-        )
-        .unwrap()
-    };
-    let first = |profile: &Profile, standing: &Standing| {
-        decide(profile, standing, now)
-            .outcome
-            .map(|table| table.resolve(|_| Fact::False).items.into_iter().next().unwrap())
-    };
+    let obliges = |obligation: &str| obliging(obligation, "resource");
+    let first = |profile: &Profile, standing: &Standing| only(decide(profile, standing, now));
     standing.granted[0].items[0].1 = vec![Obligation::NoOnwardTransfer, Obligation::MaxAge(90)];
     let item = first(&obliges("max-age=60"), &standing).unwrap();
     assert_eq!(item.obligations, [Obligation::MaxAge(60), Obligation::NoOnwardTransfer]);
-    standing.granted[0].items[0].1 = vec![Obligation::Mask(MaskForm::Year)];
-    let denial = first(&obliges("mask=province"), &standing).unwrap_err();
-    assert_eq!(denial.rule, "obligations-differ");
+    let lives = "permanent_residence";
+    standing.granted[0].items =
+        vec![(lives.to_owned(), vec![Obligation::Mask(MaskForm::LastFour)])];
+    let there = format!("resource == Item::\"{lives}\"");
+    let asked = Request { items: vec![lives.to_owned()], ..request() };
+    let masked = obliging("mask=province", &there);
+    let decision = masked.decide(&asked, &standing, now, Duration::hours(1));
+    assert_eq!(only(decision).unwrap_err(), "obligations-differ");
+}
+
+/// Whoever is permitted an item by several rules stands on the one that obliges to least.
+#[test]
+fn of_several_rules_the_one_that_obliges_to_least_is_stood_on() {
+    use decide::Obligation;
+    let now = datetime!(2026-11-24 05:00 UTC);
+    let more = |rules: &[(&str, &str)]| {
+        let place = RULES.iter().position(|file| file.clause == "1911-2021-art-2-1").unwrap();
+        let mut text =
+            RULES[place].text.replacen("@obligation(\"none\")", "@obligation(\"max-age=60\")", 1);
+        for (id, obligation) in rules {
+            text += &format!(
+                "@id(\"{id}\") @basis(\"1911-2021-art-2-1\") @validity(\"2021-11-15/..\") \
+                 @obligation(\"{obligation}\") @vi(\"a\") @en(\"a\") \
+                 permit (principal, action == Action::\"obtain\", resource);\n"
+            );
+        }
+        let mut all = RULES;
+        all[place].text = &text;
+        let profile = Profile::read(LegalProfile::Law2023, SHIPPED, &all).unwrap();
+        only(decide(&profile, &standing(), now)).unwrap()
+    };
+    // `shared-for-assigned-tasks` obliges to a minute.
+    let of = |rules: &[(&str, &str)]| more(rules).rule;
+    assert_eq!(of(&[("a", "max-age=30")]), "shared-for-assigned-tasks");
+    assert_eq!(of(&[("a", "max-age=60")]), "a");
+    assert_eq!(of(&[("z", "max-age=60")]), "shared-for-assigned-tasks");
+    assert_eq!(of(&[("z", "max-age=90"), ("a", "no-onward-transfer")]), "z");
+    assert_eq!(of(&[("a", "valid-until=1795500000")]), "a");
+    // Up to a moment that has come nothing is permitted any more.
+    assert_eq!(of(&[("a", "valid-until=1795496400")]), "shared-for-assigned-tasks");
+    assert_eq!(more(&[("a", "none")]).obligations, []);
+    assert_eq!(more(&[]).obligations, [Obligation::MaxAge(60)]);
+}
+
+/// Up to a moment means up to it: the table ends there, and then the item is withheld.
+#[test]
+fn i2_what_is_given_up_to_a_moment_is_not_given_afterwards() {
+    use decide::Obligation;
+    let profile = load(LegalProfile::Law2023);
+    let mut standing = standing();
+    let end = datetime!(2026-11-24 05:10 UTC);
+    standing.granted[0].items[0].1 = vec![Obligation::ValidUntil(end.unix_timestamp())];
+    let before = decide(&profile, &standing, end - Duration::milliseconds(300));
+    assert_eq!(before.valid_until, end);
+    assert_eq!(only(before).unwrap().obligations, standing.granted[0].items[0].1);
+    for since in [Duration::ZERO, Duration::milliseconds(300), Duration::days(1)] {
+        let after = decide(&profile, &standing, end + since);
+        assert_eq!(only(after).unwrap_err(), "obligations-ended");
+    }
+}
+
+/// Conditions are told with what is obtained, and with nothing else: so nothing else is given on any. Of whoever is given
+/// nothing they ask nothing.
+#[test]
+fn i2_what_would_be_given_on_conditions_is_withheld_where_nobody_is_told_of_them() {
+    use decide::Obligation;
+    let now = datetime!(2026-11-24 05:00 UTC);
+    let (of_rule, of_agreement) = (obliging("max-age=60", "resource"), load(LegalProfile::Law2023));
+    let mut obliged = standing();
+    obliged.granted[0].items[0].1 = vec![Obligation::NoOnwardTransfer];
+    for (profile, standing) in [(&of_rule, &standing()), (&of_agreement, &obliged)] {
+        let of = |act: Act| {
+            let procedure =
+                if act == Act::Follow { "database-upkeep" } else { "portal-form-prefill" };
+            let asked = Request { act, procedure: procedure.to_owned(), ..request() };
+            only(profile.decide(&asked, standing, now, Duration::hours(1)))
+        };
+        assert_eq!(of(Act::Obtain).unwrap().obligations.len(), 1);
+        assert_eq!(of(Act::RotateTokens).unwrap().obligations, []);
+        for act in [
+            Act::Follow,
+            Act::Explain,
+            Act::Resolve,
+            Act::Search,
+            Act::Relations,
+            Act::InverseRelations,
+            Act::Household,
+        ] {
+            assert_eq!(of(act).unwrap_err(), "obligations-untold", "{act:?}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decide::{
-    MaskForm, Obligation,
+    Obligation,
     obligation::{self, UnknownObligation},
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use super::basis::day;
 use super::catalogue::Catalogue;
 use super::item_set::ItemSet;
 use super::request::{Request, is_segment};
-use super::rules::Act;
+use super::rules::{Act, Conditions};
 use crate::Error;
 
 /// Whether a connection may be used.
@@ -122,7 +122,8 @@ pub struct Grant {
     pub legal_basis: String,
     /// The items, at least one.
     pub items: Vec<String>,
-    /// What whoever is given something by it must do: `mask=year`, `max-age=86400`, `no-onward-transfer`.
+    /// What whoever obtains something by it must do, such as `mask=province`, `max-age=86400`, `no-onward-transfer`; of any other
+    /// act nothing, because of that no conditions are told.
     #[serde(default)]
     pub obligations: Vec<String>,
 }
@@ -236,7 +237,7 @@ impl Agreement {
 
 /// That an item changed may say as much as its value, such as that somebody died, and what else was said of it says
 /// more; whoever is found by it has it confirmed, and whoever is told whom it names has part of it: whoever is granted that
-/// must be granted to obtain it, the whole of it.
+/// must be granted to obtain it, the whole of it, and on no condition that the other act would not be told of.
 pub(crate) fn check_obtained(agreement: &str, grants: &[Grant]) -> Result<(), Error> {
     let more = |grant: &&Grant| match grant.action {
         Act::Follow
@@ -256,12 +257,12 @@ pub(crate) fn check_obtained(agreement: &str, grants: &[Grant]) -> Result<(), Er
                     && grant.procedure == follow.procedure
                     && grant.legal_basis == follow.legal_basis
                     && grant.items.contains(item)
-                    && !grant.masks()
+                    && grant.obligations.is_empty()
             })
         };
         if let Some(item) = follow.items.iter().find(|item| !obtained(item)) {
             return wrong(format!(
-                "`{agreement}` grants more of `{item}` than to obtain it, and not that"
+                "`{agreement}` grants more of `{item}` than to obtain it, and not that without conditions"
             ));
         }
     }
@@ -269,12 +270,6 @@ pub(crate) fn check_obtained(agreement: &str, grants: &[Grant]) -> Result<(), Er
 }
 
 impl Grant {
-    /// Whether only a form of the values is granted.
-    fn masks(&self) -> bool {
-        let obligations = obligations(&self.obligations).unwrap_or_default();
-        obligations.iter().any(|obligation| matches!(obligation, Obligation::Mask(_)))
-    }
-
     pub(crate) fn check(&self, agreement: &str, catalogue: &Catalogue) -> Result<(), Error> {
         let Self { procedure, legal_basis, items, .. } = self;
         known(agreement, procedure, catalogue.procedure(procedure).is_some())?;
@@ -286,30 +281,29 @@ impl Grant {
         {
             return wrong(format!("`{agreement}`: nobody is told of changes under `{procedure}`"));
         }
+        if let Some(item) = items.iter().find(|item| catalogue.item(item).is_none()) {
+            let law = catalogue.items_basis();
+            return wrong(format!("`{agreement}` grants `{item}`, which `{law}` does not list"));
+        }
         let obligations = obligations(&self.obligations).map_err(|error| {
             Error::data("registry", format!("`{agreement}` obliges to something unknown: {error}"))
         })?;
-        let masks = |form: MaskForm| {
-            move |item: &&String| !catalogue.item(item).is_some_and(|item| item.kind.has(form))
-        };
-        for obligation in &obligations {
-            if let Obligation::Mask(form) = obligation
-                && let Some(item) = items.iter().find(masks(*form))
-            {
-                return wrong(format!("`{agreement}`: there is no `{obligation}` of `{item}`"));
-            }
-        }
         if obligation::together(&obligations, &[]).is_none() {
             return wrong(format!("`{agreement}` wants one value in two forms"));
         }
-        if self.action == Act::Contribute && !obligations.is_empty() {
-            return wrong(format!("`{agreement}` obliges who is given nothing"));
+        for obligation in &obligations {
+            let Obligation::Mask(form) = obligation else { continue };
+            let lacks =
+                |item: &&String| !catalogue.item(item).is_some_and(|item| item.kind.has(*form));
+            if let Some(item) = items.iter().find(lacks) {
+                return wrong(format!("`{agreement}`: there is no `{obligation}` of `{item}`"));
+            }
         }
-        let unlisted = |item: &&String| catalogue.item(item).is_none();
-        items.iter().find(unlisted).map_or(Ok(()), |item| {
-            let law = catalogue.items_basis();
-            wrong(format!("`{agreement}` grants `{item}`, which `{law}` does not list"))
-        })
+        if self.action.conditions() != Conditions::Told && !obligations.is_empty() {
+            let act = self.action.name();
+            return wrong(format!("`{agreement}`: of no conditions is told who may `{act}`"));
+        }
+        Ok(())
     }
 }
 
@@ -401,7 +395,7 @@ impl Granted {
 
 impl Standing {
     /// The agreement to apply: of those in force that serve the request, the one that grants most of the items wanted; the
-    /// first of equals, by id. Two agreements are never added up: what is given stands on one of them. Where none serves, the
+    /// first of equals by id, whatever each obliges to. Two agreements are never added up: what is given stands on one of them. Where none serves, the
     /// rule by which the first one in force does not.
     pub(crate) fn in_force(
         &self,

@@ -70,6 +70,21 @@ impl Act {
         }
     }
 
+    /// What becomes of the conditions on which items are given.
+    pub const fn conditions(self) -> Conditions {
+        match self {
+            Self::Obtain => Conditions::Told,
+            Self::Contribute | Self::RotateTokens => Conditions::None,
+            Self::Follow
+            | Self::Explain
+            | Self::Resolve
+            | Self::Search
+            | Self::Relations
+            | Self::InverseRelations
+            | Self::Household => Conditions::Untold,
+        }
+    }
+
     /// The act that rules speak of: who may not obtain an item may not be told that it changed either, nor what else was
     /// said of it, nor of whom it is true, nor who the others are whom it names.
     pub const fn in_rules(self) -> Self {
@@ -86,6 +101,17 @@ impl Act {
             Self::Contribute => Self::Contribute,
         }
     }
+}
+
+/// What becomes of the conditions on which items are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conditions {
+    /// They come with each item.
+    Told,
+    /// The answer has no place for them, so nothing is given on any.
+    Untold,
+    /// Nothing is given, so there are none.
+    None,
 }
 
 /// Everything a rule can know before anybody looks at a person.

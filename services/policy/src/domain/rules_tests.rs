@@ -3,7 +3,7 @@
 
 use cedar_policy::{Authorizer, Context, Decision, EntityUid, PolicySet, Request};
 use decide::{Fact, ItemEffect};
-use time::macros::date;
+use time::macros::{date, datetime};
 
 use super::*;
 use crate::domain::{
@@ -69,10 +69,12 @@ fn effect(rules: &Rules, item: &str, granted: bool, protected: Fact) -> (bool, I
         catalogue: &catalogue,
         rules,
         ask: &ask,
+        act: Act::Obtain,
         items: &items,
         granted: &granted,
         obligations: &|_| &[],
         day,
+        now: datetime!(2026-11-24 05:00 UTC),
     };
     let table = builder.build().unwrap();
     let fact = |name: &str| if name == "protected" { protected } else { Fact::False };
@@ -273,6 +275,34 @@ fn i2_a_rule_has_all_its_annotations() {
     let known: Vec<_> = rules.iter().flat_map(|rule| rule.obligations.clone()).collect();
     assert_eq!(known, [Obligation::MaxAge(60), Obligation::NoOnwardTransfer]);
     assert!(made_up(&obliges.replace("permit", "forbid")).is_err(), "nobody is given anything");
+}
+
+/// What a rule obliges to can be kept, of each item that it is about, by somebody who is given it.
+#[test]
+fn i2_a_rule_obliges_to_what_can_be_kept() {
+    let permit = |action: &str, scope: &str| {
+        format!("permit (principal, action == Action::\"{action}\", {scope})")
+    };
+    let (obtain, homes) = ("obtain", "resource in ItemGroup::\"residence\"");
+    let number = "resource == Item::\"personal_id_number\"";
+    for (action, scope, obligation, loads) in [
+        (obtain, number, "mask=last-four, max-age=60", true),
+        (obtain, number, "mask=province", false),
+        (obtain, number, "mask=last-four, mask=province", false),
+        (obtain, number, "mask=last-four, mask=last-four", true),
+        (obtain, "resource", "mask=last-four", false),
+        (obtain, "resource", "max-age=60", true),
+        // Among places there is a number of a file.
+        (obtain, homes, "mask=province", false),
+        (obtain, "resource == Item::\"permanent_residence\"", "mask=province", true),
+        ("contribute", "resource", "max-age=60", false),
+        ("learn_existence", "resource is Register", "max-age=60", false),
+        (obtain, "resource", "valid-until=0", false),
+    ] {
+        let text = rule("a", &permit(action, scope));
+        let text = text.replace("@obligation(\"none\")", &format!("@obligation(\"{obligation}\")"));
+        assert_eq!(made_up(&text).is_ok(), loads, "{action} {scope} {obligation}");
+    }
 }
 
 /// Every file of rules is loaded.

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use decide::{DecisionTable, ItemDecision, ItemEffect, Obligation, TableAnswer, obligation};
-use time::Date;
+use decide::{
+    DecisionTable, ItemDecision, ItemEffect, OBLIGATIONS_DIFFER, Obligation, TableAnswer,
+    obligation,
+};
+use time::{Date, OffsetDateTime};
 
 use super::catalogue::Catalogue;
 use super::item_set::ItemSet;
-use super::rules::{Act, Question, Rule, Rules};
+use super::rules::{Act, Conditions, Question, Rule, Rules};
 
 /// The rule by which what no agreement grants is withheld: sharing serves "assigned functions, tasks and
 /// powers" (Decision 1911/QD-TTg, Art. 2(1)), and the agreement says which those are.
@@ -18,8 +21,10 @@ pub(super) const TASKS: &str = "1911-2021-art-2-1";
 const CATALOGUE: &str = "item-catalogue";
 /// The rule of a row that could not be evaluated.
 pub(super) const FAULT: &str = "evaluation-error";
-/// The rule of what is permitted on conditions that cannot all be kept.
-const OBLIGATIONS_DIFFER: &str = "obligations-differ";
+/// The rule of what is permitted up to a moment that has come.
+const OBLIGATIONS_ENDED: &str = "obligations-ended";
+/// The rule of what is permitted on conditions where nobody is told of any.
+const OBLIGATIONS_UNTOLD: &str = "obligations-untold";
 /// The rule of what no rule permits.
 const NO_RULE: &str = "no-rule-permits";
 
@@ -31,6 +36,8 @@ pub struct Builder<'a> {
     pub rules: &'a Rules,
     /// What is asked.
     pub ask: &'a Question<'a>,
+    /// What the caller wants to do; what is asked names the act of it that rules speak of.
+    pub act: Act,
     /// The items requested, distinct, in their order.
     pub items: &'a [String],
     /// The items that the agreement grants.
@@ -39,6 +46,8 @@ pub struct Builder<'a> {
     pub obligations: &'a dyn Fn(&str) -> &'a [Obligation],
     /// Today, in Viet Nam.
     pub day: Date,
+    /// The moment.
+    pub now: OffsetDateTime,
 }
 
 impl<'a> Builder<'a> {
@@ -97,12 +106,12 @@ impl<'a> Builder<'a> {
         let about: Vec<&Rule> = satisfied.into_iter().filter(|r| r.about(self.ask.act)).collect();
         let mut answer = self.whole(|item| {
             let place = self.catalogue.place(item);
-            let first = |forbids| about.iter().find(|r| r.forbids == forbids && r.items.has(place));
-            match (first(true), first(false)) {
-                (Some(forbid), _) => Some(self.withheld(item, &forbid.id, &forbid.basis)),
-                (None, Some(permit)) => Some(self.allowed(item, permit)),
-                (None, None) => None,
+            let mut forbids = about.iter().filter(|r| r.forbids && r.items.has(place));
+            if let Some(forbid) = forbids.next() {
+                return Some(self.withheld(item, &forbid.id, &forbid.basis));
             }
+            let permits = about.iter().filter(|r| !r.forbids && r.items.has(place));
+            self.permitted(item, permits.copied())
         });
         answer.visible = true;
         answer
@@ -144,18 +153,51 @@ impl<'a> Builder<'a> {
         self.decision(item, ItemEffect::Withheld, rule, basis)
     }
 
-    /// An item that a rule permits, with what the rule and the agreement oblige to. A contributor is given nothing.
-    fn allowed(&self, item: &str, permit: &Rule) -> ItemDecision {
-        let obligations = if self.ask.act == Act::Contribute {
-            Some(Vec::new())
-        } else {
-            obligation::together(&permit.obligations, (self.obligations)(item))
-        };
-        let Some(obligations) = obligations else {
-            return self.withheld(item, OBLIGATIONS_DIFFER, &permit.basis);
-        };
-        let decision = self.decision(item, ItemEffect::Allowed, &permit.id, &permit.basis);
-        ItemDecision { obligations, ..decision }
+    /// An item that rules permit; none where none does. Whoever is permitted something by several rules stands on one of them:
+    /// on that which, with the agreement, obliges to least, and among equals on the first by name. Where the conditions of none can
+    /// be kept, the first says why.
+    fn permitted(
+        &self,
+        item: &str,
+        permits: impl Iterator<Item = &'a Rule>,
+    ) -> Option<ItemDecision> {
+        let mut least: Option<(&Rule, Vec<Obligation>)> = None;
+        let mut why: Option<(&Rule, &str)> = None;
+        for permit in permits {
+            match self.obliged(item, permit) {
+                Ok(all) => {
+                    let less = |(_, known): &(&Rule, Vec<Obligation>)| {
+                        obligation::burden(&all) < obligation::burden(known)
+                    };
+                    if least.as_ref().is_none_or(less) {
+                        least = Some((permit, all));
+                    }
+                }
+                Err(rule) => why = why.or(Some((permit, rule))),
+            }
+        }
+        if let Some((permit, obligations)) = least {
+            let decision = self.decision(item, ItemEffect::Allowed, &permit.id, &permit.basis);
+            return Some(ItemDecision { obligations, ..decision });
+        }
+        why.map(|(permit, rule)| self.withheld(item, rule, &permit.basis))
+    }
+
+    /// What a rule and the agreement oblige to; the rule by which the item is withheld where that cannot be kept.
+    fn obliged(&self, item: &str, permit: &Rule) -> Result<Vec<Obligation>, &'static str> {
+        let conditions = self.act.conditions();
+        if conditions == Conditions::None {
+            return Ok(Vec::new());
+        }
+        let all = obligation::together(&permit.obligations, (self.obligations)(item));
+        let all = all.ok_or(OBLIGATIONS_DIFFER)?;
+        if obligation::ends(&all).is_some_and(|end| end <= self.now.unix_timestamp()) {
+            return Err(OBLIGATIONS_ENDED);
+        }
+        if conditions == Conditions::Untold && !all.is_empty() {
+            return Err(OBLIGATIONS_UNTOLD);
+        }
+        Ok(all)
     }
 
     fn decision(&self, item: &str, effect: ItemEffect, rule: &str, basis: &str) -> ItemDecision {

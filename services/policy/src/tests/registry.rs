@@ -2,6 +2,7 @@
 //! decided.
 
 use super::*;
+use crate::domain::{registry::Grant, rules::Act};
 
 #[tokio::test]
 async fn i2_an_empty_registry_denies() {
@@ -87,7 +88,7 @@ async fn the_revision_follows_the_registry_and_outlives_the_process() {
 #[tokio::test]
 async fn a_registry_that_names_something_unknown_changes_nothing() {
     type Change = fn(&mut Registry);
-    let changes: [(&str, Change); 14] = [
+    let changes: [(&str, Change); 23] = [
         ("G77", |r| r.connections[0].agency = "G77".into()),
         ("law-of-nowhere", |r| r.connections[0].legal_basis = "law-of-nowhere".into()),
         ("SPIFFE", |r| r.connections[0].system = "a/b".into()),
@@ -102,6 +103,33 @@ async fn a_registry_that_names_something_unknown_changes_nothing() {
         ("law-77", |r| r.agreements[0].grants[0].legal_basis = "law-77".into()),
         ("shoe_size", |r| r.agreements[0].grants[0].items.push("shoe_size".into())),
         ("grants nothing", |r| r.agreements[0].grants[0].items.clear()),
+        ("something unknown: `tell`", |r| obliged(r, &["tell"])),
+        ("something unknown: `mask=year`", |r| obliged(r, &["mask=year"])),
+        ("something unknown: `valid-until=0`", |r| obliged(r, &["valid-until=0"])),
+        ("no `mask=province` of `birth_full_name`", |r| obliged(r, &["mask=province"])),
+        ("in two forms", |r| {
+            r.agreements[0].grants[0].items = vec!["permanent_residence".into()];
+            obliged(r, &["mask=province", "mask=last-four"]);
+        }),
+        // What the law does not list is said first.
+        ("shoe_size", |r| {
+            r.agreements[0].grants[0].items.push("shoe_size".into());
+            obliged(r, &["tell"]);
+        }),
+        ("on two conditions", |r| {
+            let grant = Grant { obligations: vec!["max-age=60".into()], ..first(r).clone() };
+            r.agreements[0].grants.push(grant);
+        }),
+        ("who may `explain`", |r| {
+            let obligations = vec!["max-age=60".into()];
+            let grant = Grant { action: Act::Explain, obligations, ..first(r).clone() };
+            r.agreements[0].grants.push(grant);
+        }),
+        ("not that without conditions", |r| {
+            let grant = Grant { action: Act::Explain, ..first(r).clone() };
+            r.agreements[0].grants.push(grant);
+            obliged(r, &["max-age=60"]);
+        }),
     ];
     for engine in ENGINES {
         let (_database, service) = service(engine).await;
@@ -120,6 +148,51 @@ async fn a_registry_that_names_something_unknown_changes_nothing() {
     let text = include_str!("../../testdata/registry.toml");
     assert!(Registry::parse(&text.replace("SUSPENDED", "PENDING")).is_err());
     assert!(Registry::parse(&text.replace("\"contribute\"", "\"delete\"")).is_err());
+}
+
+fn first(registry: &Registry) -> &Grant {
+    &registry.agreements[0].grants[0]
+}
+
+fn obliged(registry: &mut Registry, obligations: &[&str]) {
+    let all = obligations.iter().map(|one| (*one).to_owned()).collect();
+    registry.agreements[0].grants[0].obligations = all;
+}
+
+/// Of whatever cannot be kept nothing is granted: no file can say such a word, and were it stored all the same, nothing
+/// stands on it.
+#[tokio::test]
+async fn i2_a_stored_obligation_that_is_not_known_grants_nothing() {
+    const SET: [Sql; 2] = [
+        Sql::same("UPDATE agreement_grant SET obligations = 'max-age=60' WHERE item = 'sex'"),
+        Sql::same(
+            "UPDATE agreement_grant SET obligations = 'max-age=60,tell' WHERE item = 'date_of_birth'",
+        ),
+    ];
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        let mut asked = covered();
+        asked.items = ["birth_full_name", "sex", "date_of_birth"].map(str::to_owned).to_vec();
+        let before = ordinary(&decide(&service, asked.clone()).await);
+        assert!(before.iter().all(|item| item.effect() == ItemEffect::Allowed), "{before:?}");
+        let set = service.app.store.write("test", |tx| {
+            Box::pin(async move {
+                for sql in &SET {
+                    tx.execute(sql, Vec::new()).await?;
+                }
+                Ok::<_, ::store::Error>(())
+            })
+        });
+        set.await.unwrap();
+        let after = ordinary(&decide(&service, asked).await);
+        assert_eq!(after[0], before[0]);
+        assert_eq!(
+            (after[1].effect(), &*after[1].obligations[0]),
+            (ItemEffect::Allowed, "max-age=60")
+        );
+        assert_eq!((after[2].effect(), &*after[2].rule), (ItemEffect::Withheld, "agreement-scope"));
+        assert!(after[2].obligations.is_empty());
+    }
 }
 
 /// Replicas that apply different registries at once leave one of them, whole.

@@ -36,9 +36,13 @@ async fn of(stream: &mut Streaming<WatchRevisionsResponse>, number: u64) -> Watc
 #[tokio::test]
 async fn i2_each_revision_names_the_connections_of_which_anything_is_other() {
     type Change = fn(&mut Registry);
-    let changes: [(Change, &[&str]); 7] = [
+    let changes: [(Change, &[&str]); 8] = [
         (|r| r.agreements[0].grants[0].items.truncate(1), &["conn-social-insurance"]),
         (|r| r.connections[2].state = State::Active, &["conn-portal"]),
+        (
+            |r| r.agreements[0].grants[0].obligations = vec!["max-age=60".into()],
+            &["conn-social-insurance"],
+        ),
         (
             |r| r.agreements[0].valid_to = time::macros::date!(2030 - 01 - 01),
             &["conn-social-insurance"],

@@ -577,7 +577,8 @@ pub struct GetPersonAnswer {
     /// When the register answered.
     #[prost(message, optional, tag = "5")]
     pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Until when a stored copy of the answer may be used; how long that is, the operator says.
+    /// Until when a stored copy of the answer may be used: as long as the operator says, and no longer than any item may by its
+    /// obligations, whether or not a value is held of it. Each item alone may be used as long as its own say.
     #[prost(message, optional, tag = "6")]
     pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
     /// Id of the decision the answer rests on.
@@ -729,7 +730,8 @@ pub struct VerifyClaimsAnswer {
     /// When the register answered.
     #[prost(message, optional, tag = "3")]
     pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Until when a stored copy of the answer may be used; how long that is, the operator says.
+    /// Until when a stored copy of the answer may be used: as long as the operator says, and no longer than any result may by its
+    /// obligations.
     #[prost(message, optional, tag = "4")]
     pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
     /// Id of the decision the answer rests on.
@@ -755,7 +757,7 @@ pub struct VerifyClaimsAnswer {
     pub record_merged: bool,
 }
 /// What the register says of one claimed value.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ClaimResult {
     /// The item, as requested.
@@ -767,6 +769,10 @@ pub struct ClaimResult {
     /// By which rule it was denied, where it was.
     #[prost(message, optional, tag = "3")]
     pub denied: ::core::option::Option<super::super::r#type::v1::Withheld>,
+    /// On what conditions the caller has the result, as it would have the item; see `ItemOutcome`. Empty where it was denied, and of
+    /// an item that is not in the catalogue.
+    #[prost(message, repeated, tag = "4")]
+    pub obligations: ::prost::alloc::vec::Vec<super::super::r#type::v1::Obligation>,
 }
 /// A question about how the values of one item came about.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1184,9 +1184,10 @@ pub struct ItemDecision {
     /// The article, as cited.
     #[prost(string, tag = "5")]
     pub article: ::prost::alloc::string::String,
-    /// What whoever is given the item must do about it; empty unless it is allowed. Each is `mask=year`, `mask=province`,
+    /// What whoever is given the item must do about it; empty unless it is allowed. Each is `mask=province`,
     /// `mask=last-four`, `max-age=<seconds>`, `no-onward-transfer` or `valid-until=<seconds since 1970>`. Whoever enforces the
-    /// decision and does not know a word gives nothing of the item (I2).
+    /// decision and does not know a word gives nothing of the item (I2). Of whatever is done beside obtaining there are none: what
+    /// would be given on conditions is withheld there.
     #[prost(string, repeated, tag = "6")]
     pub obligations: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }

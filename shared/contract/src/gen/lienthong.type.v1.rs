@@ -647,12 +647,12 @@ pub struct NoOnwardTransfer {}
 pub enum MaskForm {
     /// Not stated; the caller must not use the value.
     Unspecified = 0,
-    /// Of a date only the year: a partial date.
-    Year = 1,
-    /// Of a place only the province: an address of its code alone, without text.
-    Province = 2,
-    /// Of a number only its last four digits: a text, the others as asterisks.
-    LastFour = 3,
+    /// Of a place only the province: an address of its code, with the version of the units that it is of, and of the country's where
+    /// that is held; without text and without anything smaller.
+    Province = 1,
+    /// Of a number only its last four digits: a text, the others as asterisks. Whoever knows sex, year of birth and province of birth
+    /// registration knows it but for about a hundred.
+    LastFour = 2,
 }
 impl MaskForm {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -662,7 +662,6 @@ impl MaskForm {
     pub fn as_str_name(&self) -> &'static str {
         match self {
             Self::Unspecified => "MASK_FORM_UNSPECIFIED",
-            Self::Year => "MASK_FORM_YEAR",
             Self::Province => "MASK_FORM_PROVINCE",
             Self::LastFour => "MASK_FORM_LAST_FOUR",
         }
@@ -671,7 +670,6 @@ impl MaskForm {
     pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
         match value {
             "MASK_FORM_UNSPECIFIED" => Some(Self::Unspecified),
-            "MASK_FORM_YEAR" => Some(Self::Year),
             "MASK_FORM_PROVINCE" => Some(Self::Province),
             "MASK_FORM_LAST_FOUR" => Some(Self::LastFour),
             _ => None,

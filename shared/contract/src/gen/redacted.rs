@@ -601,6 +601,7 @@ impl ::core::fmt::Debug for crate::identity::v1::ClaimResult {
             .field("item", &self.item)
             .field("outcome", &::core::format_args!("[personal]"))
             .field("denied", &self.denied)
+            .field("obligations", &self.obligations)
             .finish()
     }
 }

@@ -210,14 +210,7 @@ impl Inner {
                 if deadline.ended(&status) { NoDecision::Slow } else { status.into() }
             })?;
             let decision = answers::decision(response.into_inner(), &request.items);
-            let mut decision = decision.ok_or(NoDecision::Malformed)?;
-            if asked.act() != Act::Obtain
-                && let Ok(table) = &mut decision.verdict
-            {
-                // Nothing else gives values one by one, in a form that says less.
-                table.withhold_masked();
-            }
-            let decision = Arc::new(decision);
+            let decision = Arc::new(decision.ok_or(NoDecision::Malformed)?);
             let now = Instant::now();
             let judged = self.kept().take_in(&caller, asked.clone(), &decision, before, now);
             if is_good(judged)? {

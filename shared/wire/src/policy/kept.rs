@@ -82,11 +82,6 @@ impl Asked {
         }
     }
 
-    /// What is to be done.
-    pub(super) fn act(&self) -> Act {
-        self.act
-    }
-
     fn is(&self, key: Option<Thumbprint>, act: Act, basis: &AccessBasis, items: &[String]) -> bool {
         self.key == key
             && self.act == act

@@ -1,7 +1,9 @@
 //! What is decided of two who were taken for one does not outlast that.
 
-use contract::contribution::v1::{
-    Marriage, RecordMerge, RecordSplit, life_event::Event as Life, marriage,
+use contract::{
+    contribution::v1::{Marriage, RecordMerge, RecordSplit, life_event::Event as Life, marriage},
+    identity::v1::{AsOf, GetPersonRequest},
+    r#type::v1::{AccessBasis, item_outcome},
 };
 use tests::{
     events::{about, annulment, life, party},
@@ -18,6 +20,7 @@ on_both_engines!(
     i5_what_is_accepted_of_two_who_were_one_goes_with_the_split,
     i5_what_is_decided_before_a_merge_stays_and_what_still_disagrees_is_open_again,
     what_is_decided_is_of_those_who_are_one_today,
+    i7_what_was_decided_of_one_who_is_protected_today_is_not_told_of_the_other,
 );
 
 const ONE: (&str, model::Sex, i32) = COUPLE[0];
@@ -41,6 +44,7 @@ async fn two_of(engine: Engine, item: &str) -> Whole {
     let rules = prepared.folder().join("authority.toml");
     std::fs::write(&rules, RULES.replace(ITEM, item)).unwrap();
     prepared.settings.identity.authority_file = rules.display().to_string();
+    prepared.shows_civil_status(&[item]);
     let registry = &prepared.settings.policy.registry_file;
     let decides = |item: &str| format!("items = [\"{item}\"]");
     let agreed = AGREED.replace(&decides(ITEM), &decides(item));
@@ -206,4 +210,47 @@ async fn what_is_decided_is_of_those_who_are_one_today(engine: Engine) {
     assert_eq!(whole.count("identity", sql).await, 1);
     whole.persons().await;
     whole.all.stop().await;
+}
+
+/// While the two were one it was decided against what was said of the one who is shown today.
+async fn i7_what_was_decided_of_one_who_is_protected_today_is_not_told_of_the_other(
+    engine: Engine,
+) {
+    const PROTECT: &[&str] = &["UPDATE person SET protected = TRUE, \
+         record = REPLACE(record, '\"protected\":false', '\"protected\":true') WHERE person_id = 'p-1990'"];
+    let whole = two(engine).await;
+    moved(&whole, "citizen-id", "m-1", who(ONE), HERE).await;
+    moved(&whole, "residence", "m-2", who(OTHER), THERE).await;
+    merge(&whole, "merge").await;
+    decide(&whole, "decide", ConflictOutcome::Rejected).await;
+    let then_us = whole.count("identity", "SELECT known_at_us FROM register").await;
+    split(&whole, "split").await;
+    assert_eq!(lived(&whole, then_us).await.as_deref(), Some(HERE), "the two were one");
+    let whole = whole.changed("identity", PROTECT).await;
+    assert_eq!(lived(&whole, then_us).await.as_deref(), Some(THERE));
+    whole.all.stop().await;
+}
+
+/// Where it was known at a moment that the other one of the two lives.
+async fn lived(whole: &Whole, known_at_us: i64) -> Option<String> {
+    let (subject, claims) = who(OTHER);
+    let known_time = prost_types::Timestamp {
+        seconds: known_at_us / 1_000_000,
+        nanos: i32::try_from(known_at_us % 1_000_000).unwrap() * 1_000,
+    };
+    let looking = ground("civil-status-correction", "Z01.DEMO.HOTICH");
+    let request = GetPersonRequest {
+        subject: Some(subject),
+        claims: Some(claims),
+        items: vec![ITEM.to_owned()],
+        basis: Some(AccessBasis { legal_basis: "1911-2021-art-2-1".to_owned(), ..looking }),
+        request_id: "r-1".to_owned(),
+        min_version: 0,
+        as_of: Some(AsOf { known_time: Some(known_time), valid_date: None }),
+    };
+    let answer = crate::answered(&whole.client("civil-status"), &request).await.answer;
+    let Some(item_outcome::Outcome::Value(held)) = &answer.items[0].outcome else { return None };
+    let value = held.values[0].value.as_ref().unwrap().value.as_ref().unwrap();
+    let item_value::Value::Address(place) = value else { panic!("a place") };
+    Some(place.text.clone())
 }

@@ -19,7 +19,7 @@ use wire::{
 use crate::{
     api::REQUEST_ID_MAX,
     app::{AsOf, Looked, Lookup},
-    domain::lookup::{Ending, ItemOutcome, ItemTold, copy_ends, names_others, outcomes},
+    domain::lookup::{Ending, ItemOutcome, ItemTold, names_others, outcomes},
 };
 
 /// The lookup in a request; every faulty field is named at once.
@@ -134,14 +134,13 @@ pub(super) fn answer(
     let outcome = if shown.is_some() { LookupOutcome::Match } else { LookupOutcome::NoMatch };
     let items = shown.map(|(record, row)| outcomes(record, row)).unwrap_or_default();
     let version = shown.map_or(0, |(record, _)| record.version);
-    let valid_until = copy_ends(&items, looked.at, looked.valid_until);
     GetPersonAnswer {
         outcome: outcome.into(),
         items: items.iter().map(|told| item_outcome(told, lists)).collect(),
         version,
         etag: shown.map(|(record, _)| etag(record)).unwrap_or_default(),
         answer_time: Some(timestamp(looked.at)),
-        valid_until: Some(timestamp(valid_until)),
+        valid_until: Some(timestamp(looked.valid_until)),
         decision_id: decision.id.clone(),
         policy_revision: decision.revision.clone(),
         request_id: request_id.to_owned(),

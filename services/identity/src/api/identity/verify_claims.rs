@@ -1,5 +1,7 @@
 //! `VerifyClaims`: its request read, its answer written.
 
+use std::sync::Arc;
+
 use contract::{
     identity::v1::{
         ClaimOutcome as WireOutcome, ClaimResult, LookupOutcome, VerifyClaimsAnswer,
@@ -7,11 +9,17 @@ use contract::{
     },
     r#type::v1::{AccessBasis, ErrorReason, Withheld},
 };
+use decide::{DecisionTable, ItemDecision, MASKED, Obligation};
 use model::{Agreement, CodeLists, Value};
 use server::error::refuse;
 use time::Date;
 use tonic::Status;
-use wire::{Faults, basis, policy::Decision, subject, timestamp, value::Reader};
+use wire::{
+    Faults, basis,
+    policy::{Decision, Denial},
+    subject, timestamp,
+    value::Reader,
+};
 
 use super::get_person::etag;
 use crate::{
@@ -65,6 +73,29 @@ pub(super) fn checked<'a>(
     Ok(Checked { lookup, basis, items, values })
 }
 
+/// A decision as it is about comparing. Whether the whole value agrees says more than a form of it, so of what only a form is
+/// allowed of nothing is said, and no record says that anything was.
+pub(super) fn comparing(decision: Arc<Decision>) -> Arc<Decision> {
+    let masks = |item: &ItemDecision| item.mask().is_some();
+    let given =
+        |table: &DecisionTable| table.answers().iter().flat_map(|answer| &answer.items).any(masks);
+    if !decision.verdict.as_ref().is_ok_and(given) {
+        return decision;
+    }
+    let mut decision = Arc::unwrap_or_clone(decision);
+    if let Ok(table) = &mut decision.verdict {
+        table.withhold_masked();
+        if !table.allows_anything() {
+            let mut items = table.answers().iter().flat_map(|answer| &answer.items);
+            let masked = items.find(|item| item.rule == MASKED);
+            let article = masked.map(|item| item.article.clone()).unwrap_or_default();
+            let reason = ErrorReason::NothingAllowed;
+            decision.verdict = Err(Denial { reason, rule: MASKED.to_owned(), article });
+        }
+    }
+    Arc::new(decision)
+}
+
 /// The answer.
 pub(super) fn answer(
     request: &VerifyClaimsRequest,
@@ -82,7 +113,7 @@ pub(super) fn answer(
     let shown = looked.record.as_ref().filter(|_| looked.finding.ending == Ending::Shown);
     VerifyClaimsAnswer {
         outcome: outcome.into(),
-        results: results.into_iter().map(|(item, outcome)| result(item, outcome)).collect(),
+        results: results.into_iter().map(result).collect(),
         answer_time: Some(timestamp(looked.at)),
         valid_until: Some(timestamp(looked.valid_until)),
         decision_id: decision.id.clone(),
@@ -95,7 +126,7 @@ pub(super) fn answer(
     }
 }
 
-fn result(item: String, outcome: ClaimOutcome) -> ClaimResult {
+fn result((item, outcome, obligations): (String, ClaimOutcome, Vec<Obligation>)) -> ClaimResult {
     let (outcome, denied) = match outcome {
         ClaimOutcome::Held(Agreement::Match) => (WireOutcome::Match, None),
         ClaimOutcome::Held(Agreement::Mismatch) => (WireOutcome::Mismatch, None),
@@ -106,5 +137,6 @@ fn result(item: String, outcome: ClaimOutcome) -> ClaimResult {
             (WireOutcome::Denied, Some(Withheld { rule, legal_basis, article }))
         }
     };
-    ClaimResult { item, outcome: outcome.into(), denied }
+    let obligations = obligations.into_iter().map(wire::obligation).collect();
+    ClaimResult { item, outcome: outcome.into(), denied, obligations }
 }

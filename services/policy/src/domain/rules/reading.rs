@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy, PolicyId, ResourceConstraint};
-use decide::Obligation;
+use decide::{Obligation, obligation::together};
 use serde_json::Value;
 use time::{Date, format_description::StaticFormatDescription, macros::format_description};
 
@@ -94,9 +94,13 @@ pub(super) fn read(
     };
     let (items, register) = scope(&policy.resource_constraint(), catalogue, names)
         .ok_or_else(|| wrong("its scope names an item or group that no law lists"))?;
+    if !obligations.is_empty() && !acts.contains(&"obtain") {
+        return Err(wrong("it obliges who is given nothing"));
+    }
+    check_obligations(&obligations, &items, catalogue).map_err(&wrong)?;
     let json = policy.to_json().map_err(rules_error)?;
     let mut facts = BTreeSet::new();
-    facts_of(json.get("conditions").unwrap_or(&Value::Null), &mut facts).map_err(wrong)?;
+    facts_of(json.get("conditions").unwrap_or(&Value::Null), &mut facts).map_err(&wrong)?;
     Ok(Rule {
         forbids: policy.effect() == Effect::Forbid,
         existence: register && acts.contains(&"learn_existence"),
@@ -110,6 +114,25 @@ pub(super) fn read(
         id: id.clone(),
         basis,
     })
+}
+
+/// That they can be kept together, and of each item that the rule is about there is the form.
+fn check_obligations(
+    all: &[Obligation],
+    items: &ItemSet,
+    catalogue: &Catalogue,
+) -> Result<(), &'static str> {
+    if together(all, &[]).is_none() {
+        return Err("it wants one value in two forms");
+    }
+    for obligation in all {
+        let Obligation::Mask(form) = obligation else { continue };
+        let all = catalogue.items();
+        if !items.places().all(|place| all.get(place).is_some_and(|item| item.kind.has(*form))) {
+            return Err("an item in its scope has no such form");
+        }
+    }
+    Ok(())
 }
 
 /// The name of an action that the schema has.

@@ -25,6 +25,13 @@ on_both_engines!(
 
 pub(super) const DUPLICATES: (&str, &str) = ("duplicate-record-handling", "Z06.DEMO.CANCUOC");
 const OTHER: &str = "life_event.merge.surviving_person";
+/// Protects who may be taken for one, as an operator does today.
+pub(super) const PROTECT: [&[&str]; 2] = [
+    &["UPDATE person SET protected = TRUE, \
+       record = REPLACE(record, '\"protected\":false', '\"protected\":true') WHERE person_id = 'p-1991'"],
+    &["UPDATE person SET protected = TRUE, \
+       record = REPLACE(record, '\"protected\":false', '\"protected\":true') WHERE person_id = 'p-1992'"],
+];
 
 pub(super) fn merged(key: &str, one: &Villager, into: &Villager) -> SubmitContributionRequest {
     let surviving_person = Some(party(into.about()));

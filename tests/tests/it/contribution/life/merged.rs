@@ -6,10 +6,11 @@ use contract::{
         FollowPersonsRequest, ListPersonChangesRequest, ListPersonsRequest, ListRelationsRequest,
         PersonChange, RelationDirection, UnfollowPersonsRequest,
     },
+    r#type::v1::ChangeKind,
 };
 
 use super::{
-    merge::{DUPLICATES, as_other, merged, split},
+    merge::{DUPLICATES, PROTECT, as_other, merged, split},
     *,
 };
 
@@ -18,6 +19,7 @@ on_both_engines!(
     whoever_follows_the_first_of_a_chain_hears_where_it_leads,
     a_list_has_the_one_who_stays_once_and_takes_all_off_by_its_token,
     whoever_names_a_merged_record_names_the_one_who_stays,
+    i7_of_whoever_is_protected_today_no_merge_is_heard_of,
 );
 
 /// The village, of which social insurance follows these items beside residences.
@@ -214,6 +216,54 @@ async fn a_list_has_the_one_who_stays_once_and_takes_all_off_by_its_token(engine
     assert_eq!(unfollow(&whole, &hoa).await, 1, "that one is somebody else now");
     assert_eq!(listed(&whole).await, [binh]);
     whole.all.stop().await;
+}
+
+/// Two who were taken for one, of whom one became protected since: whoever reads the changes of then hears what it would have heard
+/// had they never been one, each change once and none of the other's.
+async fn i7_of_whoever_is_protected_today_no_merge_is_heard_of(engine: Engine) {
+    for (protect, hidden, shown) in [(PROTECT[0], &BINH, &CHI), (PROTECT[1], &CHI, &BINH)] {
+        let whole = followed_village(engine).await;
+        let (client, residences) = (whole.client("citizen-id"), whole.client("residence"));
+        let [token, _] = known(&whole, [shown, &HOA]).await;
+        let (_, start) = heard(&whole, "blood_type", false, "").await;
+        tested(&whole, hidden).await;
+        submit(&client, &merged("m-1", &BINH, &CHI)).await;
+        // Of the one who is shown: by the number of its own, while it was taken for the other.
+        submit(&residences, &residence("r-1", as_other(shown, &CHI), "Số 7")).await;
+        submit(&client, &split("s-1", CHI.about(), &BINH)).await;
+        let of = |news: &[PersonChange]| news.iter().filter(|one| one.token == token).count();
+        let (before, _) = heard(&whole, "blood_type", false, &start).await;
+        assert!(of(&before) >= 2, "they were one, and are not");
+        let whole = whole.changed("identity", protect).await;
+        let (after, _) = heard(&whole, "blood_type", false, &start).await;
+        assert!(after.is_empty(), "{after:?}");
+        let (after, cursor) = heard(&whole, "permanent_residence", false, &start).await;
+        assert_eq!((after.len(), of(&after)), (1, 1), "it moved once");
+        assert!(after[0].surviving_token.is_empty());
+        assert_eq!(after[0].kind(), ChangeKind::Changed, "nothing of it was annulled");
+        // Of somebody who was never taken for another it costs the same, whether anything is heard or nothing.
+        let moved = residence("r-2", HOA.about(), "Số 8");
+        submit(&whole.client("residence"), &moved).await;
+        for (item, news) in [("blood_type", 0), ("permanent_residence", 1)] {
+            let of_hidden = cost(&whole, item, &start, news).await;
+            assert_eq!(of_hidden, cost(&whole, item, &cursor, news).await, "{item}");
+        }
+        whole.persons().await;
+        whole.all.stop().await;
+    }
+}
+
+/// How many statements a page costs of which so much is heard, without what the service does by itself meanwhile.
+async fn cost(whole: &Whole, item: &str, cursor: &str, news: usize) -> u64 {
+    let statements = || whole.all.identity().store().statements();
+    let mut least = u64::MAX;
+    for _ in 0..4 {
+        let before = statements();
+        let (changes, _) = heard(whole, item, false, cursor).await;
+        assert!(changes.len() >= news && (news > 0 || changes.is_empty()));
+        least = least.min(statements() - before);
+    }
+    least
 }
 
 /// Whose records name somebody, by name.

@@ -9,7 +9,7 @@ on_both_engines!(
     an_entry_of_a_split_that_was_annulled_is_free_again,
 );
 
-async fn explained(
+pub(super) async fn explained(
     whole: &Whole,
     (subject, claims): (SubjectRef, Claims),
     item: &str,
