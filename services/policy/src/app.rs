@@ -1,6 +1,7 @@
 //! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` has those of admissions.
 
 pub(crate) mod admission;
+pub(crate) mod warrant;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

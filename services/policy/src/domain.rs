@@ -12,3 +12,4 @@ pub(crate) mod request;
 pub(crate) mod revision;
 pub mod rules;
 pub mod table;
+pub(crate) mod warrant;

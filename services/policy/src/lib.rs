@@ -20,6 +20,7 @@
 //! | `domain::admission` | admissions of connections, as their moves made them |
 //! | `domain::officers`, `domain::calendar` | who may do what; working days |
 //! | `domain::{basis, catalogue, rules, table}` | the law as data, the rules, the decision table |
+//! | `domain::warrant` | what is signed so that another database may be asked |
 //! | `domain::revision` | what whoever keeps decisions has to be told |
 //! | `looks` | what the newest revision is, looked at once for all who are told |
 //! | `store` | the registry's tables, and its revisions |
@@ -77,6 +78,12 @@ pub struct Config {
     pub assessment_notice_days: u32,
     /// File of the access log's verifier key; needed where there are officers.
     pub log_key_file: String,
+    /// File of the key that signs warrants, or empty: then none are issued.
+    pub warrant_key_file: String,
+    /// Files of the keys that are published beside it: the next one, and the one before.
+    pub warrant_published_files: Vec<String>,
+    /// How long a warrant lives, in seconds.
+    pub warrant_seconds: u64,
     /// The access log.
     pub audit: Peer,
 }
@@ -128,6 +135,24 @@ pub enum Error {
     /// The access log's address or our own identity cannot be used.
     #[error("the access log cannot be reached as configured")]
     Peer(#[from] StartError),
+    /// `warrant_seconds` is out of its range.
+    #[error("`policy.warrant_seconds` must be from 1 to 300")]
+    WarrantSeconds,
+    /// A key of warrants cannot be read.
+    #[error("cannot read a key of warrants from `{path}`")]
+    WarrantKey {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A key of warrants is none.
+    #[error("`{path}` is no Ed25519 key in PEM")]
+    MalformedWarrantKey {
+        /// The file.
+        path: String,
+    },
     /// `table_seconds_max` is out of its range.
     #[error("`policy.table_seconds_max` must be from 1 to 86400")]
     TableSeconds,
@@ -160,6 +185,8 @@ const NOTICE_DAYS_MAX: u32 = 366;
 pub struct Service {
     app: Arc<app::App>,
     admission: Option<Admission>,
+    /// The keys of warrants, where some are configured.
+    warrants: Option<Arc<app::warrant::Keys>>,
     /// Looks after revisions; ends when the service is closed.
     looking: AbortHandle,
 }
@@ -201,12 +228,13 @@ impl Service {
             None => None,
             Some(_) => Some(client::Log::open(config, own, clock.clone(), entropy.clone())?),
         };
+        let warrants = app::warrant::Keys::read(config, &own.trust_domain)?.map(Arc::new);
         let app = Arc::new(app::App::open(config, clock, entropy).await?);
         let looked = Arc::clone(&app);
         let revisions = tokio::spawn(async move { looked.looks.look(&looked.store).await });
         let revisions = revisions.abort_handle();
         let Some((officers, client::Log { recorder, own })) = officers.zip(log) else {
-            return Ok(Self { app, admission: None, looking: revisions });
+            return Ok(Self { app, admission: None, warrants, looking: revisions });
         };
         let (trust_domain, own) = own;
         let notice_days = notice.into();
@@ -218,12 +246,16 @@ impl Service {
         let looking = tokio::spawn(look_after(Arc::clone(&shared), Arc::clone(&gauges)));
         let looking = looking.abort_handle();
         let admission = Some(Admission { shared, gauges, looking });
-        Ok(Self { app, admission, looking: revisions })
+        Ok(Self { app, admission, warrants, looking: revisions })
     }
 
-    /// Adds `PolicyService` to the routes for our own services.
+    /// Adds `PolicyService` to the routes for our own services, and where there are keys the services of warrants.
     pub fn internal(&self, routes: Routes) -> Routes {
-        routes.add_service(PolicyServiceServer::new(api::Api(Arc::clone(&self.app))))
+        let routes = routes.add_service(PolicyServiceServer::new(api::Api(Arc::clone(&self.app))));
+        match &self.warrants {
+            None => routes,
+            Some(keys) => api::warrant::add(routes, &self.app, keys),
+        }
     }
 
     /// Adds what officers of the operator call; nothing where there are no officers.

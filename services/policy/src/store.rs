@@ -5,6 +5,7 @@
 
 pub(crate) mod admission;
 mod revisions;
+pub(crate) mod warrant;
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
 use sha2::{Digest, Sha256};

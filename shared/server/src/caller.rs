@@ -275,6 +275,16 @@ const METHODS: &[Method] = &[
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
     ),
     (
+        "/lienthong.policy.v1.WarrantService/IssueWarrant",
+        Priority::Administration,
+        &[OpenTo::Service("exchange")],
+    ),
+    (
+        "/lienthong.policy.v1.WarrantKeyService/GetWarrantKeys",
+        Priority::Ordinary,
+        &[OpenTo::Everyone],
+    ),
+    (
         "/lienthong.policy.v1.AdmissionService/MoveConnection",
         Priority::Administration,
         &[OpenTo::Operators],

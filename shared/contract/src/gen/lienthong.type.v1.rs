@@ -98,6 +98,11 @@ pub enum ErrorReason {
     ConnectionChanged = 31,
     /// NOT_FOUND. There is no admission of this id. Recorded. Do not repeat.
     UnknownConnection = 32,
+    /// PERMISSION_DENIED. A database says so of a question whose warrant is missing or does not allow it; metadata `fault` says
+    /// what is wrong: `missing`, `malformed`, `algorithm`, `unknown-key`, `signature`, `issuer`, `audience`, `holder`, `not-yet`,
+    /// `expired`, `life`, `subject`, `items`, `ground` or `replayed`. Nothing was read. Do not repeat with this warrant: have
+    /// another one issued.
+    WarrantRefused = 40,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -139,6 +144,7 @@ impl ErrorReason {
             Self::MoveNotPossible => "ERROR_REASON_MOVE_NOT_POSSIBLE",
             Self::ConnectionChanged => "ERROR_REASON_CONNECTION_CHANGED",
             Self::UnknownConnection => "ERROR_REASON_UNKNOWN_CONNECTION",
+            Self::WarrantRefused => "ERROR_REASON_WARRANT_REFUSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -177,6 +183,7 @@ impl ErrorReason {
             "ERROR_REASON_MOVE_NOT_POSSIBLE" => Some(Self::MoveNotPossible),
             "ERROR_REASON_CONNECTION_CHANGED" => Some(Self::ConnectionChanged),
             "ERROR_REASON_UNKNOWN_CONNECTION" => Some(Self::UnknownConnection),
+            "ERROR_REASON_WARRANT_REFUSED" => Some(Self::WarrantRefused),
             _ => None,
         }
     }

@@ -44,6 +44,8 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.policy.v1.PolicyService/Decide", true),
     ("/lienthong.policy.v1.PolicyService/GetConnection", true),
     ("/lienthong.policy.v1.PolicyService/WatchRevisions", false),
+    ("/lienthong.policy.v1.WarrantKeyService/GetWarrantKeys", true),
+    ("/lienthong.policy.v1.WarrantService/IssueWarrant", false),
     ("/lienthong.register.v1.FeedService/ListChanges", true),
     ("/lienthong.register.v1.RegisterService/Apply", true),
     ("/lienthong.register.v1.RegisterService/GetDisagreement", true),
