@@ -55,6 +55,7 @@ mod tests;
 mod values;
 mod verify;
 mod verify_receipt;
+mod warrant_keys;
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
@@ -152,6 +153,8 @@ enum Command {
     /// Admission of databases, for officers of the operator: who is obliged, what is missing, who moved what.
     #[command(subcommand)]
     Connection(Box<admission::Command>),
+    /// The keys by which a database checks warrants, as the policy service publishes them (JWKS).
+    WarrantKeys(Box<warrant_keys::Arguments>),
     /// A development certificate authority; production takes certificates from outside.
     #[command(subcommand)]
     Pki(pki::Command),
@@ -236,6 +239,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
             runtime()?.block_on(conformance::run_command(*arguments, out))
         }
         Command::Routes(command) => runtime()?.block_on(routes::run(*command, out)),
+        Command::WarrantKeys(arguments) => runtime()?.block_on(warrant_keys::run(&arguments, out)),
         Command::Connection(command) => runtime()?.block_on(admission::run(*command, out)),
         Command::Pki(command) => pki::run(&command, out),
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),

@@ -2,6 +2,7 @@
 //! `admission` is what officers call.
 
 pub(crate) mod admission;
+pub(crate) mod ext_authz;
 pub(crate) mod warrant;
 
 mod watch;

@@ -84,6 +84,10 @@ pub struct Config {
     pub warrant_published_files: Vec<String>,
     /// How long a warrant lives, in seconds.
     pub warrant_seconds: u64,
+    /// What the paths begin with that a proxy asks about (Envoy's external authorization), or nothing: then it is not asked.
+    pub authz_paths: Vec<String>,
+    /// Our own services that pass there.
+    pub authz_services: Vec<String>,
     /// The access log.
     pub audit: Peer,
 }
@@ -153,6 +157,9 @@ pub enum Error {
         /// The file.
         path: String,
     },
+    /// What a path must begin with is no path.
+    #[error("`policy.authz_paths`: `{0}` does not begin with `/` and a name")]
+    AuthzPath(String),
     /// `table_seconds_max` is out of its range.
     #[error("`policy.table_seconds_max` must be from 1 to 86400")]
     TableSeconds,
@@ -187,6 +194,8 @@ pub struct Service {
     admission: Option<Admission>,
     /// The keys of warrants, where some are configured.
     warrants: Option<Arc<app::warrant::Keys>>,
+    /// What a proxy may ask about, where it may.
+    guarded: Option<Arc<api::ext_authz::Guarded>>,
     /// Looks after revisions; ends when the service is closed.
     looking: AbortHandle,
 }
@@ -229,12 +238,13 @@ impl Service {
             Some(_) => Some(client::Log::open(config, own, clock.clone(), entropy.clone())?),
         };
         let warrants = app::warrant::Keys::read(config, &own.trust_domain)?.map(Arc::new);
+        let guarded = api::ext_authz::Guarded::of(config, &own.trust_domain)?.map(Arc::new);
         let app = Arc::new(app::App::open(config, clock, entropy).await?);
         let looked = Arc::clone(&app);
         let revisions = tokio::spawn(async move { looked.looks.look(&looked.store).await });
         let revisions = revisions.abort_handle();
         let Some((officers, client::Log { recorder, own })) = officers.zip(log) else {
-            return Ok(Self { app, admission: None, warrants, looking: revisions });
+            return Ok(Self { app, admission: None, warrants, guarded, looking: revisions });
         };
         let (trust_domain, own) = own;
         let notice_days = notice.into();
@@ -246,15 +256,20 @@ impl Service {
         let looking = tokio::spawn(look_after(Arc::clone(&shared), Arc::clone(&gauges)));
         let looking = looking.abort_handle();
         let admission = Some(Admission { shared, gauges, looking });
-        Ok(Self { app, admission, warrants, looking: revisions })
+        Ok(Self { app, admission, warrants, guarded, looking: revisions })
     }
 
-    /// Adds `PolicyService` to the routes for our own services, and where there are keys the services of warrants.
+    /// Adds `PolicyService` to the routes for our own services, where there are keys the services of warrants, and where a proxy
+    /// may ask, what it asks.
     pub fn internal(&self, routes: Routes) -> Routes {
         let routes = routes.add_service(PolicyServiceServer::new(api::Api(Arc::clone(&self.app))));
-        match &self.warrants {
+        let routes = match &self.warrants {
             None => routes,
             Some(keys) => api::warrant::add(routes, &self.app, keys),
+        };
+        match &self.guarded {
+            None => routes,
+            Some(guarded) => api::ext_authz::add(routes, &self.app, guarded),
         }
     }
 

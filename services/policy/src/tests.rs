@@ -23,6 +23,7 @@ use tonic_types::StatusExt;
 use super::*;
 use crate::domain::registry::State;
 
+mod ext_authz;
 mod profile;
 mod registry;
 mod revisions;

@@ -285,6 +285,11 @@ const METHODS: &[Method] = &[
         &[OpenTo::Everyone],
     ),
     (
+        "/envoy.service.auth.v3.Authorization/Check",
+        Priority::Administration,
+        &[OpenTo::Service("proxy")],
+    ),
+    (
         "/lienthong.policy.v1.AdmissionService/MoveConnection",
         Priority::Administration,
         &[OpenTo::Operators],
