@@ -106,7 +106,9 @@ def look(binary, folder, example, name, agency, system, python, roles):
     issue("stranger", "--operator", "nobody")
     endpoint, fixtures = f"127.0.0.1:{free_port()}", own / "fixtures.toml"
     tls = ["--ca", pki / "ca.pem", "--certificate", pki / "database.pem", "--key", pki / "database.key"]
-    shared = [*tls, "--listen", endpoint, "--allow", ALLOWED]
+    made = subprocess.run([binary, "conformance", "warrant-key", own / "warrant.key"], check=True, capture_output=True)
+    (own / "warrant-keys.json").write_bytes(made.stdout)
+    shared = [*tls, "--listen", endpoint, "--allow", ALLOWED, "--warrant-keys", own / "warrant-keys.json"]
     if python:
         books, example = own / "books.sqlite", pathlib.Path(example)
         subprocess.run([sys.executable, example / "synthetic.py", books, "600", fixtures], check=True)
@@ -121,6 +123,7 @@ def look(binary, folder, example, name, agency, system, python, roles):
     kit = [binary, "conformance", "--target", endpoint, "--ca", pki / "ca.pem", "--fixtures", fixtures]
     kit += ["--certificate", pki / "kit.pem", "--key", pki / "kit.key", "--report", own / "report"]
     kit += ["--stranger-certificate", pki / "stranger.pem", "--stranger-key", pki / "stranger.key"]
+    kit += ["--warrant-key", own / "warrant.key"]
     kit += ["--restart", act("restart"), "--change", act("change"), "--format", "json"]
     kit += [part for role in roles for part in ("--role", role)]
     try:

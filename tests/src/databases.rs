@@ -42,6 +42,8 @@ impl Reference {
             database: Secret::new(store.url()),
             allow: vec![format!("spiffe://{TRUST_DOMAIN}/service/exchange")],
             retention_days: 30,
+            warrant_issuer: format!("spiffe://{TRUST_DOMAIN}/service/policy"),
+            warrant_keys_file: String::new(),
         };
         let Runtime { clock, entropy } = prepared.runtime.clone();
         let service = Service::open(&config, clock, entropy).await.unwrap();

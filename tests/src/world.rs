@@ -110,6 +110,8 @@ pub struct World {
     /// The access log's public key.
     pub log: tlog::LogVerifier,
     options: Options,
+    /// The keys of warrants, by their seeds: the first one signs. None are issued where there is none.
+    signing: Vec<u8>,
     entropy: Entropy,
     folder: TempDir,
     pki: Pki,
@@ -163,6 +165,7 @@ impl World {
             to_policy: Relay::new().await,
             log,
             options,
+            signing: Vec::new(),
             entropy,
             folder,
             pki,

@@ -57,6 +57,7 @@ mod tests;
 mod values;
 mod verify;
 mod verify_receipt;
+mod warrant_keys;
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
@@ -157,6 +158,8 @@ enum Command {
     /// What both sides of a connection agreed on: drafted, signed by each, proposed, kept.
     #[command(subcommand)]
     Agreement(Box<agreement::Command>),
+    /// The keys by which a database checks warrants, as the policy service publishes them (JWKS).
+    WarrantKeys(Box<warrant_keys::Arguments>),
     /// A development certificate authority; production takes certificates from outside.
     #[command(subcommand)]
     Pki(pki::Command),
@@ -241,6 +244,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
             runtime()?.block_on(conformance::run_command(*arguments, out))
         }
         Command::Routes(command) => runtime()?.block_on(routes::run(*command, out)),
+        Command::WarrantKeys(arguments) => runtime()?.block_on(warrant_keys::run(&arguments, out)),
         Command::Connection(command) => runtime()?.block_on(admission::run(*command, out)),
         Command::Agreement(command) => runtime()?.block_on(agreement::run(*command, out)),
         Command::Pki(command) => pki::run(&command, out),

@@ -43,6 +43,10 @@ pub struct Wanted<'a> {
     pub server: server::Config,
     /// Who may call it.
     pub allow: Vec<String>,
+    /// Who signs warrants.
+    pub warrant_issuer: String,
+    /// File of its keys (JWKS), or empty: then nobody is told of a person.
+    pub warrant_keys_file: String,
     /// Synthetic persons in a new one.
     pub persons: usize,
     /// Changes in a new one.
@@ -168,6 +172,8 @@ async fn open(wanted: &Wanted<'_>, runtime: &Runtime) -> Result<Service> {
         database: Secret::new(format!("sqlite://{}", shown(&file))),
         allow: wanted.allow.clone(),
         retention_days: RETENTION_DAYS,
+        warrant_issuer: wanted.warrant_issuer.clone(),
+        warrant_keys_file: wanted.warrant_keys_file.clone(),
     };
     let service = Service::open(&config, runtime.clock.clone(), runtime.entropy.clone()).await;
     service.with_context(|| format!("the database {}", wanted.profile))

@@ -110,6 +110,8 @@ impl Demo {
                     ..settings.server.clone()
                 },
                 allow: vec![format!("spiffe://{TRUST_DOMAIN}/service/exchange")],
+                warrant_issuer: format!("spiffe://{TRUST_DOMAIN}/service/policy"),
+                warrant_keys_file: String::new(),
                 persons: options.persons,
                 changes: 0,
                 seed: options.seed,

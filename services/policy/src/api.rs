@@ -3,7 +3,9 @@
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
+pub(crate) mod ext_authz;
 mod office;
+pub(crate) mod warrant;
 
 mod watch;
 
@@ -231,20 +233,22 @@ fn table_message(table: &decide::DecisionTable) -> proto::DecisionTable {
 }
 
 fn answer_message(answer: &decide::TableAnswer) -> proto::TableAnswer {
-    let items = answer.items.iter().cloned().map(|decided| {
-        let effect = match decided.effect {
-            decide::ItemEffect::Allowed => proto::ItemEffect::Allowed,
-            decide::ItemEffect::Withheld => proto::ItemEffect::Withheld,
-            decide::ItemEffect::UnknownItem => proto::ItemEffect::UnknownItem,
-        };
-        proto::ItemDecision {
-            item: decided.item,
-            effect: effect.into(),
-            rule: decided.rule,
-            legal_basis: decided.legal_basis,
-            article: decided.article,
-            obligations: decided.obligations.iter().map(ToString::to_string).collect(),
-        }
-    });
+    let items = answer.items.iter().cloned().map(answer_item);
     proto::TableAnswer { visible: answer.visible, items: items.collect() }
+}
+
+fn answer_item(decided: decide::ItemDecision) -> proto::ItemDecision {
+    let effect = match decided.effect {
+        decide::ItemEffect::Allowed => proto::ItemEffect::Allowed,
+        decide::ItemEffect::Withheld => proto::ItemEffect::Withheld,
+        decide::ItemEffect::UnknownItem => proto::ItemEffect::UnknownItem,
+    };
+    proto::ItemDecision {
+        item: decided.item,
+        effect: effect.into(),
+        rule: decided.rule,
+        legal_basis: decided.legal_basis,
+        article: decided.article,
+        obligations: decided.obligations.iter().map(ToString::to_string).collect(),
+    }
 }

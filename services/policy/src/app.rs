@@ -3,6 +3,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
+pub(crate) mod warrant;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -13,3 +13,4 @@ pub(crate) mod request;
 pub(crate) mod revision;
 pub mod rules;
 pub mod table;
+pub(crate) mod warrant;

@@ -21,6 +21,7 @@
 //! | `domain::agreement` | agreements, as what their parties signed made them |
 //! | `domain::officers`, `domain::calendar` | who may do what; working days |
 //! | `domain::{basis, catalogue, rules, table}` | the law as data, the rules, the decision table |
+//! | `domain::warrant` | what is signed so that another database may be asked |
 //! | `domain::revision` | what whoever keeps decisions has to be told |
 //! | `looks` | what the newest revision is, looked at once for all who are told |
 //! | `store` | the registry's tables, and its revisions |
@@ -79,6 +80,16 @@ pub struct Config {
     pub assessment_notice_days: u32,
     /// File of the access log's verifier key; needed where there are officers.
     pub log_key_file: String,
+    /// File of the key that signs warrants, or empty: then none are issued.
+    pub warrant_key_file: String,
+    /// Files of the keys that are published beside it: the next one, and the one before.
+    pub warrant_published_files: Vec<String>,
+    /// How long a warrant lives, in seconds.
+    pub warrant_seconds: u64,
+    /// What the paths begin with that a proxy asks about (Envoy's external authorization), or nothing: then it is not asked.
+    pub authz_paths: Vec<String>,
+    /// Our own services that pass there.
+    pub authz_services: Vec<String>,
     /// The access log.
     pub audit: Peer,
 }
@@ -130,6 +141,27 @@ pub enum Error {
     /// The access log's address or our own identity cannot be used.
     #[error("the access log cannot be reached as configured")]
     Peer(#[from] StartError),
+    /// `warrant_seconds` is out of its range.
+    #[error("`policy.warrant_seconds` must be from 1 to 300")]
+    WarrantSeconds,
+    /// A key of warrants cannot be read.
+    #[error("cannot read a key of warrants from `{path}`")]
+    WarrantKey {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A key of warrants is none.
+    #[error("`{path}` is no Ed25519 key in PEM")]
+    MalformedWarrantKey {
+        /// The file.
+        path: String,
+    },
+    /// What a path must begin with is no path.
+    #[error("`policy.authz_paths`: `{0}` does not begin with `/` and a name")]
+    AuthzPath(String),
     /// `table_seconds_max` is out of its range.
     #[error("`policy.table_seconds_max` must be from 1 to 86400")]
     TableSeconds,
@@ -162,6 +194,10 @@ const NOTICE_DAYS_MAX: u32 = 366;
 pub struct Service {
     app: Arc<app::App>,
     admission: Option<Admission>,
+    /// The keys of warrants, where some are configured.
+    warrants: Option<Arc<app::warrant::Keys>>,
+    /// What a proxy may ask about, where it may.
+    guarded: Option<Arc<api::ext_authz::Guarded>>,
     /// Looks after revisions; ends when the service is closed.
     looking: AbortHandle,
 }
@@ -203,6 +239,8 @@ impl Service {
             None => None,
             Some(_) => Some(client::Log::open(config, own, clock.clone(), entropy.clone())?),
         };
+        let warrants = app::warrant::Keys::read(config, &own.trust_domain)?.map(Arc::new);
+        let guarded = api::ext_authz::Guarded::of(config, &own.trust_domain)?.map(Arc::new);
         let app = Arc::new(app::App::open(config, clock, entropy).await?);
         let looked = Arc::clone(&app);
         let revisions = tokio::spawn(async move { looked.looks.look(&looked.store).await });
@@ -210,7 +248,7 @@ impl Service {
         let Some((officers, client::Log { recorder, own: (trust_domain, itself) })) =
             officers.zip(log)
         else {
-            return Ok(Self { app, admission: None, looking: revisions });
+            return Ok(Self { app, admission: None, warrants, guarded, looking: revisions });
         };
         let signers = Signers::read(&own.files(), &trust_domain)?;
         let notice_days = notice.into();
@@ -227,12 +265,21 @@ impl Service {
         let looking = tokio::spawn(look_after(Arc::clone(&shared), Arc::clone(&gauges)));
         let looking = looking.abort_handle();
         let admission = Some(Admission { shared, gauges, looking });
-        Ok(Self { app, admission, looking: revisions })
+        Ok(Self { app, admission, warrants, guarded, looking: revisions })
     }
 
-    /// Adds `PolicyService` to the routes for our own services.
+    /// Adds `PolicyService` to the routes for our own services, where there are keys the services of warrants, and where a proxy
+    /// may ask, what it asks.
     pub fn internal(&self, routes: Routes) -> Routes {
-        routes.add_service(PolicyServiceServer::new(api::Api(Arc::clone(&self.app))))
+        let routes = routes.add_service(PolicyServiceServer::new(api::Api(Arc::clone(&self.app))));
+        let routes = match &self.warrants {
+            None => routes,
+            Some(keys) => api::warrant::add(routes, &self.app, keys),
+        };
+        match &self.guarded {
+            None => routes,
+            Some(guarded) => api::ext_authz::add(routes, &self.app, guarded),
+        }
     }
 
     /// Adds what officers of the operator call; nothing where there are no officers.

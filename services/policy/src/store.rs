@@ -7,6 +7,7 @@
 pub(crate) mod admission;
 pub(crate) mod agreement;
 mod revisions;
+pub(crate) mod warrant;
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
 use sha2::{Digest, Sha256};

@@ -23,9 +23,11 @@ use tonic_types::StatusExt;
 use super::*;
 use crate::domain::registry::State;
 
+mod ext_authz;
 mod profile;
 mod registry;
 mod revisions;
+mod warrants;
 
 /// Noon in Viet Nam.
 const NOW: OffsetDateTime = datetime!(2026-11-24 05:00:00.7 UTC);

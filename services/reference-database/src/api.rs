@@ -3,6 +3,7 @@
 mod lookup;
 mod sink;
 mod source;
+mod warrant;
 
 use std::sync::Arc;
 

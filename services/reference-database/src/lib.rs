@@ -6,6 +6,7 @@
 //!         \->  store    the only place with SQL: records, changes, events, persons that are followed
 //! follow  ->  client   the register, asked about whom this database follows
 //!         \->  store
+//! warrants              the keys by which warrants are checked; which were used, the store knows
 //! ```
 //!
 //! It is a peer of the register in demonstrations and tests, and an example for whoever writes one. The persons in it
@@ -18,6 +19,7 @@ mod domain;
 mod follow;
 mod profile;
 mod store;
+mod warrants;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -76,6 +78,11 @@ pub struct Config {
     pub allow: Vec<String>,
     /// How long a change is kept.
     pub retention_days: u32,
+    /// Who signs warrants: the SPIFFE id of the policy service.
+    pub warrant_issuer: String,
+    /// File of the keys that it publishes (JWKS); read again when a warrant names a key that is not known. Empty: no warrant is
+    /// good, so nobody is told of a person.
+    pub warrant_keys_file: String,
 }
 
 /// What keeps the database from starting, or from taking something.
@@ -99,6 +106,21 @@ pub enum Error {
     /// The shipped code lists are damaged.
     #[error("the code lists cannot be used")]
     CodeLists(#[from] model::CodeListError),
+    /// The keys of warrants cannot be read.
+    #[error("cannot read the keys of warrants from `{path}`")]
+    WarrantKeys {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The keys of warrants are none.
+    #[error("`{0}` is no JWKS")]
+    MalformedWarrantKeys(String),
+    /// A warrant was used before.
+    #[error("a warrant was used before")]
+    WarrantUsed,
     /// Changes must be kept for a day at least.
     #[error("`reference_database.retention_days` must be at least 1")]
     Retention,
@@ -133,6 +155,7 @@ struct Shared {
     retention: time::Duration,
     database: Database,
     lists: CodeLists,
+    warrants: warrants::Warrants,
     clock: Clock,
     entropy: Entropy,
     /// Says when the streams that follow must end.
@@ -156,6 +179,7 @@ impl Service {
             return Err(Error::Retention);
         }
         let profile = Profile::shipped(&config.profile)?;
+        let warrants = warrants::Warrants::open(config)?;
         let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
         let database = Database::open(store, entropy.array()).await?;
         let service = Self(Arc::new(Shared {
@@ -164,6 +188,7 @@ impl Service {
             retention: time::Duration::days(config.retention_days.into()),
             database,
             lists: CodeLists::shipped()?,
+            warrants,
             clock,
             entropy,
             ending: watch::Sender::new(false),
@@ -306,14 +331,15 @@ impl Service {
         self.0.database.size().await
     }
 
-    /// Takes away the changes that are past their time. It does this by itself every hour; a test need not wait.
+    /// Takes away the changes that are past their time, and warrants that nobody can use any more. It does this by itself every hour; a test need not wait.
     ///
     /// # Errors
     /// Whatever the store says.
     pub async fn prune(&self) -> Result<(), Error> {
         let before = self.0.clock.now() - self.0.retention;
         let before_us = before.unix_timestamp_nanos() / 1_000;
-        self.0.database.prune(i64::try_from(before_us).unwrap_or(i64::MIN)).await
+        self.0.database.prune(i64::try_from(before_us).unwrap_or(i64::MIN)).await?;
+        self.0.database.forget_warrants(self.0.clock.now().unix_timestamp()).await
     }
 
     /// Ends the streams that follow its changes, so that a drain need not wait for them.

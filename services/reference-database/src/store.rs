@@ -3,6 +3,7 @@
 mod changes;
 mod events;
 mod followed;
+mod used;
 
 use model::{GoldenRecord, PersonalNumber, Said, Subject, Value as ItemValue};
 use store::{Migration, QueryResult, Sql, Store, Transaction, TryGetable, Value};
@@ -36,6 +37,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "tries",
         sqlite: include_str!("../migrations/sqlite/0003_tries.sql"),
         postgres: include_str!("../migrations/postgres/0003_tries.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "used_warrant",
+        sqlite: include_str!("../migrations/sqlite/0004_used_warrant.sql"),
+        postgres: include_str!("../migrations/postgres/0004_used_warrant.sql"),
     },
 ];
 

@@ -15,6 +15,7 @@
 //! | `rules` | the rules in Vietnamese |
 //! | `run` | one run, case after case |
 //! | `sign` | the signature of a report |
+//! | `warrants` | the warrants of the kit |
 //! | `wire` | the kit's own client |
 
 mod cases;
@@ -28,6 +29,7 @@ pub mod report;
 mod rules;
 mod run;
 pub mod sign;
+mod warrants;
 mod wire;
 
 pub use cases::ids;
@@ -37,6 +39,7 @@ pub use found::{Finding, Missing, Words};
 pub use plan::{Act, Pem, Plan, Role, Seed};
 pub use report::{CaseReport, Report, Status, Verdict};
 pub use run::{Event, run};
+pub use warrants::WarrantKey;
 
 /// Why nothing was looked at.
 #[derive(Debug, thiserror::Error)]

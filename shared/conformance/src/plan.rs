@@ -8,7 +8,7 @@ use contract::database::v1::{
 use serde::Serialize;
 use server::runtime::Clock;
 
-use crate::Fixtures;
+use crate::{Fixtures, WarrantKey};
 
 /// What a database does for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -152,6 +152,8 @@ pub struct Plan {
     pub only: Vec<String>,
     /// What the kit must be told of the database's records.
     pub fixtures: Fixtures,
+    /// What signs warrants; without it the role lookup cannot be tried.
+    pub warrants: Option<WarrantKey>,
     /// What every request is made from.
     pub seed: Seed,
     /// Restarts the database, and returns when it may be called again or is about to be.

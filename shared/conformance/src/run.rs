@@ -109,6 +109,7 @@ async fn tried(kit: &Kit, case: &Case, rule: &'static Rule) -> CaseReport {
     let began = Instant::now();
     let mut found = Found::default();
     let longest = kit.patience() * CASE_PATIENCE;
+    let unwarranted = if asks(kit, case) { kit.warrant_key().err() } else { None };
     let outcome = match Role::of_rule(case.id).filter(|role| !kit.has(*role)) {
         Some(role) => Err(not_tried(
             (
@@ -120,6 +121,7 @@ async fn tried(kit: &Kit, case: &Case, rule: &'static Rule) -> CaseReport {
                 "leave this --role out, or name the role in DescribeDatabase",
             ),
         )),
+        None if unwarranted.is_some() => unwarranted.map_or(Ok(()), Err),
         None => match tokio::time::timeout(longest, (case.run)(kit, &mut found)).await {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -153,6 +155,14 @@ async fn tried(kit: &Kit, case: &Case, rule: &'static Rule) -> CaseReport {
         remarks: found.remarks,
         not_tried: missing,
     }
+}
+
+/// Whether the case needs questions that are answered: every one of the role lookup, and those that call every method of a
+/// database that has it.
+fn asks(kit: &Kit, case: &Case) -> bool {
+    let every = ["DB-11", "DB-12", "DB-13", "DB-14"];
+    kit.has(Role::Lookup)
+        && (every.contains(&case.id) || Role::of_rule(case.id) == Some(Role::Lookup))
 }
 
 fn hang(longest: Duration) -> String {

@@ -367,6 +367,10 @@ fn expected() -> BTreeMap<PathBuf, Vec<u8>> {
     for (name, text) in health {
         files.insert(PathBuf::from("shared/server/src/gen").join(name), text);
     }
+    let authz = "envoy/service/auth/v3/external_auth.proto";
+    for (name, text) in foreign("proto/third_party", authz, "envoy.service.", plain()) {
+        files.insert(PathBuf::from("services/policy/src/api/ext_authz/gen").join(name), text);
+    }
     let testing = foreign(
         "tests/interop/proto",
         "grpc/testing/test.proto",

@@ -6,6 +6,7 @@ use contract::r#type::v1::{ErrorReason, FieldFault};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use opentelemetry::trace::{Span as _, SpanKind};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, body::Body, service::Routes};
@@ -51,6 +52,8 @@ pub(crate) struct Calls {
     pub(crate) methods: Methods,
     /// Who makes them.
     pub(crate) who: Who,
+    /// The certificate of who makes them, where it was shown here.
+    pub(crate) shown: Option<Thumbprint>,
     /// How the connection's keys were made, where they were made here.
     pub(crate) key_exchange: Option<KeyExchange>,
     /// A call without a deadline gets this one.
@@ -164,6 +167,9 @@ impl Calls {
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(deadline);
         request.extensions_mut().insert(self.closing.clone());
+        if let Some(shown) = self.shown {
+            request.extensions_mut().insert(shown);
+        }
         if let Some(key_exchange) = self.key_exchange {
             request.extensions_mut().insert(key_exchange);
         }
@@ -176,6 +182,24 @@ impl Calls {
             Ok(Err(never)) => match never {},
             Err(_) => (refused(ErrorReason::DeadlineExceeded), Taken::default()),
         }
+    }
+}
+
+/// SHA-256 of the DER of the certificate that a connection was made with. Calls by the proxy of a mesh have none: it is the proxy's
+/// connection, and what the proxy says of a certificate is not believed for this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thumbprint(pub [u8; 32]);
+
+impl Thumbprint {
+    /// That of a certificate.
+    #[must_use]
+    pub fn of_certificate(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).into())
+    }
+
+    /// That of the connection by which a request came.
+    pub fn of<T>(request: &tonic::Request<T>) -> Option<Self> {
+        request.extensions().get::<Self>().copied()
     }
 }
 

@@ -296,6 +296,21 @@ const METHODS: &[Method] = &[
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
     ),
     (
+        "/lienthong.policy.v1.WarrantService/IssueWarrant",
+        Priority::Administration,
+        &[OpenTo::Service("exchange")],
+    ),
+    (
+        "/lienthong.policy.v1.WarrantKeyService/GetWarrantKeys",
+        Priority::Ordinary,
+        &[OpenTo::Everyone],
+    ),
+    (
+        "/envoy.service.auth.v3.Authorization/Check",
+        Priority::Administration,
+        &[OpenTo::Service("proxy")],
+    ),
+    (
         "/lienthong.policy.v1.AdmissionService/MoveConnection",
         Priority::Administration,
         &[OpenTo::Operators],

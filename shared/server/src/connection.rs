@@ -19,7 +19,7 @@ use tonic::service::Routes;
 
 use crate::{
     Config,
-    call::{Calls, Closing, WATCHES_MAX},
+    call::{Calls, Closing, Thumbprint, WATCHES_MAX},
     caller::{Caller, Methods, NoCaller},
     handshake::Handshake,
     limits::{Limits, Place},
@@ -91,12 +91,13 @@ impl Connection {
         }
         shaken("done");
         drop(under_way);
+        let shown = chain.first().map(|der| Thumbprint::of_certificate(der));
         let key_exchange = KeyExchange::of(stream.get_ref().1);
         let open = self.connections.enter_or_stranger(caller.as_ref().ok());
         let mut identities = self.identities.clone();
         let cut = no_longer_admitted(&mut identities, &chain, caller.clone().ok());
         let who = Who::certified(caller, &self.forged);
-        self.serve(stream, who, key_exchange, open, cut).await;
+        self.serve(stream, (who, shown), key_exchange, open, cut).await;
     }
 
     /// Serves one of a proxy until it ends; its callers are whom the proxy vouches for, each with its own limits. That
@@ -108,13 +109,13 @@ impl Connection {
         let who = Who::vouched(table, self.identities.clone(), &self.forged);
         let open = self.connections.enter_proxy();
         let stream = Patience::new(stream, KEEPALIVE + KEEPALIVE_TIMEOUT);
-        self.serve(stream, who, None, open, std::future::pending()).await;
+        self.serve(stream, (who, None), None, open, std::future::pending()).await;
     }
 
     async fn serve<T>(
         self,
         stream: T,
-        who: Who,
+        who: (Who, Option<Thumbprint>),
         key_exchange: Option<KeyExchange>,
         open: Option<Place>,
         cut: impl Future<Output = ()>,
@@ -168,11 +169,17 @@ impl Connection {
         }
     }
 
-    fn calls(&self, who: Who, key_exchange: Option<KeyExchange>, closing: Closing) -> Calls {
+    fn calls(
+        &self,
+        (who, shown): (Who, Option<Thumbprint>),
+        key_exchange: Option<KeyExchange>,
+        closing: Closing,
+    ) -> Calls {
         Calls {
             routes: self.routes.clone(),
             methods: self.methods,
             who,
+            shown,
             key_exchange,
             deadline_max: Duration::from_secs(self.config.deadline_max_seconds),
             stream_max: Duration::from_secs(self.config.stream_max_seconds),

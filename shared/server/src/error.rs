@@ -323,6 +323,11 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Hồ sơ kết nối chưa đủ điều kiện cho bước này.",
             "The admission is not ready for this move.",
         ),
+        ErrorReason::WarrantRefused => (
+            Code::PermissionDenied,
+            "Thiếu giấy phép truy vấn, hoặc giấy phép không cho phép câu hỏi này.",
+            "The warrant is missing, or does not allow this question.",
+        ),
         ErrorReason::ConnectionChanged => (
             Code::Aborted,
             "Hồ sơ kết nối đã được thay đổi trong khi đó.",

@@ -66,7 +66,7 @@ pub mod trace;
 mod who;
 
 pub use accept::{Running, Server};
-pub use call::{Closing, context};
+pub use call::{Closing, Thumbprint, context};
 pub use caller::Caller;
 pub use channel::Channel;
 pub use config::Config;

@@ -74,6 +74,9 @@ impl World {
         settings.policy.officers_file = self.file("officers.toml");
         settings.policy.log_key_file = self.file("log.vkey");
         settings.policy.audit = Peer::direct(self.to_audit.address().to_string(), "audit");
+        let mut keys = self.signing.iter().map(|seed| self.warrant_key(*seed));
+        settings.policy.warrant_key_file = keys.next().unwrap_or_default();
+        settings.policy.warrant_published_files = keys.collect();
         let own = self.own(settings.server, "policy");
         let server = Server::bind(own.clone()).await.expect("policy binds");
         let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
@@ -99,6 +102,33 @@ impl World {
         lienthong::pki::write_secret(std::path::Path::new(&file), &text.replace(old, new))
             .expect("a file can be written");
         self.start_policy().await;
+    }
+
+    /// Starts policy anew with other keys of warrants: the first signs, the others are published beside it.
+    ///
+    /// # Panics
+    /// When policy does not run.
+    pub async fn sign_warrants(&mut self, seeds: &[u8]) {
+        self.stop_policy().await;
+        self.signing = seeds.to_vec();
+        self.start_policy().await;
+    }
+
+    /// The file of a key of warrants.
+    fn warrant_key(&self, seed: u8) -> String {
+        let file = self.folder.path().join(format!("warrant-{seed}.pem"));
+        let pem = warrant::Signer::from_seed(&[seed; 32]).to_pem().expect("a key");
+        lienthong::pki::write_secret(&file, &pem).expect("a file can be written");
+        shown(&file)
+    }
+
+    /// Where policy listens.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn policy_address(&self) -> std::net::SocketAddr {
+        self.policy.as_ref().expect("policy runs").running.address()
     }
 
     /// Opens the road to policy again.

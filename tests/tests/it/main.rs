@@ -40,6 +40,7 @@ mod telemetry;
 mod tidy;
 mod tokens;
 mod verify;
+mod warrant;
 
 use contract::identity::v1::{GetPersonAnswer, GetPersonRequest};
 use lienthong::client::{Answered, Client, Refused};

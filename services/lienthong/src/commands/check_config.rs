@@ -207,6 +207,23 @@ fn policy(config: &policy::Config, faults: &mut Faults) {
     if let Err(error) = policy::domain::calendar::Calendar::parse(&config.holidays) {
         faults.error("policy.holidays", &error);
     }
+    if !(1..=300).contains(&config.warrant_seconds) {
+        faults.add("policy.warrant_seconds", "must be from 1 to 300");
+    }
+    let signing = Some(("policy.warrant_key_file", &config.warrant_key_file));
+    let signing = signing.filter(|(_, path)| !path.is_empty());
+    let published = config.warrant_published_files.iter();
+    let published = published.map(|path| ("policy.warrant_published_files", path));
+    for (key, path) in signing.into_iter().chain(published) {
+        let Some(text) = text_of(key, path, faults) else { continue };
+        let fault = match key {
+            "policy.warrant_key_file" => warrant::Signer::from_pem(&text).err(),
+            _ => warrant::PublicKey::from_pem(&text).err(),
+        };
+        if let Some(error) = fault {
+            faults.error(key, &error);
+        }
+    }
     if config.assessment_notice_days > 366 {
         faults.add("policy.assessment_notice_days", "must be from 0 to 366");
     }

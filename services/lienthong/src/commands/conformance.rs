@@ -5,7 +5,9 @@ mod watched;
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
-use ::conformance::{Act, Fixtures, Pem, Plan, Report, Role, Seed, Verdict, report::page, run};
+use ::conformance::{
+    Act, Fixtures, Pem, Plan, Report, Role, Seed, Verdict, WarrantKey, report::page, run,
+};
 use anyhow::{Context as _, Result};
 use lienthong::process::{Runtime, ended};
 
@@ -26,6 +28,8 @@ pub(crate) struct Arguments {
 enum Command {
     /// Makes a key that signs reports.
     Key(kept::Key),
+    /// Makes a key that signs the warrants of the kit, and prints what the database is told to trust.
+    WarrantKey(kept::WarrantKey),
     /// Checks, offline, that a report is what its key signed.
     Verify(kept::Verify),
 }
@@ -58,6 +62,17 @@ pub(crate) struct Looking {
         requires = "stranger_certificate"
     )]
     stranger_key: Option<String>,
+    /// File of the key that signs the kit's warrants (`lienthong conformance warrant-key`), for the role lookup.
+    #[arg(long, value_name = "FILE", help_heading = "Who calls")]
+    warrant_key: Option<String>,
+    /// Who signs warrants, as the database was told.
+    #[arg(
+        long,
+        value_name = "SPIFFE_ID",
+        help_heading = "Who calls",
+        default_value = "spiffe://lienthong.test/service/policy"
+    )]
+    warrant_issuer: String,
     /// A role that is looked at, repeated; those of the description when none is said.
     #[arg(long = "role", value_enum, help_heading = "What is tried")]
     roles: Vec<RoleName>,
@@ -116,6 +131,7 @@ impl From<RoleName> for Role {
 pub(crate) async fn run_command(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     match arguments.command {
         Some(Command::Key(key)) => key.make(out),
+        Some(Command::WarrantKey(key)) => key.make(out),
         Some(Command::Verify(verify)) => verify.check(out),
         None => look(arguments.looking, out).await,
     }
@@ -128,6 +144,9 @@ async fn look(looking: Looking, out: &mut impl Write) -> Result<()> {
     let signer = looking.signing_key.as_deref().map(kept::signer).transpose()?;
     let fixtures = looking.fixtures.as_deref().map(Fixtures::read).transpose();
     let fixtures = fixtures.map_err(refused)?.unwrap_or_default();
+    let warrants = looking.warrant_key.as_deref();
+    let warrants = warrants.map(|path| WarrantKey::read(path, &looking.warrant_issuer));
+    let warrants = warrants.transpose().map_err(refused)?;
     let seed = match looking.seed {
         Some(seed) => Seed::Given(seed),
         None => Seed::Fresh(u64::from_be_bytes(runtime.entropy.array())),
@@ -145,6 +164,7 @@ async fn look(looking: Looking, out: &mut impl Write) -> Result<()> {
         roles: looking.roles.into_iter().map(Role::from).collect(),
         only: looking.cases,
         fixtures,
+        warrants,
         seed,
         restart: looking.restart.map(Act::command),
         change: looking.change.map(Act::command),
@@ -211,6 +231,8 @@ fn again(looking: &Looking, seed: Seed) -> String {
         ("--key", looking.key.as_ref()),
         ("--stranger-certificate", looking.stranger_certificate.as_ref()),
         ("--stranger-key", looking.stranger_key.as_ref()),
+        ("--warrant-key", looking.warrant_key.as_ref()),
+        ("--warrant-issuer", Some(&looking.warrant_issuer)),
         ("--fixtures", looking.fixtures.as_ref()),
         ("--restart", looking.restart.as_ref()),
         ("--change", looking.change.as_ref()),

@@ -37,6 +37,16 @@ pub(crate) struct Arguments {
     /// A SPIFFE id that may call it; may be given several times.
     #[arg(long, value_name = "SPIFFE_ID")]
     allow: Vec<String>,
+    /// Who signs warrants: the SPIFFE id of the policy service.
+    #[arg(
+        long,
+        value_name = "SPIFFE_ID",
+        default_value = "spiffe://lienthong.test/service/policy"
+    )]
+    warrant_issuer: String,
+    /// The keys that it publishes (JWKS), read again when a warrant names another one. Without them nobody is told of a person.
+    #[arg(long, value_name = "FILE")]
+    warrant_keys: Option<String>,
     /// Where the register listens: whoever it is told has changed is looked up there, where the profile follows anybody.
     #[arg(long, value_name = "HOST:PORT")]
     register: Option<String>,
@@ -82,6 +92,8 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
             ..server
         },
         allow: arguments.allow,
+        warrant_issuer: arguments.warrant_issuer,
+        warrant_keys_file: arguments.warrant_keys.unwrap_or_default(),
         persons: arguments.persons,
         changes: arguments.changes,
         seed: arguments.seed,

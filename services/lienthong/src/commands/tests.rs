@@ -78,6 +78,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Routes(command) => Box::pin(routes::run(*command, &mut out)).await,
         Command::Connection(command) => Box::pin(admission::run(*command, &mut out)).await,
         Command::Agreement(command) => Box::pin(agreement::run(*command, &mut out)).await,
+        Command::WarrantKeys(arguments) => Box::pin(warrant_keys::run(&arguments, &mut out)).await,
         Command::Pki(command) => pki::run(&command, &mut out),
         Command::Qcvn(command) => qcvn::run(command, &mut out),
         Command::Completions(arguments) => completions::run(&arguments, &mut out),

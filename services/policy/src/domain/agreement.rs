@@ -43,21 +43,6 @@ pub(crate) struct Party {
     pub(crate) units: Vec<String>,
 }
 
-/// In which time a volume is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(crate) enum Period {
-    Day,
-    Month,
-    Term,
-}
-
-/// How many persons may be told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(crate) struct Volume {
-    pub(crate) persons: u64,
-    pub(crate) period: Period,
-}
-
 /// What is granted for one action, procedure and ground.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Granted {
@@ -84,7 +69,6 @@ pub(crate) struct Terms {
     pub(crate) units: BTreeSet<String>,
     /// Thumbprints in hexadecimal; empty for any.
     pub(crate) keys: BTreeSet<String>,
-    pub(crate) volume: Option<Volume>,
 }
 
 /// What is read of an agreement's bytes.

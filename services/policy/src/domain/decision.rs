@@ -43,10 +43,11 @@ pub(super) const SHIPPED: [&str; 4] = [
     include_str!("../../data/rules/rules.cedarschema"),
 ];
 /// The statutory rules that come with this program, each file named by the clause that it carries out.
-pub(super) const RULES: [RuleFile<'static>; 4] = [
+pub(super) const RULES: [RuleFile<'static>; 5] = [
     shipped!("1911-2021-art-1-2"),
     shipped!("1911-2021-art-2-1"),
     shipped!("1911-2021-art-2-2"),
+    shipped!("1911-2021-art-2-3"),
     shipped!("1911-2021-art-2-4"),
 ];
 
@@ -252,6 +253,11 @@ impl Profile {
         Ok((table, ends))
     }
 
+    /// The denial by which a database is not asked because it has no connection (Art. 1(1)).
+    pub(crate) fn not_connected(&self, rule: &str) -> Denial {
+        self.denial(Refusal::ConnectionNotActive, rule, CONNECTING)
+    }
+
     fn denial(&self, refusal: Refusal, rule: &str, ground: &str) -> Denial {
         let article = self.catalogue.legal_basis().citation(ground);
         Denial { refusal, rule: rule.to_owned(), article }
@@ -357,7 +363,7 @@ impl ClaimsRule {
 }
 
 /// Why nothing is allowed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Denial {
     /// The reason.
     pub(crate) refusal: Refusal,

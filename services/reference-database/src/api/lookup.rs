@@ -12,13 +12,14 @@ use contract::{
 };
 use futures::{Stream, StreamExt as _, stream};
 use model::{Agreement, Claims, GoldenRecord, PersonalNumber, Subject, Value};
+use server::Thumbprint;
 use tonic::{Request, Response, Status};
 use wire::{
     Fault, Faults, basis, subject, timestamp,
     value::{Reader, write_held},
 };
 
-use super::{Api, away};
+use super::{Api, away, warrant};
 use crate::{
     Shared,
     domain::{ClaimOutcome, ItemOutcome, outcome, verdict},
@@ -35,10 +36,12 @@ impl LookupService for Api {
         request: Request<GetRecordRequest>,
     ) -> Result<Response<GetRecordResponse>, Status> {
         self.admit(&request)?;
+        let shown = Thumbprint::of(&request);
         let request = request.into_inner();
         let mut faults = Faults::default();
         let asked = read(&self.0, "", &request, &mut faults);
         faults.finish()?;
+        warrant::take(&self.0, shown, &[(&request).into()]).await?;
         Ok(Response::new(get(&self.0, request, asked).await?))
     }
 
@@ -47,8 +50,9 @@ impl LookupService for Api {
         request: Request<VerifyRecordRequest>,
     ) -> Result<Response<VerifyRecordResponse>, Status> {
         self.admit(&request)?;
+        let shown = Thumbprint::of(&request);
         let request = request.into_inner();
-        Ok(Response::new(verify(&self.0, request).await?))
+        Ok(Response::new(verify(&self.0, shown, request).await?))
     }
 
     type StreamRecordsStream =
@@ -59,6 +63,7 @@ impl LookupService for Api {
         request: Request<StreamRecordsRequest>,
     ) -> Result<Response<Self::StreamRecordsStream>, Status> {
         let deadline = self.admit(&request)?;
+        let shown = Thumbprint::of(&request);
         let queries = request.into_inner().queries;
         let mut faults = Faults::default();
         if queries.is_empty() {
@@ -75,6 +80,8 @@ impl LookupService for Api {
         let asked: Vec<_> =
             queries.into_iter().take(QUERIES_MAX.into()).enumerate().map(read).collect();
         faults.finish()?;
+        let warranted: Vec<_> = asked.iter().map(|(query, _)| query.into()).collect();
+        warrant::take(&self.0, shown, &warranted).await?;
         let shared = Arc::clone(&self.0);
         let answers = stream::iter(asked).then(move |(query, asked)| {
             let shared = Arc::clone(&shared);
@@ -133,7 +140,8 @@ fn ground(
 }
 
 fn read(shared: &Shared, path: &str, request: &GetRecordRequest, faults: &mut Faults) -> Asked {
-    let GetRecordRequest { subject, claims, items, basis: given, request_id, warrant } = request;
+    let GetRecordRequest { subject, claims, items, basis: given, request_id, warrant, .. } =
+        request;
     let asked = person(shared, path, subject.as_ref(), claims.as_ref(), faults);
     let mut found = Faults::default();
     basis::check_items(items, &mut found);
@@ -187,11 +195,11 @@ fn item_outcome(shared: &Shared, record: &GoldenRecord, item: &str) -> types::It
 
 async fn verify(
     shared: &Shared,
+    shown: Option<Thumbprint>,
     request: VerifyRecordRequest,
 ) -> Result<VerifyRecordResponse, Status> {
     let mut faults = Faults::default();
-    let VerifyRecordRequest { subject, claims, claimed_values, basis: given, request_id, warrant } =
-        request;
+    let VerifyRecordRequest { subject, claims, claimed_values, basis: given, .. } = &request;
     let asked = person(shared, "", subject.as_ref(), claims.as_ref(), &mut faults);
     let items: Vec<String> = claimed_values.iter().map(|claimed| claimed.item.clone()).collect();
     basis::check_item_fields("claimed_values", ".item", &items, &mut faults);
@@ -201,8 +209,9 @@ async fn verify(
         values
             .extend(Reader::new(&shared.lists, &mut faults).value(&field, claimed.value.as_ref()));
     }
-    ground("", given.as_ref(), &request_id, &warrant, &mut faults);
+    ground("", given.as_ref(), &request.request_id, &request.warrant, &mut faults);
     faults.finish()?;
+    warrant::take(shared, shown, &[(&request).into()]).await?;
     let record = find(shared, &asked).await?;
     let results = record.as_ref().map(|record| {
         let one = |(item, value): (&String, &Value)| RecordClaimResult {
@@ -214,8 +223,8 @@ async fn verify(
     Ok(VerifyRecordResponse {
         outcome: matched(record.as_ref()).into(),
         results: results.unwrap_or_default(),
-        subject,
-        request_id,
+        subject: request.subject,
+        request_id: request.request_id,
         answer_time: Some(timestamp(shared.clock.now())),
     })
 }

@@ -97,7 +97,7 @@ pub(crate) async fn newer_client(kit: &Kit, found: &mut Found) -> Tried {
     same_answer::<contract::database::v1::DescribeDatabaseResponse>(
         &wire,
         found,
-        (path::DESCRIBE, &DescribeDatabaseRequest {}.encode_to_vec()),
+        (path::DESCRIBE, [DescribeDatabaseRequest {}.encode_to_vec(), Vec::new()]),
         |_| {},
     )
     .await?;
@@ -106,18 +106,19 @@ pub(crate) async fn newer_client(kit: &Kit, found: &mut Found) -> Tried {
         same_answer::<contract::database::v1::ListChangesResponse>(
             &wire,
             found,
-            (path::LIST, &request),
+            (path::LIST, [request.clone(), request]),
             |_| {},
         )
         .await?;
     }
     if kit.has(Role::Lookup) {
-        let request = people::valid(kit, path::GET);
+        // The same but for their warrants, each of which is taken once.
+        let request = || people::valid(kit, path::GET);
         let timeless = |answer: &mut GetRecordResponse| answer.answer_time = None;
-        same_answer(&wire, found, (path::GET, &request), timeless).await?;
-        let request = people::valid(kit, path::VERIFY);
+        same_answer(&wire, found, (path::GET, [request(), request()]), timeless).await?;
+        let request = || people::valid(kit, path::VERIFY);
         let timeless = |answer: &mut VerifyRecordResponse| answer.answer_time = None;
-        same_answer(&wire, found, (path::VERIFY, &request), timeless).await?;
+        same_answer(&wire, found, (path::VERIFY, [request(), request()]), timeless).await?;
     }
     if kit.has(Role::Sink) {
         super::sink::newer_delivery(kit, &wire, found, &later_fields()).await?;
@@ -128,14 +129,14 @@ pub(crate) async fn newer_client(kit: &Kit, found: &mut Found) -> Tried {
 async fn same_answer<A: Message + Default + PartialEq>(
     wire: &Wire,
     found: &mut Found,
-    (path, request): (&str, &[u8]),
+    (path, [request, again]): (&str, [Vec<u8>; 2]),
     timeless: impl Fn(&mut A),
 ) -> Tried {
     let mut answers = Vec::new();
-    let newer = [request, &later_fields()].concat();
-    for (what, body) in [("as it is", request), ("with fields of a later contract", &newer)] {
+    let newer = [again, later_fields()].concat();
+    for (what, body) in [("as it is", request), ("with fields of a later contract", newer)] {
         let tried = format!("{} {what}", method(path));
-        let reply = answer(wire, &tried, Ask::bytes(path, body)).await?;
+        let reply = answer(wire, &tried, Ask::bytes(path, &body)).await?;
         let mut answer: A = message(&tried, &reply)?;
         timeless(&mut answer);
         answers.push(answer);

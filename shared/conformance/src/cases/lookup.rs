@@ -7,12 +7,14 @@
 //! | `hidden` | LKP-3, LKP-4: an answer about a person who is not |
 //! | `many` | LKP-30, LKP-31 |
 //! | `verify` | LKP-20, LKP-21 |
+//! | `warrant` | LKP-40 to LKP-53 |
 
 pub(crate) mod answers;
 pub(crate) mod faulty;
 pub(crate) mod hidden;
 pub(crate) mod many;
 pub(crate) mod verify;
+pub(crate) mod warrant;
 
 use contract::{
     database::v1::{GetRecordRequest, GetRecordResponse, RecordOutcome},
@@ -75,26 +77,28 @@ pub(crate) fn about(
         items,
         basis: Some(kit.basis()),
         request_id: dice.id(),
-        warrant: Vec::new(),
+        ..GetRecordRequest::default()
     }
 }
 
 /// An answer, whatever it says.
 pub(crate) async fn get(
+    kit: &Kit,
     wire: &Wire,
     tried: &str,
     request: &GetRecordRequest,
 ) -> Tried<GetRecordResponse> {
-    ok(wire, tried, path::GET, request).await
+    ok(wire, tried, path::GET, &kit.sealed(request)).await
 }
 
 /// An answer about the person who is known; that there is none is the business of LKP-1.
 pub(crate) async fn matched(
+    kit: &Kit,
     wire: &Wire,
     tried: &str,
     request: &GetRecordRequest,
 ) -> Tried<GetRecordResponse> {
-    let answer = get(wire, tried, request).await?;
+    let answer = get(kit, wire, tried, request).await?;
     if answer.outcome() == RecordOutcome::Match {
         return Ok(answer);
     }

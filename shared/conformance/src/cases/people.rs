@@ -3,7 +3,7 @@
 use contract::{
     database::v1::{
         DeliverEventsRequest, GetRecordRequest, ListChangesRequest, StreamChangesRequest,
-        StreamRecordsRequest, VerifyRecordRequest,
+        VerifyRecordRequest,
     },
     r#type::v1::{Claims, ItemValue, PartialDate, SubjectRef, item_value, subject_ref},
 };
@@ -57,7 +57,7 @@ pub(crate) fn question(kit: &Kit, dice: &mut Dice) -> GetRecordRequest {
         items: vec![held_item(kit)],
         basis: Some(kit.basis()),
         request_id: dice.id(),
-        warrant: Vec::new(),
+        ..Default::default()
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn comparison(kit: &Kit, dice: &mut Dice) -> VerifyRecordRequest {
         claimed_values: claimed.collect(),
         basis: asked.basis,
         request_id: asked.request_id,
-        warrant: Vec::new(),
+        ..Default::default()
     }
 }
 
@@ -85,17 +85,15 @@ fn held_item(kit: &Kit) -> String {
     first.map_or_else(|| "birth_full_name".to_owned(), |held| held.item.clone())
 }
 
-/// A message that the method takes; empty where an empty one is.
+/// A message that the method takes, once; empty where an empty one is.
 pub(crate) fn valid(kit: &Kit, path: &str) -> Vec<u8> {
     let mut dice = kit.dice(path);
     match path {
         path::LIST => ListChangesRequest::default().encode_to_vec(),
         path::STREAM => StreamChangesRequest::default().encode_to_vec(),
-        path::GET => taken(kit, &mut dice).encode_to_vec(),
-        path::VERIFY => comparison(kit, &mut dice).encode_to_vec(),
-        path::RECORDS => {
-            StreamRecordsRequest { queries: vec![taken(kit, &mut dice)] }.encode_to_vec()
-        }
+        path::GET => kit.sealed(&taken(kit, &mut dice)).encode_to_vec(),
+        path::VERIFY => kit.sealed(&comparison(kit, &mut dice)).encode_to_vec(),
+        path::RECORDS => kit.sealed_all(&[taken(kit, &mut dice)]).encode_to_vec(),
         path::DELIVER => {
             let event = sink::Events::new(kit, path).discrepancy();
             DeliverEventsRequest { events: vec![event] }.encode_to_vec()

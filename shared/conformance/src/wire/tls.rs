@@ -129,6 +129,11 @@ impl Credentials {
         Ok(Self { chain: vec![certificate.der().clone()], key })
     }
 
+    /// SHA-256 of the certificate, by which a warrant names who presents it.
+    pub(crate) fn thumbprint(&self) -> [u8; 32] {
+        self.chain.first().map_or([0; 32], |der| warrant::thumbprint(der))
+    }
+
     fn uris(&self) -> Vec<String> {
         let Some(own) = self.chain.first() else { return Vec::new() };
         let Ok((_, own)) = x509_parser::certificate::X509Certificate::from_der(own) else {

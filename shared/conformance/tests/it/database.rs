@@ -7,9 +7,10 @@ mod lookup;
 mod serve;
 mod sink;
 mod source;
+mod warrant;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -32,6 +33,7 @@ use prost_types::Duration;
 use server::error::{Violation, invalid, refuse};
 use tonic::{Request, Response, Status, service::Routes};
 
+use ::warrant::KeySet;
 pub use serve::Running;
 
 use crate::faults::Fault;
@@ -46,6 +48,8 @@ pub struct Database(Arc<Inner>);
 pub struct Inner {
     pub fault: Option<Fault>,
     pub environment: DatabaseEnvironment,
+    /// By which warrants are checked.
+    pub keys: KeySet,
     pub state: Mutex<State>,
     /// Whoever reads the list; a fault holds it while it writes.
     pub reading: tokio::sync::Mutex<()>,
@@ -61,17 +65,20 @@ pub struct State {
     pub questions: HashMap<Vec<u8>, usize>,
     pub events: HashMap<String, Vec<u8>>,
     pub versions: HashMap<String, u64>,
-    /// Every question that reached a role.
+    /// Ids of the warrants that were taken.
+    pub used: HashSet<String>,
+    /// Every question that reached a role, without its warrant.
     pub log: Vec<Vec<u8>>,
 }
 
 impl Database {
-    pub fn new(fault: Option<Fault>, environment: DatabaseEnvironment) -> Self {
+    pub fn new(fault: Option<Fault>, environment: DatabaseEnvironment, keys: KeySet) -> Self {
         let state = State { changes: source::changes(fault), ..State::default() };
         let committed = tokio::sync::watch::Sender::new(state.changes.len());
         Self(Arc::new(Inner {
             fault,
             environment,
+            keys,
             state: Mutex::new(state),
             reading: tokio::sync::Mutex::new(()),
             committed,
@@ -92,6 +99,9 @@ impl Database {
         let mut state = self.0.state.lock().unwrap();
         if self.is(Fault::RestartForgets) {
             state.events.clear();
+        }
+        if self.is(Fault::RestartForgetsWarrants) {
+            state.used.clear();
         }
         if self.is(Fault::RestartRenumbers) {
             state.changes.iter_mut().for_each(|change| change.sequence += 100);

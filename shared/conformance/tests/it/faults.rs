@@ -200,6 +200,44 @@ faults! {
     WarrantUnlimited => ["LKP-8"],
     /// A token is taken for a person who is not known.
     TokenTaken => ["LKP-8"],
+    /// A faulty question uses its warrant up.
+    FaultyUsesWarrant => ["LKP-8"],
+    /// A question without a warrant is answered.
+    NoWarrantWanted => ["LKP-40"],
+    /// Nobody looks at signatures.
+    SignatureIgnored => ["LKP-41", "LKP-42"],
+    /// Padding of base64 is taken.
+    PaddingTaken => ["LKP-42"],
+    /// The header says how it is signed.
+    AlgorithmTaken => ["LKP-43"],
+    /// A warrant never ends.
+    ExpiredTaken => ["LKP-44"],
+    /// A warrant may hold for any time.
+    LongLivedTaken => ["LKP-44"],
+    /// A warrant begins at once.
+    NotYetTaken => ["LKP-45"],
+    /// A warrant for another database is taken.
+    AudienceIgnored => ["LKP-46"],
+    /// A warrant of another issuer is taken.
+    IssuerIgnored => ["LKP-46"],
+    /// Whoever presents it, it is taken.
+    HolderIgnored => ["LKP-47"],
+    /// Which warrants were used, nobody remembers.
+    ReplayTaken => ["LKP-48", "LKP-52"],
+    /// Whether a warrant was used is looked at before it is noted, and others come in between.
+    ReplayRaces => ["LKP-48"],
+    /// A warrant about anybody is taken.
+    SubjectIgnored => ["LKP-49"],
+    /// A warrant for any items is taken.
+    ItemsIgnored => ["LKP-50"],
+    /// In comparisons a warrant for any items is taken.
+    ComparedItemsIgnored => ["LKP-50"],
+    /// A warrant on any ground is taken.
+    GroundIgnored => ["LKP-51"],
+    /// After a restart it is not known which warrants were used.
+    RestartForgetsWarrants => ["LKP-52"],
+    /// A warrant with a claim that is not known is refused.
+    LaterClaimRefused => ["LKP-53"],
     /// The number of a relative is not synthetic.
     RealNumberAnswered => ["LKP-9"],
     /// Comparisons are answered backwards.

@@ -23,6 +23,7 @@ pub fn plan(pki: &Pki, database: &Running) -> Plan {
         roles: Vec::new(),
         only: Vec::new(),
         fixtures: Fixtures::parse(&format!("{example}{more}")).unwrap(),
+        warrants: Some(pki.warrants.clone()),
         seed: Seed::Fresh(1911),
         restart: Some(database.restart()),
         change: Some(database.commit()),

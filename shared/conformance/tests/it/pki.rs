@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use conformance::Pem;
+use conformance::{Pem, WarrantKey};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
 use rustls::{
     RootCertStore, ServerConfig,
@@ -16,8 +16,13 @@ use crate::faults::Fault;
 pub const KIT: &str = "spiffe://lienthong.test/service/conformance";
 const STRANGER: &str = "spiffe://lienthong.test/agency/Z00.TEST/system/stranger";
 
+/// Who signs the warrants of tests.
+pub const ISSUER: &str = "spiffe://lienthong.test/service/policy";
+
 pub struct Pki {
     folder: tempfile::TempDir,
+    /// What signs them.
+    pub warrants: WarrantKey,
 }
 
 impl Pki {
@@ -40,7 +45,11 @@ impl Pki {
             fs::write(folder.path().join(format!("{name}.pem")), certificate.pem()).unwrap();
             fs::write(folder.path().join(format!("{name}.key")), key.serialize_pem()).unwrap();
         }
-        Self { folder }
+        Self { folder, warrants: WarrantKey::generate(ISSUER) }
+    }
+
+    pub fn warrant_keys(&self) -> warrant::KeySet {
+        warrant::KeySet::parse(self.warrants.jwks().unwrap().as_bytes()).unwrap()
     }
 
     pub fn folder(&self) -> &Path {

@@ -1595,7 +1595,8 @@ pub struct AgreementGrant {
     /// not allowed elsewhere; requests must name it then.
     #[prost(string, tag = "8")]
     pub direction: ::prost::alloc::string::String,
-    /// How many persons may be told of; absent where that is not limited.
+    /// How many persons may be told of; absent where that is not limited. Volumes are not counted yet, and what is not counted would
+    /// not be limited: a proposal with one is refused.
     #[prost(message, optional, tag = "9")]
     pub volume: ::core::option::Option<AgreementVolume>,
     /// Electronic identifiers of the units for which it may be used: of the consumer's, or of whoever delegates to it; empty for all
@@ -2264,6 +2265,358 @@ pub mod agreement_service_client {
         }
     }
 }
+/// Asks for the keys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWarrantKeysRequest {}
+/// The keys.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWarrantKeysResponse {
+    /// The `iss` of every warrant that they sign.
+    #[prost(string, tag = "1")]
+    pub issuer: ::prost::alloc::string::String,
+    /// A JSON Web Key Set (RFC 7517), UTF-8: of each key `kty` = `OKP`, `crv` = `Ed25519`, `x`, `use` = `sig`, `alg` = `EdDSA` and
+    /// `kid`, its thumbprint (RFC 7638). The one that signs now is the first.
+    #[prost(bytes = "vec", tag = "2")]
+    pub jwks: ::prost::alloc::vec::Vec<u8>,
+    /// Ask again before so long has passed. A warrant of a key that is not known is refused at once, all the same.
+    #[prost(message, optional, tag = "3")]
+    pub refresh_after: ::core::option::Option<::prost_types::Duration>,
+}
+/// Generated client implementations.
+pub mod warrant_key_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Publishes the keys that sign warrants (Decision 1911/QD-TTg, Art. 2(3)); what a warrant is, and how it is checked, stands in
+    /// lienthong.database.v1.LookupService. Open to every client with a good certificate.
+    #[derive(Debug, Clone)]
+    pub struct WarrantKeyServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> WarrantKeyServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WarrantKeyServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WarrantKeyServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The keys that sign warrants now, and those that did or will: whoever asks again within the time that is said has the next
+        /// key before it signs anything, and the old one for as long as something of it can be good.
+        ///
+        /// Errors: UNIMPLEMENTED/UNKNOWN_METHOD where no key is configured.
+        pub async fn get_warrant_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetWarrantKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWarrantKeysResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.WarrantKeyService/GetWarrantKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.policy.v1.WarrantKeyService",
+                        "GetWarrantKeys",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// What a warrant is wanted for.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IssueWarrantRequest {
+    /// SPIFFE id of the system for which is asked, from its certificate.
+    #[prost(string, tag = "1")]
+    pub caller: ::prost::alloc::string::String,
+    /// The ground it names.
+    #[prost(message, optional, tag = "2")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The items it wants, at least one, none twice, at most 64.
+    #[prost(string, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Id of the database that is to be asked. One that nobody has connected, or that is suspended, is asked nothing.
+    #[prost(string, tag = "4")]
+    pub database: ::prost::alloc::string::String,
+    /// SHA-256 of the DER of the certificate that will present the warrant, 32 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub holder: ::prost::alloc::vec::Vec<u8>,
+    /// The commitment to the person, 32 bytes; its opening goes to the database and nowhere else.
+    #[prost(bytes = "vec", tag = "6")]
+    pub subject_commitment: ::prost::alloc::vec::Vec<u8>,
+    /// What was established of the person, by the names of facts that decision tables have. What is not named is unknown, and
+    /// only what is allowed either way is allowed then (I2).
+    #[prost(message, repeated, tag = "7")]
+    pub facts: ::prost::alloc::vec::Vec<SubjectFact>,
+    /// The record of the intent to ask (I1). Required.
+    #[prost(message, optional, tag = "8")]
+    pub intent: ::core::option::Option<RecordedIntent>,
+}
+/// Something that is known of a person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SubjectFact {
+    /// The fact: `deceased`, `minor` or `protected`. One that no rule reads changes nothing.
+    #[prost(string, tag = "1")]
+    pub fact: ::prost::alloc::string::String,
+    /// Whether it holds.
+    #[prost(bool, tag = "2")]
+    pub holds: bool,
+}
+/// A record of the access log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordedIntent {
+    /// Index of the leaf.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    /// Hash of the leaf (RFC 6962, 2.1), 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub leaf_hash: ::prost::alloc::vec::Vec<u8>,
+}
+/// What was decided.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IssueWarrantResponse {
+    /// Id of this decision, for records and answers; it stands in the warrant.
+    #[prost(string, tag = "1")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data.
+    #[prost(string, tag = "2")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// Id of the caller's connection; empty when it has none.
+    #[prost(string, tag = "3")]
+    pub connection: ::prost::alloc::string::String,
+    /// Id of the agreement that was applied; empty when there is none.
+    #[prost(string, tag = "4")]
+    pub agreement: ::prost::alloc::string::String,
+    /// For each requested item, in the order of the request, what was decided of this person; none where the person is hidden or
+    /// nothing was decided.
+    #[prost(message, repeated, tag = "7")]
+    pub items: ::prost::alloc::vec::Vec<ItemDecision>,
+    /// The outcome.
+    #[prost(oneof = "issue_warrant_response::Outcome", tags = "5, 6")]
+    pub outcome: ::core::option::Option<issue_warrant_response::Outcome>,
+}
+/// Nested message and enum types in `IssueWarrantResponse`.
+pub mod issue_warrant_response {
+    /// The outcome.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// Something is allowed.
+        #[prost(message, tag = "5")]
+        Warrant(super::Warrant),
+        /// Nothing is, or the database may not be asked.
+        #[prost(message, tag = "6")]
+        Denial(super::Denial),
+    }
+}
+/// A warrant, and what of it whoever presents it must know.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Warrant {
+    /// The warrant, as it goes into the question.
+    #[prost(bytes = "vec", tag = "1")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+    /// When it ends: ask before, and ask for no more than the items that it names.
+    #[prost(message, optional, tag = "2")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Ids of the items that it allows, at least one: those requested that were allowed.
+    #[prost(string, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Generated client implementations.
+pub mod warrant_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Issues warrants (Decision 1911/QD-TTg, Art. 2(3)). What one says and how a database checks it stands in
+    /// lienthong.database.v1.LookupService.
+    #[derive(Debug, Clone)]
+    pub struct WarrantServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> WarrantServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WarrantServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WarrantServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Decides, as PolicyService.Decide does for ACTION_OBTAIN, and signs what is allowed for one person, one database and one
+        /// presenter. The person is not told to policy: it signs a commitment. A refusal is an answer, so that it can be recorded.
+        ///
+        /// The same request gives another warrant each time: an id is taken once.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when a field is missing or malformed, or the items do not fit into a warrant;
+        /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read, or the decision ends within this second;
+        /// UNIMPLEMENTED/UNKNOWN_METHOD where no key is configured.
+        pub async fn issue_warrant(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IssueWarrantRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IssueWarrantResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.WarrantService/IssueWarrant",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.policy.v1.WarrantService", "IssueWarrant"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
 /// Generated server implementations.
 pub mod policy_service_server {
     #![allow(
@@ -2571,6 +2924,387 @@ pub mod policy_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "lienthong.policy.v1.PolicyService";
     impl<T> tonic::server::NamedService for PolicyServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
+pub mod warrant_key_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WarrantKeyServiceServer.
+    #[async_trait]
+    pub trait WarrantKeyService: std::marker::Send + std::marker::Sync + 'static {
+        /// The keys that sign warrants now, and those that did or will: whoever asks again within the time that is said has the next
+        /// key before it signs anything, and the old one for as long as something of it can be good.
+        ///
+        /// Errors: UNIMPLEMENTED/UNKNOWN_METHOD where no key is configured.
+        async fn get_warrant_keys(
+            &self,
+            request: tonic::Request<super::GetWarrantKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWarrantKeysResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Publishes the keys that sign warrants (Decision 1911/QD-TTg, Art. 2(3)); what a warrant is, and how it is checked, stands in
+    /// lienthong.database.v1.LookupService. Open to every client with a good certificate.
+    #[derive(Debug)]
+    pub struct WarrantKeyServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WarrantKeyServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WarrantKeyServiceServer<T>
+    where
+        T: WarrantKeyService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.policy.v1.WarrantKeyService/GetWarrantKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetWarrantKeysSvc<T: WarrantKeyService>(pub Arc<T>);
+                    impl<
+                        T: WarrantKeyService,
+                    > tonic::server::UnaryService<super::GetWarrantKeysRequest>
+                    for GetWarrantKeysSvc<T> {
+                        type Response = super::GetWarrantKeysResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetWarrantKeysRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WarrantKeyService>::get_warrant_keys(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetWarrantKeysSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WarrantKeyServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.policy.v1.WarrantKeyService";
+    impl<T> tonic::server::NamedService for WarrantKeyServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
+pub mod warrant_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WarrantServiceServer.
+    #[async_trait]
+    pub trait WarrantService: std::marker::Send + std::marker::Sync + 'static {
+        /// Decides, as PolicyService.Decide does for ACTION_OBTAIN, and signs what is allowed for one person, one database and one
+        /// presenter. The person is not told to policy: it signs a commitment. A refusal is an answer, so that it can be recorded.
+        ///
+        /// The same request gives another warrant each time: an id is taken once.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when a field is missing or malformed, or the items do not fit into a warrant;
+        /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read, or the decision ends within this second;
+        /// UNIMPLEMENTED/UNKNOWN_METHOD where no key is configured.
+        async fn issue_warrant(
+            &self,
+            request: tonic::Request<super::IssueWarrantRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IssueWarrantResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Issues warrants (Decision 1911/QD-TTg, Art. 2(3)). What one says and how a database checks it stands in
+    /// lienthong.database.v1.LookupService.
+    #[derive(Debug)]
+    pub struct WarrantServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WarrantServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WarrantServiceServer<T>
+    where
+        T: WarrantService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.policy.v1.WarrantService/IssueWarrant" => {
+                    #[allow(non_camel_case_types)]
+                    struct IssueWarrantSvc<T: WarrantService>(pub Arc<T>);
+                    impl<
+                        T: WarrantService,
+                    > tonic::server::UnaryService<super::IssueWarrantRequest>
+                    for IssueWarrantSvc<T> {
+                        type Response = super::IssueWarrantResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IssueWarrantRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WarrantService>::issue_warrant(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IssueWarrantSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WarrantServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.policy.v1.WarrantService";
+    impl<T> tonic::server::NamedService for WarrantServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -103,6 +103,11 @@ pub enum ErrorReason {
     AgreementNotPossible = 33,
     /// NOT_FOUND. There is no agreement of this id. Recorded. Do not repeat.
     UnknownAgreement = 34,
+    /// PERMISSION_DENIED. A database says so of a question whose warrant is missing or does not allow it; metadata `fault` says
+    /// what is wrong: `missing`, `malformed`, `algorithm`, `unknown-key`, `signature`, `issuer`, `audience`, `holder`, `not-yet`,
+    /// `expired`, `life`, `subject`, `items`, `ground` or `replayed`. Nothing was read. Do not repeat with this warrant: have
+    /// another one issued.
+    WarrantRefused = 35,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -146,6 +151,7 @@ impl ErrorReason {
             Self::UnknownConnection => "ERROR_REASON_UNKNOWN_CONNECTION",
             Self::AgreementNotPossible => "ERROR_REASON_AGREEMENT_NOT_POSSIBLE",
             Self::UnknownAgreement => "ERROR_REASON_UNKNOWN_AGREEMENT",
+            Self::WarrantRefused => "ERROR_REASON_WARRANT_REFUSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -186,6 +192,7 @@ impl ErrorReason {
             "ERROR_REASON_UNKNOWN_CONNECTION" => Some(Self::UnknownConnection),
             "ERROR_REASON_AGREEMENT_NOT_POSSIBLE" => Some(Self::AgreementNotPossible),
             "ERROR_REASON_UNKNOWN_AGREEMENT" => Some(Self::UnknownAgreement),
+            "ERROR_REASON_WARRANT_REFUSED" => Some(Self::WarrantRefused),
             _ => None,
         }
     }

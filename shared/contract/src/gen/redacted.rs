@@ -439,6 +439,7 @@ impl ::core::fmt::Debug for crate::database::v1::GetRecordRequest {
             .field("basis", &self.basis)
             .field("request_id", &self.request_id)
             .field("warrant", &::core::format_args!("[personal]"))
+            .field("warrant_opening", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -464,6 +465,7 @@ impl ::core::fmt::Debug for crate::database::v1::VerifyRecordRequest {
             .field("basis", &self.basis)
             .field("request_id", &self.request_id)
             .field("warrant", &::core::format_args!("[personal]"))
+            .field("warrant_opening", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -784,6 +786,25 @@ impl ::core::fmt::Debug for crate::identity::v1::FoundPerson {
         f.debug_struct("FoundPerson")
             .field("token", &::core::format_args!("[personal]"))
             .field("name_level", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::policy::v1::SubjectFact {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("SubjectFact")
+            .field("fact", &self.fact)
+            .field("holds", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::policy::v1::Warrant {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Warrant")
+            .field("token", &::core::format_args!("[personal]"))
+            .field("expire_time", &self.expire_time)
+            .field("items", &self.items)
             .finish()
     }
 }

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from service import CivilStatus
 from store import Store
+from warrants import Warrants
 
 REFLECTION = "grpc.reflection.v1.ServerReflection"
 GRACE_SECONDS = 2
@@ -35,6 +36,9 @@ def arguments() -> argparse.Namespace:
                        "certificate": "of this server", "key": "of the certificate"}.items():
         parser.add_argument(f"--{name}", required=True, metavar="FILE", help=what)
     parser.add_argument("--allow", action="append", default=[], metavar="SPIFFE_ID", help="a caller, repeated")
+    parser.add_argument("--warrant-issuer", metavar="SPIFFE_ID", default="spiffe://lienthong.test/service/policy",
+                        help="the policy service")
+    parser.add_argument("--warrant-keys", metavar="FILE", help="its keys (JWKS); without them nobody is told of a person")
     return parser.parse_args()
 
 
@@ -50,7 +54,9 @@ def add_reflection(server: grpc.aio.Server, services: list[str]) -> None:
 
 async def serve(args: argparse.Namespace) -> None:
     server = grpc.aio.server(options=OPTIONS)
-    database, state = CivilStatus(Store(args.database), set(args.allow)), health.aio.HealthServicer()
+    store, state = Store(args.database), health.aio.HealthServicer()
+    warrants = Warrants(args.warrant_issuer, args.warrant_keys, store)
+    database = CivilStatus(store, set(args.allow), warrants)
     database.add_to(server)
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     for service in database.SERVICES:  # DB-4; the empty name is there from the beginning

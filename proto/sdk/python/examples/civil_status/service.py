@@ -1,8 +1,10 @@
 """The contract: who is let in, what is a good question, what is answered, and how a refusal is said. Everything runs on
 one event loop, where a call that waits for its caller holds nothing but its own page (DB-11, DB-12, DB-14)."""
 import asyncio
+import hashlib
 import logging
 import re
+import ssl
 import traceback
 import unicodedata
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ from lienthong.type.v1.outcome_pb2 import HeldValue, ItemOutcome
 from lienthong.type.v1.value_pb2 import ItemValue
 
 from store import DATABASE_ID, RETENTION, Refused, Store
+from warrants import Warrants
 
 PAGE_SIZE_MAX, QUERIES_MAX, ITEMS_MAX, WARRANT_BYTES_MAX = 500, 1000, 64, 4096
 FOLLOW_SECONDS = 0.2  # how soon a stream that follows sees what another process committed
@@ -37,6 +40,8 @@ BASIS_OPTIONAL = {"consent_reference": 64, "direction_reference": 64}
 ERRORS = {  # the reasons that this database gives, of proto/README.md
     "INVALID_REQUEST": ("INVALID_ARGUMENT", "Yêu cầu có trường không hợp lệ.", "The request has faulty fields."),
     "METHOD_NOT_ALLOWED": ("PERMISSION_DENIED", "Bên gọi không được dùng phương thức này.", "The method is not open."),
+    "WARRANT_REFUSED": ("PERMISSION_DENIED", "Thiếu giấy phép truy vấn, hoặc giấy phép không cho phép câu hỏi này.",
+                        "The warrant is missing, or does not allow this question."),
     "UNKNOWN_CURSOR": ("INVALID_ARGUMENT", "Con trỏ không do cơ sở dữ liệu này cấp.", "The cursor is unknown."),
     "CURSOR_EXPIRED": ("FAILED_PRECONDITION", "Các thay đổi sau con trỏ này không còn được lưu.", "Changes are gone."),
     "OVERLOADED": ("UNAVAILABLE", "Hệ thống đang quá tải hoặc đang dừng.", "The server is overloaded or stopping."),
@@ -49,7 +54,8 @@ async def refuse(context: grpc.aio.ServicerContext, refused: Refused) -> None:
     name, vi, en = ERRORS[refused.reason]
     code = grpc.StatusCode[name]
     status = Status(code=code.value[0], message=en)
-    status.details.add().Pack(ErrorInfo(reason=refused.reason, domain="lienthong.gov.vn"))
+    metadata = {"fault": refused.fault} if refused.fault else {}
+    status.details.add().Pack(ErrorInfo(reason=refused.reason, domain="lienthong.gov.vn", metadata=metadata))
     status.details.add().Pack(LocalizedMessage(locale="vi-VN", message=vi))
     if refused.faults:
         faults = [{"field": field, "reason": fault} for field, fault in refused.faults[:FAULTS_MAX]]
@@ -173,14 +179,20 @@ def outcome(item: str, held: dict[str, list[HeldValue]]) -> ItemOutcome:
     return ItemOutcome(item=item, **{"partial" if partial else "value": {"values": held[item]}})
 
 
+def thumbprint(context: grpc.aio.ServicerContext) -> bytes:
+    """Of the certificate that the connection was made with: a warrant names who presents it (LKP-47)."""
+    (pem,) = context.auth_context()["x509_pem_cert"]
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).digest()
+
+
 class CivilStatus(describe_rpc.DatabaseServiceServicer, source_rpc.SourceServiceServicer,
                   lookup_rpc.LookupServiceServicer):
     """DB-5: the role sink is not here, and the library answers for it."""
 
     SERVICES = [f"lienthong.database.v1.{name}Service" for name in ("Database", "Source", "Lookup")]
 
-    def __init__(self, store: Store, allowed: set[str]):
-        self.store, self.allowed, self.stopping = store, allowed, False
+    def __init__(self, store: Store, allowed: set[str], warrants: Warrants):
+        self.store, self.allowed, self.warrants, self.stopping = store, allowed, warrants, False
 
     def add_to(self, server: grpc.aio.Server) -> None:
         describe_rpc.add_DatabaseServiceServicer_to_server(self, server)
@@ -236,6 +248,7 @@ class CivilStatus(describe_rpc.DatabaseServiceServicer, source_rpc.SourceService
     async def GetRecord(self, request, context):
         async with self._admitted(context):
             demand(check_question("", request), check_items("items", request.items))
+            self.warrants.take([(request, request.items)], thumbprint(context))
             return self._record(request)
 
     async def VerifyRecord(self, request, context):
@@ -245,6 +258,7 @@ class CivilStatus(describe_rpc.DatabaseServiceServicer, source_rpc.SourceService
                      for place, claim in enumerate(claims[:ITEMS_MAX])]
             items = check_items("claimed_values", [claim.item for claim in claims], ".item")
             demand(check_question("", request), items, empty)
+            self.warrants.take([(request, [claim.item for claim in claims])], thumbprint(context))
             held, answer = self._about(request, lookup.VerifyRecordResponse())
             for claim in claims if held else ():
                 said = f"RECORD_CLAIM_OUTCOME_{verdict(claim.item, claim.value, held)}"
@@ -259,6 +273,7 @@ class CivilStatus(describe_rpc.DatabaseServiceServicer, source_rpc.SourceService
                 checks += check_question(f"queries[{place}].", query)
                 checks += check_items(f"queries[{place}].items", query.items)
             demand(checks)  # LKP-31
+            self.warrants.take([(query, query.items) for query in queries], thumbprint(context))
             for query in queries:
                 yield lookup.StreamRecordsResponse(record=self._record(query))  # LKP-30
 

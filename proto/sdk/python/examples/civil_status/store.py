@@ -25,16 +25,18 @@ PRAGMA synchronous = FULL;  -- what was committed survives a power cut (SRC-9)
 CREATE TABLE IF NOT EXISTS change(sequence INTEGER PRIMARY KEY, committed INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS held(number TEXT NOT NULL, item TEXT NOT NULL, value BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS held_number ON held(number);
+CREATE TABLE IF NOT EXISTS used_warrant(jti TEXT PRIMARY KEY, forget INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS seal(only INTEGER PRIMARY KEY CHECK (only = 1), key BLOB NOT NULL);
 """
 
 
 class Refused(Exception):
-    """What is asked is refused: a reason of lienthong.type.v1.ErrorReason, and the faulty fields if there are any."""
+    """What is asked is refused: a reason of lienthong.type.v1.ErrorReason, the faulty fields if there are any, and what is
+    wrong with a warrant."""
 
-    def __init__(self, reason: str, faults: Iterable[tuple[str, str]] = ()):
+    def __init__(self, reason: str, faults: Iterable[tuple[str, str]] = (), fault: str = ""):
         super().__init__(reason)
-        self.reason, self.faults = reason, faults
+        self.reason, self.faults, self.fault = reason, faults, fault
 
 
 @dataclass
@@ -98,6 +100,17 @@ class Store:
                 after = changes[-1].sequence
                 changes[-1].cursor = self.cursor(after)
         return changes, self.cursor(after), after == last  # SRC-24, SRC-25
+
+    def take_warrants(self, warrants: list[tuple[str, int]]) -> bool:
+        """Takes warrants, each by its id and the second from which on it may be forgotten: all of them, or none where one was
+        taken before. They are in the file, so that a restart forgets none (LKP-52)."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM used_warrant WHERE forget <= ?", (int(datetime.now().timestamp()),))
+            taken = self._db.executemany("INSERT OR IGNORE INTO used_warrant VALUES (?, ?)", warrants).rowcount
+            if taken < len(warrants):
+                self._db.rollback()
+            return taken == len(warrants)
 
     def numbers(self) -> list[str]:
         return [number for (number,) in self._db.execute("SELECT DISTINCT number FROM held ORDER BY number")]

@@ -28,6 +28,7 @@ from lienthong.type.v1.access_pb2 import AccessBasis, Claims
 from lienthong.type.v1.error_reason_pb2 import ErrorReason
 from lienthong.type.v1.value_pb2 import CodedValue, ItemValue, PartialDate, PersonName
 
+import sealing
 import service
 import store
 import synthetic
@@ -50,6 +51,10 @@ class Database:
         issue = ("issue", "--dir", folder / "ca", "--agency")
         self.pki(*issue, "Z01.DEMO.HOTICH", "--system", "ho-tich", "--name", "database")
         self.pki(*issue, "Z02.DEMO.BHXH", "--system", "bhyt", "--name", "stranger")
+        self.keys = folder / "warrant-keys.json"
+        made = subprocess.run([sys.executable, HERE / "sealing.py", folder / "warrant.key"], check=True, stdout=subprocess.PIPE)
+        self.keys.write_bytes(made.stdout)
+        self.sealer = sealing.Sealer(sealing.load(folder / "warrant.key"), (folder / "ca/reader.pem").read_text())
         self.books = folder / "civil-status.sqlite"
         populate = [HERE / "synthetic.py", self.books, str(POPULATION), folder / "fixtures.toml"]
         subprocess.run([sys.executable, *populate], check=True)
@@ -61,7 +66,8 @@ class Database:
     def start(self) -> None:
         ca = self.folder / "ca"
         args = {"listen": "127.0.0.1:0", "database": self.books, "ca": ca / "ca.pem",
-                "certificate": ca / "database.pem", "key": ca / "database.key", "allow": READER}
+                "certificate": ca / "database.pem", "key": ca / "database.key", "allow": READER,
+                "warrant-keys": self.keys}
         command = [sys.executable, HERE / "server.py", *(f"--{name}={value}" for name, value in args.items())]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.endpoint = json.loads(self.process.stdout.readline())["endpoint"]
@@ -98,11 +104,12 @@ class Refusal:
             raise AssertionError(f"answered: {list(answer) if hasattr(answer, '__next__') else answer}")
         except grpc.RpcError as error:
             self.code, self.reason, self.domain, self.vi, self.faults = error.code().name, "", "", "", {}
+            self.fault = ""
             metadata = dict(error.trailing_metadata() or ())
         for detail in status_pb2.Status.FromString(metadata.get("grpc-status-details-bin", b"")).details:
             if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
                 info = error_details_pb2.ErrorInfo.FromString(detail.value)
-                self.reason, self.domain = info.reason, info.domain
+                self.reason, self.domain, self.fault = info.reason, info.domain, info.metadata.get("fault", "")
             elif detail.Is(error_details_pb2.LocalizedMessage.DESCRIPTOR):
                 self.vi = error_details_pb2.LocalizedMessage.FromString(detail.value).message
             elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
@@ -148,7 +155,8 @@ class CivilStatusTest(unittest.TestCase):
         asked = {"subject": {"personal_number": self.person["personal_number"]}, "basis": BASIS, "request_id": "t-1"}
         claims = {"full_name": self.person["full_name"], "date_of_birth": self.person["date_of_birth"]}
         fields = {"claimed_values" if kind is lookup.VerifyRecordRequest else "items": items}
-        return kind(**asked | {"claims": claims} | fields | other)
+        asked = kind(**asked | {"claims": claims} | fields | other)
+        return asked if asked.warrant else database.sealer.seal(asked)
 
     def ask(self, items, **other):
         return self.lookup.GetRecord(self.question(items, **other), timeout=5)
@@ -448,7 +456,7 @@ class CivilStatusTest(unittest.TestCase):
         answers = [it.record for it in stream(queries)]
         self.assertEqual([it.request_id for it in answers], [it.request_id for it in queries])
         for answer, query in zip(answers, queries):
-            alone = self.lookup.GetRecord(query, timeout=5)
+            alone = self.lookup.GetRecord(database.sealer.seal(query), timeout=5)
             alone.answer_time.CopyFrom(answer.answer_time)
             self.assertEqual(answer, alone)
         queries[3].ClearField("basis")
@@ -457,6 +465,50 @@ class CivilStatusTest(unittest.TestCase):
             self.refused("INVALID_ARGUMENT", "INVALID_REQUEST", lambda: stream(bad), faults)
         named = Refusal(lambda: stream([lookup.GetRecordRequest()] * 1000)).faults
         self.assertTrue(16 <= len(named) <= 64)  # as many as fit
+
+    def test_lkp_40_to_53_a_warrant_is_checked(self):
+        def refused(fault, asked, method="GetRecord"):
+            refusal = Refusal(lambda: getattr(self.lookup, method)(asked, timeout=5))
+            self.assertEqual((refusal.code, refusal.reason, refusal.fault), ("PERMISSION_DENIED", "WARRANT_REFUSED", fault))
+
+        plain, seal = lambda: self.question(["sex"]), database.sealer.seal
+        bare = plain()
+        bare.ClearField("warrant")
+        refused("missing", bare)
+        stranger = sealing.Sealer(sealing.Ed25519PrivateKey.generate(), (database.folder / "ca/reader.pem").read_text())
+        refused("unknown-key", stranger.seal(plain()))
+        refused("signature", stranger.seal(plain(), {"kid": sealing.published(database.sealer.key)["kid"]}))
+        for header in ({"alg": "none"}, {"alg": "HS256"}, {"typ": "JWT"}, {"crit": ["b64"]}):
+            refused("algorithm", seal(plain(), header))
+        now, other = int(time.time()), sealing.base64url(bytes(32))
+        for fault, claims in (("expired", {"nbf": now - 90, "exp": now - 30}), ("not-yet", {"nbf": now + 30, "exp": now + 90}),
+                              ("life", {"exp": now + 3600}), ("audience", {"aud": "residence"}), ("issuer", {"iss": "x"}),
+                              ("holder", {"cnf": {"x5t#S256": other}}), ("subject", {"subject": other}),
+                              ("items", {"items": []}), ("ground", {"procedure": "x"}), ("ground", {"legal_basis": "x"}),
+                              ("malformed", {"cnf": None}), ("malformed", {"exp": "soon"}), ("malformed", {"jti": 1})):
+            refused(fault, seal(plain(), **claims))
+        longer = plain()
+        longer.warrant_opening += b"\0"
+        refused("subject", longer)
+        claimed = [lookup.ClaimedRecordValue(item="sex", value=self.held["sex"][0].value)]
+        refused("items", seal(self.question(claimed, lookup.VerifyRecordRequest), items=["birth_full_name"]), "VerifyRecord")
+        for text in (b"", b"=", b"\n", b".AAAA"):
+            spoilt = plain()
+            spoilt.warrant = spoilt.warrant + text if text else spoilt.warrant[:-1]
+            refused("malformed", spoilt)
+        self.assertEqual(self.lookup.GetRecord(seal(plain(), {"later": 1}, later={"a": None}), timeout=5).request_id, "t-1")
+        used = plain()
+        self.lookup.GetRecord(used, timeout=5)
+        refused("replayed", used)
+        both = lookup.StreamRecordsRequest(queries=[plain(), used])
+        refusal = Refusal(lambda: list(self.lookup.StreamRecords(both, timeout=5)))
+        self.assertEqual((refusal.reason, refusal.fault), ("WARRANT_REFUSED", "replayed"))
+        # Of a call that was refused, the other warrant is as good as before.
+        self.lookup.GetRecord(both.queries[0], timeout=5)
+        database.stop()
+        database.start()
+        self.lookup = lookup_rpc.LookupServiceStub(database.channel)
+        refused("replayed", used)
 
     # The end.
 

@@ -29,6 +29,13 @@ pub(crate) struct Key {
     output: Output,
 }
 
+/// A new key of warrants: the file holds the secret one, its JWKS is printed.
+#[derive(clap::Args)]
+pub(crate) struct WarrantKey {
+    /// File of the secret key (PEM); it must not be there yet.
+    file: PathBuf,
+}
+
 /// A folder with a report, and the key that must have signed it.
 #[derive(clap::Args)]
 pub(crate) struct Verify {
@@ -61,6 +68,21 @@ impl Key {
                 print(&json!({ "verifier_key": key.verifier_key(), "file": file }), out)?;
             }
         }
+        Ok(())
+    }
+}
+
+impl WarrantKey {
+    pub(super) fn make(&self, out: &mut impl Write) -> Result<()> {
+        let shown = self.file.display();
+        if self.file.exists() {
+            bail!("`{shown}` đã có / is there already");
+        }
+        // The key does not know for whom it signs: that is said when it does.
+        let key = ::conformance::WarrantKey::generate("");
+        write_private(&self.file, key.to_pem()?.as_bytes())?;
+        writeln!(out, "{}", key.jwks()?)?;
+        say(&format!("khóa bí mật / secret key  {shown}"));
         Ok(())
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use contract::policy::v1::{
-    self as proto, AgreementContent, AgreementGrant, AgreementParty, AgreementPeriod,
-    AgreementRole, AgreementSignature, AgreementStatement, MoveAgreementRequest,
-    SignatureAlgorithm, move_agreement_request::Move,
+    self as proto, AgreementContent, AgreementGrant, AgreementParty, AgreementRole,
+    AgreementSignature, AgreementStatement, MoveAgreementRequest, SignatureAlgorithm,
+    move_agreement_request::Move,
 };
 use prost::Message as _;
 use server::signed::Algorithm;
@@ -19,7 +19,7 @@ use crate::{
         agreement::{Signed, Wanted},
     },
     domain::{
-        agreement::{BY_DIRECTION, Content, Granted, Party, Period, Role, Says, Terms, Volume},
+        agreement::{BY_DIRECTION, Content, Granted, Party, Role, Says, Terms},
         calendar::read_day,
         registry::Grant,
         request::is_segment,
@@ -420,27 +420,11 @@ impl Form<'_, '_> {
             self.faults.add(format!("{path}.recipients"), Fault::Missing);
         }
         let keys = self.keys(&format!("{path}.client_keys"), &grant.client_keys, false);
-        let volume = grant.volume.as_ref().and_then(|volume| {
-            let period = match volume.period() {
-                AgreementPeriod::Day => Some(Period::Day),
-                AgreementPeriod::Month => Some(Period::Month),
-                AgreementPeriod::Term => Some(Period::Term),
-                AgreementPeriod::Unspecified => None,
-            };
-            if period.is_none() {
-                self.faults.add(format!("{path}.volume.period"), Fault::Missing);
-            }
-            if volume.persons == 0 || i64::try_from(volume.persons).is_err() {
-                self.faults.add(format!("{path}.volume.persons"), Fault::NotAllowed);
-            }
-            Some(Volume { persons: volume.persons, period: period? })
-        });
-        Terms {
-            direction: grant.direction.clone(),
-            units,
-            keys: keys.into_iter().collect(),
-            volume,
+        // What is limited and not counted would not be limited.
+        if grant.volume.is_some() {
+            self.faults.add(format!("{path}.volume"), Fault::NotAllowed);
         }
+        Terms { direction: grant.direction.clone(), units, keys: keys.into_iter().collect() }
     }
 }
 

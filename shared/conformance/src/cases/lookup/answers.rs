@@ -34,7 +34,7 @@ pub(crate) async fn every_item(kit: &Kit, found: &mut Found) -> Tried {
             let tried = format!("GetRecord of a known person with {what}, items {order}");
             let mut request = about(kit, &mut dice, known, items.clone());
             request.claims = claims.clone();
-            let answer = get(&wire, &tried, &request).await?;
+            let answer = get(kit, &wire, &tried, &request).await?;
             let outcome = answer.outcome();
             if outcome != RecordOutcome::Match {
                 found.fail(tried, "MATCH", outcome.as_str_name());
@@ -59,7 +59,7 @@ pub(crate) async fn of_the_person(kit: &Kit, found: &mut Found) -> Tried {
     let mut dice = kit.dice("LKP-2");
     let request = about(kit, &mut dice, known, held(known)?);
     let tried = "GetRecord of a known person";
-    let answer = matched(&wire, tried, &request).await?;
+    let answer = matched(kit, &wire, tried, &request).await?;
     repeats(found, tried, &request, &answer);
     let mut compared = 0;
     for wanted in &known.held {
@@ -113,13 +113,13 @@ pub(crate) async fn not_held(kit: &Kit, found: &mut Found) -> Tried {
     items.extend(known.not_held.clone());
     let request = about(kit, &mut dice, known, items);
     let tried = "GetRecord of an item that nobody holds, and of one without a value";
-    let answer = matched(&wire, tried, &request).await?;
+    let answer = matched(kit, &wire, tried, &request).await?;
     let outcome = |item: &str| answer.items.iter().find(|told| told.item == item);
     let told = outcome(NO_ITEM).and_then(|told| told.outcome.as_ref());
     let holds = matches!(told, Some(Outcome::UnknownItem(_)));
     found.check(holds, tried, format!("unknown_item for `{NO_ITEM}`"), name(told));
     let request = about(kit, &mut dice, known, held(known)?);
-    let all = matched(&wire, "GetRecord of what is held", &request).await?;
+    let all = matched(kit, &wire, "GetRecord of what is held", &request).await?;
     let empty = all.items.iter().chain(&answer.items).any(is_empty);
     found.check(!empty, "GetRecord", "no empty value", "an empty one");
     let Some(not_held) = &known.not_held else {
@@ -186,7 +186,7 @@ async fn all_items(kit: &Kit, case: &str) -> Tried<Vec<ItemOutcome>> {
     let mut outcomes = Vec::new();
     for items in items.chunks(ITEMS_MAX) {
         let request = about(kit, &mut dice, known, items.to_vec());
-        let answer = matched(&wire, "GetRecord of everything", &request).await?;
+        let answer = matched(kit, &wire, "GetRecord of everything", &request).await?;
         outcomes.extend(answer.items);
     }
     Ok(outcomes)
@@ -233,11 +233,11 @@ pub(crate) async fn again(kit: &Kit, found: &mut Found) -> Tried {
     let known = known(kit)?;
     let mut dice = kit.dice("LKP-7");
     let request = about(kit, &mut dice, known, held(known)?);
-    let tried = "GetRecord, three times with the same bytes";
+    let tried = "GetRecord, three times with the same bytes but for the warrant";
     let mut first = None;
     for _ in 0..3 {
         let wire = kit.connect().await?;
-        let answer = matched(&wire, tried, &request).await?;
+        let answer = matched(kit, &wire, tried, &request).await?;
         let first = first.get_or_insert_with(|| answer.items.clone());
         found.check(*first == answer.items, tried, "the same outcomes", "other ones");
     }

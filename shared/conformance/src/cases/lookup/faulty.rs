@@ -11,6 +11,7 @@ use crate::{
     cases::people,
     found::{Found, Tried},
     kit::{Kit, call, is_refused, path, shown},
+    warrants::Question as _,
 };
 
 /// Bytes of a warrant.
@@ -95,6 +96,25 @@ fn faulty_comparisons(right: &VerifyRecordRequest) -> Vec<(&'static str, VerifyR
     all
 }
 
+/// A question with a good warrant that is as long as one may be, or one byte shorter, which base64 cannot always help.
+fn with_the_longest_warrant(kit: &Kit, question: &GetRecordRequest) -> Tried<GetRecordRequest> {
+    let key = kit.warrant_key()?;
+    let (mut claims, opening) = kit.claims(key, question);
+    let caller = claims.caller.clone();
+    let mut longest = key.sign(&claims);
+    for more in 1..WARRANT_MAX {
+        claims.caller = format!("{caller}{}", "x".repeat(more));
+        let longer = key.sign(&claims);
+        if longer.len() > WARRANT_MAX {
+            break;
+        }
+        longest = longer;
+    }
+    let mut question = question.clone();
+    question.carry(longest, opening.to_vec());
+    Ok(question)
+}
+
 /// LKP-8.
 pub(crate) async fn questions(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
@@ -104,26 +124,31 @@ pub(crate) async fn questions(kit: &Kit, found: &mut Found) -> Tried {
     let expected = "INVALID_ARGUMENT INVALID_REQUEST";
     for (what, request) in faulty_questions(&right) {
         let tried = format!("GetRecord with {what}");
-        let reply = call(&wire, &tried, path::GET, &request).await?;
+        let reply = call(&wire, &tried, path::GET, &kit.sealed(&request)).await?;
         let holds = is_refused(&reply.status, Code::InvalidArgument, "INVALID_REQUEST");
         found.check(holds, tried, expected, shown(&reply.status));
     }
     for (what, request) in faulty_comparisons(&compared) {
         let tried = format!("VerifyRecord with {what}");
-        let reply = call(&wire, &tried, path::VERIFY, &request).await?;
+        let reply = call(&wire, &tried, path::VERIFY, &kit.sealed(&request)).await?;
         let holds = is_refused(&reply.status, Code::InvalidArgument, "INVALID_REQUEST");
         found.check(holds, tried, expected, shown(&reply.status));
     }
     // What is just allowed is answered: the limits are not lower than the contract says.
     let most = GetRecordRequest {
         items: more_than_64().into_iter().take(ITEMS_MAX).collect(),
-        warrant: vec![7; WARRANT_MAX],
         request_id: "k".repeat(40),
-        ..right
+        ..right.clone()
     };
-    let tried =
-        "GetRecord with 64 items, a warrant of 4096 bytes and a request_id of 40 characters";
-    let reply = call(&wire, tried, path::GET, &most).await?;
+    let tried = "GetRecord with 64 items, a warrant of 4095 bytes or one more and a request_id of 40 characters";
+    let reply = call(&wire, tried, path::GET, &with_the_longest_warrant(kit, &most)?).await?;
+    found.check(reply.status.code() == Code::Ok, tried, "an answer", shown(&reply.status));
+    // What is faulty uses no warrant up.
+    let right = kit.sealed(&right);
+    let faulty = GetRecordRequest { request_id: String::new(), ..right.clone() };
+    let tried = "GetRecord with no request_id, and then with one under the same warrant";
+    call(&wire, tried, path::GET, &faulty).await?;
+    let reply = call(&wire, tried, path::GET, &right).await?;
     found.check(reply.status.code() == Code::Ok, tried, "an answer", shown(&reply.status));
     Ok(())
 }

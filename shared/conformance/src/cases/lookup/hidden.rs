@@ -22,7 +22,7 @@ pub(crate) async fn unknown_person(kit: &Kit, found: &mut Found) -> Tried {
     for (what, claims) in [("claims", request.claims.clone()), ("no claims", None)] {
         let tried = format!("GetRecord of an unknown person with {what}");
         request.claims = claims;
-        let reply = call(&wire, &tried, path::GET, &request).await?;
+        let reply = call(&wire, &tried, path::GET, &kit.sealed(&request)).await?;
         if reply.status.code() != Code::Ok {
             found.fail(tried, "OK with NO_MATCH", shown(&reply.status));
             continue;
@@ -44,8 +44,8 @@ struct Seen {
     extra: usize,
 }
 
-async fn seen(wire: &Wire, tried: &str, request: &GetRecordRequest) -> Tried<Seen> {
-    let reply = call(wire, tried, path::GET, request).await?;
+async fn seen(kit: &Kit, wire: &Wire, tried: &str, request: &GetRecordRequest) -> Tried<Seen> {
+    let reply = call(wire, tried, path::GET, &kit.sealed(request)).await?;
     let answer: GetRecordResponse = message(tried, &reply)?;
     let whole = reply.messages.first().map_or(0, bytes::Bytes::len);
     let extra = whole.saturating_sub(prost::Message::encoded_len(&answer));
@@ -78,8 +78,8 @@ pub(crate) async fn other_claims(kit: &Kit, found: &mut Found) -> Tried {
         let of_nobody =
             GetRecordRequest { subject: Some(subject(&unknown.number)), ..request.clone() };
         let tried = format!("GetRecord of a known person with {what}");
-        let hidden = seen(&wire, &tried, &request).await?;
-        let nobody = seen(&wire, "GetRecord of an unknown person", &of_nobody).await?;
+        let hidden = seen(kit, &wire, &tried, &request).await?;
+        let nobody = seen(kit, &wire, "GetRecord of an unknown person", &of_nobody).await?;
         compare(found, &tried, &hidden, &nobody);
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! LKP-30 and LKP-31: many questions at once.
 
-use contract::database::v1::{GetRecordRequest, StreamRecordsRequest, StreamRecordsResponse};
+use contract::database::v1::{GetRecordRequest, StreamRecordsResponse};
 use prost::Message as _;
 use tonic::Code;
 
@@ -35,10 +35,10 @@ pub(crate) async fn as_one(kit: &Kit, found: &mut Found) -> Tried {
     queries.truncate(queries_max(kit).max(1));
     let mut expected = Vec::new();
     for query in &queries {
-        expected.push(get(&wire, "GetRecord", query).await?);
+        expected.push(get(kit, &wire, "GetRecord", query).await?);
     }
     let tried = format!("StreamRecords of {} questions", queries.len());
-    let reply = call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
+    let reply = call(&wire, &tried, path::RECORDS, &kit.sealed_all(&queries)).await?;
     let ended = reply.status.code() == Code::Ok;
     found.check(ended, tried.as_str(), "OK at the end", shown(&reply.status));
     let seen = format!("{} answers", reply.messages.len());
@@ -68,14 +68,14 @@ pub(crate) async fn faulty(kit: &Kit, found: &mut Found) -> Tried {
     }
     let more = queries_max(kit) + 1;
     let too_many: Vec<_> = std::iter::repeat_n(right, more.min(100_000)).collect();
-    let bytes = StreamRecordsRequest { queries: too_many.clone() }.encoded_len();
+    let bytes = kit.sealed_all(&too_many).encoded_len();
     let fits = bytes < BYTES_MAX && too_many.len() == more;
     if fits {
         all.push((format!("{more} queries"), too_many));
     }
     for (what, queries) in all {
         let tried = format!("StreamRecords with {what}");
-        let reply = call(&wire, &tried, path::RECORDS, &StreamRecordsRequest { queries }).await?;
+        let reply = call(&wire, &tried, path::RECORDS, &kit.sealed_all(&queries)).await?;
         let refused = is_refused(&reply.status, Code::InvalidArgument, "INVALID_REQUEST");
         let none = reply.messages.is_empty();
         let expected = "INVALID_ARGUMENT INVALID_REQUEST, and no answer before it";

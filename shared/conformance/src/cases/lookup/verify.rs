@@ -38,7 +38,7 @@ fn request(
         claimed_values,
         basis: Some(kit.basis()),
         request_id: dice.id(),
-        warrant: Vec::new(),
+        ..VerifyRecordRequest::default()
     }
 }
 
@@ -57,11 +57,12 @@ fn both(known: &Known) -> Tried<(&str, ItemValue, ItemValue)> {
 
 /// An answer, with the bytes that it came in.
 async fn verified(
+    kit: &Kit,
     wire: &Wire,
     tried: &str,
     request: &VerifyRecordRequest,
 ) -> Tried<(VerifyRecordResponse, usize)> {
-    let reply = call(wire, tried, path::VERIFY, request).await?;
+    let reply = call(wire, tried, path::VERIFY, &kit.sealed(request)).await?;
     let answer: VerifyRecordResponse = message(tried, &reply)?;
     if answer.outcome() != RecordOutcome::Match {
         return Err(not_tried(
@@ -100,7 +101,7 @@ pub(crate) async fn outcomes(kit: &Kit, found: &mut Found) -> Tried {
             let tried =
                 format!("VerifyRecord with a value that must be {}, {order}", short(outcome));
             let request = request(kit, &mut dice, known, values);
-            let (answer, _) = verified(&wire, &tried, &request).await?;
+            let (answer, _) = verified(kit, &wire, &tried, &request).await?;
             let told: Vec<(&str, RecordClaimOutcome)> =
                 answer.results.iter().map(|r| (r.item.as_str(), r.outcome())).collect();
             let expected: Vec<(&str, RecordClaimOutcome)> =
@@ -134,7 +135,7 @@ pub(crate) async fn no_value(kit: &Kit, found: &mut Found) -> Tried {
     for (what, value) in [("the value that is held", held), ("another value", other)] {
         let tried = format!("VerifyRecord with {what}");
         let request = request(kit, &mut dice, known, vec![claimed(item, value)]);
-        let (answer, bytes) = verified(&wire, &tried, &request).await?;
+        let (answer, bytes) = verified(kit, &wire, &tried, &request).await?;
         // What the contract does not know stands in the bytes and nowhere in the message.
         let known = answer.encoded_len();
         let seen = format!("{} bytes more", bytes.saturating_sub(known));

@@ -98,12 +98,12 @@ pub(crate) async fn cancelled(kit: &Kit, found: &mut Found) -> Tried {
 /// a while a database may still be busy with the end of what was cancelled.
 async fn answered(kit: &Kit, wire: &Wire, path: &str, tried: &str, found: &mut Found) -> Tried {
     const WHILE: Duration = Duration::from_secs(3);
-    let body = match path {
-        path::DELIVER => Vec::new(),
-        path => people::valid(kit, path),
-    };
     let began = Instant::now();
     loop {
+        let body = match path {
+            path::DELIVER => Vec::new(),
+            path => people::valid(kit, path),
+        };
         let reply = answer(wire, tried, Ask::bytes(path, &body)).await?;
         let code = reply.status.code();
         if matches!(code, Code::Ok | Code::InvalidArgument) || !reply.messages.is_empty() {

@@ -18,7 +18,7 @@ use contract::{
 use futures::{Stream, StreamExt as _};
 use prost::Message as _;
 use prost_types::Timestamp;
-use server::error::refuse;
+use server::{Thumbprint, error::refuse};
 use tonic::{Request, Response, Status};
 
 use super::{Database, Faults, QUERIES_MAX};
@@ -96,14 +96,15 @@ fn check_basis(basis: Option<&AccessBasis>, faults: &mut Faults) {
     }
 }
 
-struct Asked<'a> {
-    subject: Option<&'a SubjectRef>,
-    items: Vec<&'a str>,
+pub struct Asked<'a> {
+    pub subject: Option<&'a SubjectRef>,
+    pub items: Vec<&'a str>,
     /// The field that holds the items.
-    field: &'static str,
-    basis: Option<&'a AccessBasis>,
+    pub field: &'static str,
+    pub basis: Option<&'a AccessBasis>,
     request_id: &'a str,
-    warrant: &'a [u8],
+    pub warrant: &'a [u8],
+    pub opening: &'a [u8],
 }
 
 /// What is faulty and taken all the same.
@@ -144,6 +145,7 @@ fn asked(request: &GetRecordRequest) -> Asked<'_> {
         basis: request.basis.as_ref(),
         request_id: &request.request_id,
         warrant: &request.warrant,
+        opening: &request.warrant_opening,
     }
 }
 
@@ -155,7 +157,13 @@ fn claimed(request: &VerifyRecordRequest) -> Asked<'_> {
         basis: request.basis.as_ref(),
         request_id: &request.request_id,
         warrant: &request.warrant,
+        opening: &request.warrant_opening,
     }
+}
+
+/// A question without its warrant, which is another one each time.
+fn bare(request: &GetRecordRequest) -> GetRecordRequest {
+    GetRecordRequest { warrant: Vec::new(), warrant_opening: Vec::new(), ..request.clone() }
 }
 
 fn now() -> Option<Timestamp> {
@@ -252,8 +260,15 @@ impl LookupService for Database {
         &self,
         request: Request<GetRecordRequest>,
     ) -> Result<Response<GetRecordResponse>, Status> {
+        let shown = Thumbprint::of(&request);
         let request = request.into_inner();
-        self.note(&request);
+        self.note(&bare(&request));
+        if self.is(Fault::FaultyUsesWarrant) && request.request_id.is_empty() {
+            let whole = GetRecordRequest { request_id: "x".into(), ..request.clone() };
+            if whole.basis.is_some() {
+                let _used = self.take_warrants(shown, &[asked(&whole)]).await;
+            }
+        }
         let mut faults = Faults::default();
         let taken = Taken {
             wildcard: self.is(Fault::WildcardTaken),
@@ -262,9 +277,10 @@ impl LookupService for Database {
         };
         asked(&request).check("", &mut faults, &taken);
         faults.finish()?;
+        self.take_warrants(shown, &[asked(&request)]).await?;
         let times = {
             let mut state = self.inner().state.lock().unwrap();
-            let times = state.questions.entry(request.encode_to_vec()).or_default();
+            let times = state.questions.entry(bare(&request).encode_to_vec()).or_default();
             *times += 1;
             *times
         };
@@ -280,11 +296,17 @@ impl LookupService for Database {
         &self,
         request: Request<VerifyRecordRequest>,
     ) -> Result<Response<VerifyRecordResponse>, Status> {
+        let shown = Thumbprint::of(&request);
         let request = request.into_inner();
-        self.note(&request);
+        self.note(&VerifyRecordRequest {
+            warrant: Vec::new(),
+            warrant_opening: Vec::new(),
+            ..request.clone()
+        });
         let mut faults = Faults::default();
         claimed(&request).check("", &mut faults, &Taken::default());
         faults.finish()?;
+        self.take_warrants(shown, &[claimed(&request)]).await?;
         let matches = self.known(request.subject.as_ref()) && self.agrees(request.claims.as_ref());
         let result = |claimed: &contract::database::v1::ClaimedRecordValue| RecordClaimResult {
             item: claimed.item.clone(),
@@ -314,8 +336,9 @@ impl LookupService for Database {
         &self,
         request: Request<StreamRecordsRequest>,
     ) -> Result<Response<Self::StreamRecordsStream>, Status> {
-        self.note(request.get_ref());
+        let shown = Thumbprint::of(&request);
         let queries = request.into_inner().queries;
+        self.note(&StreamRecordsRequest { queries: queries.iter().map(bare).collect() });
         let mut faults = Faults::default();
         let most = usize::try_from(QUERIES_MAX).unwrap();
         faults.check(!queries.is_empty(), "queries", FieldFault::Missing);
@@ -328,6 +351,10 @@ impl LookupService for Database {
         let midway = self.is(Fault::FaultyMidway) && queries.len() == 2;
         if !midway {
             refused.clone()?;
+        }
+        if refused.is_ok() {
+            let questions: Vec<_> = queries.iter().map(asked).collect();
+            self.take_warrants(shown, &questions).await?;
         }
         let mut answers = Vec::new();
         for query in &queries {

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use server::error::refuse;
+use server::{Thumbprint, error::refuse};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
@@ -61,7 +61,7 @@ impl Running {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let database = Database::new(fault, environment);
+        let database = Database::new(fault, environment, pki.warrant_keys());
         let acceptor = TlsAcceptor::from(pki.server(fault));
         let mut routes = database.routes();
         if fault != Some(Fault::NoReflection) {
@@ -106,12 +106,14 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, database: Database, r
     let own = |der: &[u8]| {
         der.windows(crate::pki::KIT.len()).any(|part| part == crate::pki::KIT.as_bytes())
     };
+    let shown = chain.and_then(|chain| chain.first()).map(|der| Thumbprint::of_certificate(der));
     let is_kit = chain.and_then(|chain| chain.first()).is_none_or(|der| own(der));
     let end = Arc::new(Notify::new());
     let call = Arc::new(Call {
         database,
         routes,
         is_kit,
+        shown,
         places: Arc::new(Semaphore::new(PLACES)),
         end: Arc::clone(&end),
     });
@@ -144,6 +146,7 @@ struct Call {
     database: Database,
     routes: Routes,
     is_kit: bool,
+    shown: Option<Thumbprint>,
     places: Arc<Semaphore>,
     end: Arc<Notify>,
 }
@@ -157,7 +160,10 @@ impl Call {
         self.database.is(fault)
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
+        if let Some(shown) = self.shown {
+            request.extensions_mut().insert(shown);
+        }
         self.database.inner().asked.fetch_add(1, Ordering::Relaxed);
         let path = request.uri().path().to_owned();
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
