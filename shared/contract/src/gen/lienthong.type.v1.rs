@@ -102,7 +102,7 @@ pub enum ErrorReason {
     /// what is wrong: `missing`, `malformed`, `algorithm`, `unknown-key`, `signature`, `issuer`, `audience`, `holder`, `not-yet`,
     /// `expired`, `life`, `subject`, `items`, `ground` or `replayed`. Nothing was read. Do not repeat with this warrant: have
     /// another one issued.
-    WarrantRefused = 40,
+    WarrantRefused = 33,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
