@@ -331,7 +331,8 @@ impl Service {
         self.0.database.size().await
     }
 
-    /// Takes away the changes that are past their time, and warrants that nobody can use any more. It does this by itself every hour; a test need not wait.
+    /// Takes away the changes that are past their time, and warrants that nobody can use any more. It does this by itself every
+    /// hour; a test need not wait.
     ///
     /// # Errors
     /// Whatever the store says.

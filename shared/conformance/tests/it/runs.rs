@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Databases that are looked at at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_keeps_the_contract_passes_everything() {
