@@ -118,25 +118,10 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         event,
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
-        consent: consents(act) && named(&basis.consent_reference),
+        consent: act.consents() && named(&basis.consent_reference),
         direction: named(&basis.direction_reference),
         items: message.items,
     })
-}
-
-/// Whether a consent counts. A standing order, a search and relations are about persons whom nobody has asked yet, and a consent
-/// to give a value is none to give everything that was ever said of it.
-fn consents(act: Act) -> bool {
-    match act {
-        Act::Obtain | Act::Contribute | Act::Resolve => true,
-        Act::Follow
-        | Act::Explain
-        | Act::Search
-        | Act::Relations
-        | Act::InverseRelations
-        | Act::Household
-        | Act::RotateTokens => false,
-    }
 }
 
 /// The kind of event that is contributed: required then, and not allowed where items are obtained.

@@ -5,10 +5,17 @@ pub mod basis;
 pub mod calendar;
 pub mod catalogue;
 pub(crate) mod decision;
+mod explain;
+#[cfg(test)]
+mod forbids;
 pub mod item_set;
+#[cfg(test)]
+mod matrix;
 pub mod officers;
 pub mod registry;
 pub(crate) mod request;
 pub(crate) mod revision;
 pub mod rules;
+#[cfg(test)]
+mod sweep;
 pub mod table;

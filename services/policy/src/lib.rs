@@ -21,6 +21,7 @@
 //! | `domain::officers`, `domain::calendar` | who may do what; working days |
 //! | `domain::{basis, catalogue, rules, table}` | the law as data, the rules, the decision table |
 //! | `domain::revision` | what whoever keeps decisions has to be told |
+//! | `rules::plain` | plain Cedar, which tables are compared with |
 //! | `looks` | what the newest revision is, looked at once for all who are told |
 //! | `store` | the registry's tables, and its revisions |
 
@@ -42,8 +43,8 @@ use contract::policy::v1::policy_service_server::{PolicyServiceServer, SERVICE_N
 pub use disclosure::policy::v1::admission_service_server::SERVICE_NAME as ADMISSION;
 pub use domain::catalogue::LegalProfile;
 use domain::{
-    admission::law::Law, calendar::Calendar, catalogue::Catalogue, officers::Officers,
-    registry::Registry,
+    admission::law::Law, calendar::Calendar, catalogue::Catalogue, decision::Profile,
+    officers::Officers, registry::Registry,
 };
 use serde::{Deserialize, Serialize};
 use server::{
@@ -69,6 +70,8 @@ pub struct Config {
     pub legal_profile: LegalProfile,
     /// How long a decision is kept at most, in seconds.
     pub table_seconds_max: u64,
+    /// Of how many decisions one is compared with plain Cedar.
+    pub compare_every: u64,
     /// File of the officers, or empty: then nobody admits connections.
     pub officers_file: String,
     /// Days on which offices do not work.
@@ -131,6 +134,12 @@ pub enum Error {
     /// `table_seconds_max` is out of its range.
     #[error("`policy.table_seconds_max` must be from 1 to 86400")]
     TableSeconds,
+    /// `compare_every` is out of its range.
+    #[error("`policy.compare_every` must be from 1 to 1000000")]
+    CompareEvery,
+    /// A table was found that is not what the rules say; nothing is decided any more.
+    #[error("decision tables are not what the rules say")]
+    Distrusted,
     /// The database failed.
     #[error("the registry's database failed")]
     Store(#[from] ::store::Error),
@@ -191,6 +200,17 @@ impl Service {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, Error> {
+        Self::with(Profile::load(config.legal_profile)?, config, own, clock, entropy).await
+    }
+
+    /// The same with a profile that was loaded.
+    async fn with(
+        profile: Profile,
+        config: &Config,
+        own: &server::Config,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
         let officers = officers(config)?;
         let law = Law::shipped(Calendar::parse(&config.holidays)?)?;
         let notice = config.assessment_notice_days;
@@ -201,9 +221,11 @@ impl Service {
             None => None,
             Some(_) => Some(client::Log::open(config, own, clock.clone(), entropy.clone())?),
         };
-        let app = Arc::new(app::App::open(config, clock, entropy).await?);
+        let app = Arc::new(app::App::open(profile, config, clock, entropy).await?);
         let looked = Arc::clone(&app);
-        let revisions = tokio::spawn(async move { looked.looks.look(&looked.store).await });
+        let revisions = tokio::spawn(async move {
+            looked.looks.look(&looked.store, || looked.sample.trusted()).await
+        });
         let revisions = revisions.abort_handle();
         let Some((officers, client::Log { recorder, own })) = officers.zip(log) else {
             return Ok(Self { app, admission: None, looking: revisions });
@@ -235,12 +257,12 @@ impl Service {
         }
     }
 
-    /// Tells `health` whether it can decide: while its database answers.
+    /// Tells `health` whether it can decide: while its database answers, and no table was found to differ from the rules.
     pub fn report(&self, health: &Health) {
         let app = Arc::clone(&self.app);
         health.serves(&[NAME], move || {
             let app = Arc::clone(&app);
-            async move { app.store.answers().await }
+            async move { app.sample.trusted() && app.store.answers().await }
         });
     }
 

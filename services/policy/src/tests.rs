@@ -26,6 +26,7 @@ use crate::domain::registry::State;
 mod profile;
 mod registry;
 mod revisions;
+mod sample;
 
 /// Noon in Viet Nam.
 const NOW: OffsetDateTime = datetime!(2026-11-24 05:00:00.7 UTC);

@@ -1,7 +1,7 @@
 //! The decision about one request, from the law, the rules and the registry. Whatever is missing,
 //! ended or unknown is denied, with the rule and the article that says so (I2).
 
-use decide::{DecisionTable, Fact, ItemEffect};
+use decide::{DecisionTable, Fact, ItemEffect, Obligation};
 use sha2::{Digest, Sha256};
 use time::{Date, Duration, OffsetDateTime};
 
@@ -11,7 +11,10 @@ use super::catalogue::{Catalogue, Claims, LegalProfile, Procedure};
 use super::item_set::ItemSet;
 use super::registry::{Connection, Granted, Standing, State};
 use super::request::Request;
-use super::rules::{Act, Question, RuleFile, Rules};
+use super::rules::{
+    Act, Question, RuleFile, Rules,
+    plain::{Difference, Plain},
+};
 use super::table::{Builder, FAULT, TASKS};
 use crate::Error;
 
@@ -87,6 +90,13 @@ impl Profile {
         Ok(Self { catalogue, rules, digest })
     }
 
+    /// The same, but plain Cedar does not know of a rule: as if what makes tables had a fault.
+    #[cfg(test)]
+    pub(crate) fn at_odds(mut self, rule: &str) -> Self {
+        self.rules.forget(rule);
+        self
+    }
+
     /// The revision of everything that decides: the profile, the shipped data and a registry.
     pub(crate) fn revision(&self, registry: &str) -> String {
         let mut revision = hex::encode(self.digest.clone().chain_update(registry).finalize());
@@ -123,6 +133,23 @@ impl Profile {
             valid_until: ends.fold(now.saturating_add(longest), OffsetDateTime::min),
             claims: claims.unwrap_or_default(),
         }
+    }
+
+    /// Compares a decision with plain Cedar, which is asked once for each item and subject. Gives how often it was asked.
+    pub(crate) fn compare(
+        &self,
+        request: &Request,
+        standing: &Standing,
+        now: OffsetDateTime,
+        decision: &Decision,
+    ) -> Result<usize, Difference> {
+        let day = today(now);
+        // What is denied before rules are asked is no matter of theirs.
+        let Ok(grounds) = self.grounds(request, standing, day) else { return Ok(0) };
+        let ask = grounds.question(request);
+        let obliged = |item: &str| grounds.granted.obligations(item);
+        let builder = self.builder(&ask, request, &grounds, &obliged, day);
+        Plain::new(&builder).compare(decision.outcome.as_ref().ok())
     }
 
     /// Whether the caller's connection may be used, whatever for.
@@ -211,24 +238,9 @@ impl Profile {
         grounds: &Grounds<'_>,
         day: Date,
     ) -> Result<(DecisionTable, Vec<Date>), Denial> {
-        let ask = Question {
-            database: &grounds.connection.database,
-            act: request.act.in_rules(),
-            procedure: &grounds.procedure.id,
-            purpose: &grounds.procedure.purpose,
-            basis: &grounds.basis.id,
-            consent: request.consent,
-            direction: request.direction,
-        };
-        let builder = Builder {
-            catalogue: &self.catalogue,
-            rules: &self.rules,
-            ask: &ask,
-            items: &request.items,
-            granted: &grounds.items,
-            obligations: &|item| grounds.granted.obligations(item),
-            day,
-        };
+        let ask = grounds.question(request);
+        let obliged = |item: &str| grounds.granted.obligations(item);
+        let builder = self.builder(&ask, request, grounds, &obliged, day);
         let Ok(table) = builder.build() else {
             return Err(self.denial(Refusal::NothingAllowed, FAULT, TASKS));
         };
@@ -244,6 +256,20 @@ impl Profile {
         let changes = builder.applicable().filter_map(|rule| rule.validity.changes(day));
         let dated = [grounds.connection.assessed_until, grounds.granted.valid_to];
         Ok((table, ends.chain(changes).chain(dated).collect()))
+    }
+
+    /// What a table is built from.
+    fn builder<'a>(
+        &'a self,
+        ask: &'a Question<'a>,
+        request: &'a Request,
+        grounds: &'a Grounds<'a>,
+        obligations: &'a dyn Fn(&str) -> &'a [Obligation],
+        day: Date,
+    ) -> Builder<'a> {
+        let (catalogue, rules) = (&self.catalogue, &self.rules);
+        let (items, granted) = (&request.items[..], &grounds.items);
+        Builder { catalogue, rules, ask, items, granted, obligations, day }
     }
 
     fn denial(&self, refusal: Refusal, rule: &str, ground: &str) -> Denial {
@@ -299,6 +325,21 @@ struct Grounds<'a> {
     items: ItemSet,
 }
 
+impl Grounds<'_> {
+    /// What rules are asked.
+    fn question<'a>(&'a self, request: &Request) -> Question<'a> {
+        Question {
+            database: &self.connection.database,
+            act: request.act.in_rules(),
+            procedure: &self.procedure.id,
+            purpose: &self.procedure.purpose,
+            basis: &self.basis.id,
+            consent: request.consent,
+            direction: request.direction,
+        }
+    }
+}
+
 /// How a connection stands.
 #[derive(Debug)]
 pub(crate) struct Connected {
@@ -315,7 +356,7 @@ pub(crate) struct Connected {
 }
 
 /// What was decided.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Decision {
     /// Revision of everything that decided.
     pub(crate) revision: String,
@@ -351,7 +392,7 @@ impl ClaimsRule {
 }
 
 /// Why nothing is allowed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Denial {
     /// The reason.
     pub(crate) refusal: Refusal,

@@ -8,6 +8,7 @@
 //! Cedar skips a policy whose evaluation fails, which would open what a forbid closes. Here any failure
 //! makes the whole row deny (I2).
 
+pub mod plain;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -84,6 +85,21 @@ impl Act {
             | Self::Household
             | Self::RotateTokens => Self::Obtain,
             Self::Contribute => Self::Contribute,
+        }
+    }
+
+    /// Whether a consent counts. A standing order, a search and relations are about persons whom nobody has asked yet, and a
+    /// consent to give a value is none to give everything that was ever said of it.
+    pub const fn consents(self) -> bool {
+        match self {
+            Self::Obtain | Self::Contribute | Self::Resolve => true,
+            Self::Follow
+            | Self::Explain
+            | Self::Search
+            | Self::Relations
+            | Self::InverseRelations
+            | Self::Household
+            | Self::RotateTokens => false,
         }
     }
 }
@@ -179,7 +195,7 @@ pub struct Rules {
     shadow: PolicySet,
     entities: Entities,
     names: Names,
-    #[cfg(test)]
+    /// As they were written.
     plain: PolicySet,
 }
 
@@ -236,14 +252,13 @@ impl Rules {
             return Err(rules_error(result));
         }
         let entities = entities(catalogue, &names)?;
-        Ok(Self {
-            rules,
-            shadow,
-            entities,
-            names,
-            #[cfg(test)]
-            plain,
-        })
+        Ok(Self { rules, shadow, entities, names, plain })
+    }
+
+    /// Takes a rule out of those that were written, and leaves it where tables are made.
+    #[cfg(test)]
+    pub(super) fn forget(&mut self, rule: &str) {
+        let _ = self.plain.remove_static(PolicyId::new(rule));
     }
 
     /// All rules, by id.

@@ -11,17 +11,17 @@ use super::rules::{Act, Question, Rule, Rules};
 
 /// The rule by which what no agreement grants is withheld: sharing serves "assigned functions, tasks and
 /// powers" (Decision 1911/QD-TTg, Art. 2(1)), and the agreement says which those are.
-const AGREEMENT_SCOPE: &str = "agreement-scope";
-/// The ground of decisions that carry out the invariants: see [`AGREEMENT_SCOPE`].
+pub(super) const SCOPE: &str = "agreement-scope";
+/// The ground of decisions that carry out the invariants: see [`SCOPE`].
 pub(super) const TASKS: &str = "1911-2021-art-2-1";
 /// The rule by which an item is unknown.
-const CATALOGUE: &str = "item-catalogue";
+pub(super) const UNLISTED: &str = "item-catalogue";
 /// The rule of a row that could not be evaluated.
 pub(super) const FAULT: &str = "evaluation-error";
 /// The rule of what is permitted on conditions that cannot all be kept.
-const OBLIGATIONS_DIFFER: &str = "obligations-differ";
+pub(super) const OBLIGATIONS_DIFFER: &str = "obligations-differ";
 /// The rule of what no rule permits.
-const NO_RULE: &str = "no-rule-permits";
+pub(super) const NO_RULE: &str = "no-rule-permits";
 
 /// Everything a table is built from.
 pub struct Builder<'a> {
@@ -85,12 +85,7 @@ impl<'a> Builder<'a> {
         let Some(mut satisfied) = satisfied else {
             return self.whole(|item| Some(self.withheld(item, FAULT, TASKS)));
         };
-        // What permitted under a ground that ended permits no longer; what forbids stays (I2), unless it says of itself that
-        // it ends.
-        satisfied.retain(|rule| {
-            let stands = || self.catalogue.legal_basis().in_force(&rule.basis, self.day).is_some();
-            rule.validity.holds(self.day) && (rule.forbids || stands())
-        });
+        satisfied.retain(|rule| self.stands(rule));
         if let Err((rule, basis)) = self.visible(&satisfied) {
             return self.whole(|item| Some(self.withheld(item, rule, basis)));
         }
@@ -106,6 +101,13 @@ impl<'a> Builder<'a> {
         });
         answer.visible = true;
         answer
+    }
+
+    /// Whether a rule says anything today. What permitted under a ground that ended permits no longer; what forbids stays (I2),
+    /// unless it says of itself that it ends.
+    pub fn stands(&self, rule: &Rule) -> bool {
+        let ground = || self.catalogue.legal_basis().in_force(&rule.basis, self.day).is_some();
+        rule.validity.holds(self.day) && (rule.forbids || ground())
     }
 
     /// Whether the caller may learn that the person exists (I7); else the rule that hides, and its ground.
@@ -130,10 +132,10 @@ impl<'a> Builder<'a> {
             let place = self.catalogue.place(item);
             if place.is_none() {
                 let basis = self.catalogue.items_basis();
-                return self.decision(item, ItemEffect::UnknownItem, CATALOGUE, basis);
+                return self.decision(item, ItemEffect::UnknownItem, UNLISTED, basis);
             }
             if !self.granted.has(place) {
-                return self.withheld(item, AGREEMENT_SCOPE, TASKS);
+                return self.withheld(item, SCOPE, TASKS);
             }
             decide(item).unwrap_or_else(|| self.withheld(item, NO_RULE, TASKS))
         };
