@@ -7,6 +7,8 @@ pub mod catalogue;
 pub(crate) mod decision;
 mod explain;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod forbids;
 pub mod item_set;
 #[cfg(test)]

@@ -227,7 +227,7 @@ impl Change {
 
     /// Whether a caller under this table may know of the person.
     pub(crate) fn is_visible(&self, table: &DecisionTable, today: Date) -> bool {
-        table.resolve(|name| fact(&self.record, name, today)).visible
+        table.read(|name| fact(&self.record, name, today)).visible
     }
 
     /// The items about other persons that look the same before and after it to whoever may not know of hidden ones: who

@@ -2,7 +2,7 @@
 //!
 //! Cedar decides one item at a time; a table needs every item of a row. So conditions are evaluated
 //! once: in a shadow set every rule is a permit without resource and action, one evaluation says which
-//! conditions hold, and masks computed from the scopes at load say which items each rule is about. The
+//! conditions hold (and those that read no fact of the subject are evaluated once for all rows), and masks computed from the scopes at load say which items each rule is about. The
 //! test `masks_agree_with_cedar_item_by_item` compares that with plain Cedar, item by item.
 //!
 //! Cedar skips a policy whose evaluation fails, which would open what a forbid closes. Here any failure
@@ -192,7 +192,10 @@ impl Rule {
 /// The rules, loaded, validated and ready.
 pub struct Rules {
     rules: BTreeMap<String, Rule>,
-    shadow: PolicySet,
+    /// Those that read no fact of the subject: they say the same in every row of a table.
+    still: PolicySet,
+    /// The others.
+    moving: PolicySet,
     entities: Entities,
     names: Names,
     /// As they were written.
@@ -230,8 +233,8 @@ impl Rules {
     ) -> Result<Self, Error> {
         let names = Names::new()?;
         let (schema, _) = Schema::from_cedarschema_str(schema).map_err(rules_error)?;
-        let (mut plain, mut shadow, mut rules) =
-            (PolicySet::new(), PolicySet::new(), BTreeMap::new());
+        let (mut plain, mut rules) = (PolicySet::new(), BTreeMap::new());
+        let (mut still, mut moving) = (PolicySet::new(), PolicySet::new());
         for RuleFile { clause, text } in files {
             let wrong = |why: &dyn std::fmt::Display| rules_error(format!("`{clause}`: {why}"));
             let parsed: PolicySet = text.parse().map_err(|e| wrong(&e))?;
@@ -243,7 +246,8 @@ impl Rules {
                 // Cedar numbers policies by their place in the file; ours are named by what they are.
                 let id = PolicyId::new(&rule.id);
                 plain.add(policy.new_id(id.clone())).map_err(rules_error)?;
-                shadow.add(reading::shadow_of(policy, id)?).map_err(rules_error)?;
+                let shadows = if rule.facts.is_empty() { &mut still } else { &mut moving };
+                shadows.add(reading::shadow_of(policy, id)?).map_err(rules_error)?;
                 rules.insert(rule.id.clone(), rule);
             }
         }
@@ -252,7 +256,7 @@ impl Rules {
             return Err(rules_error(result));
         }
         let entities = entities(catalogue, &names)?;
-        Ok(Self { rules, shadow, entities, names, plain })
+        Ok(Self { rules, still, moving, entities, names, plain })
     }
 
     /// Takes a rule out of those that were written, and leaves it where tables are made.
@@ -269,6 +273,36 @@ impl Rules {
     /// The rules whose conditions hold, by id, where exactly the facts in `holding` hold; `None` if any
     /// condition could not be evaluated. They may be about other acts and items than those asked.
     pub fn satisfied(&self, ask: &Question<'_>, holding: &[&str]) -> Option<Vec<&Rule>> {
+        self.satisfied_beside(&self.satisfied_always(ask)?, ask, holding)
+    }
+
+    /// Those of them that hold whatever the facts are, because they read none.
+    pub fn satisfied_always(&self, ask: &Question<'_>) -> Option<Vec<&Rule>> {
+        self.satisfied_of(&self.still, ask, &[])
+    }
+
+    /// Those that hold where exactly the facts in `holding` do, beside those that `always` hold.
+    pub fn satisfied_beside<'a>(
+        &'a self,
+        always: &[&'a Rule],
+        ask: &Question<'_>,
+        holding: &[&str],
+    ) -> Option<Vec<&'a Rule>> {
+        let mut all = self.satisfied_of(&self.moving, ask, holding)?;
+        all.extend_from_slice(always);
+        all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        Some(all)
+    }
+
+    fn satisfied_of(
+        &self,
+        shadows: &PolicySet,
+        ask: &Question<'_>,
+        holding: &[&str],
+    ) -> Option<Vec<&Rule>> {
+        if shadows.is_empty() {
+            return Some(Vec::new());
+        }
         let uid = |kind: &EntityTypeName, id: &str| {
             EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
         };
@@ -281,12 +315,12 @@ impl Rules {
             None,
         )
         .ok()?;
-        let response = Authorizer::new().is_authorized(&request, &self.shadow, &self.entities);
+        let response = Authorizer::new().is_authorized(&request, shadows, &self.entities);
         if response.diagnostics().errors().next().is_some() {
             return None;
         }
-        let ids: BTreeSet<&str> = response.diagnostics().reason().map(AsRef::as_ref).collect();
-        ids.into_iter().map(|id| self.rules.get(id)).collect()
+        let ids = response.diagnostics().reason();
+        ids.map(|id| self.rules.get(AsRef::<str>::as_ref(id))).collect()
     }
 }
 

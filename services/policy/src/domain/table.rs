@@ -62,13 +62,14 @@ impl<'a> Builder<'a> {
         if facts.len() > decide::MAX_FACTS {
             return Err(decide::Error::TooManyFacts(facts.len()));
         }
+        let always = self.rules.satisfied_always(self.ask);
         let mut answers: Vec<TableAnswer> = Vec::new();
         let mut rows = Vec::new();
         for row in 0..1_usize << facts.len() {
             let holds = |bit: &usize| row >> bit & 1 == 1;
             let holding: Vec<&str> =
                 facts.iter().enumerate().filter(|(bit, _)| holds(bit)).map(|(_, f)| *f).collect();
-            let answer = self.answer(&holding);
+            let answer = self.answer(always.as_deref(), &holding);
             let at = answers.iter().position(|known| *known == answer).unwrap_or_else(|| {
                 answers.push(answer);
                 answers.len() - 1
@@ -80,8 +81,9 @@ impl<'a> Builder<'a> {
     }
 
     /// The answer of one row: exactly one decision for each item (I3).
-    fn answer(&self, holding: &[&str]) -> TableAnswer {
-        let satisfied = self.rules.satisfied(self.ask, holding);
+    fn answer(&self, always: Option<&[&'a Rule]>, holding: &[&str]) -> TableAnswer {
+        let beside = |always| self.rules.satisfied_beside(always, self.ask, holding);
+        let satisfied = always.and_then(beside);
         let Some(mut satisfied) = satisfied else {
             return self.whole(|item| Some(self.withheld(item, FAULT, TASKS)));
         };

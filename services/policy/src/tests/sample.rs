@@ -50,7 +50,8 @@ async fn i9_after_a_table_that_is_not_what_the_rules_say_nothing_is_decided() {
         // Without the permit plain Cedar allows nothing; without the forbid it shows a protected person.
         for forgotten in ["shared-for-assigned-tasks", "protected-person-hidden"] {
             let (_database, service) = comparing(engine, forgotten).await;
-            decide(&service, covered()).await;
+            // It may have been compared before it is answered.
+            let _ = ask(&service, covered()).await;
             compared(&service).await;
             for _ in 0..2 {
                 let refused = ask(&service, covered()).await.unwrap_err();
