@@ -9,6 +9,7 @@
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `admission` | who may be connected, for officers of the operator |
+//! | `decision` | why a decision is what it is, and what may ever be asked for |
 //! | `pki` | a development certificate authority |
 //! | `migrate`, `check_config`, `synth` | an operator's preparations |
 //! | `qcvn` | the names of today's platform, both ways |
@@ -26,6 +27,7 @@ mod conflicts;
 mod conformance;
 mod connection;
 mod contribute;
+mod decision;
 mod demo;
 mod evidence;
 mod explain;
@@ -152,6 +154,10 @@ enum Command {
     /// Admission of databases, for officers of the operator: who is obliged, what is missing, who moved what.
     #[command(subcommand)]
     Connection(Box<admission::Command>),
+    /// What would be decided and why, and what a connection may ever ask for: for agencies about their own, for officers about
+    /// any.
+    #[command(subcommand)]
+    Decision(decision::Command),
     /// A development certificate authority; production takes certificates from outside.
     #[command(subcommand)]
     Pki(pki::Command),
@@ -237,6 +243,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         }
         Command::Routes(command) => runtime()?.block_on(routes::run(*command, out)),
         Command::Connection(command) => runtime()?.block_on(admission::run(*command, out)),
+        Command::Decision(command) => runtime()?.block_on(decision::run(command, out)),
         Command::Pki(command) => pki::run(&command, out),
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),
         Command::CheckConfig(arguments) => check_config::run(&arguments, out),

@@ -1,7 +1,8 @@
 //! The gRPC services: messages to requests, decisions to messages. The only place that names tonic and prost beside `client`.
-//! `admission` is what officers call.
+//! `admission` is what officers call, `decision` what they and agencies do.
 
 pub(crate) mod admission;
+pub(crate) mod decision;
 
 mod watch;
 
@@ -183,13 +184,17 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
 }
 
 fn denial_message(denial: Denial) -> proto::Denial {
-    let reason = match denial.refusal {
+    let reason = reason(denial.refusal).into();
+    proto::Denial { reason, rule: denial.rule, article: denial.article }
+}
+
+fn reason(refusal: Refusal) -> ErrorReason {
+    match refusal {
         Refusal::ConnectionNotActive => ErrorReason::ConnectionNotActive,
         Refusal::BasisNotInForce => ErrorReason::BasisNotInForce,
         Refusal::NoAgreement => ErrorReason::NoAgreement,
         Refusal::NothingAllowed => ErrorReason::NothingAllowed,
-    };
-    proto::Denial { reason: reason.into(), rule: denial.rule, article: denial.article }
+    }
 }
 
 fn table_message(table: &decide::DecisionTable) -> proto::DecisionTable {

@@ -1,7 +1,8 @@
-//! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` has those of admissions,
+//! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` has those of admissions, `decisions` explains,
 //! `sample` compares decisions with plain Cedar.
 
 pub(crate) mod admission;
+pub(crate) mod decisions;
 mod sample;
 
 use std::sync::{

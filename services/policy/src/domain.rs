@@ -5,7 +5,7 @@ pub mod basis;
 pub mod calendar;
 pub mod catalogue;
 pub(crate) mod decision;
-mod explain;
+pub(crate) mod explain;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
@@ -14,6 +14,7 @@ pub mod item_set;
 #[cfg(test)]
 mod matrix;
 pub mod officers;
+pub(crate) mod permissions;
 pub mod registry;
 pub(crate) mod request;
 pub(crate) mod revision;

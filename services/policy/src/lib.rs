@@ -20,6 +20,7 @@
 //! | `domain::admission` | admissions of connections, as their moves made them |
 //! | `domain::officers`, `domain::calendar` | who may do what; working days |
 //! | `domain::{basis, catalogue, rules, table}` | the law as data, the rules, the decision table |
+//! | `domain::{explain, permissions}` | why a decision is what it is; what a connection may ever ask for |
 //! | `domain::revision` | what whoever keeps decisions has to be told |
 //! | `rules::plain` | plain Cedar, which tables are compared with |
 //! | `looks` | what the newest revision is, looked at once for all who are told |
@@ -40,7 +41,10 @@ use std::{
 };
 
 use contract::policy::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as NAME};
-pub use disclosure::policy::v1::admission_service_server::SERVICE_NAME as ADMISSION;
+pub use disclosure::policy::v1::{
+    admission_service_server::SERVICE_NAME as ADMISSION,
+    decision_service_server::SERVICE_NAME as DECISIONS,
+};
 pub use domain::catalogue::LegalProfile;
 use domain::{
     admission::law::Law, calendar::Calendar, catalogue::Catalogue, decision::Profile,
@@ -257,6 +261,16 @@ impl Service {
         }
     }
 
+    /// Adds what agencies call about their own connections, and officers about any; nothing where there are no officers, because
+    /// then there is no way to the access log, and every call is recorded.
+    #[must_use]
+    pub fn public(&self, routes: Routes) -> Routes {
+        match &self.admission {
+            None => routes,
+            Some(admission) => api::decision::add(routes, Arc::clone(&admission.shared)),
+        }
+    }
+
     /// Tells `health` whether it can decide: while its database answers, and no table was found to differ from the rules.
     pub fn report(&self, health: &Health) {
         let app = Arc::clone(&self.app);
@@ -266,14 +280,14 @@ impl Service {
         });
     }
 
-    /// Tells `health` whether officers can work: while its database answers. A log that is away is said by each call; were it
+    /// Tells `health` whether officers can work, and decisions be explained: while its database answers. A log that is away is said by each call; were it
     /// told here, the whole process would be taken for away, and decisions with it. Where there are no officers it is told nothing.
     pub fn report_operators(&self, health: &Health) {
         if self.admission.is_none() {
             return;
         }
         let app = Arc::clone(&self.app);
-        health.serves(&[ADMISSION], move || {
+        health.serves(&[ADMISSION, DECISIONS], move || {
             let app = Arc::clone(&app);
             async move { app.store.answers().await }
         });

@@ -1,9 +1,11 @@
-//! The registry's tables, on both engines. The only place with SQL. `admission` has those of admissions.
+//! The registry's tables, on both engines. The only place with SQL. `admission` has those of admissions,
+//! `permissions` lists what is granted.
 //!
 //! A registry is written as one JSON text that both engines unfold, so that its size makes no
 //! difference to the number of statements.
 
 pub(crate) mod admission;
+pub(crate) mod permissions;
 mod revisions;
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};

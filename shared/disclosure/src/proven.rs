@@ -17,8 +17,9 @@ use contract::{
         VerifyClaimsAnswer, VerifyClaimsResponse,
     },
     policy::v1::{
-        GetAdmissionAnswer, GetAdmissionResponse, ListAdmissionsAnswer, ListAdmissionsResponse,
-        ListReadinessAnswer, ListReadinessResponse, MoveConnectionAnswer, MoveConnectionResponse,
+        ExplainDecisionAnswer, ExplainDecisionResponse, GetAdmissionAnswer, GetAdmissionResponse,
+        ListAdmissionsAnswer, ListAdmissionsResponse, ListReadinessAnswer, ListReadinessResponse,
+        MoveConnectionAnswer, MoveConnectionResponse, WhatMayIAnswer, WhatMayIResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
@@ -44,6 +45,8 @@ macro_rules! proven {
 proven! {
     GetPersonResponse => GetPersonAnswer,
     VerifyClaimsResponse => VerifyClaimsAnswer,
+    ExplainDecisionResponse => ExplainDecisionAnswer,
+    WhatMayIResponse => WhatMayIAnswer,
     ExplainValueResponse => ExplainValueAnswer,
     ResolvePersonResponse => ResolvePersonAnswer,
     SearchPersonsResponse => SearchPersonsAnswer,

@@ -295,6 +295,16 @@ const METHODS: &[Method] = &[
         &[OpenTo::Operators],
     ),
     (
+        "/lienthong.policy.v1.DecisionService/ExplainDecision",
+        Priority::Ordinary,
+        &[OpenTo::Systems, OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.DecisionService/WhatMayI",
+        Priority::Ordinary,
+        &[OpenTo::Systems, OpenTo::Operators],
+    ),
+    (
         "/lienthong.audit.v1.AuditService/Append",
         Priority::Administration,
         &[OpenTo::Service("identity"), OpenTo::Service("contribution"), OpenTo::Service("policy")],

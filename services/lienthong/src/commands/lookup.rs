@@ -13,8 +13,8 @@ use lienthong::demo::{BirthDate, Subject};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub(super) use answer::{
-    NO_MATCH, held_json, held_text, item as item_json, item_text, json as answer_json, named,
-    outcome, text as answer_text, withheld_json, withheld_text,
+    NO_MATCH, conditions, held_json, held_text, item as item_json, item_text, json as answer_json,
+    named, outcome, text as answer_text, withheld_json, withheld_text,
 };
 
 use super::{

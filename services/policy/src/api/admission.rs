@@ -117,12 +117,12 @@ impl AdmissionService for Api {
 }
 
 /// One call under way.
-struct Call<'a> {
-    shared: &'a Shared,
-    method: &'static str,
-    caller: Caller,
-    deadline: Deadline,
-    bytes: &'a [u8],
+pub(super) struct Call<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) method: &'static str,
+    pub(super) caller: Caller,
+    pub(super) deadline: Deadline,
+    pub(super) bytes: &'a [u8],
 }
 
 impl Call<'_> {
@@ -242,7 +242,11 @@ impl Call<'_> {
     }
 
     /// The role of the caller that may do this.
-    async fn authorised(&self, roles: &[Role], connection: &str) -> Result<Role, Status> {
+    pub(super) async fn authorised(
+        &self,
+        roles: &[Role],
+        connection: &str,
+    ) -> Result<Role, Status> {
         let rule = match self.caller.kind() {
             Kind::Operator(id) => match self.shared.admissions.authorise(id, roles) {
                 Ok(role) => return Ok(role),
@@ -257,7 +261,7 @@ impl Call<'_> {
     }
 
     /// Records that fields were faulty, and names them.
-    async fn faulty(&self, faults: Faults, connection: &str) -> Status {
+    pub(super) async fn faulty(&self, faults: Faults, connection: &str) -> Status {
         let denial = record::own(ErrorReason::InvalidRequest, "faulty-fields");
         match self.refused(&denial, connection, Vec::new()).await {
             Err(status) => status,
@@ -338,7 +342,7 @@ impl Call<'_> {
     }
 
     /// An answer that changes nothing, once it is recorded.
-    async fn answer<T: prost::Message>(
+    pub(super) async fn answer<T: prost::Message>(
         &self,
         connection: &str,
         answer: &T,
@@ -378,7 +382,12 @@ impl Call<'_> {
     }
 
     /// Records a refusal, and gives the error with the record's index.
-    async fn refuse(&self, denial: &Denial, connection: &str, more: &[(&str, String)]) -> Status {
+    pub(super) async fn refuse(
+        &self,
+        denial: &Denial,
+        connection: &str,
+        more: &[(&str, String)],
+    ) -> Status {
         match self.refused(denial, connection, Vec::new()).await {
             Err(status) => status,
             Ok(receipt) => {
@@ -387,7 +396,7 @@ impl Call<'_> {
         }
     }
 
-    fn away(&self, error: &Error) -> Status {
+    pub(super) fn away(&self, error: &Error) -> Status {
         if self.deadline.left().is_zero() {
             return refuse(ErrorReason::DeadlineExceeded);
         }

@@ -12,7 +12,7 @@ use super::item_set::ItemSet;
 use super::registry::{Connection, Granted, Standing, State};
 use super::request::Request;
 use super::rules::{
-    Act, Question, RuleFile, Rules,
+    Act, Question, Rule, RuleFile, Rules,
     plain::{Difference, Plain},
 };
 use super::table::{Builder, FAULT, TASKS};
@@ -22,7 +22,7 @@ use crate::Error;
 /// what took its place is cited where it has ended.
 const CONNECTING: &str = "decree-137-2015-art-7-2";
 /// The ground of agreeing on a plan before anything is shared.
-const AGREEING: &str = "1911-2021-art-3-4-b";
+pub(super) const AGREEING: &str = "1911-2021-art-3-4-b";
 /// The ground of contributing what a procedure brings about.
 const PROVIDING: &str = "1911-2021-art-2-2";
 /// Hexadecimal digits of a revision.
@@ -116,7 +116,7 @@ impl Profile {
         let connection = standing.connection.as_ref();
         let grounds = self.grounds(request, standing, day);
         let agreement = grounds.as_ref().ok().map(|grounds| grounds.granted.agreement.clone());
-        let procedure = grounds.as_ref().ok().map(|grounds| grounds.procedure);
+        let procedure = grounds.as_ref().ok().map(|grounds| grounds.named.procedure);
         let outcome = grounds.and_then(|grounds| self.table(request, &grounds, day));
         let (outcome, ends, claims) = match outcome {
             Ok((table, ends)) => (Ok(table), ends, procedure.map(ClaimsRule::of)),
@@ -146,10 +146,40 @@ impl Profile {
         let day = today(now);
         // What is denied before rules are asked is no matter of theirs.
         let Ok(grounds) = self.grounds(request, standing, day) else { return Ok(0) };
-        let ask = grounds.question(request);
-        let obliged = |item: &str| grounds.granted.obligations(item);
-        let builder = self.builder(&ask, request, &grounds, &obliged, day);
-        Plain::new(&builder).compare(decision.outcome.as_ref().ok())
+        self.building(request, &grounds, day, |builder| {
+            Plain::new(builder).compare(decision.outcome.as_ref().ok())
+        })
+    }
+
+    /// Does something with what the table of a request is built from; nothing where it is denied before.
+    pub(super) fn with_builder<T>(
+        &self,
+        request: &Request,
+        standing: &Standing,
+        now: OffsetDateTime,
+        with: impl FnOnce(&Builder<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let day = today(now);
+        let grounds = self.grounds(request, standing, day).ok()?;
+        self.building(request, &grounds, day, with)
+    }
+
+    /// The same, where it is not denied.
+    fn building<T>(
+        &self,
+        request: &Request,
+        grounds: &Grounds<'_>,
+        day: Date,
+        with: impl FnOnce(&Builder<'_>) -> T,
+    ) -> T {
+        let ask = grounds.named.question(&grounds.connection.database, request);
+        let (items, granted) = (&request.items[..], &grounds.items);
+        with(&self.builder(&ask, items, granted, &|item| grounds.granted.obligations(item), day))
+    }
+
+    /// The statutory rule of an id.
+    pub(super) fn rule(&self, id: &str) -> Option<&Rule> {
+        self.rules.get(id)
     }
 
     /// Whether the caller's connection may be used, whatever for.
@@ -171,26 +201,51 @@ impl Profile {
         standing: &'a Standing,
         day: Date,
     ) -> Result<Grounds<'a>, Denial> {
-        let law = self.catalogue.legal_basis();
         let listing = self.listing(day)?;
         let (connection, connecting) = self.connected(standing, day)?;
-        let Some(basis) = law.get(&request.legal_basis) else {
+        let named = self.named_grounds(request, day)?;
+        let (granted, items) = self.agreement(request, standing, day)?;
+        Ok(Grounds { listing, connection, connecting, named, granted, items })
+    }
+
+    /// What a request names.
+    pub(super) fn named_grounds(&self, request: &Request, day: Date) -> Result<Named<'_>, Denial> {
+        let basis = self.basis(request, day)?;
+        Ok(Named { basis, procedure: self.procedure(request)? })
+    }
+
+    /// The ground that a request names, if it is in force.
+    pub(super) fn basis(&self, request: &Request, day: Date) -> Result<&BasisRow, Denial> {
+        let Some(basis) = self.catalogue.legal_basis().get(&request.legal_basis) else {
             return Err(self.denial(Refusal::BasisNotInForce, "basis-unknown", TASKS));
         };
         if !basis.in_force(day) {
             return Err(self.denial(Refusal::BasisNotInForce, "basis-not-in-force", &basis.id));
         }
+        Ok(basis)
+    }
+
+    /// The procedure that a request names, if it is one for what is to be done.
+    pub(super) fn procedure(&self, request: &Request) -> Result<&Procedure, Denial> {
         let Some(procedure) = self.catalogue.procedure(&request.procedure) else {
             return Err(self.denial(Refusal::NoAgreement, "procedure-unknown", TASKS));
         };
         if let Some((rule, ground)) = unsuited(request, procedure) {
             return Err(self.denial(Refusal::NoAgreement, rule, ground));
         }
+        Ok(procedure)
+    }
+
+    /// The agreement that is applied to a request, and the items that it grants.
+    pub(super) fn agreement<'a>(
+        &'a self,
+        request: &Request,
+        standing: &'a Standing,
+        day: Date,
+    ) -> Result<(&'a Granted, ItemSet), Denial> {
         let wanted = self.catalogue.set(&request.items);
-        let Some((granted, items)) = standing.in_force(day, &wanted, &self.catalogue) else {
-            return Err(self.denial(Refusal::NoAgreement, "no-agreement", AGREEING));
-        };
-        Ok(Grounds { listing, connection, connecting, basis, procedure, granted, items })
+        let granted = standing.in_force(day, &wanted, &self.catalogue);
+        granted.ok_or_else(|| self.denial(Refusal::NoAgreement, "no-agreement", AGREEING))
     }
 
     /// The ground that lists the items. On a day on which it is not in force there is no item that
@@ -202,7 +257,7 @@ impl Profile {
     }
 
     /// The connection, if it may be used, and the ground on which it stands today.
-    fn connected<'a>(
+    pub(super) fn connected<'a>(
         &'a self,
         standing: &'a Standing,
         day: Date,
@@ -238,9 +293,15 @@ impl Profile {
         grounds: &Grounds<'_>,
         day: Date,
     ) -> Result<(DecisionTable, Vec<Date>), Denial> {
-        let ask = grounds.question(request);
-        let obliged = |item: &str| grounds.granted.obligations(item);
-        let builder = self.builder(&ask, request, grounds, &obliged, day);
+        self.building(request, grounds, day, |builder| self.tabled(builder, grounds, day))
+    }
+
+    fn tabled(
+        &self,
+        builder: &Builder<'_>,
+        grounds: &Grounds<'_>,
+        day: Date,
+    ) -> Result<(DecisionTable, Vec<Date>), Denial> {
         let Ok(table) = builder.build() else {
             return Err(self.denial(Refusal::NothingAllowed, FAULT, TASKS));
         };
@@ -249,7 +310,7 @@ impl Profile {
         }
         let law = self.catalogue.legal_basis();
         let rules = builder.applicable().filter_map(|rule| law.get(&rule.basis));
-        let rows = rules.chain([grounds.listing, grounds.connecting, grounds.basis]);
+        let rows = rules.chain([grounds.listing, grounds.connecting, grounds.named.basis]);
         // A rule whose ground ended before today permits nothing and forbids for ever: it ends
         // nothing.
         let ends = rows.filter_map(|row| row.effective_to).filter(|end| day < *end);
@@ -259,16 +320,15 @@ impl Profile {
     }
 
     /// What a table is built from.
-    fn builder<'a>(
+    pub(super) fn builder<'a>(
         &'a self,
         ask: &'a Question<'a>,
-        request: &'a Request,
-        grounds: &'a Grounds<'a>,
+        items: &'a [String],
+        granted: &'a ItemSet,
         obligations: &'a dyn Fn(&str) -> &'a [Obligation],
         day: Date,
     ) -> Builder<'a> {
         let (catalogue, rules) = (&self.catalogue, &self.rules);
-        let (items, granted) = (&request.items[..], &grounds.items);
         Builder { catalogue, rules, ask, items, granted, obligations, day }
     }
 
@@ -317,19 +377,26 @@ struct Grounds<'a> {
     connection: &'a Connection,
     /// The ground of the connection, as it is today.
     connecting: &'a BasisRow,
-    /// The ground that the request names.
-    basis: &'a BasisRow,
-    procedure: &'a Procedure,
+    /// What the request names.
+    named: Named<'a>,
     granted: &'a Granted,
     /// The items of `granted`.
     items: ItemSet,
 }
 
-impl Grounds<'_> {
-    /// What rules are asked.
-    fn question<'a>(&'a self, request: &Request) -> Question<'a> {
+/// What a request names, and what stands.
+#[derive(Debug)]
+pub(super) struct Named<'a> {
+    /// The ground.
+    basis: &'a BasisRow,
+    procedure: &'a Procedure,
+}
+
+impl<'a> Named<'a> {
+    /// What rules are asked about a connection's database.
+    pub(super) fn question(&self, database: &'a str, request: &Request) -> Question<'a> {
         Question {
-            database: &self.connection.database,
+            database,
             act: request.act.in_rules(),
             procedure: &self.procedure.id,
             purpose: &self.procedure.purpose,

@@ -55,6 +55,20 @@ pub enum Act {
 }
 
 impl Act {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Obtain,
+        Self::Contribute,
+        Self::Follow,
+        Self::Explain,
+        Self::Resolve,
+        Self::Search,
+        Self::Relations,
+        Self::InverseRelations,
+        Self::Household,
+        Self::RotateTokens,
+    ];
+
     /// Its name in the registry and in the database.
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,6 +83,12 @@ impl Act {
             Self::Household => "household",
             Self::RotateTokens => "rotate-tokens",
         }
+    }
+
+    /// The act of a name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.name() == name)
     }
 
     /// The act that rules speak of: who may not obtain an item may not be told that it changed either, nor what else was
@@ -263,6 +283,12 @@ impl Rules {
     #[cfg(test)]
     pub(super) fn forget(&mut self, rule: &str) {
         let _ = self.plain.remove_static(PolicyId::new(rule));
+    }
+
+    /// The rule of an id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Rule> {
+        self.rules.get(id)
     }
 
     /// All rules, by id.

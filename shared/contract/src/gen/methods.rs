@@ -41,6 +41,8 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.policy.v1.AdmissionService/GetAdmission", true),
     ("/lienthong.policy.v1.AdmissionService/ListAdmissions", true),
     ("/lienthong.policy.v1.AdmissionService/ListReadiness", true),
+    ("/lienthong.policy.v1.DecisionService/ExplainDecision", true),
+    ("/lienthong.policy.v1.DecisionService/WhatMayI", true),
     ("/lienthong.policy.v1.PolicyService/Decide", true),
     ("/lienthong.policy.v1.PolicyService/GetConnection", true),
     ("/lienthong.policy.v1.PolicyService/WatchRevisions", false),

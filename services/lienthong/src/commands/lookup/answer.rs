@@ -116,7 +116,7 @@ fn lines(item: ItemOutcome) -> Vec<String> {
 }
 
 /// On what conditions a caller has an item, in the words in which agreements say it.
-fn conditions(obligations: &[Obligation]) -> Vec<String> {
+pub(in super::super) fn conditions(obligations: &[Obligation]) -> Vec<String> {
     let one = |obligation: &Obligation| match obligation.obligation {
         Some(Condition::Mask(form)) => {
             let form = MaskForm::try_from(form).unwrap_or_default().as_str_name();

@@ -71,14 +71,14 @@ impl Line {
 }
 
 /// The question that a table is built from, put to the rules as they were written.
-pub struct Plain<'a> {
-    builder: &'a Builder<'a>,
-    set: Cow<'a, PolicySet>,
+pub struct Plain<'b, 'a> {
+    builder: &'b Builder<'a>,
+    set: Cow<'b, PolicySet>,
 }
 
-impl<'a> Plain<'a> {
+impl<'b, 'a> Plain<'b, 'a> {
     /// Leaves out the rules that say nothing on the day: those that do not hold, and permits whose ground ended.
-    pub fn new(builder: &'a Builder<'a>) -> Self {
+    pub fn new(builder: &'b Builder<'a>) -> Self {
         let rules = builder.rules;
         let mut set = Cow::Borrowed(&rules.plain);
         for rule in rules.iter().filter(|rule| !builder.stands(rule)) {
