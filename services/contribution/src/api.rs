@@ -343,7 +343,7 @@ impl<'a> Call<'a> {
     /// facts of a person whom the source may not know to be there (I7).
     async fn allowed(&self, decision: &Decision) -> Result<(), Status> {
         let table = match &decision.verdict {
-            Ok(table) => table.resolve(|_| Fact::Unknown),
+            Ok(table) => table.read(|_| Fact::Unknown),
             Err(denial) => return Err(self.refuse(decision, denial, &[]).await),
         };
         let Some(denial) = first_refused(&table) else { return Ok(()) };

@@ -4,6 +4,7 @@
 mod admission;
 mod agreement;
 mod contributions;
+mod decision;
 mod feed;
 mod pages;
 mod relations;
@@ -27,6 +28,7 @@ pub use contributions::{
     GET_CONFLICT, HAND_OVER_CONFLICT, LIST_CONFLICTS, LIST_OUTCOMES, LIST_QUALITY,
     WITHDRAW_CONTRIBUTION,
 };
+pub use decision::{EXPLAIN_DECISION, WHAT_MAY_I};
 pub use feed::{
     Changes, FOLLOW_PERSONS, LIST_PERSON_CHANGES, LIST_PERSONS, PersonsPage, UNFOLLOW_PERSONS,
     WATCH_PERSON_CHANGES, Watching,

@@ -10,6 +10,7 @@
 //! | `routes` | the connections to databases, for the operator |
 //! | `admission` | who may be connected, for officers of the operator |
 //! | `agreement` | what both sides of a connection signed |
+//! | `decision` | why a decision is what it is, and what may ever be asked for |
 //! | `pki` | a development certificate authority |
 //! | `migrate`, `check_config`, `synth` | an operator's preparations |
 //! | `qcvn` | the names of today's platform, both ways |
@@ -28,6 +29,7 @@ mod conflicts;
 mod conformance;
 mod connection;
 mod contribute;
+mod decision;
 mod demo;
 mod evidence;
 mod explain;
@@ -160,6 +162,10 @@ enum Command {
     Agreement(Box<agreement::Command>),
     /// The keys by which a database checks warrants, as the policy service publishes them (JWKS).
     WarrantKeys(Box<warrant_keys::Arguments>),
+    /// What would be decided and why, and what a connection may ever ask for: for agencies about their own, for officers about
+    /// any.
+    #[command(subcommand)]
+    Decision(decision::Command),
     /// A development certificate authority; production takes certificates from outside.
     #[command(subcommand)]
     Pki(pki::Command),
@@ -247,6 +253,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::WarrantKeys(arguments) => runtime()?.block_on(warrant_keys::run(&arguments, out)),
         Command::Connection(command) => runtime()?.block_on(admission::run(*command, out)),
         Command::Agreement(command) => runtime()?.block_on(agreement::run(*command, out)),
+        Command::Decision(command) => runtime()?.block_on(decision::run(command, out)),
         Command::Pki(command) => pki::run(&command, out),
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),
         Command::CheckConfig(arguments) => check_config::run(&arguments, out),

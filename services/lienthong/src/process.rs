@@ -117,7 +117,7 @@ impl All {
             }
         };
         let routes = contribution.public(identity.public(Routes::default()));
-        let mut routes = policy.operators(routes);
+        let mut routes = policy.operators(policy.public(routes));
         if let Some(exchange) = &exchange {
             routes = exchange.operators(routes);
         }
@@ -218,7 +218,8 @@ pub async fn policy(
     let service = policy::Service::open(&settings.policy, &settings.server, clock, entropy).await?;
     service.report(server.health());
     service.report_operators(server.health());
-    serve(server, service.operators(service.internal(Routes::default())), end).await;
+    let routes = service.public(service.internal(Routes::default()));
+    serve(server, service.operators(routes), end).await;
     service.close().await;
     telemetry.stop().await;
     Ok(())

@@ -1,8 +1,9 @@
 //! The gRPC services: messages to requests, decisions to messages. The only place that names tonic and prost beside `client`.
-//! `admission` and `agreement` are what officers call, `office` what these have in common.
+//! `admission` and `agreement` are what officers call, `decision` what they and agencies do, `office` what these have in common.
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
+pub(crate) mod decision;
 pub(crate) mod ext_authz;
 mod office;
 pub(crate) mod warrant;
@@ -25,7 +26,7 @@ use crate::{
     app::App,
     domain::{
         decision::{Decision, Denial, Refusal},
-        request::{Request as Question, agency_and_system},
+        request::{By, Request as Question, agency_and_system},
         rules::Act,
     },
 };
@@ -133,27 +134,15 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         event,
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
-        consent: consents(act) && named(&basis.consent_reference),
-        direction: Some(basis.direction_reference.clone()).filter(|named_as| named(named_as)),
-        acting_unit: basis.acting_unit.clone(),
-        key: (!message.caller_key.is_empty()).then(|| hex::encode(&message.caller_key)),
+        consent: act.consents() && named(&basis.consent_reference),
+        direction: named(&basis.direction_reference),
+        by: Some(By {
+            direction: basis.direction_reference.clone(),
+            acting_unit: basis.acting_unit.clone(),
+            key: (!message.caller_key.is_empty()).then(|| hex::encode(&message.caller_key)),
+        }),
         items: message.items,
     })
-}
-
-/// Whether a consent counts. A standing order, a search and relations are about persons whom nobody has asked yet, and a consent
-/// to give a value is none to give everything that was ever said of it.
-fn consents(act: Act) -> bool {
-    match act {
-        Act::Obtain | Act::Contribute | Act::Resolve => true,
-        Act::Follow
-        | Act::Explain
-        | Act::Search
-        | Act::Relations
-        | Act::InverseRelations
-        | Act::Household
-        | Act::RotateTokens => false,
-    }
 }
 
 /// The kind of event that is contributed: required then, and not allowed where items are obtained.
@@ -215,13 +204,17 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
 }
 
 fn denial_message(denial: Denial) -> proto::Denial {
-    let reason = match denial.refusal {
+    let reason = reason(denial.refusal).into();
+    proto::Denial { reason, rule: denial.rule, article: denial.article }
+}
+
+fn reason(refusal: Refusal) -> ErrorReason {
+    match refusal {
         Refusal::ConnectionNotActive => ErrorReason::ConnectionNotActive,
         Refusal::BasisNotInForce => ErrorReason::BasisNotInForce,
         Refusal::NoAgreement => ErrorReason::NoAgreement,
         Refusal::NothingAllowed => ErrorReason::NothingAllowed,
-    };
-    proto::Denial { reason: reason.into(), rule: denial.rule, article: denial.article }
+    }
 }
 
 fn table_message(table: &decide::DecisionTable) -> proto::DecisionTable {

@@ -1,13 +1,19 @@
 //! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` and `agreement` have those of
-//! admissions and of agreements.
+//! admissions and of agreements, `decisions` explains, `sample` compares decisions with plain Cedar.
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
+pub(crate) mod decisions;
+mod sample;
 pub(crate) mod warrant;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use ::store::Store;
+use sample::Sample;
 use server::{
     Deadline,
     runtime::{Clock, Entropy},
@@ -31,12 +37,16 @@ use crate::{
 
 /// Days are what the law counts in, so no decision outlives one.
 const SECONDS_MAX: u64 = 86_400;
+/// Whoever compares less than that might as well compare nothing.
+const COMPARE_EVERY_MAX: u64 = 1_000_000;
 
 pub(crate) struct App {
-    pub(crate) profile: Profile,
+    pub(crate) profile: Arc<Profile>,
     pub(crate) store: Store,
     /// What the newest revision is, for those who are told.
     pub(crate) looks: Looks,
+    /// Compares some of the decisions with plain Cedar.
+    pub(crate) sample: Arc<Sample>,
     /// How many decisions were made.
     pub(crate) decisions: AtomicU64,
     pub(crate) clock: Clock,
@@ -46,13 +56,17 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) async fn open(
+        profile: Profile,
         config: &Config,
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, Error> {
         let seconds = Some(config.table_seconds_max).filter(|s| (1..=SECONDS_MAX).contains(s));
         let seconds = seconds.and_then(|s| i64::try_from(s).ok()).ok_or(Error::TableSeconds)?;
-        let profile = Profile::load(config.legal_profile)?;
+        if !(1..=COMPARE_EVERY_MAX).contains(&config.compare_every) {
+            return Err(Error::CompareEvery);
+        }
+        let (profile, sample) = (Arc::new(profile), Arc::new(Sample::new(config.compare_every)));
         if profile.listing(today(clock.now())).is_err() {
             let legal_profile = config.legal_profile.name();
             tracing::warn!(legal_profile, "its law is not in force today: everything is denied");
@@ -60,7 +74,7 @@ impl App {
         let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
         let (looks, decisions) = (Looks::new(), AtomicU64::new(0));
         let longest = Duration::seconds(seconds);
-        let app = Self { profile, store, looks, decisions, clock, entropy, longest };
+        let app = Self { profile, store, looks, sample, decisions, clock, entropy, longest };
         if !config.registry_file.is_empty() {
             let text = std::fs::read_to_string(&config.registry_file).map_err(|source| {
                 Error::RegistryFile { path: config.registry_file.clone(), source }
@@ -77,7 +91,12 @@ impl App {
         request: &Request,
     ) -> Result<(String, Decision), Error> {
         let standing = store::standing(&self.store.until(deadline.at()), request).await?;
-        let decision = self.profile.decide(request, &standing, self.clock.now(), self.longest);
+        let now = self.clock.now();
+        let decision = self.profile.decide(request, &standing, now, self.longest);
+        self.sample.take(&self.profile, request, standing, now, &decision);
+        if !self.sample.trusted() {
+            return Err(Error::Distrusted);
+        }
         self.decisions.fetch_add(1, Ordering::Relaxed);
         Ok((self.entropy.id(), decision))
     }

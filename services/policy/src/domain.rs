@@ -6,11 +6,21 @@ pub mod basis;
 pub mod calendar;
 pub mod catalogue;
 pub(crate) mod decision;
+pub(crate) mod explain;
+#[cfg(test)]
+mod figures;
+#[cfg(test)]
+mod forbids;
 pub mod item_set;
+#[cfg(test)]
+mod matrix;
 pub mod officers;
+pub(crate) mod permissions;
 pub mod registry;
 pub(crate) mod request;
 pub(crate) mod revision;
 pub mod rules;
+#[cfg(test)]
+mod sweep;
 pub mod table;
 pub(crate) mod warrant;

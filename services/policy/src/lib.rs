@@ -21,8 +21,10 @@
 //! | `domain::agreement` | agreements, as what their parties signed made them |
 //! | `domain::officers`, `domain::calendar` | who may do what; working days |
 //! | `domain::{basis, catalogue, rules, table}` | the law as data, the rules, the decision table |
+//! | `domain::{explain, permissions}` | why a decision is what it is; what a connection may ever ask for |
 //! | `domain::warrant` | what is signed so that another database may be asked |
 //! | `domain::revision` | what whoever keeps decisions has to be told |
+//! | `rules::plain` | plain Cedar, which tables are compared with |
 //! | `looks` | what the newest revision is, looked at once for all who are told |
 //! | `store` | the registry's tables, and its revisions |
 
@@ -41,11 +43,14 @@ use std::{
 };
 
 use contract::policy::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as NAME};
-pub use disclosure::policy::v1::admission_service_server::SERVICE_NAME as ADMISSION;
+pub use disclosure::policy::v1::{
+    admission_service_server::SERVICE_NAME as ADMISSION,
+    decision_service_server::SERVICE_NAME as DECISIONS,
+};
 pub use domain::catalogue::LegalProfile;
 use domain::{
-    admission::law::Law, calendar::Calendar, catalogue::Catalogue, officers::Officers,
-    registry::Registry,
+    admission::law::Law, calendar::Calendar, catalogue::Catalogue, decision::Profile,
+    officers::Officers, registry::Registry,
 };
 use serde::{Deserialize, Serialize};
 use server::{
@@ -72,6 +77,8 @@ pub struct Config {
     pub legal_profile: LegalProfile,
     /// How long a decision is kept at most, in seconds.
     pub table_seconds_max: u64,
+    /// Of how many decisions one is compared with plain Cedar.
+    pub compare_every: u64,
     /// File of the officers, or empty: then nobody admits connections.
     pub officers_file: String,
     /// Days on which offices do not work.
@@ -165,6 +172,12 @@ pub enum Error {
     /// `table_seconds_max` is out of its range.
     #[error("`policy.table_seconds_max` must be from 1 to 86400")]
     TableSeconds,
+    /// `compare_every` is out of its range.
+    #[error("`policy.compare_every` must be from 1 to 1000000")]
+    CompareEvery,
+    /// A table was found that is not what the rules say; nothing is decided any more.
+    #[error("decision tables are not what the rules say")]
+    Distrusted,
     /// The database failed.
     #[error("the registry's database failed")]
     Store(#[from] ::store::Error),
@@ -229,6 +242,17 @@ impl Service {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, Error> {
+        Self::with(Profile::load(config.legal_profile)?, config, own, clock, entropy).await
+    }
+
+    /// The same with a profile that was loaded.
+    async fn with(
+        profile: Profile,
+        config: &Config,
+        own: &server::Config,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Self, Error> {
         let officers = officers(config)?;
         let law = Law::shipped(Calendar::parse(&config.holidays)?)?;
         let notice = config.assessment_notice_days;
@@ -241,9 +265,11 @@ impl Service {
         };
         let warrants = app::warrant::Keys::read(config, &own.trust_domain)?.map(Arc::new);
         let guarded = api::ext_authz::Guarded::of(config, &own.trust_domain)?.map(Arc::new);
-        let app = Arc::new(app::App::open(config, clock, entropy).await?);
+        let app = Arc::new(app::App::open(profile, config, clock, entropy).await?);
         let looked = Arc::clone(&app);
-        let revisions = tokio::spawn(async move { looked.looks.look(&looked.store).await });
+        let revisions = tokio::spawn(async move {
+            looked.looks.look(&looked.store, || looked.sample.trusted()).await
+        });
         let revisions = revisions.abort_handle();
         let Some((officers, client::Log { recorder, own: (trust_domain, itself) })) =
             officers.zip(log)
@@ -294,23 +320,33 @@ impl Service {
         }
     }
 
-    /// Tells `health` whether it can decide: while its database answers.
+    /// Adds what agencies call about their own connections, and officers about any; nothing where there are no officers, because
+    /// then there is no way to the access log, and every call is recorded.
+    #[must_use]
+    pub fn public(&self, routes: Routes) -> Routes {
+        match &self.admission {
+            None => routes,
+            Some(admission) => api::decision::add(routes, Arc::clone(&admission.shared)),
+        }
+    }
+
+    /// Tells `health` whether it can decide: while its database answers, and no table was found to differ from the rules.
     pub fn report(&self, health: &Health) {
         let app = Arc::clone(&self.app);
         health.serves(&[NAME], move || {
             let app = Arc::clone(&app);
-            async move { app.store.answers().await }
+            async move { app.sample.trusted() && app.store.answers().await }
         });
     }
 
-    /// Tells `health` whether officers can work: while its database answers. A log that is away is said by each call; were it
+    /// Tells `health` whether officers can work, and decisions be explained: while its database answers. A log that is away is said by each call; were it
     /// told here, the whole process would be taken for away, and decisions with it. Where there are no officers it is told nothing.
     pub fn report_operators(&self, health: &Health) {
         if self.admission.is_none() {
             return;
         }
         let app = Arc::clone(&self.app);
-        health.serves(&[ADMISSION], move || {
+        health.serves(&[ADMISSION, DECISIONS], move || {
             let app = Arc::clone(&app);
             async move { app.store.answers().await }
         });

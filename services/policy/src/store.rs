@@ -1,11 +1,12 @@
 //! The registry's tables, on both engines. The only place with SQL. `admission` and `agreement` have those of
-//! admissions and of agreements.
+//! admissions and of agreements, `permissions` lists what is granted.
 //!
 //! A registry is written as one JSON text that both engines unfold, so that its size makes no
 //! difference to the number of statements.
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
+pub(crate) mod permissions;
 mod revisions;
 pub(crate) mod warrant;
 
@@ -209,10 +210,10 @@ pub(crate) async fn connection(
 async fn read(
     store: &Store,
     caller: &(String, String),
-    granted: [&str; 3],
+    named: [&str; 3],
 ) -> Result<Standing, Error> {
     let (agency, system) = caller.clone();
-    let named = [agency.as_str(), system.as_str()].into_iter().chain(granted);
+    let named = [agency.as_str(), system.as_str()].into_iter().chain(named);
     let rows = store.read(&STANDING, named.map(Into::into).collect()).await?;
     let first = rows.first().ok_or(Error::Stored("the revision is missing"))?;
     let mut standing = Standing {
@@ -240,27 +241,30 @@ async fn read(
         // A word that this version does not know cannot be kept, so the item is not granted (I2).
         let Ok(obligations) = obligations(&words) else { continue };
         let item = (item, obligations);
-        match standing.granted.last_mut().filter(|last| last.agreement == agreement) {
-            Some(last) => last.items.push(item),
-            None => standing.granted.push(one_granted(row, agreement, item)?),
+        if standing.granted.last().is_none_or(|last| last.agreement != agreement) {
+            let dated = (day(row, 7)?, day(row, 8)?);
+            standing.granted.push(granted(agreement, dated, row, [13, 14, 15])?);
+        }
+        if let Some(last) = standing.granted.last_mut() {
+            last.items.push(item);
         }
     }
     Ok(standing)
 }
 
-/// What an agreement grants, from the first row of it.
-fn one_granted(
-    row: &QueryResult,
+/// What an agreement of these days grants, without items, with the days and terms of a grant in columns of their own.
+fn granted(
     agreement: String,
-    item: (String, Vec<decide::Obligation>),
+    (mut valid_from, mut valid_to): (Date, Date),
+    row: &QueryResult,
+    [from, to, terms]: [usize; 3],
 ) -> Result<Granted, Error> {
-    let (mut valid_from, mut valid_to) = (day(row, 7)?, day(row, 8)?);
-    let mut terms = Terms::default();
-    if let Some(written) = joined(row, 15)? {
-        terms = serde_json::from_str(&written).map_err(|_| Error::Stored("terms of a grant"))?;
-        (valid_from, valid_to) = (valid_from.max(day(row, 13)?), valid_to.min(day(row, 14)?));
+    let mut demanded = Terms::default();
+    if let Some(written) = joined(row, terms)? {
+        demanded = serde_json::from_str(&written).map_err(|_| Error::Stored("terms of a grant"))?;
+        (valid_from, valid_to) = (valid_from.max(day(row, from)?), valid_to.min(day(row, to)?));
     }
-    Ok(Granted { agreement, valid_from, valid_to, terms, items: vec![item] })
+    Ok(Granted { agreement, valid_from, valid_to, terms: demanded, items: Vec::new() })
 }
 
 /// Puts a registry in the place of the file that was applied before, with its digest, in one transaction. What admissions hold

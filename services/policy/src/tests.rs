@@ -27,6 +27,7 @@ mod ext_authz;
 mod profile;
 mod registry;
 mod revisions;
+mod sample;
 mod warrants;
 
 /// Noon in Viet Nam.

@@ -12,7 +12,7 @@ pub mod obligation;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 pub use obligation::{MaskForm, Obligation};
 
@@ -224,6 +224,11 @@ impl DecisionTable {
     /// A fact that is unknown is the AND over both of its rows: the person is visible only if visible in
     /// all, an item is allowed only if allowed in all, with the obligations of all, and the first row that withholds says why.
     pub fn resolve(&self, fact: impl Fn(&str) -> Fact) -> TableAnswer {
+        self.read(fact).into_owned()
+    }
+
+    /// The same, without a copy where every fact is known: for whoever only reads it.
+    pub fn read(&self, fact: impl Fn(&str) -> Fact) -> Cow<'_, TableAnswer> {
         // Bits that must be set, and bits that must be clear; an unknown fact demands neither.
         let (mut set, mut clear) = (0_usize, 0_usize);
         for (bit, name) in self.facts.iter().enumerate() {
@@ -233,15 +238,13 @@ impl DecisionTable {
                 Fact::Unknown => {}
             }
         }
-        self.rows
-            .iter()
-            .enumerate()
-            .filter(|(row, _)| row & set == set && row & clear == 0)
+        let left = self.rows.iter().enumerate();
+        left.filter(|(row, _)| row & set == set && row & clear == 0)
             .filter_map(|(_, answer)| get(&self.answers, *answer))
-            .cloned()
-            .reduce(|all, next| both(all, &next))
+            .map(Cow::Borrowed)
+            .reduce(|all, next| Cow::Owned(both(all.into_owned(), &next)))
             // At least one row is always left; were it not so, nobody is visible.
-            .unwrap_or(TableAnswer { visible: false, items: Vec::new() })
+            .unwrap_or_else(|| Cow::Owned(TableAnswer { visible: false, items: Vec::new() }))
     }
 }
 

@@ -17,10 +17,11 @@ use contract::{
         VerifyClaimsAnswer, VerifyClaimsResponse,
     },
     policy::v1::{
-        GetAdmissionAnswer, GetAdmissionResponse, GetAgreementAnswer, GetAgreementResponse,
-        ListAdmissionsAnswer, ListAdmissionsResponse, ListAgreementsAnswer, ListAgreementsResponse,
-        ListReadinessAnswer, ListReadinessResponse, MoveAgreementAnswer, MoveAgreementResponse,
-        MoveConnectionAnswer, MoveConnectionResponse,
+        ExplainDecisionAnswer, ExplainDecisionResponse, GetAdmissionAnswer, GetAdmissionResponse,
+        GetAgreementAnswer, GetAgreementResponse, ListAdmissionsAnswer, ListAdmissionsResponse,
+        ListAgreementsAnswer, ListAgreementsResponse, ListReadinessAnswer, ListReadinessResponse,
+        MoveAgreementAnswer, MoveAgreementResponse, MoveConnectionAnswer, MoveConnectionResponse,
+        WhatMayIAnswer, WhatMayIResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
@@ -46,6 +47,8 @@ macro_rules! proven {
 proven! {
     GetPersonResponse => GetPersonAnswer,
     VerifyClaimsResponse => VerifyClaimsAnswer,
+    ExplainDecisionResponse => ExplainDecisionAnswer,
+    WhatMayIResponse => WhatMayIAnswer,
     ExplainValueResponse => ExplainValueAnswer,
     ResolvePersonResponse => ResolvePersonAnswer,
     SearchPersonsResponse => SearchPersonsAnswer,

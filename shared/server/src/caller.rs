@@ -346,6 +346,16 @@ const METHODS: &[Method] = &[
         &[OpenTo::Operators],
     ),
     (
+        "/lienthong.policy.v1.DecisionService/ExplainDecision",
+        Priority::Ordinary,
+        &[OpenTo::Systems, OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.DecisionService/WhatMayI",
+        Priority::Ordinary,
+        &[OpenTo::Systems, OpenTo::Operators],
+    ),
+    (
         "/lienthong.audit.v1.AuditService/Append",
         Priority::Administration,
         &[OpenTo::Service("identity"), OpenTo::Service("contribution"), OpenTo::Service("policy")],

@@ -85,7 +85,8 @@ impl World {
         if self.options.readiness {
             service.report(server.health());
         }
-        let running = server.start(service.operators(service.internal(Routes::default()))).await;
+        let routes = service.public(service.internal(Routes::default()));
+        let running = server.start(service.operators(routes)).await;
         self.to_policy.open(running.address());
         self.policy = Some(Part { running, service });
     }

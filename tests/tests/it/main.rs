@@ -21,6 +21,7 @@ mod canary;
 mod change_feed;
 mod conflict;
 mod contribution;
+mod decisions;
 mod exchange;
 mod feed;
 mod finding;

@@ -238,7 +238,7 @@ impl Change {
 
     /// Whether a caller under this table may know of the person.
     pub(crate) fn is_visible(&self, table: &DecisionTable, today: Date) -> bool {
-        table.resolve(|name| fact(&self.record, name, today)).visible
+        table.read(|name| fact(&self.record, name, today)).visible
     }
 
     /// The items that look the same before and after it to whoever may not know of hidden persons: who looked would find nothing

@@ -211,8 +211,8 @@ impl Wanted {
         today: Date,
     ) -> Option<Hit> {
         let level = self.level(record)?;
-        let row = table.resolve(|name| fact(record, name, today));
-        allows_all(&row).then(|| Hit::of(record, level, row, table, today))
+        let row = table.read(|name| fact(record, name, today));
+        allows_all(&row).then(|| Hit::of(record, level, row.into_owned(), table, today))
     }
 }
 

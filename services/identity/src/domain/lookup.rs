@@ -109,7 +109,7 @@ pub(super) fn fact(record: &GoldenRecord, name: &str, today: Date) -> Fact {
 /// known.
 pub(crate) fn sees_protected(table: &DecisionTable) -> bool {
     let fact = |name: &str| if name == "protected" { Fact::True } else { Fact::Unknown };
-    table.resolve(fact).visible
+    table.read(fact).visible
 }
 
 /// Whether an item is about other persons (Law 26/2023/QH15, Art. 9, items 15 and 23).

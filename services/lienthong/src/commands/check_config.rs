@@ -185,6 +185,9 @@ fn audit(config: &audit::Config, faults: &mut Faults) -> Option<String> {
 
 fn policy(config: &policy::Config, faults: &mut Faults) {
     database("policy.database", &config.database, faults);
+    if !(1..=1_000_000).contains(&config.compare_every) {
+        faults.add("policy.compare_every", "must be from 1 to 1000000");
+    }
     if !(1..=86_400).contains(&config.table_seconds_max) {
         faults.add("policy.table_seconds_max", "must be from 1 to 86400");
     }

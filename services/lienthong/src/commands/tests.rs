@@ -39,6 +39,7 @@ fn a_version_is_offered_where_it_is_sent() {
 }
 
 mod admitted;
+mod decided;
 mod finding;
 mod following;
 mod relations_told;
@@ -79,6 +80,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Connection(command) => Box::pin(admission::run(*command, &mut out)).await,
         Command::Agreement(command) => Box::pin(agreement::run(*command, &mut out)).await,
         Command::WarrantKeys(arguments) => Box::pin(warrant_keys::run(&arguments, &mut out)).await,
+        Command::Decision(command) => Box::pin(decision::run(command, &mut out)).await,
         Command::Pki(command) => pki::run(&command, &mut out),
         Command::Qcvn(command) => qcvn::run(command, &mut out),
         Command::Completions(arguments) => completions::run(&arguments, &mut out),
@@ -290,6 +292,7 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     }
 
     admitted::a_database_is_admitted(file, &at.to_string()).await;
+    decided::decisions_are_explained(file).await;
 
     let checkpoint = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
     assert_eq!(checkpoint["holds"], true);

@@ -30,7 +30,11 @@ use super::{denial_message, status};
 use crate::{
     Config, Error,
     app::App,
-    domain::{decision::Denial, request::Request as Question, rules::Act},
+    domain::{
+        decision::Denial,
+        request::{By, Request as Question},
+        rules::Act,
+    },
 };
 
 /// Envoy's own messages, as far as they are read or written.
@@ -184,10 +188,9 @@ impl Api {
             legal_basis: legal_basis.clone(),
             // Neither is taken from a header: what is named there is in no record (I1).
             consent: false,
-            direction: None,
+            direction: false,
             // Nor is the unit, and the proxy says nothing of the key: what is granted to some alone passes nobody here (I2).
-            acting_unit: String::new(),
-            key: None,
+            by: Some(By::default()),
             items,
         })))
     }

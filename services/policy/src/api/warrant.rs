@@ -21,7 +21,11 @@ use crate::{
         App,
         warrant::{Issued, Keys, NotIssued, Signed},
     },
-    domain::{request::Request as Question, rules::Act, warrant::Wanted},
+    domain::{
+        request::{By, Request as Question},
+        rules::Act,
+        warrant::Wanted,
+    },
 };
 
 /// The most characters of a database's id.
@@ -106,10 +110,13 @@ fn checked(message: proto::IssueWarrantRequest) -> Result<Wanted, Status> {
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
         consent: given(&basis.consent_reference),
-        direction: Some(basis.direction_reference.clone()).filter(|reference| given(reference)),
-        acting_unit: basis.acting_unit.clone(),
+        direction: given(&basis.direction_reference),
         // Who asks for it says who is asked for, and not by which key.
-        key: None,
+        by: Some(By {
+            direction: basis.direction_reference.clone(),
+            acting_unit: basis.acting_unit.clone(),
+            key: None,
+        }),
         items: message.items,
     };
     let (caller, database) = (message.caller, message.database);

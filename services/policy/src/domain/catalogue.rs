@@ -272,6 +272,12 @@ impl Catalogue {
         &self.items
     }
 
+    /// How many items any law lists, whatever the profile.
+    #[must_use]
+    pub fn most_items(&self) -> usize {
+        self.listed.len()
+    }
+
     /// The item of an id, if the law of the profile lists it.
     #[must_use]
     pub fn item(&self, id: &str) -> Option<&Item> {

@@ -1,7 +1,7 @@
 //! The decision about one request, from the law, the rules and the registry. Whatever is missing,
 //! ended or unknown is denied, with the rule and the article that says so (I2).
 
-use decide::{DecisionTable, Fact, ItemEffect, obligation};
+use decide::{DecisionTable, Fact, ItemEffect, Obligation, obligation};
 use sha2::{Digest, Sha256};
 use time::{Date, Duration, OffsetDateTime};
 
@@ -11,7 +11,10 @@ use super::catalogue::{Catalogue, Claims, LegalProfile, Procedure};
 use super::item_set::ItemSet;
 use super::registry::{Connection, Granted, Standing, State};
 use super::request::Request;
-use super::rules::{Act, Question, RuleFile, Rules};
+use super::rules::{
+    Act, Question, Rule, RuleFile, Rules,
+    plain::{Difference, Plain},
+};
 use super::table::{Builder, FAULT, TASKS};
 use crate::Error;
 
@@ -19,7 +22,7 @@ use crate::Error;
 /// what took its place is cited where it has ended.
 const CONNECTING: &str = "decree-137-2015-art-7-2";
 /// The ground of agreeing on a plan before anything is shared.
-const AGREEING: &str = "1911-2021-art-3-4-b";
+pub(super) const AGREEING: &str = "1911-2021-art-3-4-b";
 /// The ground of contributing what a procedure brings about.
 const PROVIDING: &str = "1911-2021-art-2-2";
 /// Hexadecimal digits of a revision.
@@ -88,6 +91,13 @@ impl Profile {
         Ok(Self { catalogue, rules, digest })
     }
 
+    /// The same, but plain Cedar does not know of a rule: as if what makes tables had a fault.
+    #[cfg(test)]
+    pub(crate) fn at_odds(mut self, rule: &str) -> Self {
+        self.rules.forget(rule);
+        self
+    }
+
     /// The revision of everything that decides: the profile, the shipped data and a registry.
     pub(crate) fn revision(&self, registry: &str) -> String {
         let mut revision = hex::encode(self.digest.clone().chain_update(registry).finalize());
@@ -107,7 +117,7 @@ impl Profile {
         let connection = standing.connection.as_ref();
         let grounds = self.grounds(request, standing, day);
         let agreement = grounds.as_ref().ok().map(|grounds| grounds.granted.agreement.clone());
-        let procedure = grounds.as_ref().ok().map(|grounds| grounds.procedure);
+        let procedure = grounds.as_ref().ok().map(|grounds| grounds.named.procedure);
         let outcome = grounds.and_then(|grounds| self.table(request, &grounds, day, now));
         let (outcome, ends, claims) = match outcome {
             Ok((table, ends)) => (Ok(table), ends, procedure.map(ClaimsRule::of)),
@@ -123,6 +133,54 @@ impl Profile {
             valid_until: ends.into_iter().fold(now.saturating_add(longest), OffsetDateTime::min),
             claims: claims.unwrap_or_default(),
         }
+    }
+
+    /// Compares a decision with plain Cedar, which is asked once for each item and subject. Gives how often it was asked.
+    pub(crate) fn compare(
+        &self,
+        request: &Request,
+        standing: &Standing,
+        now: OffsetDateTime,
+        decision: &Decision,
+    ) -> Result<usize, Difference> {
+        let day = today(now);
+        // What is denied before rules are asked is no matter of theirs.
+        let Ok(grounds) = self.grounds(request, standing, day) else { return Ok(0) };
+        self.building(request, &grounds, now, |builder| {
+            Plain::new(builder).compare(decision.outcome.as_ref().ok())
+        })
+    }
+
+    /// Does something with what the table of a request is built from; nothing where it is denied before.
+    pub(super) fn with_builder<T>(
+        &self,
+        request: &Request,
+        standing: &Standing,
+        now: OffsetDateTime,
+        with: impl FnOnce(&Builder<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let day = today(now);
+        let grounds = self.grounds(request, standing, day).ok()?;
+        self.building(request, &grounds, now, with)
+    }
+
+    /// The same, where it is not denied.
+    fn building<T>(
+        &self,
+        request: &Request,
+        grounds: &Grounds<'_>,
+        now: OffsetDateTime,
+        with: impl FnOnce(&Builder<'_>) -> T,
+    ) -> T {
+        let directed = grounds.granted.directs(request);
+        let ask = grounds.named.question(&grounds.connection.database, request, directed);
+        let obligations = |item: &str| grounds.granted.obligations(item);
+        with(&self.builder(&ask, request, &grounds.items, &obligations, now))
+    }
+
+    /// The statutory rule of an id.
+    pub(super) fn rule(&self, id: &str) -> Option<&Rule> {
+        self.rules.get(id)
     }
 
     /// Whether the caller's connection may be used, whatever for.
@@ -144,26 +202,51 @@ impl Profile {
         standing: &'a Standing,
         day: Date,
     ) -> Result<Grounds<'a>, Denial> {
-        let law = self.catalogue.legal_basis();
         let listing = self.listing(day)?;
         let (connection, connecting) = self.connected(standing, day)?;
-        let Some(basis) = law.get(&request.legal_basis) else {
+        let named = self.named_grounds(request, day)?;
+        let (granted, items) = self.agreement(request, standing, day)?;
+        Ok(Grounds { listing, connection, connecting, named, granted, items })
+    }
+
+    /// What a request names.
+    pub(super) fn named_grounds(&self, request: &Request, day: Date) -> Result<Named<'_>, Denial> {
+        let basis = self.basis(request, day)?;
+        Ok(Named { basis, procedure: self.procedure(request)? })
+    }
+
+    /// The ground that a request names, if it is in force.
+    pub(super) fn basis(&self, request: &Request, day: Date) -> Result<&BasisRow, Denial> {
+        let Some(basis) = self.catalogue.legal_basis().get(&request.legal_basis) else {
             return Err(self.denial(Refusal::BasisNotInForce, "basis-unknown", TASKS));
         };
         if !basis.in_force(day) {
             return Err(self.denial(Refusal::BasisNotInForce, "basis-not-in-force", &basis.id));
         }
+        Ok(basis)
+    }
+
+    /// The procedure that a request names, if it is one for what is to be done.
+    pub(super) fn procedure(&self, request: &Request) -> Result<&Procedure, Denial> {
         let Some(procedure) = self.catalogue.procedure(&request.procedure) else {
             return Err(self.denial(Refusal::NoAgreement, "procedure-unknown", TASKS));
         };
         if let Some((rule, ground)) = unsuited(request, procedure) {
             return Err(self.denial(Refusal::NoAgreement, rule, ground));
         }
+        Ok(procedure)
+    }
+
+    /// The agreement that is applied to a request, and the items that it grants.
+    pub(super) fn agreement<'a>(
+        &'a self,
+        request: &Request,
+        standing: &'a Standing,
+        day: Date,
+    ) -> Result<(&'a Granted, ItemSet), Denial> {
         let wanted = self.catalogue.set(&request.items);
-        let (granted, items) = standing
-            .in_force(day, request, &wanted, &self.catalogue)
-            .map_err(|rule| self.denial(Refusal::NoAgreement, rule, AGREEING))?;
-        Ok(Grounds { listing, connection, connecting, basis, procedure, granted, items })
+        let granted = standing.in_force(day, request, &wanted, &self.catalogue);
+        granted.map_err(|rule| self.denial(Refusal::NoAgreement, rule, AGREEING))
     }
 
     /// The ground that lists the items. On a day on which it is not in force there is no item that
@@ -175,7 +258,7 @@ impl Profile {
     }
 
     /// The connection, if it may be used, and the ground on which it stands today.
-    fn connected<'a>(
+    pub(super) fn connected<'a>(
         &'a self,
         standing: &'a Standing,
         day: Date,
@@ -212,26 +295,15 @@ impl Profile {
         day: Date,
         now: OffsetDateTime,
     ) -> Result<(DecisionTable, Vec<OffsetDateTime>), Denial> {
-        let ask = Question {
-            database: &grounds.connection.database,
-            act: request.act.in_rules(),
-            procedure: &grounds.procedure.id,
-            purpose: &grounds.procedure.purpose,
-            basis: &grounds.basis.id,
-            consent: request.consent,
-            direction: grounds.granted.directs(request),
-        };
-        let builder = Builder {
-            catalogue: &self.catalogue,
-            rules: &self.rules,
-            ask: &ask,
-            act: request.act,
-            items: &request.items,
-            granted: &grounds.items,
-            obligations: &|item| grounds.granted.obligations(item),
-            day,
-            now,
-        };
+        self.building(request, grounds, now, |builder| self.tabled(builder, grounds, day))
+    }
+
+    fn tabled(
+        &self,
+        builder: &Builder<'_>,
+        grounds: &Grounds<'_>,
+        day: Date,
+    ) -> Result<(DecisionTable, Vec<OffsetDateTime>), Denial> {
         let Ok(table) = builder.build() else {
             return Err(self.denial(Refusal::NothingAllowed, FAULT, TASKS));
         };
@@ -240,7 +312,7 @@ impl Profile {
         }
         let law = self.catalogue.legal_basis();
         let rules = builder.applicable().filter_map(|rule| law.get(&rule.basis));
-        let rows = rules.chain([grounds.listing, grounds.connecting, grounds.basis]);
+        let rows = rules.chain([grounds.listing, grounds.connecting, grounds.named.basis]);
         // A rule whose ground ended before today permits nothing and forbids for ever: it ends
         // nothing.
         let ends = rows.filter_map(|row| row.effective_to).filter(|end| day < *end);
@@ -256,6 +328,20 @@ impl Profile {
     /// The denial by which a database is not asked because it has no connection (Art. 1(1)).
     pub(crate) fn not_connected(&self, rule: &str) -> Denial {
         self.denial(Refusal::ConnectionNotActive, rule, CONNECTING)
+    }
+
+    /// What a table is built from.
+    pub(super) fn builder<'a>(
+        &'a self,
+        ask: &'a Question<'a>,
+        request: &'a Request,
+        granted: &'a ItemSet,
+        obligations: &'a dyn Fn(&str) -> &'a [Obligation],
+        now: OffsetDateTime,
+    ) -> Builder<'a> {
+        let (catalogue, rules, day) = (&self.catalogue, &self.rules, today(now));
+        let (act, items) = (request.act, &request.items[..]);
+        Builder { catalogue, rules, ask, act, items, granted, obligations, day, now }
     }
 
     fn denial(&self, refusal: Refusal, rule: &str, ground: &str) -> Denial {
@@ -303,12 +389,39 @@ struct Grounds<'a> {
     connection: &'a Connection,
     /// The ground of the connection, as it is today.
     connecting: &'a BasisRow,
-    /// The ground that the request names.
-    basis: &'a BasisRow,
-    procedure: &'a Procedure,
+    /// What the request names.
+    named: Named<'a>,
     granted: &'a Granted,
     /// The items of `granted`.
     items: ItemSet,
+}
+
+/// What a request names, and what stands.
+#[derive(Debug)]
+pub(super) struct Named<'a> {
+    /// The ground.
+    basis: &'a BasisRow,
+    procedure: &'a Procedure,
+}
+
+impl<'a> Named<'a> {
+    /// What rules are asked about a connection's database.
+    pub(super) fn question(
+        &self,
+        database: &'a str,
+        request: &Request,
+        direction: bool,
+    ) -> Question<'a> {
+        Question {
+            database,
+            act: request.act.in_rules(),
+            procedure: &self.procedure.id,
+            purpose: &self.procedure.purpose,
+            basis: &self.basis.id,
+            consent: request.consent,
+            direction,
+        }
+    }
 }
 
 /// How a connection stands.
@@ -327,7 +440,7 @@ pub(crate) struct Connected {
 }
 
 /// What was decided.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Decision {
     /// Revision of everything that decided.
     pub(crate) revision: String,

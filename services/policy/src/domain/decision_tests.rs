@@ -4,7 +4,7 @@
 use time::macros::{date, datetime};
 
 use super::*;
-use crate::domain::{agreement::Terms, registry::Registry};
+use crate::domain::{agreement::Terms, registry::Registry, request::By};
 use model::EventKind as Event;
 
 const ITEM: &str = "birth_full_name";
@@ -40,9 +40,8 @@ fn request() -> Request {
         procedure: "child-health-insurance-card".to_owned(),
         legal_basis: "1911-2021-art-2-1".to_owned(),
         consent: false,
-        direction: None,
-        acting_unit: "G24.1".to_owned(),
-        key: None,
+        direction: false,
+        by: Some(By { acting_unit: "G24.1".to_owned(), ..By::default() }),
         items: vec![ITEM.to_owned()],
     }
 }

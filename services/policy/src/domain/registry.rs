@@ -365,25 +365,28 @@ pub(crate) struct Granted {
 impl Granted {
     /// The rule by which it does not serve a request.
     fn refuses(&self, request: &Request) -> Option<&'static str> {
+        let by = request.by.as_ref()?;
         let Terms { direction, units, keys } = &self.terms;
         // A key that is not known is not the one that was granted (I2).
-        let keyed = request.key.as_ref().is_some_and(|key| keys.contains(key));
+        let keyed = by.key.as_ref().is_some_and(|key| keys.contains(key));
         if !keys.is_empty() && !keyed {
             return Some("key-not-granted");
         }
-        if !units.is_empty() && !units.contains(&request.acting_unit) {
+        if !units.is_empty() && !units.contains(&by.acting_unit) {
             return Some("unit-not-granted");
         }
-        let directed = request.direction.as_ref() == Some(direction);
-        (!direction.is_empty() && !directed).then_some("direction-not-granted")
+        (!direction.is_empty() && by.direction != *direction).then_some("direction-not-granted")
     }
 
     /// Whether a request stands on a direction of the Prime Minister: on the one that both sides signed, or, by the registry
     /// file, on the caller's word.
     pub(crate) fn directs(&self, request: &Request) -> bool {
         let signed = !self.terms.units.is_empty();
-        let named = |direction: &String| !signed || *direction == self.terms.direction;
-        request.direction.as_ref().is_some_and(named)
+        let named = match &request.by {
+            Some(by) => by.direction == self.terms.direction,
+            None => !self.terms.direction.is_empty(),
+        };
+        request.direction && (!signed || named)
     }
 
     /// What whoever is given an item under it must do.

@@ -18,14 +18,24 @@ pub(crate) struct Request {
     pub(crate) legal_basis: String,
     /// Whether it names a consent.
     pub(crate) consent: bool,
-    /// The direction that it names.
-    pub(crate) direction: Option<String>,
-    /// Electronic identifier of the unit that acts.
+    /// Whether it names a direction.
+    pub(crate) direction: bool,
+    /// What a signed agreement may demand of it; none where it is only asked what would be decided, by whoever the agreement
+    /// serves.
+    pub(crate) by: Option<By>,
+    /// The items, distinct, in their order.
+    pub(crate) items: Vec<String>,
+}
+
+/// By what, and for whom, something is asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct By {
+    /// The direction that it names, or empty.
+    pub(crate) direction: String,
+    /// Electronic identifier of the unit that acts; empty where it is not known.
     pub(crate) acting_unit: String,
     /// Thumbprint of the caller's key, in hexadecimal; none where it is not known.
     pub(crate) key: Option<String>,
-    /// The items, distinct, in their order.
-    pub(crate) items: Vec<String>,
 }
 
 /// Agency and system of a caller: `spiffe://<trust-domain>/agency/<agency>/system/<system>`, and no

@@ -2,12 +2,13 @@
 //!
 //! Cedar decides one item at a time; a table needs every item of a row. So conditions are evaluated
 //! once: in a shadow set every rule is a permit without resource and action, one evaluation says which
-//! conditions hold, and masks computed from the scopes at load say which items each rule is about. The
+//! conditions hold (and those that read no fact of the subject are evaluated once for all rows), and masks computed from the scopes at load say which items each rule is about. The
 //! test `masks_agree_with_cedar_item_by_item` compares that with plain Cedar, item by item.
 //!
 //! Cedar skips a policy whose evaluation fails, which would open what a forbid closes. Here any failure
 //! makes the whole row deny (I2).
 
+pub mod plain;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -54,6 +55,20 @@ pub enum Act {
 }
 
 impl Act {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Obtain,
+        Self::Contribute,
+        Self::Follow,
+        Self::Explain,
+        Self::Resolve,
+        Self::Search,
+        Self::Relations,
+        Self::InverseRelations,
+        Self::Household,
+        Self::RotateTokens,
+    ];
+
     /// Its name in the registry and in the database.
     pub const fn name(self) -> &'static str {
         match self {
@@ -85,6 +100,12 @@ impl Act {
         }
     }
 
+    /// The act of a name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.name() == name)
+    }
+
     /// The act that rules speak of: who may not obtain an item may not be told that it changed either, nor what else was
     /// said of it, nor of whom it is true, nor who the others are whom it names.
     pub const fn in_rules(self) -> Self {
@@ -99,6 +120,21 @@ impl Act {
             | Self::Household
             | Self::RotateTokens => Self::Obtain,
             Self::Contribute => Self::Contribute,
+        }
+    }
+
+    /// Whether a consent counts. A standing order, a search and relations are about persons whom nobody has asked yet, and a
+    /// consent to give a value is none to give everything that was ever said of it.
+    pub const fn consents(self) -> bool {
+        match self {
+            Self::Obtain | Self::Contribute | Self::Resolve => true,
+            Self::Follow
+            | Self::Explain
+            | Self::Search
+            | Self::Relations
+            | Self::InverseRelations
+            | Self::Household
+            | Self::RotateTokens => false,
         }
     }
 }
@@ -202,10 +238,13 @@ impl Rule {
 /// The rules, loaded, validated and ready.
 pub struct Rules {
     rules: BTreeMap<String, Rule>,
-    shadow: PolicySet,
+    /// Those that read no fact of the subject: they say the same in every row of a table.
+    still: PolicySet,
+    /// The others.
+    moving: PolicySet,
     entities: Entities,
     names: Names,
-    #[cfg(test)]
+    /// As they were written.
     plain: PolicySet,
 }
 
@@ -240,8 +279,8 @@ impl Rules {
     ) -> Result<Self, Error> {
         let names = Names::new()?;
         let (schema, _) = Schema::from_cedarschema_str(schema).map_err(rules_error)?;
-        let (mut plain, mut shadow, mut rules) =
-            (PolicySet::new(), PolicySet::new(), BTreeMap::new());
+        let (mut plain, mut rules) = (PolicySet::new(), BTreeMap::new());
+        let (mut still, mut moving) = (PolicySet::new(), PolicySet::new());
         for RuleFile { clause, text } in files {
             let wrong = |why: &dyn std::fmt::Display| rules_error(format!("`{clause}`: {why}"));
             let parsed: PolicySet = text.parse().map_err(|e| wrong(&e))?;
@@ -253,7 +292,8 @@ impl Rules {
                 // Cedar numbers policies by their place in the file; ours are named by what they are.
                 let id = PolicyId::new(&rule.id);
                 plain.add(policy.new_id(id.clone())).map_err(rules_error)?;
-                shadow.add(reading::shadow_of(policy, id)?).map_err(rules_error)?;
+                let shadows = if rule.facts.is_empty() { &mut still } else { &mut moving };
+                shadows.add(reading::shadow_of(policy, id)?).map_err(rules_error)?;
                 rules.insert(rule.id.clone(), rule);
             }
         }
@@ -262,14 +302,19 @@ impl Rules {
             return Err(rules_error(result));
         }
         let entities = entities(catalogue, &names)?;
-        Ok(Self {
-            rules,
-            shadow,
-            entities,
-            names,
-            #[cfg(test)]
-            plain,
-        })
+        Ok(Self { rules, still, moving, entities, names, plain })
+    }
+
+    /// Takes a rule out of those that were written, and leaves it where tables are made.
+    #[cfg(test)]
+    pub(super) fn forget(&mut self, rule: &str) {
+        let _ = self.plain.remove_static(PolicyId::new(rule));
+    }
+
+    /// The rule of an id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Rule> {
+        self.rules.get(id)
     }
 
     /// All rules, by id.
@@ -280,6 +325,36 @@ impl Rules {
     /// The rules whose conditions hold, by id, where exactly the facts in `holding` hold; `None` if any
     /// condition could not be evaluated. They may be about other acts and items than those asked.
     pub fn satisfied(&self, ask: &Question<'_>, holding: &[&str]) -> Option<Vec<&Rule>> {
+        self.satisfied_beside(&self.satisfied_always(ask)?, ask, holding)
+    }
+
+    /// Those of them that hold whatever the facts are, because they read none.
+    pub fn satisfied_always(&self, ask: &Question<'_>) -> Option<Vec<&Rule>> {
+        self.satisfied_of(&self.still, ask, &[])
+    }
+
+    /// Those that hold where exactly the facts in `holding` do, beside those that `always` hold.
+    pub fn satisfied_beside<'a>(
+        &'a self,
+        always: &[&'a Rule],
+        ask: &Question<'_>,
+        holding: &[&str],
+    ) -> Option<Vec<&'a Rule>> {
+        let mut all = self.satisfied_of(&self.moving, ask, holding)?;
+        all.extend_from_slice(always);
+        all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        Some(all)
+    }
+
+    fn satisfied_of(
+        &self,
+        shadows: &PolicySet,
+        ask: &Question<'_>,
+        holding: &[&str],
+    ) -> Option<Vec<&Rule>> {
+        if shadows.is_empty() {
+            return Some(Vec::new());
+        }
         let uid = |kind: &EntityTypeName, id: &str| {
             EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
         };
@@ -292,12 +367,12 @@ impl Rules {
             None,
         )
         .ok()?;
-        let response = Authorizer::new().is_authorized(&request, &self.shadow, &self.entities);
+        let response = Authorizer::new().is_authorized(&request, shadows, &self.entities);
         if response.diagnostics().errors().next().is_some() {
             return None;
         }
-        let ids: BTreeSet<&str> = response.diagnostics().reason().map(AsRef::as_ref).collect();
-        ids.into_iter().map(|id| self.rules.get(id)).collect()
+        let ids = response.diagnostics().reason();
+        ids.map(|id| self.rules.get(AsRef::<str>::as_ref(id))).collect()
     }
 }
 

@@ -14,11 +14,11 @@ use super::rules::{Act, Conditions, Question, Rule, Rules};
 
 /// The rule by which what no agreement grants is withheld: sharing serves "assigned functions, tasks and
 /// powers" (Decision 1911/QD-TTg, Art. 2(1)), and the agreement says which those are.
-const AGREEMENT_SCOPE: &str = "agreement-scope";
-/// The ground of decisions that carry out the invariants: see [`AGREEMENT_SCOPE`].
+pub(super) const SCOPE: &str = "agreement-scope";
+/// The ground of decisions that carry out the invariants: see [`SCOPE`].
 pub(super) const TASKS: &str = "1911-2021-art-2-1";
 /// The rule by which an item is unknown.
-const CATALOGUE: &str = "item-catalogue";
+pub(super) const UNLISTED: &str = "item-catalogue";
 /// The rule of a row that could not be evaluated.
 pub(super) const FAULT: &str = "evaluation-error";
 /// The rule of what is permitted up to a moment that has come.
@@ -26,7 +26,7 @@ const OBLIGATIONS_ENDED: &str = "obligations-ended";
 /// The rule of what is permitted on conditions where nobody is told of any.
 const OBLIGATIONS_UNTOLD: &str = "obligations-untold";
 /// The rule of what no rule permits.
-const NO_RULE: &str = "no-rule-permits";
+pub(super) const NO_RULE: &str = "no-rule-permits";
 
 /// Everything a table is built from.
 pub struct Builder<'a> {
@@ -71,13 +71,14 @@ impl<'a> Builder<'a> {
         if facts.len() > decide::MAX_FACTS {
             return Err(decide::Error::TooManyFacts(facts.len()));
         }
+        let always = self.rules.satisfied_always(self.ask);
         let mut answers: Vec<TableAnswer> = Vec::new();
         let mut rows = Vec::new();
         for row in 0..1_usize << facts.len() {
             let holds = |bit: &usize| row >> bit & 1 == 1;
             let holding: Vec<&str> =
                 facts.iter().enumerate().filter(|(bit, _)| holds(bit)).map(|(_, f)| *f).collect();
-            let answer = self.answer(&holding);
+            let answer = self.answer(always.as_deref(), &holding);
             let at = answers.iter().position(|known| *known == answer).unwrap_or_else(|| {
                 answers.push(answer);
                 answers.len() - 1
@@ -89,17 +90,13 @@ impl<'a> Builder<'a> {
     }
 
     /// The answer of one row: exactly one decision for each item (I3).
-    fn answer(&self, holding: &[&str]) -> TableAnswer {
-        let satisfied = self.rules.satisfied(self.ask, holding);
+    fn answer(&self, always: Option<&[&'a Rule]>, holding: &[&str]) -> TableAnswer {
+        let beside = |always| self.rules.satisfied_beside(always, self.ask, holding);
+        let satisfied = always.and_then(beside);
         let Some(mut satisfied) = satisfied else {
             return self.whole(|item| Some(self.withheld(item, FAULT, TASKS)));
         };
-        // What permitted under a ground that ended permits no longer; what forbids stays (I2), unless it says of itself that
-        // it ends.
-        satisfied.retain(|rule| {
-            let stands = || self.catalogue.legal_basis().in_force(&rule.basis, self.day).is_some();
-            rule.validity.holds(self.day) && (rule.forbids || stands())
-        });
+        satisfied.retain(|rule| self.stands(rule));
         if let Err((rule, basis)) = self.visible(&satisfied) {
             return self.whole(|item| Some(self.withheld(item, rule, basis)));
         }
@@ -115,6 +112,13 @@ impl<'a> Builder<'a> {
         });
         answer.visible = true;
         answer
+    }
+
+    /// Whether a rule says anything today. What permitted under a ground that ended permits no longer; what forbids stays (I2),
+    /// unless it says of itself that it ends.
+    pub fn stands(&self, rule: &Rule) -> bool {
+        let ground = || self.catalogue.legal_basis().in_force(&rule.basis, self.day).is_some();
+        rule.validity.holds(self.day) && (rule.forbids || ground())
     }
 
     /// Whether the caller may learn that the person exists (I7); else the rule that hides, and its ground.
@@ -139,10 +143,10 @@ impl<'a> Builder<'a> {
             let place = self.catalogue.place(item);
             if place.is_none() {
                 let basis = self.catalogue.items_basis();
-                return self.decision(item, ItemEffect::UnknownItem, CATALOGUE, basis);
+                return self.decision(item, ItemEffect::UnknownItem, UNLISTED, basis);
             }
             if !self.granted.has(place) {
-                return self.withheld(item, AGREEMENT_SCOPE, TASKS);
+                return self.withheld(item, SCOPE, TASKS);
             }
             decide(item).unwrap_or_else(|| self.withheld(item, NO_RULE, TASKS))
         };
@@ -156,7 +160,7 @@ impl<'a> Builder<'a> {
     /// An item that rules permit; none where none does. Whoever is permitted something by several rules stands on one of them:
     /// on that which, with the agreement, obliges to least, and among equals on the first by name. Where the conditions of none can
     /// be kept, the first says why.
-    fn permitted(
+    pub(super) fn permitted(
         &self,
         item: &str,
         permits: impl Iterator<Item = &'a Rule>,

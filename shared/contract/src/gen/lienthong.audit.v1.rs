@@ -141,7 +141,8 @@ pub enum AccessOutcome {
     Rejected = 7,
     /// What was stated is true of more than one person, so that none was named.
     Ambiguous = 8,
-    /// An officer of the operator moved or was shown an admission; nobody's data were read.
+    /// An officer of the operator moved or was shown an admission, or somebody was told what may be asked for and why; nobody's data
+    /// were read.
     Administered = 9,
 }
 impl AccessOutcome {

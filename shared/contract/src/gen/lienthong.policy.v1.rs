@@ -2265,6 +2265,568 @@ pub mod agreement_service_client {
         }
     }
 }
+/// What to explain. No reference of a case, an officer, a consent or a direction is asked for, because none changes the decision.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainDecisionRequest {
+    /// Id of the connection. Required of officers; an agency leaves it empty, or names its own.
+    #[prost(string, tag = "1")]
+    pub connection: ::prost::alloc::string::String,
+    /// What would be done. Required.
+    #[prost(enumeration = "DecisionAct", tag = "2")]
+    pub act: i32,
+    /// Code of the procedure or task, at most 64 characters. Required.
+    #[prost(string, tag = "3")]
+    pub procedure: ::prost::alloc::string::String,
+    /// Id of the legal ground, at most 64 characters. Required.
+    #[prost(string, tag = "4")]
+    pub legal_basis: ::prost::alloc::string::String,
+    /// The kind of event that would be contributed; empty for every other act.
+    #[prost(string, tag = "5")]
+    pub event: ::prost::alloc::string::String,
+    /// Whether the request would name a consent of the subject.
+    #[prost(bool, tag = "6")]
+    pub consent: bool,
+    /// Whether the request would name a direction of the Prime Minister.
+    #[prost(bool, tag = "7")]
+    pub direction: bool,
+    /// Ids of the items, none twice; none stands for every item that the law of the legal profile lists.
+    #[prost(string, repeated, tag = "8")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is assumed of the subject. What is not assumed is not known, and counts both ways.
+    #[prost(message, repeated, tag = "9")]
+    pub facts: ::prost::alloc::vec::Vec<AssumedFact>,
+}
+/// Something that is, or is not, so of a subject.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AssumedFact {
+    /// Which: `deceased`, `minor` or `protected`.
+    #[prost(string, tag = "1")]
+    pub fact: ::prost::alloc::string::String,
+    /// Whether it is so.
+    #[prost(bool, tag = "2")]
+    pub holds: bool,
+}
+/// A decision, explained.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainDecisionResponse {
+    /// The answer.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ExplainDecisionAnswer>,
+    /// Proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// What would be decided, and why.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainDecisionAnswer {
+    /// Id of the connection; empty where there is none.
+    #[prost(string, tag = "1")]
+    pub connection: ::prost::alloc::string::String,
+    /// Id of the database that it serves.
+    #[prost(string, tag = "2")]
+    pub database: ::prost::alloc::string::String,
+    /// Id of the agreement that is applied; empty where none is.
+    #[prost(string, tag = "3")]
+    pub agreement: ::prost::alloc::string::String,
+    /// Everything that must stand before a rule is asked, in the order in which it is looked at; each is said, also after one that does
+    /// not stand. The first that does not is the reason of the denial.
+    #[prost(message, repeated, tag = "4")]
+    pub checks: ::prost::alloc::vec::Vec<DecisionCheck>,
+    /// Why nothing is allowed, whoever the subject is; unspecified where something may be.
+    #[prost(enumeration = "super::super::r#type::v1::ErrorReason", tag = "5")]
+    pub denial: i32,
+    /// Whether the caller would be told that there is such a person. Where not, it is told the same as if there were none.
+    #[prost(bool, tag = "6")]
+    pub visible: bool,
+    /// Each item, in the order of the request; none where a check failed.
+    #[prost(message, repeated, tag = "7")]
+    pub items: ::prost::alloc::vec::Vec<ExplainedItem>,
+    /// When the decision ends at the latest.
+    #[prost(message, optional, tag = "8")]
+    pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Revision of the policy data.
+    #[prost(string, tag = "9")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// Number of the revision of the registry; it only rises.
+    #[prost(uint64, tag = "10")]
+    pub revision_number: u64,
+    /// When it was decided.
+    #[prost(message, optional, tag = "11")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// One thing that must stand.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecisionCheck {
+    /// Which: `legal-profile`, `connection`, `legal-basis`, `procedure`, `agreement` or `rules`.
+    #[prost(string, tag = "1")]
+    pub check: ::prost::alloc::string::String,
+    /// Whether it stands.
+    #[prost(bool, tag = "2")]
+    pub passed: bool,
+    /// What was looked at: the id of a ground, a connection, a procedure or an agreement; empty where there is none.
+    #[prost(string, tag = "3")]
+    pub subject: ::prost::alloc::string::String,
+    /// The rule by which it does not stand; empty where it does.
+    #[prost(string, tag = "4")]
+    pub rule: ::prost::alloc::string::String,
+    /// The article, as cited; may be empty.
+    #[prost(string, tag = "5")]
+    pub article: ::prost::alloc::string::String,
+    /// What was found, in Vietnamese.
+    #[prost(string, tag = "6")]
+    pub vi: ::prost::alloc::string::String,
+    /// The same in English.
+    #[prost(string, tag = "7")]
+    pub en: ::prost::alloc::string::String,
+}
+/// One item, explained.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainedItem {
+    /// Id of the item.
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// Its name in Vietnamese; empty where the law does not list it.
+    #[prost(string, tag = "2")]
+    pub vi: ::prost::alloc::string::String,
+    /// Its name in English.
+    #[prost(string, tag = "3")]
+    pub en: ::prost::alloc::string::String,
+    /// What is decided.
+    #[prost(enumeration = "DecidedEffect", tag = "4")]
+    pub effect: i32,
+    /// Every rule that decides it so; the first is the one that answers and records name.
+    #[prost(message, repeated, tag = "5")]
+    pub rules: ::prost::alloc::vec::Vec<DecidingRule>,
+    /// What whoever is given it must do.
+    #[prost(message, repeated, tag = "6")]
+    pub obligations: ::prost::alloc::vec::Vec<super::super::r#type::v1::Obligation>,
+    /// What would change it, one at a time: to name a consent or a direction, or not to, and each fact of the subject that was not
+    /// assumed, or was.
+    #[prost(message, repeated, tag = "7")]
+    pub changes: ::prost::alloc::vec::Vec<DecisionChange>,
+}
+/// A rule that decides an item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecidingRule {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub rule: ::prost::alloc::string::String,
+    /// Whether it withholds; else it permits.
+    #[prost(bool, tag = "2")]
+    pub withholds: bool,
+    /// Id of the legal ground that it carries out.
+    #[prost(string, tag = "3")]
+    pub legal_basis: ::prost::alloc::string::String,
+    /// The article, as cited.
+    #[prost(string, tag = "4")]
+    pub article: ::prost::alloc::string::String,
+    /// What it says, in Vietnamese.
+    #[prost(string, tag = "5")]
+    pub vi: ::prost::alloc::string::String,
+    /// What it says, in English.
+    #[prost(string, tag = "6")]
+    pub en: ::prost::alloc::string::String,
+}
+/// What an item would be, were one thing otherwise.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecisionChange {
+    /// What: `consent`, `direction`, or a fact of the subject.
+    #[prost(string, tag = "1")]
+    pub condition: ::prost::alloc::string::String,
+    /// How it would be: named or not, so or not.
+    #[prost(bool, tag = "2")]
+    pub holds: bool,
+    /// What would be decided then.
+    #[prost(enumeration = "DecidedEffect", tag = "3")]
+    pub effect: i32,
+    /// The rule that would be named.
+    #[prost(string, tag = "4")]
+    pub rule: ::prost::alloc::string::String,
+}
+/// Of which connection, and which page.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhatMayIRequest {
+    /// Id of the connection. Required of officers; an agency leaves it empty, or names its own.
+    #[prost(string, tag = "1")]
+    pub connection: ::prost::alloc::string::String,
+    /// The most permissions on one page, 1 to 100; 0 is 50.
+    #[prost(uint32, tag = "2")]
+    pub page_size: u32,
+    /// Where to go on: a `next_page_token`. Empty begins with the first.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of permissions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WhatMayIResponse {
+    /// The answer.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<WhatMayIAnswer>,
+    /// Proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// What a connection may ask for.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WhatMayIAnswer {
+    /// Id of the connection; empty where there is none.
+    #[prost(string, tag = "1")]
+    pub connection: ::prost::alloc::string::String,
+    /// Id of the database that it serves.
+    #[prost(string, tag = "2")]
+    pub database: ::prost::alloc::string::String,
+    /// Whether it may be used at all: `legal-profile` and `connection`. While one of them fails nothing of this is given.
+    #[prost(message, repeated, tag = "3")]
+    pub checks: ::prost::alloc::vec::Vec<DecisionCheck>,
+    /// What its agreements grant today, in the order of their ids; then by act, procedure and ground.
+    #[prost(message, repeated, tag = "4")]
+    pub permissions: ::prost::alloc::vec::Vec<Permission>,
+    /// Where to go on; empty when there is no more.
+    #[prost(string, tag = "5")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// Revision of the policy data.
+    #[prost(string, tag = "6")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// Number of the revision of the registry; it only rises.
+    #[prost(uint64, tag = "7")]
+    pub revision_number: u64,
+    /// When it was found.
+    #[prost(message, optional, tag = "8")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// What one agreement grants for one act, procedure and ground.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Permission {
+    /// Id of the agreement.
+    #[prost(string, tag = "1")]
+    pub agreement: ::prost::alloc::string::String,
+    /// The act.
+    #[prost(enumeration = "DecisionAct", tag = "2")]
+    pub act: i32,
+    /// Code of the procedure.
+    #[prost(string, tag = "3")]
+    pub procedure: ::prost::alloc::string::String,
+    /// Its name in Vietnamese.
+    #[prost(string, tag = "4")]
+    pub procedure_vi: ::prost::alloc::string::String,
+    /// Its name in English.
+    #[prost(string, tag = "5")]
+    pub procedure_en: ::prost::alloc::string::String,
+    /// Id of the legal ground.
+    #[prost(string, tag = "6")]
+    pub legal_basis: ::prost::alloc::string::String,
+    /// The article, as cited.
+    #[prost(string, tag = "7")]
+    pub article: ::prost::alloc::string::String,
+    /// The first day of the agreement.
+    #[prost(string, tag = "8")]
+    pub from_day: ::prost::alloc::string::String,
+    /// The first day on which it no longer holds.
+    #[prost(string, tag = "9")]
+    pub to_day: ::prost::alloc::string::String,
+    /// The kinds of event that may be contributed; none where nothing is.
+    #[prost(string, repeated, tag = "10")]
+    pub events: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why nothing of it is given today, whatever is named: the ground ended, or the procedure is not one for this act. Absent where
+    /// something is.
+    #[prost(message, optional, tag = "11")]
+    pub denial: ::core::option::Option<DecisionCheck>,
+    /// Its items, in the order of the law.
+    #[prost(message, repeated, tag = "12")]
+    pub items: ::prost::alloc::vec::Vec<PermittedItem>,
+}
+/// An item that is granted.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PermittedItem {
+    /// Id of the item.
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// Its name in Vietnamese.
+    #[prost(string, tag = "2")]
+    pub vi: ::prost::alloc::string::String,
+    /// Its name in English.
+    #[prost(string, tag = "3")]
+    pub en: ::prost::alloc::string::String,
+    /// On which conditions it is given, the fewest first; none where the law withholds it whatever is named.
+    #[prost(message, repeated, tag = "4")]
+    pub ways: ::prost::alloc::vec::Vec<PermittedWay>,
+    /// The rule that withholds it where there is no way, or where nothing is named.
+    #[prost(message, optional, tag = "5")]
+    pub withheld: ::core::option::Option<DecidingRule>,
+}
+/// A way to be given an item.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PermittedWay {
+    /// Whether the request must name a consent of the subject.
+    #[prost(bool, tag = "1")]
+    pub consent: bool,
+    /// Whether it must name a direction of the Prime Minister.
+    #[prost(bool, tag = "2")]
+    pub direction: bool,
+    /// Of whom it is given: of each subject of whom all the facts of one of these are so. One without facts is anybody.
+    #[prost(message, repeated, tag = "3")]
+    pub subjects: ::prost::alloc::vec::Vec<SubjectClass>,
+    /// What whoever is given it must do.
+    #[prost(message, repeated, tag = "4")]
+    pub obligations: ::prost::alloc::vec::Vec<super::super::r#type::v1::Obligation>,
+}
+/// Persons of whom the same facts are so.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SubjectClass {
+    /// The facts; none is anybody.
+    #[prost(message, repeated, tag = "1")]
+    pub facts: ::prost::alloc::vec::Vec<AssumedFact>,
+}
+/// What a caller wants to do with items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DecisionAct {
+    /// Not stated; an error.
+    Unspecified = 0,
+    /// Obtain items of a person (Decision 1911/QD-TTg, Art. 2(1)).
+    Obtain = 1,
+    /// Contribute items of a person (Decision 1911/QD-TTg, Art. 2(2)).
+    Contribute = 2,
+    /// Be told whenever items of persons change.
+    Follow = 3,
+    /// See everything that sources said of items of a person.
+    Explain = 4,
+    /// Have the one person named of whom items are known.
+    Resolve = 5,
+    /// Have persons listed by items.
+    Search = 6,
+    /// Have the persons told whom a person's own record names.
+    Relations = 7,
+    /// Have the persons told whose records name a person.
+    InverseRelations = 8,
+    /// Have the persons of a person's household told.
+    Household = 9,
+    /// Have persons named by other tokens from now on.
+    RotateTokens = 10,
+}
+impl DecisionAct {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DECISION_ACT_UNSPECIFIED",
+            Self::Obtain => "DECISION_ACT_OBTAIN",
+            Self::Contribute => "DECISION_ACT_CONTRIBUTE",
+            Self::Follow => "DECISION_ACT_FOLLOW",
+            Self::Explain => "DECISION_ACT_EXPLAIN",
+            Self::Resolve => "DECISION_ACT_RESOLVE",
+            Self::Search => "DECISION_ACT_SEARCH",
+            Self::Relations => "DECISION_ACT_RELATIONS",
+            Self::InverseRelations => "DECISION_ACT_INVERSE_RELATIONS",
+            Self::Household => "DECISION_ACT_HOUSEHOLD",
+            Self::RotateTokens => "DECISION_ACT_ROTATE_TOKENS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DECISION_ACT_UNSPECIFIED" => Some(Self::Unspecified),
+            "DECISION_ACT_OBTAIN" => Some(Self::Obtain),
+            "DECISION_ACT_CONTRIBUTE" => Some(Self::Contribute),
+            "DECISION_ACT_FOLLOW" => Some(Self::Follow),
+            "DECISION_ACT_EXPLAIN" => Some(Self::Explain),
+            "DECISION_ACT_RESOLVE" => Some(Self::Resolve),
+            "DECISION_ACT_SEARCH" => Some(Self::Search),
+            "DECISION_ACT_RELATIONS" => Some(Self::Relations),
+            "DECISION_ACT_INVERSE_RELATIONS" => Some(Self::InverseRelations),
+            "DECISION_ACT_HOUSEHOLD" => Some(Self::Household),
+            "DECISION_ACT_ROTATE_TOKENS" => Some(Self::RotateTokens),
+            _ => None,
+        }
+    }
+}
+/// What is decided of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DecidedEffect {
+    /// Not stated; never sent.
+    Unspecified = 0,
+    /// The item is allowed.
+    Allowed = 1,
+    /// The item is withheld.
+    Withheld = 2,
+    /// The law of the legal profile does not list the item.
+    UnknownItem = 3,
+}
+impl DecidedEffect {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DECIDED_EFFECT_UNSPECIFIED",
+            Self::Allowed => "DECIDED_EFFECT_ALLOWED",
+            Self::Withheld => "DECIDED_EFFECT_WITHHELD",
+            Self::UnknownItem => "DECIDED_EFFECT_UNKNOWN_ITEM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DECIDED_EFFECT_UNSPECIFIED" => Some(Self::Unspecified),
+            "DECIDED_EFFECT_ALLOWED" => Some(Self::Allowed),
+            "DECIDED_EFFECT_WITHHELD" => Some(Self::Withheld),
+            "DECIDED_EFFECT_UNKNOWN_ITEM" => Some(Self::UnknownItem),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod decision_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Explains decisions, in Vietnamese and in English (Decision 1911/QD-TTg, Art. 1(2), 2(1)). Nothing here is of a person: what is
+    /// explained is decided for a subject of whom the request assumes what it likes, and nobody's record is read.
+    ///
+    /// Every call is recorded in the access log before it is answered, a refused one as well. An agency asks about its own connection
+    /// and learns of no other; officers with any role ask about each. Any call may give PERMISSION_DENIED/OFFICER_NOT_AUTHORISED,
+    /// NOT_FOUND/UNKNOWN_CONNECTION, INVALID_ARGUMENT/INVALID_REQUEST, UNAVAILABLE/POLICY_UNAVAILABLE, UNAVAILABLE/AUDIT_UNAVAILABLE and
+    /// DEADLINE_EXCEEDED. Days are written as `YYYY-MM-DD` and are days in Viet Nam.
+    #[derive(Debug, Clone)]
+    pub struct DecisionServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> DecisionServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> DecisionServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            DecisionServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Says what would be decided now, and why: every ground that is looked at, of each item the rules that decide it, and what would
+        /// change it.
+        pub async fn explain_decision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainDecisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainDecisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.DecisionService/ExplainDecision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.policy.v1.DecisionService",
+                        "ExplainDecision",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists what a connection may ever ask for: each act, procedure and ground that an agreement grants now, with its items and the
+        /// conditions on which each is given.
+        pub async fn what_may_i(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WhatMayIRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WhatMayIResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.DecisionService/WhatMayI",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.policy.v1.DecisionService", "WhatMayI"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
 /// Asks for the keys.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetWarrantKeysRequest {}

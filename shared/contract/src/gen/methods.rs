@@ -47,6 +47,8 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.policy.v1.AgreementService/MoveAgreement", true),
     ("/lienthong.policy.v1.AgreementService/GetAgreement", true),
     ("/lienthong.policy.v1.AgreementService/ListAgreements", true),
+    ("/lienthong.policy.v1.DecisionService/ExplainDecision", true),
+    ("/lienthong.policy.v1.DecisionService/WhatMayI", true),
     ("/lienthong.policy.v1.WarrantKeyService/GetWarrantKeys", true),
     ("/lienthong.policy.v1.WarrantService/IssueWarrant", false),
     ("/lienthong.register.v1.FeedService/ListChanges", true),

@@ -732,3 +732,265 @@ pub mod agreement_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Generated server implementations.
+pub mod decision_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with DecisionServiceServer.
+    #[async_trait]
+    pub trait DecisionService: std::marker::Send + std::marker::Sync + 'static {
+        /// Says what would be decided now, and why: every ground that is looked at, of each item the rules that decide it, and what would
+        /// change it.
+        async fn explain_decision(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::policy::v1::ExplainDecisionRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::policy::v1::ExplainDecisionResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// Lists what a connection may ever ask for: each act, procedure and ground that an agreement grants now, with its items and the
+        /// conditions on which each is given.
+        async fn what_may_i(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::policy::v1::WhatMayIRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<crate::Released<::contract::policy::v1::WhatMayIResponse>>,
+            tonic::Status,
+        >;
+    }
+    /// Explains decisions, in Vietnamese and in English (Decision 1911/QD-TTg, Art. 1(2), 2(1)). Nothing here is of a person: what is
+    /// explained is decided for a subject of whom the request assumes what it likes, and nobody's record is read.
+    ///
+    /// Every call is recorded in the access log before it is answered, a refused one as well. An agency asks about its own connection
+    /// and learns of no other; officers with any role ask about each. Any call may give PERMISSION_DENIED/OFFICER_NOT_AUTHORISED,
+    /// NOT_FOUND/UNKNOWN_CONNECTION, INVALID_ARGUMENT/INVALID_REQUEST, UNAVAILABLE/POLICY_UNAVAILABLE, UNAVAILABLE/AUDIT_UNAVAILABLE and
+    /// DEADLINE_EXCEEDED. Days are written as `YYYY-MM-DD` and are days in Viet Nam.
+    #[derive(Debug)]
+    pub struct DecisionServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> DecisionServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for DecisionServiceServer<T>
+    where
+        T: DecisionService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.policy.v1.DecisionService/ExplainDecision" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainDecisionSvc<T: DecisionService>(pub Arc<T>);
+                    impl<
+                        T: DecisionService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::policy::v1::ExplainDecisionRequest>,
+                    > for ExplainDecisionSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::policy::v1::ExplainDecisionResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::policy::v1::ExplainDecisionRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DecisionService>::explain_decision(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainDecisionSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.policy.v1.DecisionService/WhatMayI" => {
+                    #[allow(non_camel_case_types)]
+                    struct WhatMayISvc<T: DecisionService>(pub Arc<T>);
+                    impl<
+                        T: DecisionService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::policy::v1::WhatMayIRequest>,
+                    > for WhatMayISvc<T> {
+                        type Response = crate::Released<
+                            ::contract::policy::v1::WhatMayIResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::policy::v1::WhatMayIRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DecisionService>::what_may_i(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WhatMayISvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for DecisionServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.policy.v1.DecisionService";
+    impl<T> tonic::server::NamedService for DecisionServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
