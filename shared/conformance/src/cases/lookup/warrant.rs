@@ -94,8 +94,8 @@ pub(crate) async fn other_key(kit: &Kit, found: &mut Found) -> Tried {
     let brought: Make<'_> = &|_, (claims, opening)| {
         let public = stranger.signer.public();
         let x = base64_url(&public.bytes());
-        let mut header = header(&public.kid);
-        header["jwk"] = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
+        let jwk = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
+        let header = with(header(&public.kid), "jwk", jwk);
         (stranger.forge(&header, &serde_json::json!(claims)), opening)
     };
     let all = [
@@ -104,6 +104,14 @@ pub(crate) async fn other_key(kit: &Kit, found: &mut Found) -> Tried {
         ("a warrant that brings its own key", brought),
     ];
     refuses(kit, found, "LKP-41", &all).await
+}
+
+/// An object with one member more, or another.
+fn with(mut object: serde_json::Value, name: &str, member: serde_json::Value) -> serde_json::Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), member);
+    }
+    object
 }
 
 fn base64_url(bytes: &[u8]) -> String {
@@ -130,7 +138,7 @@ pub(crate) async fn changed_byte(kit: &Kit, found: &mut Found) -> Tried {
             (changed(&key.sign(&claims), part), opening)
         }
     };
-    let with = |change: fn(&mut Vec<u8>)| {
+    let and = |change: fn(&mut Vec<u8>)| {
         move |key: &WarrantKey, (claims, opening): Good| {
             let mut warrant = key.sign(&claims);
             change(&mut warrant);
@@ -138,11 +146,11 @@ pub(crate) async fn changed_byte(kit: &Kit, found: &mut Found) -> Tried {
         }
     };
     let (header, claims, signature) = (part(0), part(1), part(2));
-    let shorter = with(|warrant| warrant.truncate(warrant.len().saturating_sub(1)));
-    let padded = with(|warrant| warrant.extend(b"=="));
-    let fourth = with(|warrant| warrant.extend(b".AAAA"));
-    let behind = with(|warrant| warrant.push(b'\n'));
-    let unsigned = with(|warrant| {
+    let shorter = and(|warrant| warrant.truncate(warrant.len().saturating_sub(1)));
+    let padded = and(|warrant| warrant.extend(b"=="));
+    let fourth = and(|warrant| warrant.extend(b".AAAA"));
+    let behind = and(|warrant| warrant.push(b'\n'));
+    let unsigned = and(|warrant| {
         let end = warrant.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
         warrant.truncate(end);
     });
@@ -185,9 +193,8 @@ pub(crate) async fn algorithm(kit: &Kit, found: &mut Found) -> Tried {
         (key.forge(&header("EdDSA", "JWT"), &serde_json::json!(claims)), opening)
     };
     let critical: Make<'_> = &|key, (claims, opening)| {
-        let mut header = header("EdDSA", warrant::TYPE);
-        header["crit"] = serde_json::json!(["later"]);
-        header["later"] = serde_json::json!(true);
+        let header = with(header("EdDSA", warrant::TYPE), "crit", serde_json::json!(["later"]));
+        let header = with(header, "later", serde_json::json!(true));
         (key.forge(&header, &serde_json::json!(claims)), opening)
     };
     let all = [
@@ -381,10 +388,11 @@ pub(crate) async fn later_members(kit: &Kit, found: &mut Found) -> Tried {
     let wire = kit.connect().await?;
     let mut dice = kit.dice("LKP-53");
     let later: Make<'_> = &|key, (claims, opening)| {
-        let mut claims = serde_json::json!(claims);
-        claims["later"] = serde_json::json!({ "of": ["a", 1, null] });
-        claims["cnf"]["later"] = serde_json::json!("x");
-        claims["intent"]["later"] = serde_json::json!(2);
+        let (cnf, intent) = (serde_json::json!(claims.cnf), serde_json::json!(claims.intent));
+        let claims = serde_json::json!(claims);
+        let claims = with(claims, "later", serde_json::json!({ "of": ["a", 1, null] }));
+        let claims = with(claims, "cnf", with(cnf, "later", serde_json::json!("x")));
+        let claims = with(claims, "intent", with(intent, "later", serde_json::json!(2)));
         let header = serde_json::json!({
             "alg": "EdDSA", "typ": warrant::TYPE, "kid": key.signer.public().kid, "later": [1],
         });
