@@ -235,7 +235,8 @@ fn condition(dice: &mut Dice, depth: usize) -> String {
         ),
         2 => "context.basis like \"1911-2021-art-2-*\"".to_owned(),
         3 => format!("principal == Database::\"{}\"", dice.of(&DATABASES)),
-        4 => "9223372036854775807 + 1 > 0".to_owned(),
+        4 if dice.once_in(6) => "9223372036854775807 + 1 > 0".to_owned(),
+        4 => "context.basis != \"1911-2021-art-1-1\"".to_owned(),
         5..=8 => format!("context.basis == \"{}\"", dice.of(&BASES)),
         9..=11 => format!(
             "context.purpose == \"{}\"",
