@@ -1,6 +1,12 @@
 //! Tables against plain Cedar, asked once for each item: random requests of the shipped rules, and random rules. What is drawn is of
 //! the right types, because what is not is refused before anything is decided. A failure names the seed that draws it again.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
