@@ -175,6 +175,10 @@ fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<EventKind>
 /// Whatever keeps a decision from being made is an outage: the caller gives no data and repeats
 /// (I9).
 fn status(error: &Error) -> Status {
+    if matches!(error, Error::Distrusted) {
+        // It was said when it was found.
+        return refuse(ErrorReason::PolicyUnavailable);
+    }
     let kind = if let Error::Store(error) = error { error.driver_kind() } else { "stored data" };
     tracing::warn!(kind, "the registry cannot be read");
     refuse(ErrorReason::PolicyUnavailable)

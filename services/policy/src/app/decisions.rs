@@ -62,6 +62,7 @@ impl Explanations<'_> {
         request: &Request,
         assumed: &[(&'static str, bool)],
     ) -> Result<(Explanation, OffsetDateTime), Error> {
+        self.trusted()?;
         let App { profile, store, clock, longest, .. } = self.app;
         let standing = store::standing(&store.until(deadline.at()), request).await?;
         let now = clock.now();
@@ -76,6 +77,7 @@ impl Explanations<'_> {
         after: [String; 4],
         most: u16,
     ) -> Result<Found, Error> {
+        self.trusted()?;
         let App { profile, store, clock, .. } = self.app;
         let (store, at) = (store.until(deadline.at()), clock.now());
         let standing = store::connection(&store, caller).await?;
@@ -97,6 +99,11 @@ impl Explanations<'_> {
             standing,
             at,
         })
+    }
+
+    /// What cannot be decided any more is not explained either.
+    fn trusted(self) -> Result<(), Error> {
+        if self.app.sample.trusted() { Ok(()) } else { Err(Error::Distrusted) }
     }
 
     /// Ids of every item that the law of the legal profile lists.

@@ -68,7 +68,7 @@ impl Sample {
         now: OffsetDateTime,
         decision: &Decision,
     ) {
-        if self.decisions.fetch_add(1, Ordering::Relaxed) % self.every != 0 {
+        if !self.decisions.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.every) {
             return;
         }
         let Ok(place) = Arc::clone(&self.place).try_acquire_owned() else { return };

@@ -2,7 +2,7 @@
 //! with the machine for itself, of the fastest of many tries, which neighbours disturb least:
 //!
 //! `LIENTHONG_TEST_SCALE=full cargo test --release -p policy --lib figures_of_decisions -- --nocapture`
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
 use std::{
     fmt::Write as _,

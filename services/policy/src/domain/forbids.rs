@@ -229,5 +229,5 @@ fn i3_what_an_agreement_grants_beside_an_item_changes_nothing_about_it() {
         }
     }
     println!("{subsets} subsets granted, of {} items of different groups", places.len());
-    assert_eq!(subsets, 2 * 3 * 2 * 4 << places.len());
+    assert_eq!(subsets, (2 * 3 * 2 * 4) << places.len());
 }
