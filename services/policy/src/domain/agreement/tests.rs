@@ -136,10 +136,10 @@ fn a_renewal_is_one_of_what_counts_and_once() {
     let found = |others: &[Agreement]| proposing(None, &renewal, facts(others));
     assert!(found(std::slice::from_ref(&first)).is_empty());
     let nothing = (Obstacle::NothingToRenew, "a".to_owned());
-    assert_eq!(found(&[]), [nothing.clone()]);
+    assert_eq!(found(&[]), vec![nothing.clone()]);
     let mut closed = first.clone();
     closed.closed = Some(("k".to_owned(), Says::Revoke));
-    assert_eq!(found(&[closed]), [nothing.clone()]);
+    assert_eq!(found(&[closed]), vec![nothing.clone()]);
     let second = agreed(Content { renews: "a".to_owned(), ..content("x", [4, 5]) });
     assert!(found(&[first.clone(), second]).contains(&nothing));
     // It ends what it renews, also after it was revoked itself.
