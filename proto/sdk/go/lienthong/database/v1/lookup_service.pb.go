@@ -158,11 +158,12 @@ type GetRecordRequest struct {
 	Basis *v1.AccessBasis `protobuf:"bytes,4,opt,name=basis,proto3" json:"basis,omitempty"`
 	// The asking side's id of this question, 1 to 40 characters. Required; holds no personal data.
 	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// A token signed by the policy service that says who may ask this, why and until when; at most 4096 bytes. Not
-	// issued yet: empty, and not looked into.
-	Warrant       []byte `protobuf:"bytes,6,opt,name=warrant,proto3" json:"warrant,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// What the policy service signed: who may ask this, of whom, why and until when; at most 4096 bytes. Required.
+	Warrant []byte `protobuf:"bytes,6,opt,name=warrant,proto3" json:"warrant,omitempty"`
+	// The 32 bytes that open the warrant's commitment to the subject. Required.
+	WarrantOpening []byte `protobuf:"bytes,7,opt,name=warrant_opening,json=warrantOpening,proto3" json:"warrant_opening,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetRecordRequest) Reset() {
@@ -233,6 +234,13 @@ func (x *GetRecordRequest) GetRequestId() string {
 func (x *GetRecordRequest) GetWarrant() []byte {
 	if x != nil {
 		return x.Warrant
+	}
+	return nil
+}
+
+func (x *GetRecordRequest) GetWarrantOpening() []byte {
+	if x != nil {
+		return x.WarrantOpening
 	}
 	return nil
 }
@@ -332,10 +340,12 @@ type VerifyRecordRequest struct {
 	Basis *v1.AccessBasis `protobuf:"bytes,4,opt,name=basis,proto3" json:"basis,omitempty"`
 	// The asking side's id of this question, 1 to 40 characters. Required; holds no personal data.
 	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// As in GetRecordRequest; its items are those of the claimed values.
+	Warrant []byte `protobuf:"bytes,6,opt,name=warrant,proto3" json:"warrant,omitempty"`
 	// As in GetRecordRequest.
-	Warrant       []byte `protobuf:"bytes,6,opt,name=warrant,proto3" json:"warrant,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	WarrantOpening []byte `protobuf:"bytes,7,opt,name=warrant_opening,json=warrantOpening,proto3" json:"warrant_opening,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *VerifyRecordRequest) Reset() {
@@ -406,6 +416,13 @@ func (x *VerifyRecordRequest) GetRequestId() string {
 func (x *VerifyRecordRequest) GetWarrant() []byte {
 	if x != nil {
 		return x.Warrant
+	}
+	return nil
+}
+
+func (x *VerifyRecordRequest) GetWarrantOpening() []byte {
+	if x != nil {
+		return x.WarrantOpening
 	}
 	return nil
 }
@@ -698,7 +715,7 @@ var File_lienthong_database_v1_lookup_service_proto protoreflect.FileDescriptor
 
 const file_lienthong_database_v1_lookup_service_proto_rawDesc = "" +
 	"\n" +
-	"*lienthong/database/v1/lookup_service.proto\x12\x15lienthong.database.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1flienthong/type/v1/outcome.proto\x1a\x1dlienthong/type/v1/value.proto\"\x9b\x02\n" +
+	"*lienthong/database/v1/lookup_service.proto\x12\x15lienthong.database.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lienthong/options/v1/options.proto\x1a\x1elienthong/type/v1/access.proto\x1a\x1flienthong/type/v1/outcome.proto\x1a\x1dlienthong/type/v1/value.proto\"\xcc\x02\n" +
 	"\x10GetRecordRequest\x127\n" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\asubject\x121\n" +
 	"\x06claims\x18\x02 \x01(\v2\x19.lienthong.type.v1.ClaimsR\x06claims\x12\x1c\n" +
@@ -706,7 +723,8 @@ const file_lienthong_database_v1_lookup_service_proto_rawDesc = "" +
 	"\x05basis\x18\x04 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12%\n" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x12 \n" +
-	"\awarrant\x18\x06 \x01(\fB\x06\xba\xac\x19\x02\b\x03R\awarrant\"\xae\x02\n" +
+	"\awarrant\x18\x06 \x01(\fB\x06\xba\xac\x19\x02\b\x03R\awarrant\x12/\n" +
+	"\x0fwarrant_opening\x18\a \x01(\fB\x06\xba\xac\x19\x02\b\x03R\x0ewarrantOpening\"\xae\x02\n" +
 	"\x11GetRecordResponse\x12F\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2$.lienthong.database.v1.RecordOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x124\n" +
 	"\x05items\x18\x02 \x03(\v2\x1e.lienthong.type.v1.ItemOutcomeR\x05items\x127\n" +
@@ -714,7 +732,7 @@ const file_lienthong_database_v1_lookup_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x12;\n" +
 	"\vanswer_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"answerTime\"\xd2\x02\n" +
+	"answerTime\"\x83\x03\n" +
 	"\x13VerifyRecordRequest\x127\n" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\asubject\x121\n" +
 	"\x06claims\x18\x02 \x01(\v2\x19.lienthong.type.v1.ClaimsR\x06claims\x12P\n" +
@@ -722,7 +740,8 @@ const file_lienthong_database_v1_lookup_service_proto_rawDesc = "" +
 	"\x05basis\x18\x04 \x01(\v2\x1e.lienthong.type.v1.AccessBasisR\x05basis\x12%\n" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\trequestId\x12 \n" +
-	"\awarrant\x18\x06 \x01(\fB\x06\xba\xac\x19\x02\b\x03R\awarrant\"d\n" +
+	"\awarrant\x18\x06 \x01(\fB\x06\xba\xac\x19\x02\b\x03R\awarrant\x12/\n" +
+	"\x0fwarrant_opening\x18\a \x01(\fB\x06\xba\xac\x19\x02\b\x03R\x0ewarrantOpening\"d\n" +
 	"\x12ClaimedRecordValue\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x122\n" +
 	"\x05value\x18\x02 \x01(\v2\x1c.lienthong.type.v1.ItemValueR\x05value\"\xbf\x02\n" +

@@ -30,9 +30,30 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// What a database knows of one person (Decision 1911/QD-TTg, Art. 2(3)). Who may ask what was decided and recorded
-// before the question is sent; the warrant carries the decision. Until warrants are issued, the allow list of DB-3 is
-// what admits a caller, and the warrant is empty.
+// What a database knows of one person (Decision 1911/QD-TTg, Art. 2(3)). Who may ask what was decided, and the intent recorded,
+// before the question is sent; the warrant carries the decision, so that the database can check it by itself.
+//
+// A warrant is a JSON Web Signature in compact form (RFC 7515) by Ed25519 (RFC 8032, RFC 8037), in ASCII, 4096 bytes at
+// most. Each of its three parts is base64url without padding. The header says `alg` = `EdDSA`, `typ` =
+// `lienthong-warrant+jwt` and `kid`, the RFC 7638 thumbprint of the key, which stands in the JWKS of
+// lienthong.policy.v1.WarrantKeyService. The payload is a JSON object with these claims:
+//
+//	iss          SPIFFE id of the policy service that signed it
+//	aud          id of the one database that it is for: `database_id` of its description
+//	cnf          {"x5t#S256": SHA-256 of the DER of the certificate that presents it} (RFC 8705, 3.1)
+//	caller       SPIFFE id of the system for which is asked
+//	jti          id of the warrant
+//	subject      the commitment to the person: HMAC-SHA-256 under the key `warrant_opening`, of
+//	             `lienthong/warrant-subject/1`, a zero byte, and the twelve digits of the personal number
+//	items        ids of the items that may be asked for
+//	procedure    the procedure or task, as in the question's basis
+//	legal_basis  id of the legal ground, as in the question's basis
+//	decision     id of the decision that allowed it
+//	intent       {"index": place of the intent in the access log, "leaf": hash of its leaf}
+//	nbf, exp     seconds since 1970 from which on it holds, and from which on it does not
+//
+// Hashes and commitments are 32 bytes in base64url without padding. A committed test vector, which a script of Python
+// recomputes, is in shared/warrant/testdata.
 //
 // MUST LKP-1: A person who is known and whose claims agree is answered with MATCH and exactly one outcome for each
 // requested item, in the order of the request.
@@ -48,18 +69,56 @@ const (
 //
 // MUST LKP-6: Every value has the type that the item catalogue gives its item; a code names its list and version.
 //
-// MUST LKP-7: A question may be repeated: as long as the record does not change, the outcomes are the same.
+// MUST LKP-7: A question may be repeated, with another warrant: as long as the record does not change, the outcomes are
+// the same.
 //
 // MUST LKP-8: A faulty question is refused with INVALID_REQUEST: no subject, a token as the subject, no item, more than
 // 64, one twice or a wildcard, no basis or one without its required fields, no `request_id`, a warrant of more than 4096
-// bytes.
+// bytes. That is looked at before the warrant, which is not used up by it.
 //
 // MUST LKP-9: In an environment of synthetic records every personal number of an answer is a synthetic one.
+//
+// The rules from here on are about the warrant. What they refuse, in every method of the role, is refused with
+// WARRANT_REFUSED, whoever the person is, and nothing is read.
+//
+// MUST LKP-40: A question without a warrant is refused.
+//
+// MUST LKP-41: A warrant is refused that no key of the JWKS signed, whatever `kid` it names.
+//
+// MUST LKP-42: A warrant is refused of which a byte was changed, or that is not three parts in base64url.
+//
+// MUST LKP-43: A warrant is refused whose `alg` is `none` or anything but `EdDSA`, whose `typ` is another one, or that has
+// `crit`.
+//
+// MUST LKP-44: A warrant is refused when the time is five seconds or more after its `exp`; so is one that would hold for more
+// than 300 seconds.
+//
+// MUST LKP-45: A warrant is refused when the time is more than five seconds before its `nbf`. Within five seconds it is taken,
+// because clocks differ.
+//
+// MUST LKP-46: A warrant is refused whose `aud` is another database, or whose `iss` is not the policy service that the
+// operator named.
+//
+// MUST LKP-47: A warrant is refused whose `cnf` is not the certificate that the connection was made with.
+//
+// MUST LKP-48: A warrant that was taken is refused when it comes again, in the same call or another one, also when several
+// come at once.
+//
+// MUST LKP-49: A warrant is refused whose commitment `warrant_opening` does not open to the subject of the question; so is an
+// opening that has not 32 bytes.
+//
+// MUST LKP-50: A warrant is refused that does not name every item of the question.
+//
+// MUST LKP-51: A warrant is refused whose `procedure` or `legal_basis` is not that of the question.
+//
+// MUST LKP-52: A warrant that was taken is refused also after a restart of the database.
+//
+// MUST LKP-53: Members of header and claims that the database does not know change nothing.
 type LookupServiceClient interface {
 	// The wanted items of one person.
 	//
-	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED/METHOD_NOT_ALLOWED; UNAVAILABLE/OVERLOADED;
-	// DEADLINE_EXCEEDED.
+	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with METHOD_NOT_ALLOWED or WARRANT_REFUSED;
+	// UNAVAILABLE/OVERLOADED; DEADLINE_EXCEEDED.
 	GetRecord(ctx context.Context, in *GetRecordRequest, opts ...grpc.CallOption) (*GetRecordResponse, error)
 	// Says of each claimed value whether the database agrees with it.
 	//
@@ -72,12 +131,12 @@ type LookupServiceClient interface {
 	//
 	// Errors: as GetRecord.
 	VerifyRecord(ctx context.Context, in *VerifyRecordRequest, opts ...grpc.CallOption) (*VerifyRecordResponse, error)
-	// The answers to many questions, each of its own.
+	// The answers to many questions, each of its own, with a warrant of its own.
 	//
 	// MUST LKP-30: There is one answer for each query, in the order of the request, and it is what GetRecord answers.
 	//
 	// MUST LKP-31: A faulty query, or more than `queries_max` of the description, is refused with INVALID_REQUEST before
-	// the first answer.
+	// the first answer. One warrant that is refused refuses all, before the first answer.
 	//
 	// Errors: as GetRecord, before the first message.
 	StreamRecords(ctx context.Context, in *StreamRecordsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamRecordsResponse], error)
@@ -134,9 +193,30 @@ type LookupService_StreamRecordsClient = grpc.ServerStreamingClient[StreamRecord
 // All implementations must embed UnimplementedLookupServiceServer
 // for forward compatibility.
 //
-// What a database knows of one person (Decision 1911/QD-TTg, Art. 2(3)). Who may ask what was decided and recorded
-// before the question is sent; the warrant carries the decision. Until warrants are issued, the allow list of DB-3 is
-// what admits a caller, and the warrant is empty.
+// What a database knows of one person (Decision 1911/QD-TTg, Art. 2(3)). Who may ask what was decided, and the intent recorded,
+// before the question is sent; the warrant carries the decision, so that the database can check it by itself.
+//
+// A warrant is a JSON Web Signature in compact form (RFC 7515) by Ed25519 (RFC 8032, RFC 8037), in ASCII, 4096 bytes at
+// most. Each of its three parts is base64url without padding. The header says `alg` = `EdDSA`, `typ` =
+// `lienthong-warrant+jwt` and `kid`, the RFC 7638 thumbprint of the key, which stands in the JWKS of
+// lienthong.policy.v1.WarrantKeyService. The payload is a JSON object with these claims:
+//
+//	iss          SPIFFE id of the policy service that signed it
+//	aud          id of the one database that it is for: `database_id` of its description
+//	cnf          {"x5t#S256": SHA-256 of the DER of the certificate that presents it} (RFC 8705, 3.1)
+//	caller       SPIFFE id of the system for which is asked
+//	jti          id of the warrant
+//	subject      the commitment to the person: HMAC-SHA-256 under the key `warrant_opening`, of
+//	             `lienthong/warrant-subject/1`, a zero byte, and the twelve digits of the personal number
+//	items        ids of the items that may be asked for
+//	procedure    the procedure or task, as in the question's basis
+//	legal_basis  id of the legal ground, as in the question's basis
+//	decision     id of the decision that allowed it
+//	intent       {"index": place of the intent in the access log, "leaf": hash of its leaf}
+//	nbf, exp     seconds since 1970 from which on it holds, and from which on it does not
+//
+// Hashes and commitments are 32 bytes in base64url without padding. A committed test vector, which a script of Python
+// recomputes, is in shared/warrant/testdata.
 //
 // MUST LKP-1: A person who is known and whose claims agree is answered with MATCH and exactly one outcome for each
 // requested item, in the order of the request.
@@ -152,18 +232,56 @@ type LookupService_StreamRecordsClient = grpc.ServerStreamingClient[StreamRecord
 //
 // MUST LKP-6: Every value has the type that the item catalogue gives its item; a code names its list and version.
 //
-// MUST LKP-7: A question may be repeated: as long as the record does not change, the outcomes are the same.
+// MUST LKP-7: A question may be repeated, with another warrant: as long as the record does not change, the outcomes are
+// the same.
 //
 // MUST LKP-8: A faulty question is refused with INVALID_REQUEST: no subject, a token as the subject, no item, more than
 // 64, one twice or a wildcard, no basis or one without its required fields, no `request_id`, a warrant of more than 4096
-// bytes.
+// bytes. That is looked at before the warrant, which is not used up by it.
 //
 // MUST LKP-9: In an environment of synthetic records every personal number of an answer is a synthetic one.
+//
+// The rules from here on are about the warrant. What they refuse, in every method of the role, is refused with
+// WARRANT_REFUSED, whoever the person is, and nothing is read.
+//
+// MUST LKP-40: A question without a warrant is refused.
+//
+// MUST LKP-41: A warrant is refused that no key of the JWKS signed, whatever `kid` it names.
+//
+// MUST LKP-42: A warrant is refused of which a byte was changed, or that is not three parts in base64url.
+//
+// MUST LKP-43: A warrant is refused whose `alg` is `none` or anything but `EdDSA`, whose `typ` is another one, or that has
+// `crit`.
+//
+// MUST LKP-44: A warrant is refused when the time is five seconds or more after its `exp`; so is one that would hold for more
+// than 300 seconds.
+//
+// MUST LKP-45: A warrant is refused when the time is more than five seconds before its `nbf`. Within five seconds it is taken,
+// because clocks differ.
+//
+// MUST LKP-46: A warrant is refused whose `aud` is another database, or whose `iss` is not the policy service that the
+// operator named.
+//
+// MUST LKP-47: A warrant is refused whose `cnf` is not the certificate that the connection was made with.
+//
+// MUST LKP-48: A warrant that was taken is refused when it comes again, in the same call or another one, also when several
+// come at once.
+//
+// MUST LKP-49: A warrant is refused whose commitment `warrant_opening` does not open to the subject of the question; so is an
+// opening that has not 32 bytes.
+//
+// MUST LKP-50: A warrant is refused that does not name every item of the question.
+//
+// MUST LKP-51: A warrant is refused whose `procedure` or `legal_basis` is not that of the question.
+//
+// MUST LKP-52: A warrant that was taken is refused also after a restart of the database.
+//
+// MUST LKP-53: Members of header and claims that the database does not know change nothing.
 type LookupServiceServer interface {
 	// The wanted items of one person.
 	//
-	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED/METHOD_NOT_ALLOWED; UNAVAILABLE/OVERLOADED;
-	// DEADLINE_EXCEEDED.
+	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with METHOD_NOT_ALLOWED or WARRANT_REFUSED;
+	// UNAVAILABLE/OVERLOADED; DEADLINE_EXCEEDED.
 	GetRecord(context.Context, *GetRecordRequest) (*GetRecordResponse, error)
 	// Says of each claimed value whether the database agrees with it.
 	//
@@ -176,12 +294,12 @@ type LookupServiceServer interface {
 	//
 	// Errors: as GetRecord.
 	VerifyRecord(context.Context, *VerifyRecordRequest) (*VerifyRecordResponse, error)
-	// The answers to many questions, each of its own.
+	// The answers to many questions, each of its own, with a warrant of its own.
 	//
 	// MUST LKP-30: There is one answer for each query, in the order of the request, and it is what GetRecord answers.
 	//
 	// MUST LKP-31: A faulty query, or more than `queries_max` of the description, is refused with INVALID_REQUEST before
-	// the first answer.
+	// the first answer. One warrant that is refused refuses all, before the first answer.
 	//
 	// Errors: as GetRecord, before the first message.
 	StreamRecords(*StreamRecordsRequest, grpc.ServerStreamingServer[StreamRecordsResponse]) error

@@ -450,7 +450,8 @@ type GetPersonAnswer struct {
 	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	// When the register answered.
 	AnswerTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=answer_time,json=answerTime,proto3" json:"answer_time,omitempty"`
-	// Until when a stored copy of the answer may be used; how long that is, the operator says.
+	// Until when a stored copy of the answer may be used: as long as the operator says, and no longer than any item may by its
+	// obligations, whether or not a value is held of it. Each item alone may be used as long as its own say.
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// Id of the decision the answer rests on.
 	DecisionId string `protobuf:"bytes,7,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
@@ -1089,7 +1090,8 @@ type VerifyClaimsAnswer struct {
 	Results []*ClaimResult `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
 	// When the register answered.
 	AnswerTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=answer_time,json=answerTime,proto3" json:"answer_time,omitempty"`
-	// Until when a stored copy of the answer may be used; how long that is, the operator says.
+	// Until when a stored copy of the answer may be used: as long as the operator says, and no longer than any result may by its
+	// obligations.
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// Id of the decision the answer rests on.
 	DecisionId string `protobuf:"bytes,5,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
@@ -1224,7 +1226,10 @@ type ClaimResult struct {
 	// What the register says.
 	Outcome ClaimOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=lienthong.identity.v1.ClaimOutcome" json:"outcome,omitempty"`
 	// By which rule it was denied, where it was.
-	Denied        *v1.Withheld `protobuf:"bytes,3,opt,name=denied,proto3" json:"denied,omitempty"`
+	Denied *v1.Withheld `protobuf:"bytes,3,opt,name=denied,proto3" json:"denied,omitempty"`
+	// On what conditions the caller has the result, as it would have the item; see `ItemOutcome`. Empty where it was denied, and of
+	// an item that is not in the catalogue.
+	Obligations   []*v1.Obligation `protobuf:"bytes,4,rep,name=obligations,proto3" json:"obligations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1276,6 +1281,13 @@ func (x *ClaimResult) GetOutcome() ClaimOutcome {
 func (x *ClaimResult) GetDenied() *v1.Withheld {
 	if x != nil {
 		return x.Denied
+	}
+	return nil
+}
+
+func (x *ClaimResult) GetObligations() []*v1.Obligation {
+	if x != nil {
+		return x.Obligations
 	}
 	return nil
 }
@@ -1814,11 +1826,12 @@ const file_lienthong_identity_v1_identity_service_proto_rawDesc = "" +
 	"\x04etag\x18\t \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x04etag\x12/\n" +
 	"\x0fnumber_replaced\x18\n" +
 	" \x01(\bB\x06\xba\xac\x19\x02\b\x02R\x0enumberReplaced\x12+\n" +
-	"\rrecord_merged\x18\v \x01(\bB\x06\xba\xac\x19\x02\b\x02R\frecordMerged\"\xa5\x01\n" +
+	"\rrecord_merged\x18\v \x01(\bB\x06\xba\xac\x19\x02\b\x02R\frecordMerged\"\xe6\x01\n" +
 	"\vClaimResult\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12E\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2#.lienthong.identity.v1.ClaimOutcomeB\x06\xba\xac\x19\x02\b\x02R\aoutcome\x123\n" +
-	"\x06denied\x18\x03 \x01(\v2\x1b.lienthong.type.v1.WithheldR\x06denied\"\xa3\x02\n" +
+	"\x06denied\x18\x03 \x01(\v2\x1b.lienthong.type.v1.WithheldR\x06denied\x12?\n" +
+	"\vobligations\x18\x04 \x03(\v2\x1d.lienthong.type.v1.ObligationR\vobligations\"\xa3\x02\n" +
 	"\x13ExplainValueRequest\x127\n" +
 	"\asubject\x18\x01 \x01(\v2\x1d.lienthong.type.v1.SubjectRefR\asubject\x121\n" +
 	"\x06claims\x18\x02 \x01(\v2\x19.lienthong.type.v1.ClaimsR\x06claims\x12\x1a\n" +
@@ -1932,7 +1945,8 @@ var file_lienthong_identity_v1_identity_service_proto_goTypes = []any{
 	(*v1.ItemOutcome)(nil),        // 27: lienthong.type.v1.ItemOutcome
 	(*v1.ItemValue)(nil),          // 28: lienthong.type.v1.ItemValue
 	(*v1.Withheld)(nil),           // 29: lienthong.type.v1.Withheld
-	(*v1.HeldValue)(nil),          // 30: lienthong.type.v1.HeldValue
+	(*v1.Obligation)(nil),         // 30: lienthong.type.v1.Obligation
+	(*v1.HeldValue)(nil),          // 31: lienthong.type.v1.HeldValue
 }
 var file_lienthong_identity_v1_identity_service_proto_depIdxs = []int32{
 	21, // 0: lienthong.identity.v1.GetPersonRequest.subject:type_name -> lienthong.type.v1.SubjectRef
@@ -1969,32 +1983,33 @@ var file_lienthong_identity_v1_identity_service_proto_depIdxs = []int32{
 	24, // 31: lienthong.identity.v1.VerifyClaimsAnswer.valid_until:type_name -> google.protobuf.Timestamp
 	1,  // 32: lienthong.identity.v1.ClaimResult.outcome:type_name -> lienthong.identity.v1.ClaimOutcome
 	29, // 33: lienthong.identity.v1.ClaimResult.denied:type_name -> lienthong.type.v1.Withheld
-	21, // 34: lienthong.identity.v1.ExplainValueRequest.subject:type_name -> lienthong.type.v1.SubjectRef
-	22, // 35: lienthong.identity.v1.ExplainValueRequest.claims:type_name -> lienthong.type.v1.Claims
-	23, // 36: lienthong.identity.v1.ExplainValueRequest.basis:type_name -> lienthong.type.v1.AccessBasis
-	18, // 37: lienthong.identity.v1.ExplainValueResponse.answer:type_name -> lienthong.identity.v1.ExplainValueAnswer
-	26, // 38: lienthong.identity.v1.ExplainValueResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	0,  // 39: lienthong.identity.v1.ExplainValueAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
-	19, // 40: lienthong.identity.v1.ExplainValueAnswer.values:type_name -> lienthong.identity.v1.ExplainedValue
-	20, // 41: lienthong.identity.v1.ExplainValueAnswer.rule:type_name -> lienthong.identity.v1.AuthorityRule
-	29, // 42: lienthong.identity.v1.ExplainValueAnswer.withheld:type_name -> lienthong.type.v1.Withheld
-	24, // 43: lienthong.identity.v1.ExplainValueAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	24, // 44: lienthong.identity.v1.ExplainValueAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	30, // 45: lienthong.identity.v1.ExplainedValue.held:type_name -> lienthong.type.v1.HeldValue
-	2,  // 46: lienthong.identity.v1.ExplainedValue.standing:type_name -> lienthong.identity.v1.ValueStanding
-	3,  // 47: lienthong.identity.v1.IdentityService.GetPerson:input_type -> lienthong.identity.v1.GetPersonRequest
-	11, // 48: lienthong.identity.v1.IdentityService.VerifyClaims:input_type -> lienthong.identity.v1.VerifyClaimsRequest
-	16, // 49: lienthong.identity.v1.IdentityService.ExplainValue:input_type -> lienthong.identity.v1.ExplainValueRequest
-	7,  // 50: lienthong.identity.v1.IdentityService.LookupStream:input_type -> lienthong.identity.v1.LookupStreamRequest
-	5,  // 51: lienthong.identity.v1.IdentityService.GetPerson:output_type -> lienthong.identity.v1.GetPersonResponse
-	13, // 52: lienthong.identity.v1.IdentityService.VerifyClaims:output_type -> lienthong.identity.v1.VerifyClaimsResponse
-	17, // 53: lienthong.identity.v1.IdentityService.ExplainValue:output_type -> lienthong.identity.v1.ExplainValueResponse
-	10, // 54: lienthong.identity.v1.IdentityService.LookupStream:output_type -> lienthong.identity.v1.LookupStreamResponse
-	51, // [51:55] is the sub-list for method output_type
-	47, // [47:51] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	30, // 34: lienthong.identity.v1.ClaimResult.obligations:type_name -> lienthong.type.v1.Obligation
+	21, // 35: lienthong.identity.v1.ExplainValueRequest.subject:type_name -> lienthong.type.v1.SubjectRef
+	22, // 36: lienthong.identity.v1.ExplainValueRequest.claims:type_name -> lienthong.type.v1.Claims
+	23, // 37: lienthong.identity.v1.ExplainValueRequest.basis:type_name -> lienthong.type.v1.AccessBasis
+	18, // 38: lienthong.identity.v1.ExplainValueResponse.answer:type_name -> lienthong.identity.v1.ExplainValueAnswer
+	26, // 39: lienthong.identity.v1.ExplainValueResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	0,  // 40: lienthong.identity.v1.ExplainValueAnswer.outcome:type_name -> lienthong.identity.v1.LookupOutcome
+	19, // 41: lienthong.identity.v1.ExplainValueAnswer.values:type_name -> lienthong.identity.v1.ExplainedValue
+	20, // 42: lienthong.identity.v1.ExplainValueAnswer.rule:type_name -> lienthong.identity.v1.AuthorityRule
+	29, // 43: lienthong.identity.v1.ExplainValueAnswer.withheld:type_name -> lienthong.type.v1.Withheld
+	24, // 44: lienthong.identity.v1.ExplainValueAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	24, // 45: lienthong.identity.v1.ExplainValueAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	31, // 46: lienthong.identity.v1.ExplainedValue.held:type_name -> lienthong.type.v1.HeldValue
+	2,  // 47: lienthong.identity.v1.ExplainedValue.standing:type_name -> lienthong.identity.v1.ValueStanding
+	3,  // 48: lienthong.identity.v1.IdentityService.GetPerson:input_type -> lienthong.identity.v1.GetPersonRequest
+	11, // 49: lienthong.identity.v1.IdentityService.VerifyClaims:input_type -> lienthong.identity.v1.VerifyClaimsRequest
+	16, // 50: lienthong.identity.v1.IdentityService.ExplainValue:input_type -> lienthong.identity.v1.ExplainValueRequest
+	7,  // 51: lienthong.identity.v1.IdentityService.LookupStream:input_type -> lienthong.identity.v1.LookupStreamRequest
+	5,  // 52: lienthong.identity.v1.IdentityService.GetPerson:output_type -> lienthong.identity.v1.GetPersonResponse
+	13, // 53: lienthong.identity.v1.IdentityService.VerifyClaims:output_type -> lienthong.identity.v1.VerifyClaimsResponse
+	17, // 54: lienthong.identity.v1.IdentityService.ExplainValue:output_type -> lienthong.identity.v1.ExplainValueResponse
+	10, // 55: lienthong.identity.v1.IdentityService.LookupStream:output_type -> lienthong.identity.v1.LookupStreamResponse
+	52, // [52:56] is the sub-list for method output_type
+	48, // [48:52] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_identity_v1_identity_service_proto_init() }

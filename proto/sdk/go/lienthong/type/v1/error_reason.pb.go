@@ -122,6 +122,16 @@ const (
 	ErrorReason_ERROR_REASON_CONNECTION_CHANGED ErrorReason = 31
 	// NOT_FOUND. There is no admission of this id. Recorded. Do not repeat.
 	ErrorReason_ERROR_REASON_UNKNOWN_CONNECTION ErrorReason = 32
+	// FAILED_PRECONDITION. The move is not possible as the agreement stands; google.rpc.PreconditionFailure names everything that is
+	// in the way, by names of AgreementObstacle. Nothing changed. Recorded. Do not repeat until that is otherwise.
+	ErrorReason_ERROR_REASON_AGREEMENT_NOT_POSSIBLE ErrorReason = 33
+	// NOT_FOUND. There is no agreement of this id. Recorded. Do not repeat.
+	ErrorReason_ERROR_REASON_UNKNOWN_AGREEMENT ErrorReason = 34
+	// PERMISSION_DENIED. A database says so of a question whose warrant is missing or does not allow it; metadata `fault` says
+	// what is wrong: `missing`, `malformed`, `algorithm`, `unknown-key`, `signature`, `issuer`, `audience`, `holder`, `not-yet`,
+	// `expired`, `life`, `subject`, `items`, `ground` or `replayed`. Nothing was read. Do not repeat with this warrant: have
+	// another one issued.
+	ErrorReason_ERROR_REASON_WARRANT_REFUSED ErrorReason = 35
 )
 
 // Enum value maps for ErrorReason.
@@ -160,6 +170,9 @@ var (
 		30: "ERROR_REASON_MOVE_NOT_POSSIBLE",
 		31: "ERROR_REASON_CONNECTION_CHANGED",
 		32: "ERROR_REASON_UNKNOWN_CONNECTION",
+		33: "ERROR_REASON_AGREEMENT_NOT_POSSIBLE",
+		34: "ERROR_REASON_UNKNOWN_AGREEMENT",
+		35: "ERROR_REASON_WARRANT_REFUSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -195,6 +208,9 @@ var (
 		"ERROR_REASON_MOVE_NOT_POSSIBLE":       30,
 		"ERROR_REASON_CONNECTION_CHANGED":      31,
 		"ERROR_REASON_UNKNOWN_CONNECTION":      32,
+		"ERROR_REASON_AGREEMENT_NOT_POSSIBLE":  33,
+		"ERROR_REASON_UNKNOWN_AGREEMENT":       34,
+		"ERROR_REASON_WARRANT_REFUSED":         35,
 	}
 )
 
@@ -229,7 +245,8 @@ var File_lienthong_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\x9b\t\n" +
+	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\x8a\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12!\n" +
@@ -264,7 +281,10 @@ const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"$ERROR_REASON_SECOND_OFFICER_REQUIRED\x10\x1d\x12\"\n" +
 	"\x1eERROR_REASON_MOVE_NOT_POSSIBLE\x10\x1e\x12#\n" +
 	"\x1fERROR_REASON_CONNECTION_CHANGED\x10\x1f\x12#\n" +
-	"\x1fERROR_REASON_UNKNOWN_CONNECTION\x10 Bb\n" +
+	"\x1fERROR_REASON_UNKNOWN_CONNECTION\x10 \x12'\n" +
+	"#ERROR_REASON_AGREEMENT_NOT_POSSIBLE\x10!\x12\"\n" +
+	"\x1eERROR_REASON_UNKNOWN_AGREEMENT\x10\"\x12 \n" +
+	"\x1cERROR_REASON_WARRANT_REFUSED\x10#Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (

@@ -32,27 +32,25 @@ type MaskForm int32
 const (
 	// Not stated; the caller must not use the value.
 	MaskForm_MASK_FORM_UNSPECIFIED MaskForm = 0
-	// Of a date only the year: a partial date.
-	MaskForm_MASK_FORM_YEAR MaskForm = 1
-	// Of a place only the province: an address of its code alone, without text.
-	MaskForm_MASK_FORM_PROVINCE MaskForm = 2
-	// Of a number only its last four digits: a text, the others as asterisks.
-	MaskForm_MASK_FORM_LAST_FOUR MaskForm = 3
+	// Of a place only the province: an address of its code, with the version of the units that it is of, and of the country's where
+	// that is held; without text and without anything smaller.
+	MaskForm_MASK_FORM_PROVINCE MaskForm = 1
+	// Of a number only its last four digits: a text, the others as asterisks. Whoever knows sex, year of birth and province of birth
+	// registration knows it but for about a hundred.
+	MaskForm_MASK_FORM_LAST_FOUR MaskForm = 2
 )
 
 // Enum value maps for MaskForm.
 var (
 	MaskForm_name = map[int32]string{
 		0: "MASK_FORM_UNSPECIFIED",
-		1: "MASK_FORM_YEAR",
-		2: "MASK_FORM_PROVINCE",
-		3: "MASK_FORM_LAST_FOUR",
+		1: "MASK_FORM_PROVINCE",
+		2: "MASK_FORM_LAST_FOUR",
 	}
 	MaskForm_value = map[string]int32{
 		"MASK_FORM_UNSPECIFIED": 0,
-		"MASK_FORM_YEAR":        1,
-		"MASK_FORM_PROVINCE":    2,
-		"MASK_FORM_LAST_FOUR":   3,
+		"MASK_FORM_PROVINCE":    1,
+		"MASK_FORM_LAST_FOUR":   2,
 	}
 )
 
@@ -757,12 +755,11 @@ const file_lienthong_type_v1_outcome_proto_rawDesc = "" +
 	"validUntilB\f\n" +
 	"\n" +
 	"obligation\"\x12\n" +
-	"\x10NoOnwardTransfer*j\n" +
+	"\x10NoOnwardTransfer*V\n" +
 	"\bMaskForm\x12\x19\n" +
-	"\x15MASK_FORM_UNSPECIFIED\x10\x00\x12\x12\n" +
-	"\x0eMASK_FORM_YEAR\x10\x01\x12\x16\n" +
-	"\x12MASK_FORM_PROVINCE\x10\x02\x12\x17\n" +
-	"\x13MASK_FORM_LAST_FOUR\x10\x03Bb\n" +
+	"\x15MASK_FORM_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12MASK_FORM_PROVINCE\x10\x01\x12\x17\n" +
+	"\x13MASK_FORM_LAST_FOUR\x10\x02Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
