@@ -89,7 +89,7 @@ const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]")
 const STANDING: Sql = Sql {
     sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
                     a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state, \
-                    t.valid_from, t.valid_to, t.terms \
+                    t.valid_from, t.valid_to, t.terms, a.origin \
              FROM registry_revision r \
              LEFT JOIN connection c ON c.agency = ? AND c.system = ? \
              LEFT JOIN admission d ON d.connection = c.id \
@@ -101,7 +101,7 @@ const STANDING: Sql = Sql {
              WHERE r.id = 1 ORDER BY a.id, g.item",
     postgres: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
                       a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state, \
-                      t.valid_from, t.valid_to, t.terms \
+                      t.valid_from, t.valid_to, t.terms, a.origin \
                FROM registry_revision r \
                LEFT JOIN connection c ON c.agency = $1 AND c.system = $2 \
                LEFT JOIN admission d ON d.connection = c.id \
@@ -243,7 +243,7 @@ async fn read(
         let item = (item, obligations);
         if standing.granted.last().is_none_or(|last| last.agreement != agreement) {
             let dated = (day(row, 7)?, day(row, 8)?);
-            standing.granted.push(granted(agreement, dated, row, [13, 14, 15])?);
+            standing.granted.push(granted(agreement, dated, row, [13, 14, 15, 16])?);
         }
         if let Some(last) = standing.granted.last_mut() {
             last.items.push(item);
@@ -257,9 +257,13 @@ fn granted(
     agreement: String,
     (mut valid_from, mut valid_to): (Date, Date),
     row: &QueryResult,
-    [from, to, terms]: [usize; 3],
+    [from, to, terms, origin]: [usize; 4],
 ) -> Result<Granted, Error> {
     let mut demanded = Terms::default();
+    // What both sides signed is granted on what they signed, or not at all (I2).
+    if text(row, origin)? != "file" && joined(row, terms)?.is_none() {
+        return Err(Error::Stored("a signed grant without its terms"));
+    }
     if let Some(written) = joined(row, terms)? {
         demanded = serde_json::from_str(&written).map_err(|_| Error::Stored("terms of a grant"))?;
         (valid_from, valid_to) = (valid_from.max(day(row, from)?), valid_to.min(day(row, to)?));

@@ -27,6 +27,15 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Bytes of a public key: of an uncompressed point (SEC 1, 2.3.3), or of RFC 8032.
+    fn key_bytes(self) -> usize {
+        match self {
+            Self::Ed25519 => 32,
+            Self::EcdsaP256Sha256 => 65,
+            Self::EcdsaP384Sha384 => 97,
+        }
+    }
+
     fn scheme(self) -> SignatureScheme {
         match self {
             Self::Ed25519 => SignatureScheme::ED25519,
@@ -50,18 +59,30 @@ pub enum NotSigned {
 /// Whose signatures count: those of whoever a listener with the same CA, lists and trust domain would let in.
 #[derive(Debug, Clone)]
 pub struct Signers {
-    verifier: Arc<dyn ClientCertVerifier>,
-    revoked: Arc<Revoked>,
+    files: tls::Files,
     trust_domain: String,
 }
 
+/// The files, as they are now.
+struct Trusted {
+    verifier: Arc<dyn ClientCertVerifier>,
+    revoked: Revoked,
+}
+
 impl Signers {
-    /// Reads the CA and the lists of revocations of `files`. They are read once: after another list was published they are
-    /// made anew.
+    /// Whose signatures count by the CA and the lists of revocations of `files`, which are read for each signature: there are few,
+    /// and another list counts at once.
     ///
     /// # Errors
     /// When a file cannot be used.
     pub fn read(files: &tls::Files, trust_domain: &str) -> Result<Self, StartError> {
+        let signers = Self { files: files.clone(), trust_domain: trust_domain.to_owned() };
+        signers.trusted()?;
+        Ok(signers)
+    }
+
+    fn trusted(&self) -> Result<Trusted, StartError> {
+        let files = &self.files;
         let roots = Arc::new(tls::roots(&files.ca)?);
         let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, tls::provider());
         if !files.crl.is_empty() {
@@ -70,8 +91,8 @@ impl Signers {
                 .only_check_end_entity_revocation()
                 .enforce_revocation_expiration();
         }
-        let revoked = Arc::new(Revoked::read(&files.revoked_identities, trust_domain)?);
-        Ok(Self { verifier: verifier.build()?, revoked, trust_domain: trust_domain.to_owned() })
+        let revoked = Revoked::read(&files.revoked_identities, &self.trust_domain)?;
+        Ok(Trusted { verifier: verifier.build()?, revoked })
     }
 
     /// Who signed `message`, where the certificate is good now, by the machine's clock like that of every connection. `chain` has
@@ -104,8 +125,11 @@ impl Signers {
         }
         let caller = Caller::from_certificate(own, &self.trust_domain);
         let caller = caller.map_err(|_| NotSigned::NotTrusted)?;
-        let trusted = self.verifier.verify_client_cert(own, others, now).is_ok();
-        if !trusted || self.revoked.holds(&caller) {
+        let Trusted { verifier, revoked } = self.trusted().map_err(|error| {
+            tracing::error!(%error, "who may sign cannot be read: nobody is trusted");
+            NotSigned::NotTrusted
+        })?;
+        if verifier.verify_client_cert(own, others, now).is_err() || revoked.holds(&caller) {
             return Err(NotSigned::NotTrusted);
         }
         if signs(own, algorithm, message, signature) {
@@ -119,10 +143,13 @@ impl Signers {
 fn signs(certificate: &[u8], algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
     let key = &certificate.public_key().subject_public_key.data;
+    // An algorithm is one for a curve; the lengths of their points differ.
+    if key.len() != algorithm.key_bytes() {
+        return false;
+    }
     let provider = tls::provider();
     let all = provider.signature_verification_algorithms.mapping;
     let mut fitting = all.iter().filter(|(scheme, _)| *scheme == algorithm.scheme());
-    // A key of another kind or curve makes no such signature.
     fitting.any(|(_, algorithms)| {
         algorithms.iter().any(|one| one.verify_signature(key, message, signature).is_ok())
     })
@@ -133,7 +160,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use rcgen::{
         BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-        PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SanType, SignatureAlgorithm, SigningKey as _,
+        PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SanType, SignatureAlgorithm,
+        SigningKey as _,
     };
     use time::{OffsetDateTime, macros::datetime};
 
@@ -189,6 +217,8 @@ mod tests {
         let kinds = [
             (&PKCS_ED25519, Algorithm::Ed25519, Algorithm::EcdsaP256Sha256),
             (&PKCS_ECDSA_P256_SHA256, Algorithm::EcdsaP256Sha256, Algorithm::Ed25519),
+            (&PKCS_ECDSA_P256_SHA256, Algorithm::EcdsaP256Sha256, Algorithm::EcdsaP384Sha384),
+            (&PKCS_ECDSA_P384_SHA384, Algorithm::EcdsaP384Sha384, Algorithm::EcdsaP256Sha256),
         ];
         for (kind, algorithm, other) in kinds {
             let (certificate, key) = issue(&issuer, ID, kind);

@@ -158,13 +158,16 @@ impl Agreements {
             Kind::Operator(id) => {
                 let may = self.admissions.authorise(id, &[officers::Role::Registrar]).is_ok();
                 let provider = agreement.content.party(Role::Provider);
-                (provider, may && signer.id() != agreement.proposed_by)
+                // Two agree; one is enough to end it.
+                let another = *says != Says::Accept || signer.id() != agreement.proposed_by;
+                (provider, may && another)
             }
             Kind::Service(_) => (None, false),
         };
         let party = party.ok_or_else(|| one(Obstacle::NotAParty))?;
         let named = |key: [u8; 32]| party.keys.contains(&hex::encode(key));
-        if !signer.key().is_some_and(named) {
+        // Whoever lost the key that it agreed by, or whose officer left, can still say that it no longer agrees.
+        if *says == Says::Accept && !signer.key().is_some_and(named) {
             return Err((Obstacle::KeyNotNamed, party.agency.clone()));
         }
         Ok((step(party.agency.clone(), &signer, *says), officer))
@@ -178,8 +181,8 @@ impl Agreements {
         let agreement = Agreement::of(until.map(|one| &one.made));
         let agreement = agreement.ok_or(Error::Stored("an agreement that nobody proposed"))?;
         let day = day_of(entry.made.at_us).ok_or(Error::Stored("a moment that is none"))?;
-        // What takes its place came later, or it would not have been moved.
-        Ok(View::of(agreement, &[], day))
+        let all = store::of_connection(&store, &agreement.content.connection).await?;
+        Ok(View::of(agreement, &all, day))
     }
 
     /// Keeps what a move is answered; the first answer stands.

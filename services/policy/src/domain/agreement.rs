@@ -60,6 +60,28 @@ pub(crate) struct Granted {
     pub(crate) terms: Terms,
 }
 
+impl Granted {
+    /// Whether it serves nobody, on no day, by no direction, of whom the grant to obtain the same does not: what somebody is
+    /// told by another act is part of what is obtained.
+    pub(crate) fn is_within_what_is_obtained(&self, all: &[Self]) -> bool {
+        let stands_alone = matches!(self.action, Act::Obtain | Act::Contribute | Act::RotateTokens);
+        let encloses = |own: &Self| {
+            let (terms, more) = (&own.terms, &self.terms);
+            let keys = terms.keys.is_empty()
+                || (!more.keys.is_empty() && more.keys.is_subset(&terms.keys));
+            own.action == Act::Obtain
+                && own.procedure == self.procedure
+                && own.legal_basis == self.legal_basis
+                && own.valid_from <= self.valid_from
+                && self.valid_to <= own.valid_to
+                && more.units.is_subset(&terms.units)
+                && keys
+                && terms.direction == more.direction
+        };
+        stands_alone || all.iter().any(encloses)
+    }
+}
+
 /// What a request must be for a grant to serve it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Terms {

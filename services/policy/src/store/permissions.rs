@@ -17,7 +17,7 @@ const HOLDER: Sql = Sql {
 /// item once.
 const GRANTED: Sql = Sql {
     sqlite: "SELECT a.id, a.valid_from, a.valid_to, g.action, g.procedure, g.legal_basis, g.item, \
-                    g.obligations, t.valid_from, t.valid_to, t.terms \
+                    g.obligations, t.valid_from, t.valid_to, t.terms, a.origin \
              FROM agreement a JOIN agreement_grant g ON g.agreement = a.id \
              LEFT JOIN agreement_terms t ON t.agreement = g.agreement AND t.action = g.action \
                        AND t.procedure = g.procedure AND t.legal_basis = g.legal_basis \
@@ -26,7 +26,7 @@ const GRANTED: Sql = Sql {
                AND (a.id, g.action, g.procedure, g.legal_basis) > (?3, ?4, ?5, ?6) \
              ORDER BY a.id, g.action, g.procedure, g.legal_basis, g.item LIMIT ?7",
     postgres: "SELECT a.id, a.valid_from, a.valid_to, g.action, g.procedure, g.legal_basis, g.item, \
-                      g.obligations, t.valid_from, t.valid_to, t.terms \
+                      g.obligations, t.valid_from, t.valid_to, t.terms, a.origin \
                FROM agreement a JOIN agreement_grant g ON g.agreement = a.id \
                LEFT JOIN agreement_terms t ON t.agreement = g.agreement AND t.action = g.action \
                          AND t.procedure = g.procedure AND t.legal_basis = g.legal_basis \
@@ -87,6 +87,6 @@ fn permission(row: &QueryResult, key: [String; 4]) -> Result<Permission, Error> 
     let [agreement, act, procedure, legal_basis] = key;
     let act = Act::of(&act).ok_or(Error::Stored("a stored act is none"))?;
     let dated = (day(row, 1)?, day(row, 2)?);
-    let granted = super::granted(agreement, dated, row, [8, 9, 10])?;
+    let granted = super::granted(agreement, dated, row, [8, 9, 10, 11])?;
     Ok(Permission { act, procedure, legal_basis, granted })
 }

@@ -63,6 +63,15 @@ async fn i2_a_signature_counts_by_the_right_key_over_these_bytes_only(engine: En
     office.proposed(&named).await;
     let signed = own.says(&named.encode_to_vec(), accept);
     assert_eq!(office.is_barred("agr-2", Move::Sign(signed)).await[0].0, "OTHER_OFFICER");
+    // Who agrees does so by the named key; that it no longer does, it says by any.
+    let revoke = unnamed.says(&bytes, AgreementStatement::Reject);
+    let mut other = draft.clone();
+    other.id = "agr-3".to_owned();
+    office.proposed(&other).await;
+    assert!(office.tries("agr-3", Move::Sign(revoke)).await.is_err(), "of other bytes");
+    let reject = unnamed.says(&other.encode_to_vec(), AgreementStatement::Reject);
+    let rejected = office.made("agr-3", Move::Sign(reject)).await;
+    assert_eq!(rejected.state(), AgreementState::Rejected);
     // Nothing of all that changed anything, and the good one counts, once.
     assert_eq!(office.shown(FIRST).await.version, 1);
     office.made(FIRST, Move::Sign(good)).await;
@@ -126,6 +135,25 @@ async fn every_fault_of_a_proposal_is_named_at_once(engine: Engine) {
     ] {
         assert!(found.contains(&named(field, fault)), "{field}: {found:?}");
     }
+    // What is not known here would be signed and not kept to: another field, or one twice.
+    for more in [&[0xf8, 0x07, 0x01][..], &[0x1a, 0x01, b'x']] {
+        let bytes = [&good().encode_to_vec()[..], more].concat();
+        let refused = office.tries(FIRST, Move::Propose(bytes)).await.err().unwrap();
+        assert_eq!(faults(&refused), [named("propose", "MALFORMED")]);
+    }
+    let many = office.drafted(FIRST, vec![prefill(); 201]);
+    assert_eq!(propose(many).await[0], named("propose.grants", "TOO_MANY"));
+    let mut shared = good();
+    shared.parties[0].signing_keys = shared.parties[1].signing_keys.clone();
+    assert_eq!(propose(shared).await, [named("propose.parties.signing_keys", "REPEATED")]);
+    // Being told by another act is within what is obtained: its days, units, keys.
+    let follow = |grant: AgreementGrant| {
+        let search = contract::policy::v1::Action::Search.into();
+        let short = AgreementGrant { valid_to: "2026-12-01".to_owned(), ..grant.clone() };
+        vec![short, AgreementGrant { action: search, ..grant }]
+    };
+    let wider = propose(office.drafted(FIRST, follow(prefill()))).await;
+    assert_eq!(wider, [named("propose.grants", "NOT_ALLOWED")]);
     // Grants: Art. 2(4) with no direction, and what no law lists.
     let grants = vec![
         AgreementGrant { legal_basis: "1911-2021-art-2-4".to_owned(), ..prefill() },
@@ -163,7 +191,9 @@ async fn every_fault_of_a_proposal_is_named_at_once(engine: Engine) {
     let delegated = |delegations: &[(&str, &str)]| {
         let mut content = good();
         for agency in ["Z10.TEST", "Z11.TEST"] {
-            content.parties.push(office.consumer().party(AgreementRole::Delegator, agency, &[]));
+            let path = format!("/agency/{agency}/system/mot-cua");
+            let signer = Signer(office.whole.issue(agency, &path));
+            content.parties.push(signer.party(AgreementRole::Delegator, agency, &[]));
         }
         let one = |(from, to): &(&str, &str)| AgreementDelegation {
             from: (*from).to_owned(),

@@ -35,6 +35,7 @@ const UNITS_MAX: usize = 200;
 const UNIT_MAX: usize = 35;
 const PARTIES_MAX: usize = 200;
 const GRANTS_MAX: usize = 200;
+const ITEMS_MAX: usize = 200;
 const DIRECTION_MAX: usize = 64;
 const CERTIFICATES_MAX: usize = 5;
 const CERTIFICATE_MAX: usize = 8 << 10;
@@ -58,7 +59,7 @@ pub(super) fn request(
                 faults.add("propose", Fault::Missing);
             } else if bytes.len() > CONTENT_MAX {
                 faults.add("propose", Fault::TooMany(CONTENT_MAX));
-            } else if let Ok(content) = AgreementContent::decode(&bytes[..]) {
+            } else if let Some(content) = whole(bytes) {
                 if content.id != request.agreement {
                     faults.add("propose.id", Fault::NotAllowed);
                 }
@@ -71,6 +72,11 @@ pub(super) fn request(
         }
         Some(Move::Sign(signature)) => signed(signature, faults).map(Wanted::Sign),
     }
+}
+
+/// The content in bytes that hold nothing else: what is not known here would be signed and not kept to.
+fn whole(bytes: &[u8]) -> Option<AgreementContent> {
+    AgreementContent::decode(bytes).ok().filter(|content| content.encode_to_vec() == bytes)
 }
 
 fn signed(message: &AgreementSignature, faults: &mut Faults) -> Option<Signed> {
@@ -116,6 +122,7 @@ struct Form<'a, 'f> {
 
 impl Form<'_, '_> {
     fn content(&mut self, content: &AgreementContent) -> Content {
+        let content = &self.bounded(content);
         self.faults.key("propose.id", &content.id);
         self.faults.key("propose.connection", &content.connection);
         if !content.renews.is_empty() {
@@ -148,8 +155,35 @@ impl Form<'_, '_> {
             grants: Vec::new(),
         };
         self.acts_for(&read);
-        read.grants = self.grants(&content.grants, &read);
+        let units = read.acts_for().is_ok().then(|| read.units());
+        let units = units.map(|units| units.into_iter().map(str::to_owned).collect());
+        read.grants = self.grants(&content.grants, &read, units.as_ref());
         read
+    }
+
+    /// What is looked at of lists that are too long, which is named: nothing.
+    fn bounded(&mut self, content: &AgreementContent) -> AgreementContent {
+        let mut content = content.clone();
+        if content.parties.len() > PARTIES_MAX {
+            self.faults.add("propose.parties", Fault::TooMany(PARTIES_MAX));
+            content.parties.clear();
+        }
+        if content.delegations.len() > PARTIES_MAX {
+            self.faults.add("propose.delegations", Fault::TooMany(PARTIES_MAX));
+            content.delegations.clear();
+        }
+        if content.grants.len() > GRANTS_MAX {
+            self.faults.add("propose.grants", Fault::TooMany(GRANTS_MAX));
+            content.grants.clear();
+        }
+        for (place, grant) in content.grants.iter_mut().enumerate() {
+            if grant.items.len() > ITEMS_MAX {
+                let path = format!("propose.grants[{place}].items");
+                self.faults.add(path, Fault::TooMany(ITEMS_MAX));
+                grant.items.clear();
+            }
+        }
+        content
     }
 
     /// The headings that are words of people.
@@ -209,9 +243,6 @@ impl Form<'_, '_> {
     fn parties(&mut self, parties: &[AgreementParty]) -> Vec<Party> {
         let mut seen = BTreeSet::new();
         let mut read = Vec::with_capacity(parties.len());
-        if parties.len() > PARTIES_MAX {
-            self.faults.add("propose.parties", Fault::TooMany(PARTIES_MAX));
-        }
         for (place, party) in parties.iter().enumerate() {
             let path = format!("propose.parties[{place}]");
             let role = match party.role() {
@@ -237,6 +268,16 @@ impl Form<'_, '_> {
             let keys = self.keys(&format!("{path}.signing_keys"), &party.signing_keys, true);
             let (agency, units) = (party.agency.clone(), party.units.clone());
             read.push(Party { role: role.unwrap_or(Role::Delegator), agency, keys, units });
+        }
+        // A key or a unit that stood for two would make one of them the other.
+        let keys = read.iter().flat_map(|party| &party.keys);
+        let units = read.iter().flat_map(|party| &party.units);
+        for (field, all) in [("signing_keys", keys.collect::<Vec<_>>()), ("units", units.collect())]
+        {
+            let distinct: BTreeSet<_> = all.iter().collect();
+            if distinct.len() != all.len() {
+                self.faults.add(format!("propose.parties.{field}"), Fault::Repeated);
+            }
         }
         for role in [Role::Provider, Role::Consumer] {
             match read.iter().filter(|party| party.role == role).count() {
@@ -289,16 +330,20 @@ impl Form<'_, '_> {
         }
     }
 
-    fn grants(&mut self, grants: &[AgreementGrant], content: &Content) -> Vec<Granted> {
+    /// What is granted. `units` are those that may act, where delegations lead to the consumer.
+    fn grants(
+        &mut self,
+        grants: &[AgreementGrant],
+        content: &Content,
+        units: Option<&BTreeSet<String>>,
+    ) -> Vec<Granted> {
         if grants.is_empty() {
             self.faults.add("propose.grants", Fault::Missing);
-        } else if grants.len() > GRANTS_MAX {
-            self.faults.add("propose.grants", Fault::TooMany(GRANTS_MAX));
         }
         let mut read: Vec<Granted> = Vec::with_capacity(grants.len());
         for (place, grant) in grants.iter().enumerate() {
             let path = format!("propose.grants[{place}]");
-            let Some(granted) = self.grant(&path, grant, content) else { continue };
+            let Some(granted) = self.grant(&path, grant, content, units) else { continue };
             let same = |before: &Granted| {
                 before.action == granted.action
                     && before.procedure == granted.procedure
@@ -317,13 +362,20 @@ impl Form<'_, '_> {
                 self.faults.add(format!("propose.grants[{place}]"), Fault::NotAllowed);
             }
         }
-        if crate::domain::registry::check_obtained(&content.id, &as_filed).is_err() {
+        let obtained = crate::domain::registry::check_obtained(&content.id, &as_filed).is_ok();
+        if !obtained || !read.iter().all(|granted| granted.is_within_what_is_obtained(&read)) {
             self.faults.add("propose.grants", Fault::NotAllowed);
         }
         read
     }
 
-    fn grant(&mut self, path: &str, grant: &AgreementGrant, content: &Content) -> Option<Granted> {
+    fn grant(
+        &mut self,
+        path: &str,
+        grant: &AgreementGrant,
+        content: &Content,
+        units: Option<&BTreeSet<String>>,
+    ) -> Option<Granted> {
         let action = acted(grant.action());
         if action.is_none() {
             self.faults.add(format!("{path}.action"), Fault::Missing);
@@ -357,7 +409,7 @@ impl Form<'_, '_> {
             }
         }
         let (valid_from, valid_to) = self.term(path, grant, content);
-        let terms = self.terms(path, grant, content);
+        let terms = self.terms(path, grant, units);
         Some(Granted {
             action: action?,
             procedure: grant.procedure.clone(),
@@ -392,7 +444,12 @@ impl Form<'_, '_> {
         (from, to)
     }
 
-    fn terms(&mut self, path: &str, grant: &AgreementGrant, content: &Content) -> Terms {
+    fn terms(
+        &mut self,
+        path: &str,
+        grant: &AgreementGrant,
+        covered: Option<&BTreeSet<String>>,
+    ) -> Terms {
         let direction = format!("{path}.direction");
         match (grant.legal_basis == BY_DIRECTION, grant.direction.is_empty()) {
             (true, true) => self.faults.add(direction, Fault::Missing),
@@ -402,22 +459,22 @@ impl Form<'_, '_> {
             }
             (false, true) => {}
         }
-        let covered = content.units();
         self.units(&format!("{path}.recipients"), &grant.recipients);
-        // Where delegations lead astray, that is named already.
-        let known = content.acts_for().is_ok();
-        for (place, unit) in grant.recipients.iter().enumerate() {
-            if known && !covered.contains(unit.as_str()) {
-                self.faults.add(format!("{path}.recipients[{place}]"), Fault::UnknownCode);
-            }
-        }
         let mut units: BTreeSet<String> = grant.recipients.iter().cloned().collect();
-        if units.is_empty() {
-            units = covered.into_iter().map(str::to_owned).collect();
-        }
-        // With no unit nobody could ever use it.
-        if known && units.is_empty() {
-            self.faults.add(format!("{path}.recipients"), Fault::Missing);
+        // Where delegations lead astray, that is named already.
+        if let Some(covered) = covered {
+            for (place, unit) in grant.recipients.iter().enumerate() {
+                if !covered.contains(unit) {
+                    self.faults.add(format!("{path}.recipients[{place}]"), Fault::UnknownCode);
+                }
+            }
+            if units.is_empty() {
+                units.clone_from(covered);
+            }
+            // With no unit nobody could ever use it.
+            if units.is_empty() {
+                self.faults.add(format!("{path}.recipients"), Fault::Missing);
+            }
         }
         let keys = self.keys(&format!("{path}.client_keys"), &grant.client_keys, false);
         // What is limited and not counted would not be limited.
