@@ -14,7 +14,10 @@ mod stream;
 use std::time::Duration;
 
 pub use admission::{GET_ADMISSION, LIST_ADMISSIONS, LIST_READINESS, MOVE_CONNECTION};
-pub use agreement::{GET_AGREEMENT, LIST_AGREEMENTS, MOVE_AGREEMENT};
+pub use agreement::{
+    GET_AGREEMENT, LIST_AGREEMENTS, MOVE_AGREEMENT, agreement_bytes, agreement_in, signature_bytes,
+    signature_in,
+};
 use anyhow::{Context as _, Result};
 use contract::{
     audit::v1::{Receipt, SealedResponse},

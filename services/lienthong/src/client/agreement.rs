@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 use contract::policy::v1::{
-    GetAgreementAnswer, GetAgreementRequest, ListAgreementsAnswer, ListAgreementsRequest,
-    MoveAgreementAnswer, MoveAgreementRequest,
+    AgreementContent, AgreementSignature, GetAgreementAnswer, GetAgreementRequest,
+    ListAgreementsAnswer, ListAgreementsRequest, MoveAgreementAnswer, MoveAgreementRequest,
 };
+
+use prost::Message as _;
 
 use super::{Answered, Client, Refused};
 
@@ -14,6 +16,30 @@ pub const MOVE_AGREEMENT: &str = "/lienthong.policy.v1.AgreementService/MoveAgre
 pub const GET_AGREEMENT: &str = "/lienthong.policy.v1.AgreementService/GetAgreement";
 /// Path of the list of agreements.
 pub const LIST_AGREEMENTS: &str = "/lienthong.policy.v1.AgreementService/ListAgreements";
+
+/// The exact bytes of an agreement, as its parties sign them.
+#[must_use]
+pub fn agreement_bytes(content: &AgreementContent) -> Vec<u8> {
+    content.encode_to_vec()
+}
+
+/// The agreement in bytes; none where they are none.
+#[must_use]
+pub fn agreement_in(bytes: &[u8]) -> Option<AgreementContent> {
+    AgreementContent::decode(bytes).ok()
+}
+
+/// What a party signed, as a file holds it.
+#[must_use]
+pub fn signature_bytes(signature: &AgreementSignature) -> Vec<u8> {
+    signature.encode_to_vec()
+}
+
+/// What a party signed, from a file; none where it is nothing signed.
+#[must_use]
+pub fn signature_in(bytes: &[u8]) -> Option<AgreementSignature> {
+    AgreementSignature::decode(bytes).ok()
+}
 
 impl Client {
     /// Moves an agreement. The outer error is one of transport or form, the inner one the refusal; so with all calls here.

@@ -7,11 +7,10 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use contract::policy::v1::{
-    AgreementContent, AgreementSignature, AgreementStatement, GetAgreementRequest,
-    ListAgreementsRequest, MoveAgreementRequest, move_agreement_request::Move,
+    AgreementContent, AgreementStatement, GetAgreementRequest, ListAgreementsRequest,
+    MoveAgreementRequest, move_agreement_request::Move,
 };
-use lienthong::{agreement, process::Runtime};
-use prost::Message as _;
+use lienthong::{agreement, client, process::Runtime};
 use serde_json::{Value, json};
 
 use super::{
@@ -167,7 +166,7 @@ pub(crate) async fn run(command: Command, out: &mut impl Write) -> Result<()> {
         Command::Submit(Submit { connection, id, signed, request_id, output }) => {
             let bytes = input::bytes(&signed)?;
             let wrong = || Ending::Usage(format!("`{}` is nothing signed", signed.display()));
-            let signature = AgreementSignature::decode(&bytes[..]).map_err(|_| wrong())?;
+            let signature = client::signature_in(&bytes).ok_or_else(wrong)?;
             make(&connection, id, request_id, Move::Sign(signature), output.format, out).await
         }
         Command::List(arguments) => list(&arguments, out).await,
@@ -176,13 +175,13 @@ pub(crate) async fn run(command: Command, out: &mut impl Write) -> Result<()> {
 }
 
 fn decoded(bytes: &[u8], file: &std::path::Path) -> Result<AgreementContent> {
-    let wrong = |_| Ending::Usage(format!("`{}` holds no agreement", file.display()));
-    Ok(AgreementContent::decode(bytes).map_err(wrong)?)
+    let wrong = || Ending::Usage(format!("`{}` holds no agreement", file.display()));
+    Ok(client::agreement_in(bytes).ok_or_else(wrong)?)
 }
 
 fn write_draft(arguments: &Draft, out: &mut impl Write) -> Result<()> {
     let content = draft::read(&arguments.file, &Runtime::system().entropy.id())?;
-    let bytes = content.encode_to_vec();
+    let bytes = client::agreement_bytes(&content);
     let shown = arguments.out.display();
     std::fs::write(&arguments.out, &bytes).with_context(|| format!("cannot write `{shown}`"))?;
     tell(&bytes, &arguments.out, arguments.output.format, out)
@@ -211,7 +210,7 @@ fn sign(arguments: &Sign, out: &mut impl Write) -> Result<()> {
     let [certificate, key] = &files;
     let signed = agreement::sign(&bytes, statement, certificate, key)?;
     let shown = arguments.out.display();
-    std::fs::write(&arguments.out, signed.encode_to_vec())
+    std::fs::write(&arguments.out, client::signature_bytes(&signed))
         .with_context(|| format!("cannot write `{shown}`"))?;
     let digest = hex::encode(tlog::digest(&bytes));
     Ok(writeln!(out, "{}  {word}  {digest}", content.id)?)
@@ -293,7 +292,7 @@ async fn show(arguments: &Show, out: &mut impl Write) -> Result<()> {
     let checked = evidence::check(&answered, &connected, None)?;
     let agreement = answered.answer.agreement.clone().unwrap_or_default();
     let (bytes, moves) = (&answered.answer.content, &answered.answer.moves);
-    let content = AgreementContent::decode(&bytes[..]).context("the stored agreement is none")?;
+    let content = client::agreement_in(bytes).context("the stored agreement is none")?;
     // What is shown is what was signed, or it is not shown.
     let digest = tlog::digest(bytes);
     anyhow::ensure!(agreement.digest == digest, "the agreement's bytes are not those it names");

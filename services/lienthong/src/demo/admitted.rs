@@ -14,13 +14,15 @@ use contract::{
         move_agreement_request::Move as Step, move_connection_request::Move,
     },
 };
-use prost::Message as _;
 use server::tls;
 use time::{Date, Duration};
 use tokio::time::Instant;
 
 use super::{Demo, NEWCOMER, NEWCOMER_AGENCY, NEWCOMER_SYSTEM, Subject, tour};
-use crate::{agreement, client::Refused};
+use crate::{
+    agreement,
+    client::{Refused, agreement_bytes},
+};
 
 /// The officer who signs for the operator.
 const PROVIDER: &str = "second-registrar";
@@ -136,7 +138,7 @@ impl Demo {
         let nonce = nonce(&self.runtime.entropy.id());
         let id = format!("{}-{}", content.id, hex::encode(nonce.get(..4).unwrap_or_default()));
         let content = AgreementContent { id, nonce, ..content };
-        self.agreed(out, "propose", &content.id, Step::Propose(content.encode_to_vec())).await?;
+        self.agreed(out, "propose", &content.id, Step::Propose(agreement_bytes(&content))).await?;
         let accept = AgreementStatement::Accept;
         self.says(out, "agency signs", &content, accept, consumer).await?;
         self.says(out, "operator signs", &content, accept, provider).await?;
@@ -153,7 +155,7 @@ impl Demo {
         by: &tls::Files,
     ) -> Result<()> {
         let tls::Files { certificate, key, .. } = by;
-        let signed = agreement::sign(&content.encode_to_vec(), statement, certificate, key)?;
+        let signed = agreement::sign(&agreement_bytes(content), statement, certificate, key)?;
         self.agreed(out, name, &content.id, Step::Sign(signed)).await
     }
 
