@@ -60,8 +60,13 @@ pub(super) fn catalogue(profile: LegalProfile) -> Catalogue {
 
 const ACTS: [Act; 5] = [Act::Obtain, Act::Obtain, Act::Contribute, Act::Follow, Act::Household];
 const DATABASES: [&str; 4] = ["social-insurance", "civil-status", "investigation", "of-nowhere"];
-const BASES: [&str; 4] =
-    ["1911-2021-art-2-1", "1911-2021-art-2-2", "1911-2021-art-2-4", "1911-2021-art-1-1"];
+const BASES: [&str; 5] = [
+    "1911-2021-art-2-1",
+    "1911-2021-art-2-2",
+    "1911-2021-art-2-3",
+    "1911-2021-art-2-4",
+    "1911-2021-art-1-1",
+];
 const DAYS: [Date; 4] =
     [date!(2026 - 11 - 24), date!(2026 - 11 - 24), date!(2024 - 06 - 30), date!(2021 - 11 - 14)];
 
@@ -282,10 +287,11 @@ fn written(dice: &mut Dice, id: usize, basis: &str, catalogue: &Catalogue) -> St
         "principal".to_owned()
     };
     let forbids = dice.once_in(3);
-    let (effect, obligation) = match (forbids, dice.below(4)) {
+    // Few oblige: one that obliges who obtains nothing is refused, and its set with it.
+    let (effect, obligation) = match (forbids, dice.below(24)) {
         (true, _) => ("forbid", "none"),
         (false, 0) => ("permit", "max-age=60"),
-        (false, 1) => ("permit", "mask=province"),
+        (false, 1) => ("permit", "no-onward-transfer"),
         (false, _) => ("permit", "none"),
     };
     let validity =

@@ -193,6 +193,10 @@ impl Asked<'_> {
         self.listed(item) && plan.items.contains(&item)
     }
 
+    fn tells_no_conditions(&self) -> bool {
+        !matches!(self.act, "obtain" | "contribute" | "rotate-tokens")
+    }
+
     /// I7, then each item: what the law does not list, what no agreement grants, what is hidden, what a rule says.
     fn row(&self, plan: &Plan<'_>, protected: bool) -> (bool, Vec<Line<'static>>) {
         let began = self.day >= "2021-11-15";
@@ -211,8 +215,14 @@ impl Asked<'_> {
                 (None, None) => withheld("no-rule-permits", ART_2_1),
                 (None, Some((rule, ART_1_2))) => withheld(rule, ART_1_2),
                 // Whoever contributes is given nothing.
+                // Only where items are obtained are conditions told; where other acts would give something on any, they give nothing.
+                (None, Some((_, article)))
+                    if self.tells_no_conditions() && !plan.obliges.is_empty() =>
+                {
+                    withheld("obligations-untold", article)
+                }
                 (None, Some((rule, article))) => {
-                    let obliges = if self.gives() { plan.obliges } else { "" };
+                    let obliges = if self.act == "obtain" { plan.obliges } else { "" };
                     ("Allowed", rule, article, obliges.to_owned())
                 }
             }
