@@ -26,8 +26,11 @@ RENDERINGS = ("base", "overlays/linkerd", "overlays/istio")
 # Which service answers a package of the contract, where it is not the service of that name.
 ANSWERS = {"register": "identity"}
 # Methods that nobody in these manifests calls: the exchange asks no other databases yet, and proxies that ask before databases of
-# others stand elsewhere. Whoever has one called opens its way here and takes it off this list.
+# others stand elsewhere. No agency reaches policy in these manifests, so decisions are explained to officers only, by a forwarded
+# port. Whoever has one called opens its way here and takes it off this list.
 NOT_CALLED = {
+    "/lienthong.policy.v1.DecisionService/ExplainDecision",
+    "/lienthong.policy.v1.DecisionService/WhatMayI",
     "/lienthong.policy.v1.WarrantService/IssueWarrant",
     "/envoy.service.auth.v3.Authorization/Check",
 }
