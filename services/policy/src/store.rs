@@ -6,6 +6,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
+pub(crate) mod moves;
 pub(crate) mod permissions;
 mod revisions;
 pub(crate) mod warrant;

@@ -256,4 +256,27 @@ mod tests {
             assert_eq!(verify(&[], algorithm, b"bytes", &signature, NOW), not_trusted);
         }
     }
+
+    /// Another list counts for the next signature, and where none can be read nobody is trusted.
+    #[test]
+    fn i9_whoever_is_revoked_signs_no_more() {
+        let (pem, issuer) = ca();
+        let (folder, mut signers) = signers(&pem);
+        let revoked = folder.path().join("revoked.txt");
+        std::fs::write(&revoked, "").unwrap();
+        signers.files.revoked_identities = revoked.display().to_string();
+        let (certificate, key) = issue(&issuer, ID, &PKCS_ED25519);
+        let signature = key.sign(b"bytes").unwrap();
+        let seconds = u64::try_from(NOW.unix_timestamp()).unwrap();
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        let verify = || {
+            let chain = [certificate.clone()];
+            signers.verify_at(now, &chain, Algorithm::Ed25519, b"bytes", &signature)
+        };
+        assert!(verify().is_ok());
+        std::fs::write(&revoked, ID).unwrap();
+        assert_eq!(verify(), Err(NotSigned::NotTrusted));
+        std::fs::remove_file(&revoked).unwrap();
+        assert_eq!(verify(), Err(NotSigned::NotTrusted));
+    }
 }

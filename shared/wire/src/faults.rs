@@ -6,6 +6,8 @@ use tonic::Status;
 
 /// Faults that one answer names.
 const FAULTS_MAX: usize = 64;
+/// Digits in a row that may be somebody's number, of today or of before.
+const PERSONAL: [usize; 2] = [9, 12];
 /// Characters of a source's key.
 const KEY_MAX: usize = 64;
 
@@ -115,6 +117,17 @@ impl Faults {
             return true;
         }
         false
+    }
+
+    /// The same, and that it holds what looks like somebody's number, of today or of before: it goes into records (I8).
+    pub fn words(&mut self, field: &str, text: &str, max: usize) -> bool {
+        let good = self.text(field, text, max);
+        let mut runs = text.split(|c: char| !c.is_ascii_digit()).map(str::len);
+        if good && runs.any(|digits| PERSONAL.contains(&digits)) {
+            self.add(field, Fault::PersonalNumber);
+            return false;
+        }
+        good
     }
 
     /// Notes that a source's key of a contribution is not 1 to 64 of letters, digits, `.`, `_`, `:` and `-`.

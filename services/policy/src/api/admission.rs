@@ -17,7 +17,7 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use disclosure::{
-    Answer, Disclosed, DurableReceipt, Exact, Released,
+    Answer, Disclosed, Exact, Released,
     policy::v1::admission_service_server::{AdmissionService, AdmissionServiceServer},
 };
 use server::{Routes, context, error::Precondition};
@@ -27,14 +27,17 @@ use wire::{Faults, policy::Denial, record};
 pub(crate) use lapse::{Gauges, look};
 
 pub(crate) use super::office::Shared;
-use super::office::{Call, administered, page};
+use super::office::{Call, page};
 use crate::{
     app::admission::Refused,
     domain::{
         admission::{Move, obstacle::Found},
         officers::Role,
     },
-    store::admission::{Asked, Entry, Kept},
+    store::{
+        admission::{Asked, Entry},
+        moves::Kept,
+    },
 };
 
 const MOVE: &str = "/lienthong.policy.v1.AdmissionService/MoveConnection";
@@ -64,7 +67,14 @@ impl AdmissionService for Api {
     ) -> Result<Response<Released<MoveConnectionResponse>>, Status> {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
-        let call = Call { shared: &self.0, method: MOVE, caller, deadline, bytes: exact.bytes() };
+        let call = Call {
+            shared: &self.0,
+            agreement: "",
+            method: MOVE,
+            caller,
+            deadline,
+            bytes: exact.bytes(),
+        };
         Ok(Response::new(call.move_connection(exact.message()).await?.into()))
     }
 
@@ -74,7 +84,14 @@ impl AdmissionService for Api {
     ) -> Result<Response<Released<GetAdmissionResponse>>, Status> {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
-        let call = Call { shared: &self.0, method: GET, caller, deadline, bytes: exact.bytes() };
+        let call = Call {
+            shared: &self.0,
+            agreement: "",
+            method: GET,
+            caller,
+            deadline,
+            bytes: exact.bytes(),
+        };
         Ok(Response::new(call.get(exact.message()).await?.into()))
     }
 
@@ -84,7 +101,14 @@ impl AdmissionService for Api {
     ) -> Result<Response<Released<ListAdmissionsResponse>>, Status> {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
-        let call = Call { shared: &self.0, method: LIST, caller, deadline, bytes: exact.bytes() };
+        let call = Call {
+            shared: &self.0,
+            agreement: "",
+            method: LIST,
+            caller,
+            deadline,
+            bytes: exact.bytes(),
+        };
         Ok(Response::new(call.list(exact.message()).await?.into()))
     }
 
@@ -95,7 +119,8 @@ impl AdmissionService for Api {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let bytes = exact.bytes();
-        let call = Call { shared: &self.0, method: READINESS, caller, deadline, bytes };
+        let call =
+            Call { shared: &self.0, agreement: "", method: READINESS, caller, deadline, bytes };
         Ok(Response::new(call.readiness().await?.into()))
     }
 }
@@ -143,8 +168,11 @@ impl Call<'_> {
             let first = ("first_digest", hex::encode(entry.digest));
             return Err(self.refuse(&denial, connection, &[first]).await);
         }
-        let (answer, receipt) = self.once(&entry, &request.request_id).await?;
-        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
+        let kept = match &entry.kept {
+            Some(kept) => kept.clone(),
+            None => self.recorded(&entry, &request.request_id).await?,
+        };
+        self.as_kept(kept)
     }
 
     async fn get(
@@ -233,22 +261,6 @@ impl Call<'_> {
         self.not_possible(&denial, connection, found).await
     }
 
-    /// The answer to a move with its receipt: what was kept, or what is kept now. One answer, one receipt, however often the same
-    /// bytes are sent.
-    async fn once(
-        &self,
-        entry: &Entry,
-        request_id: &str,
-    ) -> Result<(Answer<MoveConnectionAnswer>, DurableReceipt), Status> {
-        let kept = match &entry.kept {
-            Some(kept) => kept.clone(),
-            None => self.recorded(entry, request_id).await?,
-        };
-        let answer = Answer::kept(kept.answer);
-        let receipt = self.shared.recorder.kept(&self.access(), &answer, &kept.receipt);
-        Ok((answer, receipt.map_err(|error| error.refusal(self.deadline))?))
-    }
-
     /// Records a move, and keeps what it is answered.
     async fn recorded(&self, entry: &Entry, request_id: &str) -> Result<Kept, Status> {
         let admissions = &self.shared.admissions;
@@ -259,7 +271,7 @@ impl Call<'_> {
             request_id: request_id.to_owned(),
         });
         let decision_id = format!("{}/{}", entry.connection, entry.version);
-        let record = DecisionRecord { decision_id, ..administered(&entry.connection) };
+        let record = DecisionRecord { decision_id, ..self.administered(&entry.connection) };
         let receipt = self.record(&record, &answer).await?.to_bytes();
         let kept = Kept { answer: answer.bytes().to_vec(), receipt };
         admissions.keep(entry, kept).await.map_err(|error| self.away(&error))

@@ -15,7 +15,7 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use disclosure::{
-    Answer, Disclosed, DurableReceipt, Exact, Released,
+    Answer, Disclosed, Exact, Released,
     policy::v1::agreement_service_server::{AgreementService, AgreementServiceServer},
 };
 use prost::Message as _;
@@ -23,12 +23,12 @@ use server::{Caller, Deadline, Routes, context, error::Precondition};
 use tonic::{Request, Response, Status};
 use wire::{Faults, policy::Denial, record};
 
-use super::office::{Call, Shared, administered, page};
+use super::office::{Call, Shared, page};
 use crate::{
     Error,
     app::agreement::{Refused, Request as Asked},
     domain::{agreement::obstacle::Found, officers::Role},
-    store::{admission::Kept, agreement::Entry},
+    store::{agreement::Entry, moves::Kept},
 };
 
 const MOVE: &str = "/lienthong.policy.v1.AgreementService/MoveAgreement";
@@ -59,7 +59,8 @@ impl AgreementService for Api {
     ) -> Result<Response<Released<MoveAgreementResponse>>, Status> {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
-        let call = Call { shared: &self.0, method: MOVE, caller, deadline, bytes: exact.bytes() };
+        let (bytes, agreement) = (exact.bytes(), exact.message().agreement.as_str());
+        let call = Call { shared: &self.0, agreement, method: MOVE, caller, deadline, bytes };
         Ok(Response::new(call.move_agreement(exact.message()).await?.into()))
     }
 
@@ -69,7 +70,8 @@ impl AgreementService for Api {
     ) -> Result<Response<Released<GetAgreementResponse>>, Status> {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
-        let call = Call { shared: &self.0, method: GET, caller, deadline, bytes: exact.bytes() };
+        let (bytes, agreement) = (exact.bytes(), exact.message().agreement.as_str());
+        let call = Call { shared: &self.0, agreement, method: GET, caller, deadline, bytes };
         Ok(Response::new(call.get_agreement(exact.message()).await?.into()))
     }
 
@@ -79,7 +81,14 @@ impl AgreementService for Api {
     ) -> Result<Response<Released<ListAgreementsResponse>>, Status> {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
-        let call = Call { shared: &self.0, method: LIST, caller, deadline, bytes: exact.bytes() };
+        let call = Call {
+            shared: &self.0,
+            agreement: "",
+            method: LIST,
+            caller,
+            deadline,
+            bytes: exact.bytes(),
+        };
         Ok(Response::new(call.list_agreements(exact.message()).await?.into()))
     }
 }
@@ -112,8 +121,11 @@ impl Call<'_> {
             let first = ("first_digest", hex::encode(entry.digest));
             return Err(self.refuse(&denial, "", &[first]).await);
         }
-        let (answer, receipt) = self.agreement_once(&entry, &request.request_id).await?;
-        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
+        let kept = match &entry.kept {
+            Some(kept) => kept.clone(),
+            None => self.agreement_recorded(&entry, &request.request_id).await?,
+        };
+        self.as_kept(kept)
     }
 
     async fn get_agreement(
@@ -179,22 +191,6 @@ impl Call<'_> {
         self.not_possible(&denial, "", found.into_iter().map(precondition).collect()).await
     }
 
-    /// The answer to a move with its receipt: what was kept, or what is kept now. One answer, one receipt, however often the same
-    /// bytes are sent.
-    async fn agreement_once(
-        &self,
-        entry: &Entry,
-        request_id: &str,
-    ) -> Result<(Answer<MoveAgreementAnswer>, DurableReceipt), Status> {
-        let kept = match &entry.kept {
-            Some(kept) => kept.clone(),
-            None => self.agreement_recorded(entry, request_id).await?,
-        };
-        let answer = Answer::kept(kept.answer);
-        let receipt = self.shared.recorder.kept(&self.access(), &answer, &kept.receipt);
-        Ok((answer, receipt.map_err(|error| error.refusal(self.deadline))?))
-    }
-
     /// Records a move, and keeps what it is answered.
     async fn agreement_recorded(&self, entry: &Entry, request_id: &str) -> Result<Kept, Status> {
         let agreements = &self.shared.agreements;
@@ -205,9 +201,8 @@ impl Call<'_> {
             request_id: request_id.to_owned(),
         });
         let decision_id = format!("{}/{}", entry.agreement, entry.version);
-        let agreement = entry.agreement.clone();
         let connection = &view.agreement.content.connection;
-        let record = DecisionRecord { decision_id, agreement, ..administered(connection) };
+        let record = DecisionRecord { decision_id, ..self.administered(connection) };
         let receipt = self.record(&record, &answer).await?.to_bytes();
         let kept = Kept { answer: answer.bytes().to_vec(), receipt };
         agreements.keep(entry, kept).await.map_err(|error| self.away(&error))
@@ -223,7 +218,14 @@ pub(super) async fn record_unmade(shared: &Shared, older_us: i64) -> Result<(), 
         };
         let asked = MoveAgreementRequest::decode(&entry.request[..]).unwrap_or_default();
         let deadline = Deadline::after(RECORD_MAX);
-        let call = Call { shared, method: MOVE, caller, deadline, bytes: &entry.request };
+        let call = Call {
+            shared,
+            agreement: &entry.agreement,
+            method: MOVE,
+            caller,
+            deadline,
+            bytes: &entry.request,
+        };
         if call.agreement_recorded(&entry, &asked.request_id).await.is_err() {
             tracing::error!(agreement = entry.agreement, "a move is not known to be recorded yet");
         }

@@ -56,7 +56,8 @@ impl DecisionService for Api {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let bytes = exact.bytes();
-        let call = Call { shared: &self.0, method: EXPLAIN, caller, deadline, bytes };
+        let call =
+            Call { shared: &self.0, agreement: "", method: EXPLAIN, caller, deadline, bytes };
         Ok(Response::new(explain(&call, exact.message()).await?.into()))
     }
 
@@ -67,7 +68,8 @@ impl DecisionService for Api {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let bytes = exact.bytes();
-        let call = Call { shared: &self.0, method: WHAT_MAY_I, caller, deadline, bytes };
+        let call =
+            Call { shared: &self.0, agreement: "", method: WHAT_MAY_I, caller, deadline, bytes };
         Ok(Response::new(what_may_i(&call, exact.message()).await?.into()))
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     Error,
     app::{admission::Admissions, agreement::Agreements},
     domain::officers::Role,
+    store::moves::Kept,
 };
 
 /// The most on one page, and how many where nobody says.
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
 /// One call under way.
 pub(super) struct Call<'a> {
     pub(super) shared: &'a Shared,
+    /// The agreement that it is about; empty where it is about none.
+    pub(super) agreement: &'a str,
     pub(super) method: &'static str,
     pub(super) caller: Caller,
     pub(super) deadline: Deadline,
@@ -102,6 +105,14 @@ impl Call<'_> {
         }
     }
 
+    /// What a move is answered, as it was kept: one answer, one receipt, however often the same bytes are sent.
+    pub(super) fn as_kept<T: prost::Message>(&self, kept: Kept) -> Result<Disclosed<T>, Status> {
+        let answer = Answer::kept(kept.answer);
+        let receipt = self.shared.recorder.kept(&self.access(), &answer, &kept.receipt);
+        let receipt = receipt.map_err(|error| error.refusal(self.deadline))?;
+        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
+    }
+
     /// Records that something is in the way, and names all of it.
     pub(super) async fn not_possible(
         &self,
@@ -125,8 +136,20 @@ impl Call<'_> {
         answer: &T,
     ) -> Result<Disclosed<T>, Status> {
         let answer = Answer::new(answer);
-        let receipt = self.record(&administered(connection), &answer).await?;
+        let receipt = self.record(&self.administered(connection), &answer).await?;
         Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
+    }
+
+    /// What inspectors will read of a call about a connection. What a caller typed as an id may be anything, so only what can be one
+    /// is repeated.
+    pub(super) fn administered(&self, connection: &str) -> DecisionRecord {
+        let repeated = |id: &str| if is_key(id) { id.to_owned() } else { String::new() };
+        DecisionRecord {
+            outcome: AccessOutcome::Administered.into(),
+            connection: repeated(connection),
+            agreement: repeated(self.agreement),
+            ..DecisionRecord::default()
+        }
     }
 
     pub(super) fn access(&self) -> Access<'_> {
@@ -153,7 +176,7 @@ impl Call<'_> {
         let record = DecisionRecord {
             outcome: AccessOutcome::Refused.into(),
             reason: denial.reason.into(),
-            ..administered(connection)
+            ..self.administered(connection)
         };
         self.record(&record, &answer).await
     }
@@ -181,18 +204,7 @@ impl Call<'_> {
     }
 }
 
-/// What inspectors will read of a call about a connection. What a caller typed as its id may be anything, so only what can be one
-/// is repeated.
-pub(super) fn administered(connection: &str) -> DecisionRecord {
-    let connection = if is_key(connection) { connection.to_owned() } else { String::new() };
-    DecisionRecord {
-        outcome: AccessOutcome::Administered.into(),
-        connection,
-        ..DecisionRecord::default()
-    }
-}
-
-/// Whether a text can be the id of a connection.
+/// Whether a text can be an id.
 pub(super) fn is_key(text: &str) -> bool {
     let mut faults = Faults::default();
     faults.key("", text);

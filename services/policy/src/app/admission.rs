@@ -20,7 +20,10 @@ use crate::{
         officers::{NoOfficer, Officers, Role},
         registry::State as Stands,
     },
-    store::admission::{self as store, Asked, Before, Entry, Judged, Kept},
+    store::{
+        admission::{self as store, Asked, Before, Entry, Judged},
+        moves::Kept,
+    },
 };
 
 /// Admissions that are read together where all are looked at.

@@ -1,6 +1,6 @@
 //! The use cases of agreements: propose, bring what a party signed, look at, list.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ::store::Store;
 use server::{
@@ -22,8 +22,8 @@ use crate::{
         officers,
     },
     store::{
-        admission::Kept,
         agreement::{self as store, Asked, Before, Entry},
+        moves::Kept,
     },
 };
 
@@ -216,11 +216,19 @@ impl Agreements {
         let more = found.len() > usize::from(most);
         found.truncate(most.into());
         let today = self.admissions.today();
-        let mut views = Vec::with_capacity(found.len());
-        for agreement in found {
-            let all = store::of_connection(&store, &agreement.content.connection).await?;
-            views.push(View::of(agreement, &all, today));
+        let mut all = BTreeMap::new();
+        for agreement in &found {
+            let connection = &agreement.content.connection;
+            if !all.contains_key(connection) {
+                let of_connection = store::of_connection(&store, connection).await?;
+                all.insert(connection.clone(), of_connection);
+            }
         }
+        let view = |agreement: Agreement| {
+            let beside = all.get(&agreement.content.connection);
+            View::of(agreement, beside.map_or(&[], Vec::as_slice), today)
+        };
+        let views = found.into_iter().map(view).collect();
         Ok((views, more))
     }
 

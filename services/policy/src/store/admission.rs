@@ -1,9 +1,13 @@
 //! Admissions and their moves. Moves are never changed, and what an admission is follows from them.
 
-use ::store::{QueryResult, Sql, Store, Transaction, TryGetable, Value};
+use ::store::{QueryResult, Sql, Store, Transaction, Value};
 use time::Date;
 
-use super::{DAY, Held, day, revise, text};
+use super::{
+    Held, day,
+    moves::{self, Kept, field, signed, written},
+    revise, text,
+};
 use crate::{
     Error,
     domain::{
@@ -105,15 +109,6 @@ const ALL_AGREEMENTS: Sql = Sql {
 const CONNECTIONS: Sql = Sql::same(
     "SELECT id, database_id, state, assessed_until FROM connection WHERE origin = 'file' ORDER BY id",
 );
-
-/// An answer with its receipt, both as bytes.
-#[derive(Clone, Debug)]
-pub(crate) struct Kept {
-    /// The answer.
-    pub(crate) answer: Vec<u8>,
-    /// The receipt.
-    pub(crate) receipt: Vec<u8>,
-}
 
 /// A move as it is stored.
 #[derive(Clone, Debug)]
@@ -285,20 +280,7 @@ pub(crate) async fn keep(
     version: u64,
     kept: Kept,
 ) -> Result<Kept, Error> {
-    let version = signed(version)?;
-    store
-        .write("keep answer", move |tx| {
-            Box::pin(async move {
-                let Kept { answer, receipt } = kept;
-                let values: Vec<Value> =
-                    vec![answer.into(), receipt.into(), connection.clone().into(), version.into()];
-                tx.execute(&KEEP, values).await?;
-                let rows = tx.query(&KEPT, vec![connection.into(), version.into()]).await?;
-                let row = rows.first().ok_or(::store::Error::NoRow)?;
-                Ok(Kept { answer: field(row, 0)?, receipt: field(row, 1)? })
-            })
-        })
-        .await
+    moves::keep(store, [&KEEP, &KEPT], connection, version, kept).await
 }
 
 /// Agreements in force of one connection.
@@ -359,7 +341,6 @@ pub(crate) async fn file_connections(store: &Store) -> Result<Vec<FileConnection
 fn entry(row: &QueryResult) -> Result<Entry, Error> {
     let version: i64 = field(row, 1)?;
     let digest: Vec<u8> = field(row, 2)?;
-    let (answer, receipt): (Option<Vec<u8>>, Option<Vec<u8>>) = (field(row, 6)?, field(row, 7)?);
     Ok(Entry {
         connection: text(row, 0)?,
         version: u64::try_from(version).map_err(|_| Error::Stored("a version"))?,
@@ -367,18 +348,6 @@ fn entry(row: &QueryResult) -> Result<Entry, Error> {
         request: field(row, 3)?,
         made: serde_json::from_str(&text(row, 4)?).map_err(|_| Error::Stored("a move"))?,
         state: text(row, 5)?,
-        kept: answer.zip(receipt).map(|(answer, receipt)| Kept { answer, receipt }),
+        kept: moves::kept(row, [6, 7])?,
     })
-}
-
-pub(super) fn field<T: TryGetable>(row: &QueryResult, place: usize) -> Result<T, ::store::Error> {
-    Ok(row.try_get_by(place)?)
-}
-
-pub(super) fn written(day: Date) -> Result<String, Error> {
-    day.format(DAY).map_err(|_| Error::Stored("a day cannot be written"))
-}
-
-pub(super) fn signed(version: u64) -> Result<i64, Error> {
-    i64::try_from(version).map_err(|_| Error::Stored("a version"))
 }

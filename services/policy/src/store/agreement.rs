@@ -9,7 +9,7 @@ use time::Date;
 
 use super::{
     FILL, Held,
-    admission::{Kept, field, signed, written},
+    moves::{self, Kept, field, signed, written},
     revise, text,
 };
 use crate::{
@@ -382,20 +382,7 @@ pub(crate) async fn keep(
     version: u64,
     kept: Kept,
 ) -> Result<Kept, Error> {
-    let version = signed(version)?;
-    store
-        .write("keep answer", move |tx| {
-            Box::pin(async move {
-                let Kept { answer, receipt } = kept;
-                let values: Vec<Value> =
-                    vec![answer.into(), receipt.into(), agreement.clone().into(), version.into()];
-                tx.execute(&KEEP, values).await?;
-                let rows = tx.query(&KEPT, vec![agreement.into(), version.into()]).await?;
-                let row = rows.first().ok_or(::store::Error::NoRow)?;
-                Ok(Kept { answer: field(row, 0)?, receipt: field(row, 1)? })
-            })
-        })
-        .await
+    moves::keep(store, [&KEEP, &KEPT], agreement, version, kept).await
 }
 
 fn folded(row: &QueryResult) -> Result<Agreement, Error> {
@@ -405,13 +392,12 @@ fn folded(row: &QueryResult) -> Result<Agreement, Error> {
 fn entry(row: &QueryResult) -> Result<Entry, Error> {
     let version: i64 = field(row, 1)?;
     let digest: Vec<u8> = field(row, 2)?;
-    let (answer, receipt): (Option<Vec<u8>>, Option<Vec<u8>>) = (field(row, 5)?, field(row, 6)?);
     Ok(Entry {
         agreement: text(row, 0)?,
         version: u64::try_from(version).map_err(|_| Error::Stored("a version"))?,
         digest: digest.try_into().map_err(|_| Error::Stored("a digest"))?,
         request: field(row, 3)?,
         made: serde_json::from_str(&text(row, 4)?).map_err(|_| Error::Stored("a move"))?,
-        kept: answer.zip(receipt).map(|(answer, receipt)| Kept { answer, receipt }),
+        kept: moves::kept(row, [5, 6])?,
     })
 }

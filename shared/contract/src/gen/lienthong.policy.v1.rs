@@ -2007,13 +2007,13 @@ pub enum AgreementObstacle {
     NoConnection = 2,
     /// The consumer is not the agency of the connection.
     OtherConsumer = 3,
-    /// Who signed for the provider is no registrar today, or is who proposed the agreement.
+    /// Who signed for the provider is no registrar today, or accepts what that same officer proposed.
     OtherOfficer = 4,
     /// The certificate is not trusted: of another authority, ended, or revoked.
     CertificateNotTrusted = 5,
     /// Who signed is no party.
     NotAParty = 6,
-    /// The agreement does not name the key for this party.
+    /// The agreement does not name the key by which this party accepts.
     KeyNotNamed = 7,
     /// The signature is not one of this statement about these bytes.
     SignatureInvalid = 8,

@@ -116,6 +116,7 @@ async fn every_fault_of_a_proposal_is_named_at_once(engine: Engine) {
     let good = || office.drafted(FIRST, vec![prefill()]);
     let mut bad = good();
     bad.id = "agr-other".to_owned();
+    bad.processing = "về công dân 990204000001".to_owned();
     bad.valid_to = bad.valid_from.clone();
     bad.nonce = vec![0; 15];
     bad.renews = "a b".to_owned();
@@ -125,6 +126,7 @@ async fn every_fault_of_a_proposal_is_named_at_once(engine: Engine) {
     let found = propose(bad).await;
     for (field, fault) in [
         ("propose.id", "NOT_ALLOWED"),
+        ("propose.processing", "PERSONAL_NUMBER"),
         ("propose.valid_to", "TOO_EARLY"),
         ("propose.nonce", "MALFORMED"),
         ("propose.renews", "MALFORMED"),

@@ -10,6 +10,7 @@ on_both_engines!(
     a_grant_by_direction_serves_the_direction_that_it_names,
     a_grant_ends_on_its_own_day,
     i2_the_registry_file_leaves_what_was_signed_alone,
+    i2_a_signed_grant_without_its_terms_grants_nothing,
 );
 
 /// The rule by which a lookup is refused; none where it is answered.
@@ -132,5 +133,16 @@ async fn i2_the_registry_file_leaves_what_was_signed_alone(engine: Engine) {
     assert_eq!(rule(&office, &office.caller(), &office.prefilled()).await, None);
     let office = office.restarted().await;
     assert_eq!(rule(&office, &office.caller(), &office.prefilled()).await, None);
+    office.close().await;
+}
+
+/// Were the terms lost, as no statement of ours loses them, nothing is decided rather than granted on none.
+async fn i2_a_signed_grant_without_its_terms_grants_nothing(engine: Engine) {
+    let office = Office::opened(engine).await;
+    office.agreed(&office.drafted(FIRST, vec![prefill()])).await;
+    assert_eq!(rule(&office, &office.caller(), &office.prefilled()).await, None);
+    let office = office.changed(&["DELETE FROM agreement_terms"]).await;
+    let refused = refused(&office.caller(), &office.prefilled()).await;
+    assert_eq!(why(&refused), ("Unavailable", "POLICY_UNAVAILABLE"));
     office.close().await;
 }

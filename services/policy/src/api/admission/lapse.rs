@@ -132,7 +132,8 @@ async fn record(shared: &Shared, entry: &Entry) {
     };
     let asked = MoveConnectionRequest::decode(&entry.request[..]).unwrap_or_default();
     let deadline = Deadline::after(MOVE_MAX);
-    let call = Call { shared, method: MOVE, caller, deadline, bytes: &entry.request };
+    let call =
+        Call { shared, agreement: "", method: MOVE, caller, deadline, bytes: &entry.request };
     if call.recorded(entry, &asked.request_id).await.is_err() {
         tracing::error!(connection = entry.connection, "a move is not known to be recorded yet");
     }

@@ -31,8 +31,6 @@ const LEVEL_MAX: u32 = 5;
 const DIGEST: usize = 32;
 /// What a database may be, in the contract of databases.
 const ROLES: [&str; 4] = ["source", "lookup", "sink", "step"];
-/// Digits in a row that may be somebody's number, of today or of before.
-const PERSONAL: [usize; 2] = [9, 12];
 
 /// The step of a request and its document. Where there is a step, faults may have been named all the same.
 pub(super) fn request(
@@ -43,7 +41,7 @@ pub(super) fn request(
     faults.key("request_id", &request.request_id);
     faults.key("connection", &request.connection);
     let mut form = Form { admissions, faults };
-    form.words("reason", &request.reason, REASON_MAX);
+    form.faults.words("reason", &request.reason, REASON_MAX);
     let document = form.document(request.document.as_ref());
     let Some(step) = &request.r#move else {
         form.faults.add("move", Fault::Missing);
@@ -58,19 +56,9 @@ struct Form<'a, 'f> {
 }
 
 impl Form<'_, '_> {
-    /// Words of people, with nothing in them that looks like somebody's number (I8).
-    fn words(&mut self, field: &str, text: &str, max: usize) {
-        if self.faults.text(field, text, max) {
-            let mut runs = text.split(|c: char| !c.is_ascii_digit()).map(str::len);
-            if runs.any(|digits| PERSONAL.contains(&digits)) {
-                self.faults.add(field, Fault::PersonalNumber);
-            }
-        }
-    }
-
     fn optional(&mut self, field: &str, text: &str, max: usize) {
         if !text.is_empty() {
-            self.words(field, text, max);
+            self.faults.words(field, text, max);
         }
     }
 
@@ -104,8 +92,8 @@ impl Form<'_, '_> {
         }
         let proto::AdmissionDocument { number, issuer, day } =
             document.cloned().unwrap_or_default();
-        self.words("document.number", &number, NUMBER_MAX);
-        self.words("document.issuer", &issuer, NAME_MAX);
+        self.faults.words("document.number", &number, NUMBER_MAX);
+        self.faults.words("document.issuer", &issuer, NAME_MAX);
         let day = self.day("document.day", &day, true);
         Document { number, issuer, day }
     }
@@ -120,7 +108,7 @@ impl Form<'_, '_> {
             }
             Move::Check(check) => Step::Check(self.check(check)),
             Move::Agree(agreed) => {
-                self.words("agree.agreement", &agreed.agreement, NAME_MAX);
+                self.faults.words("agree.agreement", &agreed.agreement, NAME_MAX);
                 Step::Agree { agreement: agreed.agreement.clone() }
             }
             Move::Conform(report) => Step::Conform(self.conformance(report)),
@@ -128,7 +116,7 @@ impl Form<'_, '_> {
             Move::Activate(_) => Step::Activate,
             Move::Suspend(proto::Suspension { cause, remedy }) => {
                 self.listed("suspend.cause", cause, law.suspension(cause).is_some());
-                self.words("suspend.remedy", remedy, FINDING_MAX);
+                self.faults.words("suspend.remedy", remedy, FINDING_MAX);
                 Step::Suspend { cause: cause.clone(), remedy: remedy.clone() }
             }
             Move::Resume(_) => Step::Resume,
@@ -162,7 +150,7 @@ impl Form<'_, '_> {
             ("apply.service_name", &form.service_name, NAME_MAX),
             ("apply.frequency", &form.frequency, NAME_MAX),
         ] {
-            self.words(field, text, max);
+            self.faults.words(field, text, max);
         }
         self.optional("apply.other", &form.other, PLAN_MAX);
         let law = self.admissions.app.profile.catalogue.legal_basis();
@@ -233,7 +221,7 @@ impl Form<'_, '_> {
         if passed {
             self.optional(&path, &finding, FINDING_MAX);
         } else {
-            self.words(&path, &finding, FINDING_MAX);
+            self.faults.words(&path, &finding, FINDING_MAX);
         }
         Part { id, passed, finding }
     }
@@ -244,8 +232,8 @@ impl Form<'_, '_> {
             DIGEST => {}
             _ => self.faults.add("conform.digest", Fault::Malformed),
         }
-        self.words("conform.target", &report.target, NAME_MAX);
-        self.words("conform.kit_version", &report.kit_version, VERSION_MAX);
+        self.faults.words("conform.target", &report.target, NAME_MAX);
+        self.faults.words("conform.kit_version", &report.kit_version, VERSION_MAX);
         if report.roles.is_empty() {
             self.faults.add("conform.roles", Fault::Missing);
         }
@@ -261,7 +249,7 @@ impl Form<'_, '_> {
     }
 
     fn assessment(&mut self, assessment: &proto::SecurityAssessment) -> Assessment {
-        self.words("assess.assessor", &assessment.assessor, NAME_MAX);
+        self.faults.words("assess.assessor", &assessment.assessor, NAME_MAX);
         let day = self.day("assess.day", &assessment.day, true);
         let next = self.day("assess.next_day", &assessment.next_day, false);
         if next != Date::MIN && next <= day {
@@ -283,7 +271,7 @@ impl Form<'_, '_> {
 
     fn finding(&mut self, path: &str, finding: &proto::SecurityFinding) -> Finding {
         self.faults.key(&format!("{path}.id"), &finding.id);
-        self.words(&format!("{path}.title"), &finding.title, REASON_MAX);
+        self.faults.words(&format!("{path}.title"), &finding.title, REASON_MAX);
         let severity = match FindingSeverity::try_from(finding.severity) {
             Ok(FindingSeverity::Low) => Some(Severity::Low),
             Ok(FindingSeverity::Medium) => Some(Severity::Medium),
