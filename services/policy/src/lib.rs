@@ -346,9 +346,14 @@ impl Service {
             return;
         }
         let app = Arc::clone(&self.app);
-        health.serves(&[ADMISSION, DECISIONS], move || {
+        health.serves(&[ADMISSION], move || {
             let app = Arc::clone(&app);
             async move { app.store.answers().await }
+        });
+        let app = Arc::clone(&self.app);
+        health.serves(&[DECISIONS], move || {
+            let app = Arc::clone(&app);
+            async move { app.sample.trusted() && app.store.answers().await }
         });
     }
 

@@ -1,5 +1,5 @@
-//! The keys by which warrants are checked, from the file that the operator keeps: it is read again when a warrant names a key that is
-//! not known, so that a new key needs no restart.
+//! The keys by which warrants are checked, from the file that the operator keeps: it is read again once a minute, and when a warrant
+//! names a key that is not known, so that a new key needs no restart and one that was taken out is good no longer.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,11 +7,20 @@ use warrant::{Accepted, Expected, KeySet, Refusal, verify};
 
 use crate::{Config, Error};
 
+/// For how many seconds the keys of the last reading are used.
+const READ_EVERY: u64 = 60;
+
 /// The keys that are known.
 pub(crate) struct Warrants {
     issuer: String,
     file: String,
-    keys: RwLock<Arc<KeySet>>,
+    read: RwLock<Read>,
+}
+
+/// What was read last, and in which second since 1970; none before the first warrant.
+struct Read {
+    keys: Arc<KeySet>,
+    at: Option<i64>,
 }
 
 impl Warrants {
@@ -22,7 +31,8 @@ impl Warrants {
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
         let (issuer, file) = (config.warrant_issuer.clone(), config.warrant_keys_file.clone());
         let keys = if file.is_empty() { KeySet::default() } else { read(&file)? };
-        Ok(Self { issuer, file, keys: RwLock::new(Arc::new(keys)) })
+        let read = RwLock::new(Read { keys: Arc::new(keys), at: None });
+        Ok(Self { issuer, file, read })
     }
 
     /// Who signs.
@@ -37,23 +47,38 @@ impl Warrants {
         expected: &Expected<'_>,
         now: i64,
     ) -> Result<Accepted, Refusal> {
-        let known = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
-        let checked = verify(warrant, &known, expected, now);
-        if checked != Err(Refusal::UnknownKey) || self.file.is_empty() {
-            return checked;
-        }
-        // What cannot be read now leaves the keys as they were: those that are known stay good.
-        let Ok(keys) = read(&self.file) else {
-            tracing::error!("the keys of warrants cannot be read again");
-            return checked;
+        let (known, at) = {
+            let read = self.read.read().unwrap_or_else(PoisonError::into_inner);
+            (Arc::clone(&read.keys), read.at)
         };
-        if keys == *known {
+        // Also where the clock was set back.
+        let old = at.is_none_or(|at| now.abs_diff(at) >= READ_EVERY);
+        let known = if old { self.again(known, now) } else { known };
+        let checked = verify(warrant, &known, expected, now);
+        // Whoever sends unknown keys has the file read once in a second.
+        if checked != Err(Refusal::UnknownKey) || old || at == Some(now) {
             return checked;
         }
-        tracing::info!(keys = keys.len(), "the keys of warrants are others now");
-        let keys = Arc::new(keys);
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
-        verify(warrant, &keys, expected, now)
+        verify(warrant, &self.again(known, now), expected, now)
+    }
+
+    /// The keys in the file. What cannot be read now leaves them as they were: those that are known stay good.
+    fn again(&self, known: Arc<KeySet>, now: i64) -> Arc<KeySet> {
+        if self.file.is_empty() {
+            return known;
+        }
+        let found = read(&self.file);
+        let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        read.at = Some(now);
+        match found {
+            Ok(keys) if keys != *read.keys => {
+                tracing::info!(keys = keys.len(), "the keys of warrants are others now");
+                read.keys = Arc::new(keys);
+            }
+            Ok(_) => {}
+            Err(_) => tracing::error!("the keys of warrants cannot be read again"),
+        }
+        Arc::clone(&read.keys)
     }
 }
 

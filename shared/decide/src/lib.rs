@@ -91,6 +91,8 @@ impl ItemDecision {
 pub const MASKED: &str = "masked";
 /// The rule by which what obliges to two things that cannot both be is withheld.
 pub const OBLIGATIONS_DIFFER: &str = "obligations-differ";
+/// The rule of what is permitted on conditions where nobody is told of any.
+pub const OBLIGATIONS_UNTOLD: &str = "obligations-untold";
 
 /// One answer of a decision table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -206,6 +208,15 @@ impl DecisionTable {
         for item in self.answers.iter_mut().flat_map(|answer| &mut answer.items) {
             if item.mask().is_some() {
                 *item = item.withheld(MASKED);
+            }
+        }
+    }
+
+    /// Withholds every item that is allowed on a condition, for whoever is told of none and can keep none (I2).
+    pub fn withhold_conditional(&mut self) {
+        for item in self.answers.iter_mut().flat_map(|answer| &mut answer.items) {
+            if !item.obligations.is_empty() {
+                *item = item.withheld(OBLIGATIONS_UNTOLD);
             }
         }
     }

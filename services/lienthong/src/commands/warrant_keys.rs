@@ -40,6 +40,7 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
     };
     // What is no set of keys would lock everybody out.
     let keys = KeySet::parse(&published.jwks).context("what was published is no JWKS")?;
+    anyhow::ensure!(!keys.is_empty(), "no key that signs warrants was published");
     let text = keys.to_json()?;
     if let Some(file) = &arguments.write {
         replace(file, &text).with_context(|| format!("cannot write `{}`", file.display()))?;

@@ -9,6 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use contract::r#type::v1::ErrorReason;
+use decide::{DecisionTable, ItemEffect, TableAnswer};
 use model::EventKind;
 use prost::Message as _;
 use server::{
@@ -18,6 +19,7 @@ use server::{
     error::{name, refuse_with},
 };
 use tonic::{Code, Request, Response, Status};
+use wire::{Faults, basis};
 
 use self::envoy::{
     AttributeContext, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderValue,
@@ -92,7 +94,13 @@ enum Asked {
     /// A system, whatever it wants to do.
     System((String, String)),
     /// A system, on a ground.
-    Ground(Box<Question>),
+    Ground(Box<Ground>),
+}
+
+/// A question, and whether it names its items: all of these must be allowed then, and else any.
+struct Ground {
+    question: Question,
+    named: bool,
 }
 
 /// Why a request may not pass.
@@ -123,13 +131,25 @@ impl Authorization for Api {
     ) -> Result<Response<CheckResponse>, Status> {
         let (_, deadline) = context(&request)?;
         let attributes = request.into_inner().attributes.unwrap_or_default();
+        let source = attributes.source.as_ref().map_or("", |source| &source.principal);
+        let http = attributes.request.as_ref().and_then(|request| request.http.as_ref());
+        // Only a path that may be asked for is repeated: what a stranger types is not (I8).
+        let path = http.map_or("", |http| &http.path);
+        let path = if self.guarded.holds(path) { path } else { "" };
         let decided = match self.asked(&attributes) {
             Ok(asked) => self.decided(deadline, asked).await.map_err(|error| status(&error))?,
             Err(reason) => Err(reason.into()),
         };
         Ok(Response::new(match decided {
-            Ok(decision_id) => passes(decision_id),
-            Err(refused) => denied(refused),
+            Ok(decision_id) => {
+                tracing::info!(caller = source, path, decision_id, "a request at a proxy passed");
+                passes(decision_id)
+            }
+            Err(refused) => {
+                let reason = name(refused.reason);
+                tracing::info!(caller = source, path, reason, "a request at a proxy was refused");
+                denied(refused)
+            }
         }))
     }
 }
@@ -169,18 +189,15 @@ impl Api {
             Some(items) => items.split(',').map(|item| item.trim().to_owned()).collect(),
             None => self.app.profile.catalogue.items().iter().map(|item| item.id.clone()).collect(),
         };
-        let code = |text: &str| (1..=CODE_MAX).contains(&text.len());
-        let mut distinct: Vec<&String> = items.iter().collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let whole = code(procedure)
-            && code(legal_basis)
-            && distinct.len() == items.len()
-            && items.iter().all(|item| code(item) && !item.contains('*'));
-        if !whole {
+        let mut faults = Faults::default();
+        faults.text(PROCEDURE, procedure, CODE_MAX);
+        faults.text(LEGAL_BASIS, legal_basis, CODE_MAX);
+        basis::check_items(&items, &mut faults);
+        if !faults.is_empty() {
             return Err(ErrorReason::InvalidRequest);
         }
-        Ok(Asked::Ground(Box::new(Question {
+        let named = headers.contains_key(ITEMS);
+        let question = Question {
             caller,
             act: Act::Obtain,
             event: None::<EventKind>,
@@ -192,7 +209,8 @@ impl Api {
             // Nor is the unit, and the proxy says nothing of the key: what is granted to some alone passes nobody here (I2).
             by: Some(By::default()),
             items,
-        })))
+        };
+        Ok(Asked::Ground(Box::new(Ground { question, named })))
     }
 
     /// Id of the decision by which it may pass.
@@ -208,9 +226,10 @@ impl Api {
                 Ok(found.denial.map_or(Ok(id), |denial| Err(denial.into())))
             }
             Asked::Ground(question) => {
-                let (id, decision) = self.app.decide(deadline, &question).await?;
-                // A table that allows nothing whoever the subject is, is a denial.
-                Ok(decision.outcome.map(|_| id).map_err(Refused::from))
+                let named = question.named;
+                let (id, decision) = self.app.decide(deadline, &question.question).await?;
+                let allowed = decision.outcome.map_err(Refused::from);
+                Ok(allowed.and_then(|table| passed(table, named)).map(|()| id))
             }
         }
     }
@@ -247,6 +266,31 @@ impl Guarded {
     }
 }
 
+/// Whether what is asked may pass: somebody exists of whom it is allowed, the whole of it. The database behind gives no form of a
+/// value, and whoever asks it is told of no other condition here, so what is allowed on one is not (I2).
+fn passed(mut table: DecisionTable, named: bool) -> Result<(), Refused> {
+    table.withhold_conditional();
+    let mut items = table.answers().first().into_iter().flat_map(|answer| &answer.items);
+    let somebody = |item: &str| {
+        let of = |answer: &TableAnswer| {
+            answer.items.iter().any(|one| one.item == item && one.effect == ItemEffect::Allowed)
+        };
+        table.answers().iter().any(of)
+    };
+    let refused = match named {
+        true => items.find(|item| !somebody(&item.item)),
+        false if table.allows_anything() => None,
+        false => items.next(),
+    };
+    refused.map_or(Ok(()), |item| {
+        Err(Refused {
+            reason: ErrorReason::NothingAllowed,
+            rule: item.rule.clone(),
+            article: item.article.clone(),
+        })
+    })
+}
+
 fn header(key: &str, value: String) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(HeaderValue { key: key.to_owned(), value }),
@@ -269,7 +313,6 @@ fn denied(refused: Refused) -> CheckResponse {
     let metadata: Vec<_> = metadata.into_iter().filter(|(_, text)| !text.is_empty()).collect();
     let status = refuse_with(reason, &metadata);
     let details = BASE64_STANDARD_NO_PAD.encode(details(&status));
-    tracing::info!(reason = name(reason), "a request at a proxy was refused");
     let denied = DeniedHttpResponse {
         status: Some(HttpStatus { code: FORBIDDEN }),
         headers: vec![header(REASON, name(reason).to_owned()), header(DETAILS, details)],

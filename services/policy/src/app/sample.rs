@@ -68,6 +68,10 @@ impl Sample {
         now: OffsetDateTime,
         decision: &Decision,
     ) {
+        // What was denied before rules were asked is no matter of theirs, and takes no turn.
+        if decision.agreement.is_empty() {
+            return;
+        }
         if !self.decisions.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.every) {
             return;
         }
@@ -89,7 +93,7 @@ impl Sample {
         decision: &Decision,
     ) {
         let result = match profile.compare(request, standing, now, decision) {
-            Ok(_) => "same",
+            Ok(()) => "same",
             Err(difference) => {
                 self.distrusted.store(true, Ordering::Release);
                 tracing::error!(

@@ -135,17 +135,17 @@ impl Profile {
         }
     }
 
-    /// Compares a decision with plain Cedar, which is asked once for each item and subject. Gives how often it was asked.
+    /// Compares a decision with plain Cedar, which is asked once for each item and subject.
     pub(crate) fn compare(
         &self,
         request: &Request,
         standing: &Standing,
         now: OffsetDateTime,
         decision: &Decision,
-    ) -> Result<usize, Difference> {
+    ) -> Result<(), Difference> {
         let day = today(now);
         // What is denied before rules are asked is no matter of theirs.
-        let Ok(grounds) = self.grounds(request, standing, day) else { return Ok(0) };
+        let Ok(grounds) = self.grounds(request, standing, day) else { return Ok(()) };
         self.building(request, &grounds, now, |builder| {
             Plain::new(builder).compare(decision.outcome.as_ref().ok())
         })

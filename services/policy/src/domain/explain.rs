@@ -5,6 +5,7 @@ mod words;
 use decide::{DecisionTable, Fact, ItemDecision, ItemEffect, TableAnswer};
 use time::{Duration, OffsetDateTime};
 
+use super::agreement::Terms;
 use super::basis::today;
 use super::decision::{AGREEING, Decision, Denial, Profile};
 use super::registry::Standing;
@@ -24,6 +25,8 @@ pub(crate) struct Explanation {
     pub(crate) visible: bool,
     /// Each item; none where a check failed before rules are asked.
     pub(crate) items: Vec<Explained>,
+    /// What the agreement that is applied demands.
+    pub(crate) terms: Terms,
 }
 
 /// One thing that must stand.
@@ -145,8 +148,12 @@ impl Profile {
     ) -> Explanation {
         let decision = self.decide(request, standing, now, longest);
         let mut checks = self.checks(request, standing, now);
-        let nothing =
-            |decision, checks| Explanation { decision, checks, visible: false, items: Vec::new() };
+        let applied = self.agreement(request, standing, today(now)).ok();
+        let terms = applied.map(|(granted, _)| granted.terms.clone()).unwrap_or_default();
+        let nothing = |decision, checks| {
+            let terms = Terms::default();
+            Explanation { decision, checks, visible: false, items: Vec::new(), terms }
+        };
         if checks.iter().any(|check| check.rule.is_some()) {
             return nothing(decision, checks);
         }
@@ -156,7 +163,7 @@ impl Profile {
             return nothing(decision, checks);
         };
         self.change(&mut items, request, assumed, standing, now);
-        Explanation { decision, checks, visible, items }
+        Explanation { decision, checks, visible, items, terms }
     }
 
     /// What must stand before a rule is asked.

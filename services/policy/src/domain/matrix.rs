@@ -51,9 +51,10 @@ const PROCEDURES: [&str; 5] = [
     "investigation-identification",
     "mind-reading",
 ];
-const BASES: [&str; 6] = [
+const BASES: [&str; 7] = [
     "1911-2021-art-2-1",
     "1911-2021-art-2-2",
+    "1911-2021-art-2-3",
     "1911-2021-art-2-4",
     "decree-137-2015-art-7-2",
     "law-26-2023-art-9",

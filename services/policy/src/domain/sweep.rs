@@ -115,7 +115,7 @@ impl Drawn {
         let known = [Fact::True, Fact::False, Fact::Unknown];
         Self {
             database: *dice.of(&DATABASES),
-            act: dice.of(&ACTS).in_rules(),
+            act: *dice.of(&ACTS),
             procedure: (procedure.id.clone(), procedure.purpose.clone()),
             basis: *dice.of(&BASES),
             consent: dice.once_in(2),
@@ -131,7 +131,7 @@ impl Drawn {
     fn question(&self) -> Question<'_> {
         Question {
             database: self.database,
-            act: self.act,
+            act: self.act.in_rules(),
             procedure: &self.procedure.0,
             purpose: &self.procedure.1,
             basis: self.basis,
@@ -163,7 +163,7 @@ fn compare(drawn: &Drawn, catalogue: &Catalogue, rules: &Rules, seen: &mut Seen,
         granted: &drawn.granted,
         obligations: &|item| drawn.obliges.get(item).map_or(&[], Vec::as_slice),
         day: drawn.day,
-        act: ask.act,
+        act: drawn.act,
         now: crate::domain::basis::start_of(drawn.day),
     };
     let plain = Plain::new(&builder);

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use decide::{
-    DecisionTable, ItemDecision, ItemEffect, OBLIGATIONS_DIFFER, Obligation, TableAnswer,
-    obligation,
+    DecisionTable, ItemDecision, ItemEffect, OBLIGATIONS_DIFFER, OBLIGATIONS_UNTOLD, Obligation,
+    TableAnswer, obligation,
 };
 use time::{Date, OffsetDateTime};
 
@@ -23,8 +23,6 @@ pub(super) const UNLISTED: &str = "item-catalogue";
 pub(super) const FAULT: &str = "evaluation-error";
 /// The rule of what is permitted up to a moment that has come.
 const OBLIGATIONS_ENDED: &str = "obligations-ended";
-/// The rule of what is permitted on conditions where nobody is told of any.
-const OBLIGATIONS_UNTOLD: &str = "obligations-untold";
 /// The rule of what no rule permits.
 pub(super) const NO_RULE: &str = "no-rule-permits";
 

@@ -41,8 +41,10 @@ impl LookupService for Api {
         let mut faults = Faults::default();
         let asked = read(&self.0, "", &request, &mut faults);
         faults.finish()?;
-        warrant::take(&self.0, shown, &[(&request).into()]).await?;
-        Ok(Response::new(get(&self.0, request, asked).await?))
+        let allowed = warrant::check(&self.0, shown, &[(&request).into()])?;
+        let answer = get(&self.0, request, asked).await?;
+        warrant::take(&self.0, allowed).await?;
+        Ok(Response::new(answer))
     }
 
     async fn verify_record(
@@ -81,7 +83,8 @@ impl LookupService for Api {
             queries.into_iter().take(QUERIES_MAX.into()).enumerate().map(read).collect();
         faults.finish()?;
         let warranted: Vec<_> = asked.iter().map(|(query, _)| query.into()).collect();
-        warrant::take(&self.0, shown, &warranted).await?;
+        let allowed = warrant::check(&self.0, shown, &warranted)?;
+        warrant::take(&self.0, allowed).await?;
         let shared = Arc::clone(&self.0);
         let answers = stream::iter(asked).then(move |(query, asked)| {
             let shared = Arc::clone(&shared);
@@ -211,8 +214,9 @@ async fn verify(
     }
     ground("", given.as_ref(), &request.request_id, &request.warrant, &mut faults);
     faults.finish()?;
-    warrant::take(shared, shown, &[(&request).into()]).await?;
+    let allowed = warrant::check(shared, shown, &[(&request).into()])?;
     let record = find(shared, &asked).await?;
+    warrant::take(shared, allowed).await?;
     let results = record.as_ref().map(|record| {
         let one = |(item, value): (&String, &Value)| RecordClaimResult {
             item: item.clone(),

@@ -44,24 +44,28 @@ impl<'a> From<&'a VerifyRecordRequest> for Warranted<'a> {
     }
 }
 
-/// Takes the warrants of all these questions, which have no faults; or none of them.
-pub(super) async fn take(
+/// Warrants that allow what they came with, unless they were used before: by id, and until when that is remembered.
+pub(super) struct Allowed(Vec<(String, i64)>);
+
+/// Holds the warrants of all these questions, which have no faults, against them.
+pub(super) fn check(
     shared: &Shared,
     shown: Option<Thumbprint>,
     questions: &[Warranted<'_>],
-) -> Result<(), Status> {
+) -> Result<Allowed, Status> {
     let now = shared.clock.now().unix_timestamp();
     let mut used = Vec::with_capacity(questions.len());
     for Warranted { subject, basis, items, warrant, opening } in questions {
-        let number = match subject.and_then(|subject| subject.subject.as_ref()) {
-            Some(Subject::PersonalNumber(number)) => number.as_str(),
-            Some(Subject::OldNumber(_) | Subject::Token(_)) | None => "",
+        // A commitment is to a personal number and to nothing else.
+        let Some(Subject::PersonalNumber(number)) = subject.and_then(|one| one.subject.as_ref())
+        else {
+            return Err(refused(Refusal::Subject));
         };
         let expected = Expected {
             issuer: shared.warrants.issuer(),
             audience: &shared.profile.database_id,
             holder: shown.as_ref().map(|Thumbprint(bytes)| bytes),
-            subject: number,
+            subject: number.as_str(),
             opening,
             items,
             procedure: basis.map_or("", |basis| &basis.procedure),
@@ -70,7 +74,13 @@ pub(super) async fn take(
         let accepted = shared.warrants.check(warrant, &expected, now).map_err(refused)?;
         used.push((accepted.claims.jti, accepted.remember_until));
     }
-    match shared.database.take_warrants(used).await {
+    Ok(Allowed(used))
+}
+
+/// Uses warrants up, all or none. It is the last thing before an answer, so that nothing that fails here afterwards is refused as
+/// a replay when it is asked again (I9).
+pub(super) async fn take(shared: &Shared, allowed: Allowed) -> Result<(), Status> {
+    match shared.database.take_warrants(allowed.0).await {
         Err(Error::WarrantUsed) => Err(refused(Refusal::Replayed)),
         taken => taken.map_err(|error| away(&error)),
     }

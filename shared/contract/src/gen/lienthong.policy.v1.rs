@@ -2265,7 +2265,8 @@ pub mod agreement_service_client {
         }
     }
 }
-/// What to explain. No reference of a case, an officer, a consent or a direction is asked for, because none changes the decision.
+/// What to explain. No reference of a case, an officer or a consent is asked for, because none changes the decision; and which key,
+/// unit and direction an agreement is for is told in the answer.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExplainDecisionRequest {
     /// Id of the connection. Required of officers; an agency leaves it empty, or names its own.
@@ -2353,6 +2354,24 @@ pub struct ExplainDecisionAnswer {
     /// When it was decided.
     #[prost(message, optional, tag = "11")]
     pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What the agreement that is applied demands of whoever uses it, where both sides signed it: it is decided as for a request that
+    /// fulfils this, and one that does not is refused by `key-not-granted`, `unit-not-granted` or `direction-not-granted`.
+    #[prost(message, optional, tag = "12")]
+    pub terms: ::core::option::Option<GrantTerms>,
+}
+/// What a grant that both sides signed demands of whoever uses it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrantTerms {
+    /// Electronic identifiers of the units for which it may be used.
+    #[prost(string, repeated, tag = "1")]
+    pub units: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Keys of the system that may use it, each the SHA-256 of the public key as certificates carry it (DER of SubjectPublicKeyInfo), 32
+    /// bytes; none where any may.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub client_keys: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Number of the Prime Minister's direction that requests must name; empty where none.
+    #[prost(string, tag = "3")]
+    pub direction: ::prost::alloc::string::String,
 }
 /// One thing that must stand.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2534,6 +2553,9 @@ pub struct Permission {
     /// Its items, in the order of the law.
     #[prost(message, repeated, tag = "12")]
     pub items: ::prost::alloc::vec::Vec<PermittedItem>,
+    /// What it demands of whoever uses it, where both sides signed it.
+    #[prost(message, optional, tag = "13")]
+    pub terms: ::core::option::Option<GrantTerms>,
 }
 /// An item that is granted.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -201,6 +201,10 @@ impl Kept {
         let table = of_caller.tables.get(place)?;
         if !table.lasts(now) {
             of_caller.tables.remove(place);
+            // Of whom nothing is kept would be the first to make room, and make none.
+            if of_caller.tables.is_empty() {
+                self.callers.remove(caller);
+            }
             self.dropped("ended", 1);
             return None;
         }

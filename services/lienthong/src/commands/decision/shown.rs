@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use contract::policy::v1::{
     AssumedFact, DecidedEffect, DecidingRule, DecisionAct, DecisionChange, DecisionCheck,
-    ExplainDecisionAnswer, ExplainedItem, Permission, PermittedItem, PermittedWay,
+    ExplainDecisionAnswer, ExplainedItem, GrantTerms, Permission, PermittedItem, PermittedWay,
 };
 use contract::r#type::v1::ErrorReason;
 use lienthong::client::moment;
@@ -35,6 +35,7 @@ pub(super) fn explained(answer: &ExplainDecisionAnswer, out: &mut impl Write) ->
     if answer.denial() != ErrorReason::Unspecified {
         writeln!(out, "denied      {}", answer.denial().as_str_name())?;
     }
+    terms(answer.terms.as_ref(), "            ", out)?;
     if !answer.items.is_empty() {
         let seen = if answer.visible { "is shown" } else { "is hidden, as if there were none" };
         writeln!(out, "person      {seen}\n")?;
@@ -80,6 +81,26 @@ fn rule(deciding: &DecidingRule, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
+/// What a signed grant demands of whoever uses it.
+fn terms(terms: Option<&GrantTerms>, margin: &str, out: &mut impl Write) -> Result<()> {
+    let Some(GrantTerms { units, client_keys, direction }) = terms else { return Ok(()) };
+    writeln!(out, "{margin}for the units {}", units.join(", "))?;
+    for key in client_keys {
+        writeln!(out, "{margin}for the key {}", hex::encode(key))?;
+    }
+    if !direction.is_empty() {
+        writeln!(out, "{margin}by the direction {direction}")?;
+    }
+    Ok(())
+}
+
+fn terms_json(terms: Option<&GrantTerms>) -> Value {
+    terms.map_or(Value::Null, |terms| {
+        let keys: Vec<_> = terms.client_keys.iter().map(hex::encode).collect();
+        json!({ "units": terms.units, "client_keys": keys, "direction": terms.direction })
+    })
+}
+
 pub(super) fn permission(permission: &Permission, out: &mut impl Write) -> Result<()> {
     let Permission { agreement, procedure, procedure_vi, procedure_en, from_day, to_day, .. } =
         permission;
@@ -89,6 +110,7 @@ pub(super) fn permission(permission: &Permission, out: &mut impl Write) -> Resul
     if !permission.events.is_empty() {
         writeln!(out, "  events: {}", permission.events.join(", "))?;
     }
+    terms(permission.terms.as_ref(), "  ", out)?;
     if let Some(denial) = &permission.denial {
         check(denial, out)?;
     }
@@ -138,6 +160,7 @@ pub(super) fn explained_json(answer: &ExplainDecisionAnswer) -> Value {
         "items": answer.items.iter().map(item_json).collect::<Vec<_>>(),
         "valid_until": moment(answer.valid_until),
         "answer_time": moment(answer.answer_time),
+        "terms": terms_json(answer.terms.as_ref()),
         "policy_revision": answer.policy_revision,
         "revision_number": answer.revision_number,
     })
@@ -221,5 +244,6 @@ pub(super) fn permission_json(permission: &Permission) -> Value {
         "events": permission.events,
         "denial": permission.denial.as_ref().map(check_json),
         "items": permission.items.iter().map(item).collect::<Vec<_>>(),
+        "terms": terms_json(permission.terms.as_ref()),
     })
 }

@@ -3,8 +3,8 @@
 use contract::{
     policy::v1::{
         AssumedFact, DecidedEffect, DecidingRule, DecisionAct, DecisionChange, DecisionCheck,
-        ExplainDecisionAnswer, ExplainedItem, Permission as Message, PermittedItem as ItemMessage,
-        PermittedWay, SubjectClass, WhatMayIAnswer,
+        ExplainDecisionAnswer, ExplainedItem, GrantTerms, Permission as Message,
+        PermittedItem as ItemMessage, PermittedWay, SubjectClass, WhatMayIAnswer,
     },
     r#type::v1::ErrorReason,
 };
@@ -16,6 +16,7 @@ use super::super::reason;
 use crate::{
     app::decisions::{Explanations, Found},
     domain::{
+        agreement::Terms,
         explain::{Change, Check, Deciding, Explained, Explanation},
         permissions::{Permission, Permitted, PermittedItem, Way},
         rules::Act,
@@ -26,7 +27,7 @@ pub(super) fn explanation(
     (explanation, at): (Explanation, OffsetDateTime),
     explanations: Explanations<'_>,
 ) -> ExplainDecisionAnswer {
-    let Explanation { decision, checks, visible, items } = explanation;
+    let Explanation { decision, checks, visible, items, terms } = explanation;
     let denial = decision.outcome.as_ref().err().map(|denial| reason(denial.refusal));
     let items = items.into_iter().map(|item| explained(item, explanations));
     ExplainDecisionAnswer {
@@ -41,7 +42,16 @@ pub(super) fn explanation(
         policy_revision: decision.revision,
         revision_number: decision.number,
         answer_time: Some(moment(at)),
+        terms: demanded(terms),
     }
+}
+
+/// What a grant demands; nothing where it is the registry file's.
+fn demanded(terms: Terms) -> Option<GrantTerms> {
+    let Terms { direction, units, keys } = terms;
+    let client_keys = keys.iter().filter_map(|key| hex::decode(key).ok()).collect();
+    let units: Vec<_> = units.into_iter().collect();
+    (!units.is_empty()).then_some(GrantTerms { units, client_keys, direction })
 }
 
 fn explained(item: Explained, explanations: Explanations<'_>) -> ExplainedItem {
@@ -111,6 +121,7 @@ fn permission(
         events: if act == Act::Contribute { events } else { Vec::new() },
         denial: denied,
         items: items.collect(),
+        terms: demanded(granted.terms),
     }
 }
 

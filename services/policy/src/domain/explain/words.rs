@@ -84,6 +84,31 @@ const WORDS: &[(&str, &str, &str)] = &[
         "A rule could not be evaluated, so nothing is given.",
     ),
     (
+        "key-not-granted",
+        "Thỏa thuận không dành cho khóa của chứng thư này.",
+        "The agreement does not grant it to this key.",
+    ),
+    (
+        "unit-not-granted",
+        "Thỏa thuận không dành cho đơn vị này.",
+        "The agreement does not grant it for this unit.",
+    ),
+    (
+        "direction-not-granted",
+        "Chỉ đạo được nêu không phải chỉ đạo trong thỏa thuận.",
+        "The direction named is not the one of the agreement.",
+    ),
+    (
+        "obligations-ended",
+        "Thời hạn kèm theo đã hết.",
+        "The moment up to which it is given has come.",
+    ),
+    (
+        "obligations-untold",
+        "Việc này không kèm được điều kiện, nên không cung cấp gì có điều kiện.",
+        "No conditions are told of this act, so nothing is given on any.",
+    ),
+    (
         "obligations-differ",
         "Các điều kiện kèm theo không thể cùng được thực hiện.",
         "The conditions on which it is given cannot all be kept.",

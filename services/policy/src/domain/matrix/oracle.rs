@@ -53,6 +53,7 @@ pub(super) enum Said {
 const ART_1_2: &str = "Decision 1911/QD-TTg, Art. 1(2)";
 const ART_2_1: &str = "Decision 1911/QD-TTg, Art. 2(1)";
 const ART_2_2: &str = "Decision 1911/QD-TTg, Art. 2(2)";
+const ART_2_3: &str = "Decision 1911/QD-TTg, Art. 2(3)";
 const ART_2_4: &str = "Decision 1911/QD-TTg, Art. 2(4)";
 /// What the law of 2023 lists and that of 2014 did not.
 const NEW: [&str; 10] = [
@@ -83,6 +84,7 @@ fn ground(id: &str) -> Option<(&'static str, &'static str, &'static str)> {
     Some(match id {
         "1911-2021-art-2-1" => (ART_2_1, "2021-11-15", "9999"),
         "1911-2021-art-2-2" => (ART_2_2, "2021-11-15", "9999"),
+        "1911-2021-art-2-3" => (ART_2_3, "2021-11-15", "9999"),
         "1911-2021-art-2-4" => (ART_2_4, "2021-11-15", "9999"),
         "1911-2021-art-1-1" => ("Decision 1911/QD-TTg, Art. 1(1)", "2021-11-15", "9999"),
         "law-59-2014-art-9-1" => ("Law 59/2014/QH13, Art. 9(1)", "", "2024-07-01"),
@@ -247,6 +249,7 @@ impl Asked<'_> {
         }
         match (self.basis, self.gives()) {
             ("1911-2021-art-2-1", true) => Some(("shared-for-assigned-tasks", ART_2_1)),
+            ("1911-2021-art-2-3", true) => Some(("shared-among-agencies", ART_2_3)),
             ("1911-2021-art-2-2", false) => Some(("provided-to-the-register", ART_2_2)),
             ("1911-2021-art-2-4", _) if self.direction => Some(("by-direction", ART_2_4)),
             _ => None,

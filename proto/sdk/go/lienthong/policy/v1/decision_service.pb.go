@@ -170,7 +170,8 @@ func (DecidedEffect) EnumDescriptor() ([]byte, []int) {
 	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{1}
 }
 
-// What to explain. No reference of a case, an officer, a consent or a direction is asked for, because none changes the decision.
+// What to explain. No reference of a case, an officer or a consent is asked for, because none changes the decision; and which key,
+// unit and direction an agreement is for is told in the answer.
 type ExplainDecisionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the connection. Required of officers; an agency leaves it empty, or names its own.
@@ -423,7 +424,10 @@ type ExplainDecisionAnswer struct {
 	// Number of the revision of the registry; it only rises.
 	RevisionNumber uint64 `protobuf:"varint,10,opt,name=revision_number,json=revisionNumber,proto3" json:"revision_number,omitempty"`
 	// When it was decided.
-	AnswerTime    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=answer_time,json=answerTime,proto3" json:"answer_time,omitempty"`
+	AnswerTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=answer_time,json=answerTime,proto3" json:"answer_time,omitempty"`
+	// What the agreement that is applied demands of whoever uses it, where both sides signed it: it is decided as for a request that
+	// fulfils this, and one that does not is refused by `key-not-granted`, `unit-not-granted` or `direction-not-granted`.
+	Terms         *GrantTerms `protobuf:"bytes,12,opt,name=terms,proto3" json:"terms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -535,6 +539,78 @@ func (x *ExplainDecisionAnswer) GetAnswerTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ExplainDecisionAnswer) GetTerms() *GrantTerms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+// What a grant that both sides signed demands of whoever uses it.
+type GrantTerms struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Electronic identifiers of the units for which it may be used.
+	Units []string `protobuf:"bytes,1,rep,name=units,proto3" json:"units,omitempty"`
+	// Keys of the system that may use it, each the SHA-256 of the public key as certificates carry it (DER of SubjectPublicKeyInfo), 32
+	// bytes; none where any may.
+	ClientKeys [][]byte `protobuf:"bytes,2,rep,name=client_keys,json=clientKeys,proto3" json:"client_keys,omitempty"`
+	// Number of the Prime Minister's direction that requests must name; empty where none.
+	Direction     string `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantTerms) Reset() {
+	*x = GrantTerms{}
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantTerms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantTerms) ProtoMessage() {}
+
+func (x *GrantTerms) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantTerms.ProtoReflect.Descriptor instead.
+func (*GrantTerms) Descriptor() ([]byte, []int) {
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GrantTerms) GetUnits() []string {
+	if x != nil {
+		return x.Units
+	}
+	return nil
+}
+
+func (x *GrantTerms) GetClientKeys() [][]byte {
+	if x != nil {
+		return x.ClientKeys
+	}
+	return nil
+}
+
+func (x *GrantTerms) GetDirection() string {
+	if x != nil {
+		return x.Direction
+	}
+	return ""
+}
+
 // One thing that must stand.
 type DecisionCheck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -558,7 +634,7 @@ type DecisionCheck struct {
 
 func (x *DecisionCheck) Reset() {
 	*x = DecisionCheck{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[4]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -570,7 +646,7 @@ func (x *DecisionCheck) String() string {
 func (*DecisionCheck) ProtoMessage() {}
 
 func (x *DecisionCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[4]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +659,7 @@ func (x *DecisionCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionCheck.ProtoReflect.Descriptor instead.
 func (*DecisionCheck) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{4}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DecisionCheck) GetCheck() string {
@@ -659,7 +735,7 @@ type ExplainedItem struct {
 
 func (x *ExplainedItem) Reset() {
 	*x = ExplainedItem{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[5]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +747,7 @@ func (x *ExplainedItem) String() string {
 func (*ExplainedItem) ProtoMessage() {}
 
 func (x *ExplainedItem) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[5]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +760,7 @@ func (x *ExplainedItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedItem.ProtoReflect.Descriptor instead.
 func (*ExplainedItem) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{5}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ExplainedItem) GetItem() string {
@@ -757,7 +833,7 @@ type DecidingRule struct {
 
 func (x *DecidingRule) Reset() {
 	*x = DecidingRule{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[6]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +845,7 @@ func (x *DecidingRule) String() string {
 func (*DecidingRule) ProtoMessage() {}
 
 func (x *DecidingRule) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[6]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +858,7 @@ func (x *DecidingRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecidingRule.ProtoReflect.Descriptor instead.
 func (*DecidingRule) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{6}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DecidingRule) GetRule() string {
@@ -844,7 +920,7 @@ type DecisionChange struct {
 
 func (x *DecisionChange) Reset() {
 	*x = DecisionChange{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[7]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +932,7 @@ func (x *DecisionChange) String() string {
 func (*DecisionChange) ProtoMessage() {}
 
 func (x *DecisionChange) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[7]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +945,7 @@ func (x *DecisionChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionChange.ProtoReflect.Descriptor instead.
 func (*DecisionChange) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{7}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DecisionChange) GetCondition() string {
@@ -915,7 +991,7 @@ type WhatMayIRequest struct {
 
 func (x *WhatMayIRequest) Reset() {
 	*x = WhatMayIRequest{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[8]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1003,7 @@ func (x *WhatMayIRequest) String() string {
 func (*WhatMayIRequest) ProtoMessage() {}
 
 func (x *WhatMayIRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[8]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1016,7 @@ func (x *WhatMayIRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatMayIRequest.ProtoReflect.Descriptor instead.
 func (*WhatMayIRequest) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{8}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *WhatMayIRequest) GetConnection() string {
@@ -977,7 +1053,7 @@ type WhatMayIResponse struct {
 
 func (x *WhatMayIResponse) Reset() {
 	*x = WhatMayIResponse{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[9]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1065,7 @@ func (x *WhatMayIResponse) String() string {
 func (*WhatMayIResponse) ProtoMessage() {}
 
 func (x *WhatMayIResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[9]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1078,7 @@ func (x *WhatMayIResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatMayIResponse.ProtoReflect.Descriptor instead.
 func (*WhatMayIResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{9}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WhatMayIResponse) GetAnswer() *WhatMayIAnswer {
@@ -1044,7 +1120,7 @@ type WhatMayIAnswer struct {
 
 func (x *WhatMayIAnswer) Reset() {
 	*x = WhatMayIAnswer{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[10]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1132,7 @@ func (x *WhatMayIAnswer) String() string {
 func (*WhatMayIAnswer) ProtoMessage() {}
 
 func (x *WhatMayIAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[10]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1145,7 @@ func (x *WhatMayIAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatMayIAnswer.ProtoReflect.Descriptor instead.
 func (*WhatMayIAnswer) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{10}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WhatMayIAnswer) GetConnection() string {
@@ -1155,14 +1231,16 @@ type Permission struct {
 	// something is.
 	Denial *DecisionCheck `protobuf:"bytes,11,opt,name=denial,proto3" json:"denial,omitempty"`
 	// Its items, in the order of the law.
-	Items         []*PermittedItem `protobuf:"bytes,12,rep,name=items,proto3" json:"items,omitempty"`
+	Items []*PermittedItem `protobuf:"bytes,12,rep,name=items,proto3" json:"items,omitempty"`
+	// What it demands of whoever uses it, where both sides signed it.
+	Terms         *GrantTerms `protobuf:"bytes,13,opt,name=terms,proto3" json:"terms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Permission) Reset() {
 	*x = Permission{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[11]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1252,7 @@ func (x *Permission) String() string {
 func (*Permission) ProtoMessage() {}
 
 func (x *Permission) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[11]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1265,7 @@ func (x *Permission) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Permission.ProtoReflect.Descriptor instead.
 func (*Permission) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{11}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Permission) GetAgreement() string {
@@ -1274,6 +1352,13 @@ func (x *Permission) GetItems() []*PermittedItem {
 	return nil
 }
 
+func (x *Permission) GetTerms() *GrantTerms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
 // An item that is granted.
 type PermittedItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1293,7 +1378,7 @@ type PermittedItem struct {
 
 func (x *PermittedItem) Reset() {
 	*x = PermittedItem{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[12]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1305,7 +1390,7 @@ func (x *PermittedItem) String() string {
 func (*PermittedItem) ProtoMessage() {}
 
 func (x *PermittedItem) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[12]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1318,7 +1403,7 @@ func (x *PermittedItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermittedItem.ProtoReflect.Descriptor instead.
 func (*PermittedItem) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{12}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PermittedItem) GetItem() string {
@@ -1373,7 +1458,7 @@ type PermittedWay struct {
 
 func (x *PermittedWay) Reset() {
 	*x = PermittedWay{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[13]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1470,7 @@ func (x *PermittedWay) String() string {
 func (*PermittedWay) ProtoMessage() {}
 
 func (x *PermittedWay) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[13]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1483,7 @@ func (x *PermittedWay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermittedWay.ProtoReflect.Descriptor instead.
 func (*PermittedWay) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{13}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PermittedWay) GetConsent() bool {
@@ -1440,7 +1525,7 @@ type SubjectClass struct {
 
 func (x *SubjectClass) Reset() {
 	*x = SubjectClass{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[14]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1452,7 +1537,7 @@ func (x *SubjectClass) String() string {
 func (*SubjectClass) ProtoMessage() {}
 
 func (x *SubjectClass) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[14]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1465,7 +1550,7 @@ func (x *SubjectClass) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubjectClass.ProtoReflect.Descriptor instead.
 func (*SubjectClass) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{14}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SubjectClass) GetFacts() []*AssumedFact {
@@ -1498,7 +1583,7 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	"\x05holds\x18\x02 \x01(\bB\x06\xba\xac\x19\x02\b\x01R\x05holds\"\x94\x01\n" +
 	"\x17ExplainDecisionResponse\x12B\n" +
 	"\x06answer\x18\x01 \x01(\v2*.lienthong.policy.v1.ExplainDecisionAnswerR\x06answer\x125\n" +
-	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xb5\x04\n" +
+	"\areceipt\x18\x02 \x01(\v2\x1b.lienthong.audit.v1.ReceiptR\areceipt\"\xec\x04\n" +
 	"\x15ExplainDecisionAnswer\x12&\n" +
 	"\n" +
 	"connection\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\n" +
@@ -1515,7 +1600,14 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	"\x0frevision_number\x18\n" +
 	" \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x0erevisionNumber\x12;\n" +
 	"\vanswer_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"answerTime\"\xdd\x01\n" +
+	"answerTime\x125\n" +
+	"\x05terms\x18\f \x01(\v2\x1f.lienthong.policy.v1.GrantTermsR\x05terms\"y\n" +
+	"\n" +
+	"GrantTerms\x12\x1c\n" +
+	"\x05units\x18\x01 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\x05units\x12'\n" +
+	"\vclient_keys\x18\x02 \x03(\fB\x06\xba\xac\x19\x02\b\x01R\n" +
+	"clientKeys\x12$\n" +
+	"\tdirection\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\tdirection\"\xdd\x01\n" +
 	"\rDecisionCheck\x12\x1c\n" +
 	"\x05check\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x05check\x12\x1e\n" +
 	"\x06passed\x18\x02 \x01(\bB\x06\xba\xac\x19\x02\b\x01R\x06passed\x12 \n" +
@@ -1566,7 +1658,7 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	"\x0fpolicy_revision\x18\x06 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x0epolicyRevision\x12/\n" +
 	"\x0frevision_number\x18\a \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x0erevisionNumber\x12;\n" +
 	"\vanswer_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"answerTime\"\x85\x04\n" +
+	"answerTime\"\xbc\x04\n" +
 	"\n" +
 	"Permission\x12$\n" +
 	"\tagreement\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\tagreement\x122\n" +
@@ -1582,7 +1674,8 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	"\x06events\x18\n" +
 	" \x03(\tB\x06\xba\xac\x19\x02\b\x01R\x06events\x12:\n" +
 	"\x06denial\x18\v \x01(\v2\".lienthong.policy.v1.DecisionCheckR\x06denial\x128\n" +
-	"\x05items\x18\f \x03(\v2\".lienthong.policy.v1.PermittedItemR\x05items\"\xd1\x01\n" +
+	"\x05items\x18\f \x03(\v2\".lienthong.policy.v1.PermittedItemR\x05items\x125\n" +
+	"\x05terms\x18\r \x01(\v2\x1f.lienthong.policy.v1.GrantTermsR\x05terms\"\xd1\x01\n" +
 	"\rPermittedItem\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x04item\x12\x16\n" +
 	"\x02vi\x18\x02 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x02vi\x12\x16\n" +
@@ -1632,7 +1725,7 @@ func file_lienthong_policy_v1_decision_service_proto_rawDescGZIP() []byte {
 }
 
 var file_lienthong_policy_v1_decision_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lienthong_policy_v1_decision_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_lienthong_policy_v1_decision_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_lienthong_policy_v1_decision_service_proto_goTypes = []any{
 	(DecisionAct)(0),                // 0: lienthong.policy.v1.DecisionAct
 	(DecidedEffect)(0),              // 1: lienthong.policy.v1.DecidedEffect
@@ -1640,59 +1733,62 @@ var file_lienthong_policy_v1_decision_service_proto_goTypes = []any{
 	(*AssumedFact)(nil),             // 3: lienthong.policy.v1.AssumedFact
 	(*ExplainDecisionResponse)(nil), // 4: lienthong.policy.v1.ExplainDecisionResponse
 	(*ExplainDecisionAnswer)(nil),   // 5: lienthong.policy.v1.ExplainDecisionAnswer
-	(*DecisionCheck)(nil),           // 6: lienthong.policy.v1.DecisionCheck
-	(*ExplainedItem)(nil),           // 7: lienthong.policy.v1.ExplainedItem
-	(*DecidingRule)(nil),            // 8: lienthong.policy.v1.DecidingRule
-	(*DecisionChange)(nil),          // 9: lienthong.policy.v1.DecisionChange
-	(*WhatMayIRequest)(nil),         // 10: lienthong.policy.v1.WhatMayIRequest
-	(*WhatMayIResponse)(nil),        // 11: lienthong.policy.v1.WhatMayIResponse
-	(*WhatMayIAnswer)(nil),          // 12: lienthong.policy.v1.WhatMayIAnswer
-	(*Permission)(nil),              // 13: lienthong.policy.v1.Permission
-	(*PermittedItem)(nil),           // 14: lienthong.policy.v1.PermittedItem
-	(*PermittedWay)(nil),            // 15: lienthong.policy.v1.PermittedWay
-	(*SubjectClass)(nil),            // 16: lienthong.policy.v1.SubjectClass
-	(*v1.Receipt)(nil),              // 17: lienthong.audit.v1.Receipt
-	(v11.ErrorReason)(0),            // 18: lienthong.type.v1.ErrorReason
-	(*timestamppb.Timestamp)(nil),   // 19: google.protobuf.Timestamp
-	(*v11.Obligation)(nil),          // 20: lienthong.type.v1.Obligation
+	(*GrantTerms)(nil),              // 6: lienthong.policy.v1.GrantTerms
+	(*DecisionCheck)(nil),           // 7: lienthong.policy.v1.DecisionCheck
+	(*ExplainedItem)(nil),           // 8: lienthong.policy.v1.ExplainedItem
+	(*DecidingRule)(nil),            // 9: lienthong.policy.v1.DecidingRule
+	(*DecisionChange)(nil),          // 10: lienthong.policy.v1.DecisionChange
+	(*WhatMayIRequest)(nil),         // 11: lienthong.policy.v1.WhatMayIRequest
+	(*WhatMayIResponse)(nil),        // 12: lienthong.policy.v1.WhatMayIResponse
+	(*WhatMayIAnswer)(nil),          // 13: lienthong.policy.v1.WhatMayIAnswer
+	(*Permission)(nil),              // 14: lienthong.policy.v1.Permission
+	(*PermittedItem)(nil),           // 15: lienthong.policy.v1.PermittedItem
+	(*PermittedWay)(nil),            // 16: lienthong.policy.v1.PermittedWay
+	(*SubjectClass)(nil),            // 17: lienthong.policy.v1.SubjectClass
+	(*v1.Receipt)(nil),              // 18: lienthong.audit.v1.Receipt
+	(v11.ErrorReason)(0),            // 19: lienthong.type.v1.ErrorReason
+	(*timestamppb.Timestamp)(nil),   // 20: google.protobuf.Timestamp
+	(*v11.Obligation)(nil),          // 21: lienthong.type.v1.Obligation
 }
 var file_lienthong_policy_v1_decision_service_proto_depIdxs = []int32{
 	0,  // 0: lienthong.policy.v1.ExplainDecisionRequest.act:type_name -> lienthong.policy.v1.DecisionAct
 	3,  // 1: lienthong.policy.v1.ExplainDecisionRequest.facts:type_name -> lienthong.policy.v1.AssumedFact
 	5,  // 2: lienthong.policy.v1.ExplainDecisionResponse.answer:type_name -> lienthong.policy.v1.ExplainDecisionAnswer
-	17, // 3: lienthong.policy.v1.ExplainDecisionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	6,  // 4: lienthong.policy.v1.ExplainDecisionAnswer.checks:type_name -> lienthong.policy.v1.DecisionCheck
-	18, // 5: lienthong.policy.v1.ExplainDecisionAnswer.denial:type_name -> lienthong.type.v1.ErrorReason
-	7,  // 6: lienthong.policy.v1.ExplainDecisionAnswer.items:type_name -> lienthong.policy.v1.ExplainedItem
-	19, // 7: lienthong.policy.v1.ExplainDecisionAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	19, // 8: lienthong.policy.v1.ExplainDecisionAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	1,  // 9: lienthong.policy.v1.ExplainedItem.effect:type_name -> lienthong.policy.v1.DecidedEffect
-	8,  // 10: lienthong.policy.v1.ExplainedItem.rules:type_name -> lienthong.policy.v1.DecidingRule
-	20, // 11: lienthong.policy.v1.ExplainedItem.obligations:type_name -> lienthong.type.v1.Obligation
-	9,  // 12: lienthong.policy.v1.ExplainedItem.changes:type_name -> lienthong.policy.v1.DecisionChange
-	1,  // 13: lienthong.policy.v1.DecisionChange.effect:type_name -> lienthong.policy.v1.DecidedEffect
-	12, // 14: lienthong.policy.v1.WhatMayIResponse.answer:type_name -> lienthong.policy.v1.WhatMayIAnswer
-	17, // 15: lienthong.policy.v1.WhatMayIResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	6,  // 16: lienthong.policy.v1.WhatMayIAnswer.checks:type_name -> lienthong.policy.v1.DecisionCheck
-	13, // 17: lienthong.policy.v1.WhatMayIAnswer.permissions:type_name -> lienthong.policy.v1.Permission
-	19, // 18: lienthong.policy.v1.WhatMayIAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	0,  // 19: lienthong.policy.v1.Permission.act:type_name -> lienthong.policy.v1.DecisionAct
-	6,  // 20: lienthong.policy.v1.Permission.denial:type_name -> lienthong.policy.v1.DecisionCheck
-	14, // 21: lienthong.policy.v1.Permission.items:type_name -> lienthong.policy.v1.PermittedItem
-	15, // 22: lienthong.policy.v1.PermittedItem.ways:type_name -> lienthong.policy.v1.PermittedWay
-	8,  // 23: lienthong.policy.v1.PermittedItem.withheld:type_name -> lienthong.policy.v1.DecidingRule
-	16, // 24: lienthong.policy.v1.PermittedWay.subjects:type_name -> lienthong.policy.v1.SubjectClass
-	20, // 25: lienthong.policy.v1.PermittedWay.obligations:type_name -> lienthong.type.v1.Obligation
-	3,  // 26: lienthong.policy.v1.SubjectClass.facts:type_name -> lienthong.policy.v1.AssumedFact
-	2,  // 27: lienthong.policy.v1.DecisionService.ExplainDecision:input_type -> lienthong.policy.v1.ExplainDecisionRequest
-	10, // 28: lienthong.policy.v1.DecisionService.WhatMayI:input_type -> lienthong.policy.v1.WhatMayIRequest
-	4,  // 29: lienthong.policy.v1.DecisionService.ExplainDecision:output_type -> lienthong.policy.v1.ExplainDecisionResponse
-	11, // 30: lienthong.policy.v1.DecisionService.WhatMayI:output_type -> lienthong.policy.v1.WhatMayIResponse
-	29, // [29:31] is the sub-list for method output_type
-	27, // [27:29] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	18, // 3: lienthong.policy.v1.ExplainDecisionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	7,  // 4: lienthong.policy.v1.ExplainDecisionAnswer.checks:type_name -> lienthong.policy.v1.DecisionCheck
+	19, // 5: lienthong.policy.v1.ExplainDecisionAnswer.denial:type_name -> lienthong.type.v1.ErrorReason
+	8,  // 6: lienthong.policy.v1.ExplainDecisionAnswer.items:type_name -> lienthong.policy.v1.ExplainedItem
+	20, // 7: lienthong.policy.v1.ExplainDecisionAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	20, // 8: lienthong.policy.v1.ExplainDecisionAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	6,  // 9: lienthong.policy.v1.ExplainDecisionAnswer.terms:type_name -> lienthong.policy.v1.GrantTerms
+	1,  // 10: lienthong.policy.v1.ExplainedItem.effect:type_name -> lienthong.policy.v1.DecidedEffect
+	9,  // 11: lienthong.policy.v1.ExplainedItem.rules:type_name -> lienthong.policy.v1.DecidingRule
+	21, // 12: lienthong.policy.v1.ExplainedItem.obligations:type_name -> lienthong.type.v1.Obligation
+	10, // 13: lienthong.policy.v1.ExplainedItem.changes:type_name -> lienthong.policy.v1.DecisionChange
+	1,  // 14: lienthong.policy.v1.DecisionChange.effect:type_name -> lienthong.policy.v1.DecidedEffect
+	13, // 15: lienthong.policy.v1.WhatMayIResponse.answer:type_name -> lienthong.policy.v1.WhatMayIAnswer
+	18, // 16: lienthong.policy.v1.WhatMayIResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	7,  // 17: lienthong.policy.v1.WhatMayIAnswer.checks:type_name -> lienthong.policy.v1.DecisionCheck
+	14, // 18: lienthong.policy.v1.WhatMayIAnswer.permissions:type_name -> lienthong.policy.v1.Permission
+	20, // 19: lienthong.policy.v1.WhatMayIAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	0,  // 20: lienthong.policy.v1.Permission.act:type_name -> lienthong.policy.v1.DecisionAct
+	7,  // 21: lienthong.policy.v1.Permission.denial:type_name -> lienthong.policy.v1.DecisionCheck
+	15, // 22: lienthong.policy.v1.Permission.items:type_name -> lienthong.policy.v1.PermittedItem
+	6,  // 23: lienthong.policy.v1.Permission.terms:type_name -> lienthong.policy.v1.GrantTerms
+	16, // 24: lienthong.policy.v1.PermittedItem.ways:type_name -> lienthong.policy.v1.PermittedWay
+	9,  // 25: lienthong.policy.v1.PermittedItem.withheld:type_name -> lienthong.policy.v1.DecidingRule
+	17, // 26: lienthong.policy.v1.PermittedWay.subjects:type_name -> lienthong.policy.v1.SubjectClass
+	21, // 27: lienthong.policy.v1.PermittedWay.obligations:type_name -> lienthong.type.v1.Obligation
+	3,  // 28: lienthong.policy.v1.SubjectClass.facts:type_name -> lienthong.policy.v1.AssumedFact
+	2,  // 29: lienthong.policy.v1.DecisionService.ExplainDecision:input_type -> lienthong.policy.v1.ExplainDecisionRequest
+	11, // 30: lienthong.policy.v1.DecisionService.WhatMayI:input_type -> lienthong.policy.v1.WhatMayIRequest
+	4,  // 31: lienthong.policy.v1.DecisionService.ExplainDecision:output_type -> lienthong.policy.v1.ExplainDecisionResponse
+	12, // 32: lienthong.policy.v1.DecisionService.WhatMayI:output_type -> lienthong.policy.v1.WhatMayIResponse
+	31, // [31:33] is the sub-list for method output_type
+	29, // [29:31] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_policy_v1_decision_service_proto_init() }
@@ -1706,7 +1802,7 @@ func file_lienthong_policy_v1_decision_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_policy_v1_decision_service_proto_rawDesc), len(file_lienthong_policy_v1_decision_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
