@@ -224,6 +224,20 @@ impl Whole {
         Self { all, ..self }
     }
 
+    /// Stops everything, changes a service's database meanwhile, and says why it does not start again.
+    ///
+    /// # Panics
+    /// When the database refuses, or everything starts.
+    pub async fn refuses_to_start(self, service: &str, changes: &'static [&'static str]) -> String {
+        self.all.stop().await;
+        behind_its_back(self.databases[service].url(), migrations(service), changes).await;
+        let runtime = Runtime { clock: self.hands.clock(), ..Runtime::system() };
+        match All::start(self.settings.clone(), runtime).await {
+            Ok(_) => panic!("everything started"),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
     /// A number that a query of a service's database gives, read without disturbing the service.
     pub async fn count(&self, service: &str, sql: &'static str) -> i64 {
         let url = self.databases[service].url();

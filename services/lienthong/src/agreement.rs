@@ -33,6 +33,21 @@ pub fn sign(
     certificate: &str,
     key: &str,
 ) -> Result<AgreementSignature> {
+    let message = signed_bytes(content, statement)?;
+    let Signed { certificates, algorithm, signature } = sign_bytes(&message, certificate, key)?;
+    let (statement, algorithm) = (statement.into(), algorithm.into());
+    Ok(AgreementSignature { statement, certificates, algorithm, signature })
+}
+
+/// What the key of a certificate signed.
+pub(crate) struct Signed {
+    pub(crate) certificates: Vec<Vec<u8>>,
+    pub(crate) algorithm: SignatureAlgorithm,
+    pub(crate) signature: Vec<u8>,
+}
+
+/// Signs bytes by the key of a certificate; both are PEM files.
+pub(crate) fn sign_bytes(message: &[u8], certificate: &str, key: &str) -> Result<Signed> {
     let pem = std::fs::read_to_string(key).with_context(|| format!("cannot read `{key}`"))?;
     let key = KeyPair::from_pem(&pem).with_context(|| format!("`{key}` holds no private key"))?;
     let algorithm = if key.algorithm() == &PKCS_ED25519 {
@@ -42,12 +57,11 @@ pub fn sign(
     } else if key.algorithm() == &PKCS_ECDSA_P384_SHA384 {
         SignatureAlgorithm::EcdsaP384Sha384
     } else {
-        bail!("a key signs agreements that is of Ed25519, or of ECDSA over P-256 or P-384");
+        bail!("a key signs that is of Ed25519, or of ECDSA over P-256 or P-384");
     };
-    let signature = key.sign(&signed_bytes(content, statement)?).context("the key cannot sign")?;
+    let signature = key.sign(message).context("the key cannot sign")?;
     let certificates = chain(certificate)?.iter().map(|der| der.to_vec()).collect();
-    let (statement, algorithm) = (statement.into(), algorithm.into());
-    Ok(AgreementSignature { statement, certificates, algorithm, signature })
+    Ok(Signed { certificates, algorithm, signature })
 }
 
 /// The thumbprint of the key of a certificate (PEM file), as agreements name it.

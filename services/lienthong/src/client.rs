@@ -8,6 +8,7 @@ mod decision;
 mod feed;
 mod pages;
 mod relations;
+mod rule_set;
 mod search;
 mod stream;
 
@@ -40,6 +41,7 @@ pub use pages::Pages;
 use prost::Message;
 use prost_types::Timestamp;
 pub use relations::{GET_HOUSEHOLD, LIST_RELATIONS, ROTATE_TOKENS};
+pub use rule_set::{GET_RULE_SET, LIST_RULE_SETS, MOVE_RULE_SET, SIMULATE};
 pub use search::{Found, RESOLVE_PERSON, SEARCH_PERSONS};
 use server::{Channel, channel, tls};
 pub use stream::{Answers, Queries, Told};

@@ -43,6 +43,7 @@ mod migrate;
 mod outcomes;
 mod output;
 mod pki;
+mod policy;
 mod qcvn;
 mod quality;
 mod question;
@@ -160,6 +161,9 @@ enum Command {
     /// What both sides of a connection agreed on: drafted, signed by each, proposed, kept.
     #[command(subcommand)]
     Agreement(Box<agreement::Command>),
+    /// Which procedures, legal grounds and rules decide: tried on what was asked, proposed by one officer, put in force by another.
+    #[command(subcommand)]
+    Policy(Box<policy::Command>),
     /// The keys by which a database checks warrants, as the policy service publishes them (JWKS).
     WarrantKeys(Box<warrant_keys::Arguments>),
     /// What would be decided and why, and what a connection may ever ask for: for agencies about their own, for officers about
@@ -253,6 +257,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::WarrantKeys(arguments) => runtime()?.block_on(warrant_keys::run(&arguments, out)),
         Command::Connection(command) => runtime()?.block_on(admission::run(*command, out)),
         Command::Agreement(command) => runtime()?.block_on(agreement::run(*command, out)),
+        Command::Policy(command) => runtime()?.block_on(policy::run(*command, out)),
         Command::Decision(command) => runtime()?.block_on(decision::run(command, out)),
         Command::Pki(command) => pki::run(&command, out),
         Command::Migrate(arguments) => runtime()?.block_on(migrate::run(&arguments, out)),

@@ -39,7 +39,8 @@ const CALLERS: [(&str, &str, &str); 5] = [
     ("former", "Z04.DEMO.CU", "cu"),
 ];
 /// The officers, as their file has them; the first looks after the connections.
-const OFFICERS: [&str; 4] = ["operator", "second-registrar", "assessor", "auditor"];
+const OFFICERS: [&str; 6] =
+    ["operator", "second-registrar", "assessor", "auditor", "policy-author", "policy-approver"];
 const OFFICERS_FILE: &str = include_str!("../data/demo-officers.toml");
 /// A system that is not connected yet: the tour admits it.
 const NEWCOMER: &str = "national-portal";

@@ -9,6 +9,7 @@
 //! | `pki` | a development certificate authority |
 //! | `population` | synthetic persons, straight into a register |
 //! | `process` | every service in one process, or one in each |
+//! | `rule_set` | rule sets in a folder, and signing them |
 //! | `settings` | what each kind of process reads from its configuration |
 //! | `synth` | synthetic persons |
 
@@ -19,5 +20,6 @@ pub mod demo;
 pub mod pki;
 pub mod population;
 pub mod process;
+pub mod rule_set;
 pub mod settings;
 pub mod synth;

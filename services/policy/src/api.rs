@@ -1,11 +1,12 @@
 //! The gRPC services: messages to requests, decisions to messages. The only place that names tonic and prost beside `client`.
-//! `admission` and `agreement` are what officers call, `decision` what they and agencies do, `office` what these have in common.
+//! `admission`, `agreement` and `rule_set` are what officers call, `decision` what they and agencies do, `office` what these have in common.
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
 pub(crate) mod decision;
 pub(crate) mod ext_authz;
 mod office;
+pub(crate) mod rule_set;
 pub(crate) mod warrant;
 
 mod watch;

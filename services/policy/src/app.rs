@@ -4,6 +4,9 @@
 pub(crate) mod admission;
 pub(crate) mod agreement;
 pub(crate) mod decisions;
+pub(crate) mod in_force;
+mod questions;
+pub(crate) mod rule_set;
 mod sample;
 pub(crate) mod warrant;
 
@@ -13,10 +16,13 @@ use std::sync::{
 };
 
 use ::store::Store;
+use in_force::InForce;
+use questions::Questions;
 use sample::Sample;
 use server::{
     Deadline,
     runtime::{Clock, Entropy},
+    signed::Signers,
 };
 use sha2::{Digest, Sha256};
 use time::Duration;
@@ -41,8 +47,11 @@ const SECONDS_MAX: u64 = 86_400;
 const COMPARE_EVERY_MAX: u64 = 1_000_000;
 
 pub(crate) struct App {
-    pub(crate) profile: Arc<Profile>,
+    /// The rule set that decides.
+    pub(crate) in_force: InForce,
     pub(crate) store: Store,
+    /// Counts what is asked.
+    pub(crate) questions: Questions,
     /// What the newest revision is, for those who are told.
     pub(crate) looks: Looks,
     /// Compares some of the decisions with plain Cedar.
@@ -58,23 +67,30 @@ impl App {
     pub(crate) async fn open(
         profile: Profile,
         config: &Config,
-        clock: Clock,
-        entropy: Entropy,
+        signers: Option<Signers>,
+        (clock, entropy): (Clock, Entropy),
     ) -> Result<Self, Error> {
         let seconds = Some(config.table_seconds_max).filter(|s| (1..=SECONDS_MAX).contains(s));
         let seconds = seconds.and_then(|s| i64::try_from(s).ok()).ok_or(Error::TableSeconds)?;
         if !(1..=COMPARE_EVERY_MAX).contains(&config.compare_every) {
             return Err(Error::CompareEvery);
         }
-        let (profile, sample) = (Arc::new(profile), Arc::new(Sample::new(config.compare_every)));
+        let sample = Arc::new(Sample::new(config.compare_every));
+        let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
+        let in_force = InForce::new(config.legal_profile, profile, signers);
+        // A set that cannot decide keeps the service from starting (I9).
+        let (number, profile) = in_force.now(&store).await?;
+        if number != 0 {
+            tracing::info!("what comes with the program is not the rule set in force");
+        }
         if profile.listing(today(clock.now())).is_err() {
             let legal_profile = config.legal_profile.name();
             tracing::warn!(legal_profile, "its law is not in force today: everything is denied");
         }
-        let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
-        let (looks, decisions) = (Looks::new(), AtomicU64::new(0));
+        let (looks, decisions, questions) = (Looks::new(), AtomicU64::new(0), Questions::default());
         let longest = Duration::seconds(seconds);
-        let app = Self { profile, store, looks, sample, decisions, clock, entropy, longest };
+        let app =
+            Self { in_force, store, questions, looks, sample, decisions, clock, entropy, longest };
         if !config.registry_file.is_empty() {
             let text = std::fs::read_to_string(&config.registry_file).map_err(|source| {
                 Error::RegistryFile { path: config.registry_file.clone(), source }
@@ -90,10 +106,13 @@ impl App {
         deadline: Deadline,
         request: &Request,
     ) -> Result<(String, Decision), Error> {
-        let standing = store::standing(&self.store.until(deadline.at()), request).await?;
+        let store = self.store.until(deadline.at());
+        let standing = store::standing(&store, request).await?;
+        let profile = self.in_force.of(&store, standing.rules).await?;
         let now = self.clock.now();
-        let decision = self.profile.decide(request, &standing, now, self.longest);
-        self.sample.take(&self.profile, request, standing, now, &decision);
+        let decision = profile.decide(request, &standing, now, self.longest);
+        self.questions.count(request, &decision);
+        self.sample.take(&profile, request, standing, now, &decision);
         if !self.sample.trusted() {
             return Err(Error::Distrusted);
         }
@@ -107,15 +126,18 @@ impl App {
         deadline: Deadline,
         caller: &(String, String),
     ) -> Result<(String, Connected), Error> {
-        let standing = store::connection(&self.store.until(deadline.at()), caller).await?;
-        Ok((self.entropy.id(), self.profile.standing(&standing, self.clock.now())))
+        let store = self.store.until(deadline.at());
+        let standing = store::connection(&store, caller).await?;
+        let profile = self.in_force.of(&store, standing.rules).await?;
+        Ok((self.entropy.id(), profile.standing(&standing, self.clock.now())))
     }
 
     pub(crate) async fn apply_registry(&self, registry: &Registry) -> Result<(), Error> {
-        registry.check(&self.profile.catalogue)?;
+        let (rules, profile) = self.in_force.now(&self.store).await?;
+        registry.check(&profile.catalogue)?;
         let text = serde_json::to_string(registry).map_err(|e| Error::data("registry", e))?;
         let digest = hex::encode(Sha256::digest(&text));
-        if store::replace(&self.store, registry.clone(), text, digest).await? {
+        if store::replace(&self.store, registry.clone(), text, digest, rules).await? {
             self.looks.at_once();
         }
         Ok(())

@@ -9,6 +9,7 @@ pub(crate) mod decision;
 pub(crate) mod explain;
 #[cfg(test)]
 mod figures;
+pub(crate) mod flips;
 #[cfg(test)]
 mod forbids;
 pub mod item_set;
@@ -19,6 +20,7 @@ pub(crate) mod permissions;
 pub mod registry;
 pub(crate) mod request;
 pub(crate) mod revision;
+pub(crate) mod rule_set;
 pub mod rules;
 #[cfg(test)]
 mod sweep;

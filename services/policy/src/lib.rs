@@ -22,6 +22,7 @@
 //! | `domain::officers`, `domain::calendar` | who may do what; working days |
 //! | `domain::{basis, catalogue, rules, table}` | the law as data, the rules, the decision table |
 //! | `domain::{explain, permissions}` | why a decision is what it is; what a connection may ever ask for |
+//! | `domain::{rule_set, flips}` | what two officers put in force; what another set would decide otherwise |
 //! | `domain::warrant` | what is signed so that another database may be asked |
 //! | `domain::revision` | what whoever keeps decisions has to be told |
 //! | `rules::plain` | plain Cedar, which tables are compared with |
@@ -49,8 +50,8 @@ pub use disclosure::policy::v1::{
 };
 pub use domain::catalogue::LegalProfile;
 use domain::{
-    admission::law::Law, calendar::Calendar, catalogue::Catalogue, decision::Profile,
-    officers::Officers, registry::Registry,
+    admission::law::Law, basis::today, calendar::Calendar, decision::Profile, officers::Officers,
+    registry::Registry,
 };
 use serde::{Deserialize, Serialize};
 use server::{
@@ -87,6 +88,8 @@ pub struct Config {
     pub assessment_notice_days: u32,
     /// File of the access log's verifier key; needed where there are officers.
     pub log_key_file: String,
+    /// File of the CA by which the signatures of rule sets are checked, or empty for that of the server.
+    pub rule_set_ca_file: String,
     /// File of the key that signs warrants, or empty: then none are issued.
     pub warrant_key_file: String,
     /// Files of the keys that are published beside it: the next one, and the one before.
@@ -178,6 +181,14 @@ pub enum Error {
     /// A table was found that is not what the rules say; nothing is decided any more.
     #[error("decision tables are not what the rules say")]
     Distrusted,
+    /// The rule set in force cannot decide.
+    #[error("the rule set {number} cannot decide: {why}")]
+    RuleSet {
+        /// Its number.
+        number: u64,
+        /// Why.
+        why: String,
+    },
     /// The database failed.
     #[error("the registry's database failed")]
     Store(#[from] ::store::Error),
@@ -199,6 +210,8 @@ pub fn migrations() -> &'static [::store::Migration] {
 
 /// How often it is looked whether something has lapsed. Decisions do not wait for it: they deny on the day.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often what was asked is stored.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
 /// Days of notice: what is due for longer than a year is always due.
 const NOTICE_DAYS_MAX: u32 = 366;
 
@@ -211,8 +224,8 @@ pub struct Service {
     warrants: Option<Arc<app::warrant::Keys>>,
     /// What a proxy may ask about, where it may.
     guarded: Option<Arc<api::ext_authz::Guarded>>,
-    /// Looks after revisions; ends when the service is closed.
-    looking: AbortHandle,
+    /// What looks after revisions, and stores what was asked; they end when the service is closed.
+    looking: [AbortHandle; 2],
 }
 
 /// What officers call, where there are officers.
@@ -265,7 +278,9 @@ impl Service {
         };
         let warrants = app::warrant::Keys::read(config, &own.trust_domain)?.map(Arc::new);
         let guarded = api::ext_authz::Guarded::of(config, &own.trust_domain)?.map(Arc::new);
-        let app = Arc::new(app::App::open(profile, config, clock, entropy).await?);
+        let signers = rule_set_signers(config, own);
+        let app = Arc::new(app::App::open(profile, config, signers, (clock, entropy)).await?);
+        let counting = tokio::spawn(store_questions(Arc::clone(&app))).abort_handle();
         let looked = Arc::clone(&app);
         let revisions = tokio::spawn(async move {
             looked.looks.look(&looked.store, || looked.sample.trusted()).await
@@ -274,24 +289,33 @@ impl Service {
         let Some((officers, client::Log { recorder, own: (trust_domain, itself) })) =
             officers.zip(log)
         else {
-            return Ok(Self { app, admission: None, warrants, guarded, looking: revisions });
+            let looking = [revisions, counting];
+            return Ok(Self { app, admission: None, warrants, guarded, looking });
         };
         let signers = Signers::read(&own.files(), &trust_domain)?;
         let notice_days = notice.into();
         let admissions =
             app::admission::Admissions { app: Arc::clone(&app), law, officers, notice_days };
         let admissions = Arc::new(admissions);
-        let agreements =
-            app::agreement::Agreements { admissions: Arc::clone(&admissions), signers };
-        let agreements = Arc::new(agreements);
-        let shared =
-            api::admission::Shared { admissions, agreements, recorder, own: itself, trust_domain };
+        let agreements = app::agreement::Agreements {
+            admissions: Arc::clone(&admissions),
+            signers: signers.clone(),
+        };
+        let rule_sets = app::rule_set::RuleSets { admissions: Arc::clone(&admissions), signers };
+        let shared = api::admission::Shared {
+            admissions,
+            agreements: Arc::new(agreements),
+            rule_sets: Arc::new(rule_sets),
+            recorder,
+            own: itself,
+            trust_domain,
+        };
         let shared = Arc::new(shared);
         let gauges = Arc::new(api::admission::Gauges::new());
         let looking = tokio::spawn(look_after(Arc::clone(&shared), Arc::clone(&gauges)));
         let looking = looking.abort_handle();
         let admission = Some(Admission { shared, gauges, looking });
-        Ok(Self { app, admission, warrants, guarded, looking: revisions })
+        Ok(Self { app, admission, warrants, guarded, looking: [revisions, counting] })
     }
 
     /// Adds `PolicyService` to the routes for our own services, where there are keys the services of warrants, and where a proxy
@@ -315,7 +339,8 @@ impl Service {
             None => routes,
             Some(admission) => {
                 let routes = api::admission::add(routes, Arc::clone(&admission.shared));
-                api::agreement::add(routes, Arc::clone(&admission.shared))
+                let routes = api::agreement::add(routes, Arc::clone(&admission.shared));
+                api::rule_set::add(routes, Arc::clone(&admission.shared))
             }
         }
     }
@@ -369,11 +394,6 @@ impl Service {
         }
     }
 
-    /// The items, procedures and legal grounds.
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.app.profile.catalogue
-    }
-
     /// Puts a registry in the place of the one that was applied before, whole or not at all, beside what officers admitted. The
     /// next decision follows it.
     ///
@@ -401,7 +421,13 @@ impl Service {
 
     /// Closes the database. Writes under way end first.
     pub async fn close(self) {
-        self.looking.abort();
+        for task in &self.looking {
+            task.abort();
+        }
+        let app = &self.app;
+        if app.questions.store(&app.store, today(app.clock.now())).await.is_err() {
+            tracing::warn!("what was asked last is not counted");
+        }
         if let Some(admission) = &self.admission {
             admission.looking.abort();
         }
@@ -418,6 +444,25 @@ fn officers(config: &Config) -> Result<Option<Officers>, Error> {
     let text =
         std::fs::read_to_string(&path).map_err(|source| Error::OfficersFile { path, source })?;
     Officers::parse(&text).map(Some)
+}
+
+/// Whose signatures of rule sets count; nobody's without an authority, and then only what comes with the program decides.
+fn rule_set_signers(config: &Config, own: &server::Config) -> Option<Signers> {
+    let mut files = own.files();
+    if !config.rule_set_ca_file.is_empty() {
+        files.ca.clone_from(&config.rule_set_ca_file);
+    }
+    Signers::read(&files, &own.trust_domain).ok()
+}
+
+/// Stores now and then what was asked.
+async fn store_questions(app: Arc<app::App>) {
+    loop {
+        tokio::time::sleep(COUNT_EVERY).await;
+        if app.questions.store(&app.store, today(app.clock.now())).await.is_err() {
+            tracing::warn!("what was asked is not counted");
+        }
+    }
 }
 
 /// Looks again and again. Every replica does, and one of them makes each move.

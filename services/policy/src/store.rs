@@ -8,7 +8,9 @@ pub(crate) mod admission;
 pub(crate) mod agreement;
 pub(crate) mod moves;
 pub(crate) mod permissions;
+pub(crate) mod questions;
 mod revisions;
+pub(crate) mod rule_set;
 pub(crate) mod warrant;
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
@@ -80,6 +82,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0012_agreements.sql"),
         postgres: include_str!("../migrations/postgres/0012_agreements.sql"),
     },
+    Migration {
+        version: 15,
+        name: "rule sets",
+        sqlite: include_str!("../migrations/sqlite/0015_rule_sets.sql"),
+        postgres: include_str!("../migrations/postgres/0015_rule_sets.sql"),
+    },
 ];
 
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
@@ -90,7 +98,7 @@ const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]")
 const STANDING: Sql = Sql {
     sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
                     a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state, \
-                    t.valid_from, t.valid_to, t.terms, a.origin \
+                    t.valid_from, t.valid_to, t.terms, a.origin, r.rules \
              FROM registry_revision r \
              LEFT JOIN connection c ON c.agency = ? AND c.system = ? \
              LEFT JOIN admission d ON d.connection = c.id \
@@ -102,7 +110,7 @@ const STANDING: Sql = Sql {
              WHERE r.id = 1 ORDER BY a.id, g.item",
     postgres: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
                       a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state, \
-                      t.valid_from, t.valid_to, t.terms, a.origin \
+                      t.valid_from, t.valid_to, t.terms, a.origin, r.rules \
                FROM registry_revision r \
                LEFT JOIN connection c ON c.agency = $1 AND c.system = $2 \
                LEFT JOIN admission d ON d.connection = c.id \
@@ -113,7 +121,7 @@ const STANDING: Sql = Sql {
                          AND t.procedure = g.procedure AND t.legal_basis = g.legal_basis \
                WHERE r.id = 1 ORDER BY a.id COLLATE \"C\", g.item",
 };
-const FILE: Sql = Sql::same("SELECT file FROM registry_revision WHERE id = 1");
+const FILE: Sql = Sql::same("SELECT file, rules, rules_digest FROM registry_revision WHERE id = 1");
 const SET_FILE: Sql = Sql {
     sqlite: "UPDATE registry_revision SET file = ? WHERE id = 1",
     postgres: "UPDATE registry_revision SET file = $1 WHERE id = 1",
@@ -220,6 +228,7 @@ async fn read(
     let mut standing = Standing {
         registry: text(first, 0)?,
         number: revisions::number(first, 10)?,
+        rules: revisions::number(first, 17)?,
         ..Standing::default()
     };
     if let Some(id) = joined(first, 1)? {
@@ -272,15 +281,19 @@ fn granted(
     Ok(Granted { agreement, valid_from, valid_to, terms: demanded, items: Vec::new() })
 }
 
-/// Puts a registry in the place of the file that was applied before, with its digest, in one transaction. What admissions hold
-/// stays, and a registry that names it as its own is refused. Says whether it is another one.
+/// Puts a registry, which was checked beside the rule set of a number, in the place of the file that was applied before, with its
+/// digest, in one transaction. What admissions hold stays, and a registry that names it as its own is refused. Says whether it is
+/// another one.
 pub(crate) async fn replace(
     store: &Store,
     registry: Registry,
     text: String,
     digest: String,
+    rules: u64,
 ) -> Result<bool, Error> {
-    store.write("replace registry", |tx| Box::pin(fill(tx, registry, text, digest))).await
+    store
+        .write("replace registry", move |tx| Box::pin(fill(tx, registry, text, digest, rules)))
+        .await
 }
 
 async fn fill(
@@ -288,10 +301,15 @@ async fn fill(
     registry: Registry,
     written: String,
     digest: String,
+    rules: u64,
 ) -> Result<bool, Error> {
     let turn = Held::take(tx).await?;
     let rows = tx.query(&FILE, Vec::new()).await?;
-    let file = text(rows.first().ok_or(Error::Stored("the revision is missing"))?, 0)?;
+    let row = rows.first().ok_or(Error::Stored("the revision is missing"))?;
+    let file = text(row, 0)?;
+    if revisions::number(row, 1)? != rules {
+        return Err(Error::data("registry", "another rule set came in force meanwhile"));
+    }
     let held = tx.query(&HELD, Vec::new()).await?;
     let held = held.iter().map(|row| {
         Ok(registry::Held { id: text(row, 0)?, agency: text(row, 1)?, system: text(row, 2)? })
@@ -310,16 +328,17 @@ async fn fill(
         tx.execute(fill, vec![written.clone().into()]).await?;
     }
     tx.execute(&SET_FILE, vec![digest.into()]).await?;
-    revise(tx, turn, &touched).await?;
+    revise(tx, turn, Some(&touched)).await?;
     Ok(true)
 }
 
 /// Says that the registry is another one from now on, and of which connections. Whoever writes to it calls this last, in the
-/// transaction that does, with the turn that it took first. The digest is one over what is there, so that the same registry has the
-/// same one wherever it stands.
-async fn revise(tx: &Transaction, turn: Held<'_>, touched: &[String]) -> Result<(), Error> {
+/// transaction that does, with the turn that it took first; it names no connections where it touches every one. The digest is one
+/// over what is there, so that the same registry has the same one wherever it stands.
+async fn revise(tx: &Transaction, turn: Held<'_>, touched: Option<&[String]>) -> Result<(), Error> {
     let rows = tx.query(&FILE, Vec::new()).await?;
-    let file = text(rows.first().ok_or(Error::Stored("the revision is missing"))?, 0)?;
+    let row = rows.first().ok_or(Error::Stored("the revision is missing"))?;
+    let (file, rules) = (text(row, 0)?, text(row, 2)?);
     let admitted = tx.query(&ADMITTED, Vec::new()).await?;
     let mut digest = Sha256::new().chain_update(&file);
     let signed = tx.query(&SIGNED, Vec::new()).await?;
@@ -329,7 +348,11 @@ async fn revise(tx: &Transaction, turn: Held<'_>, touched: &[String]) -> Result<
             digest.update(Sha256::digest(part));
         }
     }
-    let digest = if admitted.is_empty() { file } else { hex::encode(digest.finalize()) };
+    if !rules.is_empty() {
+        digest.update(Sha256::digest(&rules));
+    }
+    let alone = admitted.is_empty() && rules.is_empty();
+    let digest = if alone { file } else { hex::encode(digest.finalize()) };
     turn.revise(digest, touched).await
 }
 

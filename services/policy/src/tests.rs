@@ -78,7 +78,7 @@ fn of_2014(mut registry: Registry, service: &Service) -> Registry {
     for agreement in &mut registry.agreements {
         agreement.valid_from = time::macros::date!(2021 - 01 - 01);
         for grant in &mut agreement.grants {
-            grant.items.retain(|item| service.catalogue().item(item).is_some());
+            grant.items.retain(|item| service.app.in_force.last().catalogue.item(item).is_some());
         }
     }
     registry

@@ -18,10 +18,12 @@ use contract::{
     },
     policy::v1::{
         ExplainDecisionAnswer, ExplainDecisionResponse, GetAdmissionAnswer, GetAdmissionResponse,
-        GetAgreementAnswer, GetAgreementResponse, ListAdmissionsAnswer, ListAdmissionsResponse,
-        ListAgreementsAnswer, ListAgreementsResponse, ListReadinessAnswer, ListReadinessResponse,
+        GetAgreementAnswer, GetAgreementResponse, GetRuleSetAnswer, GetRuleSetResponse,
+        ListAdmissionsAnswer, ListAdmissionsResponse, ListAgreementsAnswer, ListAgreementsResponse,
+        ListReadinessAnswer, ListReadinessResponse, ListRuleSetsAnswer, ListRuleSetsResponse,
         MoveAgreementAnswer, MoveAgreementResponse, MoveConnectionAnswer, MoveConnectionResponse,
-        WhatMayIAnswer, WhatMayIResponse,
+        MoveRuleSetAnswer, MoveRuleSetResponse, SimulateAnswer, SimulateResponse, WhatMayIAnswer,
+        WhatMayIResponse,
     },
     register::v1::{
         ApplyAnswer, ApplyResponse, FollowedChange, GetDisagreementAnswer, GetDisagreementResponse,
@@ -81,4 +83,8 @@ proven! {
     MoveAgreementResponse => MoveAgreementAnswer,
     GetAgreementResponse => GetAgreementAnswer,
     ListAgreementsResponse => ListAgreementsAnswer,
+    MoveRuleSetResponse => MoveRuleSetAnswer,
+    GetRuleSetResponse => GetRuleSetAnswer,
+    ListRuleSetsResponse => ListRuleSetsAnswer,
+    SimulateResponse => SimulateAnswer,
 }

@@ -346,6 +346,26 @@ const METHODS: &[Method] = &[
         &[OpenTo::Operators],
     ),
     (
+        "/lienthong.policy.v1.RuleSetService/MoveRuleSet",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.RuleSetService/GetRuleSet",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.RuleSetService/ListRuleSets",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
+        "/lienthong.policy.v1.RuleSetService/Simulate",
+        Priority::Administration,
+        &[OpenTo::Operators],
+    ),
+    (
         "/lienthong.policy.v1.DecisionService/ExplainDecision",
         Priority::Ordinary,
         &[OpenTo::Systems, OpenTo::Operators],

@@ -344,6 +344,14 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ErrorReason::UnknownAgreement => {
             (Code::NotFound, "Không có thỏa thuận này.", "There is no such agreement.")
         }
+        ErrorReason::RuleSetNotPossible => (
+            Code::FailedPrecondition,
+            "Bộ quy tắc chưa đủ điều kiện cho bước này.",
+            "The rule set does not allow this move.",
+        ),
+        ErrorReason::UnknownRuleSet => {
+            (Code::NotFound, "Không có bộ quy tắc này.", "There is no such rule set.")
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Signatures that somebody makes with the key of a certificate, over bytes that are kept: of an agreement, not of a
 //! connection. Whoever may call may sign, and nobody whose certificate is revoked.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rustls::{
     SignatureScheme,
@@ -27,6 +27,24 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    const ALL: [Self; 3] = [Self::Ed25519, Self::EcdsaP256Sha256, Self::EcdsaP384Sha384];
+
+    /// Its name where signatures are kept.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
+            Self::EcdsaP384Sha384 => "ecdsa-p384-sha384",
+        }
+    }
+
+    /// The algorithm of a name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+
     /// Bytes of a public key: of an uncompressed point (SEC 1, 2.3.3), or of RFC 8032.
     fn key_bytes(self) -> usize {
         match self {
@@ -108,6 +126,31 @@ impl Signers {
         signature: &[u8],
     ) -> Result<Caller, NotSigned> {
         self.verify_at(UnixTime::now(), chain, algorithm, message, signature)
+    }
+
+    /// Who signed `message` where the certificate was good at a moment, in microseconds since 1970, as far as can be known afterwards: by the CA and the
+    /// certificate's days. What was signed then stands, also after a certificate ended or was revoked; that it was not revoked when it
+    /// signed is for whoever took the signature then, by [`Signers::verify`].
+    ///
+    /// # Errors
+    /// [`NotSigned`].
+    pub fn verify_then(
+        &self,
+        at_us: i64,
+        chain: &[Vec<u8>],
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<Caller, NotSigned> {
+        let since = u64::try_from(at_us).map_err(|_| NotSigned::NotTrusted)?;
+        let at = UnixTime::since_unix_epoch(Duration::from_micros(since));
+        let files = tls::Files {
+            crl: String::new(),
+            revoked_identities: String::new(),
+            ..self.files.clone()
+        };
+        let then = Self { files, trust_domain: self.trust_domain.clone() };
+        then.verify_at(at, chain, algorithm, message, signature)
     }
 
     fn verify_at(

@@ -36,6 +36,7 @@ mod quality;
 mod receipt;
 mod relations;
 mod revisions;
+mod rule_sets;
 mod serving;
 mod telemetry;
 mod tidy;

@@ -59,6 +59,8 @@ pub(crate) struct Connected {
     pub(crate) ground: Ground,
     /// The sample persons of a demonstration.
     pub(crate) subjects: Vec<Subject>,
+    /// Files of the caller's certificate chain and private key.
+    pub(crate) own: [String; 2],
 }
 
 /// What a demonstration says of itself.
@@ -109,6 +111,7 @@ impl Connection {
         };
         let (crl, revoked_identities) = Default::default();
         let files = tls::Files { certificate, key, ca: demo.ca, crl, revoked_identities };
+        let own = [files.certificate.clone(), files.key.clone()];
         let client = Client::new(&demo.endpoint, &demo.service, &demo.trust_domain, &files)?;
         Ok(Connected {
             client: client.within(Duration::from_secs(self.timeout)),
@@ -116,6 +119,7 @@ impl Connection {
             // Who has no agreement asks as the one who has.
             ground: basis.or(usual_basis).unwrap_or_default(),
             subjects: demo.subjects,
+            own,
         })
     }
 
@@ -142,12 +146,14 @@ impl Connection {
             let why = format!("whom to call is not said: use --demo, or add {missing}");
             return Err(Ending::Usage(why).into());
         }
+        let own = [files.certificate.clone(), files.key.clone()];
         let client = Client::new(&endpoint, &self.service, &trust_domain, &files)?;
         Ok(Connected {
             client: client.within(Duration::from_secs(self.timeout)),
             log: self.log_key.as_ref().map(log_key).transpose()?,
             ground: Ground::default(),
             subjects: Vec::new(),
+            own,
         })
     }
 }

@@ -43,6 +43,7 @@ mod decided;
 mod finding;
 mod following;
 mod relations_told;
+mod ruled;
 
 /// What a command prints, or why it ends otherwise.
 async fn run(arguments: &[&str]) -> Result<String> {
@@ -79,6 +80,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Routes(command) => Box::pin(routes::run(*command, &mut out)).await,
         Command::Connection(command) => Box::pin(admission::run(*command, &mut out)).await,
         Command::Agreement(command) => Box::pin(agreement::run(*command, &mut out)).await,
+        Command::Policy(command) => Box::pin(policy::run(*command, &mut out)).await,
         Command::WarrantKeys(arguments) => Box::pin(warrant_keys::run(&arguments, &mut out)).await,
         Command::Decision(command) => Box::pin(decision::run(command, &mut out)).await,
         Command::Pki(command) => pki::run(&command, &mut out),
@@ -293,6 +295,7 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
 
     admitted::a_database_is_admitted(file, &at.to_string()).await;
     decided::decisions_are_explained(file).await;
+    ruled::rule_sets_come_in_force_and_go(file).await;
 
     let checkpoint = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
     assert_eq!(checkpoint["holds"], true);

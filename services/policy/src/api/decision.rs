@@ -1,7 +1,7 @@
 //! `DecisionService`: what would be decided and why, and what a connection may ever ask for. For agencies about their own connection
 //! and for officers about any; every call is recorded before it is answered, a refused one as well.
 
-mod write;
+pub(super) mod write;
 
 use std::sync::Arc;
 

@@ -187,7 +187,10 @@ impl Api {
         };
         let items: Vec<String> = match headers.get(ITEMS) {
             Some(items) => items.split(',').map(|item| item.trim().to_owned()).collect(),
-            None => self.app.profile.catalogue.items().iter().map(|item| item.id.clone()).collect(),
+            None => {
+                let profile = self.app.in_force.last();
+                profile.catalogue.items().iter().map(|item| item.id.clone()).collect()
+            }
         };
         let mut faults = Faults::default();
         faults.text(PROCEDURE, procedure, CODE_MAX);

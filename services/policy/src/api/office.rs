@@ -19,7 +19,7 @@ use wire::{Fault, Faults, policy::Denial, record};
 use super::status;
 use crate::{
     Error,
-    app::{admission::Admissions, agreement::Agreements},
+    app::{admission::Admissions, agreement::Agreements, rule_set::RuleSets},
     domain::officers::Role,
     store::moves::Kept,
 };
@@ -59,6 +59,7 @@ pub(super) fn page<'a>(
 pub(crate) struct Shared {
     pub(crate) admissions: Arc<Admissions>,
     pub(crate) agreements: Arc<Agreements>,
+    pub(crate) rule_sets: Arc<RuleSets>,
     pub(crate) recorder: Recorder,
     /// The service itself, as its own moves name it.
     pub(crate) own: Caller,

@@ -38,7 +38,7 @@ pub(super) fn start(
     request: proto::WatchRevisionsRequest,
 ) -> Messages {
     let proto::WatchRevisionsRequest { after, after_digest } = request;
-    let told = Newest { number: after, digest: after_digest };
+    let told = Newest { number: after, digest: after_digest, rules: 0 };
     let (opened, looks) = (Instant::now(), app.looks.watched());
     let watching = Watching { app, deadline, closing, opened, looks, told, begun: false };
     Box::pin(stream::unfold(Some(watching), |watching| async move {
@@ -80,7 +80,8 @@ impl Watching {
         } else {
             self.app.touched_since(&self.told, &newest).await.ok()?
         };
-        let policy_revision = self.app.profile.revision(&newest.digest);
+        let profile = self.app.in_force.of(&self.app.store, newest.rules).await.ok()?;
+        let policy_revision = profile.revision(&newest.digest);
         (self.begun, self.told) = (true, newest.clone());
         let looked = begun.saturating_duration_since(self.opened).as_millis();
         let (connections, everything, other_history) = match touched {

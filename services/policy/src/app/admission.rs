@@ -17,6 +17,7 @@ use crate::{
             readiness::{self, Connected, Ready},
         },
         basis::today,
+        decision::Profile,
         officers::{NoOfficer, Officers, Role},
         registry::State as Stands,
     },
@@ -116,18 +117,25 @@ impl Admissions {
         if admission.as_ref().is_some_and(|admission| admission.needs_another(&made.by, step)) {
             return Err(Refused::Second);
         }
-        let facts = self.facts(&agreements, held, day);
+        let profile = self.app.in_force.last();
+        let facts = self.facts(&profile, &agreements, held, day);
         let found = obstacle::of(admission.as_ref(), step, made.role.is_none(), facts);
         if !found.is_empty() {
             return Err(Refused::NotPossible(found));
         }
         let after = Admission::after(admission, made).ok_or(Refused::Unknown)?;
-        let state = obstacle::state(&after, self.facts(&agreements, false, day));
+        let state = obstacle::state(&after, self.facts(&profile, &agreements, false, day));
         Ok(Judged { admission: after, state })
     }
 
-    fn facts<'a>(&'a self, agreements: &'a [String], held: bool, day: Date) -> Facts<'a> {
-        Facts { law: &self.law, catalogue: &self.app.profile.catalogue, agreements, held, day }
+    fn facts<'a>(
+        &'a self,
+        profile: &'a Profile,
+        agreements: &'a [String],
+        held: bool,
+        day: Date,
+    ) -> Facts<'a> {
+        Facts { law: &self.law, catalogue: &profile.catalogue, agreements, held, day }
     }
 
     /// An admission as it stands on a day, and never before the day of its last move.
@@ -138,7 +146,8 @@ impl Admissions {
         agreements: &[String],
         day: Date,
     ) -> View {
-        let facts = self.facts(agreements, false, day_of_last(&admission, day));
+        let profile = self.app.in_force.last();
+        let facts = self.facts(&profile, agreements, false, day_of_last(&admission, day));
         let days_left =
             admission.assessed.as_ref().map(|last| (last.next - facts.day).whole_days());
         View {
@@ -285,7 +294,8 @@ impl Admissions {
             }
             let day = day_of_last(&view.admission, self.today());
             let agreements = store::agreements(&self.app.store, &view.connection, day).await?;
-            let facts = self.facts(&agreements, false, day);
+            let profile = self.app.in_force.last();
+            let facts = self.facts(&profile, &agreements, false, day);
             if let Some(lapse) = obstacle::lapse(&view.admission, facts) {
                 let (connection, version) = (view.connection, view.admission.version);
                 looked.lapsed.push(Lapsed { connection, version, lapse });

@@ -63,8 +63,10 @@ impl Explanations<'_> {
         assumed: &[(&'static str, bool)],
     ) -> Result<(Explanation, OffsetDateTime), Error> {
         self.trusted()?;
-        let App { profile, store, clock, longest, .. } = self.app;
-        let standing = store::standing(&store.until(deadline.at()), request).await?;
+        let App { in_force, store, clock, longest, .. } = self.app;
+        let store = store.until(deadline.at());
+        let standing = store::standing(&store, request).await?;
+        let profile = in_force.of(&store, standing.rules).await?;
         let now = clock.now();
         Ok((profile.explain(request, assumed, &standing, now, *longest), now))
     }
@@ -78,9 +80,10 @@ impl Explanations<'_> {
         most: u16,
     ) -> Result<Found, Error> {
         self.trusted()?;
-        let App { profile, store, clock, .. } = self.app;
+        let App { in_force, store, clock, .. } = self.app;
         let (store, at) = (store.until(deadline.at()), clock.now());
         let standing = store::connection(&store, caller).await?;
+        let profile = in_force.of(&store, standing.rules).await?;
         let (mut permissions, mut more) = (Vec::new(), false);
         if let Some(connection) = &standing.connection {
             let (id, items) = (&connection.id, profile.catalogue.most_items());
@@ -108,18 +111,21 @@ impl Explanations<'_> {
 
     /// Ids of every item that the law of the legal profile lists.
     pub(crate) fn items(self) -> Vec<String> {
-        self.app.profile.catalogue.items().iter().map(|item| item.id.clone()).collect()
+        let profile = self.app.in_force.last();
+        profile.catalogue.items().iter().map(|item| item.id.clone()).collect()
     }
 
     /// The names of an item in Vietnamese and English; empty where the law does not list it.
     pub(crate) fn item_names(self, id: &str) -> (String, String) {
-        let item = self.app.profile.catalogue.item(id);
+        let profile = self.app.in_force.last();
+        let item = profile.catalogue.item(id);
         item.map(|item| (item.vi.clone(), item.en.clone())).unwrap_or_default()
     }
 
     /// The names of a procedure in Vietnamese and English, and the kinds of event that it is for.
     pub(crate) fn procedure(self, id: &str) -> (String, String, Vec<String>) {
-        let found = self.app.profile.catalogue.procedure(id);
+        let profile = self.app.in_force.last();
+        let found = profile.catalogue.procedure(id);
         let names = |p: &crate::domain::catalogue::Procedure| {
             let events = p.events.iter().map(|event| event.name().to_owned()).collect();
             (p.vi.clone(), p.en.clone(), events)
@@ -129,16 +135,16 @@ impl Explanations<'_> {
 
     /// How a legal ground is cited.
     pub(crate) fn citation(self, id: &str) -> String {
-        self.app.profile.catalogue.legal_basis().citation(id)
+        self.app.in_force.last().catalogue.legal_basis().citation(id)
     }
 
     /// A denial, as a check that fails.
     pub(crate) fn check(self, denial: Denial) -> Check {
-        self.app.profile.check("rules", "", Err(denial))
+        self.app.in_force.last().check("rules", "", Err(denial))
     }
 
     /// The rule that an item's decision names.
     pub(crate) fn named_rule(self, decided: &decide::ItemDecision) -> Deciding {
-        self.app.profile.named_rule(decided)
+        self.app.in_force.last().named_rule(decided)
     }
 }

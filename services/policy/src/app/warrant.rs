@@ -134,16 +134,17 @@ impl App {
         now: OffsetDateTime,
     ) -> Result<Result<(), Denial>, Error> {
         let store = self.store.until(deadline.at());
-        let mut found = Vec::new();
+        let (mut found, mut profile) = (Vec::new(), self.in_force.last());
         for system in store::warrant::systems_of(&store, database).await? {
             let standing = store::connection(&store, &system).await?;
-            let denial = self.profile.standing(&standing, now).denial;
+            profile = self.in_force.of(&store, standing.rules).await?;
+            let denial = profile.standing(&standing, now).denial;
             let usable = denial.is_none();
             found.push(denial);
             if usable {
                 break;
             }
         }
-        Ok(rules::may_be_asked(found, |rule| self.profile.not_connected(rule)))
+        Ok(rules::may_be_asked(found, |rule| profile.not_connected(rule)))
     }
 }

@@ -68,7 +68,7 @@ impl Profile {
     }
 
     /// Reads items, procedures, legal grounds and the schema of the rules, and the rules.
-    fn read(
+    pub(super) fn read(
         profile: LegalProfile,
         files: [&str; 4],
         rules: &[RuleFile<'_>],

@@ -52,6 +52,7 @@ fn standing() -> Standing {
         admission: None,
         registry: String::new(),
         number: 1,
+        rules: 0,
         connection: registry.connections.into_iter().find(|c| c.id == "conn-social-insurance"),
         granted: vec![granted("a", &[ITEM])],
     }

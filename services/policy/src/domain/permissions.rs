@@ -168,7 +168,7 @@ fn ways(tables: &[Option<DecisionTable>], place: usize) -> Vec<Way> {
 }
 
 /// The subjects for whom a list of rows says yes, by the facts that make a difference.
-fn classes(facts: &[String], given: &[bool]) -> Vec<Vec<(String, bool)>> {
+pub(super) fn classes(facts: &[String], given: &[bool]) -> Vec<Vec<(String, bool)>> {
     let matters =
         |bit: usize| (0..given.len()).any(|row| given.get(row) != given.get(row ^ 1 << bit));
     let bits: Vec<usize> = (0..facts.len()).filter(|bit| matters(*bit)).collect();

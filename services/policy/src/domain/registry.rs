@@ -339,6 +339,8 @@ pub(crate) struct Standing {
     pub(crate) registry: String,
     /// Number of its revision.
     pub(crate) number: u64,
+    /// Number of the rule set in force.
+    pub(crate) rules: u64,
     /// The caller's connection, if it has one.
     pub(crate) connection: Option<Connection>,
     /// Name of the state of its admission; none where it is of the registry file.

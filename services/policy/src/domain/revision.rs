@@ -13,6 +13,8 @@ pub(crate) struct Newest {
     pub(crate) number: u64,
     /// Digest of the registry.
     pub(crate) digest: String,
+    /// Number of the rule set in force. Which one it is shows in the digest.
+    pub(crate) rules: u64,
 }
 
 /// A revision that is kept.
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
 
     fn newest(number: u64) -> Newest {
-        Newest { number, digest: format!("d{number}") }
+        Newest { number, digest: format!("d{number}"), rules: 0 }
     }
 
     fn revision(number: u64, connections: &[&str]) -> Revision {
@@ -116,7 +118,7 @@ mod tests {
     fn i9_a_database_that_was_set_back_is_not_gone_on_with() {
         let kept = [revision(7, &["x"]), revision(8, &["a"])];
         assert_eq!(Touched::since(&newest(9), &newest(8), &kept, 2), Touched::OtherHistory);
-        let other = Newest { number: 7, digest: "other".to_owned() };
+        let other = Newest { number: 7, digest: "other".to_owned(), rules: 0 };
         assert_eq!(Touched::since(&other, &newest(8), &kept, 2), Touched::OtherHistory);
         // It would be kept if it were of this history.
         assert_eq!(Touched::since(&newest(6), &newest(8), &kept, 2), Touched::OtherHistory);

@@ -246,7 +246,7 @@ async fn put(
         asked.made.at_us.into(),
     ];
     tx.execute(&MOVE, values).await?;
-    revise(tx, turn, std::slice::from_ref(&asked.connection)).await?;
+    revise(tx, turn, Some(std::slice::from_ref(&asked.connection))).await?;
     Ok(Entry {
         connection: asked.connection,
         version: admission.version,

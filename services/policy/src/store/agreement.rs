@@ -271,7 +271,7 @@ async fn put(
         (true, false) => drop_grants(tx, &id).await?,
         (true, true) | (false, false) => {}
     }
-    revise(tx, turn, slice::from_ref(&after.content.connection)).await?;
+    revise(tx, turn, Some(slice::from_ref(&after.content.connection))).await?;
     Ok(Entry {
         agreement: id,
         version: after.version,

@@ -14,10 +14,10 @@ pub(crate) const TOUCHED_MAX: usize = 1_000;
 
 /// Whoever else writes the registry waits here until the transaction has ended; on SQLite there is one writer at a time anyway.
 const HOLD: Sql = Sql {
-    sqlite: "SELECT number, digest FROM registry_revision WHERE id = 1",
-    postgres: "SELECT number, digest FROM registry_revision WHERE id = 1 FOR UPDATE",
+    sqlite: "SELECT number, digest, rules FROM registry_revision WHERE id = 1",
+    postgres: "SELECT number, digest, rules FROM registry_revision WHERE id = 1 FOR UPDATE",
 };
-const NEWEST: Sql = Sql::same("SELECT number, digest FROM registry_revision WHERE id = 1");
+const NEWEST: Sql = Sql::same("SELECT number, digest, rules FROM registry_revision WHERE id = 1");
 const RAISE: Sql = Sql {
     sqlite: "UPDATE registry_revision SET number = ?, digest = ? WHERE id = 1",
     postgres: "UPDATE registry_revision SET number = $1, digest = $2 WHERE id = 1",
@@ -144,10 +144,16 @@ impl<'a> Held<'a> {
         Ok(Self { tx, newest: newest_of(&rows)? })
     }
 
-    /// Makes what was written a revision of its own: its digest, and the connections of which anything is other than before.
-    pub(crate) async fn revise(self, digest: String, touched: &[String]) -> Result<(), Error> {
+    /// Makes what was written a revision of its own: its digest, and the connections of which anything is other than before; none
+    /// where everything is.
+    pub(crate) async fn revise(
+        self,
+        digest: String,
+        touched: Option<&[String]>,
+    ) -> Result<(), Error> {
         let number = self.newest.number + 1;
-        let (at, everything) = (signed(number)?, touched.len() > TOUCHED_MAX);
+        let everything = touched.is_none_or(|touched| touched.len() > TOUCHED_MAX);
+        let (at, touched) = (signed(number)?, touched.unwrap_or_default());
         self.tx.execute(&RAISE, vec![at.into(), digest.clone().into()]).await?;
         self.tx.execute(&KEEP, vec![at.into(), digest.into(), everything.into()]).await?;
         if !everything && !touched.is_empty() {
@@ -202,7 +208,7 @@ pub(crate) async fn range(store: &Store, from: u64, to: u64) -> Result<Vec<Revis
 
 fn newest_of(rows: &[QueryResult]) -> Result<Newest, Error> {
     let row = rows.first().ok_or(Error::Stored("the revision is missing"))?;
-    Ok(Newest { number: number(row, 0)?, digest: text(row, 1)? })
+    Ok(Newest { number: number(row, 0)?, digest: text(row, 1)?, rules: number(row, 2)? })
 }
 
 /// The number in a column.

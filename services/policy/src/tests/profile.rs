@@ -44,7 +44,7 @@ async fn under_the_law_of_2014_its_items_are_known_and_no_others() {
             ]
         );
         assert_eq!(response.agreement, "agr-health-cards");
-        assert_eq!(service.catalogue().items().len(), 16);
+        assert_eq!(service.app.in_force.last().catalogue.items().len(), 16);
     }
 }
 

@@ -105,7 +105,7 @@ async fn i2_whoever_goes_on_is_told_of_all_that_was_touched_meanwhile() {
             Box::pin(async move {
                 for number in 0..1_005 {
                     let touched = [format!("conn-{number}")];
-                    Held::take(tx).await?.revise(format!("d{number}"), &touched).await?;
+                    Held::take(tx).await?.revise(format!("d{number}"), Some(&touched)).await?;
                 }
                 Ok::<_, Error>(())
             })
@@ -178,7 +178,8 @@ async fn i2_of_ten_thousand_grants_one_is_other() {
         let mut registry = sample();
         let (connection, agreement) =
             (registry.connections[0].clone(), registry.agreements[0].clone());
-        let items: Vec<String> = service.catalogue().items().iter().map(|i| i.id.clone()).collect();
+        let items: Vec<String> =
+            service.app.in_force.last().catalogue.items().iter().map(|i| i.id.clone()).collect();
         for place in 0..400 {
             let (id, system) = (format!("conn-{place}"), format!("system-{place}"));
             let mut agreement = agreement.clone();

@@ -2849,6 +2849,681 @@ pub mod decision_service_client {
         }
     }
 }
+/// One move of one rule set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveRuleSetRequest {
+    /// Names the move: 1 to 64 of letters, digits, `.`, `_`, `:` and `-`. Required.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Number of the set; 0 where one is proposed, which is given the next number.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    /// What is done. Required.
+    #[prost(oneof = "move_rule_set_request::Move", tags = "3, 4, 5")]
+    pub r#move: ::core::option::Option<move_rule_set_request::Move>,
+}
+/// Nested message and enum types in `MoveRuleSetRequest`.
+pub mod move_rule_set_request {
+    /// What is done. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Move {
+        /// A new set.
+        #[prost(message, tag = "3")]
+        Propose(super::RuleSetProposal),
+        /// It is put in force: what the approver signed.
+        #[prost(message, tag = "4")]
+        Approve(super::RuleSetSignature),
+        /// It never will be: why, at most 2000 characters.
+        #[prost(string, tag = "5")]
+        Withdraw(::prost::alloc::string::String),
+    }
+}
+/// A rule set, and the author's signature.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RuleSetProposal {
+    /// Its exact bytes, at most 524288: JSON (RFC 8259) with exactly these members. `follows`: number of the set in whose place it
+    /// comes. `document`: number of the document that orders it, at most 64 characters. `reason`: why, at most 2000 characters.
+    /// `files`: each with `name` and `text`: `procedures.toml`, `legal-basis.toml`, and a `<id of a legal ground>.cedar` for each clause
+    /// that rules carry out; all of them, not only those that are new.
+    #[prost(bytes = "vec", tag = "1")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+    /// The author's signature, of the word `propose`.
+    #[prost(message, optional, tag = "2")]
+    pub signature: ::core::option::Option<RuleSetSignature>,
+}
+/// What an officer signed.
+///
+/// The signed bytes are three lines of ASCII, each ending with a line feed: `lienthong.gov.vn/rule-set/v1`, then `propose` or
+/// `approve`, then the SHA-256 of the set's bytes as 64 lower-case hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RuleSetSignature {
+    /// The certificate of the key, in DER, then what it was issued by; 1 to 5. It is the caller's own.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub certificates: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// How it was signed. Required.
+    #[prost(enumeration = "SignatureAlgorithm", tag = "2")]
+    pub algorithm: i32,
+    /// The signature. Required.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// The answer to a move.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveRuleSetResponse {
+    /// The answer.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<MoveRuleSetAnswer>,
+    /// Proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// What a move made of the set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveRuleSetAnswer {
+    /// The set after the move.
+    #[prost(message, optional, tag = "1")]
+    pub rule_set: ::core::option::Option<RuleSet>,
+    /// The request's id.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Which set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRuleSetRequest {
+    /// Its number; absent for the one in force.
+    #[prost(uint64, optional, tag = "1")]
+    pub number: ::core::option::Option<u64>,
+}
+/// One rule set.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRuleSetResponse {
+    /// The answer.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<GetRuleSetAnswer>,
+    /// Proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// A rule set with everything that was signed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRuleSetAnswer {
+    /// How it stands now.
+    #[prost(message, optional, tag = "1")]
+    pub rule_set: ::core::option::Option<RuleSet>,
+    /// Its exact bytes, as RuleSetProposal has them.
+    #[prost(bytes = "vec", tag = "2")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+    /// Every move, the first one first; none of set 0.
+    #[prost(message, repeated, tag = "3")]
+    pub moves: ::prost::alloc::vec::Vec<RuleSetMove>,
+}
+/// Which sets.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRuleSetsRequest {
+    /// The most on one page, 1 to 500; 0 is 100.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    /// Where to go on: a `next_page_token`. Empty begins with the newest.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of rule sets.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRuleSetsResponse {
+    /// The answer.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ListRuleSetsAnswer>,
+    /// Proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// Rule sets.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRuleSetsAnswer {
+    /// The sets; the last one is number 0.
+    #[prost(message, repeated, tag = "1")]
+    pub rule_sets: ::prost::alloc::vec::Vec<RuleSet>,
+    /// Where to go on; empty when there is no more.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// One rule set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RuleSet {
+    /// Its number; 0 is the one that comes with the program.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// How it stands.
+    #[prost(enumeration = "RuleSetState", tag = "2")]
+    pub state: i32,
+    /// SHA-256 of its bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// The set in whose place it comes; absent of set 0.
+    #[prost(uint64, optional, tag = "4")]
+    pub follows: ::core::option::Option<u64>,
+    /// Number of the document that orders it.
+    #[prost(string, tag = "5")]
+    pub document: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+    /// SPIFFE id of who proposed it; empty of set 0.
+    #[prost(string, tag = "7")]
+    pub proposed_by: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "8")]
+    pub propose_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// SPIFFE id of who approved or withdrew it; empty while nobody did.
+    #[prost(string, tag = "9")]
+    pub ended_by: ::prost::alloc::string::String,
+    /// When it was approved or withdrawn.
+    #[prost(message, optional, tag = "10")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A move that was made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RuleSetMove {
+    /// Its number among the moves of the set, from 1.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// SPIFFE id of the officer.
+    #[prost(string, tag = "2")]
+    pub made_by: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "3")]
+    pub move_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The request; of a proposal without the set's bytes, which stand beside.
+    #[prost(message, optional, tag = "4")]
+    pub request: ::core::option::Option<MoveRuleSetRequest>,
+    /// Where it is recorded; absent while it is not.
+    #[prost(uint64, optional, tag = "5")]
+    pub record_index: ::core::option::Option<u64>,
+}
+/// What to decide again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SimulateRequest {
+    /// The most flips on one page, 1 to 500; 0 is 100.
+    #[prost(uint32, tag = "3")]
+    pub page_size: u32,
+    /// Where to go on: a `next_page_token`. Empty begins with the first.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Under which set. Required.
+    #[prost(oneof = "simulate_request::RuleSet", tags = "1, 2")]
+    pub rule_set: ::core::option::Option<simulate_request::RuleSet>,
+}
+/// Nested message and enum types in `SimulateRequest`.
+pub mod simulate_request {
+    /// Under which set. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum RuleSet {
+        /// The set of a number.
+        #[prost(uint64, tag = "1")]
+        Number(u64),
+        /// A draft: its bytes, as RuleSetProposal has them; nobody need have signed it.
+        #[prost(bytes, tag = "2")]
+        Content(::prost::alloc::vec::Vec<u8>),
+    }
+}
+/// What would be otherwise.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SimulateResponse {
+    /// The answer.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<SimulateAnswer>,
+    /// Proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// What would be otherwise.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SimulateAnswer {
+    /// Number of the set in force, which the other is compared with.
+    #[prost(uint64, tag = "1")]
+    pub in_force: u64,
+    /// Questions that were decided again, each under both.
+    #[prost(uint64, tag = "2")]
+    pub questions: u64,
+    /// How often policy was asked them. Whoever keeps decisions asks once for many uses.
+    #[prost(uint64, tag = "3")]
+    pub asked: u64,
+    /// The first day on which one of them was asked, `YYYY-MM-DD`; empty where there is none.
+    #[prost(string, tag = "4")]
+    pub first_day: ::prost::alloc::string::String,
+    /// The last one.
+    #[prost(string, tag = "5")]
+    pub last_day: ::prost::alloc::string::String,
+    /// Questions that are decided alike and by other rules, of at least one item.
+    #[prost(uint64, tag = "6")]
+    pub other_rules: u64,
+    /// Flips by agency and item.
+    #[prost(message, repeated, tag = "7")]
+    pub totals: ::prost::alloc::vec::Vec<FlipTotal>,
+    /// The flips of this page.
+    #[prost(message, repeated, tag = "8")]
+    pub flips: ::prost::alloc::vec::Vec<Flip>,
+    /// Where to go on; empty when there is no more.
+    #[prost(string, tag = "9")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Flips of an item for an agency.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FlipTotal {
+    /// Code of the agency.
+    #[prost(string, tag = "1")]
+    pub agency: ::prost::alloc::string::String,
+    /// The item; empty where it is about the existence of persons.
+    #[prost(string, tag = "2")]
+    pub item: ::prost::alloc::string::String,
+    /// What becomes of it.
+    #[prost(enumeration = "FlipKind", tag = "3")]
+    pub kind: i32,
+    /// Of how many questions.
+    #[prost(uint64, tag = "4")]
+    pub questions: u64,
+    /// How often policy was asked these.
+    #[prost(uint64, tag = "5")]
+    pub asked: u64,
+}
+/// What would be otherwise, of one item for one connection and ground.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Flip {
+    /// Code of the agency.
+    #[prost(string, tag = "1")]
+    pub agency: ::prost::alloc::string::String,
+    /// Id of its system.
+    #[prost(string, tag = "2")]
+    pub system: ::prost::alloc::string::String,
+    /// What it wants to do.
+    #[prost(enumeration = "DecisionAct", tag = "3")]
+    pub action: i32,
+    /// The procedure.
+    #[prost(string, tag = "4")]
+    pub procedure: ::prost::alloc::string::String,
+    /// The legal ground.
+    #[prost(string, tag = "5")]
+    pub legal_basis: ::prost::alloc::string::String,
+    /// What becomes of it.
+    #[prost(enumeration = "FlipKind", tag = "6")]
+    pub kind: i32,
+    /// What is decided; its item is empty where it is about the existence of persons.
+    #[prost(message, optional, tag = "7")]
+    pub now: ::core::option::Option<ItemDecision>,
+    /// What would be.
+    #[prost(message, optional, tag = "8")]
+    pub then: ::core::option::Option<ItemDecision>,
+    /// Of whom: of subjects of whom all facts of one of these are so. One without facts is anybody.
+    #[prost(message, repeated, tag = "9")]
+    pub subjects: ::prost::alloc::vec::Vec<SubjectClass>,
+    /// Of how many questions.
+    #[prost(uint64, tag = "10")]
+    pub questions: u64,
+    /// How often policy was asked these.
+    #[prost(uint64, tag = "11")]
+    pub asked: u64,
+}
+/// How a rule set stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RuleSetState {
+    /// Not stated; never sent.
+    Unspecified = 0,
+    /// Proposed; another officer may approve it.
+    Proposed = 1,
+    /// It decides.
+    InForce = 2,
+    /// It decided, until another came in its place.
+    Replaced = 3,
+    /// An officer withdrew it.
+    Withdrawn = 4,
+    /// Another set was put in force before it was approved; it never will be.
+    Overtaken = 5,
+}
+impl RuleSetState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RULE_SET_STATE_UNSPECIFIED",
+            Self::Proposed => "RULE_SET_STATE_PROPOSED",
+            Self::InForce => "RULE_SET_STATE_IN_FORCE",
+            Self::Replaced => "RULE_SET_STATE_REPLACED",
+            Self::Withdrawn => "RULE_SET_STATE_WITHDRAWN",
+            Self::Overtaken => "RULE_SET_STATE_OVERTAKEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RULE_SET_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "RULE_SET_STATE_PROPOSED" => Some(Self::Proposed),
+            "RULE_SET_STATE_IN_FORCE" => Some(Self::InForce),
+            "RULE_SET_STATE_REPLACED" => Some(Self::Replaced),
+            "RULE_SET_STATE_WITHDRAWN" => Some(Self::Withdrawn),
+            "RULE_SET_STATE_OVERTAKEN" => Some(Self::Overtaken),
+            _ => None,
+        }
+    }
+}
+/// What keeps a move of a rule set from being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RuleSetObstacle {
+    /// Not stated; never sent.
+    Unspecified = 0,
+    /// The set cannot decide: the subject says which file, and why.
+    NotValid = 1,
+    /// It follows a set that is not in force; the subject is the number of the one that is.
+    FollowsAnother = 2,
+    /// Who approves it is who proposed it.
+    OtherOfficer = 3,
+    /// The certificate is not trusted: of another authority, ended, or revoked.
+    CertificateNotTrusted = 4,
+    /// Somebody else signed than calls.
+    OtherSigner = 5,
+    /// The signature is not one of this word about these bytes.
+    SignatureInvalid = 6,
+    /// It was approved or withdrawn.
+    Closed = 7,
+    /// An agreement or a connection names a procedure or legal ground that the set does not have; the subject is its id.
+    StillNamed = 8,
+}
+impl RuleSetObstacle {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RULE_SET_OBSTACLE_UNSPECIFIED",
+            Self::NotValid => "RULE_SET_OBSTACLE_NOT_VALID",
+            Self::FollowsAnother => "RULE_SET_OBSTACLE_FOLLOWS_ANOTHER",
+            Self::OtherOfficer => "RULE_SET_OBSTACLE_OTHER_OFFICER",
+            Self::CertificateNotTrusted => "RULE_SET_OBSTACLE_CERTIFICATE_NOT_TRUSTED",
+            Self::OtherSigner => "RULE_SET_OBSTACLE_OTHER_SIGNER",
+            Self::SignatureInvalid => "RULE_SET_OBSTACLE_SIGNATURE_INVALID",
+            Self::Closed => "RULE_SET_OBSTACLE_CLOSED",
+            Self::StillNamed => "RULE_SET_OBSTACLE_STILL_NAMED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RULE_SET_OBSTACLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "RULE_SET_OBSTACLE_NOT_VALID" => Some(Self::NotValid),
+            "RULE_SET_OBSTACLE_FOLLOWS_ANOTHER" => Some(Self::FollowsAnother),
+            "RULE_SET_OBSTACLE_OTHER_OFFICER" => Some(Self::OtherOfficer),
+            "RULE_SET_OBSTACLE_CERTIFICATE_NOT_TRUSTED" => {
+                Some(Self::CertificateNotTrusted)
+            }
+            "RULE_SET_OBSTACLE_OTHER_SIGNER" => Some(Self::OtherSigner),
+            "RULE_SET_OBSTACLE_SIGNATURE_INVALID" => Some(Self::SignatureInvalid),
+            "RULE_SET_OBSTACLE_CLOSED" => Some(Self::Closed),
+            "RULE_SET_OBSTACLE_STILL_NAMED" => Some(Self::StillNamed),
+            _ => None,
+        }
+    }
+}
+/// What becomes of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FlipKind {
+    /// Not stated; never sent.
+    Unspecified = 0,
+    /// It is withheld, and would be given.
+    Opened = 1,
+    /// It is given, and would be withheld.
+    Closed = 2,
+    /// It is given, and would be on other conditions.
+    Conditions = 3,
+    /// The person's existence is told, and would be hidden (I7); of no item.
+    Hidden = 4,
+    /// The person's existence is hidden, and would be told; of no item.
+    Shown = 5,
+}
+impl FlipKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FLIP_KIND_UNSPECIFIED",
+            Self::Opened => "FLIP_KIND_OPENED",
+            Self::Closed => "FLIP_KIND_CLOSED",
+            Self::Conditions => "FLIP_KIND_CONDITIONS",
+            Self::Hidden => "FLIP_KIND_HIDDEN",
+            Self::Shown => "FLIP_KIND_SHOWN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FLIP_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "FLIP_KIND_OPENED" => Some(Self::Opened),
+            "FLIP_KIND_CLOSED" => Some(Self::Closed),
+            "FLIP_KIND_CONDITIONS" => Some(Self::Conditions),
+            "FLIP_KIND_HIDDEN" => Some(Self::Hidden),
+            "FLIP_KIND_SHOWN" => Some(Self::Shown),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod rule_set_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Puts rule sets in force (Decision 1911/QD-TTg, Art. 3(1)(b) and 3(2)(b): who operates the connections keeps their rules with the
+    /// law). A rule set is its exact bytes; whoever writes it and whoever approves it are two officers, each signing the digest with the
+    /// key of the officer's own certificate. A set says which one it follows, so it is approved while that one is in force, or never;
+    /// to go back is to propose what an earlier one held, again by two. Set 0 is the one that comes with the program. Nothing here is
+    /// of a person but the ids of officers.
+    ///
+    /// Every call is recorded in the access log before it is answered, a refused one as well. Any call may give
+    /// PERMISSION_DENIED/OFFICER_NOT_AUTHORISED, INVALID_ARGUMENT/INVALID_REQUEST, UNAVAILABLE/POLICY_UNAVAILABLE,
+    /// UNAVAILABLE/AUDIT_UNAVAILABLE and DEADLINE_EXCEEDED.
+    #[derive(Debug, Clone)]
+    pub struct RuleSetServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> RuleSetServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RuleSetServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RuleSetServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Makes one move: proposes a set, approves or withdraws one. The same request of the same officer is the same move, with the same
+        /// answer and receipt, however often it is sent. Roles: policy-author proposes, policy-approver approves, either withdraws.
+        ///
+        /// Errors: FAILED_PRECONDITION/RULE_SET_NOT_POSSIBLE, whose google.rpc.PreconditionFailure names everything that is in the way,
+        /// each by a name of RuleSetObstacle; NOT_FOUND/UNKNOWN_RULE_SET; ALREADY_EXISTS/KEY_REUSED. A move may stand although
+        /// AUDIT_UNAVAILABLE was answered: send it again.
+        pub async fn move_rule_set(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MoveRuleSetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MoveRuleSetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.RuleSetService/MoveRuleSet",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.policy.v1.RuleSetService", "MoveRuleSet"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// One set, with its exact bytes and every signature. Any role.
+        ///
+        /// Errors: NOT_FOUND/UNKNOWN_RULE_SET.
+        pub async fn get_rule_set(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRuleSetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRuleSetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.RuleSetService/GetRuleSet",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.policy.v1.RuleSetService", "GetRuleSet"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets, the newest first, without their bytes. Any role.
+        pub async fn list_rule_sets(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRuleSetsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRuleSetsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.RuleSetService/ListRuleSets",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.policy.v1.RuleSetService", "ListRuleSets"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Decides again, under another set, what policy was asked, and says everything that would be otherwise. Nothing is changed.
+        /// Any role.
+        ///
+        /// What was asked are the questions of connected callers without persons, cases and officers; each is decided by what stands now,
+        /// for every subject, under the set in force and under the other. Questions that nobody asked for ninety days are forgotten.
+        ///
+        /// Errors: FAILED_PRECONDITION/RULE_SET_NOT_POSSIBLE where the set is not valid; NOT_FOUND/UNKNOWN_RULE_SET.
+        pub async fn simulate(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SimulateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SimulateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.RuleSetService/Simulate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.policy.v1.RuleSetService", "Simulate"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
 /// Asks for the keys.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetWarrantKeysRequest {}

@@ -108,6 +108,11 @@ pub enum ErrorReason {
     /// `expired`, `life`, `subject`, `items`, `ground` or `replayed`. Nothing was read. Do not repeat with this warrant: have
     /// another one issued.
     WarrantRefused = 35,
+    /// FAILED_PRECONDITION. The move is not possible as the rule set stands; google.rpc.PreconditionFailure names everything that is in
+    /// the way, by names of RuleSetObstacle. Nothing changed. Recorded. Do not repeat until that is otherwise.
+    RuleSetNotPossible = 40,
+    /// NOT_FOUND. There is no rule set of this number. Recorded. Do not repeat.
+    UnknownRuleSet = 41,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -152,6 +157,8 @@ impl ErrorReason {
             Self::AgreementNotPossible => "ERROR_REASON_AGREEMENT_NOT_POSSIBLE",
             Self::UnknownAgreement => "ERROR_REASON_UNKNOWN_AGREEMENT",
             Self::WarrantRefused => "ERROR_REASON_WARRANT_REFUSED",
+            Self::RuleSetNotPossible => "ERROR_REASON_RULE_SET_NOT_POSSIBLE",
+            Self::UnknownRuleSet => "ERROR_REASON_UNKNOWN_RULE_SET",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -193,6 +200,8 @@ impl ErrorReason {
             "ERROR_REASON_AGREEMENT_NOT_POSSIBLE" => Some(Self::AgreementNotPossible),
             "ERROR_REASON_UNKNOWN_AGREEMENT" => Some(Self::UnknownAgreement),
             "ERROR_REASON_WARRANT_REFUSED" => Some(Self::WarrantRefused),
+            "ERROR_REASON_RULE_SET_NOT_POSSIBLE" => Some(Self::RuleSetNotPossible),
+            "ERROR_REASON_UNKNOWN_RULE_SET" => Some(Self::UnknownRuleSet),
             _ => None,
         }
     }

@@ -994,3 +994,399 @@ pub mod decision_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Generated server implementations.
+pub mod rule_set_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RuleSetServiceServer.
+    #[async_trait]
+    pub trait RuleSetService: std::marker::Send + std::marker::Sync + 'static {
+        /// Makes one move: proposes a set, approves or withdraws one. The same request of the same officer is the same move, with the same
+        /// answer and receipt, however often it is sent. Roles: policy-author proposes, policy-approver approves, either withdraws.
+        ///
+        /// Errors: FAILED_PRECONDITION/RULE_SET_NOT_POSSIBLE, whose google.rpc.PreconditionFailure names everything that is in the way,
+        /// each by a name of RuleSetObstacle; NOT_FOUND/UNKNOWN_RULE_SET; ALREADY_EXISTS/KEY_REUSED. A move may stand although
+        /// AUDIT_UNAVAILABLE was answered: send it again.
+        async fn move_rule_set(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::policy::v1::MoveRuleSetRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::policy::v1::MoveRuleSetResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// One set, with its exact bytes and every signature. Any role.
+        ///
+        /// Errors: NOT_FOUND/UNKNOWN_RULE_SET.
+        async fn get_rule_set(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::policy::v1::GetRuleSetRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<crate::Released<::contract::policy::v1::GetRuleSetResponse>>,
+            tonic::Status,
+        >;
+        /// Sets, the newest first, without their bytes. Any role.
+        async fn list_rule_sets(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::policy::v1::ListRuleSetsRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::policy::v1::ListRuleSetsResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// Decides again, under another set, what policy was asked, and says everything that would be otherwise. Nothing is changed.
+        /// Any role.
+        ///
+        /// What was asked are the questions of connected callers without persons, cases and officers; each is decided by what stands now,
+        /// for every subject, under the set in force and under the other. Questions that nobody asked for ninety days are forgotten.
+        ///
+        /// Errors: FAILED_PRECONDITION/RULE_SET_NOT_POSSIBLE where the set is not valid; NOT_FOUND/UNKNOWN_RULE_SET.
+        async fn simulate(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::policy::v1::SimulateRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<crate::Released<::contract::policy::v1::SimulateResponse>>,
+            tonic::Status,
+        >;
+    }
+    /// Puts rule sets in force (Decision 1911/QD-TTg, Art. 3(1)(b) and 3(2)(b): who operates the connections keeps their rules with the
+    /// law). A rule set is its exact bytes; whoever writes it and whoever approves it are two officers, each signing the digest with the
+    /// key of the officer's own certificate. A set says which one it follows, so it is approved while that one is in force, or never;
+    /// to go back is to propose what an earlier one held, again by two. Set 0 is the one that comes with the program. Nothing here is
+    /// of a person but the ids of officers.
+    ///
+    /// Every call is recorded in the access log before it is answered, a refused one as well. Any call may give
+    /// PERMISSION_DENIED/OFFICER_NOT_AUTHORISED, INVALID_ARGUMENT/INVALID_REQUEST, UNAVAILABLE/POLICY_UNAVAILABLE,
+    /// UNAVAILABLE/AUDIT_UNAVAILABLE and DEADLINE_EXCEEDED.
+    #[derive(Debug)]
+    pub struct RuleSetServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RuleSetServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RuleSetServiceServer<T>
+    where
+        T: RuleSetService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.policy.v1.RuleSetService/MoveRuleSet" => {
+                    #[allow(non_camel_case_types)]
+                    struct MoveRuleSetSvc<T: RuleSetService>(pub Arc<T>);
+                    impl<
+                        T: RuleSetService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::policy::v1::MoveRuleSetRequest>,
+                    > for MoveRuleSetSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::policy::v1::MoveRuleSetResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::policy::v1::MoveRuleSetRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RuleSetService>::move_rule_set(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MoveRuleSetSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.policy.v1.RuleSetService/GetRuleSet" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRuleSetSvc<T: RuleSetService>(pub Arc<T>);
+                    impl<
+                        T: RuleSetService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::policy::v1::GetRuleSetRequest>,
+                    > for GetRuleSetSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::policy::v1::GetRuleSetResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::policy::v1::GetRuleSetRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RuleSetService>::get_rule_set(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRuleSetSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.policy.v1.RuleSetService/ListRuleSets" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRuleSetsSvc<T: RuleSetService>(pub Arc<T>);
+                    impl<
+                        T: RuleSetService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::policy::v1::ListRuleSetsRequest>,
+                    > for ListRuleSetsSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::policy::v1::ListRuleSetsResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::policy::v1::ListRuleSetsRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RuleSetService>::list_rule_sets(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRuleSetsSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.policy.v1.RuleSetService/Simulate" => {
+                    #[allow(non_camel_case_types)]
+                    struct SimulateSvc<T: RuleSetService>(pub Arc<T>);
+                    impl<
+                        T: RuleSetService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::policy::v1::SimulateRequest>,
+                    > for SimulateSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::policy::v1::SimulateResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::policy::v1::SimulateRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RuleSetService>::simulate(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SimulateSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RuleSetServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.policy.v1.RuleSetService";
+    impl<T> tonic::server::NamedService for RuleSetServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}

@@ -7,7 +7,10 @@ use opentelemetry::{KeyValue, global, metrics::Gauge};
 use prost::Message as _;
 use server::{Caller, Deadline};
 
-use super::{super::agreement, Call, MOVE, Shared};
+use super::{
+    super::{agreement, rule_set},
+    Call, MOVE, Shared,
+};
 use crate::{
     Error,
     app::admission::{Lapsed, Refused},
@@ -75,6 +78,7 @@ pub(crate) async fn look(shared: &Shared, gauges: &Gauges) -> Result<usize, Erro
         record(shared, &entry).await;
     }
     agreement::record_unmade(shared, ANSWERED_US).await?;
+    rule_set::record_unmade(shared, ANSWERED_US).await?;
     Ok(made)
 }
 

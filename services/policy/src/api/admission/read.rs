@@ -153,7 +153,8 @@ impl Form<'_, '_> {
             self.faults.words(field, text, max);
         }
         self.optional("apply.other", &form.other, PLAN_MAX);
-        let law = self.admissions.app.profile.catalogue.legal_basis();
+        let profile = self.admissions.app.in_force.last();
+        let law = profile.catalogue.legal_basis();
         self.listed("apply.legal_basis", &form.legal_basis, law.get(&form.legal_basis).is_some());
     }
 
@@ -164,7 +165,8 @@ impl Form<'_, '_> {
         } else if items.len() > ITEMS_MAX {
             self.faults.add("apply.items", Fault::TooMany(ITEMS_MAX));
         }
-        let catalogue = &self.admissions.app.profile.catalogue;
+        let profile = self.admissions.app.in_force.last();
+        let catalogue = &profile.catalogue;
         for (place, proto::RequestedItem { item, count }) in items.iter().enumerate() {
             let path = format!("apply.items[{place}]");
             self.listed(&format!("{path}.item"), item, catalogue.item(item).is_some());

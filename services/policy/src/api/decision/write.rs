@@ -153,7 +153,7 @@ fn effect(effect: ItemEffect) -> DecidedEffect {
     }
 }
 
-fn act(act: Act) -> DecisionAct {
+pub(in super::super) fn act(act: Act) -> DecisionAct {
     match act {
         Act::Obtain => DecisionAct::Obtain,
         Act::Contribute => DecisionAct::Contribute,

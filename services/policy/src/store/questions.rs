@@ -1,0 +1,96 @@
+//! What policy was asked, each question once, with how often.
+
+use ::store::{Sql, Store};
+use time::Date;
+
+use super::{DAY, moves::field, moves::written, text};
+use crate::{Error, domain::flips::Asked};
+
+/// A question that is stored.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) id: String,
+    pub(crate) asked: Asked,
+    pub(crate) times: u64,
+    pub(crate) first_day: Date,
+    pub(crate) last_day: Date,
+}
+
+/// Takes a list of `[id, agency, system, asked, times]`, a day, and how many a caller may have.
+const COUNT: Sql = Sql {
+    sqlite: "INSERT INTO question (id, agency, system, asked, times, first_day, last_day) \
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?2 \
+             FROM json_each(?1) n \
+             WHERE ?3 > (SELECT COUNT(*) FROM question q \
+                         WHERE q.agency = n.value ->> 1 AND q.system = n.value ->> 2) \
+                OR EXISTS (SELECT 1 FROM question q WHERE q.id = n.value ->> 0) \
+             ON CONFLICT (id) DO UPDATE SET times = question.times + excluded.times, \
+                 last_day = max(question.last_day, excluded.last_day)",
+    postgres: "INSERT INTO question (id, agency, system, asked, times, first_day, last_day) \
+               SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, \
+                      CAST(value ->> 4 AS BIGINT), $2, $2 \
+               FROM json_array_elements($1::json) n(value) \
+               WHERE $3 > (SELECT COUNT(*) FROM question q \
+                           WHERE q.agency = n.value ->> 1 AND q.system = n.value ->> 2) \
+                  OR EXISTS (SELECT 1 FROM question q WHERE q.id = n.value ->> 0) \
+               ORDER BY value ->> 0 \
+               ON CONFLICT (id) DO UPDATE SET times = question.times + excluded.times, \
+                   last_day = GREATEST(question.last_day, excluded.last_day)",
+};
+const FORGET: Sql = Sql {
+    sqlite: "DELETE FROM question WHERE last_day < ?",
+    postgres: "DELETE FROM question WHERE last_day < $1",
+};
+const PAGE: Sql = Sql {
+    sqlite: "SELECT id, asked, times, first_day, last_day FROM question \
+             WHERE id > ? ORDER BY id LIMIT ?",
+    postgres: "SELECT id, asked, times, first_day, last_day FROM question \
+               WHERE id > $1 ORDER BY id LIMIT $2",
+};
+
+/// Counts questions of a day, each with its id and how often it was asked, and forgets those that were asked before a day for the last
+/// time. Of a caller at most so many are kept.
+pub(crate) async fn count(
+    store: &Store,
+    asked: Vec<(String, Asked, u64)>,
+    (day, forget): (Date, Date),
+    most: i64,
+) -> Result<(), Error> {
+    let mut rows = Vec::with_capacity(asked.len());
+    for (id, asked, times) in asked {
+        let text = serde_json::to_string(&asked).map_err(|_| Error::Stored("a question"))?;
+        rows.push(serde_json::json!([id, asked.agency, asked.system, text, times]));
+    }
+    let rows = serde_json::to_string(&rows).map_err(|_| Error::Stored("questions"))?;
+    let (day, forget) = (written(day)?, written(forget)?);
+    store
+        .write("count questions", move |tx| {
+            Box::pin(async move {
+                tx.execute(&COUNT, vec![rows.into(), day.into(), most.into()]).await?;
+                tx.execute(&FORGET, vec![forget.into()]).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Questions after an id, in the order of their ids.
+pub(crate) async fn page(store: &Store, after: &str, most: u16) -> Result<Vec<Question>, Error> {
+    let day = |row, place| {
+        Date::parse(&text(row, place)?, DAY).map_err(|_| Error::Stored("a stored day is none"))
+    };
+    let rows = store.read(&PAGE, vec![after.into(), i64::from(most).into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let asked = text(row, 1)?;
+            let times: i64 = field(row, 2)?;
+            Ok(Question {
+                id: text(row, 0)?,
+                asked: serde_json::from_str(&asked).map_err(|_| Error::Stored("a question"))?,
+                times: u64::try_from(times).unwrap_or_default(),
+                first_day: day(row, 3)?,
+                last_day: day(row, 4)?,
+            })
+        })
+        .collect()
+}
