@@ -110,9 +110,9 @@ pub enum ErrorReason {
     WarrantRefused = 35,
     /// FAILED_PRECONDITION. The move is not possible as the rule set stands; google.rpc.PreconditionFailure names everything that is in
     /// the way, by names of RuleSetObstacle. Nothing changed. Recorded. Do not repeat until that is otherwise.
-    RuleSetNotPossible = 40,
+    RuleSetNotPossible = 37,
     /// NOT_FOUND. There is no rule set of this number. Recorded. Do not repeat.
-    UnknownRuleSet = 41,
+    UnknownRuleSet = 38,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
