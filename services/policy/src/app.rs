@@ -79,15 +79,15 @@ impl App {
         let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
         let in_force = InForce::new(config.legal_profile, profile, signers);
         // A set that cannot decide keeps the service from starting (I9).
-        let (number, profile) = in_force.now(&store).await?;
-        if number != 0 {
+        let (ruling, profile) = in_force.now(&store).await?;
+        if ruling.number != 0 {
             tracing::info!("what comes with the program is not the rule set in force");
         }
         if profile.listing(today(clock.now())).is_err() {
             let legal_profile = config.legal_profile.name();
             tracing::warn!(legal_profile, "its law is not in force today: everything is denied");
         }
-        let (looks, decisions, questions) = (Looks::new(), AtomicU64::new(0), Questions::default());
+        let (looks, decisions, questions) = (Looks::new(), AtomicU64::new(0), Questions::new());
         let longest = Duration::seconds(seconds);
         let app =
             Self { in_force, store, questions, looks, sample, decisions, clock, entropy, longest };
@@ -108,10 +108,10 @@ impl App {
     ) -> Result<(String, Decision), Error> {
         let store = self.store.until(deadline.at());
         let standing = store::standing(&store, request).await?;
-        let profile = self.in_force.of(&store, standing.rules).await?;
+        let profile = self.in_force.of(&store, &standing.rules).await?;
         let now = self.clock.now();
         let decision = profile.decide(request, &standing, now, self.longest);
-        self.questions.count(request, &decision);
+        self.questions.count(&profile, request, &standing);
         self.sample.take(&profile, request, standing, now, &decision);
         if !self.sample.trusted() {
             return Err(Error::Distrusted);
@@ -128,7 +128,7 @@ impl App {
     ) -> Result<(String, Connected), Error> {
         let store = self.store.until(deadline.at());
         let standing = store::connection(&store, caller).await?;
-        let profile = self.in_force.of(&store, standing.rules).await?;
+        let profile = self.in_force.of(&store, &standing.rules).await?;
         Ok((self.entropy.id(), profile.standing(&standing, self.clock.now())))
     }
 
@@ -137,7 +137,7 @@ impl App {
         registry.check(&profile.catalogue)?;
         let text = serde_json::to_string(registry).map_err(|e| Error::data("registry", e))?;
         let digest = hex::encode(Sha256::digest(&text));
-        if store::replace(&self.store, registry.clone(), text, digest, rules).await? {
+        if store::replace(&self.store, registry.clone(), text, digest, rules.number).await? {
             self.looks.at_once();
         }
         Ok(())

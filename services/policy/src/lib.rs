@@ -278,7 +278,7 @@ impl Service {
         };
         let warrants = app::warrant::Keys::read(config, &own.trust_domain)?.map(Arc::new);
         let guarded = api::ext_authz::Guarded::of(config, &own.trust_domain)?.map(Arc::new);
-        let signers = rule_set_signers(config, own);
+        let signers = rule_set_signers(config, own)?;
         let app = Arc::new(app::App::open(profile, config, signers, (clock, entropy)).await?);
         let counting = tokio::spawn(store_questions(Arc::clone(&app))).abort_handle();
         let looked = Arc::clone(&app);
@@ -301,7 +301,11 @@ impl Service {
             admissions: Arc::clone(&admissions),
             signers: signers.clone(),
         };
-        let rule_sets = app::rule_set::RuleSets { admissions: Arc::clone(&admissions), signers };
+        let rule_sets = app::rule_set::RuleSets {
+            admissions: Arc::clone(&admissions),
+            signers,
+            trying: Default::default(),
+        };
         let shared = api::admission::Shared {
             admissions,
             agreements: Arc::new(agreements),
@@ -355,12 +359,12 @@ impl Service {
         }
     }
 
-    /// Tells `health` whether it can decide: while its database answers, and no table was found to differ from the rules.
+    /// Tells `health` whether it can decide: while its database answers, the rule set in force can, and no table was found to differ from the rules.
     pub fn report(&self, health: &Health) {
         let app = Arc::clone(&self.app);
         health.serves(&[NAME], move || {
             let app = Arc::clone(&app);
-            async move { app.sample.trusted() && app.store.answers().await }
+            async move { app.sample.trusted() && app.in_force.now(&app.store).await.is_ok() }
         });
     }
 
@@ -447,12 +451,13 @@ fn officers(config: &Config) -> Result<Option<Officers>, Error> {
 }
 
 /// Whose signatures of rule sets count; nobody's without an authority, and then only what comes with the program decides.
-fn rule_set_signers(config: &Config, own: &server::Config) -> Option<Signers> {
+fn rule_set_signers(config: &Config, own: &server::Config) -> Result<Option<Signers>, Error> {
     let mut files = own.files();
-    if !config.rule_set_ca_file.is_empty() {
-        files.ca.clone_from(&config.rule_set_ca_file);
+    if config.rule_set_ca_file.is_empty() {
+        return Ok(Signers::read(&files, &own.trust_domain).ok());
     }
-    Signers::read(&files, &own.trust_domain).ok()
+    files.ca.clone_from(&config.rule_set_ca_file);
+    Ok(Some(Signers::read(&files, &own.trust_domain)?))
 }
 
 /// Stores now and then what was asked.

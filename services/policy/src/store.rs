@@ -98,7 +98,7 @@ const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]")
 const STANDING: Sql = Sql {
     sqlite: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
                     a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state, \
-                    t.valid_from, t.valid_to, t.terms, a.origin, r.rules \
+                    t.valid_from, t.valid_to, t.terms, a.origin, r.rules, r.rules_digest \
              FROM registry_revision r \
              LEFT JOIN connection c ON c.agency = ? AND c.system = ? \
              LEFT JOIN admission d ON d.connection = c.id \
@@ -110,7 +110,7 @@ const STANDING: Sql = Sql {
              WHERE r.id = 1 ORDER BY a.id, g.item",
     postgres: "SELECT r.digest, c.id, c.database_id, c.state, c.legal_basis, c.assessed_until, \
                       a.id, a.valid_from, a.valid_to, g.item, r.number, g.obligations, d.state, \
-                      t.valid_from, t.valid_to, t.terms, a.origin, r.rules \
+                      t.valid_from, t.valid_to, t.terms, a.origin, r.rules, r.rules_digest \
                FROM registry_revision r \
                LEFT JOIN connection c ON c.agency = $1 AND c.system = $2 \
                LEFT JOIN admission d ON d.connection = c.id \
@@ -121,7 +121,7 @@ const STANDING: Sql = Sql {
                          AND t.procedure = g.procedure AND t.legal_basis = g.legal_basis \
                WHERE r.id = 1 ORDER BY a.id COLLATE \"C\", g.item",
 };
-const FILE: Sql = Sql::same("SELECT file, rules, rules_digest FROM registry_revision WHERE id = 1");
+const FILE: Sql = Sql::same("SELECT file, rules_digest FROM registry_revision WHERE id = 1");
 const SET_FILE: Sql = Sql {
     sqlite: "UPDATE registry_revision SET file = ? WHERE id = 1",
     postgres: "UPDATE registry_revision SET file = $1 WHERE id = 1",
@@ -228,7 +228,7 @@ async fn read(
     let mut standing = Standing {
         registry: text(first, 0)?,
         number: revisions::number(first, 10)?,
-        rules: revisions::number(first, 17)?,
+        rules: revisions::ruling(first, [17, 18])?,
         ..Standing::default()
     };
     if let Some(id) = joined(first, 1)? {
@@ -305,9 +305,8 @@ async fn fill(
 ) -> Result<bool, Error> {
     let turn = Held::take(tx).await?;
     let rows = tx.query(&FILE, Vec::new()).await?;
-    let row = rows.first().ok_or(Error::Stored("the revision is missing"))?;
-    let file = text(row, 0)?;
-    if revisions::number(row, 1)? != rules {
+    let file = text(rows.first().ok_or(Error::Stored("the revision is missing"))?, 0)?;
+    if turn.rules() != rules {
         return Err(Error::data("registry", "another rule set came in force meanwhile"));
     }
     let held = tx.query(&HELD, Vec::new()).await?;
@@ -338,7 +337,7 @@ async fn fill(
 async fn revise(tx: &Transaction, turn: Held<'_>, touched: Option<&[String]>) -> Result<(), Error> {
     let rows = tx.query(&FILE, Vec::new()).await?;
     let row = rows.first().ok_or(Error::Stored("the revision is missing"))?;
-    let (file, rules) = (text(row, 0)?, text(row, 2)?);
+    let (file, rules) = (text(row, 0)?, text(row, 1)?);
     let admitted = tx.query(&ADMITTED, Vec::new()).await?;
     let mut digest = Sha256::new().chain_update(&file);
     let signed = tx.query(&SIGNED, Vec::new()).await?;

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     List(List),
     /// One rule set: what it says of itself, its files, and every move that was made.
     Show(Show),
+    /// What one set says otherwise than another, line by line.
+    Diff(Diff),
     /// Says everything that another set would decide otherwise of what was asked. Nothing is changed.
     Simulate(Simulate),
     /// Proposes the set of a folder, signed by the caller's own key.
@@ -72,11 +74,26 @@ pub(crate) struct Show {
 }
 
 #[derive(clap::Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    connection: Connection,
+    /// Number of the set.
+    number: u64,
+    /// Number of the set that it is compared with; left out, the one that it follows.
+    with: Option<u64>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(clap::Args)]
 pub(crate) struct Simulate {
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
     which: Which,
+    /// As of the beginning of which day (`YYYY-MM-DD`), for what begins or ends later; left out, as of now.
+    #[arg(long)]
+    day: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -167,6 +184,7 @@ pub(crate) async fn run(command: Command, out: &mut impl Write) -> Result<()> {
     match command {
         Command::List(arguments) => list(&arguments, out).await,
         Command::Show(arguments) => show(&arguments, out).await,
+        Command::Diff(arguments) => diff(&arguments, out).await,
         Command::Simulate(arguments) => simulate(&arguments, out).await,
         Command::Propose(Propose { connection, folder, why, output }) => {
             let set = draft(&folder)?;
@@ -342,16 +360,45 @@ async fn show(arguments: &Show, out: &mut impl Write) -> Result<()> {
     moves.iter().try_for_each(|made| shown::made(made, out))
 }
 
+async fn diff(arguments: &Diff, out: &mut impl Write) -> Result<()> {
+    let Diff { connection, number, with, output } = arguments;
+    let connected = connection.open(READER)?;
+    let later = match get(&connected, Some(*number)).await? {
+        Ok(answered) => answered.answer,
+        Err(refused) => return refuse(&refused, output.format, out),
+    };
+    let set = later.rule_set.unwrap_or_default();
+    let with = with.or(set.follows).unwrap_or_default();
+    let earlier = match get(&connected, Some(with)).await? {
+        Ok(answered) => answered.answer,
+        Err(refused) => return refuse(&refused, output.format, out),
+    };
+    let (before, after) = (RuleSet::parse(&earlier.content)?, RuleSet::parse(&later.content)?);
+    let files = shown::differences(&before, &after);
+    if output.format == Format::Json {
+        let files: Vec<Value> = files
+            .iter()
+            .map(|(name, difference)| json!({ "name": name, "difference": difference }))
+            .collect();
+        let digest = hex::encode(&set.digest);
+        return print(
+            &json!({ "number": number, "with": with, "digest": digest, "files": files }),
+            out,
+        );
+    }
+    for (_, difference) in &files {
+        write!(out, "{difference}")?;
+    }
+    if files.is_empty() {
+        writeln!(out, "rule set {number} holds what rule set {with} does")?;
+    }
+    Ok(writeln!(out, "digest of rule set {number}  {}", hex::encode(&set.digest))?)
+}
+
 async fn simulate(arguments: &Simulate, out: &mut impl Write) -> Result<()> {
-    let Simulate { connection, which, output } = arguments;
+    let Simulate { connection, which, day, output } = arguments;
     let rule_set = match (&which.folder, which.number) {
-        (Some(folder), _) => {
-            let draft = draft(folder)?;
-            // A draft is tried before anybody can say which document orders it.
-            let words = || "draft".to_owned();
-            let set = RuleSet { document: words(), reason: words(), ..draft };
-            simulate_request::RuleSet::Content(set.to_bytes()?)
-        }
+        (Some(folder), _) => simulate_request::RuleSet::Content(draft(folder)?.to_bytes()?),
         (None, Some(number)) => simulate_request::RuleSet::Number(number),
         (None, None) => return Err(Ending::Usage("which set is not said".to_owned()).into()),
     };
@@ -360,7 +407,8 @@ async fn simulate(arguments: &Simulate, out: &mut impl Write) -> Result<()> {
     let mut page_token = String::new();
     let receipt = loop {
         let rule_set = Some(rule_set.clone());
-        let request = SimulateRequest { rule_set, page_size: PAGE, page_token };
+        let day = day.clone().unwrap_or_default();
+        let request = SimulateRequest { rule_set, page_size: PAGE, page_token, day };
         let answered = match connected.client.simulate(&request).await? {
             Ok(answered) => answered,
             Err(refused) => return refuse(&refused, output.format, out),
@@ -368,7 +416,15 @@ async fn simulate(arguments: &Simulate, out: &mut impl Write) -> Result<()> {
         let receipt = evidence::check(&answered, &connected, None)?;
         page_token = answered.answer.next_page_token.clone();
         match &mut all {
-            Some(all) => all.flips.extend(answered.answer.flips),
+            Some(all) => {
+                let SimulateAnswer { in_force, questions, totals, flips, .. } = answered.answer;
+                // Each page is of a trial of its own.
+                anyhow::ensure!(
+                    (all.in_force, all.questions, &all.totals) == (in_force, questions, &totals),
+                    "something else was asked, or came in force, while this was read: try again"
+                );
+                all.flips.extend(flips);
+            }
             None => all = Some(answered.answer),
         }
         if page_token.is_empty() {
@@ -377,7 +433,11 @@ async fn simulate(arguments: &Simulate, out: &mut impl Write) -> Result<()> {
     };
     let all = all.unwrap_or_default();
     if output.format == Format::Json {
-        return print(&shown::simulated_json(&all), out);
+        let mut result = shown::simulated_json(&all);
+        if let Some(fields) = result.as_object_mut() {
+            fields.insert("receipt".to_owned(), receipt.json());
+        }
+        return print(&result, out);
     }
     shown::simulated(&all, out)?;
     Ok(writeln!(out, "record  {}", receipt.text())?)

@@ -99,6 +99,9 @@ impl Call<'_> {
         request: &MoveAgreementRequest,
     ) -> Result<Disclosed<MoveAgreementAnswer>, Status> {
         self.authorised(&[Role::Registrar], "").await?;
+        // What a proposal may name is what the rule set in force has.
+        let rules = self.shared.admissions.rules(self.deadline).await;
+        let rules = rules.map_err(|error| self.away(&error))?;
         let mut faults = Faults::default();
         let wanted = read::request(request, &self.shared.admissions, &mut faults);
         let (Some(wanted), true) = (wanted, faults.is_empty()) else {
@@ -109,6 +112,7 @@ impl Call<'_> {
             request_id: request.request_id.clone(),
             bytes: self.bytes.to_vec(),
             by: self.caller.id().to_owned(),
+            rules,
             wanted,
         };
         let entry = match self.shared.agreements.advance(self.deadline, asked).await {

@@ -20,6 +20,7 @@ use disclosure::{
 };
 use prost::Message as _;
 use server::{Caller, Deadline, Routes, context, error::Precondition};
+use time::Date;
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults, policy::Denial, record};
 
@@ -40,6 +41,8 @@ const MESSAGE_MAX: usize = 1 << 20;
 /// The forms of page tokens: what another list gave is not taken for them.
 const SETS: &str = "r1.";
 const FLIPS: &str = "f1.";
+/// Days that are named on which something changes.
+const CHANGES_MAX: usize = 100;
 /// The ground on which the operator keeps the rules.
 const KEEPING: &str = "Decision 1911/QD-TTg, Art. 3(1)(b)";
 /// How long the record of one move may take that nobody waits for.
@@ -186,11 +189,12 @@ impl Call<'_> {
         let (most, after) = page(request.page_size, &request.page_token, FLIPS, &mut faults);
         let first = number(after, &mut faults);
         let tried = read::tried(request, &mut faults);
+        let day = read::day(&request.day, self.shared.admissions.today(), &mut faults);
         let (Some(tried), true) = (tried, faults.is_empty()) else {
             return Err(self.faulty(faults, "").await);
         };
         let first = first.and_then(|first| usize::try_from(first).ok()).unwrap_or_default();
-        let outcome = match self.shared.rule_sets.simulate(self.deadline, tried).await {
+        let outcome = match self.shared.rule_sets.simulate(self.deadline, tried, day).await {
             Err(error) => return Err(self.away(&error)),
             Ok(Err(refused)) => return Err(self.rule_set_refused(refused).await),
             Ok(Ok(outcome)) => outcome,
@@ -249,7 +253,7 @@ fn number(token: &str, faults: &mut Faults) -> Option<u64> {
 
 /// A page of what came of a trial.
 fn simulated(outcome: &Outcome, first: usize, most: usize) -> SimulateAnswer {
-    let Outcome { in_force, days, flips } = outcome;
+    let Outcome { in_force, changes, days, flips } = outcome;
     let all = flips.iter().count();
     let next = first.saturating_add(most);
     let total = |((agency, item, kind), times): (&(String, String, _), &_)| FlipTotal {
@@ -267,6 +271,7 @@ fn simulated(outcome: &Outcome, first: usize, most: usize) -> SimulateAnswer {
         totals: flips.totals.iter().map(total).collect(),
         flips: flips.iter().skip(first).take(most).map(write::flip).collect(),
         next_page_token: if next < all { format!("{FLIPS}{next}") } else { String::new() },
+        changes: changes.iter().take(CHANGES_MAX).map(Date::to_string).collect(),
     }
 }
 

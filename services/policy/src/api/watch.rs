@@ -10,7 +10,7 @@ use tonic::Status;
 
 use crate::{
     app::App,
-    domain::revision::{Newest, Touched},
+    domain::revision::{Newest, Ruling, Touched},
     looks::Look,
 };
 
@@ -38,7 +38,7 @@ pub(super) fn start(
     request: proto::WatchRevisionsRequest,
 ) -> Messages {
     let proto::WatchRevisionsRequest { after, after_digest } = request;
-    let told = Newest { number: after, digest: after_digest, rules: 0 };
+    let told = Newest { number: after, digest: after_digest, rules: Ruling::default() };
     let (opened, looks) = (Instant::now(), app.looks.watched());
     let watching = Watching { app, deadline, closing, opened, looks, told, begun: false };
     Box::pin(stream::unfold(Some(watching), |watching| async move {
@@ -80,7 +80,7 @@ impl Watching {
         } else {
             self.app.touched_since(&self.told, &newest).await.ok()?
         };
-        let profile = self.app.in_force.of(&self.app.store, newest.rules).await.ok()?;
+        let profile = self.app.in_force.follow(&self.app.store, &newest.rules).await.ok()?;
         let policy_revision = profile.revision(&newest.digest);
         (self.begun, self.told) = (true, newest.clone());
         let looked = begun.saturating_duration_since(self.opened).as_millis();

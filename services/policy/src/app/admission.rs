@@ -79,6 +79,11 @@ impl Admissions {
         today(self.app.clock.now())
     }
 
+    /// Number of the rule set in force, which `last` gives from now on.
+    pub(crate) async fn rules(&self, deadline: Deadline) -> Result<u64, Error> {
+        Ok(self.app.in_force.now(&self.store(deadline)).await?.0.number)
+    }
+
     /// The role of the officer of an id that may do something today.
     pub(crate) fn authorise(&self, id: &str, roles: &[Role]) -> Result<Role, NoOfficer> {
         self.officers.authorise(id, roles, self.today())

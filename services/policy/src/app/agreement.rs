@@ -95,6 +95,8 @@ pub(crate) struct Request {
     pub(crate) request_id: String,
     pub(crate) bytes: Vec<u8>,
     pub(crate) by: String,
+    /// Number of the rule set by which its form was checked.
+    pub(crate) rules: u64,
     pub(crate) wanted: Wanted,
 }
 
@@ -133,6 +135,7 @@ impl Agreements {
             request_id: request.request_id,
             digest: tlog::digest(&request.bytes),
             request: request.bytes,
+            rules: request.rules,
             content,
             made: Move { by: request.by, at_us: self.admissions.now_us(), step },
         };

@@ -1,9 +1,9 @@
 //! The rule set that decides. Which one it is is read with everything that is decided about, so that a process decides by what another
 //! put in force from the moment of the commit on; the set itself is read once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use ::store::Store;
@@ -11,23 +11,34 @@ use server::{
     caller::Kind,
     signed::{Algorithm, Signers},
 };
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::{
     Error,
     domain::{
         catalogue::LegalProfile,
         decision::Profile,
-        rule_set::{Content, Move, Signature, Step, Word},
+        revision::Ruling,
+        rule_set::{Content, Move, RuleSet, Signature, Stage, Step, Word},
     },
     store::rule_set as store,
 };
 
+/// For how long a set that cannot decide is not read again.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// A set, ready to decide.
 #[derive(Clone)]
 struct Loaded {
-    number: u64,
+    ruling: Ruling,
     profile: Arc<Profile>,
+}
+
+/// A set that cannot decide.
+struct Failed {
+    ruling: Ruling,
+    at: Instant,
+    why: String,
 }
 
 /// The set that decides.
@@ -35,9 +46,10 @@ pub(crate) struct InForce {
     legal_profile: LegalProfile,
     /// The one that comes with the program.
     shipped: Arc<Profile>,
-    loaded: watch::Sender<Loaded>,
-    /// The set of which it was said last that it cannot decide.
-    failed: AtomicU64,
+    /// The newest, and the one before it, which whoever read a moment ago still decides by.
+    loaded: watch::Sender<[Loaded; 2]>,
+    /// One set is read at a time; what failed last is not tried by every call anew.
+    failed: Mutex<Option<Failed>>,
     /// Whose signatures count; nobody's where no authority is known.
     signers: Option<Signers>,
 }
@@ -49,14 +61,15 @@ impl InForce {
         signers: Option<Signers>,
     ) -> Self {
         let shipped = Arc::new(shipped);
-        let loaded = Loaded { number: 0, profile: Arc::clone(&shipped) };
-        let (loaded, failed) = (watch::Sender::new(loaded), AtomicU64::new(0));
-        Self { legal_profile, shipped, loaded, failed, signers }
+        let first = Loaded { ruling: Ruling::default(), profile: Arc::clone(&shipped) };
+        let loaded = watch::Sender::new([first.clone(), first]);
+        Self { legal_profile, shipped, loaded, failed: Mutex::new(None), signers }
     }
 
-    /// The one that decided last here, for whatever is about no stored moment.
+    /// The newest that is known here, for whatever is about no stored moment.
     pub(crate) fn last(&self) -> Arc<Profile> {
-        Arc::clone(&self.loaded.borrow().profile)
+        let [newest, _] = &*self.loaded.borrow();
+        Arc::clone(&newest.profile)
     }
 
     /// Under which law items are listed.
@@ -64,51 +77,115 @@ impl InForce {
         self.legal_profile
     }
 
-    /// The set that is in force now, and its number.
-    pub(crate) async fn now(&self, store: &Store) -> Result<(u64, Arc<Profile>), Error> {
-        let number = store::in_force(store).await?;
-        Ok((number, self.of(store, number).await?))
+    /// The set that is in force now, and which one it is.
+    pub(crate) async fn now(&self, store: &Store) -> Result<(Ruling, Arc<Profile>), Error> {
+        let ruling = store::in_force(store).await?;
+        let profile = self.follow(store, &ruling).await?;
+        Ok((ruling, profile))
     }
 
-    /// The set of a number that was read to be in force.
-    ///
-    /// # Errors
-    /// [`Error::RuleSet`] where it cannot decide, or is not signed by two officers; then nothing is decided (I9).
-    pub(crate) async fn of(&self, store: &Store, number: u64) -> Result<Arc<Profile>, Error> {
-        let loaded = self.loaded.borrow().clone();
-        if loaded.number == number {
-            return Ok(loaded.profile);
-        }
-        let profile = match number {
-            0 => Arc::clone(&self.shipped),
-            number => Arc::new(self.read(store, number).await.inspect_err(|error| {
-                if self.failed.swap(number, Ordering::Relaxed) != number {
-                    tracing::error!(%error, "nothing is decided");
-                }
-            })?),
-        };
-        tracing::info!(rule_set = number, "decides from now on");
-        self.loaded.send_replace(Loaded { number, profile: Arc::clone(&profile) });
+    /// The set that was read to be the newest, which `last` gives from now on.
+    pub(crate) async fn follow(
+        &self,
+        store: &Store,
+        ruling: &Ruling,
+    ) -> Result<Arc<Profile>, Error> {
+        let profile = self.of(store, ruling).await?;
+        self.loaded.send_if_modified(|loaded| {
+            let turned = loaded.first().is_some_and(|newest| newest.ruling != *ruling)
+                && loaded.last().is_some_and(|before| before.ruling == *ruling);
+            if turned {
+                loaded.reverse();
+            }
+            turned
+        });
         Ok(profile)
     }
 
+    /// The set that was read to be in force.
+    ///
+    /// # Errors
+    /// [`Error::RuleSet`] where it cannot decide, is not signed by two officers, or another came in its place; then nothing is
+    /// decided (I9).
+    pub(crate) async fn of(&self, store: &Store, ruling: &Ruling) -> Result<Arc<Profile>, Error> {
+        if let Some(profile) = self.known(ruling) {
+            return Ok(profile);
+        }
+        let mut failed = self.failed.lock().await;
+        if let Some(profile) = self.known(ruling) {
+            return Ok(profile);
+        }
+        let lately = failed.as_ref().filter(|one| one.ruling == *ruling);
+        if let Some(Failed { why, .. }) = lately.filter(|one| one.at.elapsed() < AGAIN) {
+            return Err(Error::RuleSet { number: ruling.number, why: why.clone() });
+        }
+        let profile = match self.read(store, ruling).await {
+            Ok(profile) => profile,
+            Err(error) => {
+                if let Error::RuleSet { why, .. } = &error {
+                    tracing::error!(%error, "nothing is decided");
+                    let (ruling, why) = (ruling.clone(), why.clone());
+                    *failed = Some(Failed { ruling, at: Instant::now(), why });
+                }
+                return Err(error);
+            }
+        };
+        tracing::info!(rule_set = ruling.number, "decides from now on");
+        let next = Loaded { ruling: ruling.clone(), profile: Arc::clone(&profile) };
+        self.loaded.send_modify(|loaded| {
+            let [newest, before] = loaded;
+            *before = std::mem::replace(newest, next);
+        });
+        Ok(profile)
+    }
+
+    fn known(&self, ruling: &Ruling) -> Option<Arc<Profile>> {
+        let loaded = self.loaded.borrow();
+        let found = loaded.iter().find(|one| one.ruling == *ruling);
+        found.map(|one| Arc::clone(&one.profile))
+    }
+
     /// Reads a set, and checks everything about it anew: what is stored may have been changed by hand.
-    async fn read(&self, store: &Store, number: u64) -> Result<Profile, Error> {
-        let refuse = |why: &str| Error::RuleSet { number, why: why.to_owned() };
-        let (set, content) = store::one(store, number).await?.ok_or(refuse("it is not there"))?;
-        let moves = store::moves(store, number).await?;
-        let digest = hex::encode(tlog::digest(&content));
+    async fn read(&self, store: &Store, ruling: &Ruling) -> Result<Arc<Profile>, Error> {
+        let Ruling { number, digest } = ruling;
+        let refuse = |why: &str| Error::RuleSet { number: *number, why: why.to_owned() };
+        let later = store::later(store, *number).await?;
+        if later.iter().any(|set| matches!(set.stage, Stage::Approved { .. })) {
+            return Err(refuse("another was approved in its place"));
+        }
+        if *number == 0 {
+            let shipped = || Arc::clone(&self.shipped);
+            return if digest.is_empty() { Ok(shipped()) } else { Err(refuse("it has no digest")) };
+        }
+        let (set, content) = store::one(store, *number).await?.ok_or(refuse("it is not there"))?;
+        if set.digest != *digest {
+            return Err(refuse("it is not the one that was put in force"));
+        }
+        let moves = store::moves(store, *number).await?;
+        let moves: Vec<&Move> = moves.iter().map(|entry| &entry.made).collect();
+        self.checked(&set, &content, &moves).await.map(Arc::new)
+    }
+
+    /// What decides by a set with these bytes and moves, where two officers signed it.
+    pub(crate) async fn checked(
+        &self,
+        set: &RuleSet,
+        content: &[u8],
+        moves: &[&Move],
+    ) -> Result<Profile, Error> {
+        let refuse = |why: &str| Error::RuleSet { number: set.number, why: why.to_owned() };
+        let digest = hex::encode(tlog::digest(content));
         if digest != set.digest {
             return Err(refuse("its bytes are not those that were signed"));
         }
         let (mut author, mut approver) = (None, None);
-        for entry in &moves {
-            match &entry.made.step {
+        for made in moves {
+            match &made.step {
                 Step::Propose { signed, .. } => {
-                    author = self.signer(&entry.made, signed, Word::Propose, &digest);
+                    author = self.signer(made, signed, Word::Propose, &digest);
                 }
                 Step::Approve { signed } => {
-                    approver = self.signer(&entry.made, signed, Word::Approve, &digest);
+                    approver = self.signer(made, signed, Word::Approve, &digest);
                 }
                 Step::Withdraw { .. } => return Err(refuse("it was withdrawn")),
             }
@@ -118,23 +195,23 @@ impl InForce {
         if author == approver {
             return Err(refuse("its author approved it"));
         }
-        let content = Content::parse(&content).map_err(|error| refuse(&error.to_string()))?;
+        let content = Content::parse(content).map_err(|error| refuse(&error.to_string()))?;
         let legal_profile = self.legal_profile;
         let profile = tokio::task::spawn_blocking(move || content.profile(legal_profile)).await;
         let profile = profile.map_err(|_| refuse("it could not be read"))?;
         profile.map_err(|error| refuse(&error.to_string()))
     }
 
-    /// The officer who signed a word at the moment of a move, if it is who moved.
+    /// The officer who signed a word by a certificate that was good then, if it is who moved.
     fn signer(&self, made: &Move, signed: &Signature, word: Word, digest: &str) -> Option<String> {
         let certificates: Result<Vec<_>, _> = signed.certificates.iter().map(hex::decode).collect();
         let (certificates, signature) = (certificates.ok()?, hex::decode(&signed.signature).ok()?);
         let algorithm = Algorithm::of(&signed.algorithm)?;
-        let message = word.signed_bytes(digest);
-        let signers = self.signers.as_ref()?;
-        let signer =
-            signers.verify_then(signed.taken_us, &certificates, algorithm, &message, &signature);
-        let signer = signer.ok().filter(|signer| signer.id() == made.by)?;
+        let (signers, message) = (self.signers.as_ref()?, word.signed_bytes(digest));
+        let signer = signers
+            .verify_then(signed.taken_us, &certificates, algorithm, &message, &signature)
+            .ok()
+            .filter(|signer| signer.id() == made.by)?;
         matches!(signer.kind(), Kind::Operator(_)).then(|| signer.id().to_owned())
     }
 }

@@ -7,59 +7,95 @@ use std::{
 };
 
 use ::store::Store;
+use opentelemetry::{global, metrics::Counter};
 use time::{Date, Duration};
 
 use crate::{
     Error,
-    domain::{decision::Decision, flips::Asked, request::Request},
+    domain::{decision::Profile, flips::Asked, registry::Standing, request::Request},
     store::questions as store,
 };
 
-/// Different questions that are counted between two times of storing; others are left out meanwhile.
-const WAITING_MAX: usize = 10_000;
-/// Different questions that are kept of one caller.
+/// Callers whose questions wait to be stored, and different questions of each; others are left out meanwhile.
+const CALLERS_MAX: usize = 500;
+const WAITING_MAX: usize = 200;
+/// About how many different questions are kept of one caller.
 const OF_CALLER_MAX: i64 = 5_000;
 /// Questions that are stored by one statement.
 const TOGETHER: usize = 500;
 /// How many days a question is kept that nobody asks any more.
 const KEPT_DAYS: i64 = 90;
 
+/// The questions of each caller that wait, with how often each was asked.
+type Waiting = HashMap<(String, String), HashMap<Asked, u64>>;
+
 /// The questions that wait to be stored.
-#[derive(Default)]
-pub(crate) struct Questions(Mutex<HashMap<Asked, u64>>);
+pub(crate) struct Questions {
+    waiting: Mutex<Waiting>,
+    left_out: Counter<u64>,
+}
 
 impl Questions {
+    pub(crate) fn new() -> Self {
+        let left_out = global::meter("lienthong")
+            .u64_counter("lienthong.policy.questions.left_out")
+            .with_description("Questions that are not counted for trials of rule sets, because too many others are")
+            .build();
+        Self { waiting: Mutex::default(), left_out }
+    }
+
     /// Counts a question of somebody who is connected.
-    pub(crate) fn count(&self, request: &Request, decision: &Decision) {
-        if decision.connection.is_empty() {
-            return;
-        }
-        let Some(asked) = Asked::of(request) else { return };
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = waiting.len() >= WAITING_MAX;
-        match waiting.get_mut(&asked) {
-            Some(times) => *times += 1,
-            None if full => {}
-            None => {
-                waiting.insert(asked, 1);
-            }
+    pub(crate) fn count(&self, profile: &Profile, request: &Request, standing: &Standing) {
+        if let Some(asked) = Asked::of(&profile.catalogue, request, standing) {
+            self.add(asked, 1);
         }
     }
 
-    /// Stores what waits, as of a day.
+    fn add(&self, asked: Asked, times: u64) {
+        let caller = (asked.agency.clone(), asked.system.clone());
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = waiting.len() < CALLERS_MAX || waiting.contains_key(&caller);
+        if room {
+            let own = waiting.entry(caller).or_default();
+            let room = own.len() < WAITING_MAX || own.contains_key(&asked);
+            if room {
+                *own.entry(asked).or_default() += times;
+                return;
+            }
+        }
+        drop(waiting);
+        self.left_out.add(times, &[]);
+    }
+
+    /// Stores what waits, as of a day. What cannot be stored waits on.
     pub(crate) async fn store(&self, store: &Store, day: Date) -> Result<(), Error> {
-        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut rows = Vec::with_capacity(waiting.len());
-        for (asked, times) in waiting {
+        let waiting = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *waiting)
+        };
+        let mut rows = Vec::new();
+        for (asked, times) in waiting.into_values().flatten() {
             let text = serde_json::to_vec(&asked).map_err(|_| Error::Stored("a question"))?;
             rows.push((hex::encode(tlog::digest(&text)), asked, times));
         }
+        if rows.is_empty() {
+            return Ok(());
+        }
         // In one order wherever it is done, so that two processes do not wait for each other in a circle.
         rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        let forget = day.saturating_sub(Duration::days(KEPT_DAYS));
-        for rows in rows.chunks(TOGETHER) {
-            store::count(store, rows.to_vec(), (day, forget), OF_CALLER_MAX).await?;
+        let mut left = rows.as_slice();
+        while let Some((now, rest)) = left.split_at_checked(left.len().min(TOGETHER)) {
+            if now.is_empty() {
+                break;
+            }
+            if let Err(error) = store::count(store, now.to_vec(), day, OF_CALLER_MAX).await {
+                for (_, asked, times) in left {
+                    self.add(asked.clone(), *times);
+                }
+                return Err(error);
+            }
+            left = rest;
         }
-        Ok(())
+        store::forget(store, day.saturating_sub(Duration::days(KEPT_DAYS))).await
     }
 }

@@ -1,19 +1,23 @@
 //! The use cases of rule sets: propose, approve, withdraw, look at, list, try on what was asked.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use ::store::Store;
 use server::{
     Deadline,
     runtime::Clock,
-    signed::{Algorithm, NotSigned},
+    signed::{Algorithm, NotSigned, Signers},
 };
-use time::Date;
+use time::{Date, OffsetDateTime};
 
 use super::admission::Admissions;
 use crate::{
     Error,
     domain::{
+        basis::start_of,
         decision::Profile,
         flips::Flips,
         rule_set::{
@@ -36,7 +40,9 @@ const TOGETHER: u16 = 500;
 pub(crate) struct RuleSets {
     pub(crate) admissions: Arc<Admissions>,
     /// Whose signatures count.
-    pub(crate) signers: server::signed::Signers,
+    pub(crate) signers: Signers,
+    /// Trials take their turn.
+    pub(crate) trying: tokio::sync::Mutex<()>,
 }
 
 /// What an officer signed, as a request brings it.
@@ -93,6 +99,9 @@ pub(crate) enum Tried {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) in_force: u64,
+    /// Days on which something of either set begins or ends.
+    pub(crate) changes: BTreeSet<Date>,
+    /// The first and the last on which something was asked.
     pub(crate) days: Option<(Date, Date)>,
     pub(crate) flips: Flips,
 }
@@ -126,15 +135,13 @@ impl RuleSets {
                     return Ok(Err(Refused::Unknown));
                 };
                 let found = self.verify(&request.by, &signed, Word::Approve, &set.digest);
-                let content = Content::parse(&bytes).map_err(|_| Error::Stored("a rule set"))?;
-                let profile = Some(self.profile(content).await);
-                (
-                    Some(number),
-                    Step::Approve { signed: signature(&signed) },
-                    Vec::new(),
-                    found,
-                    profile,
-                )
+                let step = Step::Approve { signed: signature(&signed) };
+                let made = self.made_by(&request.by, step.clone());
+                let moves = sets::moves(&store, number).await?;
+                let moves: Vec<&Move> = moves.iter().map(|one| &one.made).chain([&made]).collect();
+                // As it will be read once it is in force: what could not be read then is not put in force.
+                let profile = self.admissions.app.in_force.checked(&set, &bytes, &moves).await;
+                (Some(number), step, Vec::new(), found, Some(profile))
             }
             Wanted::Withdraw(number, reason) => {
                 if sets::one(&store, number).await?.is_none() {
@@ -149,7 +156,7 @@ impl RuleSets {
             digest: tlog::digest(&request.bytes),
             request: request.bytes,
             content,
-            made: Move { by: request.by, at_us: self.admissions.now_us(), step },
+            made: self.made_by(&request.by, step),
         };
         let moved = sets::advance(&store, asked, move |asked, before| {
             judge(asked, before, found, profile.as_ref())
@@ -158,6 +165,10 @@ impl RuleSets {
         // Also where it is not known whether it was made.
         self.admissions.app.looks.at_once();
         Ok(moved?.map_err(Refused::NotPossible))
+    }
+
+    fn made_by(&self, by: &str, step: Step) -> Move {
+        Move { by: by.to_owned(), at_us: self.admissions.now_us(), step }
     }
 
     /// What decides by a set. It takes as long as a few decisions do, so it is done beside them.
@@ -206,7 +217,7 @@ impl RuleSets {
         number: Option<u64>,
     ) -> Result<Option<(View, Vec<u8>, Vec<Entry>)>, Error> {
         let store = self.store(deadline);
-        let in_force = sets::in_force(&store).await?;
+        let in_force = sets::in_force(&store).await?.number;
         let number = number.unwrap_or(in_force);
         if number == 0 {
             let (set, bytes) = comes_with_the_program()?;
@@ -225,7 +236,7 @@ impl RuleSets {
         most: u16,
     ) -> Result<(Vec<View>, bool), Error> {
         let store = self.store(deadline);
-        let in_force = sets::in_force(&store).await?;
+        let in_force = sets::in_force(&store).await?.number;
         let mut found = sets::list(&store, before, most.saturating_add(1)).await?;
         if before > 0 {
             found.push(comes_with_the_program()?.0);
@@ -236,11 +247,12 @@ impl RuleSets {
         Ok((found.into_iter().map(view).collect(), more))
     }
 
-    /// Decides what was asked under another set, beside the one in force.
+    /// Decides what was asked under another set, beside the one in force, as of a day.
     pub(crate) async fn simulate(
         &self,
         deadline: Deadline,
         tried: Tried,
+        day: Option<Date>,
     ) -> Result<Result<Outcome, Refused>, Error> {
         let app = &self.admissions.app;
         let store = self.store(deadline);
@@ -258,30 +270,63 @@ impl RuleSets {
             Ok(profile) => Arc::new(profile),
             Err(error) => return Ok(Err(Refused::NotPossible(vec![not_valid(&error)]))),
         };
-        app.questions.store(&app.store, self.admissions.today()).await?;
-        let (mut flips, mut days, mut after) = (Flips::default(), None, String::new());
-        let in_force = sets::in_force(&store).await?;
-        let now = app.in_force.of(&store, in_force).await?;
+        // Each is as much work as many decisions, so one is done at a time.
+        let _turn = self.trying.lock().await;
+        let today = self.admissions.today();
+        app.questions.store(&store, today).await?;
+        let (ruling, now) = app.in_force.now(&store).await?;
+        let day = day.filter(|day| *day != today);
+        let at = day.map_or_else(|| app.clock.now(), start_of);
+        let changes = now.changes(today).union(&then.changes(today)).copied().collect();
+        let mut outcome =
+            Outcome { in_force: ruling.number, changes, days: None, flips: Flips::default() };
+        self.replay(&store, (&now, &then), at, &mut outcome).await?;
+        Ok(Ok(outcome))
+    }
+
+    async fn replay(
+        &self,
+        store: &Store,
+        (now, then): (&Arc<Profile>, &Arc<Profile>),
+        at: OffsetDateTime,
+        outcome: &mut Outcome,
+    ) -> Result<(), Error> {
+        let (mut after, mut known) = (String::new(), HashMap::new());
         loop {
-            let page = questions::page(&store, &after, TOGETHER).await?;
-            let Some(last) = page.last() else { break };
+            let page = questions::page(store, &after, TOGETHER).await?;
+            let Some(last) = page.last() else { return Ok(()) };
             after.clone_from(&last.id);
-            let mut standing = Vec::with_capacity(page.len());
-            for question in &page {
-                standing.push(store::standing(&store, &question.asked.request()).await?);
-                let (first, last) = days.unwrap_or((question.first_day, question.last_day));
-                days = Some((first.min(question.first_day), last.max(question.last_day)));
+            let mut asked = Vec::with_capacity(page.len());
+            for question in page {
+                // Of another version of the program, which this one cannot decide.
+                let Some(what) = question.asked else { continue };
+                let request = what.request();
+                let named = (what.agency.clone(), what.system.clone(), what.act);
+                let named = (named, what.procedure.clone(), what.legal_basis.clone());
+                let standing = match known.get(&named) {
+                    Some(standing) => Arc::clone(standing),
+                    None => {
+                        let read = Arc::new(store::standing(store, &request).await?);
+                        known.insert(named, Arc::clone(&read));
+                        read
+                    }
+                };
+                let days = outcome.days.unwrap_or((question.first_day, question.last_day));
+                outcome.days =
+                    Some((days.0.min(question.first_day), days.1.max(question.last_day)));
+                asked.push((what, question.times, standing));
             }
-            let (now, then, at) = (Arc::clone(&now), Arc::clone(&then), app.clock.now());
+            let (now, then) = (Arc::clone(now), Arc::clone(then));
+            let mut flips = std::mem::take(&mut outcome.flips);
             let decided = tokio::task::spawn_blocking(move || {
-                for (question, standing) in page.iter().zip(&standing) {
-                    flips.add((&now, &then), &question.asked, question.times, standing, at);
+                for (what, times, standing) in &asked {
+                    flips.add((&now, &then), what, *times, standing, at);
                 }
                 flips
             });
-            flips = decided.await.map_err(|_| Error::Stored("questions that end the program"))?;
+            outcome.flips =
+                decided.await.map_err(|_| Error::Stored("questions that end the program"))?;
         }
-        Ok(Ok(Outcome { in_force, days, flips }))
     }
 
     /// Moves that nobody is answered any more and that are not recorded yet.
@@ -315,7 +360,9 @@ fn judge(
     match profile {
         None => {}
         Some(Ok(profile)) => all.extend(still_named(profile, &before.named)),
-        Some(Err(error)) => all.push(not_valid(error)),
+        // What else is in the way says more of why it could not be read.
+        Some(Err(error)) if all.is_empty() => all.push(not_valid(error)),
+        Some(Err(_)) => {}
     }
     all
 }

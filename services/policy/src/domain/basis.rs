@@ -96,6 +96,11 @@ impl LegalBasis {
         self.rows.get(id)
     }
 
+    /// Every row, by id.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &BasisRow> {
+        self.rows.values()
+    }
+
     /// The row of an id if it is in force on a day.
     #[must_use]
     pub fn in_force(&self, id: &str, day: Date) -> Option<&BasisRow> {

@@ -1,6 +1,8 @@
 //! The decision about one request, from the law, the rules and the registry. Whatever is missing,
 //! ended or unknown is denied, with the rule and the article that says so (I2).
 
+use std::collections::BTreeSet;
+
 use decide::{DecisionTable, Fact, ItemEffect, Obligation, obligation};
 use sha2::{Digest, Sha256};
 use time::{Date, Duration, OffsetDateTime};
@@ -176,6 +178,14 @@ impl Profile {
         let ask = grounds.named.question(&grounds.connection.database, request, directed);
         let obligations = |item: &str| grounds.granted.obligations(item);
         with(&self.builder(&ask, request, &grounds.items, &obligations, now))
+    }
+
+    /// The days after this one on which a rule or a legal ground begins or ends.
+    pub(crate) fn changes(&self, day: Date) -> BTreeSet<Date> {
+        let rules = self.rules.iter().flat_map(|rule| [Some(rule.validity.from), rule.validity.to]);
+        let grounds = self.catalogue.legal_basis().rows();
+        let grounds = grounds.flat_map(|row| [row.effective_from, row.effective_to]);
+        rules.chain(grounds).flatten().filter(|change| day < *change).collect()
     }
 
     /// The statutory rule of an id.

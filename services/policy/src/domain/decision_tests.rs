@@ -52,7 +52,7 @@ fn standing() -> Standing {
         admission: None,
         registry: String::new(),
         number: 1,
-        rules: 0,
+        rules: Default::default(),
         connection: registry.connections.into_iter().find(|c| c.id == "conn-social-insurance"),
         granted: vec![granted("a", &[ITEM])],
     }

@@ -7,11 +7,12 @@ use model::EventKind;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use super::catalogue::Catalogue;
 use super::decision::{Decision, Profile};
 use super::permissions::classes;
 use super::registry::Standing;
 use super::request::{By, Request};
-use super::rules::{Act, FACTS};
+use super::rules::{Act, Conditions, FACTS};
 
 /// A question, without the person, the case and the officer: the same one whoever it was asked about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
@@ -22,33 +23,51 @@ pub(crate) struct Asked {
     pub(crate) event: Option<EventKind>,
     pub(crate) procedure: String,
     pub(crate) legal_basis: String,
-    pub(crate) consent: bool,
-    /// The direction that was named, or empty.
+    /// Whether a direction was named.
+    pub(crate) directed: bool,
+    /// Which one, where an agreement grants something by it.
     pub(crate) direction: String,
-    /// Electronic identifier of the unit that acted.
+    /// Electronic identifier of the unit that acted, where an agreement names it.
     pub(crate) acting_unit: String,
-    /// Thumbprint of the key, where it was known.
+    /// Thumbprint of the key, where an agreement names it.
     pub(crate) key: Option<String>,
+    /// In the order of their ids.
     pub(crate) items: Vec<String>,
 }
 
 impl Asked {
-    /// The question that a request asks; nothing where it is only asked what would be decided.
-    pub(crate) fn of(request: &Request) -> Option<Self> {
+    /// The question that a request of somebody connected asks; nothing where it is only asked what would be decided, and of what no
+    /// catalogue knows, which is denied whatever the rules are. What agreements grant to nobody by name is left out: what a caller
+    /// wrote there is its own affair.
+    pub(crate) fn of(
+        catalogue: &Catalogue,
+        request: &Request,
+        standing: &Standing,
+    ) -> Option<Self> {
         let By { direction, acting_unit, key } = request.by.clone()?;
+        standing.connection.as_ref()?;
+        catalogue.procedure(&request.procedure)?;
+        catalogue.legal_basis().get(&request.legal_basis)?;
+        let terms = || standing.granted.iter().map(|granted| &granted.terms);
         let (agency, system) = request.caller.clone();
-        Some(Self {
+        let known = |item: &&String| catalogue.item(item).is_some();
+        let mut items: Vec<String> = request.items.iter().filter(known).cloned().collect();
+        items.sort_unstable();
+        let named = |name: &String| terms().any(|terms| terms.direction == *name);
+        let acts = |unit: &String| terms().any(|terms| terms.units.contains(unit));
+        let granted = |key: &String| terms().any(|terms| terms.keys.contains(key));
+        (!items.is_empty()).then(|| Self {
             agency,
             system,
             act: request.act,
             event: request.event,
             procedure: request.procedure.clone(),
             legal_basis: request.legal_basis.clone(),
-            consent: request.consent,
-            direction: if request.direction { direction } else { String::new() },
-            acting_unit,
-            key,
-            items: request.items.clone(),
+            directed: request.direction,
+            direction: Some(direction).filter(named).unwrap_or_default(),
+            acting_unit: Some(acting_unit).filter(acts).unwrap_or_default(),
+            key: key.filter(granted),
+            items,
         })
     }
 
@@ -61,8 +80,8 @@ impl Asked {
             event: self.event,
             procedure: self.procedure.clone(),
             legal_basis: self.legal_basis.clone(),
-            consent: self.consent,
-            direction: !direction.is_empty(),
+            consent: false,
+            direction: self.directed,
             by: Some(By { direction, acting_unit, key }),
             items: self.items.clone(),
         }
@@ -104,7 +123,7 @@ impl Times {
 }
 
 /// What flips stand in the order by, and what makes two of them one.
-type Key = (String, String, &'static str, String, String, String, Kind, String, String, String);
+type Key = (String, String, &'static str, String, String, String, Kind, String);
 
 /// Everything that would be otherwise.
 #[derive(Debug, Default)]
@@ -135,7 +154,7 @@ impl Flips {
         let [before, after] =
             [now, then].map(|set| set.decide(&request, standing, at, Duration::ZERO));
         self.all.add(times);
-        let found = flips(&before, &after, &asked.items);
+        let found = flips(&before, &after, asked);
         self.other_rules +=
             u64::from(found.is_empty() && other_rules(&before, &after, &asked.items));
         let mut counted: Vec<(&str, Kind)> = Vec::new();
@@ -157,9 +176,11 @@ impl Flips {
                 asked.legal_basis.clone(),
                 flip.now.item.clone(),
                 flip.kind,
-                format!("{:?}", flip.now),
-                format!("{:?}", flip.then),
-                format!("{:?}", flip.subjects),
+                // Whatever else makes two of them different, in one order.
+                format!(
+                    "{:?}",
+                    (&flip.now, &flip.then, &flip.subjects, asked.directed, asked.event)
+                ),
             );
             let (_, _, all) =
                 self.flips.entry(key).or_insert((asked.clone(), flip, Times::default()));
@@ -175,7 +196,7 @@ fn said(decision: &Decision, items: &[String], row: usize) -> TableAnswer {
             let bit = FACTS.iter().position(|one| *one == fact);
             bit.map_or(Fact::Unknown, |bit| Fact::from(row >> bit & 1 == 1))
         }),
-        // Nothing is read, so nothing is said of whether there is somebody.
+        // Nothing is read, so nothing is told of whether there is somebody.
         Err(denial) => {
             let withheld = |item: &String| ItemDecision {
                 item: item.clone(),
@@ -185,7 +206,7 @@ fn said(decision: &Decision, items: &[String], row: usize) -> TableAnswer {
                 article: denial.article.clone(),
                 obligations: Vec::new(),
             };
-            TableAnswer { visible: true, items: items.iter().map(withheld).collect() }
+            TableAnswer { visible: false, items: items.iter().map(withheld).collect() }
         }
     }
 }
@@ -194,10 +215,12 @@ fn rows() -> std::ops::Range<usize> {
     0..1 << FACTS.len()
 }
 
-fn flips(before: &Decision, after: &Decision, items: &[String]) -> Vec<Flip> {
+fn flips(before: &Decision, after: &Decision, asked: &Asked) -> Vec<Flip> {
+    let items = &asked.items;
     let facts = FACTS.map(str::to_owned);
     let mut found: Vec<(Kind, ItemDecision, ItemDecision, Vec<bool>)> = Vec::new();
-    let read = before.outcome.is_ok() && after.outcome.is_ok();
+    // Whoever is given nothing is told of nobody.
+    let told = asked.act.conditions() != Conditions::None;
     for row in rows() {
         let [now, then] = [before, after].map(|decision| said(decision, items, row));
         let mut note = |kind, now: &ItemDecision, then: &ItemDecision| {
@@ -212,7 +235,7 @@ fn flips(before: &Decision, after: &Decision, items: &[String]) -> Vec<Flip> {
                 *given = true;
             }
         };
-        if read && now.visible != then.visible {
+        if told && now.visible != then.visible {
             let kind = if now.visible { Kind::Hidden } else { Kind::Shown };
             // Whatever withholds everything says why.
             let [now, then] = [&now, &then].map(|answer| {
@@ -258,4 +281,95 @@ fn nothing() -> ItemDecision {
 /// Whether something is decided by another rule, though alike.
 fn other_rules(before: &Decision, after: &Decision, items: &[String]) -> bool {
     rows().any(|row| said(before, items, row) != said(after, items, row))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use decide::{DecisionTable, Obligation};
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::domain::decision::{Denial, Refusal};
+
+    fn item(effect: ItemEffect, rule: &str, obligations: Vec<Obligation>) -> ItemDecision {
+        ItemDecision {
+            effect,
+            rule: rule.to_owned(),
+            item: "i".to_owned(),
+            obligations,
+            ..nothing()
+        }
+    }
+
+    fn decision(outcome: Result<DecisionTable, Denial>) -> Decision {
+        Decision {
+            revision: String::new(),
+            number: 1,
+            connection: "c".to_owned(),
+            database: String::new(),
+            agreement: String::new(),
+            outcome,
+            valid_until: OffsetDateTime::UNIX_EPOCH,
+            claims: Default::default(),
+        }
+    }
+
+    /// A decision that depends on whether the person is protected: what is said of who is not, and of who is.
+    fn table(answers: [(bool, ItemDecision); 2]) -> Decision {
+        let answers = answers.map(|(visible, item)| TableAnswer { visible, items: vec![item] });
+        let facts = vec!["protected".to_owned()];
+        decision(Ok(DecisionTable::new(facts, vec![0, 1], answers.to_vec()).unwrap()))
+    }
+
+    fn asked(act: Act) -> Asked {
+        Asked {
+            agency: "a".to_owned(),
+            system: "s".to_owned(),
+            act,
+            event: None,
+            procedure: "p".to_owned(),
+            legal_basis: "b".to_owned(),
+            directed: false,
+            direction: String::new(),
+            acting_unit: String::new(),
+            key: None,
+            items: vec!["i".to_owned()],
+        }
+    }
+
+    fn kinds(before: &Decision, after: &Decision) -> Vec<(Kind, Vec<Vec<(String, bool)>>)> {
+        let found = flips(before, after, &asked(Act::Obtain));
+        found.into_iter().map(|flip| (flip.kind, flip.subjects)).collect()
+    }
+
+    #[test]
+    fn every_kind_of_flip_is_told_of_exactly_whom_it_is_about() {
+        let given = || item(ItemEffect::Allowed, "r", Vec::new());
+        let withheld = || item(ItemEffect::Withheld, "w", Vec::new());
+        let of = |holds| vec![vec![("protected".to_owned(), holds)]];
+        let now = table([(true, given()), (false, withheld())]);
+        assert_eq!(kinds(&now, &now), []);
+        let closed = table([(true, withheld()), (false, withheld())]);
+        assert_eq!(kinds(&now, &closed), [(Kind::Closed, of(false))]);
+        assert_eq!(kinds(&closed, &now), [(Kind::Opened, of(false))]);
+        let shown = table([(true, given()), (true, withheld())]);
+        assert_eq!(kinds(&now, &shown), [(Kind::Shown, of(true))]);
+        assert_eq!(kinds(&shown, &now), [(Kind::Hidden, of(true))]);
+        let on_condition = item(ItemEffect::Allowed, "r", vec![Obligation::NoOnwardTransfer]);
+        let conditions = table([(true, on_condition), (false, withheld())]);
+        assert_eq!(kinds(&now, &conditions), [(Kind::Conditions, of(false))]);
+        let (rule, article) = ("d".to_owned(), String::new());
+        let denied = decision(Err(Denial { refusal: Refusal::NothingAllowed, rule, article }));
+        assert_eq!(kinds(&now, &denied), [(Kind::Hidden, of(false)), (Kind::Closed, of(false))]);
+        // Whoever contributes is told of nobody.
+        let of_nobody = flips(&now, &shown, &asked(Act::Contribute));
+        assert!(of_nobody.is_empty(), "{of_nobody:?}");
+        // By another rule it is decided alike.
+        let other =
+            table([(true, item(ItemEffect::Allowed, "q", Vec::new())), (false, withheld())]);
+        assert_eq!(kinds(&now, &other), []);
+        let items = ["i".to_owned()];
+        assert!(other_rules(&now, &other, &items) && !other_rules(&now, &now, &items));
+    }
 }

@@ -160,7 +160,7 @@ fn standing(link: Option<&Link<'_>>, plans: &[Plan<'_>]) -> Standing {
     Standing {
         registry: String::new(),
         number: 1,
-        rules: 0,
+        rules: Default::default(),
         connection: link.map(|link| Connection {
             id: "c".to_owned(),
             agency: "G24".to_owned(),

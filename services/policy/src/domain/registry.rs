@@ -17,6 +17,7 @@ use super::basis::day;
 use super::catalogue::Catalogue;
 use super::item_set::ItemSet;
 use super::request::{Request, is_segment};
+use super::revision::Ruling;
 use super::rules::{Act, Conditions};
 use crate::Error;
 
@@ -339,8 +340,8 @@ pub(crate) struct Standing {
     pub(crate) registry: String,
     /// Number of its revision.
     pub(crate) number: u64,
-    /// Number of the rule set in force.
-    pub(crate) rules: u64,
+    /// The rule set in force.
+    pub(crate) rules: Ruling,
     /// The caller's connection, if it has one.
     pub(crate) connection: Option<Connection>,
     /// Name of the state of its admission; none where it is of the registry file.

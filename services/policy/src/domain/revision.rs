@@ -13,8 +13,17 @@ pub(crate) struct Newest {
     pub(crate) number: u64,
     /// Digest of the registry.
     pub(crate) digest: String,
-    /// Number of the rule set in force. Which one it is shows in the digest.
-    pub(crate) rules: u64,
+    /// The rule set in force.
+    pub(crate) rules: Ruling,
+}
+
+/// Which rule set decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ruling {
+    /// Its number; 0 for the one that comes with the program.
+    pub(crate) number: u64,
+    /// Digest of its bytes, in hexadecimal; empty for that one.
+    pub(crate) digest: String,
 }
 
 /// A revision that is kept.
@@ -77,7 +86,7 @@ mod tests {
     use super::*;
 
     fn newest(number: u64) -> Newest {
-        Newest { number, digest: format!("d{number}"), rules: 0 }
+        Newest { number, digest: format!("d{number}"), rules: Ruling::default() }
     }
 
     fn revision(number: u64, connections: &[&str]) -> Revision {
@@ -118,7 +127,7 @@ mod tests {
     fn i9_a_database_that_was_set_back_is_not_gone_on_with() {
         let kept = [revision(7, &["x"]), revision(8, &["a"])];
         assert_eq!(Touched::since(&newest(9), &newest(8), &kept, 2), Touched::OtherHistory);
-        let other = Newest { number: 7, digest: "other".to_owned(), rules: 0 };
+        let other = Newest { number: 7, digest: "other".to_owned(), rules: Ruling::default() };
         assert_eq!(Touched::since(&other, &newest(8), &kept, 2), Touched::OtherHistory);
         // It would be kept if it were of this history.
         assert_eq!(Touched::since(&newest(6), &newest(8), &kept, 2), Touched::OtherHistory);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::LegalProfile;
 use super::decision::{Profile, RULES, SHIPPED};
+use super::registry::Grant;
 use super::rules::RuleFile;
 use crate::Error;
 
@@ -239,10 +240,10 @@ pub(crate) enum Obstacle {
 /// An obstacle, and what it is about.
 pub(crate) type Found = (Obstacle, String);
 
-/// Procedures and legal grounds that agreements and connections name.
+/// What agreements grant, each with one item at least, and on which legal grounds connections stand.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Named {
-    pub(crate) procedures: Vec<String>,
+    pub(crate) grants: Vec<Grant>,
     pub(crate) legal_bases: Vec<String>,
 }
 
@@ -266,12 +267,20 @@ pub(crate) fn obstacles(set: Option<&RuleSet>, made: &Move, in_force: u64) -> Ve
     found
 }
 
-/// What is named that a set does not have.
+/// What is named that could not be granted or stood on under a set.
 pub(crate) fn still_named(profile: &Profile, named: &Named) -> Vec<Found> {
     let catalogue = &profile.catalogue;
-    let procedures = named.procedures.iter().filter(|id| catalogue.procedure(id).is_none());
-    let bases = named.legal_bases.iter().filter(|id| catalogue.legal_basis().get(id).is_none());
-    procedures.chain(bases).map(|id| (Obstacle::StillNamed, id.clone())).collect()
+    let lacks = |id: &&String| catalogue.legal_basis().get(id).is_none();
+    let mut ids: BTreeSet<&str> = BTreeSet::new();
+    for grant in &named.grants {
+        if lacks(&&grant.legal_basis) {
+            ids.insert(&grant.legal_basis);
+        } else if grant.check("", catalogue).is_err() {
+            ids.insert(&grant.procedure);
+        }
+    }
+    ids.extend(named.legal_bases.iter().filter(lacks).map(String::as_str));
+    ids.into_iter().map(|id| (Obstacle::StillNamed, id.to_owned())).collect()
 }
 
 /// The set that comes with this program, as a list has it.
@@ -293,6 +302,7 @@ pub(crate) fn shipped(digest: String) -> RuleSet {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::domain::rules::Act;
 
     fn signed() -> Signature {
         Signature {
@@ -396,12 +406,29 @@ mod tests {
         let mut content = Content::shipped();
         let profile = content.profile(LegalProfile::Law2023).unwrap();
         let procedure = profile.catalogue.procedures().first().unwrap().id.clone();
+        let grant = |procedure: &str, action| Grant {
+            action,
+            procedure: procedure.to_owned(),
+            legal_basis: "1911-2021-art-2-1".to_owned(),
+            items: vec![profile.catalogue.items().first().unwrap().id.clone()],
+            obligations: Vec::new(),
+        };
         let named = Named {
-            procedures: vec![procedure.clone(), "gone".to_owned()],
+            grants: vec![grant(&procedure, Act::Obtain), grant("gone", Act::Obtain)],
             legal_bases: vec!["1911-2021-art-2-1".to_owned(), "no-law".to_owned()],
         };
         let ids: Vec<_> = still_named(&profile, &named).into_iter().map(|(_, id)| id).collect();
         assert_eq!(ids, ["gone", "no-law"]);
+        // A procedure that is for following stays one for as long as somebody follows under it.
+        let follows = profile.catalogue.procedures().iter().find(|one| one.follows).unwrap();
+        let followed = Named { grants: vec![grant(&follows.id, Act::Follow)], ..Named::default() };
+        assert_eq!(still_named(&profile, &followed), []);
+        let mut single = Content::shipped();
+        let file = single.files.iter_mut().find(|file| file.name == PROCEDURES).unwrap();
+        file.text = file.text.replace("follows = true", "follows = false");
+        let single = single.profile(LegalProfile::Law2023).unwrap();
+        let expect = [(Obstacle::StillNamed, follows.id.clone())];
+        assert_eq!(still_named(&single, &followed), expect);
         let file = content.files.iter_mut().find(|file| file.name == PROCEDURES).unwrap();
         file.text = file.text.replace(&format!("\"{procedure}\""), "\"another\"");
         let without = content.profile(LegalProfile::Law2023).unwrap();

@@ -158,6 +158,8 @@ pub(crate) struct Asked {
     pub(crate) request_id: String,
     pub(crate) digest: [u8; 32],
     pub(crate) request: Vec<u8>,
+    /// Number of the rule set by which its form was checked.
+    pub(crate) rules: u64,
     /// The exact bytes that are proposed; empty otherwise.
     pub(crate) content: Vec<u8>,
     pub(crate) made: Move,
@@ -195,6 +197,9 @@ where
                 let same = tx.query(&BY_REQUEST, vec![asked.request_id.clone().into()]).await?;
                 if let Some(row) = same.first() {
                     return Ok(Ok(entry(row)?));
+                }
+                if turn.rules() != asked.rules {
+                    return Err(Error::Stored("another rule set came in force meanwhile"));
                 }
                 let before = before(tx, &mut asked).await?;
                 let counted = before.agreement.as_ref().is_some_and(Agreement::counts);

@@ -10,30 +10,43 @@ use crate::{Error, domain::flips::Asked};
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(crate) id: String,
-    pub(crate) asked: Asked,
+    /// None where another version of the program wrote it, and this one does not know what it is.
+    pub(crate) asked: Option<Asked>,
     pub(crate) times: u64,
     pub(crate) first_day: Date,
     pub(crate) last_day: Date,
 }
 
-/// Takes a list of `[id, agency, system, asked, times]`, a day, and how many a caller may have.
+/// Takes a list of `[id, agency, system, asked, times]`, a day, and how many a caller may have. A caller that has as many is given no
+/// more; those that it has are counted on.
 const COUNT: Sql = Sql {
-    sqlite: "INSERT INTO question (id, agency, system, asked, times, first_day, last_day) \
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?2 \
-             FROM json_each(?1) n \
-             WHERE ?3 > (SELECT COUNT(*) FROM question q \
-                         WHERE q.agency = n.value ->> 1 AND q.system = n.value ->> 2) \
-                OR EXISTS (SELECT 1 FROM question q WHERE q.id = n.value ->> 0) \
+    sqlite: "WITH asked (id, agency, system, asked, times) AS MATERIALIZED ( \
+                 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 \
+                 FROM json_each(?1)), \
+             full_of (agency, system) AS MATERIALIZED ( \
+                 SELECT agency, system FROM question \
+                 WHERE (agency, system) IN (SELECT agency, system FROM asked) \
+                 GROUP BY agency, system HAVING COUNT(*) >= ?3) \
+             INSERT INTO question (id, agency, system, asked, times, first_day, last_day) \
+             SELECT id, agency, system, asked, times, ?2, ?2 FROM asked \
+             WHERE (agency, system) NOT IN (SELECT agency, system FROM full_of) \
+                OR id IN (SELECT id FROM question) \
              ON CONFLICT (id) DO UPDATE SET times = question.times + excluded.times, \
                  last_day = max(question.last_day, excluded.last_day)",
-    postgres: "INSERT INTO question (id, agency, system, asked, times, first_day, last_day) \
-               SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, \
-                      CAST(value ->> 4 AS BIGINT), $2, $2 \
-               FROM json_array_elements($1::json) n(value) \
-               WHERE $3 > (SELECT COUNT(*) FROM question q \
-                           WHERE q.agency = n.value ->> 1 AND q.system = n.value ->> 2) \
-                  OR EXISTS (SELECT 1 FROM question q WHERE q.id = n.value ->> 0) \
-               ORDER BY value ->> 0 \
+    postgres: "WITH asked (id, agency, system, asked, times) AS MATERIALIZED ( \
+                   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, \
+                          CAST(value ->> 4 AS BIGINT) \
+                   FROM json_array_elements($1::json) n(value)), \
+               full_of (agency, system) AS MATERIALIZED ( \
+                   SELECT agency, system FROM question \
+                   WHERE (agency, system) IN (SELECT agency, system FROM asked) \
+                   GROUP BY agency, system HAVING COUNT(*) >= $3) \
+               INSERT INTO question (id, agency, system, asked, times, first_day, last_day) \
+               SELECT a.id, a.agency, a.system, a.asked, a.times, $2, $2 FROM asked a \
+               WHERE NOT EXISTS (SELECT 1 FROM full_of f \
+                                 WHERE f.agency = a.agency AND f.system = a.system) \
+                  OR EXISTS (SELECT 1 FROM question q WHERE q.id = a.id) \
+               ORDER BY a.id \
                ON CONFLICT (id) DO UPDATE SET times = question.times + excluded.times, \
                    last_day = GREATEST(question.last_day, excluded.last_day)",
 };
@@ -48,12 +61,11 @@ const PAGE: Sql = Sql {
                WHERE id > $1 ORDER BY id LIMIT $2",
 };
 
-/// Counts questions of a day, each with its id and how often it was asked, and forgets those that were asked before a day for the last
-/// time. Of a caller at most so many are kept.
+/// Counts questions of a day, each with its id and how often it was asked. Of a caller about so many are kept.
 pub(crate) async fn count(
     store: &Store,
     asked: Vec<(String, Asked, u64)>,
-    (day, forget): (Date, Date),
+    day: Date,
     most: i64,
 ) -> Result<(), Error> {
     let mut rows = Vec::with_capacity(asked.len());
@@ -62,12 +74,24 @@ pub(crate) async fn count(
         rows.push(serde_json::json!([id, asked.agency, asked.system, text, times]));
     }
     let rows = serde_json::to_string(&rows).map_err(|_| Error::Stored("questions"))?;
-    let (day, forget) = (written(day)?, written(forget)?);
+    let values = vec![rows.into(), written(day)?.into(), most.into()];
     store
         .write("count questions", move |tx| {
             Box::pin(async move {
-                tx.execute(&COUNT, vec![rows.into(), day.into(), most.into()]).await?;
-                tx.execute(&FORGET, vec![forget.into()]).await?;
+                tx.execute(&COUNT, values).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Forgets the questions that were asked before a day for the last time.
+pub(crate) async fn forget(store: &Store, before: Date) -> Result<(), Error> {
+    let values = vec![written(before)?.into()];
+    store
+        .write("forget questions", move |tx| {
+            Box::pin(async move {
+                tx.execute(&FORGET, values).await?;
                 Ok(())
             })
         })
@@ -86,7 +110,7 @@ pub(crate) async fn page(store: &Store, after: &str, most: u16) -> Result<Vec<Qu
             let times: i64 = field(row, 2)?;
             Ok(Question {
                 id: text(row, 0)?,
-                asked: serde_json::from_str(&asked).map_err(|_| Error::Stored("a question"))?,
+                asked: serde_json::from_str(&asked).ok(),
                 times: u64::try_from(times).unwrap_or_default(),
                 first_day: day(row, 3)?,
                 last_day: day(row, 4)?,

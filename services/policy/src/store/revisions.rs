@@ -6,7 +6,7 @@ use ::store::{QueryResult, Sql, Store, Transaction};
 use super::text;
 use crate::{
     Error,
-    domain::revision::{KEPT, Newest, Revision},
+    domain::revision::{KEPT, Newest, Revision, Ruling},
 };
 
 /// Connections that a revision names. With more it touches everything.
@@ -14,10 +14,11 @@ pub(crate) const TOUCHED_MAX: usize = 1_000;
 
 /// Whoever else writes the registry waits here until the transaction has ended; on SQLite there is one writer at a time anyway.
 const HOLD: Sql = Sql {
-    sqlite: "SELECT number, digest, rules FROM registry_revision WHERE id = 1",
-    postgres: "SELECT number, digest, rules FROM registry_revision WHERE id = 1 FOR UPDATE",
+    sqlite: "SELECT number, digest, rules, rules_digest FROM registry_revision WHERE id = 1",
+    postgres: "SELECT number, digest, rules, rules_digest FROM registry_revision WHERE id = 1 FOR UPDATE",
 };
-const NEWEST: Sql = Sql::same("SELECT number, digest, rules FROM registry_revision WHERE id = 1");
+const NEWEST: Sql =
+    Sql::same("SELECT number, digest, rules, rules_digest FROM registry_revision WHERE id = 1");
 const RAISE: Sql = Sql {
     sqlite: "UPDATE registry_revision SET number = ?, digest = ? WHERE id = 1",
     postgres: "UPDATE registry_revision SET number = $1, digest = $2 WHERE id = 1",
@@ -144,6 +145,11 @@ impl<'a> Held<'a> {
         Ok(Self { tx, newest: newest_of(&rows)? })
     }
 
+    /// Number of the rule set in force.
+    pub(crate) fn rules(&self) -> u64 {
+        self.newest.rules.number
+    }
+
     /// Makes what was written a revision of its own: its digest, and the connections of which anything is other than before; none
     /// where everything is.
     pub(crate) async fn revise(
@@ -208,7 +214,12 @@ pub(crate) async fn range(store: &Store, from: u64, to: u64) -> Result<Vec<Revis
 
 fn newest_of(rows: &[QueryResult]) -> Result<Newest, Error> {
     let row = rows.first().ok_or(Error::Stored("the revision is missing"))?;
-    Ok(Newest { number: number(row, 0)?, digest: text(row, 1)?, rules: number(row, 2)? })
+    Ok(Newest { number: number(row, 0)?, digest: text(row, 1)?, rules: ruling(row, [2, 3])? })
+}
+
+/// The rule set that two columns name.
+pub(super) fn ruling(row: &QueryResult, [at, digest]: [usize; 2]) -> Result<Ruling, Error> {
+    Ok(Ruling { number: number(row, at)?, digest: text(row, digest)? })
 }
 
 /// The number in a column.

@@ -3,14 +3,25 @@
 
 use ::store::{QueryResult, Sql, Store, Transaction, Value};
 
+use time::Date;
+
 use super::{
     Held,
-    moves::{self, Kept, field, signed},
-    revise, revisions, text,
+    moves::{self, Kept, field, signed, written},
+    revise,
+    revisions::{self, ruling},
+    text,
 };
 use crate::{
     Error,
-    domain::rule_set::{Found, Move, Named, RuleSet, Step},
+    domain::{
+        admission::obstacle::day_of,
+        agreement::Agreement,
+        registry::Grant,
+        revision::Ruling,
+        rule_set::{Found, Move, Named, RuleSet, Step},
+        rules::Act,
+    },
 };
 
 /// Moves that are recorded together.
@@ -45,14 +56,30 @@ const LIST: Sql = Sql {
     postgres: "SELECT rule_set FROM rule_set WHERE number < $1 ORDER BY number DESC LIMIT $2",
 };
 const LAST: Sql = Sql::same("SELECT COALESCE(MAX(number), 0) FROM rule_set");
-const IN_FORCE: Sql = Sql::same("SELECT rules FROM registry_revision WHERE id = 1");
-const NAMED: [Sql; 2] = [
-    Sql::same("SELECT DISTINCT procedure FROM agreement_grant ORDER BY procedure"),
-    Sql::same(
-        "SELECT legal_basis FROM agreement_grant UNION SELECT legal_basis FROM connection \
-         ORDER BY legal_basis",
-    ),
-];
+const IN_FORCE: Sql = Sql::same("SELECT rules, rules_digest FROM registry_revision WHERE id = 1");
+/// Sets after a number.
+const LATER: Sql = Sql {
+    sqlite: "SELECT rule_set FROM rule_set WHERE number > ?",
+    postgres: "SELECT rule_set FROM rule_set WHERE number > $1",
+};
+/// What is granted by a file, which is read anew whenever the service starts, or by an agreement whose term has not ended; with one of
+/// the items.
+const GRANTED: Sql = Sql {
+    sqlite: "SELECT g.action, g.procedure, g.legal_basis, MIN(g.item) \
+             FROM agreement_grant g JOIN agreement a ON a.id = g.agreement \
+             WHERE a.origin = 'file' OR a.valid_to > ? \
+             GROUP BY g.action, g.procedure, g.legal_basis",
+    postgres: "SELECT g.action, g.procedure, g.legal_basis, MIN(g.item) \
+               FROM agreement_grant g JOIN agreement a ON a.id = g.agreement \
+               WHERE a.origin = 'file' OR a.valid_to > $1 \
+               GROUP BY g.action, g.procedure, g.legal_basis",
+};
+const CONNECTED: Sql = Sql::same(
+    "SELECT DISTINCT legal_basis FROM connection \
+     WHERE origin = 'file' OR state IN ('ACTIVE', 'SUSPENDED')",
+);
+/// Agreements that parties may still sign, or have.
+const AGREED: Sql = Sql::same("SELECT agreement FROM signed_agreement");
 const PUT: Sql = Sql {
     sqlite: "INSERT INTO rule_set (number, version, content, rule_set) VALUES (?, ?, ?, ?)",
     postgres: "INSERT INTO rule_set (number, version, content, rule_set) VALUES ($1, $2, $3, $4)",
@@ -121,7 +148,7 @@ pub(crate) struct Before {
     pub(crate) set: Option<RuleSet>,
     /// Number of the set in force.
     pub(crate) in_force: u64,
-    /// What agreements and connections name.
+    /// What agreements grant and connections stand on.
     pub(crate) named: Named,
 }
 
@@ -143,7 +170,8 @@ where
                 if let Some(row) = same.first() {
                     return Ok(Ok(entry(row)?));
                 }
-                let before = before(tx, asked.number).await?;
+                let day = day_of(asked.made.at_us).ok_or(Error::Stored("a moment that is none"))?;
+                let before = before(tx, asked.number, day).await?;
                 let last_us = before.set.as_ref().map_or(i64::MIN, RuleSet::moved_at_us);
                 asked.made.at_us = asked.made.at_us.max(last_us);
                 let found = judge(&asked, &before);
@@ -156,21 +184,45 @@ where
         .await
 }
 
-async fn before(tx: &Transaction, number: Option<u64>) -> Result<Before, Error> {
+async fn before(tx: &Transaction, number: Option<u64>, day: Date) -> Result<Before, Error> {
     let rows = match number {
         Some(number) => tx.query(&ONE, vec![signed(number)?.into()]).await?,
         None => Vec::new(),
     };
     let set = rows.first().map(folded).transpose()?;
     let in_force = number_of(&tx.query(&IN_FORCE, Vec::new()).await?)?;
-    let [procedures, legal_bases] = &NAMED;
+    Ok(Before { set, in_force, named: named(tx, day).await? })
+}
+
+/// What is granted and stood on, or may be before somebody could be asked again.
+async fn named(tx: &Transaction, day: Date) -> Result<Named, Error> {
     let mut named = Named::default();
-    for (sql, ids) in [(procedures, &mut named.procedures), (legal_bases, &mut named.legal_bases)] {
-        for row in tx.query(sql, Vec::new()).await? {
-            ids.push(text(&row, 0)?);
-        }
+    for row in tx.query(&GRANTED, vec![written(day)?.into()]).await? {
+        // An act that this version does not know grants nothing.
+        let Some(action) = Act::of(&text(&row, 0)?) else { continue };
+        let (procedure, legal_basis) = (text(&row, 1)?, text(&row, 2)?);
+        let (items, obligations) = (vec![text(&row, 3)?], Vec::new());
+        named.grants.push(Grant { action, procedure, legal_basis, items, obligations });
     }
-    Ok(Before { set, in_force, named })
+    for row in tx.query(&CONNECTED, Vec::new()).await? {
+        named.legal_bases.push(text(&row, 0)?);
+    }
+    for row in tx.query(&AGREED, Vec::new()).await? {
+        let agreement: Agreement =
+            serde_json::from_str(&text(&row, 0)?).map_err(|_| Error::Stored("an agreement"))?;
+        let content = agreement.content;
+        if agreement.closed.is_some() || content.valid_to <= day {
+            continue;
+        }
+        named.grants.extend(content.grants.into_iter().map(|granted| Grant {
+            action: granted.action,
+            procedure: granted.procedure,
+            legal_basis: granted.legal_basis,
+            items: granted.items,
+            obligations: Vec::new(),
+        }));
+    }
+    Ok(named)
 }
 
 async fn put(
@@ -244,9 +296,15 @@ pub(crate) async fn list(store: &Store, before: u64, most: u16) -> Result<Vec<Ru
     rows.iter().map(folded).collect()
 }
 
-/// Number of the set in force.
-pub(crate) async fn in_force(store: &Store) -> Result<u64, Error> {
-    number_of(&store.read(&IN_FORCE, Vec::new()).await?)
+/// Which set is in force.
+pub(crate) async fn in_force(store: &Store) -> Result<Ruling, Error> {
+    let rows = store.read(&IN_FORCE, Vec::new()).await?;
+    ruling(rows.first().ok_or(Error::Stored("the revision is missing"))?, [0, 1])
+}
+
+/// Sets after a number, in any order.
+pub(crate) async fn later(store: &Store, number: u64) -> Result<Vec<RuleSet>, Error> {
+    store.read(&LATER, vec![signed(number)?.into()]).await?.iter().map(folded).collect()
 }
 
 /// Moves that are not recorded, made before a moment, the oldest first.

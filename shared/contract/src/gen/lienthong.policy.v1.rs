@@ -3049,6 +3049,9 @@ pub struct SimulateRequest {
     /// Where to go on: a `next_page_token`. Empty begins with the first.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
+    /// As of the beginning of which day, `YYYY-MM-DD`, not before today: for rules and legal grounds that begin or end later. Empty for now.
+    #[prost(string, tag = "5")]
+    pub day: ::prost::alloc::string::String,
     /// Under which set. Required.
     #[prost(oneof = "simulate_request::RuleSet", tags = "1, 2")]
     pub rule_set: ::core::option::Option<simulate_request::RuleSet>,
@@ -3106,6 +3109,10 @@ pub struct SimulateAnswer {
     /// Where to go on; empty when there is no more.
     #[prost(string, tag = "9")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// Days after today on which a rule or a legal ground of either set begins or ends, `YYYY-MM-DD`, in their order, at most 100: on each
+    /// something else may be otherwise.
+    #[prost(string, repeated, tag = "10")]
+    pub changes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Flips of an item for an agency.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3153,7 +3160,8 @@ pub struct Flip {
     /// What would be.
     #[prost(message, optional, tag = "8")]
     pub then: ::core::option::Option<ItemDecision>,
-    /// Of whom: of subjects of whom all facts of one of these are so. One without facts is anybody.
+    /// Of whom: of subjects of whom all facts of one of these are so, `consent` among them where one makes a difference. One without facts is
+    /// anybody.
     #[prost(message, repeated, tag = "9")]
     pub subjects: ::prost::alloc::vec::Vec<SubjectClass>,
     /// Of how many questions.
@@ -3162,6 +3170,12 @@ pub struct Flip {
     /// How often policy was asked these.
     #[prost(uint64, tag = "11")]
     pub asked: u64,
+    /// Whether these name a direction of the Prime Minister.
+    #[prost(bool, tag = "12")]
+    pub direction: bool,
+    /// The kind of event that is contributed; empty otherwise.
+    #[prost(string, tag = "13")]
+    pub event: ::prost::alloc::string::String,
 }
 /// How a rule set stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -3493,7 +3507,9 @@ pub mod rule_set_service_client {
         /// Any role.
         ///
         /// What was asked are the questions of connected callers without persons, cases and officers; each is decided by what stands now,
-        /// for every subject, under the set in force and under the other. Questions that nobody asked for ninety days are forgotten.
+        /// for every subject, as of a day, under the set in force and under the other. About 5,000 different ones of a caller are kept, each
+        /// until nobody asked it for ninety days. One trial is made at a time; a page is of a trial of its own, so whoever reads several
+        /// compares what they say of all.
         ///
         /// Errors: FAILED_PRECONDITION/RULE_SET_NOT_POSSIBLE where the set is not valid; NOT_FOUND/UNKNOWN_RULE_SET.
         pub async fn simulate(

@@ -1052,7 +1052,9 @@ pub mod rule_set_service_server {
         /// Any role.
         ///
         /// What was asked are the questions of connected callers without persons, cases and officers; each is decided by what stands now,
-        /// for every subject, under the set in force and under the other. Questions that nobody asked for ninety days are forgotten.
+        /// for every subject, as of a day, under the set in force and under the other. About 5,000 different ones of a caller are kept, each
+        /// until nobody asked it for ninety days. One trial is made at a time; a page is of a trial of its own, so whoever reads several
+        /// compares what they say of all.
         ///
         /// Errors: FAILED_PRECONDITION/RULE_SET_NOT_POSSIBLE where the set is not valid; NOT_FOUND/UNKNOWN_RULE_SET.
         async fn simulate(

@@ -1,14 +1,15 @@
 //! Rule sets and flips for people and for programs.
 
-use std::io::Write;
+use std::{collections::BTreeSet, io::Write};
 
 use anyhow::Result;
 use contract::policy::v1::{
     Flip, FlipKind, FlipTotal, ItemDecision, RuleSet, RuleSetMove, RuleSetState, SimulateAnswer,
     SubjectClass, move_rule_set_request::Move,
 };
-use lienthong::client::moment;
+use lienthong::{client::moment, rule_set::RuleSet as Files};
 use serde_json::{Value, json};
+use similar::TextDiff;
 
 fn state(number: i32) -> &'static str {
     let name = RuleSetState::try_from(number).unwrap_or_default().as_str_name();
@@ -48,6 +49,23 @@ pub(super) fn set_json(set: &RuleSet) -> Value {
         "ended_by": set.ended_by,
         "end_time": moment(set.end_time),
     })
+}
+
+/// How files of one set differ from those of another, by their names.
+pub(super) fn differences(before: &Files, after: &Files) -> Vec<(String, String)> {
+    let text = |set: &Files, name: &str| {
+        let file = set.files.iter().find(|file| file.name == name);
+        file.map(|file| file.text.clone()).unwrap_or_default()
+    };
+    let names: BTreeSet<&String> =
+        before.files.iter().chain(&after.files).map(|file| &file.name).collect();
+    let differs = |name: &&String| text(before, name) != text(after, name);
+    let difference = |name: &String| {
+        let (old, new) = (text(before, name), text(after, name));
+        let lines = TextDiff::from_lines(&old, &new);
+        (name.clone(), lines.unified_diff().header(name, name).to_string())
+    };
+    names.into_iter().filter(differs).map(difference).collect()
 }
 
 /// What was done by a move.
@@ -136,8 +154,18 @@ pub(super) fn simulated(answer: &SimulateAnswer, out: &mut impl Write) -> Result
     if *other_rules > 0 {
         writeln!(out, "{other_rules} of them decided alike by other rules")?;
     }
+    if !answer.changes.is_empty() {
+        writeln!(
+            out,
+            "rules or grounds begin or end on {}: see `--day`",
+            answer.changes.join(", ")
+        )?;
+    }
+    if *questions == 0 {
+        return Ok(writeln!(out, "nothing was asked yet, so nothing was tried")?);
+    }
     if answer.totals.is_empty() {
-        return Ok(writeln!(out, "nothing would be decided otherwise")?);
+        return Ok(writeln!(out, "nothing of it would be decided otherwise")?);
     }
     writeln!(out, "\n{:<12}  {:<28}  {:<11}  questions  asked", "agency", "item", "becomes")?;
     for total in &answer.totals {
@@ -149,7 +177,9 @@ pub(super) fn simulated(answer: &SimulateAnswer, out: &mut impl Write) -> Result
         let Flip { agency, system, procedure, legal_basis, .. } = flip;
         let named = flip.now.as_ref().map_or("", |now| now.item.as_str());
         writeln!(out, "\n{} {}  for {agency}/{system}", item(named), kind(flip.kind()))?;
-        writeln!(out, "  {} for {procedure} on {legal_basis}", act(flip))?;
+        let event = if flip.event.is_empty() { String::new() } else { format!(" {}", flip.event) };
+        let directed = if flip.direction { ", by a direction" } else { "" };
+        writeln!(out, "  {}{event} for {procedure} on {legal_basis}{directed}", act(flip))?;
         let (now, then) = (decided(flip.now.as_ref()), decided(flip.then.as_ref()));
         writeln!(out, "  {now} -> {then}, of {}", subjects(&flip.subjects))?;
     }
@@ -183,6 +213,8 @@ pub(super) fn simulated_json(answer: &SimulateAnswer) -> Value {
             "now": decision(flip.now.as_ref()),
             "then": decision(flip.then.as_ref()),
             "subjects": subjects(&flip.subjects),
+            "direction": flip.direction,
+            "event": flip.event,
             "questions": flip.questions,
             "asked": flip.asked,
         })
@@ -194,6 +226,7 @@ pub(super) fn simulated_json(answer: &SimulateAnswer) -> Value {
         "first_day": answer.first_day,
         "last_day": answer.last_day,
         "other_rules": answer.other_rules,
+        "changes": answer.changes,
         "totals": answer.totals.iter().map(total).collect::<Vec<_>>(),
         "flips": answer.flips.iter().map(flip).collect::<Vec<_>>(),
     })

@@ -5,11 +5,12 @@ use contract::policy::v1::{
     move_rule_set_request::Move, simulate_request::RuleSet,
 };
 use server::signed::Algorithm;
+use time::Date;
 use wire::{Fault, Faults};
 
 use crate::{
     app::rule_set::{Signed, Tried, Wanted},
-    domain::{officers::Role, rule_set::Content},
+    domain::{calendar::read_day, officers::Role, rule_set::Content},
 };
 
 const CONTENT_MAX: usize = 512 << 10;
@@ -78,13 +79,27 @@ pub(super) fn tried(request: &SimulateRequest, faults: &mut Faults) -> Option<Tr
     }
 }
 
+/// The day as of which a set is tried; none for now.
+pub(super) fn day(text: &str, today: Date, faults: &mut Faults) -> Option<Date> {
+    if text.is_empty() {
+        return None;
+    }
+    let day = read_day(text);
+    match day {
+        None => faults.add("day", Fault::Malformed),
+        Some(day) if day < today => faults.add("day", Fault::TooEarly),
+        Some(_) => {}
+    }
+    day
+}
+
 fn content(field: &str, bytes: &[u8], faults: &mut Faults) -> Option<Content> {
     if bytes.is_empty() {
         faults.add(field, Fault::Missing);
         return None;
     }
     if bytes.len() > CONTENT_MAX {
-        faults.add(field, Fault::TooMany(CONTENT_MAX));
+        faults.add(field, Fault::TooLong(CONTENT_MAX));
         return None;
     }
     let Ok(content) = Content::parse(bytes) else {

@@ -106,6 +106,8 @@ pub(super) fn flip((of, flip, times): &(Asked, Flip, Times)) -> proto::Flip {
         subjects: flip.subjects.iter().map(class).collect(),
         questions: times.questions,
         asked: times.asked,
+        direction: of.directed,
+        event: of.event.map(|event| event.name().to_owned()).unwrap_or_default(),
     }
 }
 
