@@ -338,7 +338,10 @@ mod tests {
         }
     }
 
-    fn kinds(before: &Decision, after: &Decision) -> Vec<(Kind, Vec<Vec<(String, bool)>>)> {
+    /// Of whom something becomes otherwise.
+    type Of = Vec<Vec<(String, bool)>>;
+
+    fn kinds(before: &Decision, after: &Decision) -> Vec<(Kind, Of)> {
         let found = flips(before, after, &asked(Act::Obtain));
         found.into_iter().map(|flip| (flip.kind, flip.subjects)).collect()
     }
