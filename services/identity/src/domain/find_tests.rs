@@ -101,7 +101,7 @@ fn table(hides: bool) -> DecisionTable {
 
 /// Who is named, as a caller sees it.
 fn named(known: &Known, records: Vec<GoldenRecord>, hides: bool) -> Option<(String, NameLevel)> {
-    match resolve(known, records, &HashSet::new(), &table(hides), TODAY) {
+    match resolve(known, records, &HashSet::new(), |_| None, &table(hides), TODAY) {
         Resolution::One(hit) => Some((hit.person_id, hit.level)),
         Resolution::Nobody | Resolution::Several | Resolution::Hidden(_) => None,
     }
@@ -176,7 +176,7 @@ fn i7_a_hidden_parent_agrees_with_nothing() {
     };
     let hidden = HashSet::from([number.as_str().to_owned()]);
     let found = |relation, hidden: &HashSet<String>| {
-        let found = resolve(&asked, vec![held(relation)], hidden, &table(true), TODAY);
+        let found = resolve(&asked, vec![held(relation)], hidden, |_| None, &table(true), TODAY);
         matches!(found, Resolution::One(_))
     };
     let by_number = || mother(Some(Identifier::PersonalNumber(number.clone())));

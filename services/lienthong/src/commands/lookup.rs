@@ -50,7 +50,14 @@ pub(crate) struct Arguments {
 
 /// A moment, as it is typed.
 #[derive(Clone, Copy, Debug)]
-struct Moment(OffsetDateTime);
+pub(super) struct Moment(OffsetDateTime);
+
+impl Moment {
+    /// The moment as the contract writes it.
+    pub(super) fn timestamp(self) -> prost_types::Timestamp {
+        wire::timestamp(self.0)
+    }
+}
 
 impl FromStr for Moment {
     type Err = time::error::Parse;

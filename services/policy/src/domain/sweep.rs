@@ -58,13 +58,16 @@ pub(super) fn catalogue(profile: LegalProfile) -> Catalogue {
     Catalogue::parse(profile, SHIPPED[0], SHIPPED[1], SHIPPED[2]).unwrap()
 }
 
-const ACTS: [Act; 5] = [Act::Obtain, Act::Obtain, Act::Contribute, Act::Follow, Act::Household];
+const ACTS: [Act; 6] =
+    [Act::Obtain, Act::Obtain, Act::Contribute, Act::Follow, Act::Household, Act::RecordConsents];
 const DATABASES: [&str; 4] = ["social-insurance", "civil-status", "investigation", "of-nowhere"];
-const BASES: [&str; 5] = [
+const BASES: [&str; 7] = [
     "1911-2021-art-2-1",
     "1911-2021-art-2-2",
     "1911-2021-art-2-3",
     "1911-2021-art-2-4",
+    "circular-46-2022-art-12",
+    "decree-137-2015-art-8-3",
     "1911-2021-art-1-1",
 ];
 const DAYS: [Date; 4] =
@@ -77,13 +80,12 @@ struct Drawn {
     act: Act,
     procedure: (String, String),
     basis: &'static str,
-    consent: bool,
     direction: bool,
     items: Vec<String>,
     granted: ItemSet,
     obliges: BTreeMap<String, Vec<Obligation>>,
     day: Date,
-    facts: [Fact; 3],
+    facts: [Fact; FACTS.len()],
 }
 
 impl Drawn {
@@ -118,7 +120,6 @@ impl Drawn {
             act: *dice.of(&ACTS),
             procedure: (procedure.id.clone(), procedure.purpose.clone()),
             basis: *dice.of(&BASES),
-            consent: dice.once_in(2),
             direction: dice.once_in(2),
             items,
             granted: granted.into_iter().collect(),
@@ -135,7 +136,6 @@ impl Drawn {
             procedure: &self.procedure.0,
             purpose: &self.procedure.1,
             basis: self.basis,
-            consent: self.consent,
             direction: self.direction,
         }
     }

@@ -71,20 +71,21 @@ fn lines(
     let plans =
         [Plan { id: "all", from: "2020-01-01", to: "2030-01-01", items: &ids, obliges: "" }];
     let standing = standing(LINKS[1], &plans);
-    let request = |(consent, direction, _)| Request {
+    let request = |direction| Request {
         caller: ("G24".to_owned(), "s".to_owned()),
         act,
         event: procedure.events.first().copied().filter(|_| act == Act::Contribute),
         procedure: procedure.id.clone(),
         legal_basis: basis.id.clone(),
-        consent: consent && act.consents(),
         direction,
         by: None,
         items: items.clone(),
     };
     let now = start_of(day("2026-11-24"));
-    let tables = NAMED
-        .map(|named| profile.decide(&request(named), &standing, now, Duration::DAY).outcome.ok());
+    let tables = NAMED.map(|(consent, direction, _)| {
+        let decided = profile.decide(&request(direction), &standing, now, Duration::DAY);
+        Some(decided.outcome.ok()?.knowing(CONSENT, consent))
+    });
     if tables.iter().all(Option::is_none) {
         return None;
     }
