@@ -30,6 +30,7 @@ on_both_engines!(
     i2_a_consent_that_is_withdrawn_counts_no_more_also_on_an_open_stream,
     i2_without_a_consent_nothing_is_read_that_needs_one,
     a_comparison_needs_a_consent_as_a_value_does,
+    i7_a_consent_does_not_tell_whose_it_is,
 );
 
 /// The procedure under which the insurance obtains religion, and that under which it obtains how a person is reached.
@@ -253,6 +254,29 @@ async fn i2_without_a_consent_nothing_is_read_that_needs_one(engine: Engine) {
     let before = world.statements();
     let _refused: Refused = refused(&client, &wanted(&person, "religion", BURIAL, "")).await;
     assert_eq!(world.statements(), before, "nothing is read");
+    world.stop().await;
+}
+
+/// Whoever holds a reference finds out by it of nobody who is not shown whether that person gave the consent.
+async fn i7_a_consent_does_not_tell_whose_it_is(engine: Engine) {
+    let world = World::new(engine).await;
+    let (person, client) = (believer(&world), world.client("insurance"));
+    let Consent { reference, .. } = recorded(&world, &consent(&person, "k-1")).await;
+    let other = world.person(|p| p.is_plain() && p.has_whole_date() && p.name() != person.name());
+    let mut seen = Vec::new();
+    for number in [person.number(), other.number(), "999300999999"] {
+        // Claims of a third person, or of the second about the first.
+        let mut claims = other.claims();
+        claims.full_name.push_str(" Khác");
+        let (subject, claims) = (people::by_number(number), Some(claims));
+        let asked = wanted(&person, "religion", BURIAL, &reference);
+        let before = world.statements();
+        let told = answered(&client, &GetPersonRequest { subject, claims, ..asked }).await;
+        let answer = GetPersonAnswer { decision_id: String::new(), ..told.answer };
+        assert_eq!(answer.outcome(), LookupOutcome::NoMatch);
+        seen.push((answer, told.answer_bytes.len(), world.statements() - before));
+    }
+    assert_eq!((&seen[0], &seen[0]), (&seen[1], &seen[2]));
     world.stop().await;
 }
 

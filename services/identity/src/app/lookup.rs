@@ -55,6 +55,11 @@ pub(crate) struct AsOf {
     pub(crate) valid_on: Option<PartialDate>,
 }
 
+/// A moment of microseconds since 1970; none beyond all dates.
+fn moment_us(at_us: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1_000).ok()
+}
+
 /// Everything that was said of an item.
 pub(crate) struct Explained {
     /// What was said, what is current first, with how it stands.
@@ -215,11 +220,10 @@ impl App {
         }
         let at = self.clock.now();
         let row = finding.row.as_ref().filter(|_| finding.ending == Ending::Shown);
-        let usual = consent_ends_us.into_iter().fold(at + self.answer_valid, |usual, end_us| {
-            let end = OffsetDateTime::from_unix_timestamp_nanos(i128::from(end_us) * 1_000);
-            end.map_or(usual, |end| usual.min(end))
-        });
-        let valid_until = copy_ends(row, at, usual);
+        // Of nobody who is not shown it is told whether there is a consent (I7).
+        let consented_until = consent_ends_us.filter(|_| row.is_some()).and_then(moment_us);
+        let usual = at + self.answer_valid;
+        let valid_until = copy_ends(row, at, consented_until.map_or(usual, |end| usual.min(end)));
         Ok(Looked {
             finding,
             record: read.record,

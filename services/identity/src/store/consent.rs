@@ -22,7 +22,7 @@ pub(super) const CONSENTS: Sql = Sql {
                CROSS JOIN LATERAL (SELECT * FROM consent WHERE reference = asked.value OFFSET 0) c \
                CROSS JOIN LATERAL (SELECT person_id, merged_into FROM person WHERE person_id = c.person_id OFFSET 0) p",
 };
-const OF_KEY: Sql = Sql {
+pub(super) const OF_KEY: Sql = Sql {
     sqlite: "SELECT reference, digest FROM consent WHERE connection = ? AND idempotency_key = ?",
     postgres: "SELECT reference, digest FROM consent WHERE connection = $1 AND idempotency_key = $2",
 };
@@ -34,7 +34,7 @@ const RECORD: Sql = Sql {
                evidence, notice_version, connection, idempotency_key, digest, recorded_us) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
 };
-const WITHDRAW: Sql = Sql {
+pub(super) const WITHDRAW: Sql = Sql {
     sqlite: "UPDATE consent SET withdrawn_us = ?2, withdrawn_by = ?3 WHERE reference = ?1 AND withdrawn_us IS NULL",
     postgres: "UPDATE consent SET withdrawn_us = $2, withdrawn_by = $3 WHERE reference = $1 AND withdrawn_us IS NULL",
 };
