@@ -61,13 +61,12 @@ pub(super) fn catalogue(profile: LegalProfile) -> Catalogue {
 const ACTS: [Act; 6] =
     [Act::Obtain, Act::Obtain, Act::Contribute, Act::Follow, Act::Household, Act::RecordConsents];
 const DATABASES: [&str; 4] = ["social-insurance", "civil-status", "investigation", "of-nowhere"];
-const BASES: [&str; 7] = [
+const OWN: [&str; 2] = ["circular-46-2022-art-12", "decree-137-2015-art-8-3"];
+const BASES: [&str; 5] = [
     "1911-2021-art-2-1",
     "1911-2021-art-2-2",
     "1911-2021-art-2-3",
     "1911-2021-art-2-4",
-    "circular-46-2022-art-12",
-    "decree-137-2015-art-8-3",
     "1911-2021-art-1-1",
 ];
 const DAYS: [Date; 4] =
@@ -113,13 +112,18 @@ impl Drawn {
             ];
             obliges.insert(item.id.clone(), dice.of(&words).clone());
         }
-        let procedure = dice.of(catalogue.procedures());
+        let (mut procedure, mut basis) = (dice.of(catalogue.procedures()), *dice.of(&BASES));
+        if dice.once_in(4) {
+            // What citizens see of themselves is of one procedure, on grounds of its own.
+            procedure = catalogue.procedure("own-record").unwrap();
+            basis = *dice.of(&OWN);
+        }
         let known = [Fact::True, Fact::False, Fact::Unknown];
         Self {
             database: *dice.of(&DATABASES),
             act: *dice.of(&ACTS),
             procedure: (procedure.id.clone(), procedure.purpose.clone()),
-            basis: *dice.of(&BASES),
+            basis,
             direction: dice.once_in(2),
             items,
             granted: granted.into_iter().collect(),
@@ -257,7 +261,8 @@ fn condition(dice: &mut Dice, depth: usize) -> String {
         ),
         12..=14 => "context.consent".to_owned(),
         15..=17 => "context.direction".to_owned(),
-        _ => format!("context.subject.{}", dice.of(&FACTS)),
+        // A consent is none of the subject's facts to them.
+        _ => format!("context.subject.{}", dice.of(&FACTS[1..])),
     }
 }
 

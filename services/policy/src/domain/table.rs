@@ -60,7 +60,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// The table: one evaluation of the rules for each combination of facts.
+    /// The table: one evaluation of the rules for each combination of facts. A consent that makes no difference is no column.
     pub fn build(&self) -> Result<DecisionTable, decide::Error> {
         // What no rule reads that holds today is no column.
         let holding = self.applicable().filter(|rule| rule.validity.holds(self.day));
@@ -86,7 +86,11 @@ impl<'a> Builder<'a> {
             // At most 256 answers; an index out of range is refused by the table.
             rows.push(u32::try_from(at).unwrap_or(u32::MAX));
         }
-        DecisionTable::new(facts.into_iter().map(str::to_owned).collect(), rows, answers)
+        let facts = facts.into_iter().map(str::to_owned).collect();
+        let table = DecisionTable::new(facts, rows, answers)?;
+        // A rule about existence can decide in every table, and one of them asks for a consent for a single purpose.
+        let (with, without) = (table.knowing(CONSENT, true), table.knowing(CONSENT, false));
+        Ok(if with == without { without } else { table })
     }
 
     /// The facts that rules are told of, where these hold: of a consent what the act makes of it.

@@ -123,8 +123,16 @@ fn rendered(profile: &Profile) -> String {
         for basis in BASES.iter().filter_map(|id| law.get(id)) {
             // Purposes that are treated alike are one line; the more of them there are, the less is said of them.
             let mut alike: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
-            for procedure in profile.catalogue.procedures() {
-                if let Some(lines) = lines(profile, &groups, act, basis, procedure) {
+            let of = |procedure| (procedure, lines(profile, &groups, act, basis, procedure));
+            let all: Vec<_> = profile.catalogue.procedures().iter().map(of).collect();
+            if all.iter().all(|(_, lines)| lines.is_none()) {
+                continue;
+            }
+            // What is contributed is of a procedure by its kind, and not by its purpose.
+            let nothing = format!("anybody{}", " | no".repeat(groups.len()));
+            let nothing = Some(vec![nothing]).filter(|_| act != Act::Contribute);
+            for (procedure, lines) in all {
+                if let Some(lines) = lines.or_else(|| nothing.clone()) {
                     let purposes = alike.entry(lines).or_default();
                     if !purposes.contains(&&*procedure.purpose) {
                         purposes.push(&procedure.purpose);
