@@ -49,7 +49,7 @@ fn believer(world: &World) -> Person {
 }
 
 /// A consent that the insurance obtains religion for a day.
-fn consent(person: &Person, key: &str) -> RecordConsentRequest {
+pub(crate) fn consent(person: &Person, key: &str) -> RecordConsentRequest {
     RecordConsentRequest {
         subject: people::by_number(person.number()),
         claims: Some(person.claims()),

@@ -108,7 +108,8 @@ impl App {
         let connection = decision.connection.as_str();
         let (window_start_ms, budget) = (self.window_start_ms(), consents_of(connection));
         let max = i64::from(self.budget.misses_max);
-        let spent = store.spent(window_start_ms, &[budget.clone()]).await.map_err(away)?;
+        let spent =
+            store.spent(window_start_ms, std::slice::from_ref(&budget)).await.map_err(away)?;
         if spent.get(&budget).is_some_and(|spent| *spent >= max) {
             return Err(self.budget_spent());
         }

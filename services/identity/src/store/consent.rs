@@ -64,7 +64,7 @@ impl RegisterStore {
         references: &[&str],
     ) -> Result<HashMap<String, Consent>, Error> {
         let rows = self.store.read(&CONSENTS, named(references)?).await?;
-        let consents = rows.iter().map(|row| read(row));
+        let consents = rows.iter().map(read);
         consents.map(|one| one.map(|one| (one.reference.clone(), one))).collect()
     }
 

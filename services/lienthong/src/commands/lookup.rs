@@ -50,14 +50,7 @@ pub(crate) struct Arguments {
 
 /// A moment, as it is typed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment(OffsetDateTime);
-
-impl Moment {
-    /// The moment as the contract writes it.
-    pub(super) fn timestamp(self) -> prost_types::Timestamp {
-        wire::timestamp(self.0)
-    }
-}
+pub(super) struct Moment(pub(super) OffsetDateTime);
 
 impl FromStr for Moment {
     type Err = time::error::Parse;

@@ -2424,8 +2424,8 @@ pub struct ExplainedItem {
     /// What whoever is given it must do.
     #[prost(message, repeated, tag = "6")]
     pub obligations: ::prost::alloc::vec::Vec<super::super::r#type::v1::Obligation>,
-    /// What would change it, one at a time: to name a consent or a direction, or not to, and each fact of the subject that was not
-    /// assumed, or was.
+    /// What would change it, one at a time: a consent or none, to name a direction or not to, and each fact of the subject that was
+    /// not assumed, or was.
     #[prost(message, repeated, tag = "7")]
     pub changes: ::prost::alloc::vec::Vec<DecisionChange>,
 }
