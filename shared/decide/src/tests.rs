@@ -193,6 +193,20 @@ proptest! {
         }
     }
 
+    /// Whoever wants all or nothing is shown whom it may have all of, and nobody else; the table is whole.
+    #[test]
+    fn i7_of_whom_not_all_is_allowed_nothing_is(table in tables(), facts in prop::collection::vec(known(), 5)) {
+        let mut whole = table.clone();
+        whole.hide_in_part();
+        prop_assert!(DecisionTable::new(whole.facts().to_vec(), whole.rows().to_vec(), whole.answers().to_vec()).is_ok());
+        for (before, after) in table.answers().iter().zip(whole.answers()) {
+            let all = allowed(before).iter().all(|allowed| *allowed);
+            prop_assert_eq!(after.visible, before.visible && all);
+            prop_assert!(if after.visible { before == after } else { !after.allows_anything() });
+        }
+        prop_assert!(table.resolve(look(&facts)).visible || !whole.resolve(look(&facts)).visible);
+    }
+
     #[test]
     fn known_facts_pick_their_row(table in tables(), row in 0_usize..32) {
         let row = row % table.rows().len();
