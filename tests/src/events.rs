@@ -234,6 +234,8 @@ pub fn register_config() -> identity::Config {
         tries_per_name_max: 0,
         misses_window_seconds: 1,
         answer_valid_seconds: 0,
+        consent_seconds_max: 1,
+        own_record_seconds_max: 1,
         token_overlap_days: 0,
         batch_max: 1,
         feed_retention_days: 1,

@@ -314,6 +314,15 @@ pub fn shows_civil_status(file: &str, items: &[&str]) {
         let list = begins + text[begins..].find("items = ").unwrap();
         let ends = list + text[list..].find(']').unwrap() + 1;
         text.replace_range(list..ends, &format!("items = {items:?}"));
+        // How somebody is reached is told by consent only, which civil status may record, too.
+        let contact = "contact_points";
+        if action == "obtain" && items.contains(&contact) {
+            let recording = grant.replace("obtain", "record-consents");
+            let ground = "legal_basis = \"1911-2021-art-2-1\"";
+            let grant =
+                format!("{recording}{ground}\nitems = [\"{contact}\"]\n\n[[agreement.grant]]\n");
+            text.insert_str(begins, &grant);
+        }
     }
     std::fs::write(file, text).unwrap();
 }

@@ -33,9 +33,10 @@ const ORIGIN: &str = "lienthong.test/lienthong-access/test";
 const REGISTRY: &str = include_str!("../testdata/registry.toml");
 const OFFICERS: &str = include_str!("../../services/policy/testdata/officers.toml");
 /// The callers: name, agency, system. The last one has a certificate and no connection.
-const CALLERS: [(&str, &str, &str); 6] = [
+const CALLERS: [(&str, &str, &str); 7] = [
     ("insurance", "Z24.TEST", "health-insurance"),
     ("police", "Z01.TEST", "investigation"),
+    ("portal", "Z99.TEST", "portal"),
     ("suspended", "Z99.TEST", "suspended"),
     ("revoked", "Z99.TEST", "revoked"),
     ("lapsed", "Z99.TEST", "lapsed"),

@@ -2,6 +2,7 @@
 
 mod call;
 mod change_feed;
+mod consents;
 mod deciding;
 mod feed;
 mod identity;
@@ -17,6 +18,7 @@ use disclosure::{
     Access, Answer,
     identity::v1::{
         change_feed_service_server::ChangeFeedServiceServer,
+        consent_service_server::ConsentServiceServer,
         identity_service_server::IdentityServiceServer,
         relation_service_server::RelationServiceServer, search_service_server::SearchServiceServer,
         token_service_server::TokenServiceServer,
@@ -162,6 +164,7 @@ pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
     let relations = RelationServiceServer::new(relations::Relations(Arc::clone(&shared)));
     let search = SearchServiceServer::new(search::Search(Arc::clone(&shared)));
     let feed = ChangeFeedServiceServer::new(change_feed::ChangeFeed(Arc::clone(&shared)));
+    let consents = ConsentServiceServer::new(consents::Consents(Arc::clone(&shared)));
     let tokens = TokenServiceServer::new(tokens::Tokens(Arc::clone(&shared)));
     let service = IdentityServiceServer::new(identity::Identity(shared));
     routes
@@ -169,6 +172,7 @@ pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
         .add_service(search.max_decoding_message_size(MESSAGE_MAX))
         .add_service(feed.max_decoding_message_size(MESSAGE_MAX))
         .add_service(relations.max_decoding_message_size(MESSAGE_MAX))
+        .add_service(consents.max_decoding_message_size(MESSAGE_MAX))
         .add_service(tokens.max_decoding_message_size(MESSAGE_MAX))
 }
 

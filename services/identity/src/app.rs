@@ -3,6 +3,7 @@
 mod apply;
 mod change_feed;
 mod coalesce;
+mod consents;
 mod dispute;
 mod feed;
 mod find;
@@ -21,6 +22,7 @@ pub(crate) use apply::NotApplied;
 use change_feed::Following;
 pub(crate) use change_feed::{NotFollowed, PersonNews, Persons, Wanted};
 use coalesce::{Coalescer, Gone};
+pub(crate) use consents::{Given, NotRecorded, Recorded};
 pub(crate) use feed::{Heard, News, NoNews, Place};
 pub(crate) use find::{Listed, Page, Resolved, Search};
 pub(crate) use lookup::{AsOf, Looked, Lookup, NoAnswer};
@@ -31,7 +33,11 @@ pub(crate) use tokens::{NotRotated, Rotated, Rotation};
 use tokio::time::Instant;
 use wire::subject::Named;
 
-use crate::{Config, domain::lookup::relatives, store::RegisterStore};
+use crate::{
+    Config,
+    domain::{consent::Consent, lookup::relatives},
+    store::RegisterStore,
+};
 
 /// Microseconds of a day.
 const DAY_US: i64 = 86_400_000_000;
@@ -61,6 +67,8 @@ struct Read {
     version: u64,
     /// Numbers that the record names and that nobody bears who may be named.
     hidden: HashSet<String>,
+    /// The consent of the reference that was named, whosever it is.
+    consent: Option<Consent>,
 }
 
 /// What a lookup asks for.
@@ -71,6 +79,8 @@ struct Question {
     min_version: u64,
     /// Whether relations to other persons are asked for.
     relations: bool,
+    /// Reference of a consent, if one is named.
+    consent: Option<String>,
     /// When the answer is worth nothing any more.
     until: Instant,
 }
@@ -113,6 +123,8 @@ pub(crate) struct App {
     answer_valid: Duration,
     /// How long tokens of an epoch are accepted after it.
     token_overlap_us: i64,
+    /// How long consents last, at most; and those of citizens to see what is held of themselves.
+    consents_last_us: [i64; 2],
     pub(crate) clock: Clock,
     entropy: Entropy,
     /// The register's own key; see [`find`] and [`sealed`].
@@ -148,11 +160,14 @@ impl App {
         let answer_valid = Duration::from_secs(config.answer_valid_seconds.into());
         let (charges, following) = (Arc::new(charges), Following::of(config));
         let token_overlap_us = i64::from(config.token_overlap_days) * DAY_US;
+        let lasting = [config.consent_seconds_max, config.own_record_seconds_max];
+        let consents_last_us = lasting.map(|seconds| i64::from(seconds) * 1_000_000);
         Self {
             store,
             budget,
             answer_valid,
             token_overlap_us,
+            consents_last_us,
             clock,
             entropy,
             secret,
@@ -217,6 +232,12 @@ async fn read(store: &RegisterStore, asked: &[Question], now_us: i64) -> Vec<Opt
             let related: Vec<&str> = found.flat_map(relatives).collect();
             hidden = store.hidden(&related).await?;
         }
+        // As often as anybody names one, whoever is there.
+        let mut consents = HashMap::new();
+        let references: Vec<&str> = asked.iter().filter_map(|q| q.consent.as_deref()).collect();
+        if !references.is_empty() {
+            consents = store.consents(&references).await?;
+        }
         let one = |q: &Question| {
             let of = |budget| spent.get(&(q.window_start_ms, budget)).copied().unwrap_or(0);
             let found = match &q.subject {
@@ -235,6 +256,7 @@ async fn read(store: &RegisterStore, asked: &[Question], now_us: i64) -> Vec<Opt
                 comparisons: of(comparisons_of(&q.connection)),
                 version,
                 hidden: hidden.clone(),
+                consent: q.consent.as_ref().and_then(|named| consents.get(named)).cloned(),
             })
         };
         Ok::<_, crate::Error>(asked.iter().map(one).collect::<Vec<_>>())

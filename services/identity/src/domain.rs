@@ -2,6 +2,7 @@
 
 pub(crate) mod apart;
 pub(crate) mod apply;
+pub(crate) mod consent;
 pub(crate) mod feed;
 pub(crate) mod find;
 pub(crate) mod listed;

@@ -9,13 +9,13 @@
 //! | module | job |
 //! |---|---|
 //! | `api` | the gRPC services: messages to domain types and back, and the gate |
-//! | `app` | the use cases: look up, find, tell relations and what changed, apply, begin epochs of tokens |
+//! | `app` | the use cases: look up, find, tell relations and what changed, apply, record consents, begin epochs of tokens |
 //! | `client` | policy and audit |
-//! | `domain` | claims, facts and items of a lookup; who is found; checks of a contribution; what a follower hears; who is related |
+//! | `domain` | claims, facts, consents and items of a lookup; who is found; checks of a contribution; what a follower hears; who is related |
 //! | `folding` | every record by the rules of authority of today |
 //! | `keying` | keys of every record, by which persons and relations are found |
 //! | `retention` | old changes taken away |
-//! | `store` | the register, its keys, feed and tokens, the guessing budget, loading a population |
+//! | `store` | the register, its keys, feed, consents and tokens, the guessing budget, loading a population |
 //! | `tide` | how far the register has come, for streams that wait for more |
 //!
 //! What holds here: nothing is read for a caller whose table allows nothing (I2); every requested item has
@@ -41,6 +41,7 @@ use ::store::{Migration, Store};
 use disclosure::{
     identity::v1::{
         change_feed_service_server::SERVICE_NAME as CHANGE_FEED,
+        consent_service_server::SERVICE_NAME as CONSENTS,
         identity_service_server::SERVICE_NAME as IDENTITY,
         relation_service_server::SERVICE_NAME as RELATIONS,
         search_service_server::SERVICE_NAME as SEARCH,
@@ -65,7 +66,7 @@ pub use store::{
 use tokio::{sync::watch, task::AbortHandle};
 
 /// Names of the services that agencies call.
-pub const PUBLIC: [&str; 5] = [IDENTITY, SEARCH, RELATIONS, TOKENS, CHANGE_FEED];
+pub const PUBLIC: [&str; 6] = [IDENTITY, SEARCH, RELATIONS, TOKENS, CONSENTS, CHANGE_FEED];
 
 /// Names of the services that our own services call.
 pub const INTERNAL: [&str; 2] = [REGISTER, FEED];
@@ -93,6 +94,10 @@ pub struct Config {
     pub misses_window_seconds: u32,
     /// How long a stored copy of an answer may be used.
     pub answer_valid_seconds: u32,
+    /// How long a consent lasts, at most.
+    pub consent_seconds_max: u32,
+    /// How long one lasts by which citizens see what is held of themselves, at most.
+    pub own_record_seconds_max: u32,
     /// How many days tokens of an epoch are accepted after it; 0 for not at all.
     pub token_overlap_days: u16,
     /// File of the rules of authority; empty for those that come with this program.
@@ -206,6 +211,8 @@ pub fn faults(config: &Config) -> Vec<(&'static str, String)> {
         ("tries_per_name_max", config.tries_per_name_max),
         ("feed_retention_days", config.feed_retention_days),
         ("followed_max", config.followed_max),
+        ("consent_seconds_max", config.consent_seconds_max),
+        ("own_record_seconds_max", config.own_record_seconds_max),
     ];
     let zero = limits.into_iter().filter(|(_, limit)| *limit == 0);
     zero.map(|(key, _)| (key, "must be at least 1".to_owned())).collect()

@@ -6,6 +6,7 @@ pub(crate) mod as_of;
 pub(crate) mod budget;
 pub(crate) mod bulk;
 pub(crate) mod change_feed;
+pub(crate) mod consent;
 pub(crate) mod enter;
 pub(crate) mod epoch;
 pub(crate) mod feed;
@@ -111,6 +112,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "merge",
         sqlite: include_str!("../migrations/sqlite/0015_merge.sql"),
         postgres: include_str!("../migrations/postgres/0015_merge.sql"),
+    },
+    Migration {
+        version: 16,
+        name: "consent",
+        sqlite: include_str!("../migrations/sqlite/0016_consent.sql"),
+        postgres: include_str!("../migrations/postgres/0016_consent.sql"),
     },
 ];
 

@@ -3,6 +3,7 @@
 
 mod admission;
 mod agreement;
+mod consents;
 mod contributions;
 mod decision;
 mod feed;
@@ -20,6 +21,7 @@ pub use agreement::{
     signature_in,
 };
 use anyhow::{Context as _, Result};
+pub use consents::{GET_CONSENT, RECORD_CONSENT, WITHDRAW_CONSENT};
 use contract::{
     audit::v1::{Receipt, SealedResponse},
     contribution::v1::{ContributionReceipt, SubmitContributionRequest},

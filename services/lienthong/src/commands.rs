@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
 //! | `outcomes`, `conflicts` | what became of contributions, and who has to act where sources disagree |
-//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `relations`, `household`, `rotate_tokens`, `follow`, `contribute` | calling them as an agency does |
+//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `relations`, `household`, `rotate_tokens`, `consent`, `follow`, `contribute` | calling them as an agency does |
 //! | `quality` | how good the values are that sources contribute |
 //! | `audit`, `verify_receipt` | the access log |
 //! | `routes` | the connections to databases, for the operator |
@@ -28,6 +28,7 @@ mod completions;
 mod conflicts;
 mod conformance;
 mod connection;
+mod consent;
 mod contribute;
 mod decision;
 mod demo;
@@ -132,6 +133,9 @@ enum Command {
     Household(Box<household::Arguments>),
     /// Has persons named to the caller by new tokens from now on.
     RotateTokens(Box<rotate_tokens::Arguments>),
+    /// What persons consented to that somebody obtains of them: recorded, withdrawn, shown.
+    #[command(subcommand)]
+    Consent(Box<consent::Command>),
     /// Contributes an event in a person's life, as a database does, and prints what became of it.
     Contribute(Box<contribute::Arguments>),
     /// Lists what became of the caller's contributions, and of conflicts about them, from a cursor on.
@@ -244,6 +248,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::RotateTokens(arguments) => {
             runtime()?.block_on(rotate_tokens::run(*arguments, out))
         }
+        Command::Consent(command) => runtime()?.block_on(consent::run(*command, out)),
         Command::Contribute(arguments) => runtime()?.block_on(contribute::run(*arguments, out)),
         Command::Outcomes(arguments) => runtime()?.block_on(outcomes::list(*arguments, out)),
         Command::Withdraw(arguments) => runtime()?.block_on(outcomes::withdraw(*arguments, out)),

@@ -105,6 +105,7 @@ fn acted(action: proto::Action) -> Option<Act> {
         proto::Action::InverseRelations => Act::InverseRelations,
         proto::Action::Household => Act::Household,
         proto::Action::RotateTokens => Act::RotateTokens,
+        proto::Action::RecordConsents => Act::RecordConsents,
         proto::Action::Unspecified => return None,
     })
 }
@@ -135,7 +136,6 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
         event,
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
-        consent: act.consents() && named(&basis.consent_reference),
         direction: named(&basis.direction_reference),
         by: Some(By {
             direction: basis.direction_reference.clone(),
@@ -159,7 +159,8 @@ fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<EventKind>
             | Act::Relations
             | Act::InverseRelations
             | Act::Household
-            | Act::RotateTokens,
+            | Act::RotateTokens
+            | Act::RecordConsents,
         ) => (!name.is_empty()).then_some(Fault::NotAllowed),
         Some(Act::Contribute) if name.trim().is_empty() => Some(Fault::Missing),
         // Without an act an event may be missing, and is still of a known kind.

@@ -373,13 +373,27 @@ async fn i2_what_no_row_allows_is_denied_with_the_first_reason() {
     for engine in ENGINES {
         let (_database, service) = service(engine).await;
         let nothing = ErrorReason::NothingAllowed;
-        let confidential = "Decision 1911/QD-TTg, Art. 1(2)";
         let religion = || request("G24", "health-insurance", "burial-allowance", &["religion"]);
-        denied(&service, religion(), nothing, "religion-by-consent", confidential).await;
-        let blank = with_basis(religion(), |basis| basis.consent_reference = " ".into());
-        denied(&service, blank, nothing, "religion-by-consent", confidential).await;
-        let consent = with_basis(religion(), |basis| basis.consent_reference = "DY-1".into());
-        assert_eq!(ordinary(&decide(&service, consent).await)[0].effect(), ItemEffect::Allowed);
+        // Whether there is a consent is a fact of the person, and changes no decision: whoever reads the record looks for it.
+        for reference in ["", " ", "DY-1"] {
+            let named = with_basis(religion(), |basis| basis.consent_reference = reference.into());
+            let decided = decide(&service, named).await;
+            let Some(Decision::Table(table)) = &decided.decision else { panic!("{decided:?}") };
+            assert_eq!(table.facts, ["consent", "protected"], "{reference:?}");
+            let effects = table.rows.iter().map(|row| {
+                let decided = &table.answers[*row as usize].items[0];
+                (decided.effect(), decided.rule.as_str())
+            });
+            let withheld = (ItemEffect::Withheld, "religion-by-consent");
+            let hidden = (ItemEffect::Withheld, "protected-person-hidden");
+            let given = (ItemEffect::Allowed, "shared-for-assigned-tasks");
+            assert_eq!(effects.collect::<Vec<_>>(), [withheld, given, hidden, hidden]);
+        }
+        // For an act for which none counts there is none.
+        let mut followed = religion();
+        followed.action = Action::Explain.into();
+        let denial = decide(&service, followed).await;
+        assert!(matches!(denial.decision, Some(Decision::Denial(_))));
         let mut outside = covered();
         outside.items = vec!["shoe_size".into(), "blood_type".into()];
         denied(&service, outside, nothing, "agreement-scope", SHARING).await;

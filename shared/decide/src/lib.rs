@@ -19,6 +19,10 @@ pub use obligation::{MaskForm, Obligation};
 /// The largest number of facts in a table: two to the power of eight rows is the most a caller keeps.
 pub const MAX_FACTS: usize = 8;
 
+/// The fact that the subject consented to what is asked. Unlike the others it is not of the subject's record: a consent is given to
+/// somebody, for something and for some items, so it may hold for one item and not for the next.
+pub const CONSENT: &str = "consent";
+
 /// What is known of a fact of the subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fact {
@@ -93,6 +97,9 @@ pub const MASKED: &str = "masked";
 pub const OBLIGATIONS_DIFFER: &str = "obligations-differ";
 /// The rule of what is permitted on conditions where nobody is told of any.
 pub const OBLIGATIONS_UNTOLD: &str = "obligations-untold";
+
+/// The rule by which what is allowed is withheld where all was wanted and not all is.
+pub const IN_PART: &str = "not-all-of-it";
 
 /// One answer of a decision table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -221,6 +228,17 @@ impl DecisionTable {
         }
     }
 
+    /// Hides the subject wherever not all items are allowed, for whoever wants all of them or nothing.
+    pub fn hide_in_part(&mut self) {
+        let allowed = |item: &ItemDecision| item.effect == ItemEffect::Allowed;
+        for answer in self.answers.iter_mut().filter(|answer| !answer.items.iter().all(allowed)) {
+            answer.visible = false;
+            for item in answer.items.iter_mut().filter(|item| allowed(item)) {
+                *item = item.withheld(IN_PART);
+            }
+        }
+    }
+
     /// Whether some row allows some item. Where none does, nothing is read (I2).
     #[must_use]
     pub fn allows_anything(&self) -> bool {
@@ -228,6 +246,62 @@ impl DecisionTable {
             .iter()
             .filter_map(|row| get(&self.answers, *row))
             .any(TableAnswer::allows_anything)
+    }
+
+    /// Whether some row allows some item in which this is so of a fact. Where none does, nothing is read for whoever knows that
+    /// it is (I2).
+    #[must_use]
+    pub fn allows_anything_where(&self, fact: &str, holds: bool) -> bool {
+        self.answers_where(fact, holds).any(TableAnswer::allows_anything)
+    }
+
+    /// The answers of the rows in which this is so of a fact; of all rows where it is no column.
+    pub fn answers_where(&self, fact: &str, holds: bool) -> impl Iterator<Item = &TableAnswer> {
+        let bit = self.facts.iter().position(|name| name == fact);
+        let is_so = move |row: usize| bit.is_none_or(|bit| (row >> bit & 1 == 1) == holds);
+        let rows = self.rows.iter().enumerate().filter(move |(row, _)| is_so(*row));
+        rows.filter_map(|(_, answer)| get(&self.answers, *answer))
+    }
+
+    /// The same table for whoever knows what is so of a fact: without its column, and without the answers that are of no row
+    /// any more.
+    #[must_use]
+    pub fn knowing(&self, fact: &str, holds: bool) -> Self {
+        let (mut rows, mut answers) = (Vec::new(), Vec::<TableAnswer>::new());
+        for answer in self.answers_where(fact, holds) {
+            let at = answers.iter().position(|known| known == answer).unwrap_or_else(|| {
+                answers.push(answer.clone());
+                answers.len() - 1
+            });
+            // There are no more answers than before.
+            rows.push(u32::try_from(at).unwrap_or(u32::MAX));
+        }
+        let facts = self.facts.iter().filter(|name| *name != fact).cloned().collect();
+        Self { facts, rows, answers }
+    }
+
+    /// The answer for a subject who consented to some items, given what `fact` knows of each other named fact: what is said of
+    /// an item that is covered is said with consent, what is said of any other as if there were none. Whether the person is
+    /// visible is said with consent, because there is one; of a person whom it hides nothing is said that is not said of a
+    /// hidden person.
+    pub fn consented(
+        &self,
+        fact: impl Fn(&str) -> Fact,
+        covers: impl Fn(&str) -> bool,
+    ) -> TableAnswer {
+        let known = |consent: Fact| {
+            self.read(|name: &str| if name == CONSENT { consent } else { fact(name) })
+        };
+        let mut answer = known(Fact::True).into_owned();
+        if answer.visible && self.facts.iter().any(|name| name == CONSENT) {
+            let without = known(Fact::False);
+            for (item, other) in answer.items.iter_mut().zip(&without.items) {
+                if !covers(&item.item) {
+                    item.clone_from(other);
+                }
+            }
+        }
+        answer
     }
 
     /// The answer for a subject, given what `fact` knows of each named fact.

@@ -67,6 +67,14 @@ fn look(facts: &[Fact]) -> impl Fn(&str) -> Fact {
     move |name| facts[name.strip_prefix("fact-").unwrap().parse::<usize>().unwrap()]
 }
 
+/// The same, of whom nobody may be asked about a consent.
+fn look_but(facts: &[Fact]) -> impl Fn(&str) -> Fact {
+    move |name| {
+        assert_ne!(name, CONSENT);
+        look(facts)(name)
+    }
+}
+
 fn allowed(answer: &TableAnswer) -> Vec<bool> {
     answer.items.iter().map(|item| item.effect == ItemEffect::Allowed).collect()
 }
@@ -146,6 +154,58 @@ proptest! {
     fn i7_a_hidden_person_has_no_allowed_item(table in tables(), facts in prop::collection::vec(known(), 5)) {
         let got = table.resolve(look(&facts));
         prop_assert!(got.visible || !got.allows_anything());
+    }
+
+    /// Whoever knows of a fact needs no column of it, and is left no answer of another row.
+    #[test]
+    fn a_table_that_knows_a_fact_says_the_same_without_it(
+        table in tables(), facts in prop::collection::vec(known(), 5), fact in 0_usize..5, holds in any::<bool>(),
+    ) {
+        let name = format!("fact-{fact}");
+        let knows = table.knowing(&name, holds);
+        prop_assert!(!knows.facts().contains(&name));
+        prop_assert!(DecisionTable::new(knows.facts().to_vec(), knows.rows().to_vec(), knows.answers().to_vec()).is_ok());
+        let mut facts = facts;
+        facts[fact] = holds.into();
+        prop_assert_eq!(knows.resolve(look(&facts)), table.resolve(look(&facts)));
+        prop_assert_eq!(knows.allows_anything(), table.allows_anything_where(&name, holds));
+        prop_assert!((0..knows.answers().len()).all(|at| knows.rows().iter().any(|row| *row as usize == at)));
+    }
+
+    /// A consent opens what it covers and nothing else; to none it opens as much as if there were none, or hides.
+    #[test]
+    fn i3_a_consent_counts_for_the_items_that_it_covers(
+        table in tables(), facts in prop::collection::vec(known(), 5), column in 0_usize..5, covered in prop::collection::vec(any::<bool>(), 6),
+    ) {
+        let names = table.facts().iter().map(|name| {
+            if *name == format!("fact-{column}") { CONSENT.to_owned() } else { name.clone() }
+        });
+        let table = DecisionTable::new(names.collect(), table.rows().to_vec(), table.answers().to_vec()).unwrap();
+        let with = |consent: Fact| table.resolve(|name| if name == CONSENT { consent } else { look(&facts)(name) });
+        let (given, none) = (with(Fact::True), with(Fact::False));
+        let place = |item: &str| item.strip_prefix("item-").unwrap().parse::<usize>().unwrap();
+        let got = table.consented(look_but(&facts), |item| covered[place(item)]);
+        prop_assert_eq!(got.visible, given.visible);
+        prop_assert!(got.visible || !got.allows_anything());
+        for (at, item) in got.items.iter().enumerate() {
+            let expected = if covered[at] || !given.visible { &given.items[at] } else { &none.items[at] };
+            prop_assert_eq!(item, expected);
+        }
+    }
+
+    /// Whoever wants all or nothing is shown whom it may have all of, and nobody else; the table is whole.
+    #[test]
+    fn i7_of_whom_not_all_is_allowed_nothing_is(table in tables(), facts in prop::collection::vec(known(), 5)) {
+        let mut whole = table.clone();
+        whole.hide_in_part();
+        prop_assert!(DecisionTable::new(whole.facts().to_vec(), whole.rows().to_vec(), whole.answers().to_vec()).is_ok());
+        for (before, after) in table.answers().iter().zip(whole.answers()) {
+            let all = allowed(before).iter().all(|allowed| *allowed);
+            prop_assert_eq!(after.visible, before.visible && all);
+            let same = after.visible && before == after;
+            prop_assert!(same || !(after.visible || after.allows_anything()));
+        }
+        prop_assert!(table.resolve(look(&facts)).visible || !whole.resolve(look(&facts)).visible);
     }
 
     #[test]

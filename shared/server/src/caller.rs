@@ -205,6 +205,13 @@ const METHODS: &[Method] = &[
     ),
     ("/lienthong.identity.v1.RelationService/GetHousehold", Priority::Ordinary, &[OpenTo::Systems]),
     ("/lienthong.identity.v1.TokenService/RotateTokens", Priority::Ordinary, &[OpenTo::Systems]),
+    ("/lienthong.identity.v1.ConsentService/RecordConsent", Priority::Ordinary, &[OpenTo::Systems]),
+    (
+        "/lienthong.identity.v1.ConsentService/WithdrawConsent",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    ("/lienthong.identity.v1.ConsentService/GetConsent", Priority::Ordinary, &[OpenTo::Systems]),
     (
         "/lienthong.register.v1.RegisterService/Apply",
         Priority::Administration,

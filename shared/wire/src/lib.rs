@@ -40,6 +40,13 @@ pub fn timestamp_us(at_us: i64) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: at_us.div_euclid(1_000_000), nanos }
 }
 
+/// Microseconds since 1970 of a moment; none for what is none.
+#[must_use]
+pub fn micros(at: prost_types::Timestamp) -> Option<i64> {
+    let micros = at.seconds.checked_mul(1_000_000)?.checked_add(i64::from(at.nanos) / 1_000);
+    micros.filter(|_| (0..1_000_000_000).contains(&at.nanos))
+}
+
 /// A span of whole seconds as the contract writes it.
 #[must_use]
 pub fn duration(seconds: i64) -> prost_types::Duration {

@@ -42,6 +42,8 @@ pub enum Act {
     Household,
     /// Have persons named by other tokens from now on (Art. 2(1)).
     RotateTokens,
+    /// Have it recorded that a person consents that somebody obtains them (Art. 1(2)).
+    RecordConsents,
 }
 
 /// What policy decided about a caller and a ground.

@@ -13,8 +13,8 @@ use std::{
 };
 
 use contract::identity::v1::{
-    FurtherFacts, GetHouseholdRequest, GetPersonRequest, ListRelationsRequest, NameLevel,
-    RelationDirection, ResolvePersonRequest, SearchPersonsRequest,
+    FurtherFacts, GetConsentRequest, GetHouseholdRequest, GetPersonRequest, ListRelationsRequest,
+    NameLevel, RelationDirection, ResolvePersonRequest, SearchPersonsRequest,
 };
 use lienthong::client::Refused;
 use model::Value;
@@ -28,6 +28,7 @@ use tracing_subscriber::{
 
 use crate::{
     change_feed::followed,
+    consents::consent,
     verify::{about, claimed, name, verify},
 };
 
@@ -280,6 +281,31 @@ async fn follow(world: &World) -> Vec<Refused> {
     refused
 }
 
+/// Consents of the same persons, and of somebody who is not there, with faults, too; and references that are none. What was refused.
+async fn consents(world: &World) -> Vec<Refused> {
+    let portal = world.client("portal");
+    let mut refused = Vec::new();
+    for person in [world.plain(), hidden(world)] {
+        for number in [person.number(), "canary-number", "999300999999"] {
+            let mut request = consent(person, person.number());
+            request.subject = people::by_number(number);
+            refused.extend(portal.record_consent(&request).await.unwrap().err());
+            request.items.push(person.name().to_owned());
+            request.notice_version = person.name().repeat(9);
+            refused.extend(portal.record_consent(&request).await.unwrap().err());
+        }
+        for reference in [person.name(), "canary-token"] {
+            let consent_reference = reference.to_owned();
+            let basis = Some(basis("burial-allowance"));
+            let request_id = if reference == person.name() { "" } else { "r-1" };
+            let request =
+                GetConsentRequest { consent_reference, basis, request_id: request_id.to_owned() };
+            refused.extend(portal.get_consent(&request).await.unwrap().err());
+        }
+    }
+    refused
+}
+
 async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
     let options = Options { misses_max: 5, ..Options::default() };
     let mut world = World::with(engine, options).await;
@@ -300,7 +326,11 @@ async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
         assert!(unfound.len() >= 6);
         let unfollowed = follow(world).await;
         assert!(unfollowed.len() >= 2);
-        for refused in [good, bad].into_iter().flatten().chain(unfound).chain(unfollowed) {
+        let unconsented = consents(world).await;
+        assert!(unconsented.len() >= 8);
+        for refused in
+            [good, bad].into_iter().flatten().chain(unfound).chain(unfollowed).chain(unconsented)
+        {
             watch.reads(&refused);
         }
         for (caller, request) in calls(world) {

@@ -119,7 +119,7 @@ async fn i3_a_follower_hears_of_what_it_follows_and_might_obtain(engine: Engine)
     // What its agreement does not grant it is not told of, beside what it is.
     let heard = all(&world, POLICE, &["death_or_missing_date", "date_of_birth"]).await;
     assert!(heard.iter().all(|change| change.items == ["date_of_birth"]));
-    // A consent opens nothing to whoever follows: nobody can give one for persons who are not known.
+    // A consent opens nothing to whoever follows, whatever is named: nobody can give one for persons who are not known.
     let consent = AccessBasis { consent_reference: "consent-1".to_owned(), ..basis(UPKEEP) };
     let request =
         ListChangesRequest { basis: Some(consent), ..asked(INSURANCE, &["religion"], FIRST) };

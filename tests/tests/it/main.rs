@@ -20,6 +20,7 @@ mod bulk;
 mod canary;
 mod change_feed;
 mod conflict;
+mod consents;
 mod contribution;
 mod decisions;
 mod exchange;

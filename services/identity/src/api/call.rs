@@ -2,18 +2,48 @@
 
 use std::sync::Arc;
 
-use contract::{audit::v1::DecisionRecord, r#type::v1::AccessBasis};
-use decide::DecisionTable;
+use contract::{
+    audit::v1::DecisionRecord,
+    r#type::v1::{AccessBasis, ErrorReason},
+};
+use decide::{CONSENT, DecisionTable, Fact, ItemDecision, ItemEffect};
 use disclosure::{Access, Answer, Disclosed};
-use server::{Caller, Deadline};
+use server::{Caller, Deadline, caller::Kind};
 use tonic::Status;
-use wire::policy::{Act, Decision, Denial};
+use wire::{
+    policy::{Act, Decision, Denial},
+    record,
+};
 
 use super::Shared;
-use crate::app::{NoAnswer, NoNews};
+use crate::{
+    app::{NoAnswer, NoNews},
+    domain::consent::{Cited, System},
+};
 
 /// Where a request of one person has its claims.
 pub(super) const CLAIMS: &str = "claims";
+
+const NOTHING: ErrorReason = ErrorReason::NothingAllowed;
+
+/// The refusal of a request of which nothing is allowed, for what withholds an item.
+pub(super) fn nothing_of(item: &ItemDecision) -> Denial {
+    Denial { reason: NOTHING, rule: item.rule.clone(), article: item.article.clone() }
+}
+
+/// The consent that a request names, where one counts for what is asked. Whoever is no system of an agency was consented to by
+/// nobody.
+pub(super) fn cited(caller: &Caller, act: Act, basis: &AccessBasis) -> Option<Cited> {
+    let reference = basis.consent_reference.trim();
+    let counts = matches!(act, Act::Obtain | Act::Resolve) && !reference.is_empty();
+    let caller = match caller.kind() {
+        Kind::System { agency, system } if counts => {
+            System { agency: agency.clone(), system: system.clone() }
+        }
+        Kind::System { .. } | Kind::Service(_) | Kind::Operator(_) => return None,
+    };
+    Some(Cited { reference: reference.to_owned(), caller, procedure: basis.procedure.clone() })
+}
 
 /// One call under way.
 pub(super) struct Call<'a> {
@@ -64,6 +94,24 @@ impl<'a> Call<'a> {
             Ok(table) => Ok(table),
             Err(denial) => Err(self.refuse(decision, denial, &[]).await),
         }
+    }
+
+    /// The same, where the request names a consent or none: nothing is read for whoever is given nothing without one and names
+    /// none (I2).
+    pub(super) async fn table_with<'d>(
+        &self,
+        decision: &'d Decision,
+        consented: bool,
+    ) -> Result<&'d DecisionTable, Status> {
+        let table = self.table(decision).await?;
+        if consented || table.allows_anything_where(CONSENT, false) {
+            return Ok(table);
+        }
+        let items = table.resolve(|_| Fact::False).items;
+        let withheld = items.iter().find(|item| item.effect == ItemEffect::Withheld);
+        let denial = withheld.or(items.first()).map(nothing_of);
+        let denial = denial.unwrap_or_else(|| record::own(NOTHING, "nothing-allowed"));
+        Err(self.refuse(decision, &denial, &[]).await)
     }
 
     /// A refusal of ours, once it is recorded.

@@ -32,7 +32,7 @@ pub(super) use lookup_stream::{STREAMS_MAX, Turns};
 
 use super::{
     Shared,
-    call::{CLAIMS, Call},
+    call::{CLAIMS, Call, cited},
 };
 use crate::{
     app::{Looked, Lookup},
@@ -55,6 +55,7 @@ impl IdentityService for Identity {
         let method = "/lienthong.identity.v1.IdentityService/GetPerson";
         let act = get_person::act(lookup.as_of.as_ref());
         let call = Call::new(&self.0, &caller, deadline, method, exact.bytes());
+        let lookup = Lookup { consent: cited(&caller, act, basis), ..lookup };
         let items = message.items.as_slice();
         let build = |decision: &Decision, looked: &Looked| {
             get_person::answer(&message.request_id, decision, looked, lists)
@@ -73,6 +74,7 @@ impl IdentityService for Identity {
             verify_claims::checked(message, &self.0.lists, self.0.app.clock.today())?;
         let (method, act) = ("/lienthong.identity.v1.IdentityService/VerifyClaims", Act::Obtain);
         let call = Call::new(&self.0, &caller, deadline, method, exact.bytes());
+        let lookup = Lookup { consent: cited(&caller, act, basis), ..lookup };
         let build = |decision: &Decision, looked: &Looked| {
             verify_claims::answer(message, decision, looked, &values)
         };
@@ -131,7 +133,7 @@ async fn answer_under<A: prost::Message>(
     lookup: &Lookup,
     build: impl FnOnce(&Decision, &Looked) -> A,
 ) -> Result<Disclosed<A>, Status> {
-    let table = call.table(decision).await?;
+    let table = call.table_with(decision, lookup.consent.is_some()).await?;
     let looked = match call.shared.app.look_up(call.deadline, lookup, decision, table).await {
         Ok(looked) => looked,
         Err(reason) => return Err(call.no_answer_to(claims, decision, reason).await),

@@ -23,7 +23,11 @@ use wire::{
     record,
 };
 
-use super::{Shared, call::Call, feed::TOLD_AT_ONCE};
+use super::{
+    Shared,
+    call::{Call, cited},
+    feed::TOLD_AT_ONCE,
+};
 use crate::{app::Listed, domain::find::Resolution};
 
 const RESOLVE_PERSON: &str = "/lienthong.identity.v1.SearchService/ResolvePerson";
@@ -44,9 +48,10 @@ impl SearchService for Search {
         let (known, basis) = read::known(message, &shared.lists, shared.app.clock.today())?;
         let call = Call::new(shared, &caller, deadline, RESOLVE_PERSON, exact.bytes());
         let decision = call.decided(Act::Resolve, basis, &known.items()).await?;
-        let table = call.table(&decision).await?;
-        let app = &shared.app;
-        let resolved = app.resolve(deadline, &known, message.min_version, &decision, table).await;
+        let cited = cited(&caller, Act::Resolve, basis);
+        let table = call.table_with(&decision, cited.is_some()).await?;
+        let (app, asked) = (&shared.app, (message.min_version, cited.as_ref()));
+        let resolved = app.resolve(deadline, &known, asked, &decision, table).await;
         let resolved = match resolved {
             Ok(resolved) => resolved,
             Err(reason) => return Err(call.no_answer(&decision, reason).await),

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use decide::DecisionTable;
-use model::{Name, NameLevel};
+use model::{GoldenRecord, Name, NameLevel};
 use server::Deadline;
 use time::OffsetDateTime;
 use wire::policy::Decision;
@@ -12,6 +12,7 @@ use wire::policy::Decision;
 use super::{App, NoAnswer};
 use crate::{
     domain::{
+        consent::Cited,
         find::{Hit, Known, Resolution, Wanted, may_find, resolve},
         lookup::{relatives, sees_protected},
     },
@@ -92,11 +93,11 @@ impl App {
         &self,
         deadline: Deadline,
         known: &Known,
-        min_version: u64,
+        (min_version, cited): (u64, Option<&Cited>),
         decision: &Decision,
         table: &DecisionTable,
     ) -> Result<Resolved, NoAnswer> {
-        let store = self.ready(deadline, min_version, table).await?;
+        let store = self.ready(deadline, min_version, table, cited.is_some()).await?;
         let connection = &decision.connection;
         let budgets = self.budgets(connection, &known.name);
         self.not_spent(&store, &budgets).await?;
@@ -108,7 +109,16 @@ impl App {
             let named: Vec<&str> = records.iter().flat_map(relatives).collect();
             hidden = store.hidden(&named).await.map_err(away)?;
         }
-        let resolution = resolve(known, records, &hidden, table, self.clock.today());
+        let mut consent = None;
+        if let Some(Cited { reference, .. }) = cited {
+            consent = store.consents(&[reference]).await.map_err(away)?.remove(reference);
+        }
+        let now_us = self.clock.now_us();
+        let of = |record: &GoldenRecord| {
+            let (consent, cited) = (consent.as_ref()?, cited?);
+            consent.counts(cited, &record.person_id, now_us).then_some(consent)
+        };
+        let resolution = resolve(known, records, &hidden, of, table, self.clock.today());
         let mut token = None;
         if let Resolution::One(hit) = &resolution {
             let person = hit.person_id.as_str();
@@ -128,7 +138,7 @@ impl App {
         decision: &Decision,
         table: &DecisionTable,
     ) -> Result<Page, NoAnswer> {
-        let store = self.ready(deadline, search.min_version, table).await?;
+        let store = self.ready(deadline, search.min_version, table, false).await?;
         let (wanted, connection) = (&search.wanted, &decision.connection);
         let budgets = self.budgets(connection, &wanted.name);
         let from = match &search.cursor {
@@ -165,8 +175,9 @@ impl App {
         deadline: Deadline,
         min_version: u64,
         table: &DecisionTable,
+        consented: bool,
     ) -> Result<RegisterStore, NoAnswer> {
-        if !may_find(table) {
+        if !may_find(table, consented) {
             return Err(NoAnswer::NothingAllowed);
         }
         let store = self.store.until(deadline.at());

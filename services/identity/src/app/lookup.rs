@@ -1,7 +1,7 @@
 //! Looking a person up: decide, read, resolve. What comes out is not released yet: the gate records it
 //! first.
 
-use decide::DecisionTable;
+use decide::{CONSENT, DecisionTable};
 use model::{
     Assertion, AuthorityInForce, Claims, GoldenRecord, PartialDate, Standing, explain, fold,
 };
@@ -16,9 +16,10 @@ use super::{App, Budget, Question, comparisons_of, misses_of};
 use crate::{
     domain::{
         apply::is_replaced,
+        consent::Cited,
         lookup::{
-            Ending, Finding, copy_ends, find, names_others, relative, relatives, sees_protected,
-            without,
+            Ending, Finding, Under, copy_ends, find, names_others, relative, relatives,
+            sees_protected, without,
         },
         never_one::never_one,
     },
@@ -41,6 +42,8 @@ pub(crate) struct Lookup {
     pub(crate) explain: Option<String>,
     /// The moment that is asked about, if it is not now.
     pub(crate) as_of: Option<AsOf>,
+    /// The consent that is named, where one counts for what is asked.
+    pub(crate) consent: Option<Cited>,
 }
 
 /// A moment of the register's two clocks.
@@ -50,6 +53,11 @@ pub(crate) struct AsOf {
     pub(crate) known_at_us: Option<i64>,
     /// What was true on this day; none for what is current.
     pub(crate) valid_on: Option<PartialDate>,
+}
+
+/// A moment of microseconds since 1970; none beyond all dates.
+fn moment_us(at_us: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1_000).ok()
 }
 
 /// Everything that was said of an item.
@@ -72,6 +80,8 @@ pub(crate) struct Looked {
     pub(crate) number_replaced: bool,
     /// The token of the present epoch of a person who is shown, where one of an epoch before named it.
     pub(crate) token: Option<String>,
+    /// The person whose number or token was named, also where the answer hides it.
+    pub(crate) named: Option<String>,
     /// Whether a person who is shown was named by a record that is merged into its own.
     pub(crate) record_merged: bool,
     /// Up to when the answer knows, microseconds since 1970, where another moment was asked for.
@@ -119,7 +129,8 @@ impl App {
         decision: &Decision,
         table: &DecisionTable,
     ) -> Result<Looked, NoAnswer> {
-        if !table.allows_anything() {
+        let consented = lookup.consent.is_some() && table.allows_anything();
+        if !consented && !table.allows_anything_where(CONSENT, false) {
             return Err(NoAnswer::NothingAllowed);
         }
         let ClaimsRule { waived, year_suffices } = decision.claims;
@@ -135,6 +146,7 @@ impl App {
             window_start_ms,
             min_version: lookup.min_version,
             relations: lookup.relations,
+            consent: lookup.consent.as_ref().map(|cited| cited.reference.clone()),
             until: deadline.at(),
         };
         let mut read = self.reads.ask(question).await.flatten().ok_or(NoAnswer::Away)?;
@@ -149,7 +161,15 @@ impl App {
         }
         // Claims that are given are held against the record even where they are waived.
         let claims = lookup.claims.as_ref();
-        let finding = find(read.record.as_ref(), claims, year_suffices, table, self.clock.today());
+        let now_us = self.clock.now_us();
+        let consent = read.consent.as_ref().filter(|consent| {
+            let of =
+                |record: &GoldenRecord, cited| consent.counts(cited, &record.person_id, now_us);
+            read.record.as_ref().zip(lookup.consent.as_ref()).is_some_and(|(r, cited)| of(r, cited))
+        });
+        let under = Under { table, consent, today: self.clock.today() };
+        let finding = find(read.record.as_ref(), claims, year_suffices, &under);
+        let consent_ends_us = consent.map(|consent| consent.terms.ends_us);
         // Absent, otherwise claimed and hidden persons cost the same (I7); a lookup that found its person
         // costs nothing, a comparison always does.
         let misses = u32::from(finding.ending != Ending::Shown);
@@ -200,13 +220,17 @@ impl App {
         }
         let at = self.clock.now();
         let row = finding.row.as_ref().filter(|_| finding.ending == Ending::Shown);
-        let valid_until = copy_ends(row, at, at + self.answer_valid);
+        // Of nobody who is not shown it is told whether there is a consent (I7).
+        let consented_until = consent_ends_us.filter(|_| row.is_some()).and_then(moment_us);
+        let usual = at + self.answer_valid;
+        let valid_until = copy_ends(row, at, consented_until.map_or(usual, |end| usual.min(end)));
         Ok(Looked {
             finding,
             record: read.record,
             explained,
             number_replaced,
             token,
+            named: read.named,
             record_merged,
             known_at_us,
             at,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use decide::{DecisionTable, ItemEffect, TableAnswer};
+use decide::{CONSENT, DecisionTable, ItemEffect, TableAnswer};
 use model::{
     CodedValue, GoldenRecord, Name, NameLevel, PartialDate, Precision, RelationKind, Value,
     item::{BORN, NAME, NATIVE_PLACE, RELATIVES, RESIDENCE, SEX},
@@ -10,7 +10,10 @@ use model::{
 use serde::Serialize;
 use time::Date;
 
-use super::lookup::{fact, sees_protected, stated, without};
+use super::{
+    consent::Consent,
+    lookup::{Under, fact, sees_protected, without},
+};
 
 /// A unit of administration: its code, in a version of the codes.
 #[derive(Clone, PartialEq, Eq)]
@@ -212,7 +215,9 @@ impl Wanted {
     ) -> Option<Hit> {
         let level = self.level(record)?;
         let row = table.read(|name| fact(record, name, today));
-        allows_all(&row).then(|| Hit::of(record, level, row.into_owned(), table, today))
+        // Nobody was asked for a search.
+        let under = Under { table, consent: None, today };
+        allows_all(&row).then(|| Hit::of(record, level, row.into_owned(), &under))
     }
 }
 
@@ -234,9 +239,10 @@ fn allows_all(row: &TableAnswer) -> bool {
     row.visible && row.items.iter().all(|decided| decided.effect == ItemEffect::Allowed)
 }
 
-/// Whether there may be anybody whom a caller may find by all of the items.
-pub(crate) fn may_find(table: &DecisionTable) -> bool {
-    table.answers().iter().any(allows_all)
+/// Whether there may be anybody whom a caller may find by all of the items, which may name a consent.
+pub(crate) fn may_find(table: &DecisionTable, consented: bool) -> bool {
+    (consented && table.answers().iter().any(allows_all))
+        || table.answers_where(CONSENT, false).any(allows_all)
 }
 
 /// A person who was found.
@@ -252,14 +258,8 @@ pub(crate) struct Hit {
 }
 
 impl Hit {
-    fn of(
-        record: &GoldenRecord,
-        level: NameLevel,
-        row: TableAnswer,
-        table: &DecisionTable,
-        today: Date,
-    ) -> Self {
-        let facts = stated(record, table, today);
+    fn of(record: &GoldenRecord, level: NameLevel, row: TableAnswer, under: &Under<'_>) -> Self {
+        let facts = under.stated(record);
         Self { person_id: record.person_id.clone(), level, facts, row }
     }
 }
@@ -282,10 +282,11 @@ pub(crate) const CANDIDATES_MAX: usize = 200;
 /// Whoever of `records` it is of whom everything is true. More than one is nobody, and one who is hidden counts for nothing:
 /// a caller that may not know of a person finds the same as if there were none (I7). It is one or several at L3, however
 /// exactly the name of one of them agrees: a caller that wrote My for Mi must not be given the twin.
-pub(crate) fn resolve(
+pub(crate) fn resolve<'c>(
     known: &Known,
     records: Vec<GoldenRecord>,
     hidden: &HashSet<String>,
+    consent: impl Fn(&GoldenRecord) -> Option<&'c Consent>,
     table: &DecisionTable,
     today: Date,
 ) -> Resolution {
@@ -297,9 +298,10 @@ pub(crate) fn resolve(
     for mut record in records {
         without(&mut record, hidden);
         let Some(level) = known.level(&record) else { continue };
-        let row = table.resolve(|name| fact(&record, name, today));
+        let under = Under { table, consent: consent(&record), today };
+        let row = under.row(&record);
         let to = if allows_all(&row) { &mut seen } else { &mut unseen };
-        to.push(Hit::of(&record, level, row, table, today));
+        to.push(Hit::of(&record, level, row, &under));
     }
     match (seen.pop(), seen.is_empty()) {
         (Some(hit), true) if !crowded => Resolution::One(hit),

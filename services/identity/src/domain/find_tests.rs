@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use time::macros::date;
 
 use super::*;
+use crate::domain::consent::{Channel, System, Terms};
 
 const TODAY: Date = date!(2026 - 11 - 25);
 const NAMES: [&str; 6] = ["Hoà Lý", "HOÀ LÝ", "hòa lý", "Hòa Lí", "Hoa Ly", "Hoá Lý"];
@@ -101,7 +102,7 @@ fn table(hides: bool) -> DecisionTable {
 
 /// Who is named, as a caller sees it.
 fn named(known: &Known, records: Vec<GoldenRecord>, hides: bool) -> Option<(String, NameLevel)> {
-    match resolve(known, records, &HashSet::new(), &table(hides), TODAY) {
+    match resolve(known, records, &HashSet::new(), |_| None, &table(hides), TODAY) {
         Resolution::One(hit) => Some((hit.person_id, hit.level)),
         Resolution::Nobody | Resolution::Several | Resolution::Hidden(_) => None,
     }
@@ -176,7 +177,7 @@ fn i7_a_hidden_parent_agrees_with_nothing() {
     };
     let hidden = HashSet::from([number.as_str().to_owned()]);
     let found = |relation, hidden: &HashSet<String>| {
-        let found = resolve(&asked, vec![held(relation)], hidden, &table(true), TODAY);
+        let found = resolve(&asked, vec![held(relation)], hidden, |_| None, &table(true), TODAY);
         matches!(found, Resolution::One(_))
     };
     let by_number = || mother(Some(Identifier::PersonalNumber(number.clone())));
@@ -201,4 +202,46 @@ fn nobody_is_the_only_one_of_more_than_are_looked_at() {
     // Whoever may not know of them finds the one, however many they are.
     let records: Vec<_> = (0..=CANDIDATES_MAX).map(|id| record(id, (0, 1, 0, 0, id > 0))).collect();
     assert!(named(&known((0, 1, 0, 0, false)), records, true).is_some());
+}
+
+/// Whoever may be found by consent only is found by that of the person, and of nobody else.
+#[test]
+fn i7_somebody_is_found_by_the_own_consent_alone() {
+    let asked = (0, 1, 1, 1, false);
+    let shown = table(false).answers().to_vec();
+    let by_consent = DecisionTable::new(vec![CONSENT.into()], vec![1, 0], shown).unwrap();
+    let consent = Consent {
+        reference: "r".into(),
+        record: "p0".into(),
+        terms: Terms {
+            recipient: System { agency: "a".into(), system: "s".into() },
+            procedure: "own-record".into(),
+            items: vec!["birth_full_name".into(), "date_of_birth".into()],
+            begins_us: 0,
+            ends_us: 1,
+            channel: Channel::OwnApp,
+            evidence: None,
+            notice_version: "1".into(),
+        },
+        connection: "c".into(),
+        recorded_us: 0,
+        withdrawn_us: None,
+    };
+    let found = |records: Vec<GoldenRecord>, items: usize| {
+        let mut consent = consent.clone();
+        consent.terms.items.truncate(items);
+        let of = |record: &GoldenRecord| Some(&consent).filter(|c| c.record == record.person_id);
+        match resolve(&known(asked), records, &HashSet::new(), of, &by_consent, TODAY) {
+            Resolution::One(hit) => Some((hit.person_id, hit.facts)),
+            Resolution::Nobody | Resolution::Several | Resolution::Hidden(_) => None,
+        }
+    };
+    let (own, other) = (record(0, asked), record(1, asked));
+    let expected = Some(("p0".to_owned(), vec!["consent=true".to_owned()]));
+    assert_eq!(found(vec![own.clone()], 2), expected);
+    // The other one, who is as much like it, is not there for this caller.
+    assert_eq!(found(vec![own.clone(), other.clone()], 2), expected);
+    assert_eq!(found(vec![other], 2), None);
+    assert_eq!(found(vec![own], 1), None, "not to all that is searched by");
+    assert!(may_find(&by_consent, true) && !may_find(&by_consent, false));
 }

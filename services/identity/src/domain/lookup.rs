@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use decide::{DecisionTable, Fact, ItemDecision, ItemEffect, Obligation, TableAnswer};
+use decide::{CONSENT, DecisionTable, Fact, ItemDecision, ItemEffect, Obligation, TableAnswer};
 use model::{
     Agreement, Claims, GoldenRecord, HeldValue, Value,
     item::{HOUSEHOLD, RELATIVES},
@@ -10,7 +10,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 use time::{Date, Duration, OffsetDateTime};
 
-use super::mask::masked;
+use super::{consent::Consent, mask::masked};
 
 /// How a lookup ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,20 +58,51 @@ pub(crate) struct Finding {
     pub(crate) row: Option<TableAnswer>,
 }
 
+/// By what the row of a table is taken.
+pub(crate) struct Under<'a> {
+    /// The table.
+    pub(crate) table: &'a DecisionTable,
+    /// The consent of the person that counts for the request, if there is one.
+    pub(crate) consent: Option<&'a Consent>,
+    /// Today, in Viet Nam.
+    pub(crate) today: Date,
+}
+
+impl Under<'_> {
+    /// The row of a person.
+    pub(crate) fn row(&self, record: &GoldenRecord) -> TableAnswer {
+        let known = |name: &str| fact(record, name, self.today);
+        self.consent.map_or_else(
+            || self.table.resolve(known),
+            |consent| self.table.consented(known, |item| consent.covers(item)),
+        )
+    }
+
+    /// The facts by which it was taken, as records state them.
+    pub(crate) fn stated(&self, record: &GoldenRecord) -> Vec<String> {
+        let mut stated = stated(record, self.table, self.today);
+        if self.consent.is_some() {
+            let none = format!("{CONSENT}=false");
+            stated
+                .iter_mut()
+                .filter(|fact| **fact == none)
+                .for_each(|fact| *fact = format!("{CONSENT}=true"));
+        }
+        stated
+    }
+}
+
 /// What the caller of a lookup gets to see of `record`. `claims` is none where the procedure waives them.
 pub(crate) fn find(
     record: Option<&GoldenRecord>,
     claims: Option<&Claims>,
     year_suffices: bool,
-    table: &DecisionTable,
-    today: Date,
+    under: &Under<'_>,
 ) -> Finding {
     let Some(record) = record else {
         return Finding { ending: Ending::Absent, facts: Vec::new(), row: None };
     };
-    let known = |name: &str| fact(record, name, today);
-    let row = table.resolve(known);
-    let facts = stated(record, table, today);
+    let (row, facts) = (under.row(record), under.stated(record));
     let ending = if claims.is_some_and(|claims| !claims.agree(record, year_suffices)) {
         Ending::ClaimsDiffer
     } else if row.visible {
@@ -95,11 +126,13 @@ pub(super) fn stated(record: &GoldenRecord, table: &DecisionTable, today: Date) 
     table.facts().iter().map(one).collect()
 }
 
-/// A fact of the subject, as policy names it; one that is not known here is unknown (I2).
+/// A fact of the subject, as policy names it; one that is not known here is unknown (I2). There is no consent but the one that was
+/// found with the person.
 pub(super) fn fact(record: &GoldenRecord, name: &str, today: Date) -> Fact {
     match name {
         "deceased" => record.deceased().into(),
         "protected" => record.protected.into(),
+        CONSENT => Fact::False,
         "minor" => record.is_minor(today).map_or(Fact::Unknown, Fact::from),
         _ => Fact::Unknown,
     }

@@ -21,11 +21,17 @@ use store::{
 use super::{
     ASSERTIONS_OF, MIGRATIONS, RegisterStore,
     apply::{self, annul, birth, known, touched},
-    as_of, assertions, budget, change_feed, enter, feed, field, find, keyed, lookup, only,
+    as_of, assertions, budget, change_feed, consent, enter, feed, field, find, keyed, lookup, only,
     population::Newcomer,
     relations,
 };
-use crate::{AUTHORITY, Error, domain::find::SearchKey};
+use crate::{
+    AUTHORITY, Error,
+    domain::{
+        consent::{Channel, System, Terms},
+        find::SearchKey,
+    },
+};
 
 /// Enough that no part is empty.
 pub(super) const PERSONS: u32 = 1_200;
@@ -216,6 +222,45 @@ async fn who_is_looked_for_by_a_name_is_found_by_an_index() {
     register.reads("no token", &feed::BEARERS, "'[[\"c\", \"t\"]]', 1", &[]).await;
     register.reads("budgets", &budget::SPENT, "1, '[\"c\"]'", &[]).await;
     register.reads("windows", &budget::FORGET, "1", &[]).await;
+}
+
+/// A consent is read by its reference, and the one person whose it is.
+#[tokio::test]
+async fn who_names_a_consent_reads_one() {
+    let (_database, register) = register().await;
+    let recording = |n: u32| consent::Recording {
+        reference: format!("r-{n}"),
+        person_id: format!("p-{n}"),
+        terms: Terms {
+            recipient: System { agency: "a".to_owned(), system: "s".to_owned() },
+            procedure: "own-record".to_owned(),
+            items: vec!["sex".to_owned()],
+            begins_us: 1,
+            ends_us: 2,
+            channel: Channel::OwnApp,
+            evidence: None,
+            notice_version: "1".to_owned(),
+        },
+        connection: "c".to_owned(),
+        recorded_us: 1,
+        key: format!("k-{n}"),
+        digest: [0; 32],
+    };
+    for n in 0..20 {
+        register.record_consent(recording(n)).await.unwrap().unwrap();
+    }
+    register.reads("consent", &consent::CONSENTS, "'[\"r-7\"]'", &[("person", 1)]).await;
+    register.reads("no consent", &consent::CONSENTS, "'[\"nothing\"]'", &[]).await;
+    register.reads("recorded before", &consent::OF_KEY, "'c', 'k-7'", &[]).await;
+    register.reads("withdrawn", &consent::WITHDRAW, "'r-7', 3, 'c'", &[]).await;
+    // It is that of the record to which the person leads today.
+    register.merge(&[("p-7", "p-8")], "p-8").await;
+    let consents = register.consents(&["r-7", "r-9", "nothing"]).await.unwrap();
+    let records: BTreeMap<_, _> =
+        consents.iter().map(|(reference, one)| (reference.as_str(), one.record.as_str())).collect();
+    assert_eq!(records, BTreeMap::from([("r-7", "p-8"), ("r-9", "p-9")]));
+    assert_eq!(consents["r-7"].withdrawn_us, Some(3));
+    assert_eq!(consents["r-9"].withdrawn_us, None);
 }
 
 /// Whatever its tokens and the changes are, of whom it does not follow nothing is read.

@@ -52,7 +52,7 @@ pub(crate) struct Explain {
     /// Ids of the items, separated by commas; left out, every item that the law lists.
     #[arg(long, help_heading = "Question", value_name = "ID,...", value_delimiter = ',')]
     items: Vec<String>,
-    /// The request would name a consent of the subject.
+    /// The subject consented to it.
     #[arg(long, help_heading = "Question")]
     consent: bool,
     /// The request would name a direction of the Prime Minister.
@@ -100,6 +100,8 @@ pub(crate) enum Act {
     Household,
     /// Have persons named by other tokens.
     RotateTokens,
+    /// Have it recorded that persons consent that somebody obtains them.
+    RecordConsents,
 }
 
 impl From<Act> for DecisionAct {
@@ -115,6 +117,7 @@ impl From<Act> for DecisionAct {
             Act::InverseRelations => Self::InverseRelations,
             Act::Household => Self::Household,
             Act::RotateTokens => Self::RotateTokens,
+            Act::RecordConsents => Self::RecordConsents,
         }
     }
 }

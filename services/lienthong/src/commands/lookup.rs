@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
 
 /// A moment, as it is typed.
 #[derive(Clone, Copy, Debug)]
-struct Moment(OffsetDateTime);
+pub(super) struct Moment(pub(super) OffsetDateTime);
 
 impl FromStr for Moment {
     type Err = time::error::Parse;

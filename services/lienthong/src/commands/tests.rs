@@ -39,6 +39,7 @@ fn a_version_is_offered_where_it_is_sent() {
 }
 
 mod admitted;
+mod consented;
 mod decided;
 mod finding;
 mod following;
@@ -65,6 +66,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::RotateTokens(arguments) => {
             Box::pin(rotate_tokens::run(*arguments, &mut out)).await
         }
+        Command::Consent(command) => Box::pin(consent::run(*command, &mut out)).await,
         Command::Contribute(arguments) => Box::pin(contribute::run(*arguments, &mut out)).await,
         Command::Outcomes(arguments) => Box::pin(outcomes::list(*arguments, &mut out)).await,
         Command::Withdraw(arguments) => Box::pin(outcomes::withdraw(*arguments, &mut out)).await,

@@ -12,6 +12,7 @@ use contract::{
     },
     r#type::v1::ErrorReason,
 };
+use decide::CONSENT;
 use disclosure::{
     Disclosed, Exact, Released,
     policy::v1::decision_service_server::{DecisionService, DecisionServiceServer},
@@ -208,7 +209,6 @@ fn question(message: &ExplainDecisionRequest, faults: &mut Faults) -> Option<Que
         event,
         procedure: message.procedure.clone(),
         legal_basis: message.legal_basis.clone(),
-        consent: message.consent && act.consents(),
         direction: message.direction,
         by: None,
         items: message.items.clone(),
@@ -217,7 +217,7 @@ fn question(message: &ExplainDecisionRequest, faults: &mut Faults) -> Option<Que
 
 /// What is assumed of the subject.
 fn assumed(message: &ExplainDecisionRequest, faults: &mut Faults) -> Vec<(&'static str, bool)> {
-    let mut all: Vec<(&'static str, bool)> = Vec::new();
+    let mut all: Vec<(&'static str, bool)> = vec![(CONSENT, message.consent)];
     for (place, assumed) in message.facts.iter().enumerate() {
         let path = format!("facts[{place}].fact");
         match is_fact(&assumed.fact) {
@@ -244,6 +244,7 @@ fn act(act: DecisionAct) -> Option<Act> {
         DecisionAct::InverseRelations => Act::InverseRelations,
         DecisionAct::Household => Act::Household,
         DecisionAct::RotateTokens => Act::RotateTokens,
+        DecisionAct::RecordConsents => Act::RecordConsents,
     })
 }
 

@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use contract::r#type::v1::ErrorReason;
-use decide::{DecisionTable, ItemEffect, TableAnswer};
+use decide::{CONSENT, DecisionTable, ItemEffect, TableAnswer};
 use model::EventKind;
 use prost::Message as _;
 use server::{
@@ -206,8 +206,7 @@ impl Api {
             event: None::<EventKind>,
             procedure: procedure.clone(),
             legal_basis: legal_basis.clone(),
-            // Neither is taken from a header: what is named there is in no record (I1).
-            consent: false,
+            // Not taken from a header: what is named there is in no record (I1).
             direction: false,
             // Nor is the unit, and the proxy says nothing of the key: what is granted to some alone passes nobody here (I2).
             by: Some(By::default()),
@@ -273,6 +272,8 @@ impl Guarded {
 /// value, and whoever asks it is told of no other condition here, so what is allowed on one is not (I2).
 fn passed(mut table: DecisionTable, named: bool) -> Result<(), Refused> {
     table.withhold_conditional();
+    // Nobody looks for a consent here, so there is none.
+    let table = table.knowing(CONSENT, false);
     let mut items = table.answers().first().into_iter().flat_map(|answer| &answer.items);
     let somebody = |item: &str| {
         let of = |answer: &TableAnswer| {

@@ -109,7 +109,6 @@ fn checked(message: proto::IssueWarrantRequest) -> Result<Wanted, Status> {
         event: None,
         procedure: basis.procedure.clone(),
         legal_basis: basis.legal_basis.clone(),
-        consent: given(&basis.consent_reference),
         direction: given(&basis.direction_reference),
         // Who asks for it says who is asked for, and not by which key.
         by: Some(By {

@@ -64,7 +64,10 @@ impl Granted {
     /// Whether it serves nobody, on no day, by no direction, of whom the grant to obtain the same does not: what somebody is
     /// told by another act is part of what is obtained.
     pub(crate) fn is_within_what_is_obtained(&self, all: &[Self]) -> bool {
-        let stands_alone = matches!(self.action, Act::Obtain | Act::Contribute | Act::RotateTokens);
+        let stands_alone = matches!(
+            self.action,
+            Act::Obtain | Act::Contribute | Act::RotateTokens | Act::RecordConsents
+        );
         let encloses = |own: &Self| {
             let (terms, more) = (&own.terms, &self.terms);
             let keys = terms.keys.is_empty()

@@ -48,12 +48,14 @@ pub(super) const SHIPPED: [&str; 4] = [
     include_str!("../../data/rules/rules.cedarschema"),
 ];
 /// The statutory rules that come with this program, each file named by the clause that it carries out.
-pub(super) const RULES: [RuleFile<'static>; 5] = [
+pub(super) const RULES: [RuleFile<'static>; 7] = [
     shipped!("1911-2021-art-1-2"),
     shipped!("1911-2021-art-2-1"),
     shipped!("1911-2021-art-2-2"),
     shipped!("1911-2021-art-2-3"),
     shipped!("1911-2021-art-2-4"),
+    shipped!("circular-46-2022-art-12"),
+    shipped!("decree-137-2015-art-8-3"),
 ];
 
 /// Catalogue and rules, as shipped with this program, for one legal profile.
@@ -372,7 +374,8 @@ fn unsuited(request: &Request, procedure: &Procedure) -> Option<(&'static str, &
         | Act::Relations
         | Act::InverseRelations
         | Act::Household
-        | Act::RotateTokens => None,
+        | Act::RotateTokens
+        | Act::RecordConsents => None,
         Act::Contribute if request.event.is_some_and(of_procedure) => None,
         Act::Contribute => Some(("event-not-of-procedure", PROVIDING)),
         Act::Follow if procedure.follows => None,
@@ -382,7 +385,7 @@ fn unsuited(request: &Request, procedure: &Procedure) -> Option<(&'static str, &
 
 /// The denial of a table that allows nothing whoever the subject is: the first item withheld says
 /// why.
-fn nothing(table: &DecisionTable) -> Denial {
+pub(super) fn nothing(table: &DecisionTable) -> Denial {
     let items = table.resolve(|_| Fact::False).items;
     let withheld = items.iter().find(|item| item.effect == ItemEffect::Withheld);
     let (rule, article) = withheld
@@ -428,7 +431,6 @@ impl<'a> Named<'a> {
             procedure: &self.procedure.id,
             purpose: &self.procedure.purpose,
             basis: &self.basis.id,
-            consent: request.consent,
             direction,
         }
     }

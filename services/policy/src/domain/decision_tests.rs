@@ -39,7 +39,6 @@ fn request() -> Request {
         event: None,
         procedure: "child-health-insurance-card".to_owned(),
         legal_basis: "1911-2021-art-2-1".to_owned(),
-        consent: false,
         direction: false,
         by: Some(By { acting_unit: "G24.1".to_owned(), ..By::default() }),
         items: vec![ITEM.to_owned()],

@@ -2,15 +2,15 @@
 
 mod words;
 
-use decide::{DecisionTable, Fact, ItemDecision, ItemEffect, TableAnswer};
+use decide::{CONSENT, DecisionTable, Fact, ItemDecision, ItemEffect, TableAnswer};
 use time::{Duration, OffsetDateTime};
 
 use super::agreement::Terms;
 use super::basis::today;
-use super::decision::{AGREEING, Decision, Denial, Profile};
+use super::decision::{AGREEING, Decision, Denial, Profile, nothing};
 use super::registry::Standing;
 use super::request::Request;
-use super::rules::{FACTS, Rule};
+use super::rules::{Consents, FACTS, Rule};
 use super::table::Builder;
 use words::words;
 
@@ -81,7 +81,7 @@ impl<'a> Builder<'a> {
     /// The rules that decide each item where exactly these facts hold: every forbid about it, or every permit where there is no
     /// forbid. `None` where a rule fails, which makes the whole row deny. Of each list the first is the one that an answer names.
     pub fn deciding(&self, holding: &[&str]) -> Option<Vec<Vec<&'a Rule>>> {
-        let mut satisfied = self.rules.satisfied(self.ask, holding)?;
+        let mut satisfied = self.rules.satisfied(self.ask, &self.held(holding))?;
         satisfied.retain(|rule| rule.about(self.ask.act) && self.stands(rule));
         let one = |item: &String| {
             let place = self.catalogue.place(item);
@@ -97,7 +97,7 @@ impl<'a> Builder<'a> {
 
     /// The rules that hide the person where exactly these facts hold.
     fn hiding(&self, holding: &[&str]) -> Vec<&'a Rule> {
-        let mut satisfied = self.rules.satisfied(self.ask, holding).unwrap_or_default();
+        let mut satisfied = self.rules.satisfied(self.ask, &self.held(holding)).unwrap_or_default();
         satisfied.retain(|rule| rule.existence && rule.forbids && self.stands(rule));
         satisfied
     }
@@ -146,7 +146,15 @@ impl Profile {
         now: OffsetDateTime,
         longest: Duration,
     ) -> Explanation {
-        let decision = self.decide(request, standing, now, longest);
+        let mut decision = self.decide(request, standing, now, longest);
+        // Whoever names no consent, or one that counts for nothing, is refused where there is nothing without one.
+        let denial = decision.outcome.as_ref().ok().and_then(|table| {
+            let left = table.knowing(CONSENT, known(assumed, CONSENT) == Fact::True);
+            (!left.allows_anything()).then(|| nothing(&left))
+        });
+        if let Some(denial) = denial {
+            decision.outcome = Err(denial);
+        }
         let mut checks = self.checks(request, standing, now);
         let applied = self.agreement(request, standing, today(now)).ok();
         let terms = applied.map(|(granted, _)| granted.terms.clone()).unwrap_or_default();
@@ -248,21 +256,21 @@ impl Profile {
                 }
             }
         };
-        if request.act.consents() {
-            let consent = !request.consent;
-            note("consent", consent, &Request { consent, ..request.clone() }, assumed);
+        let otherwise = |fact: &'static str, holds: bool| {
+            let others = assumed.iter().copied().filter(|(name, _)| *name != fact);
+            others.chain([(fact, holds)]).collect::<Vec<_>>()
+        };
+        if request.act.consents() == Consents::Counted {
+            let consent = known(assumed, CONSENT) != Fact::True;
+            note(CONSENT, consent, request, &otherwise(CONSENT, consent));
         }
         let direction = !request.direction;
         note("direction", direction, &Request { direction, ..request.clone() }, assumed);
-        for fact in FACTS {
+        for fact in FACTS.into_iter().filter(|fact| *fact != CONSENT) {
             for holds in [true, false] {
-                if known(assumed, fact) == Fact::from(holds) {
-                    continue;
+                if known(assumed, fact) != Fact::from(holds) {
+                    note(fact, holds, request, &otherwise(fact, holds));
                 }
-                let mut other = assumed.to_vec();
-                other.retain(|(name, _)| *name != fact);
-                other.push((fact, holds));
-                note(fact, holds, request, &other);
             }
         }
     }

@@ -90,7 +90,6 @@ fn figures_of_decisions() {
         procedure: "child-health-insurance-card",
         purpose: "social-insurance",
         basis: CLAUSE,
-        consent: true,
         direction: false,
     };
     println!("microseconds, the fastest (and the middle one) of {tries}:");

@@ -80,7 +80,7 @@ impl Asked {
             event: self.event,
             procedure: self.procedure.clone(),
             legal_basis: self.legal_basis.clone(),
-            consent: false,
+
             direction: self.directed,
             by: Some(By { direction, acting_unit, key }),
             items: self.items.clone(),

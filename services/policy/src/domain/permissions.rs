@@ -1,13 +1,13 @@
 //! What a connection may ever ask for: on which conditions each item is given that an agreement grants.
 
-use decide::{DecisionTable, ItemDecision, ItemEffect, Obligation, TableAnswer};
+use decide::{CONSENT, DecisionTable, ItemDecision, ItemEffect, Obligation, TableAnswer};
 use time::OffsetDateTime;
 
 use super::basis::today;
 use super::decision::{Denial, Named, Profile};
 use super::registry::{Granted, Standing};
 use super::request::Request;
-use super::rules::{Act, FACTS};
+use super::rules::{Act, Consents, FACTS};
 
 /// What one agreement grants for one act, procedure and ground.
 #[derive(Clone, Debug)]
@@ -97,7 +97,6 @@ impl Profile {
             event: event.filter(|_| *act == Act::Contribute),
             procedure: procedure.clone(),
             legal_basis: legal_basis.clone(),
-            consent: false,
             direction: false,
             by: None,
             items: listed.filter(is_granted).collect(),
@@ -114,18 +113,20 @@ impl Profile {
         standing: &Standing,
         now: OffsetDateTime,
     ) -> Option<DecisionTable> {
-        if consent && !request.act.consents() {
+        if consent && request.act.consents() != Consents::Counted {
             return None;
         }
         let connection = standing.connection.as_ref()?;
-        let request = Request { consent, direction, ..request.clone() };
+        let request = Request { direction, ..request.clone() };
         let granted = &permission.granted;
         if direction && !granted.directs(&request) {
             return None;
         }
         let ask = grounds.question(&connection.database, &request, direction);
         let items = self.catalogue.set(granted.items.iter().map(|(item, _)| item));
-        self.builder(&ask, &request, &items, &|item| granted.obligations(item), now).build().ok()
+        let obligations = |item: &str| granted.obligations(item);
+        let table = self.builder(&ask, &request, &items, &obligations, now).build().ok()?;
+        Some(table.knowing(CONSENT, consent))
     }
 }
 
@@ -183,9 +184,9 @@ pub(super) fn classes(facts: &[String], given: &[bool]) -> Vec<Vec<(String, bool
     yes.map(|(row, _)| class(row)).collect()
 }
 
-/// The fact of the subject of a name.
+/// The fact of the subject of a name; a consent is none of them.
 pub(crate) fn is_fact(name: &str) -> Option<&'static str> {
-    FACTS.into_iter().find(|fact| *fact == name)
+    FACTS.into_iter().find(|fact| *fact == name && *fact != CONSENT)
 }
 
 #[cfg(test)]

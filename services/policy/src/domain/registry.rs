@@ -248,8 +248,8 @@ pub(crate) fn check_obtained(agreement: &str, grants: &[Grant]) -> Result<(), Er
         | Act::Relations
         | Act::InverseRelations
         | Act::Household => true,
-        // Other tokens tell nothing.
-        Act::Obtain | Act::Contribute | Act::RotateTokens => false,
+        // Other tokens and consents tell nothing.
+        Act::Obtain | Act::Contribute | Act::RotateTokens | Act::RecordConsents => false,
     };
     for follow in grants.iter().filter(more) {
         let obtained = |item: &String| {

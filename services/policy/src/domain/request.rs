@@ -16,8 +16,6 @@ pub(crate) struct Request {
     pub(crate) procedure: String,
     /// Id of the legal ground.
     pub(crate) legal_basis: String,
-    /// Whether it names a consent.
-    pub(crate) consent: bool,
     /// Whether it names a direction.
     pub(crate) direction: bool,
     /// What a signed agreement may demand of it; none where it is only asked what would be decided, by whoever the agreement

@@ -17,7 +17,7 @@ use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
     PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
-use decide::Obligation;
+use decide::{CONSENT, Obligation};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
@@ -25,8 +25,9 @@ use super::catalogue::Catalogue;
 use super::item_set::ItemSet;
 use crate::Error;
 
-/// The facts of the subject that rules can read, as the schema names them.
-pub const FACTS: [&str; 3] = ["deceased", "minor", "protected"];
+/// The facts that rules can read and nobody knows before a person is looked at: whether that person consented to what is asked,
+/// and what the schema names of the subject.
+pub const FACTS: [&str; 4] = [CONSENT, "deceased", "minor", "protected"];
 
 /// What a caller wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
@@ -52,11 +53,13 @@ pub enum Act {
     Household,
     /// Have persons named by other tokens from now on (Art. 2(1)).
     RotateTokens,
+    /// Have it recorded that a person consents that somebody obtains items (Art. 1(2)).
+    RecordConsents,
 }
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Obtain,
         Self::Contribute,
         Self::Follow,
@@ -67,6 +70,7 @@ impl Act {
         Self::InverseRelations,
         Self::Household,
         Self::RotateTokens,
+        Self::RecordConsents,
     ];
 
     /// Its name in the registry and in the database.
@@ -82,6 +86,7 @@ impl Act {
             Self::InverseRelations => "inverse-relations",
             Self::Household => "household",
             Self::RotateTokens => "rotate-tokens",
+            Self::RecordConsents => "record-consents",
         }
     }
 
@@ -89,7 +94,7 @@ impl Act {
     pub const fn conditions(self) -> Conditions {
         match self {
             Self::Obtain => Conditions::Told,
-            Self::Contribute | Self::RotateTokens => Conditions::None,
+            Self::Contribute | Self::RotateTokens | Self::RecordConsents => Conditions::None,
             Self::Follow
             | Self::Explain
             | Self::Resolve
@@ -107,7 +112,8 @@ impl Act {
     }
 
     /// The act that rules speak of: who may not obtain an item may not be told that it changed either, nor what else was
-    /// said of it, nor of whom it is true, nor who the others are whom it names.
+    /// said of it, nor of whom it is true, nor who the others are whom it names; and a consent is recorded to what may be obtained
+    /// with one.
     pub const fn in_rules(self) -> Self {
         match self {
             Self::Obtain
@@ -118,25 +124,39 @@ impl Act {
             | Self::Relations
             | Self::InverseRelations
             | Self::Household
-            | Self::RotateTokens => Self::Obtain,
+            | Self::RotateTokens
+            | Self::RecordConsents => Self::Obtain,
             Self::Contribute => Self::Contribute,
         }
     }
 
-    /// Whether a consent counts. A standing order, a search and relations are about persons whom nobody has asked yet, and a
-    /// consent to give a value is none to give everything that was ever said of it.
-    pub const fn consents(self) -> bool {
+    /// What a consent counts for. A standing order, a search and relations are about persons whom nobody has asked yet, and a
+    /// consent to give a value is none to give everything that was ever said of it. Whoever contributes is given nothing.
+    pub const fn consents(self) -> Consents {
         match self {
-            Self::Obtain | Self::Contribute | Self::Resolve => true,
-            Self::Follow
+            Self::Obtain | Self::Resolve => Consents::Counted,
+            Self::RecordConsents => Consents::Assumed,
+            Self::Contribute
+            | Self::Follow
             | Self::Explain
             | Self::Search
             | Self::Relations
             | Self::InverseRelations
             | Self::Household
-            | Self::RotateTokens => false,
+            | Self::RotateTokens => Consents::Ignored,
         }
     }
+}
+
+/// What a consent counts for in an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consents {
+    /// Whether there is one is a fact like those of the subject: a column of the table.
+    Counted,
+    /// There might as well be none.
+    Ignored,
+    /// It is what is being recorded, so rules are asked as if there were one.
+    Assumed,
 }
 
 /// What becomes of the conditions on which items are given.
@@ -163,8 +183,6 @@ pub struct Question<'a> {
     pub purpose: &'a str,
     /// The legal ground named.
     pub basis: &'a str,
-    /// Whether the request names a consent.
-    pub consent: bool,
     /// Whether the request names a direction of the Prime Minister.
     pub direction: bool,
 }
@@ -216,7 +234,7 @@ pub struct Rule {
     pub existence: bool,
     /// Whether it is about obtaining and about contributing.
     acts: BTreeSet<&'static str>,
-    /// The facts of the subject that its condition reads.
+    /// The facts that its condition reads.
     pub facts: BTreeSet<&'static str>,
     /// When it holds.
     pub validity: Validity,
@@ -238,7 +256,7 @@ impl Rule {
 /// The rules, loaded, validated and ready.
 pub struct Rules {
     rules: BTreeMap<String, Rule>,
-    /// Those that read no fact of the subject: they say the same in every row of a table.
+    /// Those that read no fact: they say the same in every row of a table.
     still: PolicySet,
     /// The others.
     moving: PolicySet,
@@ -379,13 +397,15 @@ impl Rules {
 /// The context of a question, where exactly the facts in `holding` hold.
 fn context(ask: &Question<'_>, holding: &[&str]) -> Option<Context> {
     let text = |value: &str| RestrictedExpression::new_string(value.to_owned());
-    let facts = FACTS
-        .map(|fact| (fact.to_owned(), RestrictedExpression::new_bool(holding.contains(&fact))));
+    let holds = |fact: &str| RestrictedExpression::new_bool(holding.contains(&fact));
+    // A consent is of the request as rules speak of it, although whether there is one is found with the person.
+    let facts = FACTS.into_iter().filter(|fact| *fact != CONSENT);
+    let facts = facts.map(|fact| (fact.to_owned(), holds(fact)));
     Context::from_pairs([
         ("procedure".to_owned(), text(ask.procedure)),
         ("purpose".to_owned(), text(ask.purpose)),
         ("basis".to_owned(), text(ask.basis)),
-        ("consent".to_owned(), RestrictedExpression::new_bool(ask.consent)),
+        ("consent".to_owned(), holds(CONSENT)),
         ("direction".to_owned(), RestrictedExpression::new_bool(ask.direction)),
         ("subject".to_owned(), RestrictedExpression::new_record(facts).ok()?),
     ])

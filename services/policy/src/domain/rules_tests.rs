@@ -55,7 +55,6 @@ fn ask() -> Question<'static> {
         procedure: "child-health-insurance-card",
         purpose: "social-insurance",
         basis: "1911-2021-art-2-1",
-        consent: false,
         direction: false,
     }
 }
@@ -327,8 +326,8 @@ fn by_cedar(rules: &Rules, ask: &Question<'_>, bits: u32, action: &str, resource
     let bit = |n: u32| bits >> n & 1 == 1;
     let context = serde_json::json!({
         "procedure": ask.procedure, "purpose": ask.purpose, "basis": ask.basis,
-        "consent": ask.consent, "direction": ask.direction,
-        "subject": { "deceased": bit(0), "minor": bit(1), "protected": bit(2) },
+        "consent": bit(0), "direction": ask.direction,
+        "subject": { "deceased": bit(1), "minor": bit(2), "protected": bit(3) },
     });
     let uid = |text: String| text.parse::<EntityUid>().unwrap();
     let request = Request::new(
@@ -365,11 +364,14 @@ fn check_masks(catalogue: &Catalogue) {
         allowed += usize::from(cedar);
     };
     for act in [Act::Obtain, Act::Contribute] {
-        for basis in ["1911-2021-art-2-1", "1911-2021-art-2-2", "1911-2021-art-2-4"] {
-            for purpose in ["social-insurance", "investigation"] {
+        let more = ["circular-46-2022-art-12", "decree-137-2015-art-8-3"];
+        for basis in
+            ["1911-2021-art-2-1", "1911-2021-art-2-2", "1911-2021-art-2-4"].into_iter().chain(more)
+        {
+            for purpose in ["social-insurance", "investigation", "self-access"] {
                 for bits in 0..32_u32 {
-                    let (consent, direction) = (bits & 8 != 0, bits & 16 != 0);
-                    let ask = Question { act, basis, purpose, consent, direction, ..ask() };
+                    let direction = bits & 16 != 0;
+                    let ask = Question { act, basis, purpose, direction, ..ask() };
                     let holding: Vec<&str> = FACTS
                         .into_iter()
                         .zip(0..)
@@ -392,6 +394,6 @@ fn check_masks(catalogue: &Catalogue) {
             }
         }
     }
-    assert_eq!(compared, 2 * 3 * 2 * 32 * (catalogue.items().len() + 1));
+    assert_eq!(compared, 2 * 5 * 3 * 32 * (catalogue.items().len() + 1));
     assert!(allowed > 0 && allowed < compared, "{allowed} of {compared}");
 }

@@ -58,8 +58,10 @@ pub(super) fn catalogue(profile: LegalProfile) -> Catalogue {
     Catalogue::parse(profile, SHIPPED[0], SHIPPED[1], SHIPPED[2]).unwrap()
 }
 
-const ACTS: [Act; 5] = [Act::Obtain, Act::Obtain, Act::Contribute, Act::Follow, Act::Household];
+const ACTS: [Act; 6] =
+    [Act::Obtain, Act::Obtain, Act::Contribute, Act::Follow, Act::Household, Act::RecordConsents];
 const DATABASES: [&str; 4] = ["social-insurance", "civil-status", "investigation", "of-nowhere"];
+const OWN: [&str; 2] = ["circular-46-2022-art-12", "decree-137-2015-art-8-3"];
 const BASES: [&str; 5] = [
     "1911-2021-art-2-1",
     "1911-2021-art-2-2",
@@ -77,13 +79,12 @@ struct Drawn {
     act: Act,
     procedure: (String, String),
     basis: &'static str,
-    consent: bool,
     direction: bool,
     items: Vec<String>,
     granted: ItemSet,
     obliges: BTreeMap<String, Vec<Obligation>>,
     day: Date,
-    facts: [Fact; 3],
+    facts: [Fact; FACTS.len()],
 }
 
 impl Drawn {
@@ -111,14 +112,18 @@ impl Drawn {
             ];
             obliges.insert(item.id.clone(), dice.of(&words).clone());
         }
-        let procedure = dice.of(catalogue.procedures());
+        let (mut procedure, mut basis) = (dice.of(catalogue.procedures()), *dice.of(&BASES));
+        if dice.once_in(4) {
+            // What citizens see of themselves is of one procedure, on grounds of its own.
+            procedure = catalogue.procedure("own-record").unwrap();
+            basis = *dice.of(&OWN);
+        }
         let known = [Fact::True, Fact::False, Fact::Unknown];
         Self {
             database: *dice.of(&DATABASES),
             act: *dice.of(&ACTS),
             procedure: (procedure.id.clone(), procedure.purpose.clone()),
-            basis: *dice.of(&BASES),
-            consent: dice.once_in(2),
+            basis,
             direction: dice.once_in(2),
             items,
             granted: granted.into_iter().collect(),
@@ -135,7 +140,6 @@ impl Drawn {
             procedure: &self.procedure.0,
             purpose: &self.procedure.1,
             basis: self.basis,
-            consent: self.consent,
             direction: self.direction,
         }
     }
@@ -257,7 +261,8 @@ fn condition(dice: &mut Dice, depth: usize) -> String {
         ),
         12..=14 => "context.consent".to_owned(),
         15..=17 => "context.direction".to_owned(),
-        _ => format!("context.subject.{}", dice.of(&FACTS)),
+        // A consent is none of the subject's facts to them.
+        _ => format!("context.subject.{}", dice.of(&FACTS[1..])),
     }
 }
 

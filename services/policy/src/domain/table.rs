@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use decide::{
-    DecisionTable, ItemDecision, ItemEffect, OBLIGATIONS_DIFFER, OBLIGATIONS_UNTOLD, Obligation,
-    TableAnswer, obligation,
+    CONSENT, DecisionTable, ItemDecision, ItemEffect, OBLIGATIONS_DIFFER, OBLIGATIONS_UNTOLD,
+    Obligation, TableAnswer, obligation,
 };
 use time::{Date, OffsetDateTime};
 
 use super::catalogue::Catalogue;
 use super::item_set::ItemSet;
-use super::rules::{Act, Conditions, Question, Rule, Rules};
+use super::rules::{Act, Conditions, Consents, Question, Rule, Rules};
 
 /// The rule by which what no agreement grants is withheld: sharing serves "assigned functions, tasks and
 /// powers" (Decision 1911/QD-TTg, Art. 2(1)), and the agreement says which those are.
@@ -60,11 +60,13 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// The table: one evaluation of the rules for each combination of facts.
+    /// The table: one evaluation of the rules for each combination of facts. A consent that makes no difference is no column.
     pub fn build(&self) -> Result<DecisionTable, decide::Error> {
         // What no rule reads that holds today is no column.
         let holding = self.applicable().filter(|rule| rule.validity.holds(self.day));
-        let facts: BTreeSet<&str> = holding.flat_map(|r| r.facts.iter().copied()).collect();
+        let counts = |fact: &&str| *fact != CONSENT || self.act.consents() == Consents::Counted;
+        let facts: BTreeSet<&str> =
+            holding.flat_map(|r| r.facts.iter().copied()).filter(counts).collect();
         let facts: Vec<&str> = facts.into_iter().collect();
         if facts.len() > decide::MAX_FACTS {
             return Err(decide::Error::TooManyFacts(facts.len()));
@@ -84,12 +86,27 @@ impl<'a> Builder<'a> {
             // At most 256 answers; an index out of range is refused by the table.
             rows.push(u32::try_from(at).unwrap_or(u32::MAX));
         }
-        DecisionTable::new(facts.into_iter().map(str::to_owned).collect(), rows, answers)
+        let facts = facts.into_iter().map(str::to_owned).collect();
+        let table = DecisionTable::new(facts, rows, answers)?;
+        // A rule about existence can decide in every table, and one of them asks for a consent for a single purpose.
+        let (with, without) = (table.knowing(CONSENT, true), table.knowing(CONSENT, false));
+        Ok(if with == without { without } else { table })
+    }
+
+    /// The facts that rules are told of, where these hold: of a consent what the act makes of it.
+    pub fn held<'f>(&self, holding: &[&'f str]) -> Vec<&'f str> {
+        let consented = match self.act.consents() {
+            Consents::Counted => holding.contains(&CONSENT),
+            Consents::Ignored => false,
+            Consents::Assumed => true,
+        };
+        let others = holding.iter().copied().filter(|fact| *fact != CONSENT);
+        others.chain(consented.then_some(CONSENT)).collect()
     }
 
     /// The answer of one row: exactly one decision for each item (I3).
     fn answer(&self, always: Option<&[&'a Rule]>, holding: &[&str]) -> TableAnswer {
-        let beside = |always| self.rules.satisfied_beside(always, self.ask, holding);
+        let beside = |always| self.rules.satisfied_beside(always, self.ask, &self.held(holding));
         let satisfied = always.and_then(beside);
         let Some(mut satisfied) = satisfied else {
             return self.whole(|item| Some(self.withheld(item, FAULT, TASKS)));

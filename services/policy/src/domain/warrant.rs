@@ -1,7 +1,7 @@
 //! What is signed so that another database may be asked (Decision 1911/QD-TTg, Art. 2(3)): of a decision, what it allows for one
 //! person of whom some facts are known.
 
-use decide::{Fact, ItemDecision, ItemEffect};
+use decide::{CONSENT, Fact, ItemDecision, ItemEffect};
 use time::{Duration, OffsetDateTime};
 use warrant::{Claims, Confirmation, Intent};
 
@@ -43,6 +43,10 @@ pub(crate) fn allowed(
         Err(denial) => return Err(denial.clone()),
     };
     let known = |name: &str| {
+        // Only the register can find a consent, and it says of none here: there is none.
+        if name == CONSENT {
+            return Fact::False;
+        }
         let mut said = facts.iter().filter(|(fact, _)| fact == name).map(|(_, holds)| *holds);
         match (said.next(), said.next()) {
             (Some(holds), None) => Fact::from(holds),

@@ -178,12 +178,16 @@ async fn i3_a_warrant_names_no_more_than_is_allowed() {
         let (allowed, withheld) = (ItemEffect::Allowed, ItemEffect::Withheld);
         let effects = [withheld, allowed, withheld, ItemEffect::UnknownItem];
         assert_eq!(told, all.into_iter().zip(effects).collect::<Vec<_>>());
+        // Nobody finds a consent here, whatever is named and whatever whoever asks says of it: there is none.
         let mut consented = wanted(&["religion"]);
         consented.basis.as_mut().unwrap().consent_reference = "DY-1".into();
-        assert_eq!(warrant_of(&issue(&service, consented).await.unwrap()).items, ["religion"]);
-        let nothing = issue(&service, wanted(&["religion"])).await.unwrap();
-        let expect = (ErrorReason::NothingAllowed, "religion-by-consent".to_owned());
-        assert_eq!(denial_of(&nothing), expect);
+        let fact = SubjectFact { fact: "consent".to_owned(), holds: true };
+        let said = IssueWarrantRequest { facts: vec![fact], ..wanted(&["religion"]) };
+        for asked in [wanted(&["religion"]), consented, said] {
+            let nothing = issue(&service, asked).await.unwrap();
+            let expect = (ErrorReason::NothingAllowed, "religion-by-consent".to_owned());
+            assert_eq!(denial_of(&nothing), expect);
+        }
     }
 }
 

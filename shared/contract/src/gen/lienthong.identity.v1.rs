@@ -1259,6 +1259,406 @@ pub mod identity_service_client {
         }
     }
 }
+/// A consent that a person gave.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RecordConsentRequest {
+    /// Who gave it. Required.
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<super::super::r#type::v1::SubjectRef>,
+    /// What the caller knows of the person, as in GetPersonRequest.
+    #[prost(message, optional, tag = "2")]
+    pub claims: ::core::option::Option<super::super::r#type::v1::Claims>,
+    /// Ids of the items that may be obtained, from the item catalogue: at least one, none twice, no wildcard, at most 64.
+    #[prost(string, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The ground of recording it. Its procedure is the one for which the consent is given, and its consent reference stays empty.
+    /// Required.
+    #[prost(message, optional, tag = "4")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// Who may obtain them. Required.
+    #[prost(message, optional, tag = "5")]
+    pub recipient: ::core::option::Option<ConsentRecipient>,
+    /// From when on; absent means from when it is recorded.
+    #[prost(message, optional, tag = "6")]
+    pub begin_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when. Required; after now and the beginning, and no later than the register lets consents last: a year unless the operator
+    /// says otherwise, and for the procedure `own-record` 15 minutes.
+    #[prost(message, optional, tag = "7")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How the person gave it. Required.
+    #[prost(enumeration = "ConsentChannel", tag = "8")]
+    pub channel: i32,
+    /// SHA-256 of what shows that it was given, 32 bytes: the signed paper, or what the app kept. Required on paper.
+    #[prost(bytes = "vec", tag = "9")]
+    pub evidence_digest: ::prost::alloc::vec::Vec<u8>,
+    /// Which version of the notice the person was shown, by the caller's own name of it, at most 64 characters. Required.
+    #[prost(string, tag = "10")]
+    pub notice_version: ::prost::alloc::string::String,
+    /// The caller's key of this consent, at most 64 characters. Required; holds no personal data.
+    #[prost(string, tag = "11")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+    #[prost(string, tag = "12")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Who may obtain items by a consent: one system, by whichever of its certificates it calls. Whether there is such a system nobody
+/// checks; a consent to none opens nothing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConsentRecipient {
+    /// Code of the agency, as certificates name it; letters, digits, `.`, `-` and `_`, at most 35. Required.
+    #[prost(string, tag = "1")]
+    pub agency: ::prost::alloc::string::String,
+    /// Id of the system, as certificates name it; of the same characters, at most 64. Required.
+    #[prost(string, tag = "2")]
+    pub system: ::prost::alloc::string::String,
+}
+/// The receipt of a consent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordConsentResponse {
+    /// The answer. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ConsentAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// Which consent to withdraw.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct WithdrawConsentRequest {
+    /// Its reference. Required, at most 64 characters.
+    #[prost(string, tag = "1")]
+    pub consent_reference: ::prost::alloc::string::String,
+    /// The ground; its procedure is that of the consent. Required.
+    #[prost(message, optional, tag = "2")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The receipt of a withdrawal.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WithdrawConsentResponse {
+    /// The answer. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ConsentAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// Which consent to give.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetConsentRequest {
+    /// Its reference. Required, at most 64 characters.
+    #[prost(string, tag = "1")]
+    pub consent_reference: ::prost::alloc::string::String,
+    /// The ground; its procedure is that of the consent. Required.
+    #[prost(message, optional, tag = "2")]
+    pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
+    /// The caller's own id of this request, at most 40 characters (MaYeuCau). Required; holds no personal data.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// A consent as it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetConsentResponse {
+    /// The answer. Its bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<ConsentAnswer>,
+    /// The proof that the answer was recorded before it was sent.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<super::super::audit::v1::Receipt>,
+}
+/// A consent as it is when the register answers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ConsentAnswer {
+    /// Whether there is one that the caller may know of.
+    #[prost(enumeration = "LookupOutcome", tag = "1")]
+    pub outcome: i32,
+    /// The consent; absent where the outcome is NO_MATCH.
+    #[prost(message, optional, tag = "2")]
+    pub consent: ::core::option::Option<Consent>,
+    /// When the register answered.
+    #[prost(message, optional, tag = "3")]
+    pub answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the decision the answer rests on.
+    #[prost(string, tag = "4")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Revision of the policy data the decision was made under.
+    #[prost(string, tag = "5")]
+    pub policy_revision: ::prost::alloc::string::String,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// A consent: what the person agreed to (after ISO/IEC TS 27560:2023: its header, the processing, the parties, the event). Whom it is
+/// of it does not say: whoever recorded it knows, and the access log keeps it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Consent {
+    /// Its reference, drawn at random: a lookup names it by this.
+    #[prost(string, tag = "1")]
+    pub reference: ::prost::alloc::string::String,
+    /// Who may obtain the items.
+    #[prost(message, optional, tag = "2")]
+    pub recipient: ::core::option::Option<ConsentRecipient>,
+    /// Ids of the items, in the order in which they were named.
+    #[prost(string, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The procedure for which they may be obtained.
+    #[prost(string, tag = "4")]
+    pub procedure: ::prost::alloc::string::String,
+    /// From when on.
+    #[prost(message, optional, tag = "5")]
+    pub begin_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when.
+    #[prost(message, optional, tag = "6")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How the person gave it.
+    #[prost(enumeration = "ConsentChannel", tag = "7")]
+    pub channel: i32,
+    /// SHA-256 of what shows that it was given; empty where nothing was named.
+    #[prost(bytes = "vec", tag = "8")]
+    pub evidence_digest: ::prost::alloc::vec::Vec<u8>,
+    /// Which version of the notice the person was shown.
+    #[prost(string, tag = "9")]
+    pub notice_version: ::prost::alloc::string::String,
+    /// When it was recorded.
+    #[prost(message, optional, tag = "10")]
+    pub record_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Since when it is withdrawn; absent where it is not.
+    #[prost(message, optional, tag = "11")]
+    pub withdraw_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// How a person gave a consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ConsentChannel {
+    /// Not stated; an error.
+    Unspecified = 0,
+    /// By the person's own app or account.
+    OwnApp = 1,
+    /// On paper, to the agency that records it.
+    OnPaper = 2,
+}
+impl ConsentChannel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CONSENT_CHANNEL_UNSPECIFIED",
+            Self::OwnApp => "CONSENT_CHANNEL_OWN_APP",
+            Self::OnPaper => "CONSENT_CHANNEL_ON_PAPER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CONSENT_CHANNEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "CONSENT_CHANNEL_OWN_APP" => Some(Self::OwnApp),
+            "CONSENT_CHANNEL_ON_PAPER" => Some(Self::OnPaper),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod consent_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Keeps what persons consented to. Where a rule gives an item by consent only (Decision 1911/QD-TTg, Art. 1(2)), and where
+    /// citizens see what is held of themselves (Decree 137/2015/ND-CP, Art. 8(3)), a lookup names a consent by its reference
+    /// (`AccessBasis.consent_reference`), and the register looks whether there is one: of this person, to this caller, for this procedure,
+    /// that has begun, has not ended and is not withdrawn. It counts for the items that it names and for no other. Whatever does not hold,
+    /// the items are withheld as if none was named, and the caller is not told which it is.
+    ///
+    /// A consent is recorded by whoever the person gave it to, such as a portal for a citizen who confirmed it in an app, and is granted by
+    /// the action `record-consents` over the items to which consents may be recorded, for the procedure for which they are given.
+    #[derive(Debug, Clone)]
+    pub struct ConsentServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ConsentServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ConsentServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ConsentServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Records a consent, and gives its receipt: the answer with its proof. The subject is found as by GetPerson; a person who does not
+        /// exist, whose claims differ, or of whom the rules would not give all of the items even with a consent, gives one and the same OK
+        /// answer with outcome NO_MATCH, and counts against the caller's guessing budget.
+        ///
+        /// Idempotent by connection and `idempotency_key`: the same bytes are one consent, however often they are sent, until it has ended.
+        ///
+        /// Errors: as GetPerson; ALREADY_EXISTS/KEY_REUSED when the key was used for other bytes.
+        pub async fn record_consent(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordConsentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordConsentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.ConsentService/RecordConsent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.identity.v1.ConsentService",
+                        "RecordConsent",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Withdraws a consent, at once and for ever; lookups that name it are answered as if there were none from then on, also on streams
+        /// that are open. Who may: the connection that recorded it, and any that is granted `record-consents` for its procedure over all of
+        /// its items. A consent that was withdrawn before stays withdrawn since then.
+        ///
+        /// No such consent, one of another procedure than the ground names, and one that the caller may not withdraw give one and the same OK
+        /// answer with outcome NO_MATCH, and count against a budget of their own, of as many as of misses.
+        ///
+        /// Errors: as GetPerson.
+        pub async fn withdraw_consent(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WithdrawConsentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WithdrawConsentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.ConsentService/WithdrawConsent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.identity.v1.ConsentService",
+                        "WithdrawConsent",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a consent as it is: whether it has begun, has ended or was withdrawn. For whom, and the NO_MATCH answer, is as of
+        /// WithdrawConsent.
+        ///
+        /// Errors: as GetPerson.
+        pub async fn get_consent(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetConsentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetConsentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.identity.v1.ConsentService/GetConsent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.identity.v1.ConsentService", "GetConsent"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
 /// Whose relations to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListRelationsRequest {

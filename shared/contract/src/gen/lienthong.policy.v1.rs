@@ -1058,7 +1058,7 @@ pub struct DecideRequest {
     /// What it wants to do.
     #[prost(enumeration = "Action", tag = "2")]
     pub action: i32,
-    /// The ground it names.
+    /// The ground it names. A consent changes nothing: whether there is one is the fact `consent` of the table.
     #[prost(message, optional, tag = "3")]
     pub basis: ::core::option::Option<super::super::r#type::v1::AccessBasis>,
     /// The items it names, at least one.
@@ -1146,7 +1146,7 @@ pub struct Denial {
 pub struct DecisionTable {
     /// The facts that some applicable rule reads, at most eight; the table has two to the power of their
     /// number rows. A fact that cannot be established counts as both, and only what both rows allow is
-    /// allowed.
+    /// allowed. `consent` holds for the items that a consent of the subject covers, and for no other.
     #[prost(string, repeated, tag = "1")]
     pub facts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// For the row whose number has bit i set where fact i holds: an index into `answers`.
@@ -1218,6 +1218,8 @@ pub enum Action {
     Household = 9,
     /// Have persons named by other tokens from now on (Decision 1911/QD-TTg, Art. 2(1)).
     RotateTokens = 10,
+    /// Have it recorded that persons consent that somebody obtains items (Decision 1911/QD-TTg, Art. 1(2)): asked as if they did.
+    RecordConsents = 11,
 }
 impl Action {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1237,6 +1239,7 @@ impl Action {
             Self::InverseRelations => "ACTION_INVERSE_RELATIONS",
             Self::Household => "ACTION_HOUSEHOLD",
             Self::RotateTokens => "ACTION_ROTATE_TOKENS",
+            Self::RecordConsents => "ACTION_RECORD_CONSENTS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1253,6 +1256,7 @@ impl Action {
             "ACTION_INVERSE_RELATIONS" => Some(Self::InverseRelations),
             "ACTION_HOUSEHOLD" => Some(Self::Household),
             "ACTION_ROTATE_TOKENS" => Some(Self::RotateTokens),
+            "ACTION_RECORD_CONSENTS" => Some(Self::RecordConsents),
             _ => None,
         }
     }
@@ -2266,7 +2270,8 @@ pub mod agreement_service_client {
     }
 }
 /// What to explain. No reference of a case, an officer or a consent is asked for, because none changes the decision; and which key,
-/// unit and direction an agreement is for is told in the answer.
+/// unit and direction an agreement is for is told in the answer. Whether there is a consent is a fact of the subject that is always
+/// said, because the register always knows it.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExplainDecisionRequest {
     /// Id of the connection. Required of officers; an agency leaves it empty, or names its own.
@@ -2284,7 +2289,7 @@ pub struct ExplainDecisionRequest {
     /// The kind of event that would be contributed; empty for every other act.
     #[prost(string, tag = "5")]
     pub event: ::prost::alloc::string::String,
-    /// Whether the request would name a consent of the subject.
+    /// Whether the subject consented to all of it; it counts where a consent counts for the act.
     #[prost(bool, tag = "6")]
     pub consent: bool,
     /// Whether the request would name a direction of the Prime Minister.
@@ -2419,8 +2424,8 @@ pub struct ExplainedItem {
     /// What whoever is given it must do.
     #[prost(message, repeated, tag = "6")]
     pub obligations: ::prost::alloc::vec::Vec<super::super::r#type::v1::Obligation>,
-    /// What would change it, one at a time: to name a consent or a direction, or not to, and each fact of the subject that was not
-    /// assumed, or was.
+    /// What would change it, one at a time: a consent or none, to name a direction or not to, and each fact of the subject that was
+    /// not assumed, or was.
     #[prost(message, repeated, tag = "7")]
     pub changes: ::prost::alloc::vec::Vec<DecisionChange>,
 }
@@ -2579,7 +2584,7 @@ pub struct PermittedItem {
 /// A way to be given an item.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PermittedWay {
-    /// Whether the request must name a consent of the subject.
+    /// Whether the subject must have consented, and the request name that consent.
     #[prost(bool, tag = "1")]
     pub consent: bool,
     /// Whether it must name a direction of the Prime Minister.
@@ -2625,6 +2630,8 @@ pub enum DecisionAct {
     Household = 9,
     /// Have persons named by other tokens from now on.
     RotateTokens = 10,
+    /// Have it recorded that persons consent that somebody obtains items: decided as if they did.
+    RecordConsents = 11,
 }
 impl DecisionAct {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2644,6 +2651,7 @@ impl DecisionAct {
             Self::InverseRelations => "DECISION_ACT_INVERSE_RELATIONS",
             Self::Household => "DECISION_ACT_HOUSEHOLD",
             Self::RotateTokens => "DECISION_ACT_ROTATE_TOKENS",
+            Self::RecordConsents => "DECISION_ACT_RECORD_CONSENTS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2660,6 +2668,7 @@ impl DecisionAct {
             "DECISION_ACT_INVERSE_RELATIONS" => Some(Self::InverseRelations),
             "DECISION_ACT_HOUSEHOLD" => Some(Self::Household),
             "DECISION_ACT_ROTATE_TOKENS" => Some(Self::RotateTokens),
+            "DECISION_ACT_RECORD_CONSENTS" => Some(Self::RecordConsents),
             _ => None,
         }
     }
@@ -3696,7 +3705,7 @@ pub struct IssueWarrantRequest {
     #[prost(bytes = "vec", tag = "6")]
     pub subject_commitment: ::prost::alloc::vec::Vec<u8>,
     /// What was established of the person, by the names of facts that decision tables have. What is not named is unknown, and
-    /// only what is allowed either way is allowed then (I2).
+    /// only what is allowed either way is allowed then (I2). There is no consent, whatever is named: only the register finds one.
     #[prost(message, repeated, tag = "7")]
     pub facts: ::prost::alloc::vec::Vec<SubjectFact>,
     /// The record of the intent to ask (I1). Required.

@@ -527,8 +527,8 @@ pub struct AccessBasis {
     /// personal number. Required, at most 35 characters.
     #[prost(string, tag = "5")]
     pub officer: ::prost::alloc::string::String,
-    /// Reference of the subject's consent, where a rule demands one; at most 64 characters. Taken on the caller's
-    /// word and recorded.
+    /// Reference of the subject's consent, as ConsentService of lienthong.identity.v1 gave it, where a rule demands one; at most 64
+    /// characters. The register looks for it and counts what it finds; nobody else can, so it counts for nothing anywhere else.
     #[prost(string, tag = "6")]
     pub consent_reference: ::prost::alloc::string::String,
     /// Number of the Prime Minister's direction, where the basis is Art. 2(4) of the Decision; at most 64

@@ -640,6 +640,76 @@ impl ::core::fmt::Debug for crate::identity::v1::ExplainedValue {
     }
 }
 
+impl ::core::fmt::Debug for crate::identity::v1::RecordConsentRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RecordConsentRequest")
+            .field("subject", &self.subject)
+            .field("claims", &self.claims)
+            .field("items", &self.items)
+            .field("basis", &self.basis)
+            .field("recipient", &self.recipient)
+            .field("begin_time", &self.begin_time)
+            .field("end_time", &self.end_time)
+            .field("channel", &self.channel)
+            .field("evidence_digest", &::core::format_args!("[personal]"))
+            .field("notice_version", &self.notice_version)
+            .field("idempotency_key", &self.idempotency_key)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::WithdrawConsentRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("WithdrawConsentRequest")
+            .field("consent_reference", &::core::format_args!("[personal]"))
+            .field("basis", &self.basis)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::GetConsentRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("GetConsentRequest")
+            .field("consent_reference", &::core::format_args!("[personal]"))
+            .field("basis", &self.basis)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ConsentAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ConsentAnswer")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("consent", &self.consent)
+            .field("answer_time", &self.answer_time)
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::Consent {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Consent")
+            .field("reference", &::core::format_args!("[personal]"))
+            .field("recipient", &self.recipient)
+            .field("items", &::core::format_args!("[personal]"))
+            .field("procedure", &::core::format_args!("[personal]"))
+            .field("begin_time", &self.begin_time)
+            .field("end_time", &self.end_time)
+            .field("channel", &::core::format_args!("[personal]"))
+            .field("evidence_digest", &::core::format_args!("[personal]"))
+            .field("notice_version", &::core::format_args!("[personal]"))
+            .field("record_time", &self.record_time)
+            .field("withdraw_time", &self.withdraw_time)
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::identity::v1::ListRelationsAnswer {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ListRelationsAnswer")

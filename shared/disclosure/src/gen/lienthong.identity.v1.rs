@@ -939,6 +939,349 @@ pub mod identity_service_server {
     }
 }
 /// Generated server implementations.
+pub mod consent_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ConsentServiceServer.
+    #[async_trait]
+    pub trait ConsentService: std::marker::Send + std::marker::Sync + 'static {
+        /// Records a consent, and gives its receipt: the answer with its proof. The subject is found as by GetPerson; a person who does not
+        /// exist, whose claims differ, or of whom the rules would not give all of the items even with a consent, gives one and the same OK
+        /// answer with outcome NO_MATCH, and counts against the caller's guessing budget.
+        ///
+        /// Idempotent by connection and `idempotency_key`: the same bytes are one consent, however often they are sent, until it has ended.
+        ///
+        /// Errors: as GetPerson; ALREADY_EXISTS/KEY_REUSED when the key was used for other bytes.
+        async fn record_consent(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::RecordConsentRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::RecordConsentResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// Withdraws a consent, at once and for ever; lookups that name it are answered as if there were none from then on, also on streams
+        /// that are open. Who may: the connection that recorded it, and any that is granted `record-consents` for its procedure over all of
+        /// its items. A consent that was withdrawn before stays withdrawn since then.
+        ///
+        /// No such consent, one of another procedure than the ground names, and one that the caller may not withdraw give one and the same OK
+        /// answer with outcome NO_MATCH, and count against a budget of their own, of as many as of misses.
+        ///
+        /// Errors: as GetPerson.
+        async fn withdraw_consent(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::WithdrawConsentRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::WithdrawConsentResponse>,
+            >,
+            tonic::Status,
+        >;
+        /// Gives a consent as it is: whether it has begun, has ended or was withdrawn. For whom, and the NO_MATCH answer, is as of
+        /// WithdrawConsent.
+        ///
+        /// Errors: as GetPerson.
+        async fn get_consent(
+            &self,
+            request: tonic::Request<
+                crate::Exact<::contract::identity::v1::GetConsentRequest>,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                crate::Released<::contract::identity::v1::GetConsentResponse>,
+            >,
+            tonic::Status,
+        >;
+    }
+    /// Keeps what persons consented to. Where a rule gives an item by consent only (Decision 1911/QD-TTg, Art. 1(2)), and where
+    /// citizens see what is held of themselves (Decree 137/2015/ND-CP, Art. 8(3)), a lookup names a consent by its reference
+    /// (`AccessBasis.consent_reference`), and the register looks whether there is one: of this person, to this caller, for this procedure,
+    /// that has begun, has not ended and is not withdrawn. It counts for the items that it names and for no other. Whatever does not hold,
+    /// the items are withheld as if none was named, and the caller is not told which it is.
+    ///
+    /// A consent is recorded by whoever the person gave it to, such as a portal for a citizen who confirmed it in an app, and is granted by
+    /// the action `record-consents` over the items to which consents may be recorded, for the procedure for which they are given.
+    #[derive(Debug)]
+    pub struct ConsentServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ConsentServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ConsentServiceServer<T>
+    where
+        T: ConsentService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.identity.v1.ConsentService/RecordConsent" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordConsentSvc<T: ConsentService>(pub Arc<T>);
+                    impl<
+                        T: ConsentService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::RecordConsentRequest>,
+                    > for RecordConsentSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::RecordConsentResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::identity::v1::RecordConsentRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConsentService>::record_consent(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordConsentSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.identity.v1.ConsentService/WithdrawConsent" => {
+                    #[allow(non_camel_case_types)]
+                    struct WithdrawConsentSvc<T: ConsentService>(pub Arc<T>);
+                    impl<
+                        T: ConsentService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::WithdrawConsentRequest>,
+                    > for WithdrawConsentSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::WithdrawConsentResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<
+                                    ::contract::identity::v1::WithdrawConsentRequest,
+                                >,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConsentService>::withdraw_consent(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WithdrawConsentSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.identity.v1.ConsentService/GetConsent" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetConsentSvc<T: ConsentService>(pub Arc<T>);
+                    impl<
+                        T: ConsentService,
+                    > tonic::server::UnaryService<
+                        crate::Exact<::contract::identity::v1::GetConsentRequest>,
+                    > for GetConsentSvc<T> {
+                        type Response = crate::Released<
+                            ::contract::identity::v1::GetConsentResponse,
+                        >;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::Exact<::contract::identity::v1::GetConsentRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConsentService>::get_consent(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetConsentSvc(inner);
+                        let codec = crate::codec::GateCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ConsentServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.identity.v1.ConsentService";
+    impl<T> tonic::server::NamedService for ConsentServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated server implementations.
 pub mod relation_service_server {
     #![allow(
         unused_variables,

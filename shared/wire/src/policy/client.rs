@@ -313,12 +313,14 @@ fn request(caller: &Caller, act: Act, basis: &AccessBasis, items: &[String]) -> 
         Act::InverseRelations => (Action::InverseRelations, ""),
         Act::Household => (Action::Household, ""),
         Act::RotateTokens => (Action::RotateTokens, ""),
+        Act::RecordConsents => (Action::RecordConsents, ""),
     };
     DecideRequest {
         caller: caller.id().to_owned(),
         caller_key: caller.key().map(Vec::from).unwrap_or_default(),
         action: action.into(),
-        basis: Some(basis.clone()),
+        // A consent is the person's, and changes no decision: whether there is one is a fact of the table.
+        basis: Some(AccessBasis { consent_reference: String::new(), ..basis.clone() }),
         items: items.to_vec(),
         event: event.to_owned(),
     }

@@ -41,14 +41,13 @@ const OF_CALLER_MAX: usize = 256;
 /// Decisions of all callers that are kept: some tens of megabytes.
 const ALL_MAX: usize = 4_096;
 
-/// Everything that a decision depends on beside the caller and the moment. Of a consent it is only whether it is named.
+/// Everything that a decision depends on beside the caller and the moment. A consent is a fact of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     key: Option<Thumbprint>,
     act: Act,
     procedure: String,
     legal_basis: String,
-    consent: bool,
     direction: String,
     acting_unit: String,
     items: Vec<String>,
@@ -75,7 +74,6 @@ impl Asked {
             act,
             procedure: basis.procedure.clone(),
             legal_basis: basis.legal_basis.clone(),
-            consent: named(&basis.consent_reference),
             direction: reference(&basis.direction_reference).to_owned(),
             acting_unit: basis.acting_unit.clone(),
             items: items.to_vec(),
@@ -87,7 +85,6 @@ impl Asked {
             && self.act == act
             && self.procedure == basis.procedure
             && self.legal_basis == basis.legal_basis
-            && self.consent == named(&basis.consent_reference)
             && self.direction == reference(&basis.direction_reference)
             && self.acting_unit == basis.acting_unit
             && self.items == items

@@ -13,13 +13,16 @@ use contract::{
         MissingDeclaration, MissingRevocation, ParentChange, TemporaryAbsence, ValueEnd,
         life_event::Event as Life,
     },
-    identity::v1::{ExplainValueRequest, LookupOutcome},
+    identity::v1::{
+        ConsentChannel, ConsentRecipient, ExplainValueRequest, LookupOutcome, RecordConsentRequest,
+    },
     r#type::v1::{
         Claims, Document, HeldValue, ItemValue, Relation, RelationKind, SubjectRef, item_outcome,
     },
 };
 use lienthong::client::Client;
 use model::{Name, PartialDate, PersonalNumber, Sex, Value};
+use prost_types::Timestamp;
 use tests::{
     events::{annulment, code, date, death, ground, life, name, party, residence},
     whole::{LOADED_US, Prepared},
@@ -132,20 +135,45 @@ async fn village(engine: Engine) -> Whole {
 fn looking() -> AccessBasis {
     AccessBasis {
         legal_basis: "1911-2021-art-2-1".to_owned(),
-        // Without it nobody is told how a person can be reached.
-        consent_reference: "DEMO-CONSENT-1".to_owned(),
         ..ground("civil-status-correction", "Z01.DEMO.HOTICH")
     }
+}
+
+/// The ground by which civil status is told how somebody is reached: by that person's consent.
+async fn consented(whole: &Whole, of: &Villager) -> AccessBasis {
+    let (subject, claims) = of.about();
+    let end = whole.hands.clock().now() + time::Duration::DAY;
+    let request = RecordConsentRequest {
+        subject: Some(subject),
+        claims: Some(claims),
+        items: vec!["contact_points".to_owned()],
+        basis: Some(looking()),
+        recipient: Some(ConsentRecipient {
+            agency: "Z01.DEMO.HOTICH".to_owned(),
+            system: "ho-tich".to_owned(),
+        }),
+        begin_time: None,
+        end_time: Some(Timestamp { seconds: end.unix_timestamp(), nanos: 0 }),
+        channel: ConsentChannel::OnPaper.into(),
+        evidence_digest: vec![1; 32],
+        notice_version: "1".to_owned(),
+        idempotency_key: format!("{}/{}", of.2, end.unix_timestamp()),
+        request_id: "c-1".to_owned(),
+    };
+    let recorded = whole.client("civil-status").record_consent(&request).await.unwrap().unwrap();
+    let consent_reference = recorded.answer.consent.unwrap().reference;
+    AccessBasis { consent_reference, ..looking() }
 }
 
 /// What is held of an item.
 async fn held(whole: &Whole, of: &Villager, item: &str) -> Vec<item_value::Value> {
     let (subject, claims) = of.about();
+    let basis = if item == "contact_points" { consented(whole, of).await } else { looking() };
     let request = GetPersonRequest {
         subject: Some(subject),
         claims: Some(claims),
         items: vec![item.to_owned()],
-        basis: Some(looking()),
+        basis: Some(basis),
         request_id: "r-1".to_owned(),
         min_version: 0,
         as_of: None,

@@ -42,10 +42,11 @@ pub(super) fn checked<'a>(
     let min_version = request.min_version;
     let (claims, relations) = (claims.flatten(), names_others(&request.item));
     let explain = Some(request.item.clone());
-    Ok((
-        Lookup { subject, claims, min_version, comparisons: 0, relations, explain, as_of: None },
-        basis,
-    ))
+    // A consent to give a value is none to give everything that was ever said of it.
+    let (comparisons, as_of, consent) = (0, None, None);
+    let lookup =
+        Lookup { subject, claims, min_version, comparisons, relations, explain, as_of, consent };
+    Ok((lookup, basis))
 }
 
 /// The answer.

@@ -86,7 +86,8 @@ pub(in crate::api) fn lookup(
 ) -> Lookup {
     let Whom { subject, claims } = whom;
     let relations = items.iter().any(|item| names_others(item));
-    Lookup { subject, claims, min_version, comparisons: 0, relations, explain: None, as_of }
+    let (comparisons, explain, consent) = (0, None, None);
+    Lookup { subject, claims, min_version, comparisons, relations, explain, as_of, consent }
 }
 
 /// What is asked for: what was known or true before is more than what is current.
@@ -96,10 +97,7 @@ pub(super) fn act(as_of: Option<&AsOf>) -> Act {
 
 /// The moment that is asked about.
 fn moment(as_of: &wire_identity::AsOf, lists: &CodeLists, faults: &mut Faults) -> AsOf {
-    let known_at_us = as_of.known_time.and_then(|at| {
-        let micros = at.seconds.checked_mul(1_000_000)?.checked_add(i64::from(at.nanos) / 1_000);
-        micros.filter(|_| (0..1_000_000_000).contains(&at.nanos))
-    });
+    let known_at_us = as_of.known_time.and_then(wire::micros);
     if as_of.known_time.is_some() && known_at_us.is_none() {
         faults.add("as_of.known_time", Fault::Malformed);
     }

@@ -68,8 +68,9 @@ pub(super) fn checked<'a>(
     let comparisons = u32::try_from(values.len()).unwrap_or(u32::MAX);
     let min_version = request.min_version;
     let (claims, relations) = (claims.flatten(), items.iter().any(|i| names_others(i)));
+    let (explain, as_of, consent) = (None, None, None);
     let lookup =
-        Lookup { subject, claims, min_version, comparisons, relations, explain: None, as_of: None };
+        Lookup { subject, claims, min_version, comparisons, relations, explain, as_of, consent };
     Ok(Checked { lookup, basis, items, values })
 }
 

@@ -165,6 +165,7 @@ pub(in super::super) fn act(act: Act) -> DecisionAct {
         Act::InverseRelations => DecisionAct::InverseRelations,
         Act::Household => DecisionAct::Household,
         Act::RotateTokens => DecisionAct::RotateTokens,
+        Act::RecordConsents => DecisionAct::RecordConsents,
     }
 }
 

@@ -12,7 +12,6 @@ pub(super) struct Asked<'a> {
     pub(super) event: &'a str,
     pub(super) procedure: &'a str,
     pub(super) basis: &'a str,
-    pub(super) consent: bool,
     pub(super) direction: bool,
     pub(super) plans: &'a [Plan<'a>],
     pub(super) items: &'a [&'a str],
@@ -45,9 +44,9 @@ pub(super) type Line<'a> = (&'static str, &'a str, &'a str, String);
 pub(super) enum Said {
     /// Reason, rule and article.
     Denied(&'static str, &'static str, &'static str),
-    /// The agreement; then for a person of whom it is not so that it is protected, and for one who is: whether it is visible, and
-    /// what is said of each item.
-    Decided(String, [(bool, Vec<Line<'static>>); 2]),
+    /// The agreement; then without a consent of the person and with one, of one of whom it is not so that it is protected, and of
+    /// one who is: whether it is visible, and what is said of each item.
+    Decided(String, [[(bool, Vec<Line<'static>>); 2]; 2]),
 }
 
 const ART_1_2: &str = "Decision 1911/QD-TTg, Art. 1(2)";
@@ -89,6 +88,8 @@ fn ground(id: &str) -> Option<(&'static str, &'static str, &'static str)> {
         "1911-2021-art-1-1" => ("Decision 1911/QD-TTg, Art. 1(1)", "2021-11-15", "9999"),
         "law-59-2014-art-9-1" => ("Law 59/2014/QH13, Art. 9(1)", "", "2024-07-01"),
         "law-26-2023-art-9" => ("Law 26/2023/QH15, Art. 9", "2024-07-01", "9999"),
+        "circular-46-2022-art-12" => ("Circular 46/2022/TT-BCA, Art. 12", "2022-12-19", "9999"),
+        "decree-137-2015-art-8-3" => ("Decree 137/2015/ND-CP, Art. 8(3)", "", "2024-07-01"),
         "decree-137-2015-art-7-2" => ("Decree 137/2015/ND-CP, Art. 7(2)", "", "2024-07-01"),
         "decree-70-2024-art-7-2" => ("Decree 70/2024/ND-CP, Art. 7(2)", "2024-07-01", "9999"),
         _ => return None,
@@ -104,9 +105,18 @@ impl Asked<'_> {
         self.act != "contribute"
     }
 
-    /// A standing order, a search, relations and what sources said are about what nobody was asked for.
-    fn consented(&self) -> bool {
-        self.consent && ["obtain", "contribute", "resolve"].contains(&self.act)
+    /// A standing order, a search, relations and what sources said are about what nobody was asked for; a consent that is being
+    /// recorded is there.
+    fn consented(&self, consent: bool) -> bool {
+        match self.act {
+            "obtain" | "resolve" => consent,
+            act => act == "record-consents",
+        }
+    }
+
+    /// A citizen, by an app.
+    fn is_own(&self) -> bool {
+        self.procedure == "own-record"
     }
 
     fn investigates(&self) -> bool {
@@ -175,10 +185,11 @@ impl Asked<'_> {
         let Some(plan) = best else {
             return Said::Denied(none, "no-agreement", "Decision 1911/QD-TTg, Art. 3(4)(b)");
         };
-        let rows = [false, true].map(|protected| self.row(plan, protected));
-        let mut all = rows.iter().flat_map(|(_, lines)| lines);
+        let rows = [false, true]
+            .map(|consent| [false, true].map(|protected| self.row(plan, consent, protected)));
+        let mut all = rows.iter().flatten().flat_map(|(_, lines)| lines);
         if !all.any(|(effect, ..)| *effect == "Allowed") {
-            let lines = &rows[0].1;
+            let lines = &rows[0][0].1;
             let first = lines.iter().find(|(effect, ..)| *effect == "Withheld").or(lines.first());
             let (rule, article) = first.map_or(("", ""), |(_, rule, article, _)| (*rule, *article));
             return Said::Denied("NothingAllowed", rule, article);
@@ -196,21 +207,25 @@ impl Asked<'_> {
     }
 
     fn tells_no_conditions(&self) -> bool {
-        !matches!(self.act, "obtain" | "contribute" | "rotate-tokens")
+        !matches!(self.act, "obtain" | "contribute" | "rotate-tokens" | "record-consents")
     }
 
     /// I7, then each item: what the law does not list, what no agreement grants, what is hidden, what a rule says.
-    fn row(&self, plan: &Plan<'_>, protected: bool) -> (bool, Vec<Line<'static>>) {
+    fn row(&self, plan: &Plan<'_>, consent: bool, protected: bool) -> (bool, Vec<Line<'static>>) {
+        let consented = self.consented(consent);
         let began = self.day >= "2021-11-15";
         let hides = match (self.gives(), protected && !self.investigates()) {
             (true, _) if !began => Some(("no-rule-permits", ART_2_1)),
             (true, true) => Some(("protected-person-hidden", ART_1_2)),
+            (true, false) if self.is_own() && !consented => {
+                Some(("self-access-by-consent", ART_1_2))
+            }
             _ => None,
         };
         let list = ground(self.lists()).map_or("", |(citation, ..)| citation);
         let line = |item: &&str| {
             let withheld = |rule, article| ("Withheld", rule, article, String::new());
-            match (hides, self.rule(item, protected).filter(|_| began)) {
+            match (hides, self.rule(item, consented, protected).filter(|_| began)) {
                 _ if !self.listed(item) => ("UnknownItem", "item-catalogue", list, String::new()),
                 _ if !self.grants(plan, item) => withheld("agreement-scope", ART_2_1),
                 (Some((rule, article)), _) => withheld(rule, article),
@@ -233,15 +248,20 @@ impl Asked<'_> {
     }
 
     /// The rule that decides an item: the first that withholds, by its name, or else the first that permits.
-    fn rule(&self, item: &str, protected: bool) -> Option<(&'static str, &'static str)> {
+    fn rule(
+        &self,
+        item: &str,
+        consented: bool,
+        protected: bool,
+    ) -> Option<(&'static str, &'static str)> {
         let closed = protected && !self.direction;
         match item {
             _ if !self.gives() => {}
-            "contact_points" if !self.consented() && !self.investigates() => {
+            "contact_points" if !consented && !self.investigates() => {
                 return Some(("contact-by-consent", ART_1_2));
             }
             "contact_points" if closed => return Some(("protected-person-contact", ART_1_2)),
-            "religion" if !self.consented() => return Some(("religion-by-consent", ART_1_2)),
+            "religion" if !consented => return Some(("religion-by-consent", ART_1_2)),
             _ if closed && RESIDENCE.contains(&item) => {
                 return Some(("protected-person-residence", ART_1_2));
             }
@@ -251,6 +271,12 @@ impl Asked<'_> {
             ("1911-2021-art-2-1", true) => Some(("shared-for-assigned-tasks", ART_2_1)),
             ("1911-2021-art-2-3", true) => Some(("shared-among-agencies", ART_2_3)),
             ("1911-2021-art-2-2", false) => Some(("provided-to-the-register", ART_2_2)),
+            ("circular-46-2022-art-12", true) if self.is_own() && consented => {
+                Some(("own-record", "Circular 46/2022/TT-BCA, Art. 12"))
+            }
+            ("decree-137-2015-art-8-3", true) if self.is_own() && consented => {
+                Some(("own-record-2015", "Decree 137/2015/ND-CP, Art. 8(3)"))
+            }
             ("1911-2021-art-2-4", _) if self.direction => Some(("by-direction", ART_2_4)),
             _ => None,
         }

@@ -71,20 +71,21 @@ fn lines(
     let plans =
         [Plan { id: "all", from: "2020-01-01", to: "2030-01-01", items: &ids, obliges: "" }];
     let standing = standing(LINKS[1], &plans);
-    let request = |(consent, direction, _)| Request {
+    let request = |direction| Request {
         caller: ("G24".to_owned(), "s".to_owned()),
         act,
         event: procedure.events.first().copied().filter(|_| act == Act::Contribute),
         procedure: procedure.id.clone(),
         legal_basis: basis.id.clone(),
-        consent: consent && act.consents(),
         direction,
         by: None,
         items: items.clone(),
     };
     let now = start_of(day("2026-11-24"));
-    let tables = NAMED
-        .map(|named| profile.decide(&request(named), &standing, now, Duration::DAY).outcome.ok());
+    let tables = NAMED.map(|(consent, direction, _)| {
+        let decided = profile.decide(&request(direction), &standing, now, Duration::DAY);
+        Some(decided.outcome.ok()?.knowing(CONSENT, consent))
+    });
     if tables.iter().all(Option::is_none) {
         return None;
     }
@@ -122,8 +123,16 @@ fn rendered(profile: &Profile) -> String {
         for basis in BASES.iter().filter_map(|id| law.get(id)) {
             // Purposes that are treated alike are one line; the more of them there are, the less is said of them.
             let mut alike: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
-            for procedure in profile.catalogue.procedures() {
-                if let Some(lines) = lines(profile, &groups, act, basis, procedure) {
+            let of = |procedure| (procedure, lines(profile, &groups, act, basis, procedure));
+            let all: Vec<_> = profile.catalogue.procedures().iter().map(of).collect();
+            if all.iter().all(|(_, lines)| lines.is_none()) {
+                continue;
+            }
+            // What is contributed is of a procedure by its kind, and not by its purpose.
+            let nothing = format!("anybody{}", " | no".repeat(groups.len()));
+            let nothing = Some(vec![nothing]).filter(|_| act != Act::Contribute);
+            for (procedure, lines) in all {
+                if let Some(lines) = lines.or_else(|| nothing.clone()) {
                     let purposes = alike.entry(lines).or_default();
                     if !purposes.contains(&&*procedure.purpose) {
                         purposes.push(&procedure.purpose);

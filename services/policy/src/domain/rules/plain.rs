@@ -121,7 +121,7 @@ impl<'b, 'a> Plain<'b, 'a> {
             }
             let holding = FACTS.into_iter().enumerate().filter(|(bit, _)| holds(*bit));
             let holding: Vec<&str> = holding.map(|(_, fact)| fact).collect();
-            let (visible, lines) = self.row(&holding);
+            let (visible, lines) = self.row(&self.builder.held(&holding));
             expected = Some(match expected {
                 None => (visible, lines),
                 Some((all, before)) => {
@@ -155,7 +155,8 @@ impl<'b, 'a> Plain<'b, 'a> {
         let Builder { rules, ask, .. } = self.builder;
         (0..1_usize << FACTS.len()).any(|row| {
             let holding = FACTS.into_iter().enumerate().filter(|(bit, _)| row >> bit & 1 == 1);
-            rules.satisfied(ask, &holding.map(|(_, fact)| fact).collect::<Vec<_>>()).is_none()
+            let holding = holding.map(|(_, fact)| fact).collect::<Vec<_>>();
+            rules.satisfied(ask, &self.builder.held(&holding)).is_none()
         })
     }
 
@@ -166,7 +167,7 @@ impl<'b, 'a> Plain<'b, 'a> {
             self.builder.ask.act.name(),
             &names.item,
             item,
-            context(self.builder.ask, holding)?,
+            context(self.builder.ask, &self.builder.held(holding))?,
         )
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy, PolicyId, ResourceConstraint};
-use decide::{Obligation, obligation::together};
+use decide::{CONSENT, Obligation, obligation::together};
 use serde_json::Value;
 use time::{Date, format_description::StaticFormatDescription, macros::format_description};
 
@@ -174,7 +174,7 @@ fn scope(
     }
 }
 
-/// Collects the facts of the subject that a condition reads, and refuses a condition whose meaning would
+/// Collects the facts that a condition reads, and refuses a condition whose meaning would
 /// change in the shadow set (`resource`, `action`) or whose facts could not be seen (a whole record).
 fn facts_of(json: &Value, found: &mut BTreeSet<&'static str>) -> Result<(), &'static str> {
     match json {
@@ -187,14 +187,17 @@ fn facts_of(json: &Value, found: &mut BTreeSet<&'static str>) -> Result<(), &'st
                 Some(_) | None => {}
             }
             if let Some(fact) = access(json, is_subject) {
-                let known = FACTS.into_iter().find(|known| *known == fact);
+                let known = FACTS.into_iter().find(|known| *known == fact && *known != CONSENT);
                 found.insert(known.ok_or("a condition reads an unknown fact")?);
                 return Ok(());
             }
             if is_subject(json) {
                 return Err("a condition reads all facts of the subject at once");
             }
-            if access(json, is_context).is_some() {
+            if let Some(attribute) = access(json, is_context) {
+                if attribute == CONSENT {
+                    found.insert(CONSENT);
+                }
                 return Ok(());
             }
             map.values().try_for_each(|value| facts_of(value, found))

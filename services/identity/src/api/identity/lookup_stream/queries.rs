@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use wire::{Fault, Faults, policy::Decision};
 
-use super::super::{answer_under, get_person};
+use super::super::{answer_under, cited, get_person};
 use crate::{
     api::{Shared, call::Call, deciding::Deciding},
     app::{AsOf, Looked, Lookup},
@@ -165,7 +165,9 @@ impl<'a> Opened<'a> {
             let (subject, claims) = (subject.as_ref(), claims.as_ref());
             let whom = get_person::whom(subject, claims, lists, today, &mut inner)?;
             let items = self.deciding.items;
-            Some(get_person::lookup(whom, *min_version, items, self.as_of.clone()))
+            let lookup = get_person::lookup(whom, *min_version, items, self.as_of.clone());
+            let Deciding { caller, act, basis, .. } = &self.deciding;
+            Some(Lookup { consent: cited(caller, *act, basis), ..lookup })
         });
         if asked.is_none() {
             faults.add("query", Fault::Missing);

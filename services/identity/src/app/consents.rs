@@ -1,0 +1,136 @@
+//! Recording consents, withdrawing them, and telling how they are. What comes out is not released yet: the gate records it first.
+
+use decide::DecisionTable;
+use server::Deadline;
+use time::OffsetDateTime;
+use wire::policy::Decision;
+
+use super::{App, Looked, Lookup, NoAnswer};
+use crate::{
+    domain::{
+        consent::{Consent, OWN_RECORD, Terms},
+        lookup::Ending,
+    },
+    store::consent::Recording,
+};
+
+/// A consent that was checked, to be recorded.
+pub(crate) struct Given {
+    /// Who gave it.
+    pub(crate) lookup: Lookup,
+    /// What that person agreed to.
+    pub(crate) terms: Terms,
+    /// The caller's key.
+    pub(crate) key: String,
+    /// SHA-256 of the call's bytes.
+    pub(crate) digest: [u8; 32],
+}
+
+/// A consent, and what was found of the person.
+pub(crate) struct Recorded {
+    /// How looking for the person ended.
+    pub(crate) looked: Looked,
+    /// The consent, where the person is shown.
+    pub(crate) consent: Option<Consent>,
+}
+
+/// A consent as it is.
+pub(crate) struct Known {
+    /// The consent; none where there is none that the caller may know of.
+    pub(crate) consent: Option<Consent>,
+    /// When the register answered.
+    pub(crate) at: OffsetDateTime,
+}
+
+/// Why a consent is not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotRecorded {
+    /// Nobody can be found.
+    Unanswered(NoAnswer),
+    /// The key was used by a call of this digest.
+    KeyReused([u8; 32]),
+}
+
+/// The budget of references that name nothing that the caller may know of.
+fn consents_of(connection: &str) -> String {
+    format!("{connection} consents")
+}
+
+impl App {
+    /// How long a consent for a procedure lasts, at most.
+    pub(crate) fn consent_lasts_us(&self, procedure: &str) -> i64 {
+        let [longest, own] = self.consents_last_us;
+        if procedure == OWN_RECORD { own.min(longest) } else { longest }
+    }
+
+    /// Records a consent of a person who is found as by a lookup, under a table that hides whoever may not be obtained all of it
+    /// from; once for each key and bytes (I4).
+    pub(crate) async fn record_consent(
+        &self,
+        deadline: Deadline,
+        given: Given,
+        decision: &Decision,
+        table: &DecisionTable,
+    ) -> Result<Recorded, NotRecorded> {
+        let Given { lookup, terms, key, digest } = given;
+        let looked = self.look_up(deadline, &lookup, decision, table).await;
+        let looked = looked.map_err(NotRecorded::Unanswered)?;
+        let person_id = looked.named.clone().filter(|_| looked.finding.ending == Ending::Shown);
+        let Some(person_id) = person_id else { return Ok(Recorded { looked, consent: None }) };
+        let reference = self.entropy.id();
+        let (connection, recorded_us) = (decision.connection.clone(), self.clock.now_us());
+        let recording =
+            Recording { reference, person_id, terms, connection, recorded_us, key, digest };
+        let recorded = self.store.until(deadline.at()).record_consent(recording).await;
+        let recorded = recorded.map_err(|error| {
+            NotRecorded::Unanswered(NoAnswer::away(&error, "a consent could not be recorded"))
+        })?;
+        let consent = recorded.map_err(NotRecorded::KeyReused)?;
+        Ok(Recorded { looked, consent: Some(consent) })
+    }
+
+    /// A consent as it is; once it is withdrawn, where that is wanted. It says nothing of the person, so nothing of the person is
+    /// looked at, and whoever is protected today makes no difference (I7). What the caller may not know of is not told from what
+    /// is not there.
+    pub(crate) async fn consent(
+        &self,
+        deadline: Deadline,
+        (reference, procedure): (&str, &str),
+        withdraw: bool,
+        decision: &Decision,
+        table: &DecisionTable,
+    ) -> Result<Known, NoAnswer> {
+        if !table.allows_anything() {
+            return Err(NoAnswer::NothingAllowed);
+        }
+        let store = self.store.until(deadline.at());
+        let away = |error| NoAnswer::away(&error, "a consent could not be read");
+        let connection = decision.connection.as_str();
+        let (window_start_ms, budget) = (self.window_start_ms(), consents_of(connection));
+        let max = i64::from(self.budget.misses_max);
+        let spent =
+            store.spent(window_start_ms, std::slice::from_ref(&budget)).await.map_err(away)?;
+        if spent.get(&budget).is_some_and(|spent| *spent >= max) {
+            return Err(self.budget_spent());
+        }
+        let found = store.consents(&[reference]).await.map_err(away)?.remove(reference);
+        let found = found.filter(|consent| consent.is_known_to(connection, procedure, table));
+        let consent = match found {
+            None => {
+                let spent = self.charge(window_start_ms, budget, 1).await.ok_or(NoAnswer::Away)?;
+                // What was read is past: others may have spent the rest at the same time.
+                if spent > max {
+                    return Err(self.budget_spent());
+                }
+                None
+            }
+            Some(_) if withdraw => {
+                let (reference, by) = (reference.to_owned(), connection.to_owned());
+                let withdrawn = store.withdraw_consent(reference, by, self.clock.now_us()).await;
+                Some(withdrawn.map_err(away)?)
+            }
+            Some(consent) => Some(consent),
+        };
+        Ok(Known { consent, at: self.clock.now() })
+    }
+}
