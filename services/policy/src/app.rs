@@ -1,10 +1,11 @@
 //! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` and `agreement` have those of
-//! admissions and of agreements, `decisions` explains, `sample` compares decisions with plain Cedar.
+//! admissions and of agreements, `decisions` explains, `sample` compares decisions with plain Cedar, `volume` leases.
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
 pub(crate) mod decisions;
 mod sample;
+mod volume;
 pub(crate) mod warrant;
 
 use std::sync::{
@@ -52,6 +53,8 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     entropy: Entropy,
     longest: Duration,
+    /// How long a lease of a volume lives.
+    lease_life: Duration,
 }
 
 impl App {
@@ -66,6 +69,7 @@ impl App {
         if !(1..=COMPARE_EVERY_MAX).contains(&config.compare_every) {
             return Err(Error::CompareEvery);
         }
+        let lease_life = volume::life(config)?;
         let (profile, sample) = (Arc::new(profile), Arc::new(Sample::new(config.compare_every)));
         if profile.listing(today(clock.now())).is_err() {
             let legal_profile = config.legal_profile.name();
@@ -74,7 +78,8 @@ impl App {
         let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
         let (looks, decisions) = (Looks::new(), AtomicU64::new(0));
         let longest = Duration::seconds(seconds);
-        let app = Self { profile, store, looks, sample, decisions, clock, entropy, longest };
+        let app =
+            Self { profile, store, looks, sample, decisions, clock, entropy, longest, lease_life };
         if !config.registry_file.is_empty() {
             let text = std::fs::read_to_string(&config.registry_file).map_err(|source| {
                 Error::RegistryFile { path: config.registry_file.clone(), source }

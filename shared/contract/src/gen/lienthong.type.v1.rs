@@ -108,6 +108,10 @@ pub enum ErrorReason {
     /// `expired`, `life`, `subject`, `items`, `ground` or `replayed`. Nothing was read. Do not repeat with this warrant: have
     /// another one issued.
     WarrantRefused = 35,
+    /// PERMISSION_DENIED. As many persons were told of as the agreement grants for this time, or the rest is leased to other processes;
+    /// metadata `period_end` is when there is a new volume, or the grant ends. Whoever the person is, it is the same. Recorded. Do not
+    /// repeat before that: ask for fewer persons, or agree on more.
+    VolumeUsedUp = 36,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -152,6 +156,7 @@ impl ErrorReason {
             Self::AgreementNotPossible => "ERROR_REASON_AGREEMENT_NOT_POSSIBLE",
             Self::UnknownAgreement => "ERROR_REASON_UNKNOWN_AGREEMENT",
             Self::WarrantRefused => "ERROR_REASON_WARRANT_REFUSED",
+            Self::VolumeUsedUp => "ERROR_REASON_VOLUME_USED_UP",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -193,6 +198,7 @@ impl ErrorReason {
             "ERROR_REASON_AGREEMENT_NOT_POSSIBLE" => Some(Self::AgreementNotPossible),
             "ERROR_REASON_UNKNOWN_AGREEMENT" => Some(Self::UnknownAgreement),
             "ERROR_REASON_WARRANT_REFUSED" => Some(Self::WarrantRefused),
+            "ERROR_REASON_VOLUME_USED_UP" => Some(Self::VolumeUsedUp),
             _ => None,
         }
     }
