@@ -9,7 +9,6 @@ use contract::{
 use decide::DecisionTable;
 use disclosure::{Access, Answer, Disclosed};
 use server::{Caller, Deadline};
-use time::OffsetDateTime;
 use tonic::Status;
 use wire::{
     policy::{Act, Decision, Denial, NotTaken, Taken},
@@ -85,10 +84,11 @@ impl<'a> Call<'a> {
 
     /// Takes persons who may be told of, at most so many and at least one; the refusal, once it is recorded, where the volume of
     /// what was agreed is used up. It is taken before anything is read, so that it is the same whoever is there (I7).
-    pub(super) async fn take(&self, decision: &Decision, most: usize) -> Result<Taken, Status> {
-        match self.taken(decision, most).await? {
+    pub(super) async fn take(&self, decision: &Decision, most: u32) -> Result<Taken, Status> {
+        match self.shared.clients.policy.take(self.deadline, decision, most).await {
             Ok(taken) => Ok(taken),
-            Err(period_end) => {
+            Err(NotTaken::NoDecision(error)) => Err(error.refusal(self.deadline)),
+            Err(NotTaken::UsedUp { period_end }) => {
                 let denial = record::own(ErrorReason::VolumeUsedUp, "volume-used-up");
                 let end = ("period_end", record::moment(period_end));
                 Err(self.refuse(decision, &denial, &[end]).await)
@@ -96,27 +96,16 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The same of those who are told beside somebody; none where the volume is used up.
-    pub(super) async fn take_some(
+    /// Takes persons who are told of beside somebody who was taken; nobody where the volume is used up.
+    pub(super) async fn take_beside(
         &self,
         decision: &Decision,
-        most: usize,
+        most: u32,
     ) -> Result<Taken, Status> {
-        Ok(self.taken(decision, most).await?.unwrap_or_else(|_used_up| Taken::nobody()))
-    }
-
-    /// What was taken; else when the period ends in which nobody is left.
-    async fn taken(
-        &self,
-        decision: &Decision,
-        most: usize,
-    ) -> Result<Result<Taken, OffsetDateTime>, Status> {
-        let most = u32::try_from(most).unwrap_or(u32::MAX);
-        let taken = self.shared.clients.policy.take(self.deadline, decision, most).await;
-        match taken {
-            Ok(taken) => Ok(Ok(taken)),
+        match self.shared.clients.policy.take_beside(self.deadline, decision, most).await {
+            Ok(taken) => Ok(taken),
             Err(NotTaken::NoDecision(error)) => Err(error.refusal(self.deadline)),
-            Err(NotTaken::UsedUp { period_end }) => Ok(Err(period_end)),
+            Err(NotTaken::UsedUp { .. }) => Ok(Taken::nobody()),
         }
     }
 

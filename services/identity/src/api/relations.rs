@@ -123,7 +123,7 @@ async fn within_volume<T>(
     decision: &Decision,
     told: &mut Told<T>,
 ) -> Result<Taken, Status> {
-    let taken = call.take_some(decision, told.others.len()).await?;
+    let taken = call.take_beside(decision, count(&told.others)).await?;
     let most = taken.count() as usize;
     told.truncated |= told.others.len() > most;
     told.others.truncate(most);

@@ -71,7 +71,7 @@ impl SearchService for Search {
         let call = Call::new(shared, &caller, deadline, SEARCH_PERSONS, exact.bytes());
         let decision = call.decided(Act::Search, basis, &search.wanted.items()).await?;
         let table = call.table(&decision).await?;
-        let taken = call.take(&decision, search.most as usize).await?;
+        let taken = call.take(&decision, search.most).await?;
         search.most = taken.count();
         let page = match shared.app.search(deadline, &search, &decision, table).await {
             Ok(page) => page,

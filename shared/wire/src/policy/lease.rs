@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -16,7 +17,7 @@ use contract::{
 use opentelemetry::KeyValue;
 use server::{Deadline, error::refuse};
 use time::OffsetDateTime;
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, Notify, OwnedMutexGuard};
 use tonic::Code;
 
 use super::{
@@ -64,6 +65,8 @@ struct Grant {
     turn: Arc<Turn<Option<String>>>,
     /// Persons that calls wait for.
     waiting: AtomicU32,
+    /// Told whenever persons who were taken are told of or put back.
+    settled: Notify,
 }
 
 impl Grant {
@@ -100,6 +103,7 @@ impl Taken {
     fn settle(&mut self, told: u32) {
         if let Some((grant, parts)) = self.of.take() {
             grant.ledger().settle(parts, told);
+            grant.settled.notify_waiters();
             let connection = KeyValue::new("connection", grant.connection.clone());
             metrics().told.add(told.into(), &[connection]);
         }
@@ -140,12 +144,35 @@ impl PolicyClient {
         decision: &Decision,
         most: u32,
     ) -> Result<Taken, NotTaken> {
+        self.taken(deadline, decision, most, true).await
+    }
+
+    /// The same, beside somebody whom the same call has taken and holds.
+    ///
+    /// # Errors
+    /// See [`PolicyClient::take`].
+    pub async fn take_beside(
+        &self,
+        deadline: Deadline,
+        decision: &Decision,
+        most: u32,
+    ) -> Result<Taken, NotTaken> {
+        self.taken(deadline, decision, most, false).await
+    }
+
+    async fn taken(
+        &self,
+        deadline: Deadline,
+        decision: &Decision,
+        most: u32,
+        alone: bool,
+    ) -> Result<Taken, NotTaken> {
         let Some(name) = decision.volume.as_deref().filter(|_| most > 0) else {
             return Ok(Taken { count: most, of: None });
         };
         let grant = self.0.volumes.grant(&decision.connection, name);
         let mut taken = Taken { count: 0, of: Some((Arc::clone(&grant), Vec::new())) };
-        let took = self.0.fill(&grant, &mut taken, most);
+        let took = self.0.fill(&grant, &mut taken, most, alone);
         let took = tokio::time::timeout_at(deadline.at(), took).await;
         let late = |_| Err(NoDecision::from(refuse(ErrorReason::DeadlineExceeded)).into());
         let took = took.unwrap_or_else(late);
@@ -188,26 +215,37 @@ impl PolicyClient {
     }
 }
 
-type OwnTurn = tokio::sync::OwnedMutexGuard<Option<String>>;
+type OwnTurn = OwnedMutexGuard<Option<String>>;
 
 impl Inner {
-    /// Takes until there are as many as wanted, or policy has no more.
+    /// Takes until there are as many as wanted, or policy has no more. Who holds nothing beside this waits for others who may put
+    /// somebody back; who does must not wait for itself.
     async fn fill(
         self: &Arc<Self>,
         grant: &Arc<Grant>,
         taken: &mut Taken,
         most: u32,
+        alone: bool,
     ) -> Result<(), NotTaken> {
-        while !self.take_left(grant, taken, most) {
-            let _waiting = Waiting::for_so_many(grant, most - taken.count);
+        loop {
+            // Before it is looked, so that nothing that is put back meanwhile is missed.
+            let mut settled = pin!(grant.settled.notified());
+            settled.as_mut().enable();
+            if self.take_left(grant, taken, most) {
+                return Ok(());
+            }
+            let waiting = Waiting::for_so_many(grant, most - taken.count);
             let turn = Arc::clone(&grant.turn).lock_owned().await;
             // Whoever was before may have brought enough.
             if self.take_left(grant, taken, most) {
-                break;
+                return Ok(());
             }
-            let used_up = grant.ledger().used_up(self.now());
-            let used_up = match used_up {
-                Some(period_end) => Some(period_end),
+            let known = grant.ledger().used_up(self.now());
+            let used_up = match known {
+                Some(period_end) => {
+                    drop(turn);
+                    Some(period_end)
+                }
                 None => {
                     let needed = grant.waiting.load(Ordering::Relaxed).clamp(1, NEEDED_MAX);
                     let (inner, grant) = (Arc::clone(self), Arc::clone(grant));
@@ -217,15 +255,20 @@ impl Inner {
                     asking.await.map_err(|_| NoDecision::Malformed)??
                 }
             };
-            if let Some(period_end) = used_up {
-                return if taken.count == 0 {
-                    Err(NotTaken::UsedUp { period_end })
-                } else {
-                    Ok(())
-                };
+            drop(waiting);
+            match used_up {
+                None => {}
+                Some(_) if taken.count > 0 => return Ok(()),
+                // Whoever is under way may tell nobody, and then there is somebody left.
+                Some(_) if alone && grant.ledger().is_under_way(self.now()) => settled.await,
+                Some(period_end) => {
+                    // What was put back since it was looked.
+                    self.take_left(grant, taken, most);
+                    let used_up = Err(NotTaken::UsedUp { period_end });
+                    return if taken.count > 0 { Ok(()) } else { used_up };
+                }
             }
         }
-        Ok(())
     }
 
     /// Takes what is left of leases; says whether that is enough.
@@ -339,6 +382,7 @@ impl Volumes {
             ledger: Mutex::default(),
             turn: Arc::default(),
             waiting: AtomicU32::new(0),
+            settled: Notify::new(),
         });
         held.insert(name.to_owned(), Arc::clone(&grant));
         grant

@@ -120,6 +120,11 @@ impl Ledger {
         (now.at < until && now.clock < period_end).then_some(period_end)
     }
 
+    /// Whether persons were taken who may still be put back to be taken again.
+    pub(super) fn is_under_way(&self, now: Now) -> bool {
+        self.leases.iter().any(|lease| lease.under_way > 0 && lease.lasts(now))
+    }
+
     /// Leases of which nobody can be told any more, and how many were.
     pub(super) fn ended(&self, now: Now) -> Parts {
         let ended = |lease: &&Lease| {
