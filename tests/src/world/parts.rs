@@ -138,7 +138,7 @@ impl World {
              (agreement, action, procedure, legal_basis, valid_from, valid_to, terms) \
              SELECT DISTINCT agreement, action, procedure, legal_basis, '2026-01-01', '2099-01-01', \
                     '{terms}' \
-             FROM agreement_grant WHERE agreement = 'agr-insurance' \
+             FROM agreement_grant WHERE agreement IN ('agr-insurance', 'agr-sharing') \
                   AND action NOT IN ('contribute', 'follow', 'rotate-tokens')"
         );
         self.stop_policy().await;

@@ -231,9 +231,11 @@ impl Api {
                 let named = question.named;
                 let (id, decision) = self.app.decide(deadline, &question.question).await?;
                 // Whom the answer is about, and whether it tells of anybody, a proxy does not see: nobody would be counted (I2).
-                let uncounted = decision.volume.is_some();
-                let uncounted = uncounted.then(|| self.app.profile.volume_denial(NOT_COUNTED));
-                let allowed = uncounted.map_or(decision.outcome, Err).map_err(Refused::from);
+                if decision.volume.is_some() {
+                    let Denial { rule, article, .. } = self.app.profile.volume_denial(NOT_COUNTED);
+                    return Ok(Err(Refused { reason: ErrorReason::NothingAllowed, rule, article }));
+                }
+                let allowed = decision.outcome.map_err(Refused::from);
                 Ok(allowed.and_then(|table| passed(table, named)).map(|()| id))
             }
         }

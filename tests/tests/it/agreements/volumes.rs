@@ -17,6 +17,7 @@ on_both_engines!(
     a_start_refills_nothing,
     i9_policy_that_is_away_is_no_volume_used_up,
     a_volume_is_explained,
+    i2_what_was_said_and_what_was_known_is_counted_by_its_own_grant,
     i2_what_is_not_counted_is_not_limited_either,
 );
 
@@ -236,5 +237,39 @@ async fn i2_what_is_not_counted_is_not_limited_either(engine: Engine) {
     // The other way round it is a limit of its own.
     let obtained = AgreementGrant { volume: None, ..limited.clone() };
     assert!(proposed(vec![obtained, as_act(Action::Explain)]).await.is_empty());
+    office.close().await;
+}
+
+/// To have explained what was said of an item, and to ask about another moment, is one act.
+async fn i2_what_was_said_and_what_was_known_is_counted_by_its_own_grant(engine: Engine) {
+    use contract::identity::v1::{AsOf, ExplainValueRequest};
+    let office = Office::opened(engine).await;
+    let obtained = limited(9, AgreementPeriod::Day);
+    let explained = AgreementGrant {
+        action: Action::Explain.into(),
+        volume: volume(2, AgreementPeriod::Day),
+        ..obtained.clone()
+    };
+    office.agreed(&office.drafted(FIRST, vec![obtained, explained])).await;
+    let (caller, lookup) = (office.caller(), office.prefilled());
+    let about = ExplainValueRequest {
+        subject: lookup.subject.clone(),
+        claims: lookup.claims.clone(),
+        item: "birth_full_name".to_owned(),
+        basis: lookup.basis.clone(),
+        request_id: "request-2".to_owned(),
+        min_version: 0,
+    };
+    let day = tests::events::date(2026, 11, 1);
+    let then = GetPersonRequest {
+        as_of: Some(AsOf { known_time: None, valid_date: day }),
+        ..lookup.clone()
+    };
+    let answer = caller.explain_value(&about).await.unwrap().unwrap().answer;
+    assert!(!answer.values.is_empty());
+    assert_eq!(told(&office, &caller, &then, 9).await, 1);
+    is_used_up(&caller.explain_value(&about).await.unwrap().err().unwrap());
+    // What is current is obtained, as often as that is granted.
+    assert_eq!(told(&office, &caller, &lookup, 99).await, 9);
     office.close().await;
 }
