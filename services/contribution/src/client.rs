@@ -64,7 +64,7 @@ impl Clients {
             [(policy.clone(), POLICY), (audit.clone(), AUDIT), (register.clone(), REGISTER)];
         Ok(Self {
             peers: Peers::new(peers),
-            policy: PolicyClient::new(policy, clock.clone()),
+            policy: PolicyClient::new(policy, clock.clone(), entropy.clone()),
             register: RegisterClient::new(register)?,
             recorder: Recorder::new(audit, verifier, clock, entropy),
         })

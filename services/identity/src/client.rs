@@ -40,7 +40,7 @@ impl Clients {
         let peers = [(policy.clone(), POLICY), (audit.clone(), AUDIT)];
         Ok(Self {
             peers: Peers::new(peers),
-            policy: PolicyClient::new(policy, clock.clone()),
+            policy: PolicyClient::new(policy, clock.clone(), entropy.clone()),
             recorder: Recorder::new(audit, verifier, clock, entropy),
         })
     }

@@ -276,7 +276,8 @@ impl Service {
         let looking = async move { watched.shared.tide.look(&watched.store).await };
         let looking = tokio::spawn(looking).abort_handle();
         let following = tokio::spawn(service.shared.clients.policy.clone().follow()).abort_handle();
-        let tasks = [following, folding, keying, keeping, looking];
+        let giving = tokio::spawn(service.shared.clients.policy.clone().give_back()).abort_handle();
+        let tasks = [following, folding, keying, keeping, looking, giving];
         service.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
         Ok(service)
     }
@@ -368,8 +369,15 @@ impl Service {
         )
     }
 
+    /// Gives back what is left of the parts of grants' volumes that were leased to this process. Called when calls have ended,
+    /// while policy still answers; what policy does not hear of counts as used.
+    pub async fn give_back(&self) {
+        self.shared.clients.policy.give_all_back().await;
+    }
+
     /// Closes the register.
     pub async fn close(self) {
+        self.give_back().await;
         for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             task.abort();
         }

@@ -179,6 +179,7 @@ impl All {
         }
         self.public.stop().await;
         self.recording.finish().await;
+        self.identity.give_back().await;
         self.internal.stop().await;
         self.contribution.close().await;
         self.identity.close().await;

@@ -9,6 +9,7 @@ mod office;
 pub(crate) mod rule_set;
 pub(crate) mod warrant;
 
+mod volume;
 mod watch;
 
 use std::sync::Arc;
@@ -69,6 +70,14 @@ impl Rpc for Api {
             denial: found.denial.map(denial_message),
             revision_number: Some(found.number),
         }))
+    }
+
+    async fn lease_volume(
+        &self,
+        request: Request<proto::LeaseVolumeRequest>,
+    ) -> Result<Response<proto::LeaseVolumeResponse>, Status> {
+        let (_, deadline) = context(&request)?;
+        volume::lease(&self.0, deadline, request.into_inner()).await.map(Response::new)
     }
 
     type WatchRevisionsStream = watch::Messages;
@@ -206,6 +215,10 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
             year_suffices: claims.year_suffices,
         }),
         revision_number: Some(decision.number),
+        volume: decision.volume.map(|(grant, volume)| proto::GrantVolume {
+            grant: grant.written(),
+            persons: volume.persons,
+        }),
     }
 }
 
@@ -220,6 +233,7 @@ fn reason(refusal: Refusal) -> ErrorReason {
         Refusal::BasisNotInForce => ErrorReason::BasisNotInForce,
         Refusal::NoAgreement => ErrorReason::NoAgreement,
         Refusal::NothingAllowed => ErrorReason::NothingAllowed,
+        Refusal::VolumeUsedUp => ErrorReason::VolumeUsedUp,
     }
 }
 

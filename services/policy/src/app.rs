@@ -1,5 +1,5 @@
 //! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` and `agreement` have those of
-//! admissions and of agreements, `decisions` explains, `sample` compares decisions with plain Cedar.
+//! admissions and of agreements, `decisions` explains, `sample` compares decisions with plain Cedar, `volume` leases.
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
@@ -8,6 +8,7 @@ pub(crate) mod in_force;
 mod questions;
 pub(crate) mod rule_set;
 mod sample;
+mod volume;
 pub(crate) mod warrant;
 
 use std::sync::{
@@ -61,6 +62,8 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     entropy: Entropy,
     longest: Duration,
+    /// How long a lease of a volume lives.
+    lease_life: Duration,
 }
 
 impl App {
@@ -75,6 +78,7 @@ impl App {
         if !(1..=COMPARE_EVERY_MAX).contains(&config.compare_every) {
             return Err(Error::CompareEvery);
         }
+        let lease_life = volume::life(config)?;
         let sample = Arc::new(Sample::new(config.compare_every));
         let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
         let in_force = InForce::new(config.legal_profile, profile, signers);
@@ -89,8 +93,18 @@ impl App {
         }
         let (looks, decisions, questions) = (Looks::new(), AtomicU64::new(0), Questions::new());
         let longest = Duration::seconds(seconds);
-        let app =
-            Self { in_force, store, questions, looks, sample, decisions, clock, entropy, longest };
+        let app = Self {
+            in_force,
+            store,
+            questions,
+            looks,
+            sample,
+            decisions,
+            clock,
+            entropy,
+            longest,
+            lease_life,
+        };
         if !config.registry_file.is_empty() {
             let text = std::fs::read_to_string(&config.registry_file).map_err(|source| {
                 Error::RegistryFile { path: config.registry_file.clone(), source }

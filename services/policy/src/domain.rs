@@ -25,4 +25,5 @@ pub mod rules;
 #[cfg(test)]
 mod sweep;
 pub mod table;
+pub(crate) mod volume;
 pub(crate) mod warrant;

@@ -96,6 +96,8 @@ pub struct Config {
     pub warrant_published_files: Vec<String>,
     /// How long a warrant lives, in seconds.
     pub warrant_seconds: u64,
+    /// How long a lease of a grant's volume lives, in seconds.
+    pub volume_lease_seconds: u64,
     /// What the paths begin with that a proxy asks about (Envoy's external authorization), or nothing: then it is not asked.
     pub authz_paths: Vec<String>,
     /// Our own services that pass there.
@@ -154,6 +156,9 @@ pub enum Error {
     /// `warrant_seconds` is out of its range.
     #[error("`policy.warrant_seconds` must be from 1 to 300")]
     WarrantSeconds,
+    /// `volume_lease_seconds` is out of its range.
+    #[error("`policy.volume_lease_seconds` must be from 1 to 300")]
+    LeaseSeconds,
     /// A key of warrants cannot be read.
     #[error("cannot read a key of warrants from `{path}`")]
     WarrantKey {

@@ -1,5 +1,5 @@
 //! The registry's tables, on both engines. The only place with SQL. `admission` and `agreement` have those of
-//! admissions and of agreements, `permissions` lists what is granted.
+//! admissions and of agreements, `permissions` lists what is granted, `volume` counts it.
 //!
 //! A registry is written as one JSON text that both engines unfold, so that its size makes no
 //! difference to the number of statements.
@@ -11,6 +11,7 @@ pub(crate) mod permissions;
 pub(crate) mod questions;
 mod revisions;
 pub(crate) mod rule_set;
+pub(crate) mod volume;
 pub(crate) mod warrant;
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
@@ -81,6 +82,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "agreements",
         sqlite: include_str!("../migrations/sqlite/0012_agreements.sql"),
         postgres: include_str!("../migrations/postgres/0012_agreements.sql"),
+    },
+    Migration {
+        version: 13,
+        name: "volumes",
+        sqlite: include_str!("../migrations/sqlite/0013_volumes.sql"),
+        postgres: include_str!("../migrations/postgres/0013_volumes.sql"),
     },
     Migration {
         version: 15,

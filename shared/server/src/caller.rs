@@ -298,6 +298,11 @@ const METHODS: &[Method] = &[
         &[OpenTo::Service("contribution")],
     ),
     (
+        "/lienthong.policy.v1.PolicyService/LeaseVolume",
+        Priority::Administration,
+        &[OpenTo::Service("identity")],
+    ),
+    (
         "/lienthong.policy.v1.PolicyService/WatchRevisions",
         Priority::Administration,
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],

@@ -328,6 +328,11 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
             "Thiếu giấy phép truy vấn, hoặc giấy phép không cho phép câu hỏi này.",
             "The warrant is missing, or does not allow this question.",
         ),
+        ErrorReason::VolumeUsedUp => (
+            Code::PermissionDenied,
+            "Đã dùng hết số lượt cung cấp thông tin mà thỏa thuận cho phép trong kỳ này.",
+            "As many persons were told of as the agreement grants for this time.",
+        ),
         ErrorReason::ConnectionChanged => (
             Code::Aborted,
             "Hồ sơ kết nối đã được thay đổi trong khi đó.",

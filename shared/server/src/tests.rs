@@ -34,8 +34,8 @@ use std::{
 };
 
 use contract::policy::v1::{
-    DecideRequest, DecideResponse, GetConnectionRequest, GetConnectionResponse,
-    WatchRevisionsRequest, WatchRevisionsResponse,
+    DecideRequest, DecideResponse, GetConnectionRequest, GetConnectionResponse, LeaseVolumeRequest,
+    LeaseVolumeResponse, WatchRevisionsRequest, WatchRevisionsResponse,
     policy_service_client::PolicyServiceClient,
     policy_service_server::{PolicyService, PolicyServiceServer},
 };
@@ -195,6 +195,14 @@ impl PolicyService for Policy {
         &self,
         _: Request<GetConnectionRequest>,
     ) -> Result<Response<GetConnectionResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    /// Nobody calls it here.
+    async fn lease_volume(
+        &self,
+        _: Request<LeaseVolumeRequest>,
+    ) -> Result<Response<LeaseVolumeResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 

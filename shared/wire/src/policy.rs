@@ -6,16 +6,21 @@
 //! | `answers` | what policy answers, as plain types |
 //! | `client` | asking, and following the revisions |
 //! | `kept` | which decisions are kept, and which may be used: pure |
+//! | `lease` | taking persons of a grant's volume before they are told of |
 //! | `metrics` | what operators see of it |
+//! | `volume` | what was leased of a volume, and how much of it is left: pure |
 
 mod answers;
 mod client;
 mod kept;
+mod lease;
 mod metrics;
+mod volume;
 
 pub use client::PolicyClient;
 use contract::r#type::v1::ErrorReason;
 use decide::DecisionTable;
+pub use lease::{NotTaken, Taken};
 use server::{Deadline, error::refuse};
 use time::OffsetDateTime;
 
@@ -66,6 +71,8 @@ pub struct Decision {
     /// When it ends: the earliest end of anything it was built from. In the past where policy names none, so that nobody
     /// keeps it.
     pub valid_until: OffsetDateTime,
+    /// The grant of whose volume whoever is told of is taken first; none where it has none.
+    pub volume: Option<String>,
     /// The decision itself.
     pub verdict: Result<DecisionTable, Denial>,
 }

@@ -5,6 +5,7 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use decide::{ItemEffect, TableAnswer};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::policy::{Decision, Denial};
 
@@ -96,6 +97,12 @@ pub fn metadata<'a>(
     all.extend_from_slice(more);
     all.retain(|(_, value)| !value.is_empty());
     all
+}
+
+/// A moment as the metadata of a refusal says it: RFC 3339, UTC.
+#[must_use]
+pub fn moment(at: OffsetDateTime) -> String {
+    at.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_default()
 }
 
 /// A refusal of ours that is no policy's: by a rule of the service itself.

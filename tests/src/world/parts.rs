@@ -6,10 +6,11 @@ use lienthong::{
 };
 use server::{Routes, Running, Server, channel::Peer, config::Secret, runtime::Entropy, tls};
 
+use store::{Sql, Store};
 use tokio::sync::watch;
 
 use super::{ORIGIN, TRUST_DOMAIN, World};
-use crate::relay::Relay;
+use crate::{behind_its_back, relay::Relay};
 
 /// Waits until a revision, or a later one, was told.
 pub(crate) async fn told(mut told: watch::Receiver<Option<u64>>, newest: u64) {
@@ -121,6 +122,47 @@ impl World {
         let pem = warrant::Signer::from_seed(&[seed; 32]).to_pem().expect("a key");
         lienthong::pki::write_secret(&file, &pem).expect("a file can be written");
         shown(&file)
+    }
+
+    /// Lets each grant of social insurance that tells of persons tell of so many a day. Such agreements are signed, and those of
+    /// this world are not, so it is written behind policy's back.
+    ///
+    /// # Panics
+    /// When policy does not run, or its database refuses.
+    pub async fn limit(&mut self, persons: u64) {
+        let terms = format!(
+            r#"{{"direction":"","units":[],"keys":[],"volume":{{"persons":{persons},"period":"Day"}}}}"#
+        );
+        let sql = format!(
+            "INSERT INTO agreement_terms \
+             (agreement, action, procedure, legal_basis, valid_from, valid_to, terms) \
+             SELECT DISTINCT agreement, action, procedure, legal_basis, '2026-01-01', '2099-01-01', \
+                    '{terms}' \
+             FROM agreement_grant WHERE agreement IN ('agr-insurance', 'agr-sharing') \
+                  AND action NOT IN ('contribute', 'follow', 'rotate-tokens')"
+        );
+        self.stop_policy().await;
+        // As long as the test lasts.
+        let sql: &'static str = Box::leak(sql.into_boxed_str());
+        let changes: &'static [&'static str] = Box::leak(Box::new([sql]));
+        behind_its_back(self.policy_database(), policy::migrations(), changes).await;
+        self.start_policy().await;
+    }
+
+    /// How many persons are leased of grants for an act, or were.
+    ///
+    /// # Panics
+    /// When policy's database does not answer.
+    pub async fn leased(&self, act: &str) -> i64 {
+        let store = Store::open_read_only(self.policy_database(), policy::migrations()).await;
+        let store = store.expect("policy's database opens");
+        let sql = Sql {
+            sqlite: "SELECT CAST(COALESCE(SUM(leased), 0) AS INTEGER) FROM grant_volume WHERE action = ?",
+            postgres: "SELECT CAST(COALESCE(SUM(leased), 0) AS BIGINT) FROM grant_volume WHERE action = $1",
+        };
+        let rows = store.read(&sql, vec![act.into()]).await.expect("a sum");
+        store.close().await;
+        rows.first().expect("a row").try_get_by(0).expect("a number")
     }
 
     /// Where policy listens.

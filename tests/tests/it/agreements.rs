@@ -5,9 +5,11 @@
 //! |---|---|
 //! | `bad_input` | what is refused, and that it is recorded |
 //! | `terms` | what a grant demands of whoever uses it |
+//! | `volumes` | how many persons a grant lets be told of |
 
 mod bad_input;
 mod terms;
+mod volumes;
 
 use contract::{
     identity::v1::GetPersonRequest,

@@ -31,6 +31,7 @@ on_both_engines!(
     i2_what_the_stream_may_not_have_is_refused_query_by_query,
     i11_a_reader_that_stalls_holds_back_nobody_else,
     i11_a_caller_has_eight_streams_at_once_and_no_more,
+    each_query_answered_with_somebody_is_one_of_the_volume,
 );
 
 const ITEMS: [&str; 3] = ["birth_full_name", "sex", "ethnic_group"];
@@ -425,4 +426,28 @@ async fn figure_of_a_stream_against_calls_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn figure_of_a_stream_against_calls_on_postgres() {
     a_stream_against_calls(Engine::Postgres).await;
+}
+
+/// On a stream as by single calls: who is there counts, a guess does not, and when nobody is left each query is refused by itself.
+async fn each_query_answered_with_somebody_is_one_of_the_volume(engine: Engine) {
+    let mut world = World::new(engine).await;
+    world.limit(30).await;
+    let client = world.client("insurance");
+    let before = world.records().await;
+    let guesses = (1..=40).map(|id| guess(id, &world)).collect();
+    let (came, ended) = all(open(&client, opening()).await, guesses).await;
+    assert_eq!((came.len(), ended), (40, None));
+    assert!(came.into_values().all(|answer| answer.is_ok()));
+    let (came, ended) = all(open(&client, opening()).await, many(&world, 50)).await;
+    assert_eq!((came.len(), ended), (50, None));
+    assert_eq!(world.records().await, before + 90);
+    let mut told = 0;
+    for answer in came.into_values() {
+        match answer {
+            Ok(answered) => told += u32::from(answered.answer.outcome() == LookupOutcome::Match),
+            Err(refused) => assert_eq!(why(&refused), ("PermissionDenied", "VOLUME_USED_UP")),
+        }
+    }
+    assert_eq!((told, world.leased("obtain").await), (30, 30));
+    world.stop().await;
 }

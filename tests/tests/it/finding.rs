@@ -37,6 +37,7 @@ on_both_engines!(
     a_token_is_its_callers_alone,
     i5_keys_follow_the_fold,
     whoever_has_no_keys_is_given_some,
+    whoever_is_resolved_is_one_of_the_volume,
 );
 
 const NAME: &str = "Lê Giả Định Hoà Lý";
@@ -367,5 +368,24 @@ async fn whoever_has_no_keys_is_given_some(engine: Engine) {
             tokio::task::yield_now().await;
         }
     }
+    world.stop().await;
+}
+
+async fn whoever_is_resolved_is_one_of_the_volume(engine: Engine) {
+    let hidden = Somebody { protected: true, ..Somebody::new(2, "Lê Giả Định Ẩn Danh") };
+    let mut world = world_of(engine, &[Somebody::new(1, NAME), hidden]).await;
+    world.limit(2).await;
+    let client = world.client("insurance");
+    for _ in 0..2 {
+        for name in ["Lê Giả Định Ẩn Danh", "Lê Giả Định Vắng"] {
+            assert!(resolved(&client, &of_name(name)).await.answer.token.is_empty());
+        }
+        assert!(!resolved(&client, &of_name(NAME)).await.answer.token.is_empty());
+    }
+    for name in [NAME, "Lê Giả Định Ẩn Danh", "Lê Giả Định Vắng"] {
+        let refused = unresolved(&client, &of_name(name)).await;
+        assert_eq!(why(&refused), ("PermissionDenied", "VOLUME_USED_UP"), "{name}");
+    }
+    assert_eq!(world.leased("resolve").await, 2);
     world.stop().await;
 }

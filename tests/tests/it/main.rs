@@ -43,6 +43,7 @@ mod telemetry;
 mod tidy;
 mod tokens;
 mod verify;
+mod volumes;
 mod warrant;
 
 use contract::identity::v1::{GetPersonAnswer, GetPersonRequest};

@@ -29,6 +29,7 @@ on_both_engines!(
     i2_each_direction_is_a_permission_of_its_own,
     i3_a_name_that_is_not_granted_is_withheld,
     no_more_than_a_hundred_are_told,
+    i7_the_subject_and_each_other_is_one_of_the_volume_and_nobody_hidden,
 );
 
 const NAME: &str = "birth_full_name";
@@ -343,5 +344,36 @@ async fn no_more_than_a_hundred_are_told(engine: Engine) {
         assert_eq!((found.parts.len(), found.page.answer.truncated), (100, truncated));
         world.add(vec![child(if truncated { 201 } else { 200 }).newcomer()]).await;
     }
+    world.stop().await;
+}
+
+async fn i7_the_subject_and_each_other_is_one_of_the_volume_and_nobody_hidden(engine: Engine) {
+    let mother = MOTHER;
+    let child = |id| Kin::of(id, "Trần Giả Định Con Đàn").child_of(&mother);
+    let mut people: Vec<Kin> = (10..15).map(child).collect();
+    people.extend((20..25).map(|id| child(id).hidden()));
+    people.push(mother.clone());
+    let mut world = world_of(engine, &people).await;
+    world.limit(10).await;
+    let client = world.client("insurance");
+    let request = related(&mother, RelationDirection::Inverse, BOTH_WAYS);
+    // Herself and five, then herself and what is left.
+    for (parts, truncated) in [(5, false), (3, true)] {
+        let found = told(&client, &request).await;
+        assert_eq!((found.parts.len(), found.page.answer.truncated), (parts, truncated));
+        assert_eq!(usize::try_from(found.page.answer.listed).unwrap(), parts);
+    }
+    assert_eq!(world.leased("inverse-relations").await, 10);
+    let before = world.records().await;
+    let hidden = related(&child(20).hidden(), RelationDirection::Inverse, BOTH_WAYS);
+    for request in [&request, &hidden] {
+        assert_eq!(why(&untold(&client, request).await).1, "VOLUME_USED_UP");
+    }
+    assert_eq!(world.records().await, before + 2);
+    // A household is another act, with a volume of its own.
+    let request = household::of(&mother, BOTH_WAYS, &[NAME]);
+    let household = household::told(&client, &request).await;
+    assert!(household.parts.is_empty());
+    assert_eq!(world.leased("household").await, 1);
     world.stop().await;
 }

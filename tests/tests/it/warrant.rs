@@ -324,6 +324,26 @@ async fn of_many_that_come_at_once_with_one_warrant_one_is_answered_also_after_a
     }
 }
 
+/// Policy itself counts: what becomes of a warrant nobody tells it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_warrant_is_one_of_the_volume() {
+    for engine in ENGINES {
+        let mut house = House::new(engine).await;
+        house.world.limit(2).await;
+        for _ in 0..2 {
+            house.warrant("civil-status").await;
+        }
+        // One that is denied for another reason counts nothing.
+        assert!(house.issue("nobody").await.is_err());
+        let denied = house.issue("civil-status").await.err();
+        assert_eq!(denied.as_deref(), Some("volume-used-up"));
+        assert_eq!(house.world.leased("obtain").await, 2);
+        house.world.hands.step(time::Duration::DAY);
+        house.warrant("civil-status").await;
+        house.stop(Vec::new()).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_rotated_in_the_middle_and_policy_is_restarted() {
     for engine in ENGINES {

@@ -11,7 +11,7 @@ use disclosure::{Access, Answer, Disclosed};
 use server::{Caller, Deadline, caller::Kind};
 use tonic::Status;
 use wire::{
-    policy::{Act, Decision, Denial},
+    policy::{Act, Decision, Denial, NotTaken, Taken},
     record,
 };
 
@@ -122,6 +122,33 @@ impl<'a> Call<'a> {
         more: &[(&str, String)],
     ) -> Status {
         self.shared.refuse(self.deadline, &self.access, decision, denial, more).await
+    }
+
+    /// Takes persons who may be told of, at most so many and at least one; the refusal, once it is recorded, where the volume of
+    /// what was agreed is used up. It is taken before anything is read, so that it is the same whoever is there (I7).
+    pub(super) async fn take(&self, decision: &Decision, most: u32) -> Result<Taken, Status> {
+        match self.shared.clients.policy.take(self.deadline, decision, most).await {
+            Ok(taken) => Ok(taken),
+            Err(NotTaken::NoDecision(error)) => Err(error.refusal(self.deadline)),
+            Err(NotTaken::UsedUp { period_end }) => {
+                let denial = record::own(ErrorReason::VolumeUsedUp, "volume-used-up");
+                let end = ("period_end", record::moment(period_end));
+                Err(self.refuse(decision, &denial, &[end]).await)
+            }
+        }
+    }
+
+    /// Takes persons who are told of beside somebody who was taken; nobody where the volume is used up.
+    pub(super) async fn take_beside(
+        &self,
+        decision: &Decision,
+        most: u32,
+    ) -> Result<Taken, Status> {
+        match self.shared.clients.policy.take_beside(self.deadline, decision, most).await {
+            Ok(taken) => Ok(taken),
+            Err(NotTaken::NoDecision(error)) => Err(error.refusal(self.deadline)),
+            Err(NotTaken::UsedUp { .. }) => Ok(Taken::nobody()),
+        }
     }
 
     pub(super) async fn no_answer(&self, decision: &Decision, reason: NoAnswer) -> Status {

@@ -134,13 +134,21 @@ async fn answer_under<A: prost::Message>(
     build: impl FnOnce(&Decision, &Looked) -> A,
 ) -> Result<Disclosed<A>, Status> {
     let table = call.table_with(decision, lookup.consent.is_some()).await?;
+    let taken = call.take(decision, 1).await?;
     let looked = match call.shared.app.look_up(call.deadline, lookup, decision, table).await {
         Ok(looked) => looked,
         Err(reason) => return Err(call.no_answer_to(claims, decision, reason).await),
     };
     let answer = Answer::new(&build(decision, &looked));
     let decided = recorded(decision, &looked, looked.finding.row.as_ref());
-    call.disclosed(&decided, answer).await
+    let disclosed = call.disclosed(&decided, answer).await?;
+    taken.told(shown(&looked).into());
+    Ok(disclosed)
+}
+
+/// Whether the caller is told of somebody.
+pub(super) fn shown(looked: &Looked) -> bool {
+    looked.finding.ending == Ending::Shown
 }
 
 /// What inspectors will read of how a lookup ended, by this row of the table.

@@ -21,7 +21,7 @@ use prost::Message;
 use server::context;
 use tonic::{Request, Response, Status};
 use wire::{
-    policy::{Act, Decision},
+    policy::{Act, Decision, Taken},
     record,
 };
 
@@ -55,11 +55,13 @@ impl RelationService for Relations {
         let call = Call::new(shared, &caller, deadline, LIST_RELATIONS, exact.bytes());
         let decision = call.decided(act, basis, &items).await?;
         let table = call.table(&decision).await?;
+        let taken = call.take(&decision, 1).await?;
         let told = shared.app.relations(deadline, &lookup, direction, &decision, table).await;
-        let told = match told {
+        let mut told = match told {
             Ok(told) => told,
             Err(reason) => return Err(call.no_answer(&decision, reason).await),
         };
+        let others_taken = within_volume(&call, &decision, &mut told).await?;
         let answer = Answer::new(&write::relations(message, &decision, &told));
         let Told { looked, others, .. } = told;
         // Of the subject nothing else is told than who is related; what else is wanted is wanted of the others.
@@ -72,6 +74,8 @@ impl RelationService for Relations {
         });
         let others = all_told(&call, others.collect()).await?;
         let found = call.disclosed(&recorded, answer).await?;
+        taken.told(identity::shown(&looked).into());
+        others_taken.told(count(&others));
         Ok(Response::new(Released::related(found, others)))
     }
 
@@ -87,12 +91,14 @@ impl RelationService for Relations {
         let call = Call::new(shared, &caller, deadline, GET_HOUSEHOLD, exact.bytes());
         let decision = call.decided(Act::Household, basis, &items).await?;
         let table = call.table(&decision).await?;
+        let taken = call.take(&decision, 1).await?;
         let by_file = message.items.iter().any(|item| item == RESIDENCE_FILE);
         let household = shared.app.household(deadline, &lookup, by_file, &decision, table).await;
-        let household = match household {
+        let mut household = match household {
             Ok(household) => household,
             Err(reason) => return Err(call.no_answer(&decision, reason).await),
         };
+        let others_taken = within_volume(&call, &decision, &mut household.told).await?;
         let lists = &shared.lists;
         let answer = Answer::new(&write::household(message, &decision, &household, lists));
         let Household { told: Told { looked, others, .. }, .. } = household;
@@ -104,8 +110,28 @@ impl RelationService for Relations {
         });
         let others = all_told(&call, others.collect()).await?;
         let found = call.disclosed(&recorded, answer).await?;
+        taken.told(identity::shown(&looked).into());
+        others_taken.told(count(&others));
         Ok(Response::new(Released::household(found, others)))
     }
+}
+
+/// Takes the others who are told, of the volume of what was agreed; where it has no more left, fewer are told. Whoever is hidden is
+/// none of them (I7).
+async fn within_volume<T>(
+    call: &Call<'_>,
+    decision: &Decision,
+    told: &mut Told<T>,
+) -> Result<Taken, Status> {
+    let taken = call.take_beside(decision, count(&told.others)).await?;
+    let most = taken.count() as usize;
+    told.truncated |= told.others.len() > most;
+    told.others.truncate(most);
+    Ok(taken)
+}
+
+fn count<T>(others: &[T]) -> u32 {
+    u32::try_from(others.len()).unwrap_or(u32::MAX)
 }
 
 /// What inspectors will read of the subject, and of those items that are told of it.

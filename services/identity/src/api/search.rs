@@ -50,6 +50,7 @@ impl SearchService for Search {
         let decision = call.decided(Act::Resolve, basis, &known.items()).await?;
         let cited = cited(&caller, Act::Resolve, basis);
         let table = call.table_with(&decision, cited.is_some()).await?;
+        let taken = call.take(&decision, 1).await?;
         let (app, asked) = (&shared.app, (message.min_version, cited.as_ref()));
         let resolved = app.resolve(deadline, &known, asked, &decision, table).await;
         let resolved = match resolved {
@@ -57,8 +58,11 @@ impl SearchService for Search {
             Err(reason) => return Err(call.no_answer(&decision, reason).await),
         };
         let answer = Answer::new(&write::resolved(message, &decision, &resolved));
+        let one = matches!(resolved.resolution, Resolution::One(_));
         let decided = recorded(&decision, resolved.resolution);
-        Ok(Response::new(call.disclosed(&decided, answer).await?.into()))
+        let disclosed = call.disclosed(&decided, answer).await?;
+        taken.told(one.into());
+        Ok(Response::new(disclosed.into()))
     }
 
     async fn search_persons(
@@ -68,10 +72,12 @@ impl SearchService for Search {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let (message, shared) = (exact.message(), &self.0);
-        let (search, basis) = read::search(message, &shared.lists)?;
+        let (mut search, basis) = read::search(message, &shared.lists)?;
         let call = Call::new(shared, &caller, deadline, SEARCH_PERSONS, exact.bytes());
         let decision = call.decided(Act::Search, basis, &search.wanted.items()).await?;
         let table = call.table(&decision).await?;
+        let taken = call.take(&decision, search.most).await?;
+        search.most = taken.count();
         let page = match shared.app.search(deadline, &search, &decision, table).await {
             Ok(page) => page,
             Err(reason) => return Err(call.no_answer(&decision, reason).await),
@@ -79,10 +85,12 @@ impl SearchService for Search {
         let answer = Answer::new(&write::page(message, &decision, &page));
         let outcome =
             if page.listed.is_empty() { AccessOutcome::Absent } else { AccessOutcome::Answered };
+        let listed = u32::try_from(page.listed.len()).unwrap_or(u32::MAX);
         let persons = page.listed.into_iter().map(|listed| told(&call, &decision, listed));
         let persons = stream::iter(persons).buffered(TOLD_AT_ONCE).try_collect().await?;
         let decided = record::answered(&decision, outcome, None, Vec::new(), None);
         let page = call.disclosed(&decided, answer).await?;
+        taken.told(listed);
         Ok(Response::new(Released::found(page, persons)))
     }
 }

@@ -213,6 +213,9 @@ fn policy(config: &policy::Config, faults: &mut Faults) {
     if !(1..=300).contains(&config.warrant_seconds) {
         faults.add("policy.warrant_seconds", "must be from 1 to 300");
     }
+    if !(1..=300).contains(&config.volume_lease_seconds) {
+        faults.add("policy.volume_lease_seconds", "must be from 1 to 300");
+    }
     let signing = Some(("policy.warrant_key_file", &config.warrant_key_file));
     let signing = signing.filter(|(_, path)| !path.is_empty());
     let published = config.warrant_published_files.iter();

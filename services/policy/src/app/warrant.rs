@@ -115,6 +115,9 @@ impl App {
         if let Err(denial) = self.may_be_asked(deadline, &wanted.database, now).await? {
             return Ok(refused(decision, denial));
         }
+        if let Err(denial) = self.count_one(deadline, &decision).await? {
+            return Ok(refused(decision, denial));
+        }
         let allowed = items.iter().filter(|item| item.effect == ItemEffect::Allowed);
         let allowed: Vec<String> = allowed.map(|item| item.item.clone()).collect();
         let ids = (self.entropy.id(), decision_id.clone());

@@ -18,6 +18,7 @@ use time::Date;
 
 use super::basis::day;
 use super::rules::Act;
+use super::volume::Volume;
 
 /// The ground of sharing in other cases by direction of the Prime Minister (Art. 2(4)).
 pub(crate) const BY_DIRECTION: &str = "1911-2021-art-2-4";
@@ -61,13 +62,14 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
-    /// Whether it serves nobody, on no day, by no direction, of whom the grant to obtain the same does not: what somebody is
-    /// told by another act is part of what is obtained.
+    /// Whether it serves nobody, on no day, by no direction, of whom the grant to obtain the same does not, and nobody without
+    /// counting whom that one counts: what somebody is told by another act is part of what is obtained.
     pub(crate) fn is_within_what_is_obtained(&self, all: &[Self]) -> bool {
         let stands_alone = matches!(
             self.action,
             Act::Obtain | Act::Contribute | Act::RotateTokens | Act::RecordConsents
         );
+        let uncounted = self.action.tells_of_persons() && self.terms.volume.is_none();
         let encloses = |own: &Self| {
             let (terms, more) = (&own.terms, &self.terms);
             let keys = terms.keys.is_empty()
@@ -79,6 +81,7 @@ impl Granted {
                 && self.valid_to <= own.valid_to
                 && more.units.is_subset(&terms.units)
                 && keys
+                && !(uncounted && terms.volume.is_some())
                 && terms.direction == more.direction
         };
         stands_alone || all.iter().any(encloses)
@@ -94,6 +97,9 @@ pub(crate) struct Terms {
     pub(crate) units: BTreeSet<String>,
     /// Thumbprints in hexadecimal; empty for any.
     pub(crate) keys: BTreeSet<String>,
+    /// How many persons may be told of; none where that is not limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) volume: Option<Volume>,
 }
 
 /// What is read of an agreement's bytes.

@@ -18,6 +18,7 @@ use super::rules::{
     plain::{Difference, Plain},
 };
 use super::table::{Builder, FAULT, TASKS};
+use super::volume::{GrantKey, Volume};
 use crate::Error;
 
 /// The ground of connecting at all (Decision 1911/QD-TTg, Art. 1(1), which names this article);
@@ -122,10 +123,11 @@ impl Profile {
         let grounds = self.grounds(request, standing, day);
         let agreement = grounds.as_ref().ok().map(|grounds| grounds.granted.agreement.clone());
         let procedure = grounds.as_ref().ok().map(|grounds| grounds.named.procedure);
+        let volume = grounds.as_ref().ok().and_then(|grounds| grounds.volume(request));
         let outcome = grounds.and_then(|grounds| self.table(request, &grounds, day, now));
-        let (outcome, ends, claims) = match outcome {
-            Ok((table, ends)) => (Ok(table), ends, procedure.map(ClaimsRule::of)),
-            Err(denial) => (Err(denial), Vec::new(), None),
+        let (outcome, ends, claims, volume) = match outcome {
+            Ok((table, ends)) => (Ok(table), ends, procedure.map(ClaimsRule::of), volume),
+            Err(denial) => (Err(denial), Vec::new(), None, None),
         };
         Decision {
             revision: self.revision(&standing.registry),
@@ -136,6 +138,7 @@ impl Profile {
             outcome,
             valid_until: ends.into_iter().fold(now.saturating_add(longest), OffsetDateTime::min),
             claims: claims.unwrap_or_default(),
+            volume,
         }
     }
 
@@ -342,6 +345,11 @@ impl Profile {
         self.denial(Refusal::ConnectionNotActive, rule, CONNECTING)
     }
 
+    /// The denial by which nobody is told of any more under an agreement, by a rule.
+    pub(crate) fn volume_denial(&self, rule: &str) -> Denial {
+        self.denial(Refusal::VolumeUsedUp, rule, AGREEING)
+    }
+
     /// What a table is built from.
     pub(super) fn builder<'a>(
         &'a self,
@@ -409,6 +417,20 @@ struct Grounds<'a> {
     items: ItemSet,
 }
 
+impl Grounds<'_> {
+    /// How many persons may be told of, and the grant by which.
+    fn volume(&self, request: &Request) -> Option<(GrantKey, Volume)> {
+        let volume = self.granted.terms.volume?;
+        let key = GrantKey {
+            agreement: self.granted.agreement.clone(),
+            act: request.act,
+            procedure: request.procedure.clone(),
+            legal_basis: request.legal_basis.clone(),
+        };
+        Some((key, volume))
+    }
+}
+
 /// What a request names, and what stands.
 #[derive(Debug)]
 pub(super) struct Named<'a> {
@@ -470,6 +492,8 @@ pub(crate) struct Decision {
     pub(crate) valid_until: OffsetDateTime,
     /// What the caller must know of a person.
     pub(crate) claims: ClaimsRule,
+    /// How many persons may be told of, and the grant by which; none where that is not limited.
+    pub(crate) volume: Option<(GrantKey, Volume)>,
 }
 
 /// What a caller must know of a person beside the number.
@@ -509,6 +533,8 @@ pub(crate) enum Refusal {
     NoAgreement,
     /// The rules allow none of the items.
     NothingAllowed,
+    /// As many persons were told of as the agreement grants.
+    VolumeUsedUp,
 }
 
 #[cfg(test)]

@@ -309,6 +309,7 @@ mod tests {
             connection: "c".to_owned(),
             database: String::new(),
             agreement: String::new(),
+            volume: None,
             outcome,
             valid_until: OffsetDateTime::UNIX_EPOCH,
             claims: Default::default(),

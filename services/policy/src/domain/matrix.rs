@@ -226,6 +226,7 @@ impl Seen {
                     Refusal::BasisNotInForce => "BasisNotInForce",
                     Refusal::NoAgreement => "NoAgreement",
                     Refusal::NothingAllowed => "NothingAllowed",
+                    Refusal::VolumeUsedUp => "VolumeUsedUp",
                 };
                 let said = (refusal, &*denial.rule, &*denial.article);
                 assert_eq!(said, (*reason, *rule, *article), "{asked:?}");

@@ -369,7 +369,7 @@ impl Granted {
     /// The rule by which it does not serve a request.
     fn refuses(&self, request: &Request) -> Option<&'static str> {
         let by = request.by.as_ref()?;
-        let Terms { direction, units, keys } = &self.terms;
+        let Terms { direction, units, keys, volume: _ } = &self.terms;
         // A key that is not known is not the one that was granted (I2).
         let keyed = by.key.as_ref().is_some_and(|key| keys.contains(key));
         if !keys.is_empty() && !keyed {

@@ -105,6 +105,21 @@ impl Act {
         }
     }
 
+    /// Whether whoever does it is told of persons, one by one, so that they are counted.
+    pub(crate) const fn tells_of_persons(self) -> bool {
+        match self {
+            Self::Obtain
+            | Self::Explain
+            | Self::Resolve
+            | Self::Search
+            | Self::Relations
+            | Self::InverseRelations
+            | Self::Household => true,
+            // A follower is told that something changed, and the others nothing of a person.
+            Self::Contribute | Self::Follow | Self::RotateTokens | Self::RecordConsents => false,
+        }
+    }
+
     /// The act of a name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {

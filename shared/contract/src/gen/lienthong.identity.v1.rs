@@ -1108,7 +1108,7 @@ pub mod identity_service_client {
         /// caller's guessing budget. The call may be repeated; each time is recorded, and a miss is charged again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
-        /// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
+        /// NO_AGREEMENT, BASIS_NOT_IN_FORCE, NOTHING_ALLOWED or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
         /// UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE or REGISTER_BEHIND;
         /// DEADLINE_EXCEEDED.
         pub async fn get_person(
@@ -1708,7 +1708,7 @@ pub struct ListRelationsAnswer {
     /// How many relations are told.
     #[prost(uint32, tag = "2")]
     pub listed: u32,
-    /// Whether there are more than are told.
+    /// Whether there are more than are told, because they are too many or the agreement's volume is used up.
     #[prost(bool, tag = "3")]
     pub truncated: bool,
     /// Why nothing is told of this subject; absent where something may be.
@@ -1820,7 +1820,7 @@ pub struct GetHouseholdAnswer {
     /// How many other persons are told.
     #[prost(uint32, tag = "4")]
     pub listed: u32,
-    /// Whether there are more than are told.
+    /// Whether there are more than are told, because they are too many or the agreement's volume is used up.
     #[prost(bool, tag = "5")]
     pub truncated: bool,
     /// Why nobody is told of this subject; absent where somebody may be.
@@ -2049,7 +2049,7 @@ pub mod relation_service_client {
         /// against the caller's guessing budget as that of a lookup. The call may be repeated; each time is recorded.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
-        /// NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
+        /// NOTHING_ALLOWED, or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
         /// REGISTER_UNAVAILABLE (also while the register still prepares who names whom) or REGISTER_BEHIND; DEADLINE_EXCEEDED.
         pub async fn list_relations(
             &mut self,
@@ -2242,7 +2242,7 @@ pub struct SearchPersonsRequest {
     /// caller; for anything else it is unknown. Empty begins.
     #[prost(string, tag = "9")]
     pub cursor: ::prost::alloc::string::String,
-    /// The most persons on a page, 1 to 20; 0 means 20.
+    /// The most persons on a page, 1 to 20; 0 means 20. A page has fewer where the agreement's volume has no more left.
     #[prost(uint32, tag = "10")]
     pub page_size: u32,
     /// The answer must have seen at least this version of the register (I10). 0 means any.
@@ -2484,7 +2484,7 @@ pub mod search_service_client {
         /// call may be repeated; each time is recorded, and a miss is charged again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT,
-        /// BASIS_NOT_IN_FORCE, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
+        /// BASIS_NOT_IN_FORCE, VOLUME_USED_UP, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
         /// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE
         /// or REGISTER_BEHIND; DEADLINE_EXCEEDED.
         pub async fn resolve_person(

@@ -982,6 +982,63 @@ pub mod admission_service_client {
         }
     }
 }
+/// Of which grant, how much, and what comes back.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LeaseVolumeRequest {
+    /// Id of the connection, as it was decided.
+    #[prost(string, tag = "1")]
+    pub connection: ::prost::alloc::string::String,
+    /// The grant, as it was decided: `GrantVolume.grant`. Required.
+    #[prost(string, tag = "2")]
+    pub grant: ::prost::alloc::string::String,
+    /// Names the lease: 32 hexadecimal digits, drawn at random. The same name of the same grant is the same lease, whatever else is
+    /// asked for. Empty where nothing is wanted.
+    #[prost(string, tag = "3")]
+    pub lease: ::prost::alloc::string::String,
+    /// How many persons are waiting to be told of, 1 to 1000 where something is wanted. So many are leased if they are left.
+    #[prost(uint32, tag = "4")]
+    pub needed: u32,
+    /// How many would be of use, at least `needed`. Beyond that no more is leased than an eighth of what is left.
+    #[prost(uint32, tag = "5")]
+    pub wanted: u32,
+    /// Earlier leases of this grant that are used no more, at most 100. To say it twice changes nothing.
+    #[prost(message, repeated, tag = "6")]
+    pub returned: ::prost::alloc::vec::Vec<ReturnedVolume>,
+}
+/// A lease that is used no more.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReturnedVolume {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub lease: ::prost::alloc::string::String,
+    /// How many persons were told of under it, at most as many as were leased. The rest is free again.
+    #[prost(uint32, tag = "2")]
+    pub used: u32,
+}
+/// What was leased.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeaseVolumeResponse {
+    /// How many persons may be told of; 0 where none are left, or nothing was wanted.
+    #[prost(uint32, tag = "1")]
+    pub persons: u32,
+    /// Milliseconds from the answer to the end of the lease, which is with the period and the grant at the latest. Whoever counts them
+    /// by its own clocks from when it asked has no more time than was meant, and no two clocks are compared.
+    #[prost(uint64, tag = "2")]
+    pub lives_milliseconds: u64,
+    /// When the period ends: from then on there is a new volume, or the grant has ended.
+    #[prost(message, optional, tag = "3")]
+    pub period_end: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// How much of a grant there is, over all processes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrantVolume {
+    /// Names the grant where a part is leased; it says nothing else to whoever holds it.
+    #[prost(string, tag = "1")]
+    pub grant: ::prost::alloc::string::String,
+    /// How many persons in a period, as both sides signed it. When the present one ends is said with each lease.
+    #[prost(uint64, tag = "2")]
+    pub persons: u64,
+}
 /// From where to be told.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRevisionsRequest {
@@ -1101,6 +1158,10 @@ pub struct DecideResponse {
     /// database that was set back.
     #[prost(uint64, optional, tag = "10")]
     pub revision_number: ::core::option::Option<u64>,
+    /// How many persons may be told of under the grant that was applied; absent where that is not limited, and in a denial. Whoever
+    /// does not lease of it tells nobody.
+    #[prost(message, optional, tag = "11")]
+    pub volume: ::core::option::Option<GrantVolume>,
     /// The decision.
     #[prost(oneof = "decide_response::Decision", tags = "6, 7")]
     pub decision: ::core::option::Option<decide_response::Decision>,
@@ -1474,6 +1535,40 @@ pub mod policy_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Leases a process a part of a grant's volume, for a short time, and takes back what it did not use of earlier leases. What is
+        /// leased and what came back is counted durably in one transaction, so that all processes together never have more than both sides
+        /// signed (Decision 1911/QD-TTg, Art. 3(4)(b)). What is not given back counts as used, for the whole period: so it is with
+        /// everything that a process held when it was killed.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when a field is missing or malformed, or more is said to be used than was leased;
+        /// PERMISSION_DENIED/NO_AGREEMENT when the grant is not in force any more: decide anew; UNAVAILABLE/POLICY_UNAVAILABLE when the
+        /// database does not answer. Nothing changed then, or it is not known: repeat the same request.
+        pub async fn lease_volume(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LeaseVolumeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LeaseVolumeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.policy.v1.PolicyService/LeaseVolume",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.policy.v1.PolicyService", "LeaseVolume"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// What both sides agree on: the twelve headings of the special-sharing agreement (Decree 47/2020/ND-CP, Art. 38), and what is
@@ -1599,8 +1694,10 @@ pub struct AgreementGrant {
     /// not allowed elsewhere; requests must name it then.
     #[prost(string, tag = "8")]
     pub direction: ::prost::alloc::string::String,
-    /// How many persons may be told of; absent where that is not limited. Volumes are not counted yet, and what is not counted would
-    /// not be limited: a proposal with one is refused.
+    /// How many persons may be told of; absent where that is not limited. Each time that somebody is told of counts one, also of the
+    /// same person; to be told that nobody was found counts nothing. Not allowed where nobody is told of (`contribute`,
+    /// `rotate-tokens`) or only that something changed (`follow`). Required where the grant to obtain the same has one and this one
+    /// tells of persons, too, or it would be a way round it.
     #[prost(message, optional, tag = "9")]
     pub volume: ::core::option::Option<AgreementVolume>,
     /// Electronic identifiers of the units for which it may be used: of the consumer's, or of whoever delegates to it; empty for all
@@ -1614,7 +1711,7 @@ pub struct AgreementGrant {
 /// A limit of how many persons are told of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AgreementVolume {
-    /// How many, at least 1.
+    /// How many, 1 to 1000000000. Required.
     #[prost(uint64, tag = "1")]
     pub persons: u64,
     /// In which time. Required.
@@ -2377,6 +2474,19 @@ pub struct GrantTerms {
     /// Number of the Prime Minister's direction that requests must name; empty where none.
     #[prost(string, tag = "3")]
     pub direction: ::prost::alloc::string::String,
+    /// How many persons may be told of in which time; absent where that is not limited.
+    #[prost(message, optional, tag = "4")]
+    pub volume: ::core::option::Option<GrantedVolume>,
+}
+/// A limit of how many persons are told of. Each time that somebody is told of counts one, also of the same person.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrantedVolume {
+    /// How many.
+    #[prost(uint64, tag = "1")]
+    pub persons: u64,
+    /// In which time.
+    #[prost(enumeration = "GrantedPeriod", tag = "2")]
+    pub period: i32,
 }
 /// One thing that must stand.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2706,6 +2816,43 @@ impl DecidedEffect {
             "DECIDED_EFFECT_ALLOWED" => Some(Self::Allowed),
             "DECIDED_EFFECT_WITHHELD" => Some(Self::Withheld),
             "DECIDED_EFFECT_UNKNOWN_ITEM" => Some(Self::UnknownItem),
+            _ => None,
+        }
+    }
+}
+/// A time in which is counted, in Viet Nam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GrantedPeriod {
+    /// Not stated; never sent.
+    Unspecified = 0,
+    /// A day.
+    Day = 1,
+    /// A month of the calendar.
+    Month = 2,
+    /// The term of the agreement.
+    Term = 3,
+}
+impl GrantedPeriod {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GRANTED_PERIOD_UNSPECIFIED",
+            Self::Day => "GRANTED_PERIOD_DAY",
+            Self::Month => "GRANTED_PERIOD_MONTH",
+            Self::Term => "GRANTED_PERIOD_TERM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GRANTED_PERIOD_UNSPECIFIED" => Some(Self::Unspecified),
+            "GRANTED_PERIOD_DAY" => Some(Self::Day),
+            "GRANTED_PERIOD_MONTH" => Some(Self::Month),
+            "GRANTED_PERIOD_TERM" => Some(Self::Term),
             _ => None,
         }
     }
@@ -3956,6 +4103,21 @@ pub mod policy_service_server {
             tonic::Response<Self::WatchRevisionsStream>,
             tonic::Status,
         >;
+        /// Leases a process a part of a grant's volume, for a short time, and takes back what it did not use of earlier leases. What is
+        /// leased and what came back is counted durably in one transaction, so that all processes together never have more than both sides
+        /// signed (Decision 1911/QD-TTg, Art. 3(4)(b)). What is not given back counts as used, for the whole period: so it is with
+        /// everything that a process held when it was killed.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when a field is missing or malformed, or more is said to be used than was leased;
+        /// PERMISSION_DENIED/NO_AGREEMENT when the grant is not in force any more: decide anew; UNAVAILABLE/POLICY_UNAVAILABLE when the
+        /// database does not answer. Nothing changed then, or it is not known: repeat the same request.
+        async fn lease_volume(
+            &self,
+            request: tonic::Request<super::LeaseVolumeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LeaseVolumeResponse>,
+            tonic::Status,
+        >;
     }
     /// Decides about access. It is asked about a caller and a ground, never about a person: the answer is a
     /// table over facts of the subject, and the service that reads the record picks the row.
@@ -4167,6 +4329,51 @@ pub mod policy_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.policy.v1.PolicyService/LeaseVolume" => {
+                    #[allow(non_camel_case_types)]
+                    struct LeaseVolumeSvc<T: PolicyService>(pub Arc<T>);
+                    impl<
+                        T: PolicyService,
+                    > tonic::server::UnaryService<super::LeaseVolumeRequest>
+                    for LeaseVolumeSvc<T> {
+                        type Response = super::LeaseVolumeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LeaseVolumeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PolicyService>::lease_volume(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LeaseVolumeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -108,6 +108,10 @@ pub enum ErrorReason {
     /// `expired`, `life`, `subject`, `items`, `ground` or `replayed`. Nothing was read. Do not repeat with this warrant: have
     /// another one issued.
     WarrantRefused = 35,
+    /// PERMISSION_DENIED. As many persons were told of as the agreement grants for this time, or the rest is leased to other processes;
+    /// metadata `period_end` is when there is a new volume, or the grant ends. Whoever the person is, it is the same. Recorded. Do not
+    /// repeat before that: ask for fewer persons, or agree on more.
+    VolumeUsedUp = 36,
     /// FAILED_PRECONDITION. The move is not possible as the rule set stands; google.rpc.PreconditionFailure names everything that is in
     /// the way, by names of RuleSetObstacle. Nothing changed. Recorded. Do not repeat until that is otherwise.
     RuleSetNotPossible = 37,
@@ -157,6 +161,7 @@ impl ErrorReason {
             Self::AgreementNotPossible => "ERROR_REASON_AGREEMENT_NOT_POSSIBLE",
             Self::UnknownAgreement => "ERROR_REASON_UNKNOWN_AGREEMENT",
             Self::WarrantRefused => "ERROR_REASON_WARRANT_REFUSED",
+            Self::VolumeUsedUp => "ERROR_REASON_VOLUME_USED_UP",
             Self::RuleSetNotPossible => "ERROR_REASON_RULE_SET_NOT_POSSIBLE",
             Self::UnknownRuleSet => "ERROR_REASON_UNKNOWN_RULE_SET",
         }
@@ -200,6 +205,7 @@ impl ErrorReason {
             "ERROR_REASON_AGREEMENT_NOT_POSSIBLE" => Some(Self::AgreementNotPossible),
             "ERROR_REASON_UNKNOWN_AGREEMENT" => Some(Self::UnknownAgreement),
             "ERROR_REASON_WARRANT_REFUSED" => Some(Self::WarrantRefused),
+            "ERROR_REASON_VOLUME_USED_UP" => Some(Self::VolumeUsedUp),
             "ERROR_REASON_RULE_SET_NOT_POSSIBLE" => Some(Self::RuleSetNotPossible),
             "ERROR_REASON_UNKNOWN_RULE_SET" => Some(Self::UnknownRuleSet),
             _ => None,

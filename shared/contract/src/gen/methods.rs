@@ -47,6 +47,7 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.policy.v1.PolicyService/Decide", true),
     ("/lienthong.policy.v1.PolicyService/GetConnection", true),
     ("/lienthong.policy.v1.PolicyService/WatchRevisions", false),
+    ("/lienthong.policy.v1.PolicyService/LeaseVolume", true),
     ("/lienthong.policy.v1.AgreementService/MoveAgreement", true),
     ("/lienthong.policy.v1.AgreementService/GetAgreement", true),
     ("/lienthong.policy.v1.AgreementService/ListAgreements", true),

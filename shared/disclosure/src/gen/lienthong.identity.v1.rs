@@ -530,7 +530,7 @@ pub mod identity_service_server {
         /// caller's guessing budget. The call may be repeated; each time is recorded, and a miss is charged again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
-        /// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
+        /// NO_AGREEMENT, BASIS_NOT_IN_FORCE, NOTHING_ALLOWED or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
         /// UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE or REGISTER_BEHIND;
         /// DEADLINE_EXCEEDED.
         async fn get_person(
@@ -1305,7 +1305,7 @@ pub mod relation_service_server {
         /// against the caller's guessing budget as that of a lookup. The call may be repeated; each time is recorded.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
-        /// NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
+        /// NOTHING_ALLOWED, or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
         /// REGISTER_UNAVAILABLE (also while the register still prepares who names whom) or REGISTER_BEHIND; DEADLINE_EXCEEDED.
         async fn list_relations(
             &self,
@@ -1580,7 +1580,7 @@ pub mod search_service_server {
         /// call may be repeated; each time is recorded, and a miss is charged again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT,
-        /// BASIS_NOT_IN_FORCE, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
+        /// BASIS_NOT_IN_FORCE, VOLUME_USED_UP, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
         /// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE
         /// or REGISTER_BEHIND; DEADLINE_EXCEEDED.
         async fn resolve_person(

@@ -34,6 +34,7 @@ pub(super) fn connection(found: GetConnectionResponse) -> Option<Decision> {
         agreement: String::new(),
         claims: ClaimsRule::default(),
         valid_until: OffsetDateTime::UNIX_EPOCH,
+        volume: None,
         verdict,
     })
 }
@@ -67,6 +68,7 @@ pub(super) fn decision(response: DecideResponse, items: &[String]) -> Option<Dec
         agreement: response.agreement,
         claims: ClaimsRule { waived: claims.waived, year_suffices },
         valid_until,
+        volume: response.volume.map(|volume| volume.grant),
         verdict,
     })
 }

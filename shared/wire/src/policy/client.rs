@@ -17,13 +17,18 @@ use futures::{
     FutureExt as _,
     future::{BoxFuture, Shared, WeakShared},
 };
-use server::{Caller, Channel, Deadline, error::refuse, runtime::Clock};
+use server::{
+    Caller, Channel, Deadline,
+    error::refuse,
+    runtime::{Clock, Entropy},
+};
 use tokio::{sync::watch, time::Instant};
 use tonic::{Code, Status};
 
 use super::{
     Act, Decision, NoDecision, answers,
     kept::{Asked, Before, FRESH, Judged, Kept, Message, NotHeard, Now},
+    lease::Volumes,
     metrics::{by, metrics},
 };
 
@@ -48,11 +53,13 @@ type Asking = (String, Asked);
 
 /// The way to the policy service. Clones share what is kept.
 #[derive(Clone)]
-pub struct PolicyClient(Arc<Inner>);
+pub struct PolicyClient(pub(super) Arc<Inner>);
 
-struct Inner {
-    policy: PolicyServiceClient<Channel>,
+pub(super) struct Inner {
+    pub(super) policy: PolicyServiceClient<Channel>,
     clock: Clock,
+    pub(super) entropy: Entropy,
+    pub(super) volumes: Volumes,
     kept: Mutex<Kept>,
     /// Questions on their way, and since when.
     asking: Mutex<HashMap<Asking, Begun>>,
@@ -63,10 +70,12 @@ struct Inner {
 impl PolicyClient {
     /// A client on a channel to the policy service. It keeps nothing until [`PolicyClient::follow`] runs.
     #[must_use]
-    pub fn new(channel: Channel, clock: Clock) -> Self {
+    pub fn new(channel: Channel, clock: Clock, entropy: Entropy) -> Self {
         Self(Arc::new(Inner {
             policy: PolicyServiceClient::new(channel),
             clock,
+            entropy,
+            volumes: Volumes::default(),
             kept: Mutex::default(),
             asking: Mutex::default(),
             told: watch::Sender::new(None),
@@ -149,7 +158,7 @@ impl Inner {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         Now { at: Instant::now(), clock: self.clock.now() }
     }
 

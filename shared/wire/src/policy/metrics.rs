@@ -24,6 +24,10 @@ pub(super) struct Metrics {
     pub(super) ended: Counter<u64>,
     /// Answers and messages that were of an older revision than was told before.
     pub(super) older: Counter<u64>,
+    /// Persons of grants' volumes that were told of, by connection.
+    pub(super) told: Counter<u64>,
+    /// Calls that were refused because a volume is used up, by connection.
+    pub(super) used_up: Counter<u64>,
 }
 
 /// The instruments, of the meter that is there when they are first used.
@@ -64,6 +68,16 @@ pub(super) fn metrics() -> &'static Metrics {
                 "lienthong.policy.older",
                 "{answer}",
                 "Answers under an older revision than was told before, which are refused",
+            ),
+            told: counter(
+                "lienthong.volume.told",
+                "{person}",
+                "Persons of grants' volumes that were told of, by connection",
+            ),
+            used_up: counter(
+                "lienthong.volume.used_up",
+                "{call}",
+                "Calls that were refused because a grant's volume is used up, by connection",
             ),
         }
     });

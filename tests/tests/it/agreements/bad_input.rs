@@ -13,7 +13,7 @@ on_both_engines!(
     i2_only_registrars_move_agreements,
 );
 
-fn faults(refused: &Refused) -> Vec<(String, String)> {
+pub(super) fn faults(refused: &Refused) -> Vec<(String, String)> {
     assert_eq!(why(refused), ("InvalidArgument", "INVALID_REQUEST"), "{refused:?}");
     assert!(!refused.fields.is_empty());
     let reason = |words: &str| words.split(':').next().unwrap().to_owned();
@@ -180,7 +180,8 @@ async fn every_fault_of_a_proposal_is_named_at_once(engine: Engine) {
         ("[2]", "REPEATED"),
         ("[3].valid_from", "TOO_EARLY"),
         ("[3].valid_to", "NOT_ALLOWED"),
-        ("[3].volume", "NOT_ALLOWED"),
+        ("[3].volume.persons", "MISSING"),
+        ("[3].volume.period", "MISSING"),
         ("[3].recipients[0]", "UNKNOWN_CODE"),
         ("[3].client_keys", "MALFORMED"),
         ("[3].obligations[0]", "UNKNOWN_CODE"),

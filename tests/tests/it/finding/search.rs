@@ -16,6 +16,7 @@ on_both_engines!(
     i1_each_person_listed_is_a_record_and_a_search_has_an_end,
     a_cursor_is_of_its_search_and_its_caller,
     i2_only_whoever_is_granted_it_may_search,
+    each_person_listed_is_one_of_the_volume,
 );
 
 pub(crate) fn of_name(name: &str, level: NameLevel) -> SearchPersonsRequest {
@@ -177,5 +178,36 @@ async fn i2_only_whoever_is_granted_it_may_search(engine: Engine) {
     let before = world.records().await;
     assert_eq!(why(&unlisted(&client, &request).await), ("PermissionDenied", "NO_AGREEMENT"));
     assert_eq!(world.records().await, before + 1);
+    world.stop().await;
+}
+
+/// A page ends where the volume does, and the next one is refused; whoever resolves takes one, and a miss none.
+async fn each_person_listed_is_one_of_the_volume(engine: Engine) {
+    const NAME: &str = "Lê Giả Định Đông";
+    let people: Vec<_> = (1..=7).map(|id| Somebody::new(id, NAME)).collect();
+    let mut world = world_of(engine, &people).await;
+    world.limit(4).await;
+    let client = world.client("insurance");
+    // Nobody is listed, so nobody is counted.
+    let nobody = listed(&client, &of_name("Lê Giả Định Vắng", NameLevel::Exact)).await;
+    assert!(nobody.parts.is_empty());
+    let request = of_name(NAME, NameLevel::Exact);
+    let first = listed(&client, &SearchPersonsRequest { page_size: 3, ..request.clone() }).await;
+    assert_eq!(first.parts.len(), 3);
+    let cursor = first.page.answer.next_cursor;
+    let request = SearchPersonsRequest { cursor, ..request };
+    let second = listed(&client, &request).await;
+    assert_eq!((second.parts.len(), second.page.answer.truncated), (1, false));
+    let cursor = second.page.answer.next_cursor;
+    assert!(!cursor.is_empty());
+    let request = SearchPersonsRequest { cursor, ..request };
+    for request in [&request, &of_name("Lê Giả Định Vắng", NameLevel::Exact)] {
+        let refused = unlisted(&client, request).await;
+        assert_eq!(why(&refused), ("PermissionDenied", "VOLUME_USED_UP"), "{refused:?}");
+    }
+    assert_eq!(world.leased("search").await, 4);
+    // Where it was is where it goes on the next day.
+    world.hands.step(time::Duration::DAY);
+    assert_eq!(listed(&client, &request).await.parts.len(), 3);
     world.stop().await;
 }

@@ -5,7 +5,8 @@ use std::io::Write;
 use anyhow::Result;
 use contract::policy::v1::{
     AssumedFact, DecidedEffect, DecidingRule, DecisionAct, DecisionChange, DecisionCheck,
-    ExplainDecisionAnswer, ExplainedItem, GrantTerms, Permission, PermittedItem, PermittedWay,
+    ExplainDecisionAnswer, ExplainedItem, GrantTerms, GrantedPeriod, GrantedVolume, Permission,
+    PermittedItem, PermittedWay,
 };
 use contract::r#type::v1::ErrorReason;
 use lienthong::client::moment;
@@ -83,7 +84,7 @@ fn rule(deciding: &DecidingRule, out: &mut impl Write) -> Result<()> {
 
 /// What a signed grant demands of whoever uses it.
 fn terms(terms: Option<&GrantTerms>, margin: &str, out: &mut impl Write) -> Result<()> {
-    let Some(GrantTerms { units, client_keys, direction }) = terms else { return Ok(()) };
+    let Some(GrantTerms { units, client_keys, direction, volume }) = terms else { return Ok(()) };
     writeln!(out, "{margin}for the units {}", units.join(", "))?;
     for key in client_keys {
         writeln!(out, "{margin}for the key {}", hex::encode(key))?;
@@ -91,13 +92,33 @@ fn terms(terms: Option<&GrantTerms>, margin: &str, out: &mut impl Write) -> Resu
     if !direction.is_empty() {
         writeln!(out, "{margin}by the direction {direction}")?;
     }
+    if let Some(volume) = volume {
+        writeln!(out, "{margin}for {} persons a {}", volume.persons, period(volume))?;
+    }
     Ok(())
+}
+
+/// In which time is counted, as a word.
+fn period(volume: &GrantedVolume) -> &'static str {
+    match volume.period() {
+        GrantedPeriod::Day => "day",
+        GrantedPeriod::Month => "month",
+        GrantedPeriod::Term => "term",
+        GrantedPeriod::Unspecified => "time that is not known",
+    }
 }
 
 fn terms_json(terms: Option<&GrantTerms>) -> Value {
     terms.map_or(Value::Null, |terms| {
         let keys: Vec<_> = terms.client_keys.iter().map(hex::encode).collect();
-        json!({ "units": terms.units, "client_keys": keys, "direction": terms.direction })
+        let volume = terms.volume.as_ref();
+        let volume = volume.map(|v| json!({ "persons": v.persons, "period": period(v) }));
+        json!({
+            "units": terms.units,
+            "client_keys": keys,
+            "direction": terms.direction,
+            "volume": volume,
+        })
     })
 }
 

@@ -3,8 +3,9 @@
 use contract::{
     policy::v1::{
         AssumedFact, DecidedEffect, DecidingRule, DecisionAct, DecisionChange, DecisionCheck,
-        ExplainDecisionAnswer, ExplainedItem, GrantTerms, Permission as Message,
-        PermittedItem as ItemMessage, PermittedWay, SubjectClass, WhatMayIAnswer,
+        ExplainDecisionAnswer, ExplainedItem, GrantTerms, GrantedPeriod, GrantedVolume,
+        Permission as Message, PermittedItem as ItemMessage, PermittedWay, SubjectClass,
+        WhatMayIAnswer,
     },
     r#type::v1::ErrorReason,
 };
@@ -20,6 +21,7 @@ use crate::{
         explain::{Change, Check, Deciding, Explained, Explanation},
         permissions::{Permission, Permitted, PermittedItem, Way},
         rules::Act,
+        volume::{Period, Volume},
     },
 };
 
@@ -48,10 +50,18 @@ pub(super) fn explanation(
 
 /// What a grant demands; nothing where it is the registry file's.
 fn demanded(terms: Terms) -> Option<GrantTerms> {
-    let Terms { direction, units, keys } = terms;
+    let Terms { direction, units, keys, volume } = terms;
+    let volume = volume.map(|Volume { persons, period }| {
+        let period = match period {
+            Period::Day => GrantedPeriod::Day,
+            Period::Month => GrantedPeriod::Month,
+            Period::Term => GrantedPeriod::Term,
+        };
+        GrantedVolume { persons, period: period.into() }
+    });
     let client_keys = keys.iter().filter_map(|key| hex::decode(key).ok()).collect();
     let units: Vec<_> = units.into_iter().collect();
-    (!units.is_empty()).then_some(GrantTerms { units, client_keys, direction })
+    (!units.is_empty()).then_some(GrantTerms { units, client_keys, direction, volume })
 }
 
 fn explained(item: Explained, explanations: Explanations<'_>) -> ExplainedItem {

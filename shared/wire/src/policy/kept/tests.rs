@@ -33,6 +33,7 @@ fn decision(connection: &str, number: u64, ends: OffsetDateTime) -> Arc<Decision
     };
     let answer = TableAnswer { visible: true, items: vec![item] };
     Arc::new(Decision {
+        volume: None,
         id: "d".into(),
         revision: format!("r{number}"),
         number: Some(number),

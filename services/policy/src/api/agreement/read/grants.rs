@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contract::policy::v1::AgreementGrant;
+use contract::policy::v1::{AgreementGrant, AgreementPeriod, AgreementVolume};
 use time::Date;
 use wire::Fault;
 
@@ -10,6 +10,8 @@ use super::{super::super::acted, Form};
 use crate::domain::{
     agreement::{BY_DIRECTION, Content, Granted, Terms},
     registry::{self, Grant},
+    rules::Act,
+    volume::{PERSONS_MAX, Period, Volume},
 };
 
 const DIRECTION_MAX: usize = 64;
@@ -96,7 +98,7 @@ impl Form<'_, '_> {
             }
         }
         let (valid_from, valid_to) = self.term(path, grant, content);
-        let terms = self.terms(path, grant, units);
+        let terms = self.terms(path, grant, units, action);
         Some(Granted {
             action: action?,
             procedure: grant.procedure.clone(),
@@ -136,6 +138,7 @@ impl Form<'_, '_> {
         path: &str,
         grant: &AgreementGrant,
         covered: Option<&BTreeSet<String>>,
+        action: Option<Act>,
     ) -> Terms {
         let direction = format!("{path}.direction");
         match (grant.legal_basis == BY_DIRECTION, grant.direction.is_empty()) {
@@ -164,11 +167,38 @@ impl Form<'_, '_> {
             }
         }
         let keys = self.keys(&format!("{path}.client_keys"), &grant.client_keys, false);
+        let keys = keys.into_iter().collect();
+        let volume = grant.volume.and_then(|v| self.volume(&format!("{path}.volume"), v, action));
+        Terms { direction: grant.direction.clone(), units, keys, volume }
+    }
+
+    fn volume(
+        &mut self,
+        path: &str,
+        volume: AgreementVolume,
+        action: Option<Act>,
+    ) -> Option<Volume> {
         // What is limited and not counted would not be limited.
-        if grant.volume.is_some() {
-            self.faults.add(format!("{path}.volume"), Fault::NotAllowed);
+        if action.is_some_and(|action| !action.tells_of_persons()) {
+            self.faults.add(path, Fault::NotAllowed);
+            return None;
         }
-        Terms { direction: grant.direction.clone(), units, keys: keys.into_iter().collect() }
+        let persons = volume.persons;
+        if persons == 0 {
+            self.faults.add(format!("{path}.persons"), Fault::Missing);
+        } else if persons > PERSONS_MAX {
+            self.faults.add(format!("{path}.persons"), Fault::NotAllowed);
+        }
+        let period = match volume.period() {
+            AgreementPeriod::Day => Some(Period::Day),
+            AgreementPeriod::Month => Some(Period::Month),
+            AgreementPeriod::Term => Some(Period::Term),
+            AgreementPeriod::Unspecified => None,
+        };
+        if period.is_none() {
+            self.faults.add(format!("{path}.period"), Fault::Missing);
+        }
+        Some(Volume { persons, period: period? })
     }
 }
 
