@@ -41,7 +41,7 @@ type IdentityServiceClient interface {
 	// caller's guessing budget. The call may be repeated; each time is recorded, and a miss is charged again.
 	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
-	// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
+	// NO_AGREEMENT, BASIS_NOT_IN_FORCE, NOTHING_ALLOWED or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
 	// UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE or REGISTER_BEHIND;
 	// DEADLINE_EXCEEDED.
 	GetPerson(ctx context.Context, in *GetPersonRequest, opts ...grpc.CallOption) (*GetPersonResponse, error)
@@ -146,7 +146,7 @@ type IdentityServiceServer interface {
 	// caller's guessing budget. The call may be repeated; each time is recorded, and a miss is charged again.
 	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE,
-	// NO_AGREEMENT, BASIS_NOT_IN_FORCE or NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
+	// NO_AGREEMENT, BASIS_NOT_IN_FORCE, NOTHING_ALLOWED or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT;
 	// UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE or REGISTER_BEHIND;
 	// DEADLINE_EXCEEDED.
 	GetPerson(context.Context, *GetPersonRequest) (*GetPersonResponse, error)

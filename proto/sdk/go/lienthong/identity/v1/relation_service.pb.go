@@ -313,7 +313,7 @@ type ListRelationsAnswer struct {
 	Outcome LookupOutcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=lienthong.identity.v1.LookupOutcome" json:"outcome,omitempty"`
 	// How many relations are told.
 	Listed uint32 `protobuf:"varint,2,opt,name=listed,proto3" json:"listed,omitempty"`
-	// Whether there are more than are told.
+	// Whether there are more than are told, because they are too many or the agreement's volume is used up.
 	Truncated bool `protobuf:"varint,3,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	// Why nothing is told of this subject; absent where something may be.
 	Withheld *v1.Withheld `protobuf:"bytes,4,opt,name=withheld,proto3" json:"withheld,omitempty"`
@@ -748,7 +748,7 @@ type GetHouseholdAnswer struct {
 	Items []*v1.ItemOutcome `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
 	// How many other persons are told.
 	Listed uint32 `protobuf:"varint,4,opt,name=listed,proto3" json:"listed,omitempty"`
-	// Whether there are more than are told.
+	// Whether there are more than are told, because they are too many or the agreement's volume is used up.
 	Truncated bool `protobuf:"varint,5,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	// Why nobody is told of this subject; absent where somebody may be.
 	Withheld *v1.Withheld `protobuf:"bytes,6,opt,name=withheld,proto3" json:"withheld,omitempty"`

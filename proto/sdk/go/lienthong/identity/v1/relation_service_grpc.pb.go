@@ -45,7 +45,7 @@ type RelationServiceClient interface {
 	// against the caller's guessing budget as that of a lookup. The call may be repeated; each time is recorded.
 	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
-	// NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
+	// NOTHING_ALLOWED, or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
 	// REGISTER_UNAVAILABLE (also while the register still prepares who names whom) or REGISTER_BEHIND; DEADLINE_EXCEEDED.
 	ListRelations(ctx context.Context, in *ListRelationsRequest, opts ...grpc.CallOption) (*ListRelationsResponse, error)
 	// Gives the other persons of a person's household: those whom its record names, those whose records name it, those whom the
@@ -104,7 +104,7 @@ type RelationServiceServer interface {
 	// against the caller's guessing budget as that of a lookup. The call may be repeated; each time is recorded.
 	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
-	// NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
+	// NOTHING_ALLOWED, or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE,
 	// REGISTER_UNAVAILABLE (also while the register still prepares who names whom) or REGISTER_BEHIND; DEADLINE_EXCEEDED.
 	ListRelations(context.Context, *ListRelationsRequest) (*ListRelationsResponse, error)
 	// Gives the other persons of a person's household: those whom its record names, those whose records name it, those whom the

@@ -550,7 +550,7 @@ type SearchPersonsRequest struct {
 	// Where to go on: the `next_cursor` of this search, asked with the same name, level, years, sex and province by the same
 	// caller; for anything else it is unknown. Empty begins.
 	Cursor string `protobuf:"bytes,9,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// The most persons on a page, 1 to 20; 0 means 20.
+	// The most persons on a page, 1 to 20; 0 means 20. A page has fewer where the agreement's volume has no more left.
 	PageSize uint32 `protobuf:"varint,10,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The answer must have seen at least this version of the register (I10). 0 means any.
 	MinVersion    uint64 `protobuf:"varint,11,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`

@@ -45,7 +45,7 @@ type SearchServiceClient interface {
 	// call may be repeated; each time is recorded, and a miss is charged again.
 	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT,
-	// BASIS_NOT_IN_FORCE, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
+	// BASIS_NOT_IN_FORCE, VOLUME_USED_UP, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
 	// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE
 	// or REGISTER_BEHIND; DEADLINE_EXCEEDED.
 	ResolvePerson(ctx context.Context, in *ResolvePersonRequest, opts ...grpc.CallOption) (*ResolvePersonResponse, error)
@@ -109,7 +109,7 @@ type SearchServiceServer interface {
 	// call may be repeated; each time is recorded, and a miss is charged again.
 	//
 	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT,
-	// BASIS_NOT_IN_FORCE, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
+	// BASIS_NOT_IN_FORCE, VOLUME_USED_UP, or NOTHING_ALLOWED where not all of the items that are searched by are granted;
 	// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE
 	// or REGISTER_BEHIND; DEADLINE_EXCEEDED.
 	ResolvePerson(context.Context, *ResolvePersonRequest) (*ResolvePersonResponse, error)

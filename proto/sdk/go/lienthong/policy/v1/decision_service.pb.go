@@ -54,6 +54,8 @@ const (
 	DecisionAct_DECISION_ACT_HOUSEHOLD DecisionAct = 9
 	// Have persons named by other tokens from now on.
 	DecisionAct_DECISION_ACT_ROTATE_TOKENS DecisionAct = 10
+	// Have it recorded that persons consent that somebody obtains items: decided as if they did.
+	DecisionAct_DECISION_ACT_RECORD_CONSENTS DecisionAct = 11
 )
 
 // Enum value maps for DecisionAct.
@@ -70,6 +72,7 @@ var (
 		8:  "DECISION_ACT_INVERSE_RELATIONS",
 		9:  "DECISION_ACT_HOUSEHOLD",
 		10: "DECISION_ACT_ROTATE_TOKENS",
+		11: "DECISION_ACT_RECORD_CONSENTS",
 	}
 	DecisionAct_value = map[string]int32{
 		"DECISION_ACT_UNSPECIFIED":       0,
@@ -83,6 +86,7 @@ var (
 		"DECISION_ACT_INVERSE_RELATIONS": 8,
 		"DECISION_ACT_HOUSEHOLD":         9,
 		"DECISION_ACT_ROTATE_TOKENS":     10,
+		"DECISION_ACT_RECORD_CONSENTS":   11,
 	}
 )
 
@@ -170,8 +174,66 @@ func (DecidedEffect) EnumDescriptor() ([]byte, []int) {
 	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{1}
 }
 
+// A time in which is counted, in Viet Nam.
+type GrantedPeriod int32
+
+const (
+	// Not stated; never sent.
+	GrantedPeriod_GRANTED_PERIOD_UNSPECIFIED GrantedPeriod = 0
+	// A day.
+	GrantedPeriod_GRANTED_PERIOD_DAY GrantedPeriod = 1
+	// A month of the calendar.
+	GrantedPeriod_GRANTED_PERIOD_MONTH GrantedPeriod = 2
+	// The term of the agreement.
+	GrantedPeriod_GRANTED_PERIOD_TERM GrantedPeriod = 3
+)
+
+// Enum value maps for GrantedPeriod.
+var (
+	GrantedPeriod_name = map[int32]string{
+		0: "GRANTED_PERIOD_UNSPECIFIED",
+		1: "GRANTED_PERIOD_DAY",
+		2: "GRANTED_PERIOD_MONTH",
+		3: "GRANTED_PERIOD_TERM",
+	}
+	GrantedPeriod_value = map[string]int32{
+		"GRANTED_PERIOD_UNSPECIFIED": 0,
+		"GRANTED_PERIOD_DAY":         1,
+		"GRANTED_PERIOD_MONTH":       2,
+		"GRANTED_PERIOD_TERM":        3,
+	}
+)
+
+func (x GrantedPeriod) Enum() *GrantedPeriod {
+	p := new(GrantedPeriod)
+	*p = x
+	return p
+}
+
+func (x GrantedPeriod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GrantedPeriod) Descriptor() protoreflect.EnumDescriptor {
+	return file_lienthong_policy_v1_decision_service_proto_enumTypes[2].Descriptor()
+}
+
+func (GrantedPeriod) Type() protoreflect.EnumType {
+	return &file_lienthong_policy_v1_decision_service_proto_enumTypes[2]
+}
+
+func (x GrantedPeriod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GrantedPeriod.Descriptor instead.
+func (GrantedPeriod) EnumDescriptor() ([]byte, []int) {
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{2}
+}
+
 // What to explain. No reference of a case, an officer or a consent is asked for, because none changes the decision; and which key,
-// unit and direction an agreement is for is told in the answer.
+// unit and direction an agreement is for is told in the answer. Whether there is a consent is a fact of the subject that is always
+// said, because the register always knows it.
 type ExplainDecisionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the connection. Required of officers; an agency leaves it empty, or names its own.
@@ -184,7 +246,7 @@ type ExplainDecisionRequest struct {
 	LegalBasis string `protobuf:"bytes,4,opt,name=legal_basis,json=legalBasis,proto3" json:"legal_basis,omitempty"`
 	// The kind of event that would be contributed; empty for every other act.
 	Event string `protobuf:"bytes,5,opt,name=event,proto3" json:"event,omitempty"`
-	// Whether the request would name a consent of the subject.
+	// Whether the subject consented to all of it; it counts where a consent counts for the act.
 	Consent bool `protobuf:"varint,6,opt,name=consent,proto3" json:"consent,omitempty"`
 	// Whether the request would name a direction of the Prime Minister.
 	Direction bool `protobuf:"varint,7,opt,name=direction,proto3" json:"direction,omitempty"`
@@ -555,7 +617,9 @@ type GrantTerms struct {
 	// bytes; none where any may.
 	ClientKeys [][]byte `protobuf:"bytes,2,rep,name=client_keys,json=clientKeys,proto3" json:"client_keys,omitempty"`
 	// Number of the Prime Minister's direction that requests must name; empty where none.
-	Direction     string `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
+	Direction string `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
+	// How many persons may be told of in which time; absent where that is not limited.
+	Volume        *GrantedVolume `protobuf:"bytes,4,opt,name=volume,proto3" json:"volume,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -611,6 +675,68 @@ func (x *GrantTerms) GetDirection() string {
 	return ""
 }
 
+func (x *GrantTerms) GetVolume() *GrantedVolume {
+	if x != nil {
+		return x.Volume
+	}
+	return nil
+}
+
+// A limit of how many persons are told of. Each time that somebody is told of counts one, also of the same person.
+type GrantedVolume struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many.
+	Persons uint64 `protobuf:"varint,1,opt,name=persons,proto3" json:"persons,omitempty"`
+	// In which time.
+	Period        GrantedPeriod `protobuf:"varint,2,opt,name=period,proto3,enum=lienthong.policy.v1.GrantedPeriod" json:"period,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantedVolume) Reset() {
+	*x = GrantedVolume{}
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantedVolume) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantedVolume) ProtoMessage() {}
+
+func (x *GrantedVolume) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantedVolume.ProtoReflect.Descriptor instead.
+func (*GrantedVolume) Descriptor() ([]byte, []int) {
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GrantedVolume) GetPersons() uint64 {
+	if x != nil {
+		return x.Persons
+	}
+	return 0
+}
+
+func (x *GrantedVolume) GetPeriod() GrantedPeriod {
+	if x != nil {
+		return x.Period
+	}
+	return GrantedPeriod_GRANTED_PERIOD_UNSPECIFIED
+}
+
 // One thing that must stand.
 type DecisionCheck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -634,7 +760,7 @@ type DecisionCheck struct {
 
 func (x *DecisionCheck) Reset() {
 	*x = DecisionCheck{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[5]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +772,7 @@ func (x *DecisionCheck) String() string {
 func (*DecisionCheck) ProtoMessage() {}
 
 func (x *DecisionCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[5]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +785,7 @@ func (x *DecisionCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionCheck.ProtoReflect.Descriptor instead.
 func (*DecisionCheck) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{5}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DecisionCheck) GetCheck() string {
@@ -726,8 +852,8 @@ type ExplainedItem struct {
 	Rules []*DecidingRule `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`
 	// What whoever is given it must do.
 	Obligations []*v11.Obligation `protobuf:"bytes,6,rep,name=obligations,proto3" json:"obligations,omitempty"`
-	// What would change it, one at a time: to name a consent or a direction, or not to, and each fact of the subject that was not
-	// assumed, or was.
+	// What would change it, one at a time: a consent or none, to name a direction or not to, and each fact of the subject that was
+	// not assumed, or was.
 	Changes       []*DecisionChange `protobuf:"bytes,7,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -735,7 +861,7 @@ type ExplainedItem struct {
 
 func (x *ExplainedItem) Reset() {
 	*x = ExplainedItem{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[6]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +873,7 @@ func (x *ExplainedItem) String() string {
 func (*ExplainedItem) ProtoMessage() {}
 
 func (x *ExplainedItem) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[6]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +886,7 @@ func (x *ExplainedItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedItem.ProtoReflect.Descriptor instead.
 func (*ExplainedItem) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{6}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExplainedItem) GetItem() string {
@@ -833,7 +959,7 @@ type DecidingRule struct {
 
 func (x *DecidingRule) Reset() {
 	*x = DecidingRule{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[7]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +971,7 @@ func (x *DecidingRule) String() string {
 func (*DecidingRule) ProtoMessage() {}
 
 func (x *DecidingRule) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[7]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +984,7 @@ func (x *DecidingRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecidingRule.ProtoReflect.Descriptor instead.
 func (*DecidingRule) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{7}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DecidingRule) GetRule() string {
@@ -920,7 +1046,7 @@ type DecisionChange struct {
 
 func (x *DecisionChange) Reset() {
 	*x = DecisionChange{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[8]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1058,7 @@ func (x *DecisionChange) String() string {
 func (*DecisionChange) ProtoMessage() {}
 
 func (x *DecisionChange) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[8]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1071,7 @@ func (x *DecisionChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionChange.ProtoReflect.Descriptor instead.
 func (*DecisionChange) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{8}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DecisionChange) GetCondition() string {
@@ -991,7 +1117,7 @@ type WhatMayIRequest struct {
 
 func (x *WhatMayIRequest) Reset() {
 	*x = WhatMayIRequest{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[9]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1003,7 +1129,7 @@ func (x *WhatMayIRequest) String() string {
 func (*WhatMayIRequest) ProtoMessage() {}
 
 func (x *WhatMayIRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[9]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1016,7 +1142,7 @@ func (x *WhatMayIRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatMayIRequest.ProtoReflect.Descriptor instead.
 func (*WhatMayIRequest) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{9}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WhatMayIRequest) GetConnection() string {
@@ -1053,7 +1179,7 @@ type WhatMayIResponse struct {
 
 func (x *WhatMayIResponse) Reset() {
 	*x = WhatMayIResponse{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[10]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1065,7 +1191,7 @@ func (x *WhatMayIResponse) String() string {
 func (*WhatMayIResponse) ProtoMessage() {}
 
 func (x *WhatMayIResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[10]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1078,7 +1204,7 @@ func (x *WhatMayIResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatMayIResponse.ProtoReflect.Descriptor instead.
 func (*WhatMayIResponse) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{10}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WhatMayIResponse) GetAnswer() *WhatMayIAnswer {
@@ -1120,7 +1246,7 @@ type WhatMayIAnswer struct {
 
 func (x *WhatMayIAnswer) Reset() {
 	*x = WhatMayIAnswer{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[11]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1258,7 @@ func (x *WhatMayIAnswer) String() string {
 func (*WhatMayIAnswer) ProtoMessage() {}
 
 func (x *WhatMayIAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[11]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1271,7 @@ func (x *WhatMayIAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatMayIAnswer.ProtoReflect.Descriptor instead.
 func (*WhatMayIAnswer) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{11}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WhatMayIAnswer) GetConnection() string {
@@ -1240,7 +1366,7 @@ type Permission struct {
 
 func (x *Permission) Reset() {
 	*x = Permission{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[12]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1378,7 @@ func (x *Permission) String() string {
 func (*Permission) ProtoMessage() {}
 
 func (x *Permission) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[12]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1391,7 @@ func (x *Permission) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Permission.ProtoReflect.Descriptor instead.
 func (*Permission) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{12}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Permission) GetAgreement() string {
@@ -1378,7 +1504,7 @@ type PermittedItem struct {
 
 func (x *PermittedItem) Reset() {
 	*x = PermittedItem{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[13]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1516,7 @@ func (x *PermittedItem) String() string {
 func (*PermittedItem) ProtoMessage() {}
 
 func (x *PermittedItem) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[13]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1529,7 @@ func (x *PermittedItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermittedItem.ProtoReflect.Descriptor instead.
 func (*PermittedItem) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{13}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PermittedItem) GetItem() string {
@@ -1444,7 +1570,7 @@ func (x *PermittedItem) GetWithheld() *DecidingRule {
 // A way to be given an item.
 type PermittedWay struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether the request must name a consent of the subject.
+	// Whether the subject must have consented, and the request name that consent.
 	Consent bool `protobuf:"varint,1,opt,name=consent,proto3" json:"consent,omitempty"`
 	// Whether it must name a direction of the Prime Minister.
 	Direction bool `protobuf:"varint,2,opt,name=direction,proto3" json:"direction,omitempty"`
@@ -1458,7 +1584,7 @@ type PermittedWay struct {
 
 func (x *PermittedWay) Reset() {
 	*x = PermittedWay{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[14]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1470,7 +1596,7 @@ func (x *PermittedWay) String() string {
 func (*PermittedWay) ProtoMessage() {}
 
 func (x *PermittedWay) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[14]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1483,7 +1609,7 @@ func (x *PermittedWay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermittedWay.ProtoReflect.Descriptor instead.
 func (*PermittedWay) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{14}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PermittedWay) GetConsent() bool {
@@ -1525,7 +1651,7 @@ type SubjectClass struct {
 
 func (x *SubjectClass) Reset() {
 	*x = SubjectClass{}
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[15]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1663,7 @@ func (x *SubjectClass) String() string {
 func (*SubjectClass) ProtoMessage() {}
 
 func (x *SubjectClass) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[15]
+	mi := &file_lienthong_policy_v1_decision_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1676,7 @@ func (x *SubjectClass) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubjectClass.ProtoReflect.Descriptor instead.
 func (*SubjectClass) Descriptor() ([]byte, []int) {
-	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{15}
+	return file_lienthong_policy_v1_decision_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SubjectClass) GetFacts() []*AssumedFact {
@@ -1601,13 +1727,17 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	" \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x0erevisionNumber\x12;\n" +
 	"\vanswer_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"answerTime\x125\n" +
-	"\x05terms\x18\f \x01(\v2\x1f.lienthong.policy.v1.GrantTermsR\x05terms\"y\n" +
+	"\x05terms\x18\f \x01(\v2\x1f.lienthong.policy.v1.GrantTermsR\x05terms\"\xb5\x01\n" +
 	"\n" +
 	"GrantTerms\x12\x1c\n" +
 	"\x05units\x18\x01 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\x05units\x12'\n" +
 	"\vclient_keys\x18\x02 \x03(\fB\x06\xba\xac\x19\x02\b\x01R\n" +
 	"clientKeys\x12$\n" +
-	"\tdirection\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\tdirection\"\xdd\x01\n" +
+	"\tdirection\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\tdirection\x12:\n" +
+	"\x06volume\x18\x04 \x01(\v2\".lienthong.policy.v1.GrantedVolumeR\x06volume\"m\n" +
+	"\rGrantedVolume\x12 \n" +
+	"\apersons\x18\x01 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\apersons\x12:\n" +
+	"\x06period\x18\x02 \x01(\x0e2\".lienthong.policy.v1.GrantedPeriodR\x06period\"\xdd\x01\n" +
 	"\rDecisionCheck\x12\x1c\n" +
 	"\x05check\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x05check\x12\x1e\n" +
 	"\x06passed\x18\x02 \x01(\bB\x06\xba\xac\x19\x02\b\x01R\x06passed\x12 \n" +
@@ -1688,7 +1818,7 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	"\bsubjects\x18\x03 \x03(\v2!.lienthong.policy.v1.SubjectClassR\bsubjects\x12?\n" +
 	"\vobligations\x18\x04 \x03(\v2\x1d.lienthong.type.v1.ObligationR\vobligations\"F\n" +
 	"\fSubjectClass\x126\n" +
-	"\x05facts\x18\x01 \x03(\v2 .lienthong.policy.v1.AssumedFactR\x05facts*\xc3\x02\n" +
+	"\x05facts\x18\x01 \x03(\v2 .lienthong.policy.v1.AssumedFactR\x05facts*\xe5\x02\n" +
 	"\vDecisionAct\x12\x1c\n" +
 	"\x18DECISION_ACT_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DECISION_ACT_OBTAIN\x10\x01\x12\x1b\n" +
@@ -1701,12 +1831,18 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	"\x1eDECISION_ACT_INVERSE_RELATIONS\x10\b\x12\x1a\n" +
 	"\x16DECISION_ACT_HOUSEHOLD\x10\t\x12\x1e\n" +
 	"\x1aDECISION_ACT_ROTATE_TOKENS\x10\n" +
-	"*\x89\x01\n" +
+	"\x12 \n" +
+	"\x1cDECISION_ACT_RECORD_CONSENTS\x10\v*\x89\x01\n" +
 	"\rDecidedEffect\x12\x1e\n" +
 	"\x1aDECIDED_EFFECT_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DECIDED_EFFECT_ALLOWED\x10\x01\x12\x1b\n" +
 	"\x17DECIDED_EFFECT_WITHHELD\x10\x02\x12\x1f\n" +
-	"\x1bDECIDED_EFFECT_UNKNOWN_ITEM\x10\x032\xe2\x01\n" +
+	"\x1bDECIDED_EFFECT_UNKNOWN_ITEM\x10\x03*z\n" +
+	"\rGrantedPeriod\x12\x1e\n" +
+	"\x1aGRANTED_PERIOD_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12GRANTED_PERIOD_DAY\x10\x01\x12\x18\n" +
+	"\x14GRANTED_PERIOD_MONTH\x10\x02\x12\x17\n" +
+	"\x13GRANTED_PERIOD_TERM\x10\x032\xe2\x01\n" +
 	"\x0fDecisionService\x12q\n" +
 	"\x0fExplainDecision\x12+.lienthong.policy.v1.ExplainDecisionRequest\x1a,.lienthong.policy.v1.ExplainDecisionResponse\"\x03\x90\x02\x01\x12\\\n" +
 	"\bWhatMayI\x12$.lienthong.policy.v1.WhatMayIRequest\x1a%.lienthong.policy.v1.WhatMayIResponse\"\x03\x90\x02\x01Bj\n" +
@@ -1724,71 +1860,75 @@ func file_lienthong_policy_v1_decision_service_proto_rawDescGZIP() []byte {
 	return file_lienthong_policy_v1_decision_service_proto_rawDescData
 }
 
-var file_lienthong_policy_v1_decision_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lienthong_policy_v1_decision_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_lienthong_policy_v1_decision_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_lienthong_policy_v1_decision_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_lienthong_policy_v1_decision_service_proto_goTypes = []any{
 	(DecisionAct)(0),                // 0: lienthong.policy.v1.DecisionAct
 	(DecidedEffect)(0),              // 1: lienthong.policy.v1.DecidedEffect
-	(*ExplainDecisionRequest)(nil),  // 2: lienthong.policy.v1.ExplainDecisionRequest
-	(*AssumedFact)(nil),             // 3: lienthong.policy.v1.AssumedFact
-	(*ExplainDecisionResponse)(nil), // 4: lienthong.policy.v1.ExplainDecisionResponse
-	(*ExplainDecisionAnswer)(nil),   // 5: lienthong.policy.v1.ExplainDecisionAnswer
-	(*GrantTerms)(nil),              // 6: lienthong.policy.v1.GrantTerms
-	(*DecisionCheck)(nil),           // 7: lienthong.policy.v1.DecisionCheck
-	(*ExplainedItem)(nil),           // 8: lienthong.policy.v1.ExplainedItem
-	(*DecidingRule)(nil),            // 9: lienthong.policy.v1.DecidingRule
-	(*DecisionChange)(nil),          // 10: lienthong.policy.v1.DecisionChange
-	(*WhatMayIRequest)(nil),         // 11: lienthong.policy.v1.WhatMayIRequest
-	(*WhatMayIResponse)(nil),        // 12: lienthong.policy.v1.WhatMayIResponse
-	(*WhatMayIAnswer)(nil),          // 13: lienthong.policy.v1.WhatMayIAnswer
-	(*Permission)(nil),              // 14: lienthong.policy.v1.Permission
-	(*PermittedItem)(nil),           // 15: lienthong.policy.v1.PermittedItem
-	(*PermittedWay)(nil),            // 16: lienthong.policy.v1.PermittedWay
-	(*SubjectClass)(nil),            // 17: lienthong.policy.v1.SubjectClass
-	(*v1.Receipt)(nil),              // 18: lienthong.audit.v1.Receipt
-	(v11.ErrorReason)(0),            // 19: lienthong.type.v1.ErrorReason
-	(*timestamppb.Timestamp)(nil),   // 20: google.protobuf.Timestamp
-	(*v11.Obligation)(nil),          // 21: lienthong.type.v1.Obligation
+	(GrantedPeriod)(0),              // 2: lienthong.policy.v1.GrantedPeriod
+	(*ExplainDecisionRequest)(nil),  // 3: lienthong.policy.v1.ExplainDecisionRequest
+	(*AssumedFact)(nil),             // 4: lienthong.policy.v1.AssumedFact
+	(*ExplainDecisionResponse)(nil), // 5: lienthong.policy.v1.ExplainDecisionResponse
+	(*ExplainDecisionAnswer)(nil),   // 6: lienthong.policy.v1.ExplainDecisionAnswer
+	(*GrantTerms)(nil),              // 7: lienthong.policy.v1.GrantTerms
+	(*GrantedVolume)(nil),           // 8: lienthong.policy.v1.GrantedVolume
+	(*DecisionCheck)(nil),           // 9: lienthong.policy.v1.DecisionCheck
+	(*ExplainedItem)(nil),           // 10: lienthong.policy.v1.ExplainedItem
+	(*DecidingRule)(nil),            // 11: lienthong.policy.v1.DecidingRule
+	(*DecisionChange)(nil),          // 12: lienthong.policy.v1.DecisionChange
+	(*WhatMayIRequest)(nil),         // 13: lienthong.policy.v1.WhatMayIRequest
+	(*WhatMayIResponse)(nil),        // 14: lienthong.policy.v1.WhatMayIResponse
+	(*WhatMayIAnswer)(nil),          // 15: lienthong.policy.v1.WhatMayIAnswer
+	(*Permission)(nil),              // 16: lienthong.policy.v1.Permission
+	(*PermittedItem)(nil),           // 17: lienthong.policy.v1.PermittedItem
+	(*PermittedWay)(nil),            // 18: lienthong.policy.v1.PermittedWay
+	(*SubjectClass)(nil),            // 19: lienthong.policy.v1.SubjectClass
+	(*v1.Receipt)(nil),              // 20: lienthong.audit.v1.Receipt
+	(v11.ErrorReason)(0),            // 21: lienthong.type.v1.ErrorReason
+	(*timestamppb.Timestamp)(nil),   // 22: google.protobuf.Timestamp
+	(*v11.Obligation)(nil),          // 23: lienthong.type.v1.Obligation
 }
 var file_lienthong_policy_v1_decision_service_proto_depIdxs = []int32{
 	0,  // 0: lienthong.policy.v1.ExplainDecisionRequest.act:type_name -> lienthong.policy.v1.DecisionAct
-	3,  // 1: lienthong.policy.v1.ExplainDecisionRequest.facts:type_name -> lienthong.policy.v1.AssumedFact
-	5,  // 2: lienthong.policy.v1.ExplainDecisionResponse.answer:type_name -> lienthong.policy.v1.ExplainDecisionAnswer
-	18, // 3: lienthong.policy.v1.ExplainDecisionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	7,  // 4: lienthong.policy.v1.ExplainDecisionAnswer.checks:type_name -> lienthong.policy.v1.DecisionCheck
-	19, // 5: lienthong.policy.v1.ExplainDecisionAnswer.denial:type_name -> lienthong.type.v1.ErrorReason
-	8,  // 6: lienthong.policy.v1.ExplainDecisionAnswer.items:type_name -> lienthong.policy.v1.ExplainedItem
-	20, // 7: lienthong.policy.v1.ExplainDecisionAnswer.valid_until:type_name -> google.protobuf.Timestamp
-	20, // 8: lienthong.policy.v1.ExplainDecisionAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	6,  // 9: lienthong.policy.v1.ExplainDecisionAnswer.terms:type_name -> lienthong.policy.v1.GrantTerms
-	1,  // 10: lienthong.policy.v1.ExplainedItem.effect:type_name -> lienthong.policy.v1.DecidedEffect
-	9,  // 11: lienthong.policy.v1.ExplainedItem.rules:type_name -> lienthong.policy.v1.DecidingRule
-	21, // 12: lienthong.policy.v1.ExplainedItem.obligations:type_name -> lienthong.type.v1.Obligation
-	10, // 13: lienthong.policy.v1.ExplainedItem.changes:type_name -> lienthong.policy.v1.DecisionChange
-	1,  // 14: lienthong.policy.v1.DecisionChange.effect:type_name -> lienthong.policy.v1.DecidedEffect
-	13, // 15: lienthong.policy.v1.WhatMayIResponse.answer:type_name -> lienthong.policy.v1.WhatMayIAnswer
-	18, // 16: lienthong.policy.v1.WhatMayIResponse.receipt:type_name -> lienthong.audit.v1.Receipt
-	7,  // 17: lienthong.policy.v1.WhatMayIAnswer.checks:type_name -> lienthong.policy.v1.DecisionCheck
-	14, // 18: lienthong.policy.v1.WhatMayIAnswer.permissions:type_name -> lienthong.policy.v1.Permission
-	20, // 19: lienthong.policy.v1.WhatMayIAnswer.answer_time:type_name -> google.protobuf.Timestamp
-	0,  // 20: lienthong.policy.v1.Permission.act:type_name -> lienthong.policy.v1.DecisionAct
-	7,  // 21: lienthong.policy.v1.Permission.denial:type_name -> lienthong.policy.v1.DecisionCheck
-	15, // 22: lienthong.policy.v1.Permission.items:type_name -> lienthong.policy.v1.PermittedItem
-	6,  // 23: lienthong.policy.v1.Permission.terms:type_name -> lienthong.policy.v1.GrantTerms
-	16, // 24: lienthong.policy.v1.PermittedItem.ways:type_name -> lienthong.policy.v1.PermittedWay
-	9,  // 25: lienthong.policy.v1.PermittedItem.withheld:type_name -> lienthong.policy.v1.DecidingRule
-	17, // 26: lienthong.policy.v1.PermittedWay.subjects:type_name -> lienthong.policy.v1.SubjectClass
-	21, // 27: lienthong.policy.v1.PermittedWay.obligations:type_name -> lienthong.type.v1.Obligation
-	3,  // 28: lienthong.policy.v1.SubjectClass.facts:type_name -> lienthong.policy.v1.AssumedFact
-	2,  // 29: lienthong.policy.v1.DecisionService.ExplainDecision:input_type -> lienthong.policy.v1.ExplainDecisionRequest
-	11, // 30: lienthong.policy.v1.DecisionService.WhatMayI:input_type -> lienthong.policy.v1.WhatMayIRequest
-	4,  // 31: lienthong.policy.v1.DecisionService.ExplainDecision:output_type -> lienthong.policy.v1.ExplainDecisionResponse
-	12, // 32: lienthong.policy.v1.DecisionService.WhatMayI:output_type -> lienthong.policy.v1.WhatMayIResponse
-	31, // [31:33] is the sub-list for method output_type
-	29, // [29:31] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	4,  // 1: lienthong.policy.v1.ExplainDecisionRequest.facts:type_name -> lienthong.policy.v1.AssumedFact
+	6,  // 2: lienthong.policy.v1.ExplainDecisionResponse.answer:type_name -> lienthong.policy.v1.ExplainDecisionAnswer
+	20, // 3: lienthong.policy.v1.ExplainDecisionResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	9,  // 4: lienthong.policy.v1.ExplainDecisionAnswer.checks:type_name -> lienthong.policy.v1.DecisionCheck
+	21, // 5: lienthong.policy.v1.ExplainDecisionAnswer.denial:type_name -> lienthong.type.v1.ErrorReason
+	10, // 6: lienthong.policy.v1.ExplainDecisionAnswer.items:type_name -> lienthong.policy.v1.ExplainedItem
+	22, // 7: lienthong.policy.v1.ExplainDecisionAnswer.valid_until:type_name -> google.protobuf.Timestamp
+	22, // 8: lienthong.policy.v1.ExplainDecisionAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	7,  // 9: lienthong.policy.v1.ExplainDecisionAnswer.terms:type_name -> lienthong.policy.v1.GrantTerms
+	8,  // 10: lienthong.policy.v1.GrantTerms.volume:type_name -> lienthong.policy.v1.GrantedVolume
+	2,  // 11: lienthong.policy.v1.GrantedVolume.period:type_name -> lienthong.policy.v1.GrantedPeriod
+	1,  // 12: lienthong.policy.v1.ExplainedItem.effect:type_name -> lienthong.policy.v1.DecidedEffect
+	11, // 13: lienthong.policy.v1.ExplainedItem.rules:type_name -> lienthong.policy.v1.DecidingRule
+	23, // 14: lienthong.policy.v1.ExplainedItem.obligations:type_name -> lienthong.type.v1.Obligation
+	12, // 15: lienthong.policy.v1.ExplainedItem.changes:type_name -> lienthong.policy.v1.DecisionChange
+	1,  // 16: lienthong.policy.v1.DecisionChange.effect:type_name -> lienthong.policy.v1.DecidedEffect
+	15, // 17: lienthong.policy.v1.WhatMayIResponse.answer:type_name -> lienthong.policy.v1.WhatMayIAnswer
+	20, // 18: lienthong.policy.v1.WhatMayIResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	9,  // 19: lienthong.policy.v1.WhatMayIAnswer.checks:type_name -> lienthong.policy.v1.DecisionCheck
+	16, // 20: lienthong.policy.v1.WhatMayIAnswer.permissions:type_name -> lienthong.policy.v1.Permission
+	22, // 21: lienthong.policy.v1.WhatMayIAnswer.answer_time:type_name -> google.protobuf.Timestamp
+	0,  // 22: lienthong.policy.v1.Permission.act:type_name -> lienthong.policy.v1.DecisionAct
+	9,  // 23: lienthong.policy.v1.Permission.denial:type_name -> lienthong.policy.v1.DecisionCheck
+	17, // 24: lienthong.policy.v1.Permission.items:type_name -> lienthong.policy.v1.PermittedItem
+	7,  // 25: lienthong.policy.v1.Permission.terms:type_name -> lienthong.policy.v1.GrantTerms
+	18, // 26: lienthong.policy.v1.PermittedItem.ways:type_name -> lienthong.policy.v1.PermittedWay
+	11, // 27: lienthong.policy.v1.PermittedItem.withheld:type_name -> lienthong.policy.v1.DecidingRule
+	19, // 28: lienthong.policy.v1.PermittedWay.subjects:type_name -> lienthong.policy.v1.SubjectClass
+	23, // 29: lienthong.policy.v1.PermittedWay.obligations:type_name -> lienthong.type.v1.Obligation
+	4,  // 30: lienthong.policy.v1.SubjectClass.facts:type_name -> lienthong.policy.v1.AssumedFact
+	3,  // 31: lienthong.policy.v1.DecisionService.ExplainDecision:input_type -> lienthong.policy.v1.ExplainDecisionRequest
+	13, // 32: lienthong.policy.v1.DecisionService.WhatMayI:input_type -> lienthong.policy.v1.WhatMayIRequest
+	5,  // 33: lienthong.policy.v1.DecisionService.ExplainDecision:output_type -> lienthong.policy.v1.ExplainDecisionResponse
+	14, // 34: lienthong.policy.v1.DecisionService.WhatMayI:output_type -> lienthong.policy.v1.WhatMayIResponse
+	33, // [33:35] is the sub-list for method output_type
+	31, // [31:33] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_policy_v1_decision_service_proto_init() }
@@ -1801,8 +1941,8 @@ func file_lienthong_policy_v1_decision_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_policy_v1_decision_service_proto_rawDesc), len(file_lienthong_policy_v1_decision_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   16,
+			NumEnums:      3,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -205,8 +205,8 @@ type AccessBasis struct {
 	// The officer in charge, by an id that the organisation issued and registered for the task; never a
 	// personal number. Required, at most 35 characters.
 	Officer string `protobuf:"bytes,5,opt,name=officer,proto3" json:"officer,omitempty"`
-	// Reference of the subject's consent, where a rule demands one; at most 64 characters. Taken on the caller's
-	// word and recorded.
+	// Reference of the subject's consent, as ConsentService of lienthong.identity.v1 gave it, where a rule demands one; at most 64
+	// characters. The register looks for it and counts what it finds; nobody else can, so it counts for nothing anywhere else.
 	ConsentReference string `protobuf:"bytes,6,opt,name=consent_reference,json=consentReference,proto3" json:"consent_reference,omitempty"`
 	// Number of the Prime Minister's direction, where the basis is Art. 2(4) of the Decision; at most 64
 	// characters. Taken on the caller's word and recorded.

@@ -132,6 +132,15 @@ const (
 	// `expired`, `life`, `subject`, `items`, `ground` or `replayed`. Nothing was read. Do not repeat with this warrant: have
 	// another one issued.
 	ErrorReason_ERROR_REASON_WARRANT_REFUSED ErrorReason = 35
+	// PERMISSION_DENIED. As many persons were told of as the agreement grants for this time, or the rest is leased to other processes;
+	// metadata `period_end` is when there is a new volume, or the grant ends. Whoever the person is, it is the same. Recorded. Do not
+	// repeat before that: ask for fewer persons, or agree on more.
+	ErrorReason_ERROR_REASON_VOLUME_USED_UP ErrorReason = 36
+	// FAILED_PRECONDITION. The move is not possible as the rule set stands; google.rpc.PreconditionFailure names everything that is in
+	// the way, by names of RuleSetObstacle. Nothing changed. Recorded. Do not repeat until that is otherwise.
+	ErrorReason_ERROR_REASON_RULE_SET_NOT_POSSIBLE ErrorReason = 37
+	// NOT_FOUND. There is no rule set of this number. Recorded. Do not repeat.
+	ErrorReason_ERROR_REASON_UNKNOWN_RULE_SET ErrorReason = 38
 )
 
 // Enum value maps for ErrorReason.
@@ -173,6 +182,9 @@ var (
 		33: "ERROR_REASON_AGREEMENT_NOT_POSSIBLE",
 		34: "ERROR_REASON_UNKNOWN_AGREEMENT",
 		35: "ERROR_REASON_WARRANT_REFUSED",
+		36: "ERROR_REASON_VOLUME_USED_UP",
+		37: "ERROR_REASON_RULE_SET_NOT_POSSIBLE",
+		38: "ERROR_REASON_UNKNOWN_RULE_SET",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -211,6 +223,9 @@ var (
 		"ERROR_REASON_AGREEMENT_NOT_POSSIBLE":  33,
 		"ERROR_REASON_UNKNOWN_AGREEMENT":       34,
 		"ERROR_REASON_WARRANT_REFUSED":         35,
+		"ERROR_REASON_VOLUME_USED_UP":          36,
+		"ERROR_REASON_RULE_SET_NOT_POSSIBLE":   37,
+		"ERROR_REASON_UNKNOWN_RULE_SET":        38,
 	}
 )
 
@@ -245,7 +260,7 @@ var File_lienthong_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\x8a\n" +
+	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\xf6\n" +
 	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
@@ -284,7 +299,10 @@ const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\x1fERROR_REASON_UNKNOWN_CONNECTION\x10 \x12'\n" +
 	"#ERROR_REASON_AGREEMENT_NOT_POSSIBLE\x10!\x12\"\n" +
 	"\x1eERROR_REASON_UNKNOWN_AGREEMENT\x10\"\x12 \n" +
-	"\x1cERROR_REASON_WARRANT_REFUSED\x10#Bb\n" +
+	"\x1cERROR_REASON_WARRANT_REFUSED\x10#\x12\x1f\n" +
+	"\x1bERROR_REASON_VOLUME_USED_UP\x10$\x12&\n" +
+	"\"ERROR_REASON_RULE_SET_NOT_POSSIBLE\x10%\x12!\n" +
+	"\x1dERROR_REASON_UNKNOWN_RULE_SET\x10&Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
