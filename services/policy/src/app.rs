@@ -1,5 +1,6 @@
-//! The use cases: decide about a request, put a registry in force, and say what it touched. `admission` and `agreement` have those of
-//! admissions and of agreements, `decisions` explains, `sample` compares decisions with plain Cedar, `volume` leases.
+//! The use cases: decide about a request, put a registry in force, and say what it touched. `admission`, `agreement` and `rule_set`
+//! have those of officers, `decisions` explains, `in_force` has the rule set that decides, `questions` counts what is asked, `sample`
+//! compares decisions with plain Cedar, `volume` leases, `warrant` signs.
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
@@ -49,10 +50,10 @@ const COMPARE_EVERY_MAX: u64 = 1_000_000;
 
 pub(crate) struct App {
     /// The rule set that decides.
-    pub(crate) in_force: InForce,
+    pub(crate) in_force: Arc<InForce>,
     pub(crate) store: Store,
     /// Counts what is asked.
-    pub(crate) questions: Questions,
+    pub(crate) questions: Arc<Questions>,
     /// What the newest revision is, for those who are told.
     pub(crate) looks: Looks,
     /// Compares some of the decisions with plain Cedar.
@@ -81,7 +82,8 @@ impl App {
         let lease_life = volume::life(config)?;
         let sample = Arc::new(Sample::new(config.compare_every));
         let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
-        let in_force = InForce::new(config.legal_profile, profile, signers);
+        let in_force = InForce::new(config.legal_profile, profile, store.clone(), signers);
+        let in_force = Arc::new(in_force);
         // A set that cannot decide keeps the service from starting (I9).
         let (ruling, profile) = in_force.now(&store).await?;
         if ruling.number != 0 {
@@ -91,7 +93,8 @@ impl App {
             let legal_profile = config.legal_profile.name();
             tracing::warn!(legal_profile, "its law is not in force today: everything is denied");
         }
-        let (looks, decisions, questions) = (Looks::new(), AtomicU64::new(0), Questions::new());
+        let (looks, decisions, questions) =
+            (Looks::new(), AtomicU64::new(0), Arc::new(Questions::new()));
         let longest = Duration::seconds(seconds);
         let app = Self {
             in_force,
@@ -122,7 +125,7 @@ impl App {
     ) -> Result<(String, Decision), Error> {
         let store = self.store.until(deadline.at());
         let standing = store::standing(&store, request).await?;
-        let profile = self.in_force.of(&store, &standing.rules).await?;
+        let profile = self.in_force.of(&standing.rules).await?;
         let now = self.clock.now();
         let decision = profile.decide(request, &standing, now, self.longest);
         self.questions.count(&profile, request, &standing);
@@ -142,7 +145,7 @@ impl App {
     ) -> Result<(String, Connected), Error> {
         let store = self.store.until(deadline.at());
         let standing = store::connection(&store, caller).await?;
-        let profile = self.in_force.of(&store, &standing.rules).await?;
+        let profile = self.in_force.of(&standing.rules).await?;
         Ok((self.entropy.id(), profile.standing(&standing, self.clock.now())))
     }
 

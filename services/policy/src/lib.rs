@@ -186,6 +186,9 @@ pub enum Error {
     /// A table was found that is not what the rules say; nothing is decided any more.
     #[error("decision tables are not what the rules say")]
     Distrusted,
+    /// Another rule set came in force meanwhile; what is asked again is about that one.
+    #[error("another rule set came in force meanwhile")]
+    Overtaken,
     /// The rule set in force cannot decide.
     #[error("the rule set {number} cannot decide: {why}")]
     RuleSet {

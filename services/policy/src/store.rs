@@ -314,7 +314,7 @@ async fn fill(
     let rows = tx.query(&FILE, Vec::new()).await?;
     let file = text(rows.first().ok_or(Error::Stored("the revision is missing"))?, 0)?;
     if turn.rules() != rules {
-        return Err(Error::data("registry", "another rule set came in force meanwhile"));
+        return Err(Error::Overtaken);
     }
     let held = tx.query(&HELD, Vec::new()).await?;
     let held = held.iter().map(|row| {

@@ -35,8 +35,9 @@ pub fn check<'a>(basis: Option<&'a AccessBasis>, faults: &mut Faults) -> Option<
         ("basis.consent_reference", &basis.consent_reference),
         ("basis.direction_reference", &basis.direction_reference),
     ] {
-        if text.chars().count() > CODE_MAX {
-            faults.add(field, Fault::TooLong(CODE_MAX));
+        // It may be left out, and is otherwise a text like any other.
+        if !text.is_empty() {
+            faults.text(field, text, CODE_MAX);
         }
     }
     Some(basis)

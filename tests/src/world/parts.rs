@@ -130,6 +130,18 @@ impl World {
     /// # Panics
     /// When policy does not run, or its database refuses.
     pub async fn limit(&mut self, persons: u64) {
+        self.limit_of("'agr-insurance', 'agr-sharing'", persons).await;
+    }
+
+    /// The same of the grants of the portal, by which it also records consents.
+    ///
+    /// # Panics
+    /// When policy does not run.
+    pub async fn limit_portal(&mut self, persons: u64) {
+        self.limit_of("'agr-portal'", persons).await;
+    }
+
+    async fn limit_of(&mut self, agreements: &str, persons: u64) {
         let terms = format!(
             r#"{{"direction":"","units":[],"keys":[],"volume":{{"persons":{persons},"period":"Day"}}}}"#
         );
@@ -138,7 +150,7 @@ impl World {
              (agreement, action, procedure, legal_basis, valid_from, valid_to, terms) \
              SELECT DISTINCT agreement, action, procedure, legal_basis, '2026-01-01', '2099-01-01', \
                     '{terms}' \
-             FROM agreement_grant WHERE agreement IN ('agr-insurance', 'agr-sharing') \
+             FROM agreement_grant WHERE agreement IN ({agreements}) \
                   AND action NOT IN ('contribute', 'follow', 'rotate-tokens')"
         );
         self.stop_policy().await;

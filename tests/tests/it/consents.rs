@@ -31,6 +31,7 @@ on_both_engines!(
     i2_without_a_consent_nothing_is_read_that_needs_one,
     a_comparison_needs_a_consent_as_a_value_does,
     i7_a_consent_does_not_tell_whose_it_is,
+    a_reference_that_no_database_holds_is_refused_and_disturbs_nobody,
 );
 
 /// The procedure under which the insurance obtains religion, and that under which it obtains how a person is reached.
@@ -43,12 +44,12 @@ fn after(by: Duration) -> Option<Timestamp> {
 }
 
 /// Somebody of whom a religion is held.
-fn believer(world: &World) -> Person {
+pub(crate) fn believer(world: &World) -> Person {
     let held = |p: &Person| p.said("religion").next().is_some();
     world.person(|p| p.is_plain() && p.has_whole_date() && held(p)).clone()
 }
 
-/// A consent that the insurance obtains religion for a day.
+/// A consent that the insurance obtains religion for an hour.
 pub(crate) fn consent(person: &Person, key: &str) -> RecordConsentRequest {
     RecordConsentRequest {
         subject: people::by_number(person.number()),
@@ -175,6 +176,9 @@ async fn i3_a_consent_opens_what_it_says_and_nothing_else(engine: Engine) {
     };
     let elsewhere = recorded(&world, &elsewhere).await;
     assert_eq!(withheld(&world, &of("religion", BURIAL, &elsewhere)).await.as_deref(), RELIGION);
+    // Nor does one that opens nothing shorten anything.
+    let answer = answered(&client, &of("sex", BURIAL, &contact)).await.answer;
+    assert_eq!(answer.valid_until.unwrap().seconds, NOW.unix_timestamp() + 86_400);
     // Two items of one request: the one that it covers, and not the other.
     let mut both = of("sex", CARD, &sex);
     both.items.push("contact_points".to_owned());
@@ -277,6 +281,35 @@ async fn i7_a_consent_does_not_tell_whose_it_is(engine: Engine) {
         seen.push((answer, told.answer_bytes.len(), world.statements() - before));
     }
     assert_eq!((&seen[0], &seen[0]), (&seen[1], &seen[2]));
+    world.stop().await;
+}
+
+/// PostgreSQL holds no NUL, and many lookups are read by one statement.
+async fn a_reference_that_no_database_holds_is_refused_and_disturbs_nobody(engine: Engine) {
+    let world = World::new(engine).await;
+    let (person, client) = (believer(&world), world.client("insurance"));
+    let Consent { reference, .. } = recorded(&world, &consent(&person, "k-1")).await;
+    let good = wanted(&person, "religion", BURIAL, &reference);
+    let of = |basis| GetPersonRequest { basis: Some(basis), ..good.clone() };
+    let bad = "DY-1\0".to_owned();
+    let consent = AccessBasis { consent_reference: bad.clone(), ..basis(BURIAL) };
+    let direction = AccessBasis { direction_reference: bad, ..basis(BURIAL) };
+    for (request, field) in
+        [(of(consent), "basis.consent_reference"), (of(direction), "basis.direction_reference")]
+    {
+        let calls = (0..20).map(|turn| if turn % 2 == 0 { &good } else { &request });
+        let calls = calls.map(|request| client.get_person(request));
+        for (turn, told) in futures::future::join_all(calls).await.into_iter().enumerate() {
+            match (turn % 2, told.unwrap()) {
+                (0, Ok(told)) => assert_eq!(rule(&told.answer), None),
+                (1, Err(refused)) => {
+                    assert_eq!(why(&refused), ("InvalidArgument", "INVALID_REQUEST"));
+                    assert_eq!(refused.fields[0].0, field);
+                }
+                (_, other) => panic!("{turn}: {other:?}"),
+            }
+        }
+    }
     world.stop().await;
 }
 

@@ -22,6 +22,7 @@ on_both_engines!(
     two_officers_put_a_set_in_force_and_go_back,
     i2_what_is_proposed_decides_nothing,
     i9_a_set_that_is_not_signed_as_it_stands_decides_nothing,
+    i9_an_earlier_set_is_not_put_in_force_by_hand,
     i4_the_same_request_is_one_move_of_a_rule_set,
     a_set_that_cannot_decide_is_not_proposed,
     who_signs_is_who_calls_and_never_both,
@@ -211,6 +212,28 @@ async fn i9_a_set_that_is_not_signed_as_it_stands_decides_nothing(engine: Engine
         office.published(&draft).await;
         let error = office.whole.refuses_to_start("policy", change).await;
         assert!(error.contains("rule set 1 cannot decide"), "{change:?}: {error}");
+    }
+}
+
+/// Nor is an earlier one again because somebody wrote that it is: going back is a set of its own, signed by two.
+async fn i9_an_earlier_set_is_not_put_in_force_by_hand(engine: Engine) {
+    let backs: [(&'static [&'static str], _); 2] = [
+        (&["UPDATE registry_revision SET rules = 0, rules_digest = ''"], 0),
+        (
+            &["UPDATE registry_revision SET rules = 1, \
+               rules_digest = (SELECT digest FROM rule_set WHERE number = 1)"],
+            1,
+        ),
+    ];
+    for (back, number) in backs {
+        let office = Office::admitting(engine).await;
+        for more in [WITHHELD, "// nothing more\n"] {
+            let draft = office.draft(CONFIDENTIAL, more).await;
+            office.published(&draft).await;
+        }
+        let error = office.whole.refuses_to_start("policy", back).await;
+        assert!(error.contains(&format!("rule set {number} cannot decide")), "{error}");
+        assert!(error.contains("another was approved in its place"), "{error}");
     }
 }
 

@@ -9,13 +9,14 @@
 mod killed;
 mod lease;
 
-use contract::identity::v1::{GetPersonRequest, LookupOutcome};
+use contract::identity::v1::{GetPersonRequest, LookupOutcome, RecordConsentRequest};
 use lienthong::client::{Client, Refused};
 use store::Engine;
-use tests::{World, ask, on_both_engines};
+use tests::{World, ask, on_both_engines, people};
 use time::Duration;
 
 use crate::{
+    consents::{believer, consent},
     verify::{about, claimed, name, verify},
     why,
 };
@@ -25,6 +26,7 @@ on_both_engines!(
     a_process_that_ends_in_order_gives_back_what_it_has,
     i9_a_lease_outlives_no_policy,
     a_call_that_is_not_recorded_tells_nobody,
+    whoever_records_a_consent_is_told_of_a_person,
 );
 
 const ITEM: &str = "birth_full_name";
@@ -114,6 +116,30 @@ async fn a_call_that_is_not_recorded_tells_nobody(engine: Engine) {
     // As soon as the log is reached again.
     while client.get_person(&request).await.unwrap().is_err() {}
     assert_eq!(until_used_up(&client, &request).await, 2);
+    world.stop().await;
+}
+
+/// A consent that is recorded says that there is such a person, and one that is not says nothing and is not counted.
+async fn whoever_records_a_consent_is_told_of_a_person(engine: Engine) {
+    let mut world = World::new(engine).await;
+    world.limit_portal(2).await;
+    let (client, person) = (world.client("portal"), believer(&world));
+    let record = async |request| client.record_consent(&request).await.unwrap();
+    let nobody = RecordConsentRequest {
+        subject: people::by_number("999300999999"),
+        ..consent(&person, "k-0")
+    };
+    for _ in 0..3 {
+        let answer = record(nobody.clone()).await.unwrap().answer;
+        assert_eq!(answer.outcome(), LookupOutcome::NoMatch);
+    }
+    for key in ["k-1", "k-2"] {
+        // Said again it is told as it was, and nobody more is.
+        for _ in 0..2 {
+            assert!(record(consent(&person, key)).await.unwrap().answer.consent.is_some());
+        }
+    }
+    is_used_up(&record(consent(&person, "k-3")).await.err().unwrap());
     world.stop().await;
 }
 

@@ -30,8 +30,8 @@ use super::{
     identity,
 };
 use crate::{
-    app::{Given, NotRecorded, Recorded},
-    domain::consent::{Consent, ITEMS},
+    app::{Given, Known, NotRecorded, Recorded},
+    domain::consent::ITEMS,
 };
 
 const RECORD_CONSENT: &str = "/lienthong.identity.v1.ConsentService/RecordConsent";
@@ -60,11 +60,18 @@ impl ConsentService for Consents {
         // Whoever may not be obtained all of it from is as somebody who does not exist.
         let mut table = table.clone();
         table.hide_in_part();
+        // Whoever has a consent recorded is told that there is such a person.
+        let taken = call.take(&decision, 1).await?;
         let key = message.idempotency_key.clone();
         let given = Given { lookup, terms, key, digest: tlog::digest(exact.bytes()) };
         let recorded = shared.app.record_consent(deadline, given, &decision, &table).await;
-        let Recorded { looked, consent } = match recorded {
-            Ok(recorded) => recorded,
+        let (looked, consent) = match recorded {
+            Ok(Recorded::Now(looked, consent)) => (looked, consent),
+            Ok(Recorded::Before(known)) => {
+                let released =
+                    known_as_it_is(&call, &decision, &message.request_id, &known).await?;
+                return Ok(Response::new(released.into()));
+            }
             Err(NotRecorded::KeyReused(first)) => {
                 let denial = record::own(ErrorReason::KeyReused, "one-key-one-consent");
                 let first = ("first_digest", hex::encode(first));
@@ -81,7 +88,9 @@ impl ConsentService for Consents {
             items: listed(&message.items),
             ..identity::recorded(&decision, &looked, None)
         };
-        Ok(Response::new(call.disclosed(&recorded, Answer::new(&answer)).await?.into()))
+        let disclosed = call.disclosed(&recorded, Answer::new(&answer)).await?;
+        taken.told(consent.is_some().into());
+        Ok(Response::new(disclosed.into()))
     }
 
     async fn withdraw_consent(
@@ -137,14 +146,26 @@ async fn told(
         Ok(known) => known,
         Err(reason) => return Err(call.no_answer(&decision, reason).await),
     };
-    let consent = known.consent.as_ref();
-    let answer = write::answer(request_id, &decision, consent, known.at);
-    call.disclosed(&recorded(&decision, consent), Answer::new(&answer)).await
+    known_as_it_is(call, &decision, request_id, &known).await
+}
+
+/// A consent that is told as it is, or as none where the caller may not know of it; recorded as it is.
+async fn known_as_it_is(
+    call: &Call<'_>,
+    decision: &Decision,
+    request_id: &str,
+    known: &Known,
+) -> Result<Disclosed<contract::identity::v1::ConsentAnswer>, Status> {
+    let told = known.consent.as_ref().filter(|_| known.told);
+    let answer = write::answer(request_id, decision, told, known.at);
+    call.disclosed(&recorded(decision, known), Answer::new(&answer)).await
 }
 
 /// What inspectors will read: whose consent it was, and to what.
-fn recorded(decision: &Decision, consent: Option<&Consent>) -> DecisionRecord {
-    let outcome = consent.map_or(AccessOutcome::Absent, |_| AccessOutcome::Answered);
+fn recorded(decision: &Decision, known: &Known) -> DecisionRecord {
+    let consent = known.consent.as_ref();
+    let there = if known.told { AccessOutcome::Answered } else { AccessOutcome::Hidden };
+    let outcome = consent.map_or(AccessOutcome::Absent, |_| there);
     let person = consent.map(|consent| consent.record.as_str());
     let items = consent.map(|consent| listed(&consent.terms.items)).unwrap_or_default();
     DecisionRecord { items, ..record::answered(decision, outcome, person, Vec::new(), None) }

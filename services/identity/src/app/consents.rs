@@ -26,18 +26,20 @@ pub(crate) struct Given {
     pub(crate) digest: [u8; 32],
 }
 
-/// A consent, and what was found of the person.
-pub(crate) struct Recorded {
-    /// How looking for the person ended.
-    pub(crate) looked: Looked,
-    /// The consent, where the person is shown.
-    pub(crate) consent: Option<Consent>,
+/// What became of a call that records a consent.
+pub(crate) enum Recorded {
+    /// The same call recorded it before: the consent as it is, and nothing of the person was looked at.
+    Before(Known),
+    /// How looking for the person ended, and the consent, where the person is shown.
+    Now(Box<Looked>, Option<Consent>),
 }
 
 /// A consent as it is.
 pub(crate) struct Known {
-    /// The consent; none where there is none that the caller may know of.
+    /// The consent, if there is one.
     pub(crate) consent: Option<Consent>,
+    /// Whether the caller may know of it; what it may not is not told from what is not there.
+    pub(crate) told: bool,
     /// When the register answered.
     pub(crate) at: OffsetDateTime,
 }
@@ -73,20 +75,33 @@ impl App {
         table: &DecisionTable,
     ) -> Result<Recorded, NotRecorded> {
         let Given { lookup, terms, key, digest } = given;
+        let store = self.store.until(deadline.at());
+        let away = |error| {
+            NotRecorded::Unanswered(NoAnswer::away(&error, "a consent could not be recorded"))
+        };
+        // First, so that a key that was used says nothing of whoever is named now (I7), and a repeated call gets its consent
+        // whatever became of the person.
+        let before = store.consent_of_key(&decision.connection, &key).await.map_err(away)?;
+        match before {
+            Some((consent, first)) if first == digest => {
+                let (consent, told, at) = (Some(consent), true, self.clock.now());
+                return Ok(Recorded::Before(Known { consent, told, at }));
+            }
+            Some((_, first)) => return Err(NotRecorded::KeyReused(first)),
+            None => {}
+        }
         let looked = self.look_up(deadline, &lookup, decision, table).await;
         let looked = looked.map_err(NotRecorded::Unanswered)?;
         let person_id = looked.named.clone().filter(|_| looked.finding.ending == Ending::Shown);
-        let Some(person_id) = person_id else { return Ok(Recorded { looked, consent: None }) };
+        let looked = Box::new(looked);
+        let Some(person_id) = person_id else { return Ok(Recorded::Now(looked, None)) };
         let reference = self.entropy.id();
         let (connection, recorded_us) = (decision.connection.clone(), self.clock.now_us());
         let recording =
             Recording { reference, person_id, terms, connection, recorded_us, key, digest };
-        let recorded = self.store.until(deadline.at()).record_consent(recording).await;
-        let recorded = recorded.map_err(|error| {
-            NotRecorded::Unanswered(NoAnswer::away(&error, "a consent could not be recorded"))
-        })?;
+        let recorded = store.record_consent(recording).await.map_err(away)?;
         let consent = recorded.map_err(NotRecorded::KeyReused)?;
-        Ok(Recorded { looked, consent: Some(consent) })
+        Ok(Recorded::Now(looked, Some(consent)))
     }
 
     /// A consent as it is; once it is withdrawn, where that is wanted. It says nothing of the person, so nothing of the person is
@@ -114,16 +129,18 @@ impl App {
             return Err(self.budget_spent());
         }
         let found = store.consents(&[reference]).await.map_err(away)?.remove(reference);
-        let found = found.filter(|consent| consent.is_known_to(connection, procedure, table));
+        let known = |consent: &Consent| consent.is_known_to(connection, procedure, table);
+        let told = found.as_ref().is_some_and(known);
         let consent = match found {
-            None => {
+            unknown @ (None | Some(_)) if !told => {
                 let spent = self.charge(window_start_ms, budget, 1).await.ok_or(NoAnswer::Away)?;
                 // What was read is past: others may have spent the rest at the same time.
                 if spent > max {
                     return Err(self.budget_spent());
                 }
-                None
+                unknown
             }
+            None => None,
             Some(_) if withdraw => {
                 let (reference, by) = (reference.to_owned(), connection.to_owned());
                 let withdrawn = store.withdraw_consent(reference, by, self.clock.now_us()).await;
@@ -131,6 +148,6 @@ impl App {
             }
             Some(consent) => Some(consent),
         };
-        Ok(Known { consent, at: self.clock.now() })
+        Ok(Known { consent, told, at: self.clock.now() })
     }
 }

@@ -169,7 +169,11 @@ impl App {
         });
         let under = Under { table, consent, today: self.clock.today() };
         let finding = find(read.record.as_ref(), claims, year_suffices, &under);
-        let consent_ends_us = consent.map(|consent| consent.terms.ends_us);
+        // A consent that opens nothing here says nothing of itself, not by the end of the answer either.
+        let opens = |record| under.is_opened(record);
+        let consent_ends_us = consent
+            .filter(|_| read.record.as_ref().is_some_and(opens))
+            .map(|consent| consent.terms.ends_us);
         // Absent, otherwise claimed and hidden persons cost the same (I7); a lookup that found its person
         // costs nothing, a comparison always does.
         let misses = u32::from(finding.ending != Ending::Shown);

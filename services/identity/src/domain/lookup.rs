@@ -59,6 +59,7 @@ pub(crate) struct Finding {
 }
 
 /// By what the row of a table is taken.
+#[derive(Clone, Copy)]
 pub(crate) struct Under<'a> {
     /// The table.
     pub(crate) table: &'a DecisionTable,
@@ -76,6 +77,15 @@ impl Under<'_> {
             || self.table.resolve(known),
             |consent| self.table.consented(known, |item| consent.covers(item)),
         )
+    }
+
+    /// Whether the consent opens something of a person that would be closed without it.
+    pub(crate) fn is_opened(&self, record: &GoldenRecord) -> bool {
+        let without = Self { consent: None, ..*self }.row(record);
+        let with = self.row(record);
+        let allowed = |item: &ItemDecision| item.effect == ItemEffect::Allowed;
+        (with.visible && !without.visible)
+            || with.items.iter().zip(&without.items).any(|(w, o)| allowed(w) && !allowed(o))
     }
 
     /// The facts by which it was taken, as records state them.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use store::{QueryResult, Sql, Transaction, Value};
 
-use super::{RegisterStore, epoch::turn_of, field};
+use super::{RegisterStore, field};
 use crate::{
     Error,
     domain::consent::{Channel, Consent, System, Terms},
@@ -26,13 +26,16 @@ pub(super) const OF_KEY: Sql = Sql {
     sqlite: "SELECT reference, digest FROM consent WHERE connection = ? AND idempotency_key = ?",
     postgres: "SELECT reference, digest FROM consent WHERE connection = $1 AND idempotency_key = $2",
 };
+// Of two that use one key at the same time the second waits for the first, and leaves what it wrote.
 const RECORD: Sql = Sql {
     sqlite: "INSERT INTO consent (reference, person_id, agency, system, procedure, items, begins_us, ends_us, channel, \
              evidence, notice_version, connection, idempotency_key, digest, recorded_us) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (connection, idempotency_key) DO NOTHING",
     postgres: "INSERT INTO consent (reference, person_id, agency, system, procedure, items, begins_us, ends_us, channel, \
                evidence, notice_version, connection, idempotency_key, digest, recorded_us) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+               ON CONFLICT (connection, idempotency_key) DO NOTHING",
 };
 pub(super) const WITHDRAW: Sql = Sql {
     sqlite: "UPDATE consent SET withdrawn_us = ?2, withdrawn_by = ?3 WHERE reference = ?1 AND withdrawn_us IS NULL",
@@ -68,6 +71,20 @@ impl RegisterStore {
         consents.map(|one| one.map(|one| (one.reference.clone(), one))).collect()
     }
 
+    /// The consent that a call of this key recorded, with the digest of that call.
+    pub(crate) async fn consent_of_key(
+        &self,
+        connection: &str,
+        key: &str,
+    ) -> Result<Option<(Consent, [u8; 32])>, Error> {
+        let rows = self.store.read(&OF_KEY, of_key(connection, key)).await?;
+        let Some((reference, digest)) = rows.first().map(used).transpose()? else {
+            return Ok(None);
+        };
+        let consent = self.consents(&[&reference]).await?.remove(&reference);
+        Ok(Some((consent.ok_or(store::Error::NoRow)?, digest)))
+    }
+
     /// Records a consent, or gives the one that the same call recorded before (I4). The digest of the call that its key was used
     /// by, where that was another one.
     pub(crate) async fn record_consent(
@@ -77,25 +94,14 @@ impl RegisterStore {
         self.store
             .write("record consent", move |tx| {
                 Box::pin(async move {
-                    // Of two that use one key at the same time one comes after the other.
-                    turn_of(tx, &recording.connection).await?;
-                    let (connection, key) = (&recording.connection, &recording.key);
-                    let of_key = vec![connection.clone().into(), key.clone().into()];
+                    let (digest, of_key) =
+                        (recording.digest, of_key(&recording.connection, &recording.key));
+                    tx.execute(&RECORD, written(recording)?).await?;
                     let rows = tx.query(&OF_KEY, of_key).await?;
-                    let reference = match rows.first() {
-                        Some(row) => {
-                            let first: Vec<u8> = field(row, 1)?;
-                            if first != recording.digest {
-                                return Ok(Err(first.try_into().unwrap_or_default()));
-                            }
-                            field(row, 0)?
-                        }
-                        None => {
-                            let reference = recording.reference.clone();
-                            tx.execute(&RECORD, written(recording)?).await?;
-                            reference
-                        }
-                    };
+                    let (reference, first) = used(rows.first().ok_or(store::Error::NoRow)?)?;
+                    if first != digest {
+                        return Ok(Err(first));
+                    }
                     Ok(Ok(only(tx, &reference).await?))
                 })
             })
@@ -119,6 +125,16 @@ impl RegisterStore {
             })
             .await
     }
+}
+
+fn of_key(connection: &str, key: &str) -> Vec<Value> {
+    vec![connection.into(), key.into()]
+}
+
+/// What a key was used for: the reference, and the digest of the call.
+fn used(row: &QueryResult) -> Result<(String, [u8; 32]), Error> {
+    let digest: Vec<u8> = field(row, 1)?;
+    Ok((field(row, 0)?, digest.try_into().map_err(|_| store::Error::NoRow)?))
 }
 
 fn named(references: &[&str]) -> Result<Vec<Value>, Error> {

@@ -13,6 +13,7 @@ use contract::{
         GetAdmissionAnswer, GetAdmissionRequest, GetAdmissionResponse, ListAdmissionsAnswer,
         ListAdmissionsRequest, ListAdmissionsResponse, ListReadinessAnswer, ListReadinessRequest,
         ListReadinessResponse, MoveConnectionAnswer, MoveConnectionRequest, MoveConnectionResponse,
+        move_connection_request::Move as Wanted,
     },
     r#type::v1::ErrorReason,
 };
@@ -133,7 +134,14 @@ impl Call<'_> {
         let connection = request.connection.as_str();
         let mut faults = Faults::default();
         let admissions = &self.shared.admissions;
-        let read = read::request(request, admissions, &mut faults);
+        // Only an application names what a rule set has; everything else is moved whichever is in force.
+        let (mut rules, mut profile) = (None, admissions.app.in_force.last());
+        if let Some(Wanted::Apply(_)) = &request.r#move {
+            let now = admissions.rules(self.deadline).await;
+            let (number, found) = now.map_err(|error| self.away(&error))?;
+            (rules, profile) = (Some(number), found);
+        }
+        let read = read::request(request, &profile.catalogue, admissions, &mut faults);
         // Who may do it is asked before whether it is asked well.
         let roles = read.as_ref().map_or(&Role::ALL[..], |(step, _)| step.roles());
         let role = self.authorised(roles, connection).await?;
@@ -155,6 +163,7 @@ impl Call<'_> {
             digest: tlog::digest(self.bytes),
             request: self.bytes.to_vec(),
             expected: request.expected_version,
+            rules,
             made,
         };
         let digest = asked.digest;

@@ -10,7 +10,7 @@ use contract::{
     policy::v1::{
         GetAgreementAnswer, GetAgreementRequest, GetAgreementResponse, ListAgreementsAnswer,
         ListAgreementsRequest, ListAgreementsResponse, MoveAgreementAnswer, MoveAgreementRequest,
-        MoveAgreementResponse,
+        MoveAgreementResponse, move_agreement_request::Move,
     },
     r#type::v1::ErrorReason,
 };
@@ -99,11 +99,16 @@ impl Call<'_> {
         request: &MoveAgreementRequest,
     ) -> Result<Disclosed<MoveAgreementAnswer>, Status> {
         self.authorised(&[Role::Registrar], "").await?;
-        // What a proposal may name is what the rule set in force has.
-        let rules = self.shared.admissions.rules(self.deadline).await;
-        let rules = rules.map_err(|error| self.away(&error))?;
+        // What a proposal may name is what the rule set in force has; what is signed of it stands on no rule set.
+        let (mut rules, mut profile) = (None, None);
+        if let Some(Move::Propose(_)) = &request.r#move {
+            let now = self.shared.admissions.rules(self.deadline).await;
+            let (number, found) = now.map_err(|error| self.away(&error))?;
+            (rules, profile) = (Some(number), Some(found));
+        }
         let mut faults = Faults::default();
-        let wanted = read::request(request, &self.shared.admissions, &mut faults);
+        let catalogue = profile.as_ref().map(|profile| &profile.catalogue);
+        let wanted = read::request(request, catalogue, &mut faults);
         let (Some(wanted), true) = (wanted, faults.is_empty()) else {
             return Err(self.faulty(faults, "").await);
         };

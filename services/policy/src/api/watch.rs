@@ -80,7 +80,7 @@ impl Watching {
         } else {
             self.app.touched_since(&self.told, &newest).await.ok()?
         };
-        let profile = self.app.in_force.follow(&self.app.store, &newest.rules).await.ok()?;
+        let profile = self.app.in_force.of(&newest.rules).await.ok()?;
         let policy_revision = profile.revision(&newest.digest);
         (self.begun, self.told) = (true, newest.clone());
         let looked = begun.saturating_duration_since(self.opened).as_millis();

@@ -79,9 +79,10 @@ impl Admissions {
         today(self.app.clock.now())
     }
 
-    /// Number of the rule set in force, which `last` gives from now on.
-    pub(crate) async fn rules(&self, deadline: Deadline) -> Result<u64, Error> {
-        Ok(self.app.in_force.now(&self.store(deadline)).await?.0.number)
+    /// The rule set in force, and its number.
+    pub(crate) async fn rules(&self, deadline: Deadline) -> Result<(u64, Arc<Profile>), Error> {
+        let (ruling, profile) = self.app.in_force.now(&self.store(deadline)).await?;
+        Ok((ruling.number, profile))
     }
 
     /// The role of the officer of an id that may do something today.

@@ -95,8 +95,8 @@ pub(crate) struct Request {
     pub(crate) request_id: String,
     pub(crate) bytes: Vec<u8>,
     pub(crate) by: String,
-    /// Number of the rule set by which its form was checked.
-    pub(crate) rules: u64,
+    /// Number of the rule set by which a proposal was checked for form.
+    pub(crate) rules: Option<u64>,
     pub(crate) wanted: Wanted,
 }
 

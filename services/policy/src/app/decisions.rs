@@ -66,7 +66,7 @@ impl Explanations<'_> {
         let App { in_force, store, clock, longest, .. } = self.app;
         let store = store.until(deadline.at());
         let standing = store::standing(&store, request).await?;
-        let profile = in_force.of(&store, &standing.rules).await?;
+        let profile = in_force.of(&standing.rules).await?;
         let now = clock.now();
         Ok((profile.explain(request, assumed, &standing, now, *longest), now))
     }
@@ -83,7 +83,7 @@ impl Explanations<'_> {
         let App { in_force, store, clock, .. } = self.app;
         let (store, at) = (store.until(deadline.at()), clock.now());
         let standing = store::connection(&store, caller).await?;
-        let profile = in_force.of(&store, &standing.rules).await?;
+        let profile = in_force.of(&standing.rules).await?;
         let (mut permissions, mut more) = (Vec::new(), false);
         if let Some(connection) = &standing.connection {
             let (id, items) = (&connection.id, profile.catalogue.most_items());

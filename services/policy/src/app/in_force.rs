@@ -26,6 +26,10 @@ use crate::{
 
 /// For how long a set that cannot decide is not read again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// For how long whoever read that a set is in force decides by it after another came: no call lasts longer.
+const BEFORE: Duration = Duration::from_secs(60);
+/// How long reading a set may take.
+const READ_MAX: Duration = Duration::from_secs(30);
 
 /// A set, ready to decide.
 #[derive(Clone)]
@@ -41,13 +45,21 @@ struct Failed {
     why: String,
 }
 
+/// What is loaded.
+#[derive(Default)]
+struct Both {
+    newest: Option<Loaded>,
+    /// What was before it, and since when it is not.
+    before: Option<(Loaded, Instant)>,
+}
+
 /// The set that decides.
 pub(crate) struct InForce {
     legal_profile: LegalProfile,
+    store: Store,
     /// The one that comes with the program.
     shipped: Arc<Profile>,
-    /// The newest, and the one before it, which whoever read a moment ago still decides by.
-    loaded: watch::Sender<[Loaded; 2]>,
+    loaded: watch::Sender<Both>,
     /// One set is read at a time; what failed last is not tried by every call anew.
     failed: Mutex<Option<Failed>>,
     /// Whose signatures count; nobody's where no authority is known.
@@ -58,18 +70,18 @@ impl InForce {
     pub(crate) fn new(
         legal_profile: LegalProfile,
         shipped: Profile,
+        store: Store,
         signers: Option<Signers>,
     ) -> Self {
-        let shipped = Arc::new(shipped);
-        let first = Loaded { ruling: Ruling::default(), profile: Arc::clone(&shipped) };
-        let loaded = watch::Sender::new([first.clone(), first]);
-        Self { legal_profile, shipped, loaded, failed: Mutex::new(None), signers }
+        let (shipped, loaded) = (Arc::new(shipped), watch::Sender::new(Both::default()));
+        Self { legal_profile, store, shipped, loaded, failed: Mutex::new(None), signers }
     }
 
     /// The newest that is known here, for whatever is about no stored moment.
     pub(crate) fn last(&self) -> Arc<Profile> {
-        let [newest, _] = &*self.loaded.borrow();
-        Arc::clone(&newest.profile)
+        let loaded = self.loaded.borrow();
+        let newest = loaded.newest.as_ref().map(|newest| Arc::clone(&newest.profile));
+        newest.unwrap_or_else(|| Arc::clone(&self.shipped))
     }
 
     /// Under which law items are listed.
@@ -78,28 +90,13 @@ impl InForce {
     }
 
     /// The set that is in force now, and which one it is.
-    pub(crate) async fn now(&self, store: &Store) -> Result<(Ruling, Arc<Profile>), Error> {
-        let ruling = store::in_force(store).await?;
-        let profile = self.follow(store, &ruling).await?;
-        Ok((ruling, profile))
-    }
-
-    /// The set that was read to be the newest, which `last` gives from now on.
-    pub(crate) async fn follow(
-        &self,
+    pub(crate) async fn now(
+        self: &Arc<Self>,
         store: &Store,
-        ruling: &Ruling,
-    ) -> Result<Arc<Profile>, Error> {
-        let profile = self.of(store, ruling).await?;
-        self.loaded.send_if_modified(|loaded| {
-            let turned = loaded.first().is_some_and(|newest| newest.ruling != *ruling)
-                && loaded.last().is_some_and(|before| before.ruling == *ruling);
-            if turned {
-                loaded.reverse();
-            }
-            turned
-        });
-        Ok(profile)
+    ) -> Result<(Ruling, Arc<Profile>), Error> {
+        let ruling = store::in_force(store).await?;
+        let profile = self.of(&ruling).await?;
+        Ok((ruling, profile))
     }
 
     /// The set that was read to be in force.
@@ -107,10 +104,17 @@ impl InForce {
     /// # Errors
     /// [`Error::RuleSet`] where it cannot decide, is not signed by two officers, or another came in its place; then nothing is
     /// decided (I9).
-    pub(crate) async fn of(&self, store: &Store, ruling: &Ruling) -> Result<Arc<Profile>, Error> {
+    pub(crate) async fn of(self: &Arc<Self>, ruling: &Ruling) -> Result<Arc<Profile>, Error> {
         if let Some(profile) = self.known(ruling) {
             return Ok(profile);
         }
+        // In a task of its own: what it found stays found when the caller that came first goes away.
+        let (own, ruling) = (Arc::clone(self), ruling.clone());
+        let loading = tokio::spawn(async move { own.load(&ruling).await });
+        loading.await.map_err(|_| Error::Stored("a rule set that ends the program"))?
+    }
+
+    async fn load(&self, ruling: &Ruling) -> Result<Arc<Profile>, Error> {
         let mut failed = self.failed.lock().await;
         if let Some(profile) = self.known(ruling) {
             return Ok(profile);
@@ -119,8 +123,13 @@ impl InForce {
         if let Some(Failed { why, .. }) = lately.filter(|one| one.at.elapsed() < AGAIN) {
             return Err(Error::RuleSet { number: ruling.number, why: why.clone() });
         }
-        let profile = match self.read(store, ruling).await {
+        let store = self.store.until(tokio::time::Instant::now() + READ_MAX);
+        let profile = match self.read(&store, ruling).await {
             Ok(profile) => profile,
+            // Another came in force while it was read: whoever asked reads which one.
+            Err(Error::RuleSet { .. }) if store::in_force(&store).await? != *ruling => {
+                return Err(Error::Overtaken);
+            }
             Err(error) => {
                 if let Error::RuleSet { why, .. } = &error {
                     tracing::error!(%error, "nothing is decided");
@@ -132,17 +141,19 @@ impl InForce {
         };
         tracing::info!(rule_set = ruling.number, "decides from now on");
         let next = Loaded { ruling: ruling.clone(), profile: Arc::clone(&profile) };
-        self.loaded.send_modify(|loaded| {
-            let [newest, before] = loaded;
-            *before = std::mem::replace(newest, next);
+        self.loaded.send_modify(|Both { newest, before }| {
+            let replaced = newest.replace(next);
+            *before = replaced.map(|replaced| (replaced, Instant::now()));
         });
         Ok(profile)
     }
 
     fn known(&self, ruling: &Ruling) -> Option<Arc<Profile>> {
         let loaded = self.loaded.borrow();
-        let found = loaded.iter().find(|one| one.ruling == *ruling);
-        found.map(|one| Arc::clone(&one.profile))
+        let before = loaded.before.as_ref().filter(|(_, since)| since.elapsed() < BEFORE);
+        let all = loaded.newest.iter().chain(before.map(|(before, _)| before));
+        let mut found = all.filter(|one| one.ruling == *ruling);
+        found.next().map(|one| Arc::clone(&one.profile))
     }
 
     /// Reads a set, and checks everything about it anew: what is stored may have been changed by hand.
@@ -203,7 +214,13 @@ impl InForce {
     }
 
     /// The officer who signed a word by a certificate that was good then, if it is who moved.
-    fn signer(&self, made: &Move, signed: &Signature, word: Word, digest: &str) -> Option<String> {
+    pub(crate) fn signer(
+        &self,
+        made: &Move,
+        signed: &Signature,
+        word: Word,
+        digest: &str,
+    ) -> Option<String> {
         let certificates: Result<Vec<_>, _> = signed.certificates.iter().map(hex::decode).collect();
         let (certificates, signature) = (certificates.ok()?, hex::decode(&signed.signature).ok()?);
         let algorithm = Algorithm::of(&signed.algorithm)?;

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use ::store::Store;
@@ -32,6 +32,8 @@ type Waiting = HashMap<(String, String), HashMap<Asked, u64>>;
 /// The questions that wait to be stored.
 pub(crate) struct Questions {
     waiting: Mutex<Waiting>,
+    /// One stores at a time, so that whoever waited finds stored what was asked before.
+    storing: tokio::sync::Mutex<()>,
     left_out: Counter<u64>,
 }
 
@@ -41,7 +43,7 @@ impl Questions {
             .u64_counter("lienthong.policy.questions.left_out")
             .with_description("Questions that are not counted for trials of rule sets, because too many others are")
             .build();
-        Self { waiting: Mutex::default(), left_out }
+        Self { waiting: Mutex::default(), storing: Default::default(), left_out }
     }
 
     /// Counts a question of somebody who is connected.
@@ -67,8 +69,15 @@ impl Questions {
         self.left_out.add(times, &[]);
     }
 
-    /// Stores what waits, as of a day. What cannot be stored waits on.
-    pub(crate) async fn store(&self, store: &Store, day: Date) -> Result<(), Error> {
+    /// Stores what waits, as of a day, whether or not the caller goes away. What cannot be stored waits on.
+    pub(crate) async fn store(self: &Arc<Self>, store: &Store, day: Date) -> Result<(), Error> {
+        let (own, store) = (Arc::clone(self), store.clone());
+        let storing = tokio::spawn(async move { own.stored(&store, day).await });
+        storing.await.map_err(|_| Error::Stored("questions that end the program"))?
+    }
+
+    async fn stored(&self, store: &Store, day: Date) -> Result<(), Error> {
+        let _turn = self.storing.lock().await;
         let waiting = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *waiting)

@@ -127,7 +127,19 @@ impl RuleSets {
                 let found = self.verify(&request.by, &signed, Word::Propose, &digest);
                 let Content { follows, document, reason, .. } = (*content).clone();
                 let signed = signature(&signed);
-                let step = Step::Propose { follows, document, reason, digest, signed };
+                let step = Step::Propose {
+                    follows,
+                    document,
+                    reason,
+                    digest: digest.clone(),
+                    signed: signed.clone(),
+                };
+                // As it will be checked whenever it is read.
+                let made = self.made_by(&request.by, step.clone());
+                let in_force = &self.admissions.app.in_force;
+                let counts = in_force.signer(&made, &signed, Word::Propose, &digest).is_some();
+                let not_trusted = || Some((Obstacle::NotTrusted, String::new()));
+                let found = found.or_else(|| if counts { None } else { not_trusted() });
                 (None, step, bytes, found, Some(self.profile(*content).await))
             }
             Wanted::Approve(number, signed) => {
@@ -273,7 +285,7 @@ impl RuleSets {
         // Each is as much work as many decisions, so one is done at a time.
         let _turn = self.trying.lock().await;
         let today = self.admissions.today();
-        app.questions.store(&store, today).await?;
+        app.questions.store(&app.store, today).await?;
         let (ruling, now) = app.in_force.now(&store).await?;
         let day = day.filter(|day| *day != today);
         let at = day.map_or_else(|| app.clock.now(), start_of);

@@ -140,7 +140,7 @@ impl App {
         let (mut found, mut profile) = (Vec::new(), self.in_force.last());
         for system in store::warrant::systems_of(&store, database).await? {
             let standing = store::connection(&store, &system).await?;
-            profile = self.in_force.of(&store, &standing.rules).await?;
+            profile = self.in_force.of(&standing.rules).await?;
             let denial = profile.standing(&standing, now).denial;
             let usable = denial.is_none();
             found.push(denial);

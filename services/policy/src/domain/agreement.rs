@@ -65,11 +65,20 @@ impl Granted {
     /// Whether it serves nobody, on no day, by no direction, of whom the grant to obtain the same does not, and nobody without
     /// counting whom that one counts: what somebody is told by another act is part of what is obtained.
     pub(crate) fn is_within_what_is_obtained(&self, all: &[Self]) -> bool {
-        let stands_alone = matches!(
-            self.action,
-            Act::Obtain | Act::Contribute | Act::RotateTokens | Act::RecordConsents
-        );
         let uncounted = self.action.tells_of_persons() && self.terms.volume.is_none();
+        let counted = |own: &Self| own.action == Act::Obtain && own.terms.volume.is_some();
+        let stands_alone = match self.action {
+            Act::Obtain | Act::Contribute | Act::RotateTokens => true,
+            // Nothing of it is obtained, but whoever may ask for so many persons may not ask whether there are more.
+            Act::RecordConsents => !(uncounted && all.iter().any(counted)),
+            Act::Follow
+            | Act::Explain
+            | Act::Resolve
+            | Act::Search
+            | Act::Relations
+            | Act::InverseRelations
+            | Act::Household => false,
+        };
         let encloses = |own: &Self| {
             let (terms, more) = (&own.terms, &self.terms);
             let keys = terms.keys.is_empty()

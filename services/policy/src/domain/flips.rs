@@ -14,6 +14,9 @@ use super::registry::Standing;
 use super::request::{By, Request};
 use super::rules::{Act, Conditions, FACTS};
 
+/// A direction that no agreement can name: none holds such a character.
+const OTHER: &str = "\u{0}";
+
 /// A question, without the person, the case and the officer: the same one whoever it was asked about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub(crate) struct Asked {
@@ -73,14 +76,17 @@ impl Asked {
 
     /// The request that asks it.
     pub(crate) fn request(&self) -> Request {
-        let Self { direction, acting_unit, key, .. } = self.clone();
+        let Self { mut direction, acting_unit, key, .. } = self.clone();
+        // What was named stood in no agreement, so it is not the one of any; not even of one that names none.
+        if self.directed && direction.is_empty() {
+            OTHER.clone_into(&mut direction);
+        }
         Request {
             caller: (self.agency.clone(), self.system.clone()),
             act: self.act,
             event: self.event,
             procedure: self.procedure.clone(),
             legal_basis: self.legal_basis.clone(),
-
             direction: self.directed,
             by: Some(By { direction, acting_unit, key }),
             items: self.items.clone(),
@@ -345,6 +351,16 @@ mod tests {
     fn kinds(before: &Decision, after: &Decision) -> Vec<(Kind, Of)> {
         let found = flips(before, after, &asked(Act::Obtain));
         found.into_iter().map(|flip| (flip.kind, flip.subjects)).collect()
+    }
+
+    /// A grant without a direction is for whoever names none; one that no agreement names is replayed as another one.
+    #[test]
+    fn a_direction_that_no_agreement_names_is_not_none() {
+        let named = |asked: &Asked| asked.request().by.unwrap().direction;
+        let unknown = Asked { directed: true, ..asked(Act::Obtain) };
+        assert_eq!(named(&unknown), OTHER);
+        assert_eq!(named(&Asked { direction: "12/TTg".to_owned(), ..unknown }), "12/TTg");
+        assert_eq!(named(&asked(Act::Obtain)), "");
     }
 
     #[test]

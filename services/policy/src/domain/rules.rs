@@ -114,9 +114,11 @@ impl Act {
             | Self::Search
             | Self::Relations
             | Self::InverseRelations
-            | Self::Household => true,
+            | Self::Household
+            // That there is such a person, and that what is claimed of it is so.
+            | Self::RecordConsents => true,
             // A follower is told that something changed, and the others nothing of a person.
-            Self::Contribute | Self::Follow | Self::RotateTokens | Self::RecordConsents => false,
+            Self::Contribute | Self::Follow | Self::RotateTokens => false,
         }
     }
 

@@ -135,6 +135,8 @@ pub(crate) struct Asked {
     pub(crate) digest: [u8; 32],
     pub(crate) request: Vec<u8>,
     pub(crate) expected: u64,
+    /// Number of the rule set by which an application was checked for form.
+    pub(crate) rules: Option<u64>,
     pub(crate) made: Move,
 }
 
@@ -177,6 +179,9 @@ where
                 let same = tx.query(&BY_REQUEST, vec![asked.request_id.clone().into()]).await?;
                 if let Some(row) = same.first() {
                     return Ok(Ok(entry(row)?));
+                }
+                if asked.rules.is_some_and(|rules| rules != turn.rules()) {
+                    return Err(Error::Overtaken);
                 }
                 let before = before(tx, &mut asked).await?;
                 match judge(&asked, before) {

@@ -158,8 +158,8 @@ pub(crate) struct Asked {
     pub(crate) request_id: String,
     pub(crate) digest: [u8; 32],
     pub(crate) request: Vec<u8>,
-    /// Number of the rule set by which its form was checked.
-    pub(crate) rules: u64,
+    /// Number of the rule set by which a proposal was checked for form.
+    pub(crate) rules: Option<u64>,
     /// The exact bytes that are proposed; empty otherwise.
     pub(crate) content: Vec<u8>,
     pub(crate) made: Move,
@@ -198,8 +198,8 @@ where
                 if let Some(row) = same.first() {
                     return Ok(Ok(entry(row)?));
                 }
-                if turn.rules() != asked.rules {
-                    return Err(Error::Stored("another rule set came in force meanwhile"));
+                if asked.rules.is_some_and(|rules| rules != turn.rules()) {
+                    return Err(Error::Overtaken);
                 }
                 let before = before(tx, &mut asked).await?;
                 let counted = before.agreement.as_ref().is_some_and(Agreement::counts);

@@ -170,8 +170,10 @@ where
                 if let Some(row) = same.first() {
                     return Ok(Ok(entry(row)?));
                 }
+                let judged = !matches!(asked.made.step, Step::Withdraw { .. });
                 let day = day_of(asked.made.at_us).ok_or(Error::Stored("a moment that is none"))?;
-                let before = before(tx, asked.number, day).await?;
+                let named = if judged { named(tx, day).await? } else { Named::default() };
+                let before = before(tx, asked.number, (turn.rules(), named)).await?;
                 let last_us = before.set.as_ref().map_or(i64::MIN, RuleSet::moved_at_us);
                 asked.made.at_us = asked.made.at_us.max(last_us);
                 let found = judge(&asked, &before);
@@ -184,14 +186,17 @@ where
         .await
 }
 
-async fn before(tx: &Transaction, number: Option<u64>, day: Date) -> Result<Before, Error> {
+async fn before(
+    tx: &Transaction,
+    number: Option<u64>,
+    (in_force, named): (u64, Named),
+) -> Result<Before, Error> {
     let rows = match number {
         Some(number) => tx.query(&ONE, vec![signed(number)?.into()]).await?,
         None => Vec::new(),
     };
     let set = rows.first().map(folded).transpose()?;
-    let in_force = number_of(&tx.query(&IN_FORCE, Vec::new()).await?)?;
-    Ok(Before { set, in_force, named: named(tx, day).await? })
+    Ok(Before { set, in_force, named })
 }
 
 /// What is granted and stood on, or may be before somebody could be asked again.

@@ -14,6 +14,9 @@ on_both_engines!(
     i7_a_reference_that_is_not_the_callers_is_one_of_nothing,
     every_faulty_field_of_a_consent_is_named,
     a_consent_outlives_a_restart,
+    i7_a_used_key_says_nothing_of_whoever_is_named_now,
+    i4_a_repeated_call_gets_its_consent_whatever_became_of_the_person,
+    a_consent_is_withdrawn_by_whoever_may_record_the_same,
 );
 
 async fn unrecorded(client: &Client, request: &RecordConsentRequest) -> Refused {
@@ -302,5 +305,56 @@ async fn a_consent_outlives_a_restart(engine: Engine) {
     world.start_identity().await;
     let request = wanted(&person, "religion", BURIAL, &reference);
     assert_eq!(withheld(&world, &request).await, None);
+    world.stop().await;
+}
+
+async fn i7_a_used_key_says_nothing_of_whoever_is_named_now(engine: Engine) {
+    let world = World::new(engine).await;
+    let client = world.client("portal");
+    given(&client, &consent(&believer(&world), "k-1")).await;
+    let mut seen = Vec::new();
+    let plain = [("plain", consent(world.plain(), "k-1"))];
+    for (kind, request) in plain.into_iter().chain(nobody(&world)) {
+        let before = world.statements();
+        let refused = unrecorded(&client, &request).await;
+        assert_eq!(why(&refused), ("AlreadyExists", "KEY_REUSED"), "{kind}");
+        seen.push((world.statements() - before, refused.get("first_digest").map(str::to_owned)));
+    }
+    assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+    world.stop().await;
+}
+
+async fn i4_a_repeated_call_gets_its_consent_whatever_became_of_the_person(engine: Engine) {
+    const PROTECT: &[&str] = &["UPDATE person SET protected = TRUE, \
+        record = REPLACE(record, '\"protected\":false', '\"protected\":true') WHERE NOT protected"];
+    let mut world = World::new(engine).await;
+    let person = believer(&world);
+    let request = consent(&person, "k-1");
+    let first = recorded(&world, &request).await;
+    world.stop_identity().await;
+    let (register, migrations) = (world.register_database(), identity::migrations());
+    tests::behind_its_back(register, migrations, PROTECT).await;
+    world.start_identity().await;
+    let client = world.client("portal");
+    let another = given(&client, &consent(&person, "k-2")).await.answer;
+    assert_eq!(another.outcome(), LookupOutcome::NoMatch);
+    assert_eq!(given(&client, &request).await.answer.consent, Some(first));
+    world.stop().await;
+}
+
+/// Another connection withdraws what it may have recorded itself, and the first one sees it.
+async fn a_consent_is_withdrawn_by_whoever_may_record_the_same(engine: Engine) {
+    let world = World::new(engine).await;
+    let Consent { reference, .. } = recorded(&world, &consent(&believer(&world), "k-1")).await;
+    let request = WithdrawConsentRequest {
+        consent_reference: reference.clone(),
+        basis: Some(basis(BURIAL)),
+        request_id: "withdraw-1".to_owned(),
+    };
+    let told = world.client("police").withdraw_consent(&request).await.unwrap().unwrap();
+    told.verify(&world.log).unwrap();
+    let seen = got(&world.client("portal"), &reference, BURIAL).await.answer.consent.unwrap();
+    assert_eq!(seen.withdraw_time, after(Duration::ZERO));
+    assert_eq!(told.answer.consent, Some(seen));
     world.stop().await;
 }

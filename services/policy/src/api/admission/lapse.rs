@@ -122,7 +122,7 @@ fn own(shared: &Shared, lapsed: Lapsed) -> Asked {
         step,
     };
     let digest = tlog::digest(&request);
-    Asked { connection, request_id, digest, request, expected: version, made }
+    Asked { connection, request_id, digest, request, expected: version, rules: None, made }
 }
 
 /// Makes the record of a move. Where it cannot be made now it is made by a later look.

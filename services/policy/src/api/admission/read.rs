@@ -15,6 +15,7 @@ use crate::{
             Standing, Step,
         },
         calendar::read_day,
+        catalogue::Catalogue,
         request::is_segment,
     },
 };
@@ -35,12 +36,13 @@ const ROLES: [&str; 4] = ["source", "lookup", "sink", "step"];
 /// The step of a request and its document. Where there is a step, faults may have been named all the same.
 pub(super) fn request(
     request: &MoveConnectionRequest,
+    catalogue: &Catalogue,
     admissions: &Admissions,
     faults: &mut Faults,
 ) -> Option<(Step, Document)> {
     faults.key("request_id", &request.request_id);
     faults.key("connection", &request.connection);
-    let mut form = Form { admissions, faults };
+    let mut form = Form { admissions, catalogue, faults };
     form.faults.words("reason", &request.reason, REASON_MAX);
     let document = form.document(request.document.as_ref());
     let Some(step) = &request.r#move else {
@@ -52,6 +54,7 @@ pub(super) fn request(
 
 struct Form<'a, 'f> {
     admissions: &'a Admissions,
+    catalogue: &'a Catalogue,
     faults: &'f mut Faults,
 }
 
@@ -153,8 +156,7 @@ impl Form<'_, '_> {
             self.faults.words(field, text, max);
         }
         self.optional("apply.other", &form.other, PLAN_MAX);
-        let profile = self.admissions.app.in_force.last();
-        let law = profile.catalogue.legal_basis();
+        let law = self.catalogue.legal_basis();
         self.listed("apply.legal_basis", &form.legal_basis, law.get(&form.legal_basis).is_some());
     }
 
@@ -165,8 +167,7 @@ impl Form<'_, '_> {
         } else if items.len() > ITEMS_MAX {
             self.faults.add("apply.items", Fault::TooMany(ITEMS_MAX));
         }
-        let profile = self.admissions.app.in_force.last();
-        let catalogue = &profile.catalogue;
+        let catalogue = self.catalogue;
         for (place, proto::RequestedItem { item, count }) in items.iter().enumerate() {
             let path = format!("apply.items[{place}]");
             self.listed(&format!("{path}.item"), item, catalogue.item(item).is_some());

@@ -16,13 +16,11 @@ use wire::{Fault, Faults};
 
 use super::super::KEY;
 use crate::{
-    app::{
-        admission::Admissions,
-        agreement::{Signed, Wanted},
-    },
+    app::agreement::{Signed, Wanted},
     domain::{
         agreement::{Content, Party, Role, Says},
         calendar::read_day,
+        catalogue::Catalogue,
         request::is_segment,
     },
 };
@@ -41,10 +39,10 @@ const CERTIFICATES_MAX: usize = 5;
 const CERTIFICATE_MAX: usize = 8 << 10;
 const SIGNATURE_MAX: usize = 200;
 
-/// What a request wants. Where there is something, faults may have been named all the same.
+/// What a request wants; a proposal by the catalogue of the rule set in force. Where there is something, faults may have been named all the same.
 pub(super) fn request(
     request: &MoveAgreementRequest,
-    admissions: &Admissions,
+    catalogue: Option<&Catalogue>,
     faults: &mut Faults,
 ) -> Option<Wanted> {
     faults.key("request_id", &request.request_id);
@@ -59,11 +57,11 @@ pub(super) fn request(
                 faults.add("propose", Fault::Missing);
             } else if bytes.len() > CONTENT_MAX {
                 faults.add("propose", Fault::TooMany(CONTENT_MAX));
-            } else if let Some(content) = whole(bytes) {
+            } else if let (Some(content), Some(catalogue)) = (whole(bytes), catalogue) {
                 if content.id != request.agreement {
                     faults.add("propose.id", Fault::NotAllowed);
                 }
-                let content = Form { admissions, faults }.content(&content);
+                let content = Form { catalogue, faults }.content(&content);
                 return Some(Wanted::Propose(Box::new(content), bytes.clone()));
             } else {
                 faults.add("propose", Fault::Malformed);
@@ -116,7 +114,7 @@ fn signed(message: &AgreementSignature, faults: &mut Faults) -> Option<Signed> {
 }
 
 struct Form<'a, 'f> {
-    admissions: &'a Admissions,
+    catalogue: &'a Catalogue,
     faults: &'f mut Faults,
 }
 

@@ -43,8 +43,7 @@ impl Form<'_, '_> {
         }
         // What the registry file may not grant, no agreement may.
         let as_filed: Vec<Grant> = read.iter().map(filed).collect();
-        let profile = self.admissions.app.in_force.last();
-        let catalogue = &profile.catalogue;
+        let catalogue = self.catalogue;
         for (place, grant) in as_filed.iter().enumerate() {
             if grant.check(&content.id, catalogue).is_err() {
                 self.faults.add(format!("propose.grants[{place}]"), Fault::NotAllowed);
@@ -68,8 +67,7 @@ impl Form<'_, '_> {
         if action.is_none() {
             self.faults.add(format!("{path}.action"), Fault::Missing);
         }
-        let profile = self.admissions.app.in_force.last();
-        let catalogue = &profile.catalogue;
+        let catalogue = self.catalogue;
         let mut code = |field: &str, code: &str, known: bool| {
             if code.is_empty() {
                 self.faults.add(format!("{path}.{field}"), Fault::Missing);
