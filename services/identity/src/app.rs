@@ -22,7 +22,7 @@ pub(crate) use apply::NotApplied;
 use change_feed::Following;
 pub(crate) use change_feed::{NotFollowed, PersonNews, Persons, Wanted};
 use coalesce::{Coalescer, Gone};
-pub(crate) use consents::{Given, Known, NotRecorded, Recorded};
+pub(crate) use consents::{Given, Known, NotRecorded};
 pub(crate) use feed::{Heard, News, NoNews, Place};
 pub(crate) use find::{Listed, Page, Resolved, Search};
 pub(crate) use lookup::{AsOf, Looked, Lookup, NoAnswer};

@@ -30,7 +30,7 @@ use super::{
     identity,
 };
 use crate::{
-    app::{Given, Known, NotRecorded, Recorded},
+    app::{Given, Known, NotRecorded},
     domain::consent::ITEMS,
 };
 
@@ -60,26 +60,22 @@ impl ConsentService for Consents {
         // Whoever may not be obtained all of it from is as somebody who does not exist.
         let mut table = table.clone();
         table.hide_in_part();
-        // Whoever has a consent recorded is told that there is such a person.
-        let taken = call.take(&decision, 1).await?;
         let key = message.idempotency_key.clone();
         let given = Given { lookup, terms, key, digest: tlog::digest(exact.bytes()) };
+        match shared.app.consent_before(deadline, &decision.connection, &given).await {
+            Ok(None) => {}
+            Ok(Some(known)) => {
+                let answer = known_as_it_is(&call, &decision, &message.request_id, &known).await?;
+                return Ok(Response::new(answer.into()));
+            }
+            Err(reason) => return Err(not_recorded(&call, &decision, reason).await),
+        }
+        // Whoever has a consent recorded is told that there is such a person.
+        let taken = call.take(&decision, 1).await?;
         let recorded = shared.app.record_consent(deadline, given, &decision, &table).await;
         let (looked, consent) = match recorded {
-            Ok(Recorded::Now(looked, consent)) => (looked, consent),
-            Ok(Recorded::Before(known)) => {
-                let released =
-                    known_as_it_is(&call, &decision, &message.request_id, &known).await?;
-                return Ok(Response::new(released.into()));
-            }
-            Err(NotRecorded::KeyReused(first)) => {
-                let denial = record::own(ErrorReason::KeyReused, "one-key-one-consent");
-                let first = ("first_digest", hex::encode(first));
-                return Err(call.refuse(&decision, &denial, &[first]).await);
-            }
-            Err(NotRecorded::Unanswered(reason)) => {
-                return Err(call.no_answer(&decision, reason).await);
-            }
+            Ok(recorded) => recorded,
+            Err(reason) => return Err(not_recorded(&call, &decision, reason).await),
         };
         let at = looked.at;
         let answer = write::answer(&message.request_id, &decision, consent.as_ref(), at);
@@ -147,6 +143,17 @@ async fn told(
         Err(reason) => return Err(call.no_answer(&decision, reason).await),
     };
     known_as_it_is(call, &decision, request_id, &known).await
+}
+
+async fn not_recorded(call: &Call<'_>, decision: &Decision, reason: NotRecorded) -> Status {
+    match reason {
+        NotRecorded::KeyReused(first) => {
+            let denial = record::own(ErrorReason::KeyReused, "one-key-one-consent");
+            let first = ("first_digest", hex::encode(first));
+            call.refuse(decision, &denial, &[first]).await
+        }
+        NotRecorded::Unanswered(reason) => call.no_answer(decision, reason).await,
+    }
 }
 
 /// A consent that is told as it is, or as none where the caller may not know of it; recorded as it is.

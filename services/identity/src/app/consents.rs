@@ -26,14 +26,6 @@ pub(crate) struct Given {
     pub(crate) digest: [u8; 32],
 }
 
-/// What became of a call that records a consent.
-pub(crate) enum Recorded {
-    /// The same call recorded it before: the consent as it is, and nothing of the person was looked at.
-    Before(Known),
-    /// How looking for the person ended, and the consent, where the person is shown.
-    Now(Box<Looked>, Option<Consent>),
-}
-
 /// A consent as it is.
 pub(crate) struct Known {
     /// The consent, if there is one.
@@ -65,43 +57,46 @@ impl App {
         if procedure == OWN_RECORD { own.min(longest) } else { longest }
     }
 
+    /// The consent that the same call recorded before, if it did. It is asked for first, so that a key that was used says nothing
+    /// of whoever is named now (I7), and a repeated call gets its consent whatever became of the person, and of the volume.
+    pub(crate) async fn consent_before(
+        &self,
+        deadline: Deadline,
+        connection: &str,
+        given: &Given,
+    ) -> Result<Option<Known>, NotRecorded> {
+        let store = self.store.until(deadline.at());
+        let before = store.consent_of_key(connection, &given.key).await.map_err(not_recorded)?;
+        match before {
+            Some((consent, first)) if first == given.digest => {
+                Ok(Some(Known { consent: Some(consent), told: true, at: self.clock.now() }))
+            }
+            Some((_, first)) => Err(NotRecorded::KeyReused(first)),
+            None => Ok(None),
+        }
+    }
+
     /// Records a consent of a person who is found as by a lookup, under a table that hides whoever may not be obtained all of it
-    /// from; once for each key and bytes (I4).
+    /// from; once for each key and bytes (I4). How looking for the person ended, and the consent, where the person is shown.
     pub(crate) async fn record_consent(
         &self,
         deadline: Deadline,
         given: Given,
         decision: &Decision,
         table: &DecisionTable,
-    ) -> Result<Recorded, NotRecorded> {
+    ) -> Result<(Looked, Option<Consent>), NotRecorded> {
         let Given { lookup, terms, key, digest } = given;
-        let store = self.store.until(deadline.at());
-        let away = |error| {
-            NotRecorded::Unanswered(NoAnswer::away(&error, "a consent could not be recorded"))
-        };
-        // First, so that a key that was used says nothing of whoever is named now (I7), and a repeated call gets its consent
-        // whatever became of the person.
-        let before = store.consent_of_key(&decision.connection, &key).await.map_err(away)?;
-        match before {
-            Some((consent, first)) if first == digest => {
-                let (consent, told, at) = (Some(consent), true, self.clock.now());
-                return Ok(Recorded::Before(Known { consent, told, at }));
-            }
-            Some((_, first)) => return Err(NotRecorded::KeyReused(first)),
-            None => {}
-        }
         let looked = self.look_up(deadline, &lookup, decision, table).await;
         let looked = looked.map_err(NotRecorded::Unanswered)?;
         let person_id = looked.named.clone().filter(|_| looked.finding.ending == Ending::Shown);
-        let looked = Box::new(looked);
-        let Some(person_id) = person_id else { return Ok(Recorded::Now(looked, None)) };
+        let Some(person_id) = person_id else { return Ok((looked, None)) };
         let reference = self.entropy.id();
         let (connection, recorded_us) = (decision.connection.clone(), self.clock.now_us());
         let recording =
             Recording { reference, person_id, terms, connection, recorded_us, key, digest };
-        let recorded = store.record_consent(recording).await.map_err(away)?;
-        let consent = recorded.map_err(NotRecorded::KeyReused)?;
-        Ok(Recorded::Now(looked, Some(consent)))
+        let recorded = self.store.until(deadline.at()).record_consent(recording).await;
+        let consent = recorded.map_err(not_recorded)?.map_err(NotRecorded::KeyReused)?;
+        Ok((looked, Some(consent)))
     }
 
     /// A consent as it is; once it is withdrawn, where that is wanted. It says nothing of the person, so nothing of the person is
@@ -150,4 +145,8 @@ impl App {
         };
         Ok(Known { consent, told, at: self.clock.now() })
     }
+}
+
+fn not_recorded(error: crate::Error) -> NotRecorded {
+    NotRecorded::Unanswered(NoAnswer::away(&error, "a consent could not be recorded"))
 }
