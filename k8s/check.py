@@ -703,7 +703,7 @@ def blindness(rendered, methods):
 
 def read_by_the_services(documents, binary):
     """Each configuration, with files where the pod would have them, as the service itself reads it."""
-    import log_key
+    import note_key
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -712,11 +712,13 @@ def read_by_the_services(documents, binary):
         )
         run("pki", "init", "--dir", folder / "ca", check=True)
         mounted, kept = folder / "etc", folder / "run"
-        for part in ("config", "tls", "crl", "log", "registry", "officers", "routes"):
+        for part in ("config", "tls", "crl", "log", "policy", "registry", "officers", "routes"):
             (mounted / part).mkdir(parents=True)
         kept.mkdir()
-        log_key.make("lienthong.test/lienthong-access/2026", kept)
-        (kept / "log.vkey").rename(mounted / "log/log.vkey")
+        note_key.make("log", "lienthong.test/lienthong-access/2026", kept)
+        note_key.make("policy", "lienthong.test/lienthong-decisions/2026", kept)
+        for whose in ("log", "policy"):
+            (kept / f"{whose}.vkey").rename(mounted / f"{whose}/{whose}.vkey")
         (mounted / "registry/registry.toml").write_text(
             (ROOT / "services/policy/testdata/registry.toml").read_text()
         )

@@ -22,6 +22,9 @@ import grpc
 import envoy
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "k8s"))
+import note_key  # noqa: E402
+
 WAIT_SECONDS = 60
 BINARY, ENVOY = "", ""
 METHOD = "/vn.example.LandRegister/GetPlot"
@@ -82,6 +85,7 @@ class House:
         self.server.add_insecure_port(f"unix:{self.folder}/database.sock")
         self.server.start()
         self.port = self.free_port()
+        note_key.make("policy", "lienthong.test/lienthong-decisions/mesh", self.folder)
         (self.folder / "policy.toml").write_text(f"""
 [server]
 listen = "127.0.0.1:{self.port}"
@@ -90,6 +94,7 @@ key = "pki/policy.key"
 ca = "pki/ca.pem"
 lame_duck_seconds = 0
 [policy]
+decision_key_file = "policy.key"
 database = "sqlite://{self.folder}/policy.db"
 registry_file = "{ROOT}/tests/testdata/registry.toml"
 authz_paths = ["/vn.example."]

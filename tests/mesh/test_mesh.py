@@ -29,7 +29,7 @@ import envoy
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "k8s"))
-import log_key  # noqa: E402
+import note_key  # noqa: E402
 
 DECIDE = "/lienthong.policy.v1.PolicyService/Decide"
 APPLY = "/lienthong.register.v1.RegisterService/Apply"
@@ -100,7 +100,9 @@ class House:
         run = lambda *arguments: subprocess.run([BINARY, *arguments], check=True, capture_output=True)
         pki = self.folder / "pki"
         run("pki", "init", "--dir", pki)
-        log_key.make("lienthong.test/lienthong-access/mesh", self.folder)
+        note_key.make("log", "lienthong.test/lienthong-access/mesh", self.folder)
+        (self.folder / "decisions").mkdir()
+        note_key.make("policy", "lienthong.test/lienthong-decisions/mesh", self.folder / "decisions")
         self.direct = {}
         for service in ("audit", "policy", "identity"):
             run("pki", "issue", "--dir", pki, "--name", service, "--service", service, "--dns", service)
@@ -133,8 +135,10 @@ database = "sqlite://{self.folder}/{service}.db"
 """
         if service == "audit":
             text += 'origin = "lienthong.test/lienthong-access/mesh"\nsigning_key_file = "log.key"\n'
+        if service == "policy":
+            text += 'decision_key_file = "decisions/policy.key"\n'
         if service == "identity":
-            text += 'log_key_file = "log.vkey"\n'
+            text += 'log_key_file = "log.vkey"\npolicy_key_file = "decisions/policy.vkey"\n'
             for peer in ("policy", "audit"):
                 text += f'[identity.{peer}]\nendpoint = "127.0.0.1:{ports[f"{peer}-out"]}"\ntransport = "mesh"\n'
         return text

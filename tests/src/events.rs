@@ -229,6 +229,7 @@ pub fn register_config() -> identity::Config {
         database: server::config::Secret::new(""),
         synthetic: true,
         log_key_file: String::new(),
+        policy_key_file: String::new(),
         misses_max: 0,
         comparisons_max: 0,
         tries_per_name_max: 0,

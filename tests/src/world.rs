@@ -150,6 +150,8 @@ impl World {
             ("officers.toml", OFFICERS),
             ("log.key", signer.secret_text()),
             ("log.vkey", signer.verifier_key()),
+            ("policy.key", parts::decision_signer(0).secret_text()),
+            ("policy.vkey", parts::decision_signer(0).verifier_key()),
         ] {
             let written = lienthong::pki::write_secret(&folder.path().join(name), text);
             written.expect("a file can be written");

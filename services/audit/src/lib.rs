@@ -21,7 +21,6 @@ mod store;
 mod tests;
 
 use std::{
-    os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -217,19 +216,11 @@ pub async fn read_checkpoint(database: &str) -> Result<String, Error> {
     Ok(head?.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?.note)
 }
 
-/// Whether nobody but its owner may read a file.
-///
-/// # Errors
-/// When there is no such file.
-pub fn is_private(path: &Path) -> std::io::Result<bool> {
-    Ok(path.metadata()?.permissions().mode() & 0o077 == 0)
-}
-
 async fn keys(config: &Config) -> Result<Keys, Error> {
     let path = &config.signing_key_file;
     let unreadable = |source| Error::SigningKey { path: path.clone(), source };
     let text = tokio::fs::read_to_string(path).await.map_err(unreadable)?;
-    if !is_private(Path::new(path)).map_err(unreadable)? {
+    if !server::config::is_private(Path::new(path)).map_err(unreadable)? {
         return Err(Error::SigningKeyOpen { path: path.clone() });
     }
     let signer = LogSigner::parse(text.trim())?;

@@ -24,7 +24,7 @@ use tonic_types::StatusExt as _;
 use wire::{
     disagreement,
     event::{Further, Target},
-    policy::PolicyClient,
+    policy::{self, PolicyClient},
     subject::{write as write_subject, write_claims},
     value::{write, write_date},
 };
@@ -47,7 +47,8 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Channels that connect when first used; checkpoints must be signed by `log_key`.
+    /// Channels that connect when first used; checkpoints must be signed by `log_key`, and decisions by
+    /// the configured keys of policy.
     pub(crate) fn new(
         config: &Config,
         own: &server::Config,
@@ -58,13 +59,14 @@ impl Clients {
         let files = own.files();
         let to = |peer| channel::to_service(peer, &own.trust_domain, &files);
         let verifier = tlog::LogVerifier::new(log_key)?;
+        let keys = policy::keys(&config.policy_key_file)?;
         let (policy, audit) = (to(&config.policy)?, to(&config.audit)?);
         let register = to(&config.identity)?;
         let peers =
             [(policy.clone(), POLICY), (audit.clone(), AUDIT), (register.clone(), REGISTER)];
         Ok(Self {
             peers: Peers::new(peers),
-            policy: PolicyClient::new(policy, clock.clone(), entropy.clone()),
+            policy: PolicyClient::new(policy, keys, clock.clone(), entropy.clone()),
             register: RegisterClient::new(register)?,
             recorder: Recorder::new(audit, verifier, clock, entropy),
         })

@@ -48,6 +48,8 @@ pub struct Config {
     pub database: Secret,
     /// File of the access log's verifier key.
     pub log_key_file: String,
+    /// File of the keys by which decisions of policy are checked.
+    pub policy_key_file: String,
     /// How often unanswered submissions are sent to the register again.
     pub repeat_seconds: u64,
     /// How many days whoever has to act in a conflict has for it.
@@ -92,6 +94,9 @@ pub enum Error {
     /// The log's verifier key is malformed.
     #[error("the access log's key is malformed")]
     MalformedLogKey(#[from] tlog::Error),
+    /// There are no keys to check decisions by.
+    #[error("decisions cannot be checked")]
+    PolicyKeys(#[from] wire::policy::KeysError),
     /// The shipped code lists are damaged.
     #[error("the code lists cannot be used")]
     CodeLists(#[from] model::CodeListError),

@@ -10,7 +10,7 @@ use server::{
     health::Peers,
     runtime::{Clock, Entropy},
 };
-use wire::policy::PolicyClient;
+use wire::policy::{self, PolicyClient};
 
 use crate::{Config, Error};
 
@@ -25,7 +25,8 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Channels that connect when first used; checkpoints must be signed by `log_key`.
+    /// Channels that connect when first used; checkpoints must be signed by `log_key`, and decisions by
+    /// the configured keys of policy.
     pub(crate) fn new(
         config: &Config,
         own: &server::Config,
@@ -37,10 +38,11 @@ impl Clients {
         let policy = channel::to_service(&config.policy, &own.trust_domain, &files)?;
         let audit = channel::to_service(&config.audit, &own.trust_domain, &files)?;
         let verifier = tlog::LogVerifier::new(log_key)?;
+        let keys = policy::keys(&config.policy_key_file)?;
         let peers = [(policy.clone(), POLICY), (audit.clone(), AUDIT)];
         Ok(Self {
             peers: Peers::new(peers),
-            policy: PolicyClient::new(policy, clock.clone(), entropy.clone()),
+            policy: PolicyClient::new(policy, keys, clock.clone(), entropy.clone()),
             recorder: Recorder::new(audit, verifier, clock, entropy),
         })
     }

@@ -84,6 +84,8 @@ pub struct Config {
     pub synthetic: bool,
     /// File of the access log's verifier key.
     pub log_key_file: String,
+    /// File of the keys by which decisions of policy are checked.
+    pub policy_key_file: String,
     /// Lookups that match nobody, per connection and window.
     pub misses_max: u32,
     /// Claimed values that are compared, per connection and window.
@@ -147,6 +149,9 @@ pub enum Error {
     /// The log's verifier key is malformed.
     #[error("the access log's key is malformed")]
     MalformedLogKey(#[from] tlog::Error),
+    /// There are no keys to check decisions by.
+    #[error("decisions cannot be checked")]
+    PolicyKeys(#[from] wire::policy::KeysError),
     /// The rules of authority cannot be read.
     #[error("cannot read the rules of authority from `{path}`")]
     AuthorityFile {

@@ -18,10 +18,12 @@ use contract::{
     policy::v1::{self as proto, decide_response, policy_service_server::PolicyService as Rpc},
     r#type::v1::ErrorReason,
 };
+use decide::signed::DecisionSigner;
 use model::EventKind;
+use prost::Message as _;
 use server::{Closing, context, error::refuse};
-use tonic::{Request, Response, Status};
-use wire::{Fault, Faults, basis};
+use tonic::{Request, Response, Status, metadata::MetadataValue};
+use wire::{Fault, Faults, basis, policy::SIGNATURE};
 
 use crate::{
     Error,
@@ -36,7 +38,11 @@ use crate::{
 /// Bytes of a key's thumbprint.
 pub(crate) const KEY: usize = 32;
 
-pub(crate) struct Api(pub(crate) Arc<App>);
+/// What our own services call.
+pub(crate) struct Api {
+    pub(crate) app: Arc<App>,
+    pub(crate) signer: DecisionSigner,
+}
 
 #[tonic::async_trait]
 impl Rpc for Api {
@@ -45,10 +51,18 @@ impl Rpc for Api {
         request: Request<proto::DecideRequest>,
     ) -> Result<Response<proto::DecideResponse>, Status> {
         let (_, deadline) = context(&request)?;
-        let request = checked(request.into_inner())?;
+        let message = request.into_inner();
+        // What it says that is not known here is not among these bytes, so whoever said it gets nothing that it could use.
+        let question = message.encode_to_vec();
+        let request = checked(message)?;
         let (id, decision) =
-            self.0.decide(deadline, &request).await.map_err(|error| status(&error))?;
-        Ok(Response::new(response(id, decision)))
+            self.app.decide(deadline, &request).await.map_err(|error| status(&error))?;
+        let answer = response(id, decision);
+        let signature = self.signer.sign(&question, &answer.encode_to_vec());
+        let signature = signature.map_err(|_| refuse(ErrorReason::Internal))?;
+        let mut answer = Response::new(answer);
+        answer.metadata_mut().insert_bin(SIGNATURE, MetadataValue::from_bytes(&signature));
+        Ok(answer)
     }
 
     async fn get_connection(
@@ -60,7 +74,7 @@ impl Rpc for Api {
         let caller = caller(&request.into_inner().caller, &mut faults);
         faults.finish()?;
         let caller = caller.ok_or_else(|| refuse(ErrorReason::Internal))?;
-        let found = self.0.connection(deadline, &caller).await;
+        let found = self.app.connection(deadline, &caller).await;
         let (decision_id, found) = found.map_err(|error| status(&error))?;
         Ok(Response::new(proto::GetConnectionResponse {
             decision_id,
@@ -77,7 +91,7 @@ impl Rpc for Api {
         request: Request<proto::LeaseVolumeRequest>,
     ) -> Result<Response<proto::LeaseVolumeResponse>, Status> {
         let (_, deadline) = context(&request)?;
-        volume::lease(&self.0, deadline, request.into_inner()).await.map(Response::new)
+        volume::lease(&self.app, deadline, request.into_inner()).await.map(Response::new)
     }
 
     type WatchRevisionsStream = watch::Messages;
@@ -87,7 +101,7 @@ impl Rpc for Api {
         request: Request<proto::WatchRevisionsRequest>,
     ) -> Result<Response<Self::WatchRevisionsStream>, Status> {
         let (_, deadline) = context(&request)?;
-        let (app, ends) = (Arc::clone(&self.0), (deadline, Closing::of(&request)));
+        let (app, ends) = (Arc::clone(&self.app), (deadline, Closing::of(&request)));
         Ok(Response::new(watch::start(app, ends, request.into_inner())))
     }
 }

@@ -39,11 +39,13 @@ mod store;
 mod tests;
 
 use std::{
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use contract::policy::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as NAME};
+use decide::signed::DecisionSigner;
 pub use disclosure::policy::v1::{
     admission_service_server::SERVICE_NAME as ADMISSION,
     decision_service_server::SERVICE_NAME as DECISIONS,
@@ -57,7 +59,7 @@ use serde::{Deserialize, Serialize};
 use server::{
     Health, Routes, StartError,
     channel::Peer,
-    config::Secret,
+    config::{Secret, is_private},
     runtime::{Clock, Entropy},
     signed::Signers,
 };
@@ -72,6 +74,8 @@ pub const DEFAULTS: &str = include_str!("../config/default.toml");
 pub struct Config {
     /// URL of the database.
     pub database: Secret,
+    /// File of the key that signs decisions.
+    pub decision_key_file: String,
     /// Registry file that is applied at start, or empty.
     pub registry_file: String,
     /// The law that lists the items.
@@ -116,6 +120,23 @@ pub enum Error {
         file: &'static str,
         /// What is wrong with it.
         why: String,
+    },
+    /// The key that signs decisions cannot be read.
+    #[error("cannot read the key of decisions from `{path}`")]
+    DecisionKey {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The key that signs decisions is none, or is everybody's.
+    #[error("the key of decisions `{path}` {why}")]
+    DecisionKeyUnusable {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// The registry file cannot be read.
     #[error("cannot read the registry file `{path}`")]
@@ -227,6 +248,8 @@ const NOTICE_DAYS_MAX: u32 = 366;
 #[derive(Clone)]
 pub struct Service {
     app: Arc<app::App>,
+    /// What decisions are signed by.
+    signer: DecisionSigner,
     admission: Option<Admission>,
     /// The keys of warrants, where some are configured.
     warrants: Option<Arc<app::warrant::Keys>>,
@@ -263,12 +286,14 @@ impl Service {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, Error> {
-        Self::with(Profile::load(config.legal_profile)?, config, own, clock, entropy).await
+        let (profile, signer) = (Profile::load(config.legal_profile)?, decision_signer(config)?);
+        Self::with(profile, signer, config, own, clock, entropy).await
     }
 
-    /// The same with a profile that was loaded.
+    /// The same with a profile and a key that were loaded.
     async fn with(
         profile: Profile,
+        signer: DecisionSigner,
         config: &Config,
         own: &server::Config,
         clock: Clock,
@@ -298,7 +323,7 @@ impl Service {
             officers.zip(log)
         else {
             let looking = [revisions, counting];
-            return Ok(Self { app, admission: None, warrants, guarded, looking });
+            return Ok(Self { app, signer, admission: None, warrants, guarded, looking });
         };
         let signers = Signers::read(&own.files(), &trust_domain)?;
         let notice_days = notice.into();
@@ -327,13 +352,14 @@ impl Service {
         let looking = tokio::spawn(look_after(Arc::clone(&shared), Arc::clone(&gauges)));
         let looking = looking.abort_handle();
         let admission = Some(Admission { shared, gauges, looking });
-        Ok(Self { app, admission, warrants, guarded, looking: [revisions, counting] })
+        Ok(Self { app, signer, admission, warrants, guarded, looking: [revisions, counting] })
     }
 
     /// Adds `PolicyService` to the routes for our own services, where there are keys the services of warrants, and where a proxy
     /// may ask, what it asks.
     pub fn internal(&self, routes: Routes) -> Routes {
-        let routes = routes.add_service(PolicyServiceServer::new(api::Api(Arc::clone(&self.app))));
+        let (app, signer) = (Arc::clone(&self.app), self.signer.clone());
+        let routes = routes.add_service(PolicyServiceServer::new(api::Api { app, signer }));
         let routes = match &self.warrants {
             None => routes,
             Some(keys) => api::warrant::add(routes, &self.app, keys),
@@ -456,6 +482,18 @@ fn officers(config: &Config) -> Result<Option<Officers>, Error> {
     let text =
         std::fs::read_to_string(&path).map_err(|source| Error::OfficersFile { path, source })?;
     Officers::parse(&text).map(Some)
+}
+
+/// What decisions are signed by; without it nothing is decided.
+fn decision_signer(config: &Config) -> Result<DecisionSigner, Error> {
+    let path = || config.decision_key_file.clone();
+    let unreadable = |source| Error::DecisionKey { path: path(), source };
+    let unusable = |why| Error::DecisionKeyUnusable { path: path(), why };
+    let text = std::fs::read_to_string(path()).map_err(unreadable)?;
+    if !is_private(Path::new(&config.decision_key_file)).map_err(unreadable)? {
+        return Err(unusable("can be read by others than its owner; make its mode 0600"));
+    }
+    DecisionSigner::parse(&text).map_err(|_| unusable("is not in the form of C2SP"))
 }
 
 /// Whose signatures of rule sets count; nobody's without an authority, and then only what comes with the program decides.

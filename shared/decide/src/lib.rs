@@ -6,9 +6,11 @@
 //! Decision 1911/QD-TTg, Art. 2(1): sharing "according to their assigned functions, tasks and powers".
 //!
 //! - [`DecisionTable::new`] refuses a table that is not whole, so [`DecisionTable::resolve`] cannot fail.
+//! - [`signed`] says whether policy gave a decision, and to which question.
 //! - Nothing here knows Cedar, protobuf or time.
 
 pub mod obligation;
+pub mod signed;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! Layered configuration, and the keys of the `[server]` table.
 
-use std::path::Path;
+use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -8,6 +8,14 @@ use crate::{StartError, mesh, telemetry, tls};
 
 /// The commented defaults of every key of `[server]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// Whether nobody but its owner can read a file, such as one that holds a key.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn is_private(path: &Path) -> std::io::Result<bool> {
+    Ok(path.metadata()?.permissions().mode() & 0o077 == 0)
+}
 
 /// How a process listens and who it is.
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -8,6 +8,7 @@
 //! | `kept` | which decisions are kept, and which may be used: pure |
 //! | `lease` | taking persons of a grant's volume before they are told of |
 //! | `metrics` | what operators see of it |
+//! | `signed` | whether policy signed what it is said to have decided |
 //! | `volume` | what was leased of a volume, and how much of it is left: pure |
 
 mod answers;
@@ -15,6 +16,7 @@ mod client;
 mod kept;
 mod lease;
 mod metrics;
+mod signed;
 mod volume;
 
 pub use client::PolicyClient;
@@ -22,6 +24,7 @@ use contract::r#type::v1::ErrorReason;
 use decide::DecisionTable;
 pub use lease::{NotTaken, Taken};
 use server::{Deadline, error::refuse};
+pub use signed::{KeysError, SIGNATURE, keys};
 use time::OffsetDateTime;
 
 /// What the caller wants to do with the items.
@@ -106,6 +109,9 @@ pub enum NoDecision {
     /// It answered with something that is no decision about these items.
     #[error("the policy service answered with no decision")]
     Malformed,
+    /// No key that is known signed what came as its answer.
+    #[error("what came as the decision of policy is not signed by it")]
+    NotSigned,
     /// It took longer than anybody waits for it, whatever the deadline of whoever asked.
     #[error("the policy service took too long")]
     Slow,

@@ -1,5 +1,6 @@
 //! Starting and stopping the services of a world, one by one.
 
+use decide::signed::DecisionSigner;
 use lienthong::{
     pki::shown,
     settings::{self, Settings as _},
@@ -22,6 +23,11 @@ pub(crate) async fn told(mut told: watch::Receiver<Option<u64>>, newest: u64) {
 pub(super) struct Part<S> {
     pub(super) running: Running,
     pub(super) service: S,
+}
+
+/// The key of decisions of a seed.
+pub(super) fn decision_signer(seed: u8) -> DecisionSigner {
+    DecisionSigner::from_seed("lienthong.test/decisions", [seed; 32]).expect("a key")
 }
 
 impl World {
@@ -71,6 +77,7 @@ impl World {
         let mut settings = settings::Policy::load(None).expect("settings");
         let [_, database, _] = &self.databases;
         settings.policy.database = Secret::new(database.url());
+        settings.policy.decision_key_file = self.file("policy.key");
         settings.policy.registry_file = self.file("registry.toml");
         settings.policy.officers_file = self.file("officers.toml");
         settings.policy.log_key_file = self.file("log.vkey");
@@ -104,6 +111,32 @@ impl World {
         lienthong::pki::write_secret(std::path::Path::new(&file), &text.replace(old, new))
             .expect("a file can be written");
         self.start_policy().await;
+    }
+
+    /// Starts policy anew with another key of decisions, that of a seed; the first one is that of 0.
+    ///
+    /// # Panics
+    /// When policy does not run.
+    pub async fn sign_decisions(&mut self, seed: u8) {
+        self.stop_policy().await;
+        self.write("policy.key", decision_signer(seed).secret_text());
+        self.start_policy().await;
+    }
+
+    /// Starts identity anew so that it believes the decisions of the keys of these seeds.
+    ///
+    /// # Panics
+    /// When identity does not run.
+    pub async fn believe_decisions(&mut self, seeds: &[u8]) {
+        self.stop_identity().await;
+        let keys = seeds.iter().map(|seed| decision_signer(*seed).verifier_key().to_owned());
+        self.write("policy.vkey", &keys.collect::<Vec<_>>().join("\n"));
+        self.start_identity().await;
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let file = self.folder.path().join(name);
+        lienthong::pki::write_secret(&file, text).expect("a file can be written");
     }
 
     /// Starts policy anew with other keys of warrants: the first signs, the others are published beside it.
@@ -260,6 +293,7 @@ impl World {
         settings.identity.database = Secret::new(database.url());
         settings.identity.synthetic = true;
         settings.identity.log_key_file = self.file("log.vkey");
+        settings.identity.policy_key_file = self.file("policy.vkey");
         settings.identity.misses_max = self.options.misses_max;
         settings.identity.misses_window_seconds = 3_600;
         settings.identity.followed_max = self.options.followed_max;

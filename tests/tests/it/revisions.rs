@@ -16,6 +16,7 @@ on_both_engines!(
     i2_a_thousand_persons_on_one_stream_take_one_decision,
     i9_while_policy_is_silent_nothing_is_given_and_then_it_goes_on,
     i9_a_database_of_policy_that_was_set_back_is_refused,
+    i9_a_decision_that_policy_did_not_sign_is_none,
 );
 
 const ACTIVE: &str =
@@ -91,6 +92,33 @@ async fn i2_a_change_of_one_agreement_drops_the_decisions_of_its_connection_only
         asked = asked.min(world.policy().decisions() - before);
     }
     assert_eq!(asked, 0);
+    world.stop().await;
+}
+
+/// Whoever answers in the place of policy, with whatever certificate, decides nothing without its key; which is changed without
+/// a call being refused.
+async fn i9_a_decision_that_policy_did_not_sign_is_none(engine: Engine) {
+    let mut world = World::new(engine).await;
+    // Each time another item, because what is kept needs no answer.
+    let told = async |world: &World, item: &str| {
+        world.told().await;
+        let request = ask(world.plain(), &[item]);
+        world.client("insurance").get_person(&request).await.unwrap().map(|_| ())
+    };
+    assert!(told(&world, "sex").await.is_ok());
+    world.sign_decisions(1).await;
+    let refused = told(&world, "ethnic_group").await.unwrap_err();
+    assert_eq!(why(&refused), ("Unavailable", "POLICY_UNAVAILABLE"));
+    assert!(told(&world, "sex").await.is_ok(), "what was signed is kept");
+    world.sign_decisions(0).await;
+    for (believed, signs) in [(&[0, 1][..], 0), (&[0, 1], 1), (&[1], 1)] {
+        world.believe_decisions(believed).await;
+        world.sign_decisions(signs).await;
+        assert!(told(&world, "sex").await.is_ok(), "{believed:?} {signs}");
+    }
+    world.sign_decisions(0).await;
+    let refused = told(&world, "birth_full_name").await.unwrap_err();
+    assert_eq!(why(&refused), ("Unavailable", "POLICY_UNAVAILABLE"));
     world.stop().await;
 }
 

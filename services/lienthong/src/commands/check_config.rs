@@ -120,7 +120,7 @@ fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
         inspect::identity(&table, &files, name, server, now, &mut faults);
     }
     let signs = audit(&settings.audit, &mut faults);
-    policy(&settings.policy, &mut faults);
+    let decisions = policy(&settings.policy, &mut faults);
     if !settings.policy.officers_file.is_empty() {
         let files = settings.callers.policy.of(server).files();
         inspect::identity("callers.policy", &files, "policy", server, now, &mut faults);
@@ -131,6 +131,21 @@ fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
         let files = settings.callers.exchange.of(server).files();
         inspect::identity("callers.exchange", &files, "exchange", server, now, &mut faults);
         exchange(&settings.exchange, server, &mut faults);
+    }
+    if let Some(signs) = decisions {
+        for (key, file) in [
+            ("identity.policy_key_file", &settings.identity.policy_key_file),
+            ("contribution.policy_key_file", &settings.contribution.policy_key_file),
+        ] {
+            if fs::read_to_string(file)
+                .is_ok_and(|text| !text.lines().any(|key| key.trim() == signs))
+            {
+                faults.add(
+                    key,
+                    "does not hold the key that signs decisions (`policy.decision_key_file`)",
+                );
+            }
+        }
     }
     if let Some(signs) = signs {
         for (key, file) in [
@@ -170,7 +185,7 @@ fn audit(config: &audit::Config, faults: &mut Faults) -> Option<String> {
     }
     let key = "audit.signing_key_file";
     let text = text_of(key, &config.signing_key_file, faults)?;
-    if !audit::is_private(Path::new(&config.signing_key_file)).unwrap_or(false) {
+    if !server::config::is_private(Path::new(&config.signing_key_file)).unwrap_or(false) {
         faults.add(key, "can be read by others than its owner; make its mode 0600");
     }
     match LogSigner::parse(text.trim()) {
@@ -183,7 +198,8 @@ fn audit(config: &audit::Config, faults: &mut Faults) -> Option<String> {
     None
 }
 
-fn policy(config: &policy::Config, faults: &mut Faults) {
+/// The faults of policy, and the public half of the key that signs its decisions.
+fn policy(config: &policy::Config, faults: &mut Faults) -> Option<String> {
     database("policy.database", &config.database, faults);
     if !(1..=1_000_000).contains(&config.compare_every) {
         faults.add("policy.compare_every", "must be from 1 to 1000000");
@@ -233,11 +249,38 @@ fn policy(config: &policy::Config, faults: &mut Faults) {
     if config.assessment_notice_days > 366 {
         faults.add("policy.assessment_notice_days", "must be from 0 to 366");
     }
+    decision_key(&config.decision_key_file, faults)
+}
+
+/// The public half of the key that signs decisions.
+fn decision_key(file: &str, faults: &mut Faults) -> Option<String> {
+    let key = "policy.decision_key_file";
+    let text = text_of(key, file, faults)?;
+    if !server::config::is_private(Path::new(file)).unwrap_or(false) {
+        faults.add(key, "can be read by others than its owner; make its mode 0600");
+    }
+    match decide::signed::DecisionSigner::parse(&text) {
+        Ok(signer) => Some(signer.verifier_key().trim().to_owned()),
+        Err(error) => {
+            faults.error(key, &error);
+            None
+        }
+    }
+}
+
+/// The keys by which decisions are checked.
+fn policy_keys(key: &str, file: &str, faults: &mut Faults) {
+    if let Some(text) = text_of(key, file, faults)
+        && let Err(error) = decide::signed::DecisionVerifier::parse(&text)
+    {
+        faults.error(key, &error);
+    }
 }
 
 fn identity(config: &identity::Config, faults: &mut Faults) {
     database("identity.database", &config.database, faults);
     log_key("identity.log_key_file", &config.log_key_file, faults);
+    policy_keys("identity.policy_key_file", &config.policy_key_file, faults);
     at_least_one("identity.batch_max", config.batch_max as u64, faults);
     for (key, fault) in identity::faults(config) {
         faults.add(format!("identity.{key}"), fault);
@@ -250,6 +293,7 @@ fn identity(config: &identity::Config, faults: &mut Faults) {
 fn contribution(config: &contribution::Config, faults: &mut Faults) {
     database("contribution.database", &config.database, faults);
     log_key("contribution.log_key_file", &config.log_key_file, faults);
+    policy_keys("contribution.policy_key_file", &config.policy_key_file, faults);
     at_least_one("contribution.repeat_seconds", config.repeat_seconds, faults);
     if !(1..=366).contains(&config.conflict_days) {
         faults.add("contribution.conflict_days", "must be 1 to 366".to_owned());

@@ -468,14 +468,17 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
     let shown = run(&["check-config", "all", "--config", &good]).await.unwrap();
     assert!(shown.contains("[hidden]") && !shown.contains("sqlite://"), "{shown}");
 
-    // Another log's key, a certificate that is not the key's, a registry that is none.
+    // Another log's key and another policy's, a certificate that is not the key's, a registry that is none.
     let log = tlog::LogSigner::from_seed("other/log", [9; 32]).unwrap();
-    std::fs::write(folder.path().join("log.vkey"), log.verifier_key()).unwrap();
+    let policy = decide::signed::DecisionSigner::from_seed("other/policy", [9; 32]).unwrap();
     std::fs::copy(folder.path().join("pki/identity.pem"), folder.path().join("pki/all.pem"))
         .unwrap();
     std::fs::write(folder.path().join("registry.toml"), "agency = 3").unwrap();
     let bad = configuration(folder.path(), "nowhere");
     std::fs::write(folder.path().join("log.vkey"), log.verifier_key()).unwrap();
+    std::fs::write(folder.path().join("policy.vkey"), policy.verifier_key()).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(folder.path().join("policy.key"), open).unwrap();
     let text = std::fs::read_to_string(&bad).unwrap().replace("sqlite://", "mysql://");
     // A mesh in front of every service in one process, of which nothing is said.
     let text = text.replace("[server.mesh]\nlisten = \"\"", "[server.mesh]\nlisten = \"x:1\"");
@@ -516,6 +519,9 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
         "identity.database",
         "identity.log_key_file",
         "contribution.log_key_file",
+        "policy.decision_key_file",
+        "identity.policy_key_file",
+        "contribution.policy_key_file",
     ] {
         assert!(keys.contains(&key), "{key} in {keys:?}");
     }

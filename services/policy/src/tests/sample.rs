@@ -12,7 +12,7 @@ async fn comparing(engine: Engine, forgotten: &str) -> (TestDatabase, Service) {
     let own = server::config::load::<Process>(&[server::config::DEFAULTS], None).unwrap().server;
     let profile = Profile::load(config.legal_profile).unwrap().at_odds(forgotten);
     let (clock, entropy) = (Clock::fixed(NOW), Entropy::seeded(1));
-    let service = Service::with(profile, &config, &own, clock, entropy).await.unwrap();
+    let service = Service::with(profile, signer(), &config, &own, clock, entropy).await.unwrap();
     service.apply_registry(&sample()).await.unwrap();
     (database, service)
 }

@@ -1445,6 +1445,11 @@ pub mod policy_service_client {
         /// can be recorded; only an outage is an error. Whatever is unknown, expired or fails to evaluate is
         /// denied (I2).
         ///
+        /// The answer is signed together with the question: the metadata `lienthong-decision-signature-bin` holds the signature lines of a
+        /// C2SP signed note whose text is `lienthong.gov.vn/decision/v1`, and the SHA-256 of the exact bytes of the request and of the
+        /// answer, each in base64, each on a line that ends with a line break. Whoever is not given one by a key that it knows uses nothing
+        /// of the answer (I9). A field of the request that policy does not know is not among the bytes that it signs.
+        ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when caller, action, basis or items are missing;
         /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read.
         pub async fn decide(
@@ -4064,6 +4069,11 @@ pub mod policy_service_server {
         /// Decides for one caller, ground and list of items. A refusal is an answer, not an error, so that it
         /// can be recorded; only an outage is an error. Whatever is unknown, expired or fails to evaluate is
         /// denied (I2).
+        ///
+        /// The answer is signed together with the question: the metadata `lienthong-decision-signature-bin` holds the signature lines of a
+        /// C2SP signed note whose text is `lienthong.gov.vn/decision/v1`, and the SHA-256 of the exact bytes of the request and of the
+        /// answer, each in base64, each on a line that ends with a line break. Whoever is not given one by a key that it knows uses nothing
+        /// of the answer (I9). A field of the request that policy does not know is not among the bytes that it signs.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when caller, action, basis or items are missing;
         /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read.

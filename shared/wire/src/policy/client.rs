@@ -13,6 +13,7 @@ use contract::{
     },
     r#type::v1::{AccessBasis, ErrorReason},
 };
+use decide::signed::DecisionVerifier;
 use futures::{
     FutureExt as _,
     future::{BoxFuture, Shared, WeakShared},
@@ -30,6 +31,7 @@ use super::{
     kept::{Asked, Before, FRESH, Judged, Kept, Message, NotHeard, Now},
     lease::Volumes,
     metrics::{by, metrics},
+    signed,
 };
 
 /// Nobody waits longer for policy than this: it reads a few rows.
@@ -57,6 +59,9 @@ pub struct PolicyClient(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) policy: PolicyServiceClient<Channel>,
+    /// The same way, for what is signed as exact bytes.
+    channel: Channel,
+    keys: DecisionVerifier,
     clock: Clock,
     pub(super) entropy: Entropy,
     pub(super) volumes: Volumes,
@@ -68,11 +73,14 @@ pub(super) struct Inner {
 }
 
 impl PolicyClient {
-    /// A client on a channel to the policy service. It keeps nothing until [`PolicyClient::follow`] runs.
+    /// A client on a channel to the policy service, whose decisions one of these keys has to have signed. It keeps nothing until
+    /// [`PolicyClient::follow`] runs.
     #[must_use]
-    pub fn new(channel: Channel, clock: Clock, entropy: Entropy) -> Self {
+    pub fn new(channel: Channel, keys: DecisionVerifier, clock: Clock, entropy: Entropy) -> Self {
         Self(Arc::new(Inner {
-            policy: PolicyServiceClient::new(channel),
+            policy: PolicyServiceClient::new(channel.clone()),
+            channel,
+            keys,
             clock,
             entropy,
             volumes: Volumes::default(),
@@ -210,15 +218,20 @@ impl Inner {
         for _ in 0..ASKED_MAX {
             let before = self.before();
             let deadline = Deadline::after(ANSWER_MAX);
-            let mut policy = self.policy.clone();
-            let response = policy.decide(deadline.request(request.clone()));
+            let question = deadline.request(&request);
+            let response = signed::decide(self.channel.clone(), &self.keys, question);
             let Ok(response) = tokio::time::timeout_at(deadline.at(), response).await else {
                 return Err(NoDecision::Slow);
             };
-            let response = response.map_err(|status| {
-                if deadline.ended(&status) { NoDecision::Slow } else { status.into() }
+            let response = response.map_err(|error| match error {
+                NoDecision::Away(status) if deadline.ended(&status) => NoDecision::Slow,
+                NoDecision::NotSigned => {
+                    metrics().not_signed.add(1, &[]);
+                    error
+                }
+                other => other,
             })?;
-            let decision = answers::decision(response.into_inner(), &request.items);
+            let decision = answers::decision(response, &request.items);
             let decision = Arc::new(decision.ok_or(NoDecision::Malformed)?);
             let now = Instant::now();
             let judged = self.kept().take_in(&caller, asked.clone(), &decision, before, now);

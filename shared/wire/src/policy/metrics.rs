@@ -24,6 +24,8 @@ pub(super) struct Metrics {
     pub(super) ended: Counter<u64>,
     /// Answers and messages that were of an older revision than was told before.
     pub(super) older: Counter<u64>,
+    /// Answers that no known key signed.
+    pub(super) not_signed: Counter<u64>,
     /// Persons of grants' volumes that were told of, by connection.
     pub(super) told: Counter<u64>,
     /// Calls that were refused because a volume is used up, by connection.
@@ -68,6 +70,11 @@ pub(super) fn metrics() -> &'static Metrics {
                 "lienthong.policy.older",
                 "{answer}",
                 "Answers under an older revision than was told before, which are refused",
+            ),
+            not_signed: counter(
+                "lienthong.policy.not_signed",
+                "{answer}",
+                "Answers that came as decisions of the policy service and no known key signed, which are refused",
             ),
             told: counter(
                 "lienthong.volume.told",

@@ -1,0 +1,200 @@
+//! Decisions signed by policy: whoever uses one checks first that policy gave it, and gave it to this very question. So a decision
+//! that something between the two changed, exchanged or made up opens nothing (I9), whatever vouches for the connection.
+//!
+//! What is signed is a text, as a C2SP signed note with Ed25519: that it is a decision, and the SHA-256 of the exact bytes of the
+//! request and of the answer, each in base64 on a line of its own. What goes with the answer are the lines of the signatures.
+
+use std::fmt;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use tlog::{NoteSigner, NoteVerifier};
+
+/// What the text says that it is.
+const KIND: &str = "lienthong.gov.vn/decision/v1";
+
+/// Why a decision is not policy's, or a key is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A key is not in the form of C2SP.
+    #[error("the key is malformed")]
+    MalformedKey,
+    /// There is no key to check by.
+    #[error("there is no key")]
+    NoKey,
+    /// None of the known keys signed this answer to this question.
+    #[error("no known key signed it")]
+    NotSigned,
+}
+
+/// What policy signs its decisions by. Debug shows its name only.
+#[derive(Clone)]
+pub struct DecisionSigner(NoteSigner);
+
+impl fmt::Debug for DecisionSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DecisionSigner").field(&self.0.name()).finish()
+    }
+}
+
+impl DecisionSigner {
+    /// A key from its text (C2SP).
+    ///
+    /// # Errors
+    /// [`Error::MalformedKey`].
+    pub fn parse(skey: &str) -> Result<Self, Error> {
+        NoteSigner::parse(skey.trim()).map(Self).map_err(|_| Error::MalformedKey)
+    }
+
+    /// A key of a name from 32 random bytes.
+    ///
+    /// # Errors
+    /// [`Error::MalformedKey`] for a name that is empty or holds a space or `+`.
+    pub fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, Error> {
+        NoteSigner::from_seed(name, seed).map(Self).map_err(|_| Error::MalformedKey)
+    }
+
+    /// The secret key's text, to be kept in a file only its owner reads.
+    #[must_use]
+    pub fn secret_text(&self) -> &str {
+        self.0.secret_text()
+    }
+
+    /// The public key's text (C2SP vkey).
+    #[must_use]
+    pub fn verifier_key(&self) -> &str {
+        self.0.verifier_key()
+    }
+
+    /// Signs an answer to a question, each as its exact bytes: the line of the signature.
+    ///
+    /// # Errors
+    /// [`Error::MalformedKey`] where the key cannot sign.
+    pub fn sign(&self, request: &[u8], answer: &[u8]) -> Result<Vec<u8>, Error> {
+        let text = text(request, answer);
+        let note = self.0.sign(text.as_bytes()).map_err(|_| Error::MalformedKey)?;
+        let lines = note.strip_prefix(&text).and_then(|rest| rest.strip_prefix('\n'));
+        lines.map(|lines| lines.as_bytes().to_vec()).ok_or(Error::MalformedKey)
+    }
+}
+
+/// The keys by which decisions are checked: more than one while policy changes its own.
+#[derive(Clone, Debug)]
+pub struct DecisionVerifier(Vec<NoteVerifier>);
+
+impl DecisionVerifier {
+    /// Keys from a text, one on each line (C2SP vkey); empty lines and those that begin with `#` are left out.
+    ///
+    /// # Errors
+    /// [`Error::MalformedKey`], or [`Error::NoKey`] where there is none: nothing is used unchecked.
+    pub fn parse(vkeys: &str) -> Result<Self, Error> {
+        let lines = vkeys.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let keys: Result<Vec<_>, _> = lines.map(NoteVerifier::new).collect();
+        let keys = keys.map_err(|_| Error::MalformedKey)?;
+        if keys.is_empty() { Err(Error::NoKey) } else { Ok(Self(keys)) }
+    }
+
+    /// Whether one of the keys signed this answer to this question, each as its exact bytes.
+    ///
+    /// # Errors
+    /// [`Error::NotSigned`], also where there is no signature at all.
+    pub fn verify(&self, request: &[u8], answer: &[u8], signature: &[u8]) -> Result<(), Error> {
+        let note = [text(request, answer).as_bytes(), b"\n", signature].concat();
+        let signed = self.0.iter().any(|key| key.verify(&note).is_ok());
+        if signed { Ok(()) } else { Err(Error::NotSigned) }
+    }
+}
+
+/// The text that is signed.
+fn text(request: &[u8], answer: &[u8]) -> String {
+    let [request, answer] =
+        [request, answer].map(|bytes| BASE64_STANDARD.encode(tlog::digest(bytes)));
+    format!("{KIND}\n{request}\n{answer}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn signer(seed: u8) -> DecisionSigner {
+        DecisionSigner::from_seed("policy.test", [seed; 32]).unwrap()
+    }
+
+    fn verifier(signers: &[&DecisionSigner]) -> DecisionVerifier {
+        let lines: Vec<&str> = signers.iter().map(|signer| signer.verifier_key()).collect();
+        DecisionVerifier::parse(&lines.join("\n")).unwrap()
+    }
+
+    #[test]
+    fn the_answer_to_a_question_is_signed_and_no_other() {
+        let (own, next) = (signer(1), signer(2));
+        let signature = own.sign(b"question", b"answer").unwrap();
+        let verify = |keys: &DecisionVerifier, request: &[u8], answer: &[u8], signature: &[u8]| {
+            keys.verify(request, answer, signature)
+        };
+        let keys = verifier(&[&own]);
+        assert_eq!(verify(&keys, b"question", b"answer", &signature), Ok(()));
+        let refused = [
+            verify(&keys, b"another", b"answer", &signature),
+            verify(&keys, b"question", b"another", &signature),
+            verify(&keys, b"answer", b"question", &signature),
+            verify(&keys, b"question", b"answer", b""),
+            verify(&keys, b"question", b"answer", &[signature.as_slice(), b"\n"].concat()),
+            verify(&verifier(&[&next]), b"question", b"answer", &signature),
+            // The same key under another name is another key.
+            verify(
+                &verifier(&[&DecisionSigner::from_seed("other.test", [1; 32]).unwrap()]),
+                b"question",
+                b"answer",
+                &signature,
+            ),
+        ];
+        assert_eq!(refused, [const { Err(Error::NotSigned) }; 7]);
+        // While the key changes, both count.
+        let both = verifier(&[&own, &next]);
+        for signer in [&own, &next] {
+            let signature = signer.sign(b"question", b"answer").unwrap();
+            assert_eq!(verify(&both, b"question", b"answer", &signature), Ok(()));
+        }
+    }
+
+    #[test]
+    fn keys_are_read_from_their_texts_and_nothing_counts_without_one() {
+        let own = signer(1);
+        let again = DecisionSigner::parse(&format!("{}\n", own.secret_text())).unwrap();
+        assert_eq!(again.verifier_key(), own.verifier_key());
+        let error = |text: &str| DecisionVerifier::parse(text).err();
+        assert_eq!(error(""), Some(Error::NoKey));
+        assert_eq!(error("# none yet\n\n"), Some(Error::NoKey));
+        assert_eq!(error("policy.test+00000000+AAAA"), Some(Error::MalformedKey));
+        assert_eq!(error(&format!("# now\n{}\n", own.verifier_key())), None);
+        assert!(DecisionSigner::from_seed("a b", [1; 32]).is_err());
+        assert!(!format!("{own:?}").contains(own.secret_text()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_changed_bit_passes(
+            request in prop::collection::vec(any::<u8>(), 1..64),
+            answer in prop::collection::vec(any::<u8>(), 1..64),
+            at in any::<prop::sample::Index>(),
+            bit in 0..8_u8,
+        ) {
+            let own = signer(1);
+            let (keys, signature) = (verifier(&[&own]), own.sign(&request, &answer).unwrap());
+            prop_assert_eq!(keys.verify(&request, &answer, &signature), Ok(()));
+            let changed = |bytes: &[u8]| {
+                let mut bytes = bytes.to_vec();
+                let at = at.index(bytes.len());
+                bytes[at] ^= 1 << bit;
+                bytes
+            };
+            prop_assert!(keys.verify(&changed(&request), &answer, &signature).is_err());
+            prop_assert!(keys.verify(&request, &changed(&answer), &signature).is_err());
+            prop_assert!(keys.verify(&request, &answer, &changed(&signature)).is_err());
+        }
+    }
+}
