@@ -223,13 +223,9 @@ impl Inner {
             let Ok(response) = tokio::time::timeout_at(deadline.at(), response).await else {
                 return Err(NoDecision::Slow);
             };
-            let response = response.map_err(|error| match error {
-                NoDecision::Away(status) if deadline.ended(&status) => NoDecision::Slow,
-                NoDecision::NotSigned => {
-                    metrics().not_signed.add(1, &[]);
-                    error
-                }
-                other => other,
+            let response = response.map_err(|error| {
+                let late = matches!(&error, NoDecision::Away(status) if deadline.ended(status));
+                if late { NoDecision::Slow } else { error }
             })?;
             let decision = answers::decision(response, &request.items);
             let decision = Arc::new(decision.ok_or(NoDecision::Malformed)?);

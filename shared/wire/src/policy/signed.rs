@@ -13,7 +13,7 @@ use tonic::{
     codegen::http::uri::PathAndQuery,
 };
 
-use super::NoDecision;
+use super::{NoDecision, metrics::metrics};
 
 /// The metadata that carries the signature of an answer of `PolicyService.Decide`.
 pub const SIGNATURE: &str = "lienthong-decision-signature-bin";
@@ -68,7 +68,10 @@ pub(super) async fn decide(
     let signature = answered.metadata().get_bin(SIGNATURE);
     let signature = signature.and_then(|value| value.to_bytes().ok()).unwrap_or_default();
     let answer = answered.into_inner();
-    keys.verify(&question, &answer, &signature).map_err(|_| NoDecision::NotSigned)?;
+    if keys.verify(&question, &answer, &signature).is_err() {
+        metrics().not_signed.add(1, &[]);
+        return Err(NoDecision::NotSigned);
+    }
     DecideResponse::decode(answer).map_err(|_| NoDecision::Malformed)
 }
 
