@@ -200,7 +200,10 @@ fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<EventKind>
 /// Whatever keeps a decision from being made is an outage: the caller gives no data and repeats
 /// (I9).
 fn status(error: &Error) -> Status {
-    if matches!(error, Error::Distrusted | Error::Overtaken | Error::RuleSet { .. }) {
+    if matches!(
+        error,
+        Error::Distrusted | Error::ClockSetBack | Error::Overtaken | Error::RuleSet { .. }
+    ) {
         // It was said when it was found.
         return refuse(ErrorReason::PolicyUnavailable);
     }

@@ -4,6 +4,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
+mod days;
 pub(crate) mod decisions;
 pub(crate) mod in_force;
 mod questions;
@@ -18,6 +19,7 @@ use std::sync::{
 };
 
 use ::store::Store;
+use days::Days;
 use in_force::InForce;
 use questions::Questions;
 use sample::Sample;
@@ -61,6 +63,8 @@ pub(crate) struct App {
     /// How many decisions were made.
     pub(crate) decisions: AtomicU64,
     pub(crate) clock: Clock,
+    /// The same, to decide by.
+    pub(crate) days: Days,
     entropy: Entropy,
     longest: Duration,
     /// How long a lease of a volume lives.
@@ -82,6 +86,7 @@ impl App {
         let lease_life = volume::life(config)?;
         let sample = Arc::new(Sample::new(config.compare_every));
         let store = Store::open(config.database.reveal(), store::MIGRATIONS).await?;
+        let days = Days::open(&store, clock.clone()).await?;
         let in_force = InForce::new(config.legal_profile, profile, store.clone(), signers);
         let in_force = Arc::new(in_force);
         // A set that cannot decide keeps the service from starting (I9).
@@ -104,6 +109,7 @@ impl App {
             sample,
             decisions,
             clock,
+            days,
             entropy,
             longest,
             lease_life,
@@ -126,7 +132,7 @@ impl App {
         let store = self.store.until(deadline.at());
         let standing = store::standing(&store, request).await?;
         let profile = self.in_force.of(&standing.rules).await?;
-        let now = self.clock.now();
+        let now = self.days.now()?;
         let decision = profile.decide(request, &standing, now, self.longest);
         self.questions.count(&profile, request, &standing);
         self.sample.take(&profile, request, standing, now, &decision);
@@ -146,7 +152,7 @@ impl App {
         let store = self.store.until(deadline.at());
         let standing = store::connection(&store, caller).await?;
         let profile = self.in_force.of(&standing.rules).await?;
-        Ok((self.entropy.id(), profile.standing(&standing, self.clock.now())))
+        Ok((self.entropy.id(), profile.standing(&standing, self.days.now()?)))
     }
 
     pub(crate) async fn apply_registry(&self, registry: &Registry) -> Result<(), Error> {

@@ -204,6 +204,9 @@ pub enum Error {
     /// `compare_every` is out of its range.
     #[error("`policy.compare_every` must be from 1 to 1000000")]
     CompareEvery,
+    /// The clock stands on a day before one on which something was decided; nothing is decided until it does not.
+    #[error("the clock was set back")]
+    ClockSetBack,
     /// A table was found that is not what the rules say; nothing is decided any more.
     #[error("decision tables are not what the rules say")]
     Distrusted,
@@ -313,7 +316,7 @@ impl Service {
         let guarded = api::ext_authz::Guarded::of(config, &own.trust_domain)?.map(Arc::new);
         let signers = rule_set_signers(config, own)?;
         let app = Arc::new(app::App::open(profile, config, signers, (clock, entropy)).await?);
-        let counting = tokio::spawn(store_questions(Arc::clone(&app))).abort_handle();
+        let counting = tokio::spawn(keep_count(Arc::clone(&app))).abort_handle();
         let looked = Arc::clone(&app);
         let revisions = tokio::spawn(async move {
             looked.looks.look(&looked.store, || looked.sample.trusted()).await
@@ -398,7 +401,10 @@ impl Service {
         let app = Arc::clone(&self.app);
         health.serves(&[NAME], move || {
             let app = Arc::clone(&app);
-            async move { app.sample.trusted() && app.in_force.now(&app.store).await.is_ok() }
+            async move {
+                let decides = app.sample.trusted() && app.days.now().is_ok();
+                decides && app.in_force.now(&app.store).await.is_ok()
+            }
         });
     }
 
@@ -462,10 +468,7 @@ impl Service {
         for task in &self.looking {
             task.abort();
         }
-        let app = &self.app;
-        if app.questions.store(&app.store, today(app.clock.now())).await.is_err() {
-            tracing::warn!("what was asked last is not counted");
-        }
+        keep(&self.app).await;
         if let Some(admission) = &self.admission {
             admission.looking.abort();
         }
@@ -506,13 +509,20 @@ fn rule_set_signers(config: &Config, own: &server::Config) -> Result<Option<Sign
     Ok(Some(Signers::read(&files, &own.trust_domain)?))
 }
 
-/// Stores now and then what was asked.
-async fn store_questions(app: Arc<app::App>) {
+/// Stores now and then what was asked, and the day.
+async fn keep_count(app: Arc<app::App>) {
     loop {
         tokio::time::sleep(COUNT_EVERY).await;
-        if app.questions.store(&app.store, today(app.clock.now())).await.is_err() {
-            tracing::warn!("what was asked is not counted");
-        }
+        keep(&app).await;
+    }
+}
+
+async fn keep(app: &app::App) {
+    if app.questions.store(&app.store, today(app.clock.now())).await.is_err() {
+        tracing::warn!("what was asked is not counted");
+    }
+    if app.days.keep(&app.store).await.is_err() {
+        tracing::warn!("the day is not kept");
     }
 }
 

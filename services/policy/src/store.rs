@@ -6,6 +6,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agreement;
+pub(crate) mod days;
 pub(crate) mod moves;
 pub(crate) mod permissions;
 pub(crate) mod questions;
@@ -94,6 +95,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "rule sets",
         sqlite: include_str!("../migrations/sqlite/0015_rule_sets.sql"),
         postgres: include_str!("../migrations/postgres/0015_rule_sets.sql"),
+    },
+    Migration {
+        version: 16,
+        name: "latest day",
+        sqlite: include_str!("../migrations/sqlite/0016_latest_day.sql"),
+        postgres: include_str!("../migrations/postgres/0016_latest_day.sql"),
     },
 ];
 

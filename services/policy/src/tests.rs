@@ -49,7 +49,18 @@ fn config(database: &TestDatabase, now: OffsetDateTime) -> Config {
 }
 
 async fn open(database: &TestDatabase, now: OffsetDateTime) -> Service {
-    start(&config(database, now), now).await.unwrap()
+    start_anew(&config(database, now), now).await
+}
+
+/// As of a day that may be before one of which something was asked: each is a case by itself.
+async fn start_anew(config: &Config, now: OffsetDateTime) -> Service {
+    let store = ::store::Store::open(config.database.reveal(), migrations()).await.unwrap();
+    let forget = store.write("forget the day", |tx| {
+        Box::pin(async move { tx.execute(&Sql::same("DELETE FROM latest_day"), Vec::new()).await })
+    });
+    forget.await.unwrap();
+    store.close().await;
+    start(config, now).await.unwrap()
 }
 
 /// The table of this service alone.

@@ -6,7 +6,8 @@ use std::time::Instant;
 use contract::identity::v1::{GetPersonRequest, LookupStreamOpening, LookupStreamQuery};
 use lienthong::client::Client;
 use store::Engine;
-use tests::{Options, World, ask, basis, behind_its_back, on_both_engines, people};
+use tests::{Options, World, ask, basis, behind_its_back, on_both_engines, people, world::NOW};
+use time::Duration;
 
 use crate::{answered, refused, why};
 
@@ -17,6 +18,7 @@ on_both_engines!(
     i9_while_policy_is_silent_nothing_is_given_and_then_it_goes_on,
     i9_a_database_of_policy_that_was_set_back_is_refused,
     i9_a_decision_that_policy_did_not_sign_is_none,
+    i9_a_clock_that_was_set_back_revives_nothing,
 );
 
 const ACTIVE: &str =
@@ -119,6 +121,33 @@ async fn i9_a_decision_that_policy_did_not_sign_is_none(engine: Engine) {
     world.sign_decisions(0).await;
     let refused = told(&world, "birth_full_name").await.unwrap_err();
     assert_eq!(why(&refused), ("Unavailable", "POLICY_UNAVAILABLE"));
+    world.stop().await;
+}
+
+/// An agreement that ended by its day is not in force again because somebody set the clock back, nor is anything else decided then.
+async fn i9_a_clock_that_was_set_back_revives_nothing(engine: Engine) {
+    const ENDS: &str = "id = \"agr-insurance\"\nconnection = \"conn-insurance\"\nvalid_from = \"2026-01-01\"\nvalid_to = ";
+    let mut world = World::new(engine).await;
+    let tomorrow = (NOW.date() + Duration::DAY).to_string();
+    world.revise(&format!("{ENDS}\"2099-01-01\""), &format!("{ENDS}\"{tomorrow}\"")).await;
+    let asked = async |world: &World, item: &str| {
+        world.told().await;
+        let request = ask(world.plain(), &[item]);
+        let told = world.client("insurance").get_person(&request).await.unwrap();
+        told.map(|_| ()).map_err(|refused| why(&refused).1.to_owned())
+    };
+    assert_eq!(asked(&world, "sex").await, Ok(()));
+    world.hands.step(Duration::days(2));
+    assert_eq!(asked(&world, "sex").await, Err("NO_AGREEMENT".to_owned()));
+    world.hands.step(Duration::days(-2));
+    let away = Err("POLICY_UNAVAILABLE".to_owned());
+    assert_eq!(asked(&world, "ethnic_group").await, away);
+    // Nor by a process that never saw the later day.
+    world.stop_policy().await;
+    world.start_policy().await;
+    assert_eq!(asked(&world, "birth_full_name").await, away);
+    world.hands.step(Duration::days(2));
+    assert_eq!(asked(&world, "sex").await, Err("NO_AGREEMENT".to_owned()));
     world.stop().await;
 }
 

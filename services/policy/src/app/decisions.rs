@@ -63,11 +63,11 @@ impl Explanations<'_> {
         assumed: &[(&'static str, bool)],
     ) -> Result<(Explanation, OffsetDateTime), Error> {
         self.trusted()?;
-        let App { in_force, store, clock, longest, .. } = self.app;
+        let App { in_force, store, days, longest, .. } = self.app;
         let store = store.until(deadline.at());
         let standing = store::standing(&store, request).await?;
         let profile = in_force.of(&standing.rules).await?;
-        let now = clock.now();
+        let now = days.now()?;
         Ok((profile.explain(request, assumed, &standing, now, *longest), now))
     }
 
@@ -80,8 +80,8 @@ impl Explanations<'_> {
         most: u16,
     ) -> Result<Found, Error> {
         self.trusted()?;
-        let App { in_force, store, clock, .. } = self.app;
-        let (store, at) = (store.until(deadline.at()), clock.now());
+        let App { in_force, store, days, .. } = self.app;
+        let (store, at) = (store.until(deadline.at()), days.now()?);
         let standing = store::connection(&store, caller).await?;
         let profile = in_force.of(&standing.rules).await?;
         let (mut permissions, mut more) = (Vec::new(), false);

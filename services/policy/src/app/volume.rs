@@ -68,7 +68,7 @@ impl App {
         wanted: Wanted,
     ) -> Result<(OffsetDateTime, Result<Leased, NotLeased>), Error> {
         let store = self.store.until(deadline.at());
-        let now = self.clock.now();
+        let now = self.days.now()?;
         let connection = [KeyValue::new("connection", wanted.connection.clone())];
         let leased = store::volume::lease(&store, wanted, now, self.lease_life).await?;
         if let Ok(leased) = &leased {

@@ -101,7 +101,7 @@ impl App {
         wanted: Wanted,
     ) -> Result<Issued, NotIssued> {
         let (decision_id, decision) = self.decide(deadline, &wanted.request).await?;
-        let now = self.clock.now();
+        let now = self.days.now()?;
         let refused = |decision, denial| Issued {
             decision_id: decision_id.clone(),
             decision,

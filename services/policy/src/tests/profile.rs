@@ -13,7 +13,7 @@ const LAW_2023: &str = "Law 26/2023/QH15, Art. 9";
 
 /// A service under a legal profile, on what is stored already.
 async fn under(database: &TestDatabase, profile: LegalProfile, now: OffsetDateTime) -> Service {
-    start(&Config { legal_profile: profile, ..config(database, now) }, now).await.unwrap()
+    start_anew(&Config { legal_profile: profile, ..config(database, now) }, now).await
 }
 
 /// A service of the law of 2014, on a new database.

@@ -257,3 +257,26 @@ async fn i9_a_faulty_configuration_does_not_start() {
     assert_eq!(service.app.in_force.last().catalogue.items().len(), 26);
     assert!(!migrations().is_empty());
 }
+
+/// Two machines differ around midnight, and a clock that was set back by more decides nothing.
+#[tokio::test]
+async fn i9_nothing_is_decided_on_a_day_before_the_latest_one() {
+    const LATEST: OffsetDateTime = datetime!(2026-11-25 17:00:10 UTC);
+    for engine in ENGINES {
+        let database = TestDatabase::new(engine).await;
+        let config = config(&database, NOW);
+        let asked = async |now: OffsetDateTime| {
+            let service = start(&config, now).await.unwrap();
+            service.apply_registry(&sample()).await.unwrap();
+            let told = ask(&service, covered()).await;
+            service.close().await;
+            told.map(|_| ()).map_err(|status| status.code())
+        };
+        assert_eq!(asked(LATEST).await, Ok(()), "{engine:?}");
+        assert_eq!(asked(datetime!(2026-11-25 16:59:30 UTC)).await, Ok(()), "{engine:?}");
+        for earlier in [datetime!(2026-11-25 16:58:50 UTC), NOW] {
+            assert_eq!(asked(earlier).await, Err(Code::Unavailable), "{engine:?} {earlier}");
+        }
+        assert_eq!(asked(LATEST).await, Ok(()), "{engine:?}");
+    }
+}

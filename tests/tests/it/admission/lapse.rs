@@ -52,9 +52,11 @@ async fn a_clock_that_was_set_back_opens_nothing(engine: Engine) {
     office.admitted().await;
     office.whole.hands.step(time::Duration::days(40));
     assert_eq!(office.whole.all.policy().look().await.unwrap(), 1);
+    assert_eq!(refused(&caller, &lookup).await.get("rule"), Some("connection-suspended"));
     office.whole.hands.step(time::Duration::days(-39));
     assert_eq!(office.whole.all.policy().look().await.unwrap(), 0);
-    assert_eq!(refused(&caller, &lookup).await.get("rule"), Some("connection-suspended"));
+    // Nothing is decided at all on a day that was over.
+    assert_eq!(why(&refused(&caller, &lookup).await), ("Unavailable", "POLICY_UNAVAILABLE"));
     let refused = office.is_refused("second-registrar", Move::Resume(Resumption {})).await;
     assert_eq!(missing(&refused), ["ASSESSMENT_LAPSED"]);
     office.close().await;
