@@ -113,6 +113,8 @@ pub struct World {
     options: Options,
     /// The keys of warrants, by their seeds: the first one signs. None are issued where there is none.
     signing: Vec<u8>,
+    /// The clock of policy, where it has one of its own.
+    policy_clock: Option<Clock>,
     entropy: Entropy,
     folder: TempDir,
     pki: Pki,
@@ -169,6 +171,7 @@ impl World {
             log,
             options,
             signing: Vec::new(),
+            policy_clock: None,
             entropy,
             folder,
             pki,

@@ -7,6 +7,7 @@ pub(crate) mod decision;
 pub(crate) mod ext_authz;
 mod office;
 pub(crate) mod rule_set;
+mod signature;
 pub(crate) mod warrant;
 
 mod volume;
@@ -22,8 +23,12 @@ use decide::signed::DecisionSigner;
 use model::EventKind;
 use prost::Message as _;
 use server::{Closing, context, error::refuse};
+use time::OffsetDateTime;
 use tonic::{Request, Response, Status, metadata::MetadataValue};
-use wire::{Fault, Faults, basis, policy::SIGNATURE};
+use wire::{
+    Fault, Faults, basis,
+    policy::{DECIDE, GET_CONNECTION, SIGNATURE},
+};
 
 use crate::{
     Error,
@@ -57,12 +62,7 @@ impl Rpc for Api {
         let request = checked(message)?;
         let (id, decision) =
             self.app.decide(deadline, &request).await.map_err(|error| status(&error))?;
-        let answer = response(id, decision);
-        let signature = self.signer.sign(&question, &answer.encode_to_vec());
-        let signature = signature.map_err(|_| refuse(ErrorReason::Internal))?;
-        let mut answer = Response::new(answer);
-        answer.metadata_mut().insert_bin(SIGNATURE, MetadataValue::from_bytes(&signature));
-        Ok(answer)
+        self.signed(DECIDE, &question, response(id, decision))
     }
 
     async fn get_connection(
@@ -70,20 +70,23 @@ impl Rpc for Api {
         request: Request<proto::GetConnectionRequest>,
     ) -> Result<Response<proto::GetConnectionResponse>, Status> {
         let (_, deadline) = context(&request)?;
-        let mut faults = Faults::default();
-        let caller = caller(&request.into_inner().caller, &mut faults);
+        let (message, mut faults) = (request.into_inner(), Faults::default());
+        let question = message.encode_to_vec();
+        let caller = caller(&message.caller, &mut faults);
         faults.finish()?;
         let caller = caller.ok_or_else(|| refuse(ErrorReason::Internal))?;
         let found = self.app.connection(deadline, &caller).await;
-        let (decision_id, found) = found.map_err(|error| status(&error))?;
-        Ok(Response::new(proto::GetConnectionResponse {
+        let (decision_id, found, until) = found.map_err(|error| status(&error))?;
+        let answer = proto::GetConnectionResponse {
             decision_id,
             policy_revision: found.revision,
             connection: found.connection,
             database: found.database,
             denial: found.denial.map(denial_message),
             revision_number: Some(found.number),
-        }))
+            valid_until: Some(seconds(until)),
+        };
+        self.signed(GET_CONNECTION, &question, answer)
     }
 
     async fn lease_volume(
@@ -104,6 +107,27 @@ impl Rpc for Api {
         let (app, ends) = (Arc::clone(&self.app), (deadline, Closing::of(&request)));
         Ok(Response::new(watch::start(app, ends, request.into_inner())))
     }
+}
+
+impl Api {
+    /// An answer with the signature over it and the question.
+    fn signed<T: prost::Message>(
+        &self,
+        method: &str,
+        question: &[u8],
+        answer: T,
+    ) -> Result<Response<T>, Status> {
+        let signature = self.signer.sign(method, question, &answer.encode_to_vec());
+        let signature = signature.map_err(|_| refuse(ErrorReason::Internal))?;
+        let mut answer = Response::new(answer);
+        answer.metadata_mut().insert_bin(SIGNATURE, MetadataValue::from_bytes(&signature));
+        Ok(answer)
+    }
+}
+
+/// Rounded down: nothing outlives what it was built from.
+fn seconds(end: OffsetDateTime) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: end.unix_timestamp(), nanos: 0 }
 }
 
 /// The caller's agency and system.
@@ -152,7 +176,7 @@ fn checked(message: proto::DecideRequest) -> Result<Question, Status> {
     let (Some(caller), Some(act), Some(basis)) = (caller, act, basis) else {
         return Err(refuse(ErrorReason::Internal));
     };
-    let named = |reference: &str| !reference.trim().is_empty();
+    let named = |reference: &str| !reference.is_empty();
     Ok(Question {
         caller,
         act,
@@ -204,7 +228,7 @@ fn status(error: &Error) -> Status {
         error,
         Error::Distrusted | Error::ClockSetBack | Error::Overtaken | Error::RuleSet { .. }
     ) {
-        // It was said when it was found.
+        // It was said when it was found, or is over when it is asked again.
         return refuse(ErrorReason::PolicyUnavailable);
     }
     let kind = if let Error::Store(error) = error { error.driver_kind() } else { "stored data" };
@@ -213,8 +237,7 @@ fn status(error: &Error) -> Status {
 }
 
 fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
-    // Rounded down: a decision never outlives what it was built from.
-    let seconds = decision.valid_until.unix_timestamp();
+    let valid_until = seconds(decision.valid_until);
     let claims = decision.claims;
     proto::DecideResponse {
         decision_id,
@@ -226,7 +249,7 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
             Ok(table) => decide_response::Decision::Table(table_message(&table)),
             Err(denial) => decide_response::Decision::Denial(denial_message(denial)),
         }),
-        valid_until: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+        valid_until: Some(valid_until),
         claims: Some(proto::ClaimsRule {
             waived: claims.waived,
             year_suffices: claims.year_suffices,

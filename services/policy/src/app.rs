@@ -26,10 +26,10 @@ use sample::Sample;
 use server::{
     Deadline,
     runtime::{Clock, Entropy},
-    signed::Signers,
+    signed::{Algorithm, Signers},
 };
 use sha2::{Digest, Sha256};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
 use crate::{
@@ -49,6 +49,15 @@ use crate::{
 const SECONDS_MAX: u64 = 86_400;
 /// Whoever compares less than that might as well compare nothing.
 const COMPARE_EVERY_MAX: u64 = 1_000_000;
+
+/// What somebody signed, as a request brings it.
+#[derive(Clone, Debug)]
+pub(crate) struct Signed {
+    /// DER, that of the signer first.
+    pub(crate) certificates: Vec<Vec<u8>>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) signature: Vec<u8>,
+}
 
 pub(crate) struct App {
     /// The rule set that decides.
@@ -143,16 +152,17 @@ impl App {
         Ok((self.entropy.id(), decision))
     }
 
-    /// Looks at a caller's connection, and gives what was decided an id.
+    /// Looks at a caller's connection, and gives what was decided an id, and until when it is of use.
     pub(crate) async fn connection(
         &self,
         deadline: Deadline,
         caller: &(String, String),
-    ) -> Result<(String, Connected), Error> {
+    ) -> Result<(String, Connected, OffsetDateTime), Error> {
         let store = self.store.until(deadline.at());
         let standing = store::connection(&store, caller).await?;
         let profile = self.in_force.of(&standing.rules).await?;
-        Ok((self.entropy.id(), profile.standing(&standing, self.days.now()?)))
+        let now = self.days.now()?;
+        Ok((self.entropy.id(), profile.standing(&standing, now), now + self.longest))
     }
 
     pub(crate) async fn apply_registry(&self, registry: &Registry) -> Result<(), Error> {

@@ -402,7 +402,7 @@ impl Service {
         health.serves(&[NAME], move || {
             let app = Arc::clone(&app);
             async move {
-                let decides = app.sample.trusted() && app.days.now().is_ok();
+                let decides = app.sample.trusted() && app.days.decides();
                 decides && app.in_force.now(&app.store).await.is_ok()
             }
         });

@@ -21,7 +21,7 @@ use server::{Caller, Deadline};
 use time::{OffsetDateTime, macros::datetime};
 use tonic::{Code, Request, Status, service::Routes};
 use tonic_types::StatusExt;
-use wire::policy::SIGNATURE;
+use wire::policy::{DECIDE, SIGNATURE};
 
 use super::*;
 use crate::domain::registry::State;
@@ -163,7 +163,7 @@ async fn ask(service: &Service, request: DecideRequest) -> Result<DecideResponse
     let signature = answered.metadata().get_bin(SIGNATURE).unwrap().to_bytes().unwrap();
     let answer = answered.into_inner();
     let keys = DecisionVerifier::parse(signer().verifier_key()).unwrap();
-    keys.verify(&question, &answer.encode_to_vec(), &signature).unwrap();
+    keys.verify(DECIDE, &question, &answer.encode_to_vec(), &signature).unwrap();
     Ok(answer)
 }
 

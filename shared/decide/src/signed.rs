@@ -1,8 +1,8 @@
 //! Decisions signed by policy: whoever uses one checks first that policy gave it, and gave it to this very question. So a decision
 //! that something between the two changed, exchanged or made up opens nothing (I9), whatever vouches for the connection.
 //!
-//! What is signed is a text, as a C2SP signed note with Ed25519: that it is a decision, and the SHA-256 of the exact bytes of the
-//! request and of the answer, each in base64 on a line of its own. What goes with the answer are the lines of the signatures.
+//! What is signed is a text, as a C2SP signed note with Ed25519: that it is a decision, the method, and the SHA-256 of the exact bytes
+//! of the request and of the answer, each in base64 on a line of its own. What goes with the answer are the lines of the signatures.
 
 use std::fmt;
 
@@ -65,12 +65,12 @@ impl DecisionSigner {
         self.0.verifier_key()
     }
 
-    /// Signs an answer to a question, each as its exact bytes: the line of the signature.
+    /// Signs what a method, by its path, answers to a question, each as its exact bytes: the line of the signature.
     ///
     /// # Errors
     /// [`Error::MalformedKey`] where the key cannot sign.
-    pub fn sign(&self, request: &[u8], answer: &[u8]) -> Result<Vec<u8>, Error> {
-        let text = text(request, answer);
+    pub fn sign(&self, method: &str, request: &[u8], answer: &[u8]) -> Result<Vec<u8>, Error> {
+        let text = text(method, request, answer);
         let note = self.0.sign(text.as_bytes()).map_err(|_| Error::MalformedKey)?;
         let lines = note.strip_prefix(&text).and_then(|rest| rest.strip_prefix('\n'));
         lines.map(|lines| lines.as_bytes().to_vec()).ok_or(Error::MalformedKey)
@@ -94,22 +94,28 @@ impl DecisionVerifier {
         if keys.is_empty() { Err(Error::NoKey) } else { Ok(Self(keys)) }
     }
 
-    /// Whether one of the keys signed this answer to this question, each as its exact bytes.
+    /// Whether one of the keys signed this answer of a method to this question, each as its exact bytes.
     ///
     /// # Errors
     /// [`Error::NotSigned`], also where there is no signature at all.
-    pub fn verify(&self, request: &[u8], answer: &[u8], signature: &[u8]) -> Result<(), Error> {
-        let note = [text(request, answer).as_bytes(), b"\n", signature].concat();
+    pub fn verify(
+        &self,
+        method: &str,
+        request: &[u8],
+        answer: &[u8],
+        signature: &[u8],
+    ) -> Result<(), Error> {
+        let note = [text(method, request, answer).as_bytes(), b"\n", signature].concat();
         let signed = self.0.iter().any(|key| key.verify(&note).is_ok());
         if signed { Ok(()) } else { Err(Error::NotSigned) }
     }
 }
 
 /// The text that is signed.
-fn text(request: &[u8], answer: &[u8]) -> String {
+fn text(method: &str, request: &[u8], answer: &[u8]) -> String {
     let [request, answer] =
         [request, answer].map(|bytes| BASE64_STANDARD.encode(tlog::digest(bytes)));
-    format!("{KIND}\n{request}\n{answer}\n")
+    format!("{KIND}\n{method}\n{request}\n{answer}\n")
 }
 
 #[cfg(test)]
@@ -131,13 +137,14 @@ mod tests {
     #[test]
     fn the_answer_to_a_question_is_signed_and_no_other() {
         let (own, next) = (signer(1), signer(2));
-        let signature = own.sign(b"question", b"answer").unwrap();
+        let signature = own.sign("/a/b", b"question", b"answer").unwrap();
         let verify = |keys: &DecisionVerifier, request: &[u8], answer: &[u8], signature: &[u8]| {
-            keys.verify(request, answer, signature)
+            keys.verify("/a/b", request, answer, signature)
         };
         let keys = verifier(&[&own]);
         assert_eq!(verify(&keys, b"question", b"answer", &signature), Ok(()));
         let refused = [
+            keys.verify("/a/c", b"question", b"answer", &signature),
             verify(&keys, b"another", b"answer", &signature),
             verify(&keys, b"question", b"another", &signature),
             verify(&keys, b"answer", b"question", &signature),
@@ -152,11 +159,11 @@ mod tests {
                 &signature,
             ),
         ];
-        assert_eq!(refused, [const { Err(Error::NotSigned) }; 7]);
+        assert_eq!(refused, [const { Err(Error::NotSigned) }; 8]);
         // While the key changes, both count.
         let both = verifier(&[&own, &next]);
         for signer in [&own, &next] {
-            let signature = signer.sign(b"question", b"answer").unwrap();
+            let signature = signer.sign("/a/b", b"question", b"answer").unwrap();
             assert_eq!(verify(&both, b"question", b"answer", &signature), Ok(()));
         }
     }
@@ -184,17 +191,17 @@ mod tests {
             bit in 0..8_u8,
         ) {
             let own = signer(1);
-            let (keys, signature) = (verifier(&[&own]), own.sign(&request, &answer).unwrap());
-            prop_assert_eq!(keys.verify(&request, &answer, &signature), Ok(()));
+            let (keys, signature) = (verifier(&[&own]), own.sign("/a/b", &request, &answer).unwrap());
+            prop_assert_eq!(keys.verify("/a/b", &request, &answer, &signature), Ok(()));
             let changed = |bytes: &[u8]| {
                 let mut bytes = bytes.to_vec();
                 let at = at.index(bytes.len());
                 bytes[at] ^= 1 << bit;
                 bytes
             };
-            prop_assert!(keys.verify(&changed(&request), &answer, &signature).is_err());
-            prop_assert!(keys.verify(&request, &changed(&answer), &signature).is_err());
-            prop_assert!(keys.verify(&request, &answer, &changed(&signature)).is_err());
+            prop_assert!(keys.verify("/a/b", &changed(&request), &answer, &signature).is_err());
+            prop_assert!(keys.verify("/a/b", &request, &changed(&answer), &signature).is_err());
+            prop_assert!(keys.verify("/a/b", &request, &answer, &changed(&signature)).is_err());
         }
     }
 }

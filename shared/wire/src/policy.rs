@@ -24,7 +24,7 @@ use contract::r#type::v1::ErrorReason;
 use decide::DecisionTable;
 pub use lease::{NotTaken, Taken};
 use server::{Deadline, error::refuse};
-pub use signed::{KeysError, SIGNATURE, keys};
+pub use signed::{DECIDE, GET_CONNECTION, KeysError, SIGNATURE, keys};
 use time::OffsetDateTime;
 
 /// What the caller wants to do with the items.
@@ -112,6 +112,9 @@ pub enum NoDecision {
     /// No key that is known signed what came as its answer.
     #[error("what came as the decision of policy is not signed by it")]
     NotSigned,
+    /// What policy signed ended before it came.
+    #[error("what came as the decision of policy is one of earlier")]
+    Past,
     /// It took longer than anybody waits for it, whatever the deadline of whoever asked.
     #[error("the policy service took too long")]
     Slow,

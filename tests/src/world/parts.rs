@@ -5,7 +5,13 @@ use lienthong::{
     pki::shown,
     settings::{self, Settings as _},
 };
-use server::{Routes, Running, Server, channel::Peer, config::Secret, runtime::Entropy, tls};
+use server::{
+    Routes, Running, Server,
+    channel::Peer,
+    config::Secret,
+    runtime::{Clock, Entropy},
+    tls,
+};
 
 use store::{Sql, Store};
 use tokio::sync::watch;
@@ -87,7 +93,8 @@ impl World {
         settings.policy.warrant_published_files = keys.collect();
         let own = self.own(settings.server, "policy");
         let server = Server::bind(own.clone()).await.expect("policy binds");
-        let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
+        let clock = self.policy_clock.clone().unwrap_or_else(|| self.hands.clock());
+        let entropy = self.entropy.clone();
         let service = policy::Service::open(&settings.policy, &own, clock, entropy).await;
         let service = service.expect("policy opens");
         if self.options.readiness {
@@ -113,6 +120,16 @@ impl World {
         self.start_policy().await;
     }
 
+    /// Starts policy anew with a clock of its own.
+    ///
+    /// # Panics
+    /// When policy does not run.
+    pub async fn set_policy_clock(&mut self, clock: Clock) {
+        self.stop_policy().await;
+        self.policy_clock = Some(clock);
+        self.start_policy().await;
+    }
+
     /// Starts policy anew with another key of decisions, that of a seed; the first one is that of 0.
     ///
     /// # Panics
@@ -128,7 +145,9 @@ impl World {
     /// # Panics
     /// When identity does not run.
     pub async fn believe_decisions(&mut self, seeds: &[u8]) {
-        self.stop_identity().await;
+        if self.identity.is_some() {
+            self.stop_identity().await;
+        }
         let keys = seeds.iter().map(|seed| decision_signer(*seed).verifier_key().to_owned());
         self.write("policy.vkey", &keys.collect::<Vec<_>>().join("\n"));
         self.start_identity().await;
@@ -302,6 +321,19 @@ impl World {
         settings.server.drain_max_seconds = self.options.drain_max_seconds;
         settings.server.calls_per_caller_max = self.options.calls_per_caller_max;
         settings
+    }
+
+    /// Why identity does not open with this as the keys of policy.
+    ///
+    /// # Panics
+    /// When it opens.
+    pub async fn refuses_keys(&self, keys: &str) -> identity::Error {
+        self.write("policy.vkey", keys);
+        let settings = self.identity_settings();
+        let own = self.own(settings.server, "identity");
+        let (clock, entropy) = (self.hands.clock(), self.entropy.clone());
+        let opened = identity::Service::open(&settings.identity, &own, clock, entropy).await;
+        opened.map(|_| ()).expect_err("it opened without keys")
     }
 
     /// Starts identity on what it has stored.

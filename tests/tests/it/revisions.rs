@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use contract::identity::v1::{GetPersonRequest, LookupStreamOpening, LookupStreamQuery};
 use lienthong::client::Client;
+use server::runtime::Clock;
 use store::Engine;
 use tests::{Options, World, ask, basis, behind_its_back, on_both_engines, people, world::NOW};
 use time::Duration;
@@ -19,6 +20,7 @@ on_both_engines!(
     i9_a_database_of_policy_that_was_set_back_is_refused,
     i9_a_decision_that_policy_did_not_sign_is_none,
     i9_a_clock_that_was_set_back_revives_nothing,
+    i9_a_decision_that_ended_is_none,
 );
 
 const ACTIVE: &str =
@@ -121,6 +123,32 @@ async fn i9_a_decision_that_policy_did_not_sign_is_none(engine: Engine) {
     world.sign_decisions(0).await;
     let refused = told(&world, "birth_full_name").await.unwrap_err();
     assert_eq!(why(&refused), ("Unavailable", "POLICY_UNAVAILABLE"));
+    // Whoever knows no key at all does not start.
+    world.stop_identity().await;
+    for keys in ["", "# none yet\n", "policy"] {
+        let error = world.refuses_keys(keys).await;
+        assert!(matches!(error, identity::Error::PolicyKeys(_)), "{error}");
+    }
+    world.believe_decisions(&[0]).await;
+    world.stop().await;
+}
+
+/// What policy signed earlier opens nothing when it is brought again: it has ended.
+async fn i9_a_decision_that_ended_is_none(engine: Engine) {
+    let mut world = World::new(engine).await;
+    for (behind, item, given) in [(60, "sex", true), (121, "birth_full_name", false)] {
+        world.set_policy_clock(Clock::fixed(NOW - Duration::seconds(behind))).await;
+        world.told().await;
+        let request = ask(world.plain(), &[item]);
+        let told = world.client("insurance").get_person(&request).await.unwrap();
+        match told {
+            Ok(_) => assert!(given, "{behind}"),
+            Err(refused) => {
+                assert_eq!(why(&refused), ("Unavailable", "POLICY_UNAVAILABLE"));
+                assert!(!given, "{behind}");
+            }
+        }
+    }
     world.stop().await;
 }
 

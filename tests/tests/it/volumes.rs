@@ -27,6 +27,7 @@ on_both_engines!(
     i9_a_lease_outlives_no_policy,
     a_call_that_is_not_recorded_tells_nobody,
     whoever_records_a_consent_is_told_of_a_person,
+    a_consent_whose_answer_is_lost_is_counted,
 );
 
 const ITEM: &str = "birth_full_name";
@@ -140,6 +141,27 @@ async fn whoever_records_a_consent_is_told_of_a_person(engine: Engine) {
         }
     }
     is_used_up(&record(consent(&person, "k-3")).await.err().unwrap());
+    world.stop().await;
+}
+
+/// The same call is answered of it later, so it counts as soon as it stands.
+async fn a_consent_whose_answer_is_lost_is_counted(engine: Engine) {
+    let mut world = World::new(engine).await;
+    world.limit_portal(1).await;
+    let (client, person) = (world.client("portal"), believer(&world));
+    let record = async |request| client.record_consent(&request).await.unwrap();
+    world.stop_audit().await;
+    let refused = record(consent(&person, "k-1")).await.err().unwrap();
+    assert_eq!(why(&refused), ("Unavailable", "AUDIT_UNAVAILABLE"));
+    world.start_audit().await;
+    let answer = loop {
+        // As soon as the log is reached again.
+        if let Ok(answered) = record(consent(&person, "k-1")).await {
+            break answered.answer;
+        }
+    };
+    assert!(answer.consent.is_some());
+    is_used_up(&record(consent(&person, "k-2")).await.err().unwrap());
     world.stop().await;
 }
 

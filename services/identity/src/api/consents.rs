@@ -72,7 +72,7 @@ impl ConsentService for Consents {
         }
         // Whoever has a consent recorded is told that there is such a person.
         let taken = call.take(&decision, 1).await?;
-        let recorded = shared.app.record_consent(deadline, given, &decision, &table).await;
+        let recorded = shared.app.record_consent(deadline, given, &decision, &table, taken).await;
         let (looked, consent) = match recorded {
             Ok(recorded) => recorded,
             Err(reason) => return Err(not_recorded(&call, &decision, reason).await),
@@ -84,9 +84,7 @@ impl ConsentService for Consents {
             items: listed(&message.items),
             ..identity::recorded(&decision, &looked, None)
         };
-        let disclosed = call.disclosed(&recorded, Answer::new(&answer)).await?;
-        taken.told(consent.is_some().into());
-        Ok(Response::new(disclosed.into()))
+        Ok(Response::new(call.disclosed(&recorded, Answer::new(&answer)).await?.into()))
     }
 
     async fn withdraw_consent(

@@ -3,7 +3,7 @@
 use decide::DecisionTable;
 use server::Deadline;
 use time::OffsetDateTime;
-use wire::policy::Decision;
+use wire::policy::{Decision, Taken};
 
 use super::{App, Looked, Lookup, NoAnswer};
 use crate::{
@@ -57,8 +57,8 @@ impl App {
         if procedure == OWN_RECORD { own.min(longest) } else { longest }
     }
 
-    /// The consent that the same call recorded before, if it did. It is asked for first, so that a key that was used says nothing
-    /// of whoever is named now (I7), and a repeated call gets its consent whatever became of the person, and of the volume.
+    /// The consent that the same call recorded before, if it did. It is asked for first, so that a key that was used before says
+    /// nothing of whoever is named now (I7), and a repeated call gets its consent whatever became of the person, and of the volume.
     pub(crate) async fn consent_before(
         &self,
         deadline: Deadline,
@@ -77,19 +77,22 @@ impl App {
     }
 
     /// Records a consent of a person who is found as by a lookup, under a table that hides whoever may not be obtained all of it
-    /// from; once for each key and bytes (I4). How looking for the person ended, and the consent, where the person is shown.
+    /// from; once for each key and bytes (I4). How looking for the person ended, and the consent, where the person is shown. Who is
+    /// shown counts as told of before anything is written: the same call may be answered of it later, whatever becomes of this one.
     pub(crate) async fn record_consent(
         &self,
         deadline: Deadline,
         given: Given,
         decision: &Decision,
         table: &DecisionTable,
+        taken: Taken,
     ) -> Result<(Looked, Option<Consent>), NotRecorded> {
         let Given { lookup, terms, key, digest } = given;
         let looked = self.look_up(deadline, &lookup, decision, table).await;
         let looked = looked.map_err(NotRecorded::Unanswered)?;
         let person_id = looked.named.clone().filter(|_| looked.finding.ending == Ending::Shown);
         let Some(person_id) = person_id else { return Ok((looked, None)) };
+        taken.told(1);
         let reference = self.entropy.id();
         let (connection, recorded_us) = (decision.connection.clone(), self.clock.now_us());
         let recording =

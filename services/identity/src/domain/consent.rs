@@ -237,6 +237,20 @@ mod tests {
         assert!(!known("c-1", "burial-allowance", &["religion", "sex"]));
     }
 
+    /// What is short is every consent by which citizens see what is held of themselves.
+    #[test]
+    fn the_own_record_is_the_only_procedure_of_self_access() {
+        let text = include_str!("../../../policy/data/procedures.toml");
+        let procedures = text.split("[[procedure]]").skip(1);
+        let value = |procedure: &str, key: &str| {
+            let line = procedure.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")));
+            line.map(|value| value.trim_matches('"').to_owned())
+        };
+        let own = procedures.filter(|one| value(one, "purpose").unwrap() == "self-access");
+        let ids: Vec<_> = own.map(|one| value(one, "id").unwrap()).collect();
+        assert_eq!(ids, [OWN_RECORD]);
+    }
+
     /// Policy's catalogue is the list of record; here it is held against it, because no service depends on another.
     #[test]
     fn the_items_are_those_of_the_law() {

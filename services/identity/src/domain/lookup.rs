@@ -79,13 +79,17 @@ impl Under<'_> {
         )
     }
 
-    /// Whether the consent opens something of a person that would be closed without it.
+    /// Whether the consent opens something of a person that would be closed without it, or given on other conditions.
     pub(crate) fn is_opened(&self, record: &GoldenRecord) -> bool {
         let without = Self { consent: None, ..*self }.row(record);
         let with = self.row(record);
         let allowed = |item: &ItemDecision| item.effect == ItemEffect::Allowed;
         (with.visible && !without.visible)
-            || with.items.iter().zip(&without.items).any(|(w, o)| allowed(w) && !allowed(o))
+            || with
+                .items
+                .iter()
+                .zip(&without.items)
+                .any(|(w, o)| allowed(w) && (!allowed(o) || w.obligations != o.obligations))
     }
 
     /// The facts by which it was taken, as records state them.

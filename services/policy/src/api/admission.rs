@@ -134,17 +134,19 @@ impl Call<'_> {
         let connection = request.connection.as_str();
         let mut faults = Faults::default();
         let admissions = &self.shared.admissions;
-        // Only an application names what a rule set has; everything else is moved whichever is in force.
-        let (mut rules, mut profile) = (None, admissions.app.in_force.last());
-        if let Some(Wanted::Apply(_)) = &request.r#move {
-            let now = admissions.rules(self.deadline).await;
-            let (number, found) = now.map_err(|error| self.away(&error))?;
-            (rules, profile) = (Some(number), found);
-        }
-        let read = read::request(request, &profile.catalogue, admissions, &mut faults);
+        let last = admissions.app.in_force.last();
+        let mut read = read::request(request, &last.catalogue, admissions, &mut faults);
         // Who may do it is asked before whether it is asked well.
         let roles = read.as_ref().map_or(&Role::ALL[..], |(step, _)| step.roles());
         let role = self.authorised(roles, connection).await?;
+        // Only an application names what a rule set has; everything else is moved whichever is in force.
+        let mut rules = None;
+        if let Some(Wanted::Apply(_)) = &request.r#move {
+            let now = admissions.rules(self.deadline).await;
+            let (number, profile) = now.map_err(|error| self.away(&error))?;
+            (rules, faults) = (Some(number), Faults::default());
+            read = read::request(request, &profile.catalogue, admissions, &mut faults);
+        }
         let (step, document) = match (read, faults.is_empty()) {
             (Some(read), true) => read,
             (Some(_) | None, _) => return Err(self.faulty(faults, connection).await),

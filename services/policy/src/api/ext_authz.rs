@@ -226,7 +226,7 @@ impl Api {
         match asked {
             Asked::Service => Ok(Ok(String::new())),
             Asked::System(caller) => {
-                let (id, found) = self.app.connection(deadline, &caller).await?;
+                let (id, found, _) = self.app.connection(deadline, &caller).await?;
                 Ok(found.denial.map_or(Ok(id), |denial| Err(denial.into())))
             }
             Asked::Ground(question) => {

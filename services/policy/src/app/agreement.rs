@@ -6,11 +6,11 @@ use ::store::Store;
 use server::{
     Caller, Deadline,
     caller::Kind,
-    signed::{Algorithm, NotSigned, Signers},
+    signed::{NotSigned, Signers},
 };
 use time::Date;
 
-use super::admission::Admissions;
+use super::{Signed, admission::Admissions};
 use crate::{
     Error,
     domain::{
@@ -33,22 +33,13 @@ pub(crate) struct Agreements {
     pub(crate) signers: Signers,
 }
 
-/// What a party signed, as a request brings it.
-#[derive(Clone, Debug)]
-pub(crate) struct Signed {
-    pub(crate) says: Says,
-    /// DER, that of the signer first.
-    pub(crate) certificates: Vec<Vec<u8>>,
-    pub(crate) algorithm: Algorithm,
-    pub(crate) signature: Vec<u8>,
-}
-
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
     /// The content, and its exact bytes.
     Propose(Box<Content>, Vec<u8>),
-    Sign(Signed),
+    /// What a party says, and its signature.
+    Sign(Says, Signed),
 }
 
 /// Why a move is not made.
@@ -120,11 +111,11 @@ impl Agreements {
                 let digest = hex::encode(tlog::digest(&bytes));
                 (Step::Propose(*content, digest), false, bytes)
             }
-            Wanted::Sign(signed) => {
+            Wanted::Sign(says, signed) => {
                 let Some((agreement, _)) = store::one(&store, &request.agreement).await? else {
                     return Ok(Err(Refused::Unknown));
                 };
-                match self.verify(&agreement, &signed) {
+                match self.verify(&agreement, says, &signed) {
                     Ok((step, officer)) => (step, officer, Vec::new()),
                     Err(found) => return Ok(Err(Refused::NotPossible(vec![found]))),
                 }
@@ -147,9 +138,14 @@ impl Agreements {
     }
 
     /// The statement that a party signed, and whether it was an officer who may sign for the provider.
-    fn verify(&self, agreement: &Agreement, signed: &Signed) -> Result<(Step, bool), Found> {
+    fn verify(
+        &self,
+        agreement: &Agreement,
+        says: Says,
+        signed: &Signed,
+    ) -> Result<(Step, bool), Found> {
         let one = |obstacle| (obstacle, String::new());
-        let Signed { says, certificates, algorithm, signature } = signed;
+        let Signed { certificates, algorithm, signature } = signed;
         let message = says.signed_bytes(&agreement.digest);
         let signer = self.signers.verify(certificates, *algorithm, &message, signature);
         let signer = signer.map_err(|why| match why {
@@ -162,7 +158,7 @@ impl Agreements {
                 let may = self.admissions.authorise(id, &[officers::Role::Registrar]).is_ok();
                 let provider = agreement.content.party(Role::Provider);
                 // Two agree; one is enough to end it.
-                let another = *says != Says::Accept || signer.id() != agreement.proposed_by;
+                let another = says != Says::Accept || signer.id() != agreement.proposed_by;
                 (provider, may && another)
             }
             Kind::Service(_) => (None, false),
@@ -170,10 +166,10 @@ impl Agreements {
         let party = party.ok_or_else(|| one(Obstacle::NotAParty))?;
         let named = |key: [u8; 32]| party.keys.contains(&hex::encode(key));
         // Whoever lost the key that it agreed by, or whose officer left, can still say that it no longer agrees.
-        if *says == Says::Accept && !signer.key().is_some_and(named) {
+        if says == Says::Accept && !signer.key().is_some_and(named) {
             return Err((Obstacle::KeyNotNamed, party.agency.clone()));
         }
-        Ok((step(party.agency.clone(), &signer, *says), officer))
+        Ok((step(party.agency.clone(), &signer, says), officer))
     }
 
     /// The agreement as a move made it, at the moment at which it was made.

@@ -29,16 +29,19 @@ impl Days {
         Ok(days)
     }
 
-    /// The present moment, to decide by.
+    /// The present moment, to decide by: its day is one on which something was decided.
     ///
     /// # Errors
     /// [`Error::ClockSetBack`]; then nothing is decided (I9).
     pub(crate) fn now(&self) -> Result<OffsetDateTime, Error> {
         let now = self.clock.now();
-        let day = today(now).to_julian_day();
-        let latest = self.latest.fetch_max(day, Ordering::Relaxed);
-        let reached = today(now + CLOCKS_DIFFER).to_julian_day();
-        if reached < latest { Err(Error::ClockSetBack) } else { Ok(now) }
+        let latest = self.latest.fetch_max(today(now).to_julian_day(), Ordering::Relaxed);
+        if is_before(now, latest) { Err(Error::ClockSetBack) } else { Ok(now) }
+    }
+
+    /// Whether something could be decided now.
+    pub(crate) fn decides(&self) -> bool {
+        !is_before(self.clock.now(), self.latest.load(Ordering::Relaxed))
     }
 
     /// Keeps what is new, and learns what others kept. The service does so again and again.
@@ -64,10 +67,15 @@ impl Days {
     }
 
     fn say(&self) {
-        if self.now().is_err() {
+        if !self.decides() {
             let latest = Date::from_julian_day(self.latest.load(Ordering::Relaxed)).ok();
             let latest = latest.map(tracing::field::display);
             tracing::error!(latest, "the clock was set back before this day: nothing is decided");
         }
     }
+}
+
+/// Whether a moment is of an earlier day than this one, also where the clock is a little behind.
+fn is_before(now: OffsetDateTime, latest: i32) -> bool {
+    today(now + CLOCKS_DIFFER).to_julian_day() < latest
 }

@@ -9,11 +9,11 @@ use ::store::Store;
 use server::{
     Deadline,
     runtime::Clock,
-    signed::{Algorithm, NotSigned, Signers},
+    signed::{NotSigned, Signers},
 };
 use time::{Date, OffsetDateTime};
 
-use super::admission::Admissions;
+use super::{Signed, admission::Admissions};
 use crate::{
     Error,
     domain::{
@@ -43,15 +43,6 @@ pub(crate) struct RuleSets {
     pub(crate) signers: Signers,
     /// Trials take their turn.
     pub(crate) trying: tokio::sync::Mutex<()>,
-}
-
-/// What an officer signed, as a request brings it.
-#[derive(Clone, Debug)]
-pub(crate) struct Signed {
-    /// DER, that of the signer first.
-    pub(crate) certificates: Vec<Vec<u8>>,
-    pub(crate) algorithm: Algorithm,
-    pub(crate) signature: Vec<u8>,
 }
 
 /// What is asked for.

@@ -3,8 +3,8 @@
 use ::store::{Sql, Store};
 use time::Date;
 
-use super::{DAY, text};
-use crate::{Error, domain::calendar::read_day};
+use super::{day, moves::written};
+use crate::Error;
 
 const LATEST: Sql = Sql::same("SELECT day FROM latest_day WHERE id = 1");
 const KEEP: Sql = Sql {
@@ -18,17 +18,16 @@ const KEEP: Sql = Sql {
 /// The latest day that was kept, by whichever process.
 pub(crate) async fn latest(store: &Store) -> Result<Option<Date>, Error> {
     let rows = store.read(&LATEST, Vec::new()).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    read_day(&text(row, 0)?).map(Some).ok_or(Error::Stored("a day that is none"))
+    rows.first().map(|row| day(row, 0)).transpose()
 }
 
 /// Keeps a day, where none that is later is kept.
 pub(crate) async fn keep(store: &Store, day: Date) -> Result<(), Error> {
-    let day = day.format(DAY).map_err(|_| Error::Stored("a day that cannot be written"))?;
+    let values = vec![written(day)?.into()];
     store
         .write("keep day", move |tx| {
             Box::pin(async move {
-                tx.execute(&KEEP, vec![day.into()]).await?;
+                tx.execute(&KEEP, values).await?;
                 Ok::<_, Error>(())
             })
         })

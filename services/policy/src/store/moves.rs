@@ -1,4 +1,4 @@
-//! What the moves of admissions and of agreements have in common: what each is answered is kept with it.
+//! What the moves of admissions, of agreements and of rule sets have in common: what each is answered is kept with it.
 
 use ::store::{QueryResult, Sql, Store, TryGetable, Value};
 use time::Date;

@@ -3,7 +3,11 @@
 use ::store::{Sql, Store};
 use time::Date;
 
-use super::{DAY, moves::field, moves::written, text};
+use super::{
+    day,
+    moves::{field, written},
+    text,
+};
 use crate::{Error, domain::flips::Asked};
 
 /// A question that is stored.
@@ -100,9 +104,6 @@ pub(crate) async fn forget(store: &Store, before: Date) -> Result<(), Error> {
 
 /// Questions after an id, in the order of their ids.
 pub(crate) async fn page(store: &Store, after: &str, most: u16) -> Result<Vec<Question>, Error> {
-    let day = |row, place| {
-        Date::parse(&text(row, place)?, DAY).map_err(|_| Error::Stored("a stored day is none"))
-    };
     let rows = store.read(&PAGE, vec![after.into(), i64::from(most).into()]).await?;
     rows.iter()
         .map(|row| {

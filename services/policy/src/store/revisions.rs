@@ -3,7 +3,7 @@
 
 use ::store::{QueryResult, Sql, Store, Transaction};
 
-use super::text;
+use super::{moves::signed, text};
 use crate::{
     Error,
     domain::revision::{KEPT, Newest, Revision, Ruling},
@@ -226,8 +226,4 @@ pub(super) fn ruling(row: &QueryResult, [at, digest]: [usize; 2]) -> Result<Ruli
 pub(super) fn number(row: &QueryResult, index: usize) -> Result<u64, Error> {
     let number: i64 = row.try_get_by(index).map_err(::store::Error::from)?;
     u64::try_from(number).map_err(|_| Error::Stored("a revision has no number"))
-}
-
-fn signed(number: u64) -> Result<i64, Error> {
-    i64::try_from(number).map_err(|_| Error::Stored("there are no more numbers"))
 }

@@ -2,7 +2,6 @@
 //! of the registry.
 
 use ::store::{QueryResult, Sql, Store, Transaction, Value};
-
 use time::Date;
 
 use super::{

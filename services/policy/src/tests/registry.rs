@@ -252,6 +252,27 @@ async fn i9_a_faulty_configuration_does_not_start() {
     assert!(matches!(error, Error::RegistryFile { .. }));
     let error = start(&named("data/items.toml")).await.unwrap_err();
     assert!(matches!(error, Error::Data { file: "registry", .. }));
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("policy.key");
+    let keyed = Config { decision_key_file: key.display().to_string(), ..config.clone() };
+    let own = server::config::load::<Process>(&[server::config::DEFAULTS], None).unwrap().server;
+    let open = async || {
+        let opened = Service::open(&keyed, &own, Clock::fixed(NOW), Entropy::seeded(1)).await;
+        opened.map(|_| ())
+    };
+    assert!(matches!(open().await, Err(Error::DecisionKey { .. })));
+    for (text, mode, fault) in [
+        (signer().secret_text(), 0o640, Some("can be read by others")),
+        (signer().verifier_key(), 0o600, Some("is not in the form of C2SP")),
+        (signer().secret_text(), 0o600, None),
+    ] {
+        std::fs::write(&key, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&key, mode).unwrap();
+        let found = open().await.err().map(|error| error.to_string());
+        assert_eq!(found.is_some(), fault.is_some(), "{found:?}");
+        assert!(found.zip(fault).is_none_or(|(found, fault)| found.contains(fault)));
+    }
     let service = start(&named("testdata/registry.toml")).await.unwrap();
     ordinary(&decide(&service, covered()).await);
     assert_eq!(service.app.in_force.last().catalogue.items().len(), 26);

@@ -1105,6 +1105,9 @@ pub struct GetConnectionResponse {
     /// Number of the revision of the registry under which it was looked at; it only rises.
     #[prost(uint64, optional, tag = "6")]
     pub revision_number: ::core::option::Option<u64>,
+    /// When what is said ends: whoever is brought it later uses nothing of it.
+    #[prost(message, optional, tag = "7")]
+    pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// What to decide.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1446,9 +1449,10 @@ pub mod policy_service_client {
         /// denied (I2).
         ///
         /// The answer is signed together with the question: the metadata `lienthong-decision-signature-bin` holds the signature lines of a
-        /// C2SP signed note whose text is `lienthong.gov.vn/decision/v1`, and the SHA-256 of the exact bytes of the request and of the
-        /// answer, each in base64, each on a line that ends with a line break. Whoever is not given one by a key that it knows uses nothing
-        /// of the answer (I9). A field of the request that policy does not know is not among the bytes that it signs.
+        /// C2SP signed note whose text is `lienthong.gov.vn/decision/v1`, the path of the method, and the SHA-256 of the bytes of the
+        /// request and of the answer, each in base64, each on a line that ends with a line break. Of the answer they are the exact bytes; of
+        /// the request those that policy encodes anew: its known fields in their order, without defaults. Whoever is not given one by a
+        /// key that it knows, or is given an answer that has ended, uses nothing of it (I9).
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when caller, action, basis or items are missing;
         /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read.
@@ -1474,7 +1478,7 @@ pub mod policy_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Says which connection a caller has and whether it may be used: for calls about what the caller itself brought, that
-        /// give nothing of a person and so need no ground of their own.
+        /// give nothing of a person and so need no ground of their own. Signed as Decide is.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the caller is missing; UNAVAILABLE/POLICY_UNAVAILABLE when the policy data
         /// cannot be read.
@@ -4071,9 +4075,10 @@ pub mod policy_service_server {
         /// denied (I2).
         ///
         /// The answer is signed together with the question: the metadata `lienthong-decision-signature-bin` holds the signature lines of a
-        /// C2SP signed note whose text is `lienthong.gov.vn/decision/v1`, and the SHA-256 of the exact bytes of the request and of the
-        /// answer, each in base64, each on a line that ends with a line break. Whoever is not given one by a key that it knows uses nothing
-        /// of the answer (I9). A field of the request that policy does not know is not among the bytes that it signs.
+        /// C2SP signed note whose text is `lienthong.gov.vn/decision/v1`, the path of the method, and the SHA-256 of the bytes of the
+        /// request and of the answer, each in base64, each on a line that ends with a line break. Of the answer they are the exact bytes; of
+        /// the request those that policy encodes anew: its known fields in their order, without defaults. Whoever is not given one by a
+        /// key that it knows, or is given an answer that has ended, uses nothing of it (I9).
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when caller, action, basis or items are missing;
         /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read.
@@ -4082,7 +4087,7 @@ pub mod policy_service_server {
             request: tonic::Request<super::DecideRequest>,
         ) -> std::result::Result<tonic::Response<super::DecideResponse>, tonic::Status>;
         /// Says which connection a caller has and whether it may be used: for calls about what the caller itself brought, that
-        /// give nothing of a person and so need no ground of their own.
+        /// give nothing of a person and so need no ground of their own. Signed as Decide is.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the caller is missing; UNAVAILABLE/POLICY_UNAVAILABLE when the policy data
         /// cannot be read.

@@ -5,6 +5,7 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use decide::{DecisionTable, ItemDecision, ItemEffect, Obligation, TableAnswer};
+use prost_types::Timestamp;
 use time::OffsetDateTime;
 
 use super::{ClaimsRule, Decision, Denial};
@@ -33,10 +34,16 @@ pub(super) fn connection(found: GetConnectionResponse) -> Option<Decision> {
         database: found.database,
         agreement: String::new(),
         claims: ClaimsRule::default(),
-        valid_until: OffsetDateTime::UNIX_EPOCH,
+        valid_until: moment(found.valid_until),
         volume: None,
         verdict,
     })
+}
+
+/// When something ends; long ago where nobody says when.
+fn moment(end: Option<Timestamp>) -> OffsetDateTime {
+    let end = end.and_then(|end| OffsetDateTime::from_unix_timestamp(end.seconds).ok());
+    end.unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// The decision in a response, if it is whole and decides exactly the items asked about (I3).
@@ -55,10 +62,7 @@ pub(super) fn decision(response: DecideResponse, items: &[String]) -> Option<Dec
     };
     let claims = response.claims.unwrap_or_default();
     let year_suffices = claims.year_suffices;
-    let valid_until = response
-        .valid_until
-        .and_then(|until| OffsetDateTime::from_unix_timestamp(until.seconds).ok())
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let valid_until = moment(response.valid_until);
     Some(Decision {
         id: response.decision_id,
         revision: response.policy_revision,

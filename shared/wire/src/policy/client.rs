@@ -31,7 +31,7 @@ use super::{
     kept::{Asked, Before, FRESH, Judged, Kept, Message, NotHeard, Now},
     lease::Volumes,
     metrics::{by, metrics},
-    signed,
+    signed::{DECIDE, GET_CONNECTION, Signed, is_current},
 };
 
 /// Nobody waits longer for policy than this: it reads a few rows.
@@ -59,9 +59,8 @@ pub struct PolicyClient(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) policy: PolicyServiceClient<Channel>,
-    /// The same way, for what is signed as exact bytes.
-    channel: Channel,
-    keys: DecisionVerifier,
+    /// The same way, for what it signs.
+    signed: Signed,
     clock: Clock,
     pub(super) entropy: Entropy,
     pub(super) volumes: Volumes,
@@ -79,8 +78,7 @@ impl PolicyClient {
     pub fn new(channel: Channel, keys: DecisionVerifier, clock: Clock, entropy: Entropy) -> Self {
         Self(Arc::new(Inner {
             policy: PolicyServiceClient::new(channel.clone()),
-            channel,
-            keys,
+            signed: Signed { channel, keys },
             clock,
             entropy,
             volumes: Volumes::default(),
@@ -126,9 +124,15 @@ impl PolicyClient {
     ) -> Result<Decision, NoDecision> {
         for _ in 0..ASKED_MAX {
             let request = GetConnectionRequest { caller: caller.id().to_owned() };
-            let (mut policy, before) = (self.0.policy.clone(), self.0.before());
-            let found = deadline.bounds(policy.get_connection(deadline.request(request))).await?;
-            let found = answers::connection(found.into_inner()).ok_or(NoDecision::Malformed)?;
+            let before = self.0.before();
+            let asked = self.0.signed.ask(GET_CONNECTION, deadline.request(&request));
+            let Ok(found) = tokio::time::timeout_at(deadline.at(), asked).await else {
+                return Err(refuse(ErrorReason::DeadlineExceeded).into());
+            };
+            let found = answers::connection(found?).ok_or(NoDecision::Malformed)?;
+            if !is_current(found.valid_until, self.0.clock.now()) {
+                return Err(NoDecision::Past);
+            }
             let judged = self.0.kept().judge(before, found.number, Instant::now());
             if is_good(judged)? {
                 return Ok(found);
@@ -219,7 +223,7 @@ impl Inner {
             let before = self.before();
             let deadline = Deadline::after(ANSWER_MAX);
             let question = deadline.request(&request);
-            let response = signed::decide(self.channel.clone(), &self.keys, question);
+            let response = self.signed.ask(DECIDE, question);
             let Ok(response) = tokio::time::timeout_at(deadline.at(), response).await else {
                 return Err(NoDecision::Slow);
             };
@@ -229,6 +233,9 @@ impl Inner {
             })?;
             let decision = answers::decision(response, &request.items);
             let decision = Arc::new(decision.ok_or(NoDecision::Malformed)?);
+            if decision.verdict.is_ok() && !is_current(decision.valid_until, self.clock.now()) {
+                return Err(NoDecision::Past);
+            }
             let now = Instant::now();
             let judged = self.kept().take_in(&caller, asked.clone(), &decision, before, now);
             if is_good(judged)? {

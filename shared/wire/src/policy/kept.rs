@@ -53,15 +53,6 @@ pub(super) struct Asked {
     items: Vec<String>,
 }
 
-fn named(reference: &str) -> bool {
-    !reference.trim().is_empty()
-}
-
-/// A reference; nothing where none is named.
-fn reference(reference: &str) -> &str {
-    if named(reference) { reference } else { "" }
-}
-
 impl Asked {
     pub(super) fn new(
         key: Option<Thumbprint>,
@@ -74,7 +65,7 @@ impl Asked {
             act,
             procedure: basis.procedure.clone(),
             legal_basis: basis.legal_basis.clone(),
-            direction: reference(&basis.direction_reference).to_owned(),
+            direction: basis.direction_reference.clone(),
             acting_unit: basis.acting_unit.clone(),
             items: items.to_vec(),
         }
@@ -85,7 +76,7 @@ impl Asked {
             && self.act == act
             && self.procedure == basis.procedure
             && self.legal_basis == basis.legal_basis
-            && self.direction == reference(&basis.direction_reference)
+            && self.direction == basis.direction_reference
             && self.acting_unit == basis.acting_unit
             && self.items == items
     }

@@ -7,16 +7,15 @@ use std::collections::BTreeSet;
 
 use contract::policy::v1::{
     self as proto, AgreementContent, AgreementParty, AgreementRole, AgreementSignature,
-    AgreementStatement, MoveAgreementRequest, SignatureAlgorithm, move_agreement_request::Move,
+    AgreementStatement, MoveAgreementRequest, move_agreement_request::Move,
 };
 use prost::Message as _;
-use server::signed::Algorithm;
 use time::Date;
 use wire::{Fault, Faults};
 
-use super::super::KEY;
+use super::super::{KEY, signature};
 use crate::{
-    app::agreement::{Signed, Wanted},
+    app::agreement::Wanted,
     domain::{
         agreement::{Content, Party, Role, Says},
         calendar::read_day,
@@ -35,9 +34,6 @@ const UNIT_MAX: usize = 35;
 const PARTIES_MAX: usize = 200;
 const GRANTS_MAX: usize = 200;
 const ITEMS_MAX: usize = 200;
-const CERTIFICATES_MAX: usize = 5;
-const CERTIFICATE_MAX: usize = 8 << 10;
-const SIGNATURE_MAX: usize = 200;
 
 /// What a request wants; a proposal by the catalogue of the rule set in force. Where there is something, faults may have been named all the same.
 pub(super) fn request(
@@ -68,7 +64,7 @@ pub(super) fn request(
             }
             None
         }
-        Some(Move::Sign(signature)) => signed(signature, faults).map(Wanted::Sign),
+        Some(Move::Sign(signature)) => signed(signature, faults),
     }
 }
 
@@ -77,40 +73,19 @@ fn whole(bytes: &[u8]) -> Option<AgreementContent> {
     AgreementContent::decode(bytes).ok().filter(|content| content.encode_to_vec() == bytes)
 }
 
-fn signed(message: &AgreementSignature, faults: &mut Faults) -> Option<Signed> {
+fn signed(message: &AgreementSignature, faults: &mut Faults) -> Option<Wanted> {
     let AgreementSignature { certificates, signature, .. } = message;
     let says = match message.statement() {
         AgreementStatement::Accept => Some(Says::Accept),
         AgreementStatement::Reject => Some(Says::Reject),
         AgreementStatement::Revoke => Some(Says::Revoke),
-        AgreementStatement::Unspecified => None,
+        AgreementStatement::Unspecified => {
+            faults.add("sign.statement", Fault::Missing);
+            None
+        }
     };
-    if says.is_none() {
-        faults.add("sign.statement", Fault::Missing);
-    }
-    let algorithm = match message.algorithm() {
-        SignatureAlgorithm::Ed25519 => Some(Algorithm::Ed25519),
-        SignatureAlgorithm::EcdsaP256Sha256 => Some(Algorithm::EcdsaP256Sha256),
-        SignatureAlgorithm::EcdsaP384Sha384 => Some(Algorithm::EcdsaP384Sha384),
-        SignatureAlgorithm::Unspecified => None,
-    };
-    if algorithm.is_none() {
-        faults.add("sign.algorithm", Fault::Missing);
-    }
-    if certificates.is_empty() {
-        faults.add("sign.certificates", Fault::Missing);
-    } else if certificates.len() > CERTIFICATES_MAX {
-        faults.add("sign.certificates", Fault::TooMany(CERTIFICATES_MAX));
-    } else if certificates.iter().any(|one| one.is_empty() || one.len() > CERTIFICATE_MAX) {
-        faults.add("sign.certificates", Fault::Malformed);
-    }
-    match signature.len() {
-        0 => faults.add("sign.signature", Fault::Missing),
-        1..=SIGNATURE_MAX => {}
-        _ => faults.add("sign.signature", Fault::Malformed),
-    }
-    let (certificates, signature) = (certificates.clone(), signature.clone());
-    Some(Signed { says: says?, certificates, algorithm: algorithm?, signature })
+    let signed = signature::signed("sign", message.algorithm(), certificates, signature, faults);
+    Some(Wanted::Sign(says?, signed?))
 }
 
 struct Form<'a, 'f> {

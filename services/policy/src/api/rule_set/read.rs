@@ -1,15 +1,18 @@
 //! A move of a rule set in a request, checked for form; every faulty field is named at once.
 
 use contract::policy::v1::{
-    MoveRuleSetRequest, RuleSetSignature, SignatureAlgorithm, SimulateRequest,
-    move_rule_set_request::Move, simulate_request::RuleSet,
+    MoveRuleSetRequest, RuleSetSignature, SimulateRequest, move_rule_set_request::Move,
+    simulate_request::RuleSet,
 };
-use server::signed::Algorithm;
 use time::Date;
 use wire::{Fault, Faults};
 
+use super::super::signature;
 use crate::{
-    app::rule_set::{Signed, Tried, Wanted},
+    app::{
+        Signed,
+        rule_set::{Tried, Wanted},
+    },
     domain::{calendar::read_day, officers::Role, rule_set::Content},
 };
 
@@ -17,9 +20,6 @@ const CONTENT_MAX: usize = 512 << 10;
 const DOCUMENT_MAX: usize = 64;
 const REASON_MAX: usize = 2_000;
 const FILES_MAX: usize = 200;
-const CERTIFICATES_MAX: usize = 5;
-const CERTIFICATE_MAX: usize = 8 << 10;
-const SIGNATURE_MAX: usize = 200;
 
 /// Who may make a move. Whoever names none may do so as little as anybody.
 pub(super) fn roles(request: &MoveRuleSetRequest) -> &'static [Role] {
@@ -118,27 +118,5 @@ fn signed(field: &str, message: Option<&RuleSetSignature>, faults: &mut Faults) 
         return None;
     };
     let RuleSetSignature { certificates, signature, .. } = message;
-    let algorithm = match message.algorithm() {
-        SignatureAlgorithm::Ed25519 => Some(Algorithm::Ed25519),
-        SignatureAlgorithm::EcdsaP256Sha256 => Some(Algorithm::EcdsaP256Sha256),
-        SignatureAlgorithm::EcdsaP384Sha384 => Some(Algorithm::EcdsaP384Sha384),
-        SignatureAlgorithm::Unspecified => None,
-    };
-    if algorithm.is_none() {
-        faults.add(format!("{field}.algorithm"), Fault::Missing);
-    }
-    if certificates.is_empty() {
-        faults.add(format!("{field}.certificates"), Fault::Missing);
-    } else if certificates.len() > CERTIFICATES_MAX {
-        faults.add(format!("{field}.certificates"), Fault::TooMany(CERTIFICATES_MAX));
-    } else if certificates.iter().any(|one| one.is_empty() || one.len() > CERTIFICATE_MAX) {
-        faults.add(format!("{field}.certificates"), Fault::Malformed);
-    }
-    match signature.len() {
-        0 => faults.add(format!("{field}.signature"), Fault::Missing),
-        1..=SIGNATURE_MAX => {}
-        _ => faults.add(format!("{field}.signature"), Fault::Malformed),
-    }
-    let (certificates, signature) = (certificates.clone(), signature.clone());
-    Some(Signed { certificates, algorithm: algorithm?, signature })
+    signature::signed(field, message.algorithm(), certificates, signature, faults)
 }
