@@ -134,7 +134,7 @@ impl Ledger {
         ended.map(|lease| (lease.name.clone(), lease.told)).collect()
     }
 
-    /// All leases. Who is under way counts as told of.
+    /// All leases, as many as are given back at once. Who is under way counts as told of.
     pub(super) fn all(&self) -> Parts {
         let all = self.leases.iter().take(RETURNED_MAX);
         all.map(|lease| (lease.name.clone(), lease.told + lease.under_way)).collect()
@@ -148,6 +148,11 @@ impl Ledger {
     /// The grant is in force no more.
     pub(super) fn clear(&mut self) {
         self.leases.clear();
+    }
+
+    /// How many leases there are, and how many persons nobody was told of under them, nor is about to be.
+    pub(super) fn left(&self) -> (usize, u64) {
+        (self.leases.len(), self.leases.iter().map(|lease| u64::from(lease.left())).sum())
     }
 
     pub(super) fn is_empty(&self) -> bool {

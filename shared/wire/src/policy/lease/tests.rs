@@ -1,0 +1,105 @@
+//! A policy service whose answers are lost, late or refusals, behind a server of ours; it counts as the real one does.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+mod policy;
+
+use contract::r#type::v1::ErrorReason;
+use decide::{DecisionTable, TableAnswer};
+use futures::stream;
+use policy::{Fault, House};
+
+use super::{super::ClaimsRule, *};
+
+/// A decision by which so many may be told of as a grant's volume has.
+fn decision(grant: &str) -> Decision {
+    let nobody = TableAnswer { visible: true, items: Vec::new() };
+    Decision {
+        id: "d".to_owned(),
+        revision: "r".to_owned(),
+        number: Some(1),
+        connection: "c".to_owned(),
+        database: String::new(),
+        agreement: "a".to_owned(),
+        claims: ClaimsRule::default(),
+        valid_until: OffsetDateTime::UNIX_EPOCH,
+        volume: Some(grant.to_owned()),
+        verdict: Ok(DecisionTable::new(Vec::new(), vec![0], vec![nobody]).unwrap()),
+    }
+}
+
+/// Only ends a hang.
+fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(60))
+}
+
+async fn take(house: &House, grant: &str) -> Result<Taken, NotTaken> {
+    house.client.take(deadline(), &decision(grant), 1).await
+}
+
+fn is_away(taken: Result<Taken, NotTaken>, reason: ErrorReason) {
+    let why = taken.err().unwrap();
+    let NotTaken::NoDecision(NoDecision::Away(status)) = &why else { panic!("{why:?}") };
+    assert_eq!(server::error::reason_of(status), Some(reason));
+}
+
+#[tokio::test]
+async fn i4_a_lease_whose_answer_is_lost_is_asked_for_again_by_its_name() {
+    let house = House::new(80).await;
+    house.fails([Fault::Lost]);
+    is_away(take(&house, "a").await, ErrorReason::PolicyUnavailable);
+    let leased = house.leased("a");
+    assert!(leased > 0);
+    take(&house, "a").await.unwrap().told(1);
+    assert_eq!(house.leased("a"), leased);
+    let asked = house.asked();
+    assert_eq!(asked[0].lease, asked[1].lease);
+    assert_eq!(house.client.0.give_all().await, (0, 0));
+    assert_eq!(house.leased("a"), 1);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_ends_gives_back_all_that_it_has() {
+    let house = House::new(1_000).await;
+    // Leases of one person each, more than are given back at once.
+    house.leases_what_is_needed();
+    let mut held = Vec::new();
+    for _ in 0..230 {
+        held.push(take(&house, "a").await.unwrap());
+    }
+    for taken in held.drain(..3) {
+        taken.told(1);
+    }
+    drop(held);
+    house.fails([Fault::Lost, Fault::Away]);
+    assert_eq!(house.client.0.give_all().await, (0, 0));
+    assert_eq!(house.leased("a"), 3);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_ends_gives_back_many_grants_at_once_and_counts_what_stays() {
+    let house = House::new(80).await;
+    let grants = ["a", "b", "c", "d"];
+    for grant in grants {
+        take(&house, grant).await.unwrap().told(1);
+    }
+    // Each is answered only when all have come.
+    let met = Fault::met(grants.len());
+    house.fails(grants.map(|_| met.clone()));
+    assert_eq!(house.client.0.give_all().await, (0, 0));
+    for grant in grants {
+        assert_eq!(house.leased(grant), 1);
+    }
+    // One that is never answered keeps no other from coming back.
+    for grant in grants {
+        take(&house, grant).await.unwrap().told(1);
+    }
+    let (never, before) = (Fault::held(), house.leased("a"));
+    house.fails_of("a", never.clone());
+    assert_eq!(house.client.0.give_all().await, (1, u64::from(before) - 2));
+    for grant in ["b", "c", "d"] {
+        assert_eq!(house.leased(grant), 2);
+    }
+    never.let_go();
+    house.stop().await;
+}
