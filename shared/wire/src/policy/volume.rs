@@ -109,6 +109,13 @@ impl Ledger {
         (self.since, self.used_up) = (0, None);
     }
 
+    /// A lease of which it is not known whether it was given is given back, as one that has ended and of which nobody was told. Its
+    /// name is not asked for again: once policy heard that it came back there is nothing in it, and that says nothing of what is left.
+    pub(super) fn doubt(&mut self, name: String, now: Now) {
+        let Now { at: ends, clock: expires } = now;
+        self.leases.push(Lease { name, persons: 0, under_way: 0, told: 0, ends, expires });
+    }
+
     /// Policy has nobody left in the period that ends then.
     pub(super) fn has_nobody(&mut self, period_end: OffsetDateTime, now: Now) {
         self.used_up = Some((now.at + NOT_AGAIN, period_end));

@@ -106,14 +106,18 @@ impl Inner {
         mut turn: OwnTurn,
         which: impl FnOnce(&Ledger) -> Parts,
     ) -> Result<usize, NoDecision> {
-        let mut back = which(&grant.ledger());
-        back.extend(turn.name.clone().map(|name| (name, 0)));
+        let back = {
+            let mut ledger = grant.ledger();
+            if let Some(name) = turn.name.take() {
+                ledger.doubt(name, self.now());
+            }
+            which(&ledger)
+        };
         if back.is_empty() {
             return Ok(0);
         }
         let given = back.len();
         self.call(grant, &mut turn, returning(grant, &back)).await?;
-        turn.name = None;
         grant.ledger().forget(&names(back));
         Ok(given)
     }

@@ -6,6 +6,7 @@ use contract::r#type::v1::ErrorReason;
 use decide::{DecisionTable, TableAnswer};
 use futures::stream;
 use policy::{Fault, House};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use super::{super::ClaimsRule, *};
 
@@ -55,6 +56,70 @@ async fn i4_a_lease_whose_answer_is_lost_is_asked_for_again_by_its_name() {
     assert_eq!(house.client.0.give_all().await, (0, 0));
     assert_eq!(house.leased("a"), 1);
     house.stop().await;
+}
+
+/// What is in doubt is given back, and what is asked for after that is another lease: the first is spent, and the volume is not.
+#[tokio::test]
+async fn a_lost_answer_makes_no_volume_used_up() {
+    for answer_of_the_return in [None, Some(Fault::Lost), Some(Fault::Away)] {
+        let house = House::new(80).await;
+        house.fails([Fault::Lost].into_iter().chain(answer_of_the_return));
+        is_away(take(&house, "a").await, ErrorReason::PolicyUnavailable);
+        house.client.0.give_ended().await;
+        take(&house, "a").await.unwrap().told(1);
+        let asked = house.asked();
+        assert_ne!(asked[0].lease, asked[2].lease);
+        assert_eq!(house.client.0.give_all().await, (0, 0));
+        assert_eq!(house.leased("a"), 1);
+        house.stop().await;
+    }
+}
+
+/// Whatever is lost: no more are told of than there are, all who are there are told of, and in the end nothing is lost.
+#[tokio::test]
+async fn i9_whatever_answers_are_lost_as_many_are_told_of_as_there_are() {
+    const VOLUME: u32 = 60;
+    for seed in 0..3 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let house = House::new(VOLUME).await;
+        let (mut told, mut held): (u32, Vec<Taken>) = (0, Vec::new());
+        // Who holds somebody does not wait for itself.
+        let take = async || house.client.take_beside(deadline(), &decision("a"), 1).await;
+        while told < VOLUME {
+            let fault = match random.random_range(0..10) {
+                0..3 => Some(Fault::Lost),
+                3 => Some(Fault::Away),
+                _ => None,
+            };
+            house.fails(fault);
+            match random.random_range(0..10) {
+                0 => house.step(random.random_range(1..90)),
+                1 => house.client.0.give_ended().await,
+                2 => held.extend(take().await.ok()),
+                3 => held.clear(),
+                _ => match take().await {
+                    Ok(taken) => {
+                        taken.told(1);
+                        told += 1;
+                    }
+                    Err(NotTaken::NoDecision(_)) => {}
+                    // Policy is asked again after a while.
+                    Err(NotTaken::UsedUp { .. }) => {
+                        held.clear();
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                },
+            }
+            let out = told + u32::try_from(held.len()).unwrap();
+            assert!(out <= house.leased("a"), "seed {seed}: {out}");
+        }
+        house.fails(None);
+        held.clear();
+        assert!(matches!(take().await, Err(NotTaken::UsedUp { .. })));
+        assert_eq!(house.client.0.give_all().await, (0, 0));
+        assert_eq!((told, house.leased("a")), (VOLUME, VOLUME), "seed {seed}");
+        house.stop().await;
+    }
 }
 
 #[tokio::test]
