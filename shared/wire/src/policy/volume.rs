@@ -162,7 +162,8 @@ impl Ledger {
         (self.leases.len(), self.leases.iter().map(|lease| u64::from(lease.left())).sum())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.leases.is_empty()
+    /// Whether there is nothing to be remembered: no lease, and not that policy had nobody just now.
+    pub(super) fn is_empty(&self, now: Now) -> bool {
+        self.leases.is_empty() && self.used_up(now).is_none()
     }
 }

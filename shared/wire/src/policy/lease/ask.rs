@@ -76,7 +76,7 @@ impl Inner {
             }
         });
         back.await;
-        self.volumes.forget();
+        self.volumes.forget(self.now());
     }
 
     /// Gives everything back, until there is nothing or the time for it is over. Gives how many leases stay behind, and how many

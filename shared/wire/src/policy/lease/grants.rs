@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{Mutex as Turn, Notify, OwnedMutexGuard};
 
-use super::super::volume::Ledger;
+use super::super::{kept::Now, volume::Ledger};
 
 /// The grants of which something is leased.
 #[derive(Default)]
@@ -95,10 +95,10 @@ impl Volumes {
     }
 
     /// Forgets grants of which nothing is leased and that nobody asks for.
-    pub(super) fn forget(&self) {
+    pub(super) fn forget(&self, now: Now) {
         let known = |grant: &Grant| grant.turn.try_lock().is_ok_and(|turn| turn.name.is_none());
         let idle = |grant: &Arc<Grant>| {
-            Arc::strong_count(grant) == 1 && grant.ledger().is_empty() && known(grant)
+            Arc::strong_count(grant) == 1 && grant.ledger().is_empty(now) && known(grant)
         };
         self.held().retain(|_, grant| !idle(grant));
     }

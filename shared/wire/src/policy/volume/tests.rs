@@ -78,7 +78,16 @@ fn what_is_under_way_is_not_given_back() {
     // Said until it was heard.
     assert_eq!(ledger.ended(time.after(62)), [("a".to_owned(), 1)]);
     ledger.forget(&["a".to_owned()]);
-    assert!(ledger.is_empty());
+    assert!(ledger.is_empty(time.after(62)));
+}
+
+#[test]
+fn that_nobody_is_left_is_remembered_as_long_as_it_is_believed() {
+    let (time, mut ledger) = (Time::new(), Ledger::default());
+    assert!(ledger.is_empty(time.after(0)));
+    ledger.has_nobody(time.after(3600).clock, time.after(0));
+    assert!(!ledger.is_empty(time.after(0)));
+    assert!(ledger.is_empty(time.after(1)));
 }
 
 #[test]
