@@ -175,10 +175,15 @@ impl Inner {
                 return Ok(());
             }
             let waiting = Waiting::for_so_many(grant, most - taken.count);
+            let asked = grant.asked.load(Ordering::Relaxed);
             let turn = Arc::clone(&grant.turn).lock_owned().await;
             // Whoever was before may have brought enough.
             if self.take_left(grant, taken, most) {
                 return Ok(());
+            }
+            // Or may have failed for both.
+            if let Some(why) = turn.failed_since(asked) {
+                return Err(why.into());
             }
             let known = grant.ledger().used_up(self.now());
             let used_up = match known {

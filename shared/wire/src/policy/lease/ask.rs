@@ -1,6 +1,9 @@
 //! Asking policy for a lease, and giving leases back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use contract::policy::v1::{LeaseVolumeRequest, LeaseVolumeResponse, ReturnedVolume};
 use futures::{StreamExt as _, stream};
@@ -30,11 +33,23 @@ const GRANTS_AT_ONCE: usize = 32;
 const AGAIN: Duration = Duration::from_millis(100);
 
 impl Inner {
-    /// Asks for a lease. Gives the end of the period where nobody is left in it.
+    /// Asks for a lease, and says what came of it to those who wait behind. Gives the end of the period where nobody is left in it.
     pub(super) async fn lease(
         &self,
         grant: &Grant,
         mut turn: OwnTurn,
+        needed: u32,
+    ) -> Result<Option<OffsetDateTime>, NoDecision> {
+        let leased = self.leased(grant, &mut turn, needed).await;
+        let asked = grant.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        turn.failed = leased.as_ref().err().map(|why| (asked, why.clone()));
+        leased
+    }
+
+    async fn leased(
+        &self,
+        grant: &Grant,
+        turn: &mut Asking,
         needed: u32,
     ) -> Result<Option<OffsetDateTime>, NoDecision> {
         let now = self.now();
@@ -45,7 +60,7 @@ impl Inner {
         };
         let request =
             LeaseVolumeRequest { lease: name.clone(), needed, wanted, ..returning(grant, &ended) };
-        let response = self.call(grant, &mut turn, request).await?;
+        let response = self.call(grant, turn, request).await?;
         turn.name = None;
         let LeaseVolumeResponse { persons, lives_milliseconds, period_end } = response;
         let period_end = period_end.map(|at| OffsetDateTime::from_unix_timestamp(at.seconds));

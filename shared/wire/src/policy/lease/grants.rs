@@ -4,13 +4,13 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
 use tokio::sync::{Mutex as Turn, Notify, OwnedMutexGuard};
 
-use super::super::{kept::Now, volume::Ledger};
+use super::super::{NoDecision, kept::Now, volume::Ledger};
 
 /// The grants of which something is leased.
 #[derive(Default)]
@@ -23,6 +23,8 @@ pub(in crate::policy) struct Grant {
     ledger: Mutex<Ledger>,
     /// Whose turn it is to ask policy.
     pub(super) turn: Arc<Turn<Asking>>,
+    /// How often a lease was asked for, whatever came of it.
+    pub(super) asked: AtomicU64,
     /// Persons that calls wait for.
     pub(super) waiting: AtomicU32,
     /// Told whenever persons who were taken are told of or put back.
@@ -47,6 +49,16 @@ impl Grant {
 pub(super) struct Asking {
     /// The name of a lease that was asked for and is not known to be given.
     pub(super) name: Option<String>,
+    /// Which time of asking for a lease failed last, and why.
+    pub(super) failed: Option<(u64, NoDecision)>,
+}
+
+impl Asking {
+    /// Why no lease was given since it had been asked for so often: those who wait behind one that fails share what came of it, and do
+    /// not fail one after the other.
+    pub(super) fn failed_since(&self, asked: u64) -> Option<NoDecision> {
+        self.failed.as_ref().filter(|(time, _)| *time > asked).map(|(_, why)| why.clone())
+    }
 }
 
 /// Persons that a call waits for, as long as it does.
@@ -83,6 +95,7 @@ impl Volumes {
             name: name.to_owned(),
             ledger: Mutex::default(),
             turn: Arc::default(),
+            asked: AtomicU64::new(0),
             waiting: AtomicU32::new(0),
             settled: Notify::new(),
         });

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 mod policy;
 
+use std::sync::atomic::AtomicU32;
+
 use contract::r#type::v1::ErrorReason;
 use decide::{DecisionTable, TableAnswer};
 use futures::stream;
@@ -120,6 +122,40 @@ async fn i9_whatever_answers_are_lost_as_many_are_told_of_as_there_are() {
         assert_eq!((told, house.leased("a")), (VOLUME, VOLUME), "seed {seed}");
         house.stop().await;
     }
+}
+
+#[tokio::test]
+async fn those_who_wait_behind_an_ask_that_fails_share_what_came_of_it() {
+    let house = House::new(80).await;
+    let (first, second) = (Fault::held(), Fault::held());
+    house.fails([first.clone(), second.clone()]);
+    let ended = Arc::new(AtomicU32::new(0));
+    let many = (0..20).map(|_| {
+        let (client, ended) = (house.client.clone(), Arc::clone(&ended));
+        tokio::spawn(async move {
+            let taken = client.take(deadline(), &decision("a"), 1).await;
+            ended.fetch_add(1, Ordering::Relaxed);
+            taken.map(|taken| taken.count())
+        })
+    });
+    let many: Vec<_> = many.collect();
+    // All of them wait while the one that asks is held.
+    let grant = house.client.0.volumes.grant("c", "a");
+    while house.asked().is_empty() || grant.waiting.load(Ordering::Relaxed) < 20 {
+        tokio::task::yield_now().await;
+    }
+    first.let_go();
+    for one in many {
+        let why = one.await.unwrap().err().unwrap();
+        assert!(matches!(why, NotTaken::NoDecision(NoDecision::Away(_))), "{why:?}");
+    }
+    assert_eq!((house.asked().len(), ended.load(Ordering::Relaxed)), (1, 20));
+    // Whoever comes after that asks anew.
+    second.let_go();
+    is_away(take(&house, "a").await, ErrorReason::PolicyUnavailable);
+    take(&house, "a").await.unwrap().told(1);
+    assert_eq!(house.asked().len(), 3);
+    house.stop().await;
 }
 
 #[tokio::test]
