@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
-use contract::policy::v1::{LeaseVolumeRequest, LeaseVolumeResponse, ReturnedVolume};
+use contract::{
+    policy::v1::{LeaseVolumeRequest, LeaseVolumeResponse, ReturnedVolume},
+    r#type::v1::ErrorReason,
+};
 use futures::{StreamExt as _, stream};
-use server::Deadline;
+use server::{Deadline, error::reason_of};
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use tonic::Code;
 
 use super::{
     super::{
@@ -150,7 +152,8 @@ impl Inner {
             return Err(NoDecision::Slow);
         };
         response.map(tonic::Response::into_inner).map_err(|status| {
-            if status.code() != Code::PermissionDenied {
+            // Whoever else refuses, and for whatever else, says nothing of the grant.
+            if reason_of(&status) != Some(ErrorReason::NoAgreement) {
                 return status.into();
             }
             // The decision stands on something that is there no more; the next one will say so.

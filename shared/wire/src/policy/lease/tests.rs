@@ -158,6 +158,23 @@ async fn those_who_wait_behind_an_ask_that_fails_share_what_came_of_it() {
     house.stop().await;
 }
 
+/// A refusal that says nothing of the grant takes nothing from whoever has a lease of it.
+#[tokio::test]
+async fn only_a_grant_that_is_no_more_is_decided_anew() {
+    let house = House::new(2).await;
+    let held = take(&house, "a").await.unwrap();
+    house.fails([Fault::Refused(ErrorReason::MethodNotAllowed)]);
+    is_away(take(&house, "a").await, ErrorReason::MethodNotAllowed);
+    let grant = house.client.0.volumes.grant("c", "a");
+    assert_eq!(grant.left(), (2, 0));
+    house.fails([Fault::Refused(ErrorReason::NoAgreement)]);
+    let why = take(&house, "a").await.err().unwrap();
+    assert!(matches!(why, NotTaken::NoDecision(NoDecision::Overtaken)), "{why:?}");
+    assert_eq!(grant.left(), (0, 0));
+    held.told(1);
+    house.stop().await;
+}
+
 #[tokio::test]
 async fn a_process_that_ends_gives_back_all_that_it_has() {
     let house = House::new(1_000).await;
