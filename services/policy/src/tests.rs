@@ -31,6 +31,7 @@ mod profile;
 mod registry;
 mod revisions;
 mod sample;
+mod volumes;
 mod warrants;
 
 /// Noon in Viet Nam.

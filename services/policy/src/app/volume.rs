@@ -72,7 +72,8 @@ impl App {
         let connection = [KeyValue::new("connection", wanted.connection.clone())];
         let leased = store::volume::lease(&store, wanted, now, self.lease_life).await?;
         if let Ok(leased) = &leased {
-            metrics().leased.add(leased.persons.into(), &connection);
+            // What is said again was counted.
+            metrics().leased.add(leased.fresh.into(), &connection);
             metrics().returned.add(leased.free, &connection);
         }
         Ok((now, leased))

@@ -1,0 +1,96 @@
+//! Volumes of grants: who is told of them, and what is counted, on both engines.
+
+use super::*;
+use crate::{
+    domain,
+    store::volume::{Leased, Wanted, lease},
+};
+
+/// Lets so many persons be told of a day, wherever items are obtained. Such agreements are signed, and those of these tests are not,
+/// so it is written behind the service's back.
+pub(super) async fn limit(service: &Service, persons: u64) {
+    let sql = format!(
+        "INSERT INTO agreement_terms \
+         (agreement, action, procedure, legal_basis, valid_from, valid_to, terms) \
+         SELECT DISTINCT agreement, action, procedure, legal_basis, '2026-01-01', '2099-01-01', \
+                '{{\"direction\":\"\",\"units\":[],\"keys\":[],\
+                   \"volume\":{{\"persons\":{persons},\"period\":\"Day\"}}}}' \
+         FROM agreement_grant WHERE action = 'obtain'"
+    );
+    write(service, sql).await;
+}
+
+async fn write(service: &Service, sql: String) {
+    // As long as the test lasts.
+    let sql = Sql::same(Box::leak(sql.into_boxed_str()));
+    let written = service
+        .app
+        .store
+        .write("test", move |tx| Box::pin(async move { tx.execute(&sql, Vec::new()).await }));
+    let rows: u64 = written.await.unwrap();
+    assert!(rows > 0);
+}
+
+/// How many are counted, and of these how many as used.
+async fn counted(service: &Service) -> (i64, i64) {
+    let sql = Sql {
+        sqlite: "SELECT CAST(COALESCE(SUM(leased), 0) AS INTEGER), \
+                        CAST(COALESCE(SUM(used), 0) AS INTEGER) FROM grant_volume",
+        postgres: "SELECT CAST(COALESCE(SUM(leased), 0) AS BIGINT), \
+                          CAST(COALESCE(SUM(used), 0) AS BIGINT) FROM grant_volume",
+    };
+    let rows = service.app.store.read(&sql, Vec::new()).await.unwrap();
+    (rows[0].try_get_by(0).unwrap(), rows[0].try_get_by(1).unwrap())
+}
+
+/// What is said again, and what came back before, is no lease anew.
+#[tokio::test]
+async fn i4_a_lease_that_is_asked_for_again_is_counted_once() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        limit(&service, 80).await;
+        let (_, decision) = decision(&service).await;
+        let wanted = Wanted {
+            connection: decision.connection,
+            grant: decision.volume.unwrap().0,
+            lease: "a".repeat(32),
+            needed: 3,
+            wanted: 30,
+            returned: Vec::new(),
+        };
+        let leased = async |wanted: &Wanted| -> (u32, u32, u64) {
+            let life = ::time::Duration::SECOND;
+            let leased = lease(&service.app.store, wanted.clone(), NOW, life).await;
+            let Leased { persons, fresh, free, .. } = leased.unwrap().unwrap();
+            (persons, fresh, free)
+        };
+        assert_eq!(leased(&wanted).await, (10, 10, 0));
+        assert_eq!(leased(&wanted).await, (10, 0, 0));
+        let returned = vec![(wanted.lease.clone(), 4)];
+        let back = Wanted { lease: String::new(), returned, ..wanted.clone() };
+        assert_eq!(leased(&back).await, (0, 0, 6));
+        assert_eq!(leased(&back).await, (0, 0, 0));
+        assert_eq!(leased(&wanted).await, (0, 0, 0));
+        assert_eq!(counted(&service).await, (4, 4));
+        service.close().await;
+    }
+}
+
+/// What was decided of a request that the agreement on health-insurance cards covers.
+async fn decision(service: &Service) -> (String, domain::decision::Decision) {
+    let deadline = Deadline::after(Duration::from_secs(60));
+    service.app.decide(deadline, &question()).await.unwrap()
+}
+
+fn question() -> domain::request::Request {
+    domain::request::Request {
+        caller: ("G24".to_owned(), "health-insurance".to_owned()),
+        act: domain::rules::Act::Obtain,
+        event: None,
+        procedure: "child-health-insurance-card".to_owned(),
+        legal_basis: "1911-2021-art-2-1".to_owned(),
+        direction: false,
+        by: None,
+        items: vec!["birth_full_name".to_owned()],
+    }
+}
