@@ -238,7 +238,7 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
 
 fn denial_message(denial: Denial) -> proto::Denial {
     let reason = reason(denial.refusal).into();
-    proto::Denial { reason, rule: denial.rule, article: denial.article }
+    proto::Denial { reason, rule: denial.rule, article: denial.article, period_end: None }
 }
 
 fn reason(refusal: Refusal) -> ErrorReason {

@@ -171,7 +171,8 @@ fn ordinary(response: &DecideResponse) -> Vec<ItemDecision> {
 
 /// Whether a response is exactly this denial; then it demands nothing of the caller.
 fn check_denied(response: &DecideResponse, reason: ErrorReason, rule: &str, article: &str) {
-    let denial = Denial { reason: reason.into(), rule: rule.into(), article: article.into() };
+    let (reason, rule, article) = (reason.into(), rule.into(), article.into());
+    let denial = Denial { reason, rule, article, period_end: None };
     assert_eq!(response.decision, Some(Decision::Denial(denial)));
     assert_eq!(response.claims, Some(ClaimsRule::default()));
     assert_eq!((response.decision_id.len(), response.policy_revision.len()), (32, 16));

@@ -345,9 +345,19 @@ impl Profile {
         self.denial(Refusal::ConnectionNotActive, rule, CONNECTING)
     }
 
-    /// The denial by which nobody is told of any more under an agreement, by a rule.
+    /// The denial by which nobody is told of any more under an agreement.
+    pub(crate) fn volume_used_up(&self) -> Denial {
+        self.denial(Refusal::VolumeUsedUp, "volume-used-up", AGREEING)
+    }
+
+    /// The same for whoever does not see whether anybody is told of.
     pub(crate) fn volume_denial(&self, rule: &str) -> Denial {
         self.denial(Refusal::VolumeUsedUp, rule, AGREEING)
+    }
+
+    /// The denial by which nothing is granted any more that was when it was decided.
+    pub(crate) fn not_agreed(&self) -> Denial {
+        self.denial(Refusal::NoAgreement, "no-agreement", AGREEING)
     }
 
     /// What a table is built from.

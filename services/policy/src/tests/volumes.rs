@@ -1,10 +1,15 @@
 //! Volumes of grants: who is told of them, and what is counted, on both engines.
 
+use ::warrant::{Intent, Signer};
+
 use super::*;
 use crate::{
-    domain,
+    app::{volume::NotCounted, warrant::Keys, warrant::NotIssued},
+    domain::{self, decision::Refusal, volume::GrantKey},
     store::volume::{Leased, Wanted, lease},
 };
+
+const AGREEING: &str = "Decision 1911/QD-TTg, Art. 3(4)(b)";
 
 /// Lets so many persons be told of a day, wherever items are obtained. Such agreements are signed, and those of these tests are not,
 /// so it is written behind the service's back.
@@ -92,5 +97,76 @@ fn question() -> domain::request::Request {
         direction: false,
         by: None,
         items: vec!["birth_full_name".to_owned()],
+    }
+}
+
+#[tokio::test]
+async fn who_is_counted_at_once_is_told_why_not() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let count = async |decision: &domain::decision::Decision| {
+            service.app.count_one(deadline, decision).await.unwrap()
+        };
+        // What is not limited is not counted.
+        count(&decision(&service).await.1).await.unwrap();
+        assert_eq!(counted(&service).await, (0, 0));
+        limit(&service, 2).await;
+        let (_, decided) = decision(&service).await;
+        for told in 1..=2 {
+            count(&decided).await.unwrap();
+            assert_eq!(counted(&service).await, (told, told));
+        }
+        let NotCounted { denial, period_end } = count(&decided).await.unwrap_err();
+        assert!(matches!(denial.refusal, Refusal::VolumeUsedUp), "{denial:?}");
+        assert_eq!(denial.rule, "volume-used-up");
+        // Midnight in Viet Nam.
+        assert_eq!(period_end, Some(datetime!(2026-11-24 17:00 UTC)));
+        // A grant that ended since it was decided.
+        let key: &GrantKey = &decided.volume.as_ref().unwrap().0;
+        write(
+            &service,
+            format!("DELETE FROM agreement_terms WHERE agreement = '{}'", key.agreement),
+        )
+        .await;
+        let NotCounted { denial, period_end } = count(&decided).await.unwrap_err();
+        assert!(matches!(denial.refusal, Refusal::NoAgreement), "{denial:?}");
+        assert_eq!((denial.rule.as_str(), denial.article.as_str()), ("no-agreement", AGREEING));
+        assert_eq!((period_end, counted(&service).await), (None, (2, 2)));
+        service.close().await;
+    }
+}
+
+/// Nobody has what could not be signed, so nobody is told of by it.
+#[tokio::test]
+async fn a_warrant_that_cannot_be_signed_costs_nothing() {
+    for engine in ENGINES {
+        let (database, service) = service(engine).await;
+        limit(&service, 9).await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.pem");
+        std::fs::write(&file, Signer::from_seed(&[1; 32]).to_pem().unwrap()).unwrap();
+        let config = Config {
+            warrant_key_file: file.to_str().unwrap().to_owned(),
+            ..config(&database, NOW)
+        };
+        let keys = Keys::read(&config, "lienthong.test").unwrap().unwrap();
+        let wanted = |caller: String| domain::warrant::Wanted {
+            request: question(),
+            caller,
+            database: "civil-status".to_owned(),
+            holder: [3; 32],
+            subject: [4; 32],
+            facts: ["deceased", "minor", "protected"].map(|fact| (fact.to_owned(), false)).into(),
+            intent: Intent { index: 1, leaf: [5; 32] },
+        };
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let long = service.app.issue(deadline, &keys, wanted("x".repeat(5_000))).await;
+        assert!(matches!(long, Err(NotIssued::TooLong)));
+        assert_eq!(counted(&service).await, (0, 0));
+        let issued = service.app.issue(deadline, &keys, wanted("x".to_owned())).await.unwrap();
+        assert!(issued.outcome.is_ok() && issued.period_end.is_none());
+        assert_eq!(counted(&service).await, (1, 1));
+        service.close().await;
     }
 }

@@ -1201,6 +1201,9 @@ pub struct Denial {
     /// The article, as cited.
     #[prost(string, tag = "3")]
     pub article: ::prost::alloc::string::String,
+    /// With the reason VOLUME_USED_UP: when there is a new volume, or the grant ends. Absent with every other.
+    #[prost(message, optional, tag = "4")]
+    pub period_end: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// For every combination of the named facts, which items are allowed.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3916,7 +3919,8 @@ pub mod issue_warrant_response {
         /// Something is allowed.
         #[prost(message, tag = "5")]
         Warrant(super::Warrant),
-        /// Nothing is, or the database may not be asked.
+        /// Nothing is, or the database may not be asked, or nobody is left of the grant's volume (VOLUME_USED_UP), or the grant ended
+        /// before the warrant was counted (NO_AGREEMENT).
         #[prost(message, tag = "6")]
         Denial(super::Denial),
     }
@@ -4020,7 +4024,8 @@ pub mod warrant_service_client {
         /// Decides, as PolicyService.Decide does for ACTION_OBTAIN, and signs what is allowed for one person, one database and one
         /// presenter. The person is not told to policy: it signs a commitment. A refusal is an answer, so that it can be recorded.
         ///
-        /// The same request gives another warrant each time: an id is taken once.
+        /// The same request gives another warrant each time: an id is taken once. Where the grant is limited each that is issued is one
+        /// person of its volume, whatever becomes of it, also where its answer is lost; one that cannot be signed costs nothing.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when a field is missing or malformed, or the items do not fit into a warrant;
         /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read, or the decision ends within this second;
@@ -4633,7 +4638,8 @@ pub mod warrant_service_server {
         /// Decides, as PolicyService.Decide does for ACTION_OBTAIN, and signs what is allowed for one person, one database and one
         /// presenter. The person is not told to policy: it signs a commitment. A refusal is an answer, so that it can be recorded.
         ///
-        /// The same request gives another warrant each time: an id is taken once.
+        /// The same request gives another warrant each time: an id is taken once. Where the grant is limited each that is issued is one
+        /// person of its volume, whatever becomes of it, also where its answer is lost; one that cannot be signed costs nothing.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when a field is missing or malformed, or the items do not fit into a warrant;
         /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read, or the decision ends within this second;
