@@ -54,9 +54,11 @@ impl Rpc for Api {
         let message = request.into_inner();
         // What it says that is not known here is not among these bytes, so whoever said it gets nothing that it could use.
         let question = message.encode_to_vec();
+        let counts = message.counts_volumes;
         let request = checked(message)?;
         let (id, decision) =
             self.app.decide(deadline, &request).await.map_err(|error| status(&error))?;
+        let decision = if counts { decision } else { self.app.to_who_counts_nobody(decision) };
         let answer = response(id, decision);
         let signature = self.signer.sign(&question, &answer.encode_to_vec());
         let signature = signature.map_err(|_| refuse(ErrorReason::Internal))?;

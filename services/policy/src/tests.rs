@@ -122,6 +122,7 @@ fn request(agency: &str, system: &str, procedure: &str, items: &[&str]) -> Decid
         items: items.iter().map(|item| (*item).to_owned()).collect(),
         event: String::new(),
         caller_key: Vec::new(),
+        counts_volumes: true,
     }
 }
 

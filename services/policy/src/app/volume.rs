@@ -10,7 +10,7 @@ use super::App;
 use crate::{
     Config, Error,
     domain::{
-        decision::{Decision, Denial},
+        decision::{ClaimsRule, Decision, Denial},
         volume::GrantKey,
     },
     store::{
@@ -83,6 +83,15 @@ impl App {
             metrics().returned.add(leased.free, &connection);
         }
         Ok((now, leased))
+    }
+
+    /// A decision as it is for whoever counts nobody: where only so many may be told of, nothing is allowed (I2).
+    pub(crate) fn to_who_counts_nobody(&self, decision: Decision) -> Decision {
+        if decision.volume.is_none() {
+            return decision;
+        }
+        let outcome = Err(self.in_force.last().not_counted());
+        Decision { outcome, claims: ClaimsRule::default(), volume: None, ..decision }
     }
 
     /// Counts one person under a decision, where it has a volume: of a warrant nobody gives anything back. The denial where none is

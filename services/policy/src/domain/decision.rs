@@ -350,9 +350,9 @@ impl Profile {
         self.denial(Refusal::VolumeUsedUp, "volume-used-up", AGREEING)
     }
 
-    /// The same for whoever does not see whether anybody is told of.
-    pub(crate) fn volume_denial(&self, rule: &str) -> Denial {
-        self.denial(Refusal::VolumeUsedUp, rule, AGREEING)
+    /// The denial by which whoever counts nobody is given nothing of what is granted for so many persons.
+    pub(crate) fn not_counted(&self) -> Denial {
+        self.denial(Refusal::NothingAllowed, "volume-not-counted", AGREEING)
     }
 
     /// The denial by which nothing is granted any more that was when it was decided.

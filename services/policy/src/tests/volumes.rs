@@ -48,6 +48,30 @@ async fn counted(service: &Service) -> (i64, i64) {
     (rows[0].try_get_by(0).unwrap(), rows[0].try_get_by(1).unwrap())
 }
 
+#[tokio::test]
+async fn i2_whoever_does_not_say_that_it_counts_is_denied_what_is_limited() {
+    for engine in ENGINES {
+        let (_database, service) = service(engine).await;
+        let uncounting = DecideRequest { counts_volumes: false, ..covered() };
+        // What is not limited is decided alike.
+        for asked in [covered(), uncounting.clone()] {
+            let decided = ask(&service, asked).await.unwrap();
+            assert!(matches!(decided.decision, Some(Decision::Table(_))), "{decided:?}");
+            assert!(decided.volume.is_none());
+        }
+        limit(&service, 9).await;
+        let decided = ask(&service, covered()).await.unwrap();
+        assert!(matches!(decided.decision, Some(Decision::Table(_))), "{decided:?}");
+        assert_eq!(decided.volume.unwrap().persons, 9);
+        let decided = ask(&service, uncounting.clone()).await.unwrap();
+        assert!(decided.volume.is_none());
+        assert_eq!(decided.agreement, "agr-health-cards");
+        denied(&service, uncounting, ErrorReason::NothingAllowed, "volume-not-counted", AGREEING)
+            .await;
+        service.close().await;
+    }
+}
+
 /// What is said again, and what came back before, is no lease anew.
 #[tokio::test]
 async fn i4_a_lease_that_is_asked_for_again_is_counted_once() {

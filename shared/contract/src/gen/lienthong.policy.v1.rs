@@ -1129,6 +1129,11 @@ pub struct DecideRequest {
     /// for the caller does not say it. What is granted to certain keys is granted to no other, and not to one that is not known.
     #[prost(bytes = "vec", tag = "6")]
     pub caller_key: ::prost::alloc::vec::Vec<u8>,
+    /// True when whoever asks leases of a grant's volume before it tells of anybody (`LeaseVolume`). Whoever does not say so would tell
+    /// of persons whom nobody counts, so where a grant is limited it is denied: NOTHING_ALLOWED by the rule `volume-not-counted`. What is
+    /// not limited is decided alike for both.
+    #[prost(bool, tag = "7")]
+    pub counts_volumes: bool,
 }
 /// What was decided.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1159,7 +1164,7 @@ pub struct DecideResponse {
     #[prost(uint64, optional, tag = "10")]
     pub revision_number: ::core::option::Option<u64>,
     /// How many persons may be told of under the grant that was applied; absent where that is not limited, and in a denial. Whoever
-    /// does not lease of it tells nobody.
+    /// does not lease of it tells nobody, and is denied if it does not say that it does (`DecideRequest.counts_volumes`).
     #[prost(message, optional, tag = "11")]
     pub volume: ::core::option::Option<GrantVolume>,
     /// The decision.
