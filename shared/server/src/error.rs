@@ -335,8 +335,10 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ),
         ErrorReason::VolumeUsedUp => (
             Code::PermissionDenied,
-            "Đã dùng hết số lượt cung cấp thông tin mà thỏa thuận cho phép trong kỳ này.",
-            "As many persons were told of as the agreement grants for this time.",
+            "Số lượt cung cấp thông tin mà thỏa thuận cho phép trong kỳ này đã dùng hết, hoặc phần còn lại \
+             đang được cấp tạm cho tiến trình khác.",
+            "As many persons were told of as the agreement grants for this time, or the rest is leased to \
+             other processes for a moment.",
         ),
         ErrorReason::ConnectionChanged => (
             Code::Aborted,

@@ -1018,14 +1018,17 @@ pub struct ReturnedVolume {
 /// What was leased.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseVolumeResponse {
-    /// How many persons may be told of; 0 where none are left, or nothing was wanted.
+    /// How many persons may be told of; 0 where none are left now, or nothing was wanted. None are left where as many were told of as
+    /// both sides signed, and also where the rest is leased to other processes: what they do not use is free again when those leases
+    /// end, so whoever needs somebody asks again before the period ends. 0 also of a lease that was given back before.
     #[prost(uint32, tag = "1")]
     pub persons: u32,
     /// Milliseconds from the answer to the end of the lease, which is with the period and the grant at the latest. Whoever counts them
-    /// by its own clocks from when it asked has no more time than was meant, and no two clocks are compared.
+    /// by its own clocks from when it asked has no more time than was meant: for the length of a lease no two clocks are compared. The
+    /// end of the period is a moment by policy's clock, and whoever waits for it compares its own.
     #[prost(uint64, tag = "2")]
     pub lives_milliseconds: u64,
-    /// When the period ends: from then on there is a new volume, or the grant has ended.
+    /// When the period ends: from then on there is a new volume, or the grant has ended. It does not say that there is nobody before.
     #[prost(message, optional, tag = "3")]
     pub period_end: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -1035,7 +1038,9 @@ pub struct GrantVolume {
     /// Names the grant where a part is leased; it says nothing else to whoever holds it.
     #[prost(string, tag = "1")]
     pub grant: ::prost::alloc::string::String,
-    /// How many persons in a period, as both sides signed it. When the present one ends is said with each lease.
+    /// How many persons in a period, as both sides signed it; how many are left of them stands in no decision, because that changes
+    /// with each call. It is for whoever reads, logs or tests a decision. Whoever leases does not need it: what it may tell is what was
+    /// leased, and nothing else. When the present period ends is said with each lease.
     #[prost(uint64, tag = "2")]
     pub persons: u64,
 }
