@@ -59,9 +59,11 @@ impl Rpc for Api {
         let message = request.into_inner();
         // What it says that is not known here is not among these bytes, so whoever said it gets nothing that it could use.
         let question = message.encode_to_vec();
+        let counts = message.counts_volumes;
         let request = checked(message)?;
         let (id, decision) =
             self.app.decide(deadline, &request).await.map_err(|error| status(&error))?;
+        let decision = if counts { decision } else { self.app.to_who_counts_nobody(decision) };
         self.signed(DECIDE, &question, response(id, decision))
     }
 
@@ -264,7 +266,7 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
 
 fn denial_message(denial: Denial) -> proto::Denial {
     let reason = reason(denial.refusal).into();
-    proto::Denial { reason, rule: denial.rule, article: denial.article }
+    proto::Denial { reason, rule: denial.rule, article: denial.article, period_end: None }
 }
 
 fn reason(refusal: Refusal) -> ErrorReason {

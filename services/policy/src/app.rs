@@ -10,7 +10,7 @@ pub(crate) mod in_force;
 mod questions;
 pub(crate) mod rule_set;
 mod sample;
-mod volume;
+pub(crate) mod volume;
 pub(crate) mod warrant;
 
 use std::sync::{

@@ -31,6 +31,7 @@ mod profile;
 mod registry;
 mod revisions;
 mod sample;
+mod volumes;
 mod warrants;
 
 /// Noon in Viet Nam.
@@ -132,6 +133,7 @@ fn request(agency: &str, system: &str, procedure: &str, items: &[&str]) -> Decid
         items: items.iter().map(|item| (*item).to_owned()).collect(),
         event: String::new(),
         caller_key: Vec::new(),
+        counts_volumes: true,
     }
 }
 
@@ -181,7 +183,8 @@ fn ordinary(response: &DecideResponse) -> Vec<ItemDecision> {
 
 /// Whether a response is exactly this denial; then it demands nothing of the caller.
 fn check_denied(response: &DecideResponse, reason: ErrorReason, rule: &str, article: &str) {
-    let denial = Denial { reason: reason.into(), rule: rule.into(), article: article.into() };
+    let (reason, rule, article) = (reason.into(), rule.into(), article.into());
+    let denial = Denial { reason, rule, article, period_end: None };
     assert_eq!(response.decision, Some(Decision::Denial(denial)));
     assert_eq!(response.claims, Some(ClaimsRule::default()));
     assert_eq!((response.decision_id.len(), response.policy_revision.len()), (32, 16));

@@ -170,12 +170,17 @@ pub fn code_name(code: Code) -> &'static str {
     }
 }
 
+/// The reason of an error, if it is one of ours.
+pub fn reason_of(status: &Status) -> Option<ErrorReason> {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
+    ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason))
+}
+
 /// The reason in the headers or trailers of an error, if it is one of ours: no other text gets among the labels of
 /// what is measured.
 pub(crate) fn reason_in(headers: &http::HeaderMap) -> Option<&'static str> {
-    let details = Status::from_header_map(headers)?.get_error_details();
-    let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
-    ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason)).map(name)
+    reason_of(&Status::from_header_map(headers)?).map(name)
 }
 
 /// Code and words of a reason.
@@ -330,8 +335,10 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ),
         ErrorReason::VolumeUsedUp => (
             Code::PermissionDenied,
-            "Đã dùng hết số lượt cung cấp thông tin mà thỏa thuận cho phép trong kỳ này.",
-            "As many persons were told of as the agreement grants for this time.",
+            "Số lượt cung cấp thông tin mà thỏa thuận cho phép trong kỳ này đã dùng hết, hoặc phần còn lại \
+             đang được cấp tạm cho tiến trình khác.",
+            "As many persons were told of as the agreement grants for this time, or the rest is leased to \
+             other processes for a moment.",
         ),
         ErrorReason::ConnectionChanged => (
             Code::Aborted,

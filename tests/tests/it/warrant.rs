@@ -13,7 +13,7 @@ use contract::{
         issue_warrant_response::Outcome, warrant_key_service_client::WarrantKeyServiceClient,
         warrant_service_client::WarrantServiceClient,
     },
-    r#type::v1::{AccessBasis, SubjectRef, subject_ref::Subject},
+    r#type::v1::{AccessBasis, ErrorReason, SubjectRef, subject_ref::Subject},
 };
 use model::{Name, PersonalNumber, Said, Value};
 use reference_database::{Config, METHODS, Newcomer, Service};
@@ -192,7 +192,11 @@ impl House {
         let issued = client.issue_warrant(timed(wanted)).await.unwrap().into_inner();
         match issued.outcome.unwrap() {
             Outcome::Warrant(warrant) => Ok(warrant),
-            Outcome::Denial(denial) => Err(denial.rule),
+            Outcome::Denial(denial) => {
+                let used_up = denial.reason() == ErrorReason::VolumeUsedUp;
+                assert_eq!(denial.period_end.is_some(), used_up, "{denial:?}");
+                Err(denial.rule)
+            }
         }
     }
 

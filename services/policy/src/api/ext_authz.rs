@@ -61,8 +61,6 @@ const ITEMS: &str = "x-lienthong-items";
 const DECISION: &str = "x-lienthong-decision";
 /// Why a request was refused, for whoever does not read gRPC's details.
 const REASON: &str = "x-lienthong-reason";
-/// The rule by which nobody passes on a grant of so many persons.
-const NOT_COUNTED: &str = "volume-not-counted";
 const DETAILS: &str = "grpc-status-details-bin";
 const FORBIDDEN: i32 = 403;
 /// The longest code of a procedure or ground, and id of an item.
@@ -233,11 +231,7 @@ impl Api {
                 let named = question.named;
                 let (id, decision) = self.app.decide(deadline, &question.question).await?;
                 // Whom the answer is about, and whether it tells of anybody, a proxy does not see: nobody would be counted (I2).
-                if decision.volume.is_some() {
-                    let Denial { rule, article, .. } =
-                        self.app.in_force.last().volume_denial(NOT_COUNTED);
-                    return Ok(Err(Refused { reason: ErrorReason::NothingAllowed, rule, article }));
-                }
+                let decision = self.app.to_who_counts_nobody(decision);
                 let allowed = decision.outcome.map_err(Refused::from);
                 Ok(allowed.and_then(|table| passed(table, named)).map(|()| id))
             }

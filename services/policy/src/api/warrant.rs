@@ -144,7 +144,7 @@ fn not_issued(why: NotIssued) -> Status {
 }
 
 fn response(issued: Issued) -> proto::IssueWarrantResponse {
-    let Issued { decision_id, decision, outcome, items } = issued;
+    let Issued { decision_id, decision, outcome, period_end, items } = issued;
     proto::IssueWarrantResponse {
         decision_id,
         policy_revision: decision.revision,
@@ -158,7 +158,10 @@ fn response(issued: Issued) -> proto::IssueWarrantResponse {
                     items,
                 })
             }
-            Err(denial) => issue_warrant_response::Outcome::Denial(denial_message(denial)),
+            Err(denial) => issue_warrant_response::Outcome::Denial(proto::Denial {
+                period_end: period_end.map(wire::timestamp),
+                ..denial_message(denial)
+            }),
         }),
         items: items.into_iter().map(answer_item).collect(),
     }

@@ -10,7 +10,7 @@ use super::App;
 use crate::{
     Config, Error,
     domain::{
-        decision::{Decision, Denial},
+        decision::{ClaimsRule, Decision, Denial},
         volume::GrantKey,
     },
     store::{
@@ -21,8 +21,14 @@ use crate::{
 
 /// The longest life of a lease: for so long what one process does not use is kept from others.
 const LIFE_SECONDS_MAX: u64 = 300;
-/// The rule by which nobody is told of any more.
-const USED_UP: &str = "volume-used-up";
+
+/// Why nobody is counted.
+#[derive(Debug)]
+pub(crate) struct NotCounted {
+    pub(crate) denial: Denial,
+    /// When there is a new volume, or the grant ends; none where it has ended.
+    pub(crate) period_end: Option<OffsetDateTime>,
+}
 
 /// How long a lease lives.
 ///
@@ -72,19 +78,29 @@ impl App {
         let connection = [KeyValue::new("connection", wanted.connection.clone())];
         let leased = store::volume::lease(&store, wanted, now, self.lease_life).await?;
         if let Ok(leased) = &leased {
-            metrics().leased.add(leased.persons.into(), &connection);
+            // What is said again was counted.
+            metrics().leased.add(leased.fresh.into(), &connection);
             metrics().returned.add(leased.free, &connection);
         }
         Ok((now, leased))
     }
 
+    /// A decision as it is for whoever counts nobody: where only so many may be told of, nothing is allowed (I2).
+    pub(crate) fn to_who_counts_nobody(&self, decision: Decision) -> Decision {
+        if decision.volume.is_none() {
+            return decision;
+        }
+        let outcome = Err(self.in_force.last().not_counted());
+        Decision { outcome, claims: ClaimsRule::default(), volume: None, ..decision }
+    }
+
     /// Counts one person under a decision, where it has a volume: of a warrant nobody gives anything back. The denial where none is
-    /// left.
-    pub(super) async fn count_one(
+    /// left, or where the grant ended since it was decided.
+    pub(crate) async fn count_one(
         &self,
         deadline: Deadline,
         decision: &Decision,
-    ) -> Result<Result<(), Denial>, Error> {
+    ) -> Result<Result<(), NotCounted>, Error> {
         let Some((grant, _)) = &decision.volume else { return Ok(Ok(())) };
         let named = |lease: String, needed, returned| Wanted {
             connection: decision.connection.clone(),
@@ -96,12 +112,22 @@ impl App {
         };
         let lease = self.entropy.id();
         let (_, leased) = self.lease(deadline, named(lease.clone(), 1, Vec::new())).await?;
-        if !leased.is_ok_and(|leased| leased.persons == 1) {
-            return Ok(Err(self.in_force.last().volume_denial(USED_UP)));
+        let profile = self.in_force.last();
+        match leased {
+            Ok(Leased { persons: 1.., .. }) => {}
+            Ok(Leased { period_end, .. }) => {
+                let (denial, period_end) = (profile.volume_used_up(), Some(period_end));
+                return Ok(Err(NotCounted { denial, period_end }));
+            }
+            // Nobody else has the name, and nothing comes back: so the grant is no more.
+            Err(NotLeased::NoGrant | NotLeased::OtherGrant | NotLeased::Overdrawn(_)) => {
+                return Ok(Err(NotCounted { denial: profile.not_agreed(), period_end: None }));
+            }
         }
-        let (_, used) = self.lease(deadline, named(String::new(), 0, vec![(lease, 1)])).await?;
-        if used.is_err() {
-            tracing::debug!("a grant ended while a warrant was issued");
+        // It is counted, whatever becomes of saying that it was used.
+        let used = self.lease(deadline, named(String::new(), 0, vec![(lease, 1)])).await;
+        if !matches!(used, Ok((_, Ok(_)))) {
+            tracing::debug!("that a warrant was counted is not noted as used");
         }
         Ok(Ok(()))
     }

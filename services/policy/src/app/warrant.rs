@@ -5,7 +5,7 @@ use server::Deadline;
 use time::{Duration, OffsetDateTime};
 use warrant::{KeySet, PublicKey, Signer};
 
-use super::App;
+use super::{App, volume::NotCounted};
 use crate::{
     Config, Error,
     domain::{
@@ -33,6 +33,8 @@ pub(crate) struct Issued {
     pub(crate) decision: Decision,
     /// The warrant, or why there is none.
     pub(crate) outcome: Result<Signed, Denial>,
+    /// Where the volume is used up: when there is a new one, or the grant ends.
+    pub(crate) period_end: Option<OffsetDateTime>,
     /// What was decided of each item.
     pub(crate) items: Vec<ItemDecision>,
 }
@@ -106,6 +108,7 @@ impl App {
             decision_id: decision_id.clone(),
             decision,
             outcome: Err(denial),
+            period_end: None,
             items: Vec::new(),
         };
         let items = match rules::allowed(&decision, &wanted.facts) {
@@ -115,9 +118,6 @@ impl App {
         if let Err(denial) = self.may_be_asked(deadline, &wanted.database, now).await? {
             return Ok(refused(decision, denial));
         }
-        if let Err(denial) = self.count_one(deadline, &decision).await? {
-            return Ok(refused(decision, denial));
-        }
         let allowed = items.iter().filter(|item| item.effect == ItemEffect::Allowed);
         let allowed: Vec<String> = allowed.map(|item| item.item.clone()).collect();
         let ids = (self.entropy.id(), decision_id.clone());
@@ -125,8 +125,12 @@ impl App {
         let claims = rules::claims(wanted, ids, &keys.issuer, allowed.clone(), times);
         let claims = claims.ok_or(NotIssued::EndsNow)?;
         let token = keys.signer.sign(&claims).map_err(|_| NotIssued::TooLong)?;
+        // Counted when it is signed, so that what cannot be signed costs nothing, and before anybody has it.
+        if let Err(NotCounted { denial, period_end }) = self.count_one(deadline, &decision).await? {
+            return Ok(Issued { period_end, ..refused(decision, denial) });
+        }
         let signed = Signed { token, ends: claims.exp, items: allowed };
-        Ok(Issued { decision_id, decision, outcome: Ok(signed), items })
+        Ok(Issued { decision_id, decision, outcome: Ok(signed), period_end: None, items })
     }
 
     /// Whether a database may be asked: it is connected, and the connection may be used.

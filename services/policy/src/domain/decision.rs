@@ -345,9 +345,19 @@ impl Profile {
         self.denial(Refusal::ConnectionNotActive, rule, CONNECTING)
     }
 
-    /// The denial by which nobody is told of any more under an agreement, by a rule.
-    pub(crate) fn volume_denial(&self, rule: &str) -> Denial {
-        self.denial(Refusal::VolumeUsedUp, rule, AGREEING)
+    /// The denial by which nobody is told of any more under an agreement.
+    pub(crate) fn volume_used_up(&self) -> Denial {
+        self.denial(Refusal::VolumeUsedUp, "volume-used-up", AGREEING)
+    }
+
+    /// The denial by which whoever counts nobody is given nothing of what is granted for so many persons.
+    pub(crate) fn not_counted(&self) -> Denial {
+        self.denial(Refusal::NothingAllowed, "volume-not-counted", AGREEING)
+    }
+
+    /// The denial by which nothing is granted any more that was when it was decided.
+    pub(crate) fn not_agreed(&self) -> Denial {
+        self.denial(Refusal::NoAgreement, "no-agreement", AGREEING)
     }
 
     /// What a table is built from.

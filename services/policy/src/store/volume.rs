@@ -102,6 +102,8 @@ pub(crate) struct Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leased {
     pub(crate) persons: u32,
+    /// How many of them no request before had leased.
+    pub(crate) fresh: u32,
     pub(crate) expires: OffsetDateTime,
     pub(crate) period_end: OffsetDateTime,
     /// How many came back.
@@ -141,10 +143,10 @@ pub(crate) async fn lease(
             };
             let free = give_back(tx, &wanted).await?;
             let until = now.saturating_add(life).min(granted.period_end);
-            let (persons, expires) = take(tx, &wanted, &granted, until).await?;
+            let (persons, fresh, expires) = take(tx, &wanted, &granted, until).await?;
             let past = micros(now.saturating_sub(KEPT))?;
             tx.execute(&FORGET, keyed(&wanted.grant, Vec::new(), vec![past.into()])).await?;
-            Ok(Leased { persons, expires, period_end: granted.period_end, free })
+            Ok(Leased { persons, fresh, expires, period_end: granted.period_end, free })
         })
     });
     match leased.await {
@@ -212,17 +214,19 @@ async fn give_back(tx: &Transaction, wanted: &Wanted) -> Result<u64, Ended> {
     Ok(free)
 }
 
+/// Leases what is wanted: how many, how many of them anew, and until when.
 async fn take(
     tx: &Transaction,
     wanted: &Wanted,
     granted: &Granted,
     until: OffsetDateTime,
-) -> Result<(u32, OffsetDateTime), Ended> {
+) -> Result<(u32, u32, OffsetDateTime), Ended> {
     if wanted.lease.is_empty() {
-        return Ok((0, until));
+        return Ok((0, 0, until));
     }
     if let Some(row) = tx.query(&LEASE, vec![wanted.lease.clone().into()]).await?.first() {
-        return same(row, &wanted.grant);
+        let (persons, until) = same(row, &wanted.grant)?;
+        return Ok((persons, 0, until));
     }
     let period = written(granted.period)?;
     let volume = i64::try_from(granted.volume.persons).map_err(|_| Error::Stored("a volume"))?;
@@ -241,7 +245,7 @@ async fn take(
         let after = vec![period.into(), i64::from(persons).into(), micros(until)?.into()];
         tx.execute(&PUT, keyed(&wanted.grant, before, after)).await?;
     }
-    Ok((persons, until))
+    Ok((persons, persons, until))
 }
 
 /// A lease that was asked for before; nothing of one that was given back.

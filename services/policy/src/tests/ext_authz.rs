@@ -191,19 +191,7 @@ async fn i2_a_grant_of_so_many_persons_passes_nobody_because_nobody_would_be_cou
         let database = TestDatabase::new(engine).await;
         let service = guarding(&database, &["/vn.example."]).await.unwrap();
         assert!(ask(&service, INSURANCE, METHOD, &GROUND).await.is_ok());
-        let limit = Sql::same(
-            "INSERT INTO agreement_terms \
-             (agreement, action, procedure, legal_basis, valid_from, valid_to, terms) \
-             SELECT DISTINCT agreement, action, procedure, legal_basis, '2026-01-01', '2099-01-01', \
-                    '{\"direction\":\"\",\"units\":[],\"keys\":[],\
-                      \"volume\":{\"persons\":9,\"period\":\"Day\"}}' \
-             FROM agreement_grant WHERE action = 'obtain'",
-        );
-        let written = service
-            .app
-            .store
-            .write("test", move |tx| Box::pin(async move { tx.execute(&limit, Vec::new()).await }));
-        let _rows: u64 = written.await.unwrap();
+        volumes::limit(&service, 9).await;
         let told = ask(&service, INSURANCE, METHOD, &GROUND).await;
         assert_eq!(told, Err("NOTHING_ALLOWED".to_owned()));
         // Whoever names no ground asks for no person.

@@ -1018,14 +1018,17 @@ pub struct ReturnedVolume {
 /// What was leased.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseVolumeResponse {
-    /// How many persons may be told of; 0 where none are left, or nothing was wanted.
+    /// How many persons may be told of; 0 where none are left now, or nothing was wanted. None are left where as many were told of as
+    /// both sides signed, and also where the rest is leased to other processes: what they do not use is free again when those leases
+    /// end, so whoever needs somebody asks again before the period ends. 0 also of a lease that was given back before.
     #[prost(uint32, tag = "1")]
     pub persons: u32,
     /// Milliseconds from the answer to the end of the lease, which is with the period and the grant at the latest. Whoever counts them
-    /// by its own clocks from when it asked has no more time than was meant, and no two clocks are compared.
+    /// by its own clocks from when it asked has no more time than was meant: for the length of a lease no two clocks are compared. The
+    /// end of the period is a moment by policy's clock, and whoever waits for it compares its own.
     #[prost(uint64, tag = "2")]
     pub lives_milliseconds: u64,
-    /// When the period ends: from then on there is a new volume, or the grant has ended.
+    /// When the period ends: from then on there is a new volume, or the grant has ended. It does not say that there is nobody before.
     #[prost(message, optional, tag = "3")]
     pub period_end: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -1035,7 +1038,9 @@ pub struct GrantVolume {
     /// Names the grant where a part is leased; it says nothing else to whoever holds it.
     #[prost(string, tag = "1")]
     pub grant: ::prost::alloc::string::String,
-    /// How many persons in a period, as both sides signed it. When the present one ends is said with each lease.
+    /// How many persons in a period, as both sides signed it; how many are left of them stands in no decision, because that changes
+    /// with each call. It is for whoever reads, logs or tests a decision. Whoever leases does not need it: what it may tell is what was
+    /// leased, and nothing else. When the present period ends is said with each lease.
     #[prost(uint64, tag = "2")]
     pub persons: u64,
 }
@@ -1132,6 +1137,11 @@ pub struct DecideRequest {
     /// for the caller does not say it. What is granted to certain keys is granted to no other, and not to one that is not known.
     #[prost(bytes = "vec", tag = "6")]
     pub caller_key: ::prost::alloc::vec::Vec<u8>,
+    /// True when whoever asks leases of a grant's volume before it tells of anybody (`LeaseVolume`). Whoever does not say so would tell
+    /// of persons whom nobody counts, so where a grant is limited it is denied: NOTHING_ALLOWED by the rule `volume-not-counted`. What is
+    /// not limited is decided alike for both.
+    #[prost(bool, tag = "7")]
+    pub counts_volumes: bool,
 }
 /// What was decided.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1162,7 +1172,7 @@ pub struct DecideResponse {
     #[prost(uint64, optional, tag = "10")]
     pub revision_number: ::core::option::Option<u64>,
     /// How many persons may be told of under the grant that was applied; absent where that is not limited, and in a denial. Whoever
-    /// does not lease of it tells nobody.
+    /// does not lease of it tells nobody, and is denied if it does not say that it does (`DecideRequest.counts_volumes`).
     #[prost(message, optional, tag = "11")]
     pub volume: ::core::option::Option<GrantVolume>,
     /// The decision.
@@ -1204,6 +1214,9 @@ pub struct Denial {
     /// The article, as cited.
     #[prost(string, tag = "3")]
     pub article: ::prost::alloc::string::String,
+    /// With the reason VOLUME_USED_UP: when there is a new volume, or the grant ends. Absent with every other.
+    #[prost(message, optional, tag = "4")]
+    pub period_end: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// For every combination of the named facts, which items are allowed.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3920,7 +3933,8 @@ pub mod issue_warrant_response {
         /// Something is allowed.
         #[prost(message, tag = "5")]
         Warrant(super::Warrant),
-        /// Nothing is, or the database may not be asked.
+        /// Nothing is, or the database may not be asked, or nobody is left of the grant's volume (VOLUME_USED_UP), or the grant ended
+        /// before the warrant was counted (NO_AGREEMENT).
         #[prost(message, tag = "6")]
         Denial(super::Denial),
     }
@@ -4024,7 +4038,8 @@ pub mod warrant_service_client {
         /// Decides, as PolicyService.Decide does for ACTION_OBTAIN, and signs what is allowed for one person, one database and one
         /// presenter. The person is not told to policy: it signs a commitment. A refusal is an answer, so that it can be recorded.
         ///
-        /// The same request gives another warrant each time: an id is taken once.
+        /// The same request gives another warrant each time: an id is taken once. Where the grant is limited each that is issued is one
+        /// person of its volume, whatever becomes of it, also where its answer is lost; one that cannot be signed costs nothing.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when a field is missing or malformed, or the items do not fit into a warrant;
         /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read, or the decision ends within this second;
@@ -4638,7 +4653,8 @@ pub mod warrant_service_server {
         /// Decides, as PolicyService.Decide does for ACTION_OBTAIN, and signs what is allowed for one person, one database and one
         /// presenter. The person is not told to policy: it signs a commitment. A refusal is an answer, so that it can be recorded.
         ///
-        /// The same request gives another warrant each time: an id is taken once.
+        /// The same request gives another warrant each time: an id is taken once. Where the grant is limited each that is issued is one
+        /// person of its volume, whatever becomes of it, also where its answer is lost; one that cannot be signed costs nothing.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when a field is missing or malformed, or the items do not fit into a warrant;
         /// UNAVAILABLE/POLICY_UNAVAILABLE when the policy data cannot be read, or the decision ends within this second;

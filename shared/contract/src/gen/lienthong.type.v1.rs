@@ -108,9 +108,11 @@ pub enum ErrorReason {
     /// `expired`, `life`, `subject`, `items`, `ground` or `replayed`. Nothing was read. Do not repeat with this warrant: have
     /// another one issued.
     WarrantRefused = 35,
-    /// PERMISSION_DENIED. As many persons were told of as the agreement grants for this time, or the rest is leased to other processes;
-    /// metadata `period_end` is when there is a new volume, or the grant ends. Whoever the person is, it is the same. Recorded. Do not
-    /// repeat before that: ask for fewer persons, or agree on more.
+    /// PERMISSION_DENIED. As many persons were told of as the agreement grants for this time, or nobody is left because the rest is
+    /// leased to other processes; which of both is not told. Metadata `period_end` is when there is a new volume, or the grant ends.
+    /// Whoever the person is, it is the same. Recorded. What other processes lease and do not use comes back when their leases end,
+    /// within the minutes for which they are leased (one, unless the operator chose otherwise): repeat once after that. Refused again, do
+    /// not repeat before `period_end`: ask for fewer persons, or agree on more.
     VolumeUsedUp = 36,
     /// FAILED_PRECONDITION. The move is not possible as the rule set stands; google.rpc.PreconditionFailure names everything that is in
     /// the way, by names of RuleSetObstacle. Nothing changed. Recorded. Do not repeat until that is otherwise.

@@ -348,5 +348,7 @@ fn request(caller: &Caller, act: Act, basis: &AccessBasis, items: &[String]) -> 
         basis: Some(AccessBasis { consent_reference: String::new(), ..basis.clone() }),
         items: items.to_vec(),
         event: event.to_owned(),
+        // Whoever uses this client takes of a volume whom it tells of (`PolicyClient::take`).
+        counts_volumes: true,
     }
 }

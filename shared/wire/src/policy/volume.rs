@@ -109,6 +109,13 @@ impl Ledger {
         (self.since, self.used_up) = (0, None);
     }
 
+    /// A lease of which it is not known whether it was given is given back, as one that has ended and of which nobody was told. Its
+    /// name is not asked for again: once policy heard that it came back there is nothing in it, and that says nothing of what is left.
+    pub(super) fn doubt(&mut self, name: String, now: Now) {
+        let Now { at: ends, clock: expires } = now;
+        self.leases.push(Lease { name, persons: 0, under_way: 0, told: 0, ends, expires });
+    }
+
     /// Policy has nobody left in the period that ends then.
     pub(super) fn has_nobody(&mut self, period_end: OffsetDateTime, now: Now) {
         self.used_up = Some((now.at + NOT_AGAIN, period_end));
@@ -134,7 +141,7 @@ impl Ledger {
         ended.map(|lease| (lease.name.clone(), lease.told)).collect()
     }
 
-    /// All leases. Who is under way counts as told of.
+    /// All leases, as many as are given back at once. Who is under way counts as told of.
     pub(super) fn all(&self) -> Parts {
         let all = self.leases.iter().take(RETURNED_MAX);
         all.map(|lease| (lease.name.clone(), lease.told + lease.under_way)).collect()
@@ -150,7 +157,13 @@ impl Ledger {
         self.leases.clear();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.leases.is_empty()
+    /// How many leases there are, and how many persons nobody was told of under them, nor is about to be.
+    pub(super) fn left(&self) -> (usize, u64) {
+        (self.leases.len(), self.leases.iter().map(|lease| u64::from(lease.left())).sum())
+    }
+
+    /// Whether there is nothing to be remembered: no lease, and not that policy had nobody just now.
+    pub(super) fn is_empty(&self, now: Now) -> bool {
+        self.leases.is_empty() && self.used_up(now).is_none()
     }
 }

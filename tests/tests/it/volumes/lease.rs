@@ -42,6 +42,7 @@ impl Process {
             action: contract::policy::v1::Action::Obtain.into(),
             basis: Some(basis("child-health-insurance-card")),
             items: vec![ITEM.to_owned()],
+            counts_volumes: true,
             ..DecideRequest::default()
         };
         let decided = policy.decide(request).await.unwrap().into_inner();

@@ -78,7 +78,50 @@ fn what_is_under_way_is_not_given_back() {
     // Said until it was heard.
     assert_eq!(ledger.ended(time.after(62)), [("a".to_owned(), 1)]);
     ledger.forget(&["a".to_owned()]);
-    assert!(ledger.is_empty());
+    assert!(ledger.is_empty(time.after(62)));
+}
+
+#[test]
+fn that_nobody_is_left_is_remembered_as_long_as_it_is_believed() {
+    let (time, mut ledger) = (Time::new(), Ledger::default());
+    assert!(ledger.is_empty(time.after(0)));
+    ledger.has_nobody(time.after(3600).clock, time.after(0));
+    assert!(!ledger.is_empty(time.after(0)));
+    assert!(ledger.is_empty(time.after(1)));
+}
+
+#[test]
+fn a_lease_in_doubt_is_given_back_and_gives_nobody() {
+    let (time, mut ledger) = (Time::new(), Ledger::default());
+    ledger.doubt("a".to_owned(), time.after(1));
+    assert_eq!(count(&ledger.take(1, time.after(0))), 0);
+    assert_eq!(ledger.ended(time.after(0)), [("a".to_owned(), 0)]);
+    assert_eq!(ledger.all(), [("a".to_owned(), 0)]);
+    assert_eq!(ledger.left(), (1, 0));
+    ledger.add(time.lease("b", 5, 60));
+    let taken = ledger.take(2, time.after(2));
+    assert_eq!(ledger.left(), (2, 3));
+    ledger.settle(taken, 1);
+    assert_eq!(ledger.left(), (2, 4));
+    ledger.forget(&["a".to_owned()]);
+    assert!(ledger.ended(time.after(2)).is_empty());
+}
+
+#[test]
+fn no_more_are_given_back_at_once_than_the_contract_takes() {
+    let (time, mut ledger) = (Time::new(), Ledger::default());
+    for lease in 0..=RETURNED_MAX {
+        ledger.add(time.lease(&lease.to_string(), 1, 60));
+    }
+    ledger.doubt("doubt".to_owned(), time.after(60));
+    for left in [2, 0] {
+        for back in [ledger.all(), ledger.ended(time.after(61))] {
+            assert!((1..=RETURNED_MAX).contains(&back.len()));
+        }
+        let names: Vec<String> = ledger.all().into_iter().map(|(name, _)| name).collect();
+        ledger.forget(&names);
+        assert_eq!(ledger.left().0, left);
+    }
 }
 
 #[test]
