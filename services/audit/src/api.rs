@@ -1,4 +1,6 @@
-//! AuditService on the wire. The only place that names tonic and prost types.
+//! AuditService on the wire; `tiles` shows the log itself. The only place that names tonic and prost types.
+
+pub(crate) mod tiles;
 
 use contract::{
     audit::v1::{

@@ -21,6 +21,7 @@ mod store;
 mod tests;
 
 use std::{
+    net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -29,7 +30,10 @@ use contract::audit::v1::audit_service_server::SERVICE_NAME;
 use serde::{Deserialize, Serialize};
 use server::runtime::Clock;
 use tlog::{LogSigner, LogVerifier};
-use tokio::task::JoinHandle;
+use tokio::{
+    net::TcpListener,
+    task::{AbortHandle, JoinHandle},
+};
 
 use crate::{
     log::{Keys, Log},
@@ -53,6 +57,8 @@ pub struct Config {
     pub batch_max: usize,
     /// Records that wait at most; one more is refused.
     pub queue_max: usize,
+    /// Address and port at which checkpoint and tiles are public; empty for none.
+    pub tiles_listen: String,
 }
 
 /// Why the log cannot be opened or written.
@@ -61,6 +67,15 @@ pub enum Error {
     /// A limit must be at least one.
     #[error("`audit.{0}` must be at least 1")]
     Limit(&'static str),
+    /// The address of the tiles cannot be bound.
+    #[error("cannot listen on `{address}` (`audit.tiles_listen`)")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The key file cannot be read.
     #[error("cannot read the signing key from `{path}`")]
     SigningKey {
@@ -111,6 +126,7 @@ impl Error {
             Self::Log(_) => "tree",
             Self::OutOfRange => "out of range",
             Self::Limit(_)
+            | Self::Listen { .. }
             | Self::SigningKey { .. }
             | Self::SigningKeyOpen { .. }
             | Self::OtherOrigin { .. } => "configuration",
@@ -131,6 +147,8 @@ struct Inner {
     store: ::store::Store,
     keys: Arc<Keys>,
     sequencer: Sequencer,
+    /// What shows the log.
+    shown: Mutex<Option<AbortHandle>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -156,7 +174,25 @@ impl Service {
         tracing::info!(size = log.checkpoint().size, "audit log open");
         let work = Work::new(store.clone(), Arc::clone(&keys), clock, log);
         let (sequencer, task) = Sequencer::start(work, config.batch_max, config.queue_max);
-        Ok(Self(Arc::new(Inner { store, keys, sequencer, task: Mutex::new(Some(task)) })))
+        let task = Mutex::new(Some(task));
+        Ok(Self(Arc::new(Inner { store, keys, sequencer, task, shown: Mutex::default() })))
+    }
+
+    /// Shows checkpoint and tiles, where an address is configured, until the service is closed. Gives the address.
+    ///
+    /// # Errors
+    /// [`Error::Listen`].
+    pub async fn show(&self, config: &Config) -> Result<Option<SocketAddr>, Error> {
+        let address = &config.tiles_listen;
+        if address.is_empty() {
+            return Ok(None);
+        }
+        let failed = |source| Error::Listen { address: address.clone(), source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let shown = tokio::spawn(api::tiles::serve(listener, self.clone())).abort_handle();
+        *self.0.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
+        Ok(Some(bound))
     }
 
     /// Adds the service to what the internal port answers.
@@ -190,6 +226,9 @@ impl Service {
     /// Answers what is queued, takes nothing more, and closes the database.
     pub async fn close(self) {
         self.0.sequencer.stop();
+        if let Some(shown) = self.0.shown.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            shown.abort();
+        }
         let task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task
             && task.await.is_err()

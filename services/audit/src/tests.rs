@@ -10,6 +10,7 @@
 mod append;
 mod failure;
 mod start;
+mod tiles;
 
 use std::{future::Future, time::Duration};
 
@@ -55,6 +56,7 @@ impl Setup {
             signing_key_file: self.key.path().to_str().unwrap().to_owned(),
             batch_max: 64,
             queue_max: 1024,
+            tiles_listen: "127.0.0.1:0".to_owned(),
         }
     }
 

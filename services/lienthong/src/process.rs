@@ -44,6 +44,8 @@ pub struct All {
     internal: Running,
     recording: Recording,
     audit: audit::Service,
+    /// Where the log is shown, if it is.
+    tiles: Option<SocketAddr>,
     policy: policy::Service,
     identity: identity::Service,
     contribution: contribution::Service,
@@ -82,7 +84,9 @@ impl All {
         (contribution.identity, exchange.identity) = (own.clone(), own.clone());
         exchange.contribution = own;
 
-        let audit = audit::Service::open(&audit).await.context("audit")?;
+        let log = audit::Service::open(&audit).await.context("audit")?;
+        let tiles = log.show(&audit).await.context("audit")?;
+        let audit = log;
         let caller = callers.policy.of(&server);
         let (now, random) = (clock.clone(), entropy.clone());
         let policy = policy::Service::open(&policy, &caller, now, random).await;
@@ -132,6 +136,7 @@ impl All {
             contribution,
             exchange,
             telemetry,
+            tiles,
         })
     }
 
@@ -171,6 +176,12 @@ impl All {
         &self.audit
     }
 
+    /// Where checkpoint and tiles of the access log are shown, if they are.
+    #[must_use]
+    pub fn tiles(&self) -> Option<SocketAddr> {
+        self.tiles
+    }
+
     /// Drains: first what agencies reach, so that their open calls still find the services behind; then
     /// the services, and the access log last, so that whatever was released is recorded.
     pub async fn stop(self) {
@@ -197,6 +208,9 @@ pub async fn audit(settings: settings::Audit, end: impl Future<Output = ()>) -> 
     let telemetry = Telemetry::start(&settings.server.telemetry, "audit").await?;
     let server = Server::bind(settings.server).await?;
     let service = audit::Service::open(&settings.audit).await?;
+    if let Some(address) = service.show(&settings.audit).await? {
+        tracing::info!(%address, "shows the log");
+    }
     service.report(server.health());
     serve(server, service.internal(Routes::default()), end).await;
     service.close().await;

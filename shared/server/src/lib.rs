@@ -23,6 +23,7 @@
 //! | `mesh` | from the proxy of a service mesh instead of our own TLS |
 //! | `observed` | what is told of a call: log, measurement, span |
 //! | `patience` | the end of a connection whose peer takes nothing |
+//! | `plain` | HTTP/1.1 without TLS, for what needs none |
 //! | `probe` | health alone, without TLS, for probes of the machine that runs the process |
 //! | `reflection` | the published services, described to whoever asks |
 //! | `reload` | certificate, key, CA and what is revoked, read again when they change |
@@ -51,6 +52,7 @@ mod limits;
 pub mod mesh;
 mod observed;
 mod patience;
+pub mod plain;
 mod probe;
 mod reflection;
 mod reload;

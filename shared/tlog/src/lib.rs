@@ -7,6 +7,7 @@
 //! | `merkle` | growing the tree, inclusion and consistency proofs |
 //! | `checkpoint` | signing and verifying checkpoints |
 //! | `note` | the signed notes that checkpoints are, of any text |
+//! | [`tile`] | pieces of a log, at the paths of C2SP `tlog-tiles` |
 //! | `proof_file` | the C2SP `tlog-proof` text |
 //! | `verify` | everything an outsider checks about one receipt |
 //!
@@ -19,6 +20,7 @@ mod note;
 mod proof_file;
 #[cfg(test)]
 mod tests;
+pub mod tile;
 mod verify;
 
 pub use checkpoint::{Checkpoint, LogSigner, LogVerifier};
@@ -52,6 +54,9 @@ pub enum Error {
     /// Hashes of the tree that a computation needs are not there.
     #[error("hashes of the tree are missing")]
     MissingHashes,
+    /// A bundle of entries ends within one, or an entry is too long.
+    #[error("the bundle of entries is malformed")]
+    MalformedBundle,
     /// What should be a signed note is none.
     #[error("the signed note is malformed")]
     MalformedNote,

@@ -265,6 +265,7 @@ pub(crate) async fn log_holds(fleet: &Fleet, acknowledged: &[Acknowledged]) {
         signing_key_file: fleet.signing_key().to_owned(),
         batch_max: 128,
         queue_max: 1024,
+        tiles_listen: String::new(),
     };
     let log = audit::Service::open(&config).await.unwrap();
     let checkpoint = fleet.log_key().verify(&log.checkpoint().await.unwrap()).unwrap();

@@ -1,54 +1,22 @@
 //! `GET /metrics` without TLS, for Prometheus: nothing in it is of a person, and it is not the port of callers.
 
-use std::{convert::Infallible, time::Duration};
-
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
+use tokio::net::TcpListener;
 
-/// Connections at the same time; more wait in the kernel's queue.
+use crate::plain::{self, Answer};
+
 const CONNECTIONS_MAX: usize = 16;
-/// How long one may last.
-const AGE: Duration = Duration::from_secs(30);
-/// After accept fails, for example for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers until it is dropped.
 pub(super) async fn serve(listener: TcpListener, registry: Registry) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok((tcp, _)) => {
-                    connections.spawn(connection(tcp, registry.clone()));
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-        }
-    }
+    let answers = move |request| std::future::ready(answer(&request, &registry));
+    plain::serve(listener, CONNECTIONS_MAX, answers).await;
 }
 
-async fn connection(tcp: TcpStream, registry: Registry) {
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        std::future::ready(Ok::<_, Infallible>(answer(&request, &registry)))
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(AGE)
-        .serve_connection(TokioIo::new(tcp), service);
-    // A scraper that goes away or is too slow comes again.
-    let _ended_either_way = tokio::time::timeout(AGE, served).await;
-}
-
-fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<Bytes>> {
+fn answer(request: &Request<()>, registry: &Registry) -> Answer {
     let said = |status: StatusCode, text: String| {
         let mut response = Response::new(Full::new(Bytes::from(text)));
         *response.status_mut() = status;
