@@ -213,6 +213,7 @@ impl Demo {
             "service": process::ALL,
             "trust_domain": TRUST_DOMAIN,
             "ca": ca,
+            "log": self.process.tiles().map(|address| format!("http://{address}")),
             "log_key": absolute(&shown(&self.folder.join("log.vkey")))?,
             "callers": callers,
             "databases": self.databases.iter().map(|database| serde_json::json!({
@@ -295,6 +296,7 @@ pub fn settings(
     fs::write(&public, format!("{}\n", signer.verifier_key()))?;
     settings.audit.origin = origin;
     settings.audit.signing_key_file = shown(&key);
+    settings.audit.tiles_listen = "127.0.0.1:0".to_owned();
     settings.policy.log_key_file = shown(&public);
     settings.identity.log_key_file = shown(&public);
     settings.contribution.log_key_file = shown(&public);

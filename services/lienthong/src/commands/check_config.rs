@@ -183,6 +183,9 @@ fn audit(config: &audit::Config, faults: &mut Faults) -> Option<String> {
     {
         at_least_one(key, limit as u64, faults);
     }
+    if !config.tiles_listen.is_empty() {
+        inspect::address("audit.tiles_listen", &config.tiles_listen, faults);
+    }
     let key = "audit.signing_key_file";
     let text = text_of(key, &config.signing_key_file, faults)?;
     if !server::config::is_private(Path::new(&config.signing_key_file)).unwrap_or(false) {
