@@ -188,7 +188,10 @@ mod tests {
             (hashes(15, 455_667, 256), "tile/15/x455/667"),
             (hashes(15, 123_456_789, 41), "tile/15/x123/x456/789.p/41"),
             (hashes(0, 1_234_067, 89), "tile/0/x001/x234/067.p/89"),
-            (hashes(63, 999_999_999_999_999_999, 255), "tile/63/x999/x999/x999/x999/x999/999.p/255"),
+            (
+                hashes(63, 999_999_999_999_999_999, 255),
+                "tile/63/x999/x999/x999/x999/x999/999.p/255",
+            ),
             (entries(0, 8), "tile/entries/000.p/8"),
             (entries(255, 253), "tile/entries/255.p/253"),
             (entries(123_456_789, 256), "tile/entries/x123/x456/789"),
@@ -247,7 +250,8 @@ mod tests {
     /// The whole published log: its checkpoints, the tile and the bundle of each size are ours of the same leaves.
     #[test]
     fn the_published_log_comes_out_byte_for_byte() {
-        let log: Value = serde_json::from_str(include_str!("../testdata/published_log.json")).unwrap();
+        let log: Value =
+            serde_json::from_str(include_str!("../testdata/published_log.json")).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let verifier = LogVerifier::new(&text(&log["verifier_key"])).unwrap();
         let leaves: Vec<String> = log["leaves"].as_array().unwrap().iter().map(text).collect();

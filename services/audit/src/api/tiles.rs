@@ -33,13 +33,14 @@ async fn answer(service: &Service, request: &Request<()>) -> Answer {
     }
     let path = request.uri().path().trim_start_matches('/');
     let found = match (path, Tile::parse(path)) {
-        ("checkpoint", _) => service.checkpoint().await.map(|note| {
-            Some(file(Bytes::from(note), TEXT, FRESH))
-        }),
+        ("checkpoint", _) => {
+            service.checkpoint().await.map(|note| Some(file(Bytes::from(note), TEXT, FRESH)))
+        }
         (_, Some(tile)) if tile.row() == Row::Entries => return said(StatusCode::FORBIDDEN),
-        (_, Some(tile)) => service.tile(&tile).await.map(|tile| {
-            tile.map(|bytes| file(Bytes::from(bytes), BYTES, FOR_EVER))
-        }),
+        (_, Some(tile)) => service
+            .tile(&tile)
+            .await
+            .map(|tile| tile.map(|bytes| file(Bytes::from(bytes), BYTES, FOR_EVER))),
         (_, None) => Ok(None),
     };
     match found {

@@ -89,8 +89,11 @@ async fn a_log_that_cannot_be_read_is_said_to_be_away() {
     let setup = Setup::new(Engine::Sqlite).await;
     let service = setup.open().await;
     let address = service.show(&setup.config()).await.unwrap().unwrap();
-    execute(&service.0.store, vec![Sql::same("DROP TABLE node"), Sql::same("DROP TABLE checkpoint")])
-        .await;
+    execute(
+        &service.0.store,
+        vec![Sql::same("DROP TABLE node"), Sql::same("DROP TABLE checkpoint")],
+    )
+    .await;
     for line in ["GET /checkpoint", "GET /tile/0/000.p/1"] {
         let (status, head, _) = get(address, line).await;
         assert_eq!(status, 503);
