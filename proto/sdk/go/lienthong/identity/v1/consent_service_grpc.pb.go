@@ -45,21 +45,27 @@ type ConsentServiceClient interface {
 	//
 	// Idempotent by connection and `idempotency_key`: the same bytes are one consent, however often they are sent, until it has ended.
 	//
-	// Errors: as GetPerson; ALREADY_EXISTS/KEY_REUSED when the key was used for other bytes.
+	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE,
+	// NOTHING_ALLOWED or VOLUME_USED_UP; ALREADY_EXISTS/KEY_REUSED when the key was used for other bytes;
+	// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE or
+	// REGISTER_BEHIND; DEADLINE_EXCEEDED.
 	RecordConsent(ctx context.Context, in *RecordConsentRequest, opts ...grpc.CallOption) (*RecordConsentResponse, error)
-	// Withdraws a consent, at once and for ever; lookups that name it are answered as if there were none from then on, also on streams
-	// that are open. Who may: the connection that recorded it, and any that is granted `record-consents` for its procedure over all of
-	// its items. A consent that was withdrawn before stays withdrawn since then.
+	// Withdraws a consent, for ever; lookups that name it and begin afterwards are answered as if there were none, also on streams that
+	// are open. What was answered before may be kept until its `valid_until`. Who may: the connection that recorded it, and any that
+	// is granted `record-consents` for its procedure over all of its items. A consent that was withdrawn before stays withdrawn since
+	// then.
 	//
 	// No such consent, one of another procedure than the ground names, and one that the caller may not withdraw give one and the same OK
 	// answer with outcome NO_MATCH, and count against a budget of their own, of as many as of misses.
 	//
-	// Errors: as GetPerson.
+	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
+	// NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
+	// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
 	WithdrawConsent(ctx context.Context, in *WithdrawConsentRequest, opts ...grpc.CallOption) (*WithdrawConsentResponse, error)
 	// Gives a consent as it is: whether it has begun, has ended or was withdrawn. For whom, and the NO_MATCH answer, is as of
 	// WithdrawConsent.
 	//
-	// Errors: as GetPerson.
+	// Errors: as of WithdrawConsent.
 	GetConsent(ctx context.Context, in *GetConsentRequest, opts ...grpc.CallOption) (*GetConsentResponse, error)
 }
 
@@ -120,21 +126,27 @@ type ConsentServiceServer interface {
 	//
 	// Idempotent by connection and `idempotency_key`: the same bytes are one consent, however often they are sent, until it has ended.
 	//
-	// Errors: as GetPerson; ALREADY_EXISTS/KEY_REUSED when the key was used for other bytes.
+	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE,
+	// NOTHING_ALLOWED or VOLUME_USED_UP; ALREADY_EXISTS/KEY_REUSED when the key was used for other bytes;
+	// RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE, REGISTER_UNAVAILABLE or
+	// REGISTER_BEHIND; DEADLINE_EXCEEDED.
 	RecordConsent(context.Context, *RecordConsentRequest) (*RecordConsentResponse, error)
-	// Withdraws a consent, at once and for ever; lookups that name it are answered as if there were none from then on, also on streams
-	// that are open. Who may: the connection that recorded it, and any that is granted `record-consents` for its procedure over all of
-	// its items. A consent that was withdrawn before stays withdrawn since then.
+	// Withdraws a consent, for ever; lookups that name it and begin afterwards are answered as if there were none, also on streams that
+	// are open. What was answered before may be kept until its `valid_until`. Who may: the connection that recorded it, and any that
+	// is granted `record-consents` for its procedure over all of its items. A consent that was withdrawn before stays withdrawn since
+	// then.
 	//
 	// No such consent, one of another procedure than the ground names, and one that the caller may not withdraw give one and the same OK
 	// answer with outcome NO_MATCH, and count against a budget of their own, of as many as of misses.
 	//
-	// Errors: as GetPerson.
+	// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
+	// NOTHING_ALLOWED; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
+	// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
 	WithdrawConsent(context.Context, *WithdrawConsentRequest) (*WithdrawConsentResponse, error)
 	// Gives a consent as it is: whether it has begun, has ended or was withdrawn. For whom, and the NO_MATCH answer, is as of
 	// WithdrawConsent.
 	//
-	// Errors: as GetPerson.
+	// Errors: as of WithdrawConsent.
 	GetConsent(context.Context, *GetConsentRequest) (*GetConsentResponse, error)
 	mustEmbedUnimplementedConsentServiceServer()
 }
