@@ -258,7 +258,13 @@ async fn i9_a_faulty_configuration_does_not_start() {
     let own = server::config::load::<Process>(&[server::config::DEFAULTS], None).unwrap().server;
     let open = async || {
         let opened = Service::open(&keyed, &own, Clock::fixed(NOW), Entropy::seeded(1)).await;
-        opened.map(|_| ())
+        match opened {
+            Ok(service) => {
+                service.close().await;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     };
     assert!(matches!(open().await, Err(Error::DecisionKey { .. })));
     for (text, mode, fault) in [
