@@ -1,9 +1,10 @@
 // An outsider's verifier of an access log: Go's own implementation of transparency logs (golang.org/x/mod/sumdb), and nothing of ours.
 //
-//	go run . URL VERIFIER-KEY [FOLDER OF RECEIPTS]
+//	go run . URL VERIFIER-KEY [FOLDER OF A RECEIPT ...]
 //
-// It takes the checkpoint and every tile of hashes, computes the root from the hashes of the leaves, proves each leaf to be in the
-// log by tiles alone, and that each receipt (`*.tlog-proof`, beside it the leaf as `*.leaf`) is of the same log at an earlier time.
+// It takes the checkpoint and every tile of hashes, computes the root from the hashes of the leaves, proves leaves to be in the log by
+// tiles alone (about a thousand of them, evenly), and that each receipt is of the same log at an earlier time. Folders are as
+// `lienthong lookup --save` writes them: `receipt.tlog-proof` and `leaf.bin` are read.
 package main
 
 import (
@@ -119,12 +120,13 @@ func root(leaves []tlog.Hash) (tlog.Hash, error) {
 }
 
 // A receipt: its leaf is in the log as it was then, and the log now has grown from that one.
-func (l *log) receipt(file string, now tlog.Tree, tiles tlog.HashReader) error {
+func (l *log) receipt(folder string, now tlog.Tree, tiles tlog.HashReader) error {
+	file := filepath.Join(folder, "receipt.tlog-proof")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	leaf, err := os.ReadFile(strings.TrimSuffix(file, ".tlog-proof") + ".leaf")
+	leaf, err := os.ReadFile(filepath.Join(folder, "leaf.bin"))
 	if err != nil {
 		return err
 	}
@@ -160,8 +162,8 @@ func (l *log) receipt(file string, now tlog.Tree, tiles tlog.HashReader) error {
 }
 
 func verify(arguments []string) error {
-	if len(arguments) < 2 || len(arguments) > 3 {
-		return fmt.Errorf("go run . URL VERIFIER-KEY [FOLDER OF RECEIPTS]")
+	if len(arguments) < 2 {
+		return fmt.Errorf("go run . URL VERIFIER-KEY [FOLDER OF A RECEIPT ...]")
 	}
 	key, err := note.NewVerifier(strings.TrimSpace(arguments[1]))
 	if err != nil {
@@ -199,18 +201,9 @@ func verify(arguments []string) error {
 			return fmt.Errorf("leaf %d: %w", n, err)
 		}
 	}
-	var receipts []string
-	if len(arguments) == 3 {
-		receipts, err = filepath.Glob(filepath.Join(arguments[2], "*.tlog-proof"))
-		if err != nil {
-			return err
-		}
-		if len(receipts) == 0 {
-			return fmt.Errorf("%s has no receipts", arguments[2])
-		}
-	}
-	for _, file := range receipts {
-		if err := own.receipt(file, tree, tiles); err != nil {
+	receipts := arguments[2:]
+	for _, folder := range receipts {
+		if err := own.receipt(folder, tree, tiles); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,6 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use contract::r#type::v1::AccessBasis;
-use decide::signed::DecisionSigner;
 use server::{channel::Peer, config::Secret, tls};
 
 use crate::{
@@ -303,10 +302,10 @@ pub fn settings(
     let (key, public) = (folder.join("policy.key"), folder.join("policy.vkey"));
     if !key.exists() {
         let name = format!("{TRUST_DOMAIN}/lienthong-decisions/demo");
-        let signer = DecisionSigner::from_seed(&name, runtime.entropy.array())?;
+        let signer = tlog::NoteSigner::from_seed(&name, runtime.entropy.array())?;
         write_secret(&key, signer.secret_text())?;
     }
-    let signer = DecisionSigner::parse(&fs::read_to_string(&key)?)?;
+    let signer = tlog::NoteSigner::parse(fs::read_to_string(&key)?.trim())?;
     fs::write(&public, format!("{}\n", signer.verifier_key()))?;
     settings.policy.decision_key_file = shown(&key);
     settings.identity.policy_key_file = shown(&public);

@@ -63,7 +63,7 @@ impl All {
         let settings::All {
             server,
             callers,
-            audit,
+            audit: log,
             mut policy,
             mut identity,
             mut contribution,
@@ -84,9 +84,8 @@ impl All {
         (contribution.identity, exchange.identity) = (own.clone(), own.clone());
         exchange.contribution = own;
 
-        let log = audit::Service::open(&audit).await.context("audit")?;
-        let tiles = log.show(&audit).await.context("audit")?;
-        let audit = log;
+        let audit = audit::Service::open(&log).await.context("audit")?;
+        let tiles = audit.show(&log).await.context("audit")?;
         let caller = callers.policy.of(&server);
         let (now, random) = (clock.clone(), entropy.clone());
         let policy = policy::Service::open(&policy, &caller, now, random).await;

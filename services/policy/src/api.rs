@@ -19,11 +19,12 @@ use contract::{
     policy::v1::{self as proto, decide_response, policy_service_server::PolicyService as Rpc},
     r#type::v1::ErrorReason,
 };
-use decide::signed::DecisionSigner;
+use decide::signed;
 use model::EventKind;
 use prost::Message as _;
 use server::{Closing, context, error::refuse};
 use time::OffsetDateTime;
+use tlog::NoteSigner;
 use tonic::{Request, Response, Status, metadata::MetadataValue};
 use wire::{
     Fault, Faults, basis,
@@ -46,7 +47,7 @@ pub(crate) const KEY: usize = 32;
 /// What our own services call.
 pub(crate) struct Api {
     pub(crate) app: Arc<App>,
-    pub(crate) signer: DecisionSigner,
+    pub(crate) signer: NoteSigner,
 }
 
 #[tonic::async_trait]
@@ -119,10 +120,12 @@ impl Api {
         question: &[u8],
         answer: T,
     ) -> Result<Response<T>, Status> {
-        let signature = self.signer.sign(method, question, &answer.encode_to_vec());
+        let signature = signed::sign(&self.signer, method, question, &answer.encode_to_vec());
         let signature = signature.map_err(|_| refuse(ErrorReason::Internal))?;
         let mut answer = Response::new(answer);
-        answer.metadata_mut().insert_bin(SIGNATURE, MetadataValue::from_bytes(&signature));
+        answer
+            .metadata_mut()
+            .insert_bin(SIGNATURE, MetadataValue::from_bytes(signature.as_bytes()));
         Ok(answer)
     }
 }

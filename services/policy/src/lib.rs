@@ -45,7 +45,6 @@ use std::{
 };
 
 use contract::policy::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as NAME};
-use decide::signed::DecisionSigner;
 pub use disclosure::policy::v1::{
     admission_service_server::SERVICE_NAME as ADMISSION,
     decision_service_server::SERVICE_NAME as DECISIONS,
@@ -63,6 +62,7 @@ use server::{
     runtime::{Clock, Entropy},
     signed::Signers,
 };
+use tlog::NoteSigner;
 use tokio::task::AbortHandle;
 
 /// The commented defaults of every key of `[policy]`.
@@ -252,7 +252,7 @@ const NOTICE_DAYS_MAX: u32 = 366;
 pub struct Service {
     app: Arc<app::App>,
     /// What decisions are signed by.
-    signer: DecisionSigner,
+    signer: NoteSigner,
     admission: Option<Admission>,
     /// The keys of warrants, where some are configured.
     warrants: Option<Arc<app::warrant::Keys>>,
@@ -296,7 +296,7 @@ impl Service {
     /// The same with a profile and a key that were loaded.
     async fn with(
         profile: Profile,
-        signer: DecisionSigner,
+        signer: NoteSigner,
         config: &Config,
         own: &server::Config,
         clock: Clock,
@@ -488,7 +488,7 @@ fn officers(config: &Config) -> Result<Option<Officers>, Error> {
 }
 
 /// What decisions are signed by; without it nothing is decided.
-fn decision_signer(config: &Config) -> Result<DecisionSigner, Error> {
+fn decision_signer(config: &Config) -> Result<NoteSigner, Error> {
     let path = || config.decision_key_file.clone();
     let unreadable = |source| Error::DecisionKey { path: path(), source };
     let unusable = |why| Error::DecisionKeyUnusable { path: path(), why };
@@ -496,7 +496,7 @@ fn decision_signer(config: &Config) -> Result<DecisionSigner, Error> {
     if !is_private(Path::new(&config.decision_key_file)).map_err(unreadable)? {
         return Err(unusable("can be read by others than its owner; make its mode 0600"));
     }
-    DecisionSigner::parse(&text).map_err(|_| unusable("is not in the form of C2SP"))
+    NoteSigner::parse(text.trim()).map_err(|_| unusable("is not in the form of C2SP"))
 }
 
 /// Whose signatures of rule sets count; nobody's without an authority, and then only what comes with the program decides.

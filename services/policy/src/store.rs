@@ -15,7 +15,7 @@ pub(crate) mod rule_set;
 pub(crate) mod volume;
 pub(crate) mod warrant;
 
-use ::store::{Migration, QueryResult, Sql, Store, Transaction};
+use ::store::{Migration, QueryResult, Sql, Store, Transaction, Value};
 use sha2::{Digest, Sha256};
 use time::{Date, format_description::StaticFormatDescription, macros::format_description};
 
@@ -379,6 +379,23 @@ fn joined(row: &QueryResult, index: usize) -> Result<Option<String>, Error> {
 }
 
 /// The day in a column.
+/// Runs one statement that changes something.
+async fn execute(
+    store: &Store,
+    what: &'static str,
+    sql: &'static Sql,
+    values: Vec<Value>,
+) -> Result<(), Error> {
+    store
+        .write(what, move |tx| {
+            Box::pin(async move {
+                tx.execute(sql, values).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
 fn day(row: &QueryResult, index: usize) -> Result<Date, Error> {
     Date::parse(&text(row, index)?, DAY).map_err(|_| Error::Stored("a stored day is none"))
 }

@@ -82,8 +82,8 @@ async fn start(config: &Config, now: OffsetDateTime) -> Result<Service, Error> {
     Service::with(profile, signer(), config, &own, Clock::fixed(now), Entropy::seeded(1)).await
 }
 
-fn signer() -> DecisionSigner {
-    DecisionSigner::from_seed("policy.test", [9; 32]).unwrap()
+fn signer() -> NoteSigner {
+    NoteSigner::from_seed("policy.test", [9; 32]).unwrap()
 }
 
 fn sample() -> Registry {

@@ -61,8 +61,7 @@ impl Key {
     /// # Errors
     /// When the report is no text that ends with a line break.
     pub fn sign(&self, report: &[u8]) -> Result<String, SignError> {
-        let note = self.0.sign(report).map_err(|_| SignError::MalformedReport)?;
-        note.get(report.len() + 1..).map(str::to_owned).ok_or(SignError::MalformedReport)
+        self.0.sign_detached(report).map_err(|_| SignError::MalformedReport)
     }
 }
 
@@ -72,13 +71,12 @@ impl Key {
 /// When it did not.
 pub fn verify(report: &[u8], signature: &str, verifier_key: &str) -> Result<(), SignError> {
     let key = NoteVerifier::new(verifier_key).map_err(|_| SignError::MalformedKey)?;
-    let note = [report, b"\n", signature.as_bytes()].concat();
-    let text = key.verify(&note).map_err(|error| match error == tlog::Error::BadSignature {
-        true => SignError::BadSignature,
-        false => SignError::MalformedReport,
-    })?;
-    // What is given as a signature could begin with further lines of the text.
-    if text == report { Ok(()) } else { Err(SignError::MalformedReport) }
+    key.verify_detached(report, signature.as_bytes()).map_err(|error| {
+        match error == tlog::Error::BadSignature {
+            true => SignError::BadSignature,
+            false => SignError::MalformedReport,
+        }
+    })
 }
 
 #[cfg(test)]

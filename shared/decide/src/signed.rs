@@ -4,8 +4,6 @@
 //! What is signed is a text, as a C2SP signed note with Ed25519: that it is a decision, the method, and the SHA-256 of the exact bytes
 //! of the request and of the answer, each in base64 on a line of its own. What goes with the answer are the lines of the signatures.
 
-use std::fmt;
-
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tlog::{NoteSigner, NoteVerifier};
 
@@ -26,55 +24,18 @@ pub enum Error {
     NotSigned,
 }
 
-/// What policy signs its decisions by. Debug shows its name only.
-#[derive(Clone)]
-pub struct DecisionSigner(NoteSigner);
-
-impl fmt::Debug for DecisionSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("DecisionSigner").field(&self.0.name()).finish()
-    }
-}
-
-impl DecisionSigner {
-    /// A key from its text (C2SP).
-    ///
-    /// # Errors
-    /// [`Error::MalformedKey`].
-    pub fn parse(skey: &str) -> Result<Self, Error> {
-        NoteSigner::parse(skey.trim()).map(Self).map_err(|_| Error::MalformedKey)
-    }
-
-    /// A key of a name from 32 random bytes.
-    ///
-    /// # Errors
-    /// [`Error::MalformedKey`] for a name that is empty or holds a space or `+`.
-    pub fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, Error> {
-        NoteSigner::from_seed(name, seed).map(Self).map_err(|_| Error::MalformedKey)
-    }
-
-    /// The secret key's text, to be kept in a file only its owner reads.
-    #[must_use]
-    pub fn secret_text(&self) -> &str {
-        self.0.secret_text()
-    }
-
-    /// The public key's text (C2SP vkey).
-    #[must_use]
-    pub fn verifier_key(&self) -> &str {
-        self.0.verifier_key()
-    }
-
-    /// Signs what a method, by its path, answers to a question, each as its exact bytes: the line of the signature.
-    ///
-    /// # Errors
-    /// [`Error::MalformedKey`] where the key cannot sign.
-    pub fn sign(&self, method: &str, request: &[u8], answer: &[u8]) -> Result<Vec<u8>, Error> {
-        let text = text(method, request, answer);
-        let note = self.0.sign(text.as_bytes()).map_err(|_| Error::MalformedKey)?;
-        let lines = note.strip_prefix(&text).and_then(|rest| rest.strip_prefix('\n'));
-        lines.map(|lines| lines.as_bytes().to_vec()).ok_or(Error::MalformedKey)
-    }
+/// Signs what a method, by its path, answers to a question, each as its exact bytes: the lines of the signature.
+///
+/// # Errors
+/// [`Error::MalformedKey`] where the key cannot sign.
+pub fn sign(
+    key: &NoteSigner,
+    method: &str,
+    request: &[u8],
+    answer: &[u8],
+) -> Result<String, Error> {
+    let text = text(method, request, answer);
+    key.sign_detached(text.as_bytes()).map_err(|_| Error::MalformedKey)
 }
 
 /// The keys by which decisions are checked: more than one while policy changes its own.
@@ -105,8 +66,9 @@ impl DecisionVerifier {
         answer: &[u8],
         signature: &[u8],
     ) -> Result<(), Error> {
-        let note = [text(method, request, answer).as_bytes(), b"\n", signature].concat();
-        let signed = self.0.iter().any(|key| key.verify(&note).is_ok());
+        let text = text(method, request, answer);
+        let signed =
+            self.0.iter().any(|key| key.verify_detached(text.as_bytes(), signature).is_ok());
         if signed { Ok(()) } else { Err(Error::NotSigned) }
     }
 }
@@ -125,11 +87,11 @@ mod tests {
 
     use super::*;
 
-    fn signer(seed: u8) -> DecisionSigner {
-        DecisionSigner::from_seed("policy.test", [seed; 32]).unwrap()
+    fn signer(seed: u8) -> NoteSigner {
+        NoteSigner::from_seed("policy.test", [seed; 32]).unwrap()
     }
 
-    fn verifier(signers: &[&DecisionSigner]) -> DecisionVerifier {
+    fn verifier(signers: &[&NoteSigner]) -> DecisionVerifier {
         let lines: Vec<&str> = signers.iter().map(|signer| signer.verifier_key()).collect();
         DecisionVerifier::parse(&lines.join("\n")).unwrap()
     }
@@ -137,49 +99,55 @@ mod tests {
     #[test]
     fn the_answer_to_a_question_is_signed_and_no_other() {
         let (own, next) = (signer(1), signer(2));
-        let signature = own.sign("/a/b", b"question", b"answer").unwrap();
+        let signature = sign(&own, "/a/b", b"question", b"answer").unwrap();
         let verify = |keys: &DecisionVerifier, request: &[u8], answer: &[u8], signature: &[u8]| {
             keys.verify("/a/b", request, answer, signature)
         };
         let keys = verifier(&[&own]);
-        assert_eq!(verify(&keys, b"question", b"answer", &signature), Ok(()));
+        assert_eq!(verify(&keys, b"question", b"answer", signature.as_bytes()), Ok(()));
         let refused = [
-            keys.verify("/a/c", b"question", b"answer", &signature),
-            verify(&keys, b"another", b"answer", &signature),
-            verify(&keys, b"question", b"another", &signature),
-            verify(&keys, b"answer", b"question", &signature),
+            keys.verify("/a/c", b"question", b"answer", signature.as_bytes()),
+            verify(&keys, b"another", b"answer", signature.as_bytes()),
+            verify(&keys, b"question", b"another", signature.as_bytes()),
+            verify(&keys, b"answer", b"question", signature.as_bytes()),
             verify(&keys, b"question", b"answer", b""),
-            verify(&keys, b"question", b"answer", &[signature.as_slice(), b"\n"].concat()),
-            verify(&verifier(&[&next]), b"question", b"answer", &signature),
+            verify(&keys, b"question", b"answer", &[signature.as_bytes(), b"\n"].concat()),
+            verify(&verifier(&[&next]), b"question", b"answer", signature.as_bytes()),
             // The same key under another name is another key.
             verify(
-                &verifier(&[&DecisionSigner::from_seed("other.test", [1; 32]).unwrap()]),
+                &verifier(&[&NoteSigner::from_seed("other.test", [1; 32]).unwrap()]),
                 b"question",
                 b"answer",
-                &signature,
+                signature.as_bytes(),
             ),
         ];
         assert_eq!(refused, [const { Err(Error::NotSigned) }; 8]);
         // While the key changes, both count.
         let both = verifier(&[&own, &next]);
         for signer in [&own, &next] {
-            let signature = signer.sign("/a/b", b"question", b"answer").unwrap();
-            assert_eq!(verify(&both, b"question", b"answer", &signature), Ok(()));
+            let signature = sign(signer, "/a/b", b"question", b"answer").unwrap();
+            assert_eq!(verify(&both, b"question", b"answer", signature.as_bytes()), Ok(()));
         }
     }
 
     #[test]
     fn keys_are_read_from_their_texts_and_nothing_counts_without_one() {
         let own = signer(1);
-        let again = DecisionSigner::parse(&format!("{}\n", own.secret_text())).unwrap();
+        let again = NoteSigner::parse(own.secret_text()).unwrap();
         assert_eq!(again.verifier_key(), own.verifier_key());
         let error = |text: &str| DecisionVerifier::parse(text).err();
         assert_eq!(error(""), Some(Error::NoKey));
         assert_eq!(error("# none yet\n\n"), Some(Error::NoKey));
         assert_eq!(error("policy.test+00000000+AAAA"), Some(Error::MalformedKey));
         assert_eq!(error(&format!("# now\n{}\n", own.verifier_key())), None);
-        assert!(DecisionSigner::from_seed("a b", [1; 32]).is_err());
-        assert!(!format!("{own:?}").contains(own.secret_text()));
+        assert!(NoteSigner::from_seed("a b", [1; 32]).is_err());
+        // A further line of text before the signature is not passed off as part of it.
+        let own_text = text("/a/b", b"question", b"answer");
+        let longer = own.sign(format!("{own_text}\nmore\n").as_bytes()).unwrap();
+        let lines = longer.strip_prefix(&format!("{own_text}\n")).unwrap().as_bytes().to_vec();
+        let keys = DecisionVerifier::parse(own.verifier_key()).unwrap();
+        let verified = keys.verify("/a/b", b"question", b"answer", &lines);
+        assert_eq!(verified, Err(Error::NotSigned));
     }
 
     proptest! {
@@ -191,17 +159,17 @@ mod tests {
             bit in 0..8_u8,
         ) {
             let own = signer(1);
-            let (keys, signature) = (verifier(&[&own]), own.sign("/a/b", &request, &answer).unwrap());
-            prop_assert_eq!(keys.verify("/a/b", &request, &answer, &signature), Ok(()));
+            let (keys, signature) = (verifier(&[&own]), sign(&own, "/a/b", &request, &answer).unwrap());
+            prop_assert_eq!(keys.verify("/a/b", &request, &answer, signature.as_bytes()), Ok(()));
             let changed = |bytes: &[u8]| {
                 let mut bytes = bytes.to_vec();
                 let at = at.index(bytes.len());
                 bytes[at] ^= 1 << bit;
                 bytes
             };
-            prop_assert!(keys.verify("/a/b", &changed(&request), &answer, &signature).is_err());
-            prop_assert!(keys.verify("/a/b", &request, &changed(&answer), &signature).is_err());
-            prop_assert!(keys.verify("/a/b", &request, &answer, &changed(&signature)).is_err());
+            prop_assert!(keys.verify("/a/b", &changed(&request), &answer, signature.as_bytes()).is_err());
+            prop_assert!(keys.verify("/a/b", &request, &changed(&answer), signature.as_bytes()).is_err());
+            prop_assert!(keys.verify("/a/b", &request, &answer, &changed(signature.as_bytes())).is_err());
         }
     }
 }

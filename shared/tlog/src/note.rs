@@ -67,6 +67,12 @@ impl NoteSigner {
         note.add_sigs(&[&self.signer]).map_err(|_| Error::MalformedKey)?;
         String::from_utf8(note.to_bytes()).map_err(|_| Error::MalformedNote)
     }
+
+    /// The lines of the signature of a text, which must end with a line break: the note without the text and the empty line.
+    pub fn sign_detached(&self, text: &[u8]) -> Result<String, Error> {
+        let note = self.sign(text)?;
+        note.get(text.len() + 1..).map(str::to_owned).ok_or(Error::MalformedNote)
+    }
 }
 
 /// A key that checks notes.
@@ -96,5 +102,12 @@ impl NoteVerifier {
         let note = Note::from_bytes(note).map_err(|_| Error::MalformedNote)?;
         note.verify(&VerifierList::new(vec![Box::new(key)])).map_err(|_| Error::BadSignature)?;
         Ok(note.text().to_vec())
+    }
+
+    /// Whether this key signed exactly this text, by the lines of its signatures.
+    pub fn verify_detached(&self, text: &[u8], signature: &[u8]) -> Result<(), Error> {
+        let signed = self.verify(&[text, b"\n", signature].concat())?;
+        // What is given as a signature could begin with further lines of the text.
+        if signed == text { Ok(()) } else { Err(Error::MalformedNote) }
     }
 }

@@ -1,6 +1,5 @@
 //! Starting and stopping the services of a world, one by one.
 
-use decide::signed::DecisionSigner;
 use lienthong::{
     pki::shown,
     settings::{self, Settings as _},
@@ -32,8 +31,8 @@ pub(super) struct Part<S> {
 }
 
 /// The key of decisions of a seed.
-pub(super) fn decision_signer(seed: u8) -> DecisionSigner {
-    DecisionSigner::from_seed("lienthong.test/decisions", [seed; 32]).expect("a key")
+pub(super) fn decision_signer(seed: u8) -> tlog::NoteSigner {
+    tlog::NoteSigner::from_seed("lienthong.test/decisions", [seed; 32]).expect("a key")
 }
 
 impl World {

@@ -121,7 +121,7 @@ async fn an_outsider_in_go_verifies_the_log() {
     let setup = Setup::new(Engine::Sqlite).await;
     let service = setup.open().await;
     let address = service.show(&setup.config()).await.unwrap().unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, mut folders) = (tempfile::tempdir().unwrap(), Vec::new());
     for begin in (0..records).step_by(500) {
         let end = (begin + 500).min(records);
         let placed = join_all((begin..end).map(|number| recorded(&service, number))).await;
@@ -132,14 +132,16 @@ async fn an_outsider_in_go_verifies_the_log() {
             let proof = tlog::hashes(&answer.proof).unwrap();
             let (index, checkpoint) = (answer.index, answer.checkpoint);
             let receipt = tlog::ProofFile { index, proof, checkpoint }.to_text();
-            std::fs::write(folder.path().join(format!("{number}.tlog-proof")), receipt).unwrap();
-            let leaf = access(number).leaf;
-            std::fs::write(folder.path().join(format!("{number}.leaf")), leaf).unwrap();
+            let of = folder.path().join(number.to_string());
+            std::fs::create_dir(&of).unwrap();
+            std::fs::write(of.join("receipt.tlog-proof"), receipt).unwrap();
+            std::fs::write(of.join("leaf.bin"), access(number).leaf).unwrap();
+            folders.push(of);
         }
     }
     let verify = async |key: &str| {
         let mut go = tokio::process::Command::new("go");
-        go.args(["run", ".", &format!("http://{address}"), key]).arg(folder.path());
+        go.args(["run", ".", &format!("http://{address}"), key]).args(&folders);
         go.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/log"));
         go.env("GOFLAGS", "-mod=readonly").output().await.expect("this test needs go on PATH")
     };
@@ -150,7 +152,7 @@ async fn an_outsider_in_go_verifies_the_log() {
     // Another log's key, a leaf that is not the one of its receipt, a tile with one bit changed.
     let other = LogSigner::from_seed(ORIGIN, [8; 32]).unwrap();
     assert!(!verify(other.verifier_key()).await.status.success());
-    let leaf = folder.path().join("0.leaf");
+    let leaf = folder.path().join("0/leaf.bin");
     std::fs::write(&leaf, access(1).leaf).unwrap();
     assert!(!verify(service.verifier_key()).await.status.success());
     std::fs::write(&leaf, access(0).leaf).unwrap();

@@ -262,7 +262,7 @@ fn decision_key(file: &str, faults: &mut Faults) -> Option<String> {
     if !server::config::is_private(Path::new(file)).unwrap_or(false) {
         faults.add(key, "can be read by others than its owner; make its mode 0600");
     }
-    match decide::signed::DecisionSigner::parse(&text) {
+    match tlog::NoteSigner::parse(text.trim()) {
         Ok(signer) => Some(signer.verifier_key().trim().to_owned()),
         Err(error) => {
             faults.error(key, &error);

@@ -470,7 +470,7 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
 
     // Another log's key and another policy's, a certificate that is not the key's, a registry that is none.
     let log = tlog::LogSigner::from_seed("other/log", [9; 32]).unwrap();
-    let policy = decide::signed::DecisionSigner::from_seed("other/policy", [9; 32]).unwrap();
+    let policy = tlog::NoteSigner::from_seed("other/policy", [9; 32]).unwrap();
     std::fs::copy(folder.path().join("pki/identity.pem"), folder.path().join("pki/all.pem"))
         .unwrap();
     std::fs::write(folder.path().join("registry.toml"), "agency = 3").unwrap();

@@ -67,18 +67,9 @@ impl Granted {
     pub(crate) fn is_within_what_is_obtained(&self, all: &[Self]) -> bool {
         let uncounted = self.action.tells_of_persons() && self.terms.volume.is_none();
         let counted = |own: &Self| own.action == Act::Obtain && own.terms.volume.is_some();
-        let stands_alone = match self.action {
-            Act::Obtain | Act::Contribute | Act::RotateTokens => true,
-            // Nothing of it is obtained, but whoever may ask for so many persons may not ask whether there are more.
-            Act::RecordConsents => !(uncounted && all.iter().any(counted)),
-            Act::Follow
-            | Act::Explain
-            | Act::Resolve
-            | Act::Search
-            | Act::Relations
-            | Act::InverseRelations
-            | Act::Household => false,
-        };
+        // Nothing is obtained by a consent, but whoever may ask for so many persons may not ask whether there are more.
+        let beside = self.action == Act::RecordConsents && uncounted && all.iter().any(counted);
+        let stands_alone = !self.action.is_part_of_obtaining() && !beside;
         let encloses = |own: &Self| {
             let (terms, more) = (&own.terms, &self.terms);
             let keys = terms.keys.is_empty()

@@ -240,18 +240,7 @@ impl Agreement {
 /// more; whoever is found by it has it confirmed, and whoever is told whom it names has part of it: whoever is granted that
 /// must be granted to obtain it, the whole of it, and on no condition that the other act would not be told of.
 pub(crate) fn check_obtained(agreement: &str, grants: &[Grant]) -> Result<(), Error> {
-    let more = |grant: &&Grant| match grant.action {
-        Act::Follow
-        | Act::Explain
-        | Act::Resolve
-        | Act::Search
-        | Act::Relations
-        | Act::InverseRelations
-        | Act::Household => true,
-        // Other tokens and consents tell nothing.
-        Act::Obtain | Act::Contribute | Act::RotateTokens | Act::RecordConsents => false,
-    };
-    for follow in grants.iter().filter(more) {
+    for follow in grants.iter().filter(|grant| grant.action.is_part_of_obtaining()) {
         let obtained = |item: &String| {
             grants.iter().any(|grant| {
                 grant.action == Act::Obtain

@@ -105,6 +105,21 @@ impl Act {
         }
     }
 
+    /// Whether what is learnt by it is part of what is obtained, so that nobody is granted it who may not obtain the same.
+    pub(crate) const fn is_part_of_obtaining(self) -> bool {
+        match self {
+            Self::Follow
+            | Self::Explain
+            | Self::Resolve
+            | Self::Search
+            | Self::Relations
+            | Self::InverseRelations
+            | Self::Household => true,
+            // Other tokens tell nothing, and a consent that is recorded nothing of an item.
+            Self::Obtain | Self::Contribute | Self::RotateTokens | Self::RecordConsents => false,
+        }
+    }
+
     /// Whether whoever does it is told of persons, one by one, so that they are counted.
     pub(crate) const fn tells_of_persons(self) -> bool {
         match self {

@@ -3,7 +3,7 @@
 use ::store::{Sql, Store};
 use time::Date;
 
-use super::{day, moves::written};
+use super::{day, execute, moves::written};
 use crate::Error;
 
 const LATEST: Sql = Sql::same("SELECT day FROM latest_day WHERE id = 1");
@@ -23,13 +23,5 @@ pub(crate) async fn latest(store: &Store) -> Result<Option<Date>, Error> {
 
 /// Keeps a day, where none that is later is kept.
 pub(crate) async fn keep(store: &Store, day: Date) -> Result<(), Error> {
-    let values = vec![written(day)?.into()];
-    store
-        .write("keep day", move |tx| {
-            Box::pin(async move {
-                tx.execute(&KEEP, values).await?;
-                Ok::<_, Error>(())
-            })
-        })
-        .await
+    execute(store, "keep day", &KEEP, vec![written(day)?.into()]).await
 }

@@ -4,7 +4,7 @@ use ::store::{Sql, Store};
 use time::Date;
 
 use super::{
-    day,
+    day, execute,
     moves::{field, written},
     text,
 };
@@ -79,27 +79,12 @@ pub(crate) async fn count(
     }
     let rows = serde_json::to_string(&rows).map_err(|_| Error::Stored("questions"))?;
     let values = vec![rows.into(), written(day)?.into(), most.into()];
-    store
-        .write("count questions", move |tx| {
-            Box::pin(async move {
-                tx.execute(&COUNT, values).await?;
-                Ok(())
-            })
-        })
-        .await
+    execute(store, "count questions", &COUNT, values).await
 }
 
 /// Forgets the questions that were asked before a day for the last time.
 pub(crate) async fn forget(store: &Store, before: Date) -> Result<(), Error> {
-    let values = vec![written(before)?.into()];
-    store
-        .write("forget questions", move |tx| {
-            Box::pin(async move {
-                tx.execute(&FORGET, values).await?;
-                Ok(())
-            })
-        })
-        .await
+    execute(store, "forget questions", &FORGET, vec![written(before)?.into()]).await
 }
 
 /// Questions after an id, in the order of their ids.

@@ -13,7 +13,7 @@ use contract::policy::v1::{
     LeaseVolumeResponse, WatchRevisionsRequest, WatchRevisionsResponse,
     policy_service_server::{PolicyService, PolicyServiceServer},
 };
-use decide::signed::{DecisionSigner, DecisionVerifier};
+use decide::signed::DecisionVerifier;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use server::{
     Routes, Running, Server,
@@ -220,7 +220,7 @@ impl House {
         let now = Arc::clone(&clock);
         let now = move || OffsetDateTime::from_unix_timestamp(now.load(Ordering::Relaxed)).unwrap();
         // Nothing is decided here, so nothing is signed.
-        let signer = DecisionSigner::from_seed("lienthong.test/decisions", [0; 32]).unwrap();
+        let signer = tlog::NoteSigner::from_seed("lienthong.test/decisions", [0; 32]).unwrap();
         let keys = DecisionVerifier::parse(signer.verifier_key()).unwrap();
         let client = PolicyClient::new(channel, keys, Clock::from_fn(now), Entropy::seeded(1));
         Self { client, state, clock, running, _folder: folder }
