@@ -90,8 +90,12 @@ impl Prepared {
         let runtime = Runtime { clock: hands.clock(), entropy: Entropy::seeded(SEED) };
         let mut settings = demo::settings(folder.path(), "127.0.0.1:0", &pki, &runtime).unwrap();
         let mut databases = BTreeMap::new();
-        for service in ["audit", "policy", "identity", "contribution", "exchange"] {
-            databases.insert(service, TestDatabase::new(engine).await);
+        let people: Vec<_> = generate(SEED, PERSONS, NOW.date()).collect();
+        let persons = people.clone();
+        databases.insert("identity", register(engine, &settings.identity, persons).await);
+        for service in ["audit", "policy", "contribution", "exchange"] {
+            let database = TestDatabase::migrated(engine, service, migrations(service));
+            databases.insert(service, database.await);
         }
         let url = |service: &str| Secret::new(databases[service].url());
         settings.audit.database = url("audit");
@@ -102,17 +106,6 @@ impl Prepared {
         settings.server.drain_max_seconds = 60;
         // The worker does nothing by itself here: a test says when.
         settings.contribution.repeat_seconds = 86_400;
-        let people: Vec<_> = generate(SEED, PERSONS, NOW.date()).collect();
-        let register = identity::Service::register(&settings.identity).await.unwrap();
-        let newcomers = people.iter().map(|person| identity::Newcomer {
-            person_id: person.person_id.clone(),
-            number: person.number.clone(),
-            old_number: person.old_number.clone(),
-            protected: person.protected,
-            said: person.assertions.clone(),
-        });
-        register.load(newcomers.collect(), "synthetic", LOADED_US).await.unwrap();
-        register.close().await;
         let mut files = BTreeMap::new();
         for (name, agency, system) in CALLERS {
             files.insert(name, pki.issue(name, &spiffe_id(agency, system)).unwrap());
@@ -288,6 +281,23 @@ impl Whole {
         let note = self.all.audit().checkpoint().await.unwrap();
         self.log.verify(&note).unwrap().size
     }
+}
+
+/// A register of these persons, loaded before the service is started.
+async fn register(
+    engine: Engine,
+    settings: &identity::Config,
+    people: Vec<SyntheticPerson>,
+) -> TestDatabase {
+    let settings = settings.clone();
+    TestDatabase::copy_of(engine, "the register of everything", async |url| {
+        let settings = identity::Config { database: Secret::new(&url), ..settings };
+        let register = identity::Service::register(&settings).await.unwrap();
+        let newcomers = people.into_iter().map(identity::Newcomer::from);
+        register.load(newcomers.collect(), "synthetic", LOADED_US).await.unwrap();
+        register.close().await;
+    })
+    .await
 }
 
 fn migrations(service: &str) -> &'static [Migration] {

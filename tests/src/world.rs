@@ -8,10 +8,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use lienthong::{client::Client, pki::Pki};
+use lienthong::{
+    client::Client,
+    pki::Pki,
+    settings::{self, Settings as _},
+    synth,
+};
 use parts::Part;
 use server::{
     Recording,
+    config::Secret,
     runtime::{Clock, Entropy},
     tls,
 };
@@ -160,10 +166,11 @@ impl World {
         }
         let log = tlog::LogVerifier::new(signer.verifier_key()).expect("a verifier key");
         let databases = [
-            TestDatabase::new(engine).await,
-            TestDatabase::new(engine).await,
-            TestDatabase::new(engine).await,
+            TestDatabase::migrated(engine, "audit", audit::migrations()).await,
+            TestDatabase::migrated(engine, "policy", policy::migrations()).await,
+            register(engine, options.persons).await,
         ];
+        let people = people(options.persons).map(Person).collect();
         let mut world = Self {
             hands: Hands::at(NOW),
             to_audit: Relay::new().await,
@@ -176,43 +183,17 @@ impl World {
             folder,
             pki,
             databases,
-            people: Vec::new(),
+            people,
             audit: None,
             policy: None,
             identity: None,
             recording: None,
             _permit: permit,
         };
-        world.populate().await;
         world.start_audit().await;
         world.start_policy().await;
         world.start_identity().await;
         world
-    }
-
-    /// Loads the persons, as an operator would before the service is started.
-    async fn populate(&mut self) {
-        let people: Vec<_> =
-            lienthong::synth::generate(SEED, self.options.persons, self.hands.clock().now().date())
-                .collect();
-        assert_eq!(people.len(), self.options.persons);
-        self.people = people.iter().cloned().map(Person).collect();
-        let newcomers = people.into_iter().map(|person| identity::Newcomer {
-            person_id: person.person_id,
-            number: person.number,
-            old_number: person.old_number,
-            protected: person.protected,
-            said: person.assertions,
-        });
-        let config = self.identity_settings().identity;
-        let register = identity::Service::register(&config).await.expect("the register opens");
-        let known_at_us = i64::try_from(NOW.unix_timestamp_nanos() / 1_000).expect("it fits");
-        // As a large population is loaded: on PostgreSQL by COPY. So whatever is tested here is tested of what that leaves.
-        let bulk = register.bulk("test-population", known_at_us, &self.entropy).await;
-        let batch = bulk.expect("a load begins").batch(newcomers.collect()).expect("a batch");
-        let loaded = register.load_batch(batch).await.expect("it loads");
-        assert_eq!(loaded, self.options.persons);
-        register.close().await;
     }
 
     /// A person of the register.
@@ -401,4 +382,27 @@ impl World {
         let [audit, ..] = &self.databases;
         audit.url()
     }
+}
+
+fn people(persons: usize) -> impl Iterator<Item = synth::SyntheticPerson> {
+    synth::generate(SEED, persons, NOW.date())
+}
+
+/// A register with so many persons, as an operator has loaded them before the service is started.
+async fn register(engine: Engine, persons: usize) -> TestDatabase {
+    TestDatabase::copy_of(engine, &format!("a world of {persons}"), async |url| {
+        let newcomers: Vec<_> = people(persons).map(identity::Newcomer::from).collect();
+        let mut config = settings::Identity::load(None).expect("settings").identity;
+        (config.database, config.synthetic) = (Secret::new(&url), true);
+        let register = identity::Service::register(&config).await.expect("the register opens");
+        let known_at_us = i64::try_from(NOW.unix_timestamp_nanos() / 1_000).expect("it fits");
+        // As a large population is loaded: on PostgreSQL by COPY. So whatever is tested here is tested of what that leaves.
+        let entropy = Entropy::seeded(SEED + 1);
+        let bulk = register.bulk("test-population", known_at_us, &entropy).await;
+        let batch = bulk.expect("a load begins").batch(newcomers).expect("a batch");
+        let loaded = register.load_batch(batch).await.expect("it loads");
+        assert_eq!(loaded, persons);
+        register.close().await;
+    })
+    .await
 }

@@ -46,7 +46,8 @@ struct Setup {
 impl Setup {
     async fn new(engine: Engine) -> Self {
         let key = key_file(ORIGIN, 7);
-        Self { database: TestDatabase::new(engine).await, key }
+        let database = TestDatabase::migrated(engine, "audit", crate::migrations()).await;
+        Self { database, key }
     }
 
     fn config(&self) -> Config {

@@ -145,7 +145,7 @@ impl Made {
                 return Err(others(held.persons));
             }
         }
-        let mut people = people.map(newcomer);
+        let mut people = people.map(identity::Newcomer::from);
         loop {
             let chunk: Vec<_> = people.by_ref().take(CHUNK).collect();
             if chunk.is_empty() || out.blocking_send(Ok(self.bulk.batch(chunk)?)).is_err() {
@@ -170,12 +170,14 @@ fn day(at_us: i64) -> Result<Date> {
     Ok(at.to_offset(offset!(+7)).date())
 }
 
-fn newcomer(person: SyntheticPerson) -> identity::Newcomer {
-    identity::Newcomer {
-        person_id: person.person_id,
-        number: person.number,
-        old_number: person.old_number,
-        protected: person.protected,
-        said: person.assertions,
+impl From<SyntheticPerson> for identity::Newcomer {
+    fn from(person: SyntheticPerson) -> Self {
+        Self {
+            person_id: person.person_id,
+            number: person.number,
+            old_number: person.old_number,
+            protected: person.protected,
+            said: person.assertions,
+        }
     }
 }

@@ -106,7 +106,7 @@ fn of_2014(mut registry: Registry, service: &Service) -> Registry {
 
 /// A service on a new database with the registry of the tests.
 async fn service(engine: Engine) -> (TestDatabase, Service) {
-    let database = TestDatabase::new(engine).await;
+    let database = TestDatabase::migrated(engine, "policy", store::MIGRATIONS).await;
     let service = open(&database, NOW).await;
     service.apply_registry(&sample()).await.unwrap();
     (database, service)

@@ -20,7 +20,7 @@ use crate::{Error, Statements, Store, postgres::Bounds};
 const SQLITE_READERS: u32 = 4;
 /// What we make, its owner alone may read: the data are personal.
 const OWNERS_FOLDER: u32 = 0o700;
-const OWNERS_FILE: u32 = 0o600;
+pub(crate) const OWNERS_FILE: u32 = 0o600;
 /// PostgreSQL connections of each of the two pools.
 const POSTGRES_CONNECTIONS: u32 = 8;
 /// PostgreSQL ends a statement that takes longer.

@@ -91,15 +91,7 @@ impl Register {
 }
 
 fn newcomers(from: usize, to: usize) -> Vec<identity::Newcomer> {
-    let people = generate(SEED, to, NOW.date()).skip(from);
-    let newcomer = |person: lienthong::synth::SyntheticPerson| identity::Newcomer {
-        person_id: person.person_id,
-        number: person.number,
-        old_number: person.old_number,
-        protected: person.protected,
-        said: person.assertions,
-    };
-    people.map(newcomer).collect()
+    generate(SEED, to, NOW.date()).skip(from).map(identity::Newcomer::from).collect()
 }
 
 /// Two long lists, of which a failure must not print all.
