@@ -1,11 +1,13 @@
-//! AuditService on the wire; `tiles` shows the log itself. The only place that names tonic and prost types.
+//! AuditService on the wire; `log` and `tiles` show the log itself. The only place that names tonic and prost types.
 
+mod log;
 pub(crate) mod tiles;
 
 use contract::{
     audit::v1::{
         AppendRequest, AppendResponse,
         audit_service_server::{AuditService, AuditServiceServer},
+        log_service_server::LogServiceServer,
     },
     r#type::v1::{ErrorReason, FieldFault},
 };
@@ -16,14 +18,24 @@ use server::{
 use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
-    Service,
+    Error, Service,
     domain::{self, Fault, Parts},
     sequencer::Refused,
 };
 
-/// Adds the service to what the internal port answers.
+/// Adds what our own services call.
 pub(crate) fn internal(service: &Service, routes: Routes) -> Routes {
     routes.add_service(AuditServiceServer::new(service.clone()))
+}
+
+/// Adds what everybody may call.
+pub(crate) fn public(service: &Service, routes: Routes) -> Routes {
+    routes.add_service(LogServiceServer::new(service.clone()))
+}
+
+/// What keeps the log from being shown is the operator's to know, not the caller's.
+fn not_shown(error: &Error) {
+    tracing::warn!(kind = error.kind(), "the log cannot be shown");
 }
 
 #[tonic::async_trait]

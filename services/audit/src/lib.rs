@@ -6,27 +6,32 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | `api` | AuditService on the wire |
+//! | `api` | AuditService and LogService on the wire, and the log over HTTP |
 //! | `sequencer` | the one task that gives records their places, batch by batch |
 //! | `log` | the log's right edge in memory: read, verified, grown |
+//! | `read` | the log as it is shown: pieces and proofs |
 //! | `domain` | a record checked against its leaf, and the places of a batch; pure |
 //! | `store` | the tables, on SQLite and PostgreSQL |
 
 mod api;
 mod domain;
 mod log;
+mod read;
 mod sequencer;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use contract::audit::v1::audit_service_server::SERVICE_NAME;
+use contract::audit::v1::{
+    audit_service_server::SERVICE_NAME as AUDIT, log_service_server::SERVICE_NAME as LOG,
+};
 use serde::{Deserialize, Serialize};
 use server::runtime::Clock;
 use tlog::{LogSigner, LogVerifier};
@@ -39,6 +44,11 @@ use crate::{
     log::{Keys, Log},
     sequencer::{Sequencer, Work},
 };
+
+/// What everybody calls.
+pub const PUBLIC: &str = LOG;
+/// What our own services call.
+pub const INTERNAL: &str = AUDIT;
 
 /// The commented defaults of every key of `[audit]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -59,6 +69,8 @@ pub struct Config {
     pub queue_max: usize,
     /// Address and port at which checkpoint and tiles are public; empty for none.
     pub tiles_listen: String,
+    /// SPIFFE ids of whoever may read entries: inspectors, courts, mirrors.
+    pub auditors: Vec<String>,
 }
 
 /// Why the log cannot be opened or written.
@@ -67,6 +79,9 @@ pub enum Error {
     /// A limit must be at least one.
     #[error("`audit.{0}` must be at least 1")]
     Limit(&'static str),
+    /// Whoever may read entries has to be named by an identity.
+    #[error("`audit.auditors` holds `{0}`, which is no SPIFFE id")]
+    NoAuditor(String),
     /// The address of the tiles cannot be bound.
     #[error("cannot listen on `{address}` (`audit.tiles_listen`)")]
     Listen {
@@ -126,6 +141,7 @@ impl Error {
             Self::Log(_) => "tree",
             Self::OutOfRange => "out of range",
             Self::Limit(_)
+            | Self::NoAuditor(_)
             | Self::Listen { .. }
             | Self::SigningKey { .. }
             | Self::SigningKeyOpen { .. }
@@ -146,6 +162,7 @@ pub struct Service(Arc<Inner>);
 struct Inner {
     store: ::store::Store,
     keys: Arc<Keys>,
+    auditors: BTreeSet<String>,
     sequencer: Sequencer,
     /// What shows the log.
     shown: Mutex<Option<AbortHandle>>,
@@ -168,6 +185,11 @@ impl Service {
                 return Err(Error::Limit(name));
             }
         }
+        let named = |id: &&String| !id.starts_with("spiffe://");
+        if let Some(other) = config.auditors.iter().find(named) {
+            return Err(Error::NoAuditor(other.clone()));
+        }
+        let auditors = config.auditors.iter().cloned().collect();
         let keys = Arc::new(keys(config).await?);
         let store = ::store::Store::open(config.database.reveal(), migrations()).await?;
         let log = Log::take(&store, &keys, clock.now_ms()).await?;
@@ -175,7 +197,8 @@ impl Service {
         let work = Work::new(store.clone(), Arc::clone(&keys), clock, log);
         let (sequencer, task) = Sequencer::start(work, config.batch_max, config.queue_max);
         let task = Mutex::new(Some(task));
-        Ok(Self(Arc::new(Inner { store, keys, sequencer, task, shown: Mutex::default() })))
+        let shown = Mutex::default();
+        Ok(Self(Arc::new(Inner { store, keys, auditors, sequencer, task, shown })))
     }
 
     /// Shows checkpoint and tiles, where an address is configured, until the service is closed. Gives the address.
@@ -195,15 +218,26 @@ impl Service {
         Ok(Some(bound))
     }
 
-    /// Adds the service to what the internal port answers.
+    /// Adds what our own services call.
     pub fn internal(&self, routes: server::Routes) -> server::Routes {
         api::internal(self, routes)
     }
 
-    /// Tells `health` whether it can record: while its newest checkpoint can be read.
-    pub fn report(&self, health: &server::Health) {
+    /// Adds what everybody may call.
+    pub fn public(&self, routes: server::Routes) -> server::Routes {
+        api::public(self, routes)
+    }
+
+    /// Whether somebody may read entries.
+    fn is_auditor(&self, id: &str) -> bool {
+        self.0.auditors.contains(id)
+    }
+
+    /// Tells `health` whether the services of these names, [`PUBLIC`] or [`INTERNAL`], can answer: while the newest
+    /// checkpoint can be read.
+    pub fn report(&self, health: &server::Health, names: &[&'static str]) {
         let service = self.clone();
-        health.serves(&[SERVICE_NAME], move || {
+        health.serves(names, move || {
             let service = service.clone();
             async move { service.checkpoint().await.is_ok() }
         });
@@ -219,8 +253,7 @@ impl Service {
     /// # Errors
     /// When the database refuses or is away.
     pub async fn checkpoint(&self) -> Result<String, Error> {
-        let head = store::head(&self.0.store).await?;
-        Ok(head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?.note)
+        Ok(self.head().await?.note)
     }
 
     /// Answers what is queued, takes nothing more, and closes the database.

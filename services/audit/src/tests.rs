@@ -34,6 +34,7 @@ use crate::{Config, Error, Service, migrations};
 const ORIGIN: &str = "lienthong.test/lienthong-access/2026";
 const METHOD: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
 const CALLER: &str = "spiffe://lienthong.test/agency/G24/system/hi";
+const AUDITOR: &str = "spiffe://lienthong.test/agency/TTCP/system/audit";
 /// Ends a hang, nothing else.
 const HANG: Duration = Duration::from_secs(60);
 
@@ -58,6 +59,7 @@ impl Setup {
             batch_max: 64,
             queue_max: 1024,
             tiles_listen: "127.0.0.1:0".to_owned(),
+            auditors: vec![AUDITOR.to_owned()],
         }
     }
 

@@ -40,7 +40,9 @@ const CALLERS: [(&str, &str, &str); 5] = [
 ];
 /// The officers, as their file has them; the first looks after the connections.
 const OFFICERS: [&str; 6] =
-    ["operator", "second-registrar", "assessor", "auditor", "policy-author", "policy-approver"];
+    ["operator", "second-registrar", "assessor", AUDITOR, "policy-author", "policy-approver"];
+/// The one who may read the entries of the access log.
+const AUDITOR: &str = "auditor";
 const OFFICERS_FILE: &str = include_str!("../data/demo-officers.toml");
 /// A system that is not connected yet: the tour admits it.
 const NEWCOMER: &str = "national-portal";
@@ -296,6 +298,7 @@ pub fn settings(
     settings.audit.origin = origin;
     settings.audit.signing_key_file = shown(&key);
     settings.audit.tiles_listen = "127.0.0.1:0".to_owned();
+    settings.audit.auditors = vec![format!("spiffe://{TRUST_DOMAIN}/operator/{AUDITOR}")];
     settings.policy.log_key_file = shown(&public);
     settings.identity.log_key_file = shown(&public);
     settings.contribution.log_key_file = shown(&public);

@@ -99,7 +99,8 @@ impl All {
         let opened = contribution::Service::open(&contribution, &caller, now, random).await;
         let contribution = opened.context("contribution")?;
 
-        audit.report(internal.health());
+        audit.report(internal.health(), &[audit::INTERNAL]);
+        audit.report(public.health(), &[audit::PUBLIC]);
         policy.report(internal.health());
         policy.report_operators(public.health());
         identity.report(internal.health(), &identity::INTERNAL);
@@ -119,7 +120,7 @@ impl All {
                 Some(opened.context("exchange")?)
             }
         };
-        let routes = contribution.public(identity.public(Routes::default()));
+        let routes = audit.public(contribution.public(identity.public(Routes::default())));
         let mut routes = policy.operators(policy.public(routes));
         if let Some(exchange) = &exchange {
             routes = exchange.operators(routes);
@@ -210,8 +211,8 @@ pub async fn audit(settings: settings::Audit, end: impl Future<Output = ()>) -> 
     if let Some(address) = service.show(&settings.audit).await? {
         tracing::info!(%address, "shows the log");
     }
-    service.report(server.health());
-    serve(server, service.internal(Routes::default()), end).await;
+    service.report(server.health(), &[audit::PUBLIC, audit::INTERNAL]);
+    serve(server, service.public(service.internal(Routes::default())), end).await;
     service.close().await;
     telemetry.stop().await;
     Ok(())

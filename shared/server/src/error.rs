@@ -364,6 +364,11 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ErrorReason::UnknownRuleSet => {
             (Code::NotFound, "Không có bộ quy tắc này.", "There is no such rule set.")
         }
+        ErrorReason::NotInLog => (
+            Code::NotFound,
+            "Nhật ký truy cập không có phần này, hoặc chưa có.",
+            "The access log does not have this, or not yet.",
+        ),
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `checkpoint` | signing and verifying checkpoints |
 //! | `note` | the signed notes that checkpoints are, of any text |
 //! | [`tile`] | pieces of a log, at the paths of C2SP `tlog-tiles` |
+//! | [`pieces`] | a log cut into such pieces, entry by entry: to make a copy, and to check one |
 //! | `proof_file` | the C2SP `tlog-proof` text |
 //! | `verify` | everything an outsider checks about one receipt |
 //!
@@ -17,6 +18,7 @@ mod checkpoint;
 mod leaf;
 mod merkle;
 mod note;
+pub mod pieces;
 mod proof_file;
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,7 @@ pub use leaf::{
     parse_opening,
 };
 pub use merkle::{
-    Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, prove_consistency,
+    Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, leaf_place, prove_consistency,
     prove_inclusion, verify_consistency, verify_inclusion,
 };
 pub use note::{NoteSigner, NoteVerifier};

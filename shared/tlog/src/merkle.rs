@@ -15,6 +15,11 @@ pub fn leaf_hash(leaf: &[u8]) -> Hash {
     tlog_tiles::record_hash(leaf).0
 }
 
+/// The place of the hash of leaf `index` among those that are stored.
+pub fn leaf_place(index: u64) -> u64 {
+    tlog_tiles::stored_hash_index(0, index)
+}
+
 /// Hashes as they come off the wire.
 pub fn hashes(proof: &[Vec<u8>]) -> Result<Vec<Hash>, Error> {
     proof.iter().map(|h| Hash::try_from(h.as_slice()).map_err(|_| Error::MalformedHash)).collect()

@@ -20,6 +20,24 @@ pub enum Row {
     Entries,
 }
 
+impl Row {
+    /// The row of hashes of a level; none above those that there are.
+    #[must_use]
+    pub fn hashes(level: u8) -> Option<Self> {
+        (level <= LEVEL_MAX).then_some(Self::Hashes(level))
+    }
+
+    /// How many hashes or entries it has in a log of so many entries.
+    fn of(self, size: u64) -> u64 {
+        match self {
+            Self::Entries => size,
+            Self::Hashes(level) => {
+                size.checked_shr(u32::from(level) * u32::from(HEIGHT)).unwrap_or_default()
+            }
+        }
+    }
+}
+
 /// A tile or bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
@@ -37,7 +55,7 @@ impl Tile {
             "entries" => Row::Entries,
             level => {
                 let level = Some(level).filter(|level| digits(level) && !leads_zero(level))?;
-                Row::Hashes(level.parse().ok().filter(|level| *level <= LEVEL_MAX)?)
+                Row::hashes(level.parse().ok()?)?
             }
         };
         let (index, width) = match rest.split_once(".p/") {
@@ -60,6 +78,21 @@ impl Tile {
         (tile.to_string() == path).then_some(tile)
     }
 
+    /// A piece of so many hashes or entries, at most [`FULL`].
+    #[must_use]
+    pub fn new(row: Row, index: u64, width: u64) -> Self {
+        Self { row, index, width: width.min(FULL) }
+    }
+
+    /// The tile of the hashes of a bundle's entries. A tile of hashes is beside itself.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        match self.row {
+            Row::Hashes(_) => *self,
+            Row::Entries => Self { row: Row::Hashes(0), ..*self },
+        }
+    }
+
     /// The row that it is in.
     #[must_use]
     pub fn row(&self) -> Row {
@@ -69,12 +102,8 @@ impl Tile {
     /// Whether a log of so many entries has it. What it had when it was smaller it has still.
     #[must_use]
     pub fn is_of(&self, size: u64) -> bool {
-        let below = match self.row {
-            Row::Entries => Some(size),
-            Row::Hashes(level) => size.checked_shr(u32::from(level) * u32::from(HEIGHT)),
-        };
         let end = self.index.checked_mul(FULL).and_then(|begin| begin.checked_add(self.width));
-        end.zip(below).is_some_and(|(end, below)| end <= below)
+        end.is_some_and(|end| end <= self.row.of(size))
     }
 
     /// The places of its hashes among those that a log stores, in their order; none where it has entries, or of a level that no log
@@ -94,18 +123,23 @@ impl Tile {
         begin..begin.saturating_add(self.width)
     }
 
+    /// How many hashes or entries it has.
+    #[must_use]
+    pub fn width(&self) -> u64 {
+        self.width
+    }
+
     /// The pieces that hold the row of a log of so many entries: full ones, and a last one that may be partial.
     pub fn all(row: Row, size: u64) -> impl Iterator<Item = Self> {
-        let count = match row {
-            Row::Entries => size,
-            Row::Hashes(level) => {
-                size.checked_shr(u32::from(level) * u32::from(HEIGHT)).unwrap_or_default()
-            }
-        };
-        let piece = move |index, width| Self { row, index, width };
-        let (full, partial) = (count / FULL, count % FULL);
-        let last = (partial > 0).then(|| piece(full, partial));
-        (0..full).map(move |index| piece(index, FULL)).chain(last)
+        let full = (0..row.of(size) / FULL).map(move |index| Self { row, index, width: FULL });
+        full.chain(Self::partial(row, size))
+    }
+
+    /// The last piece of a row of a log of so many entries, where it is not full.
+    #[must_use]
+    pub fn partial(row: Row, size: u64) -> Option<Self> {
+        let (index, width) = (row.of(size) / FULL, row.of(size) % FULL);
+        (width > 0).then_some(Self { row, index, width })
     }
 }
 

@@ -48,9 +48,9 @@ impl World {
         let server = self.bind(settings.server, "audit").await;
         let service = audit::Service::open(&settings.audit).await.expect("audit opens");
         if self.options.readiness {
-            service.report(server.health());
+            service.report(server.health(), &[audit::INTERNAL]);
         }
-        let running = server.start(service.internal(Routes::default())).await;
+        let running = server.start(service.public(service.internal(Routes::default()))).await;
         self.to_audit.open(running.address());
         self.audit = Some(Part { running, service });
     }

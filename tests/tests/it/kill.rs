@@ -266,6 +266,7 @@ pub(crate) async fn log_holds(fleet: &Fleet, acknowledged: &[Acknowledged]) {
         batch_max: 128,
         queue_max: 1024,
         tiles_listen: String::new(),
+        auditors: Vec::new(),
     };
     let log = audit::Service::open(&config).await.unwrap();
     let checkpoint = fleet.log_key().verify(&log.checkpoint().await.unwrap()).unwrap();

@@ -8,7 +8,7 @@ use server::plain::{self, Answer};
 use tlog::tile::{Row, Tile};
 use tokio::net::TcpListener;
 
-use crate::{Error, Service};
+use crate::Service;
 
 const CONNECTIONS_MAX: usize = 64;
 /// A checkpoint is a new one with the next record.
@@ -47,20 +47,9 @@ async fn answer(service: &Service, request: &Request<()>) -> Answer {
         Ok(Some(file)) => file,
         Ok(None) => said(StatusCode::NOT_FOUND),
         Err(error) => {
-            tracing::warn!(kind = error.kind(), "the log cannot be shown");
+            super::not_shown(&error);
             with(said(StatusCode::SERVICE_UNAVAILABLE), header::RETRY_AFTER, "1")
         }
-    }
-}
-
-impl Service {
-    /// The hashes of a tile; none where the log does not have it, or not yet.
-    async fn tile(&self, tile: &Tile) -> Result<Option<Vec<u8>>, Error> {
-        let Some(places) = tile.hashes() else { return Ok(None) };
-        // A hash stands as soon as everything below it does, so the tile is there when all of its hashes are.
-        let stored = crate::store::nodes(&self.0.store, &places).await?;
-        let hashes: Option<Vec<_>> = places.iter().map(|place| stored.get(place)).collect();
-        Ok(hashes.map(|hashes| hashes.into_iter().flatten().copied().collect()))
     }
 }
 

@@ -1,5 +1,8 @@
 //! `lienthong audit`: the access log, from outside of its service.
 
+mod copy;
+mod mirror;
+
 use std::{
     fs,
     io::Write,
@@ -19,8 +22,11 @@ use super::{
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Checks, offline, that a request got this answer and that the log holds the record of it.
+    /// Checks, offline, a receipt: that a request got this answer and that the log holds the record of it. Or a copy of the log:
+    /// every entry and every hash, and that it extends a checkpoint.
     Verify(verify_receipt::Arguments),
+    /// Makes a copy of the log, or brings one up to date, for auditors. It is not taken over if the log was set back or forked.
+    Mirror(Box<mirror::Arguments>),
     /// Prints the newest signed checkpoint of a log, and checks its signature.
     ///
     /// The log is only read; its service may be running meanwhile.
@@ -45,7 +51,11 @@ pub(crate) struct Checkpoint {
 
 pub(crate) async fn run(command: &Command, out: &mut impl Write) -> Result<()> {
     match command {
+        Command::Verify(arguments) if copy::Copy::at(&arguments.folder).exists() => {
+            copy::verify(arguments, out)
+        }
         Command::Verify(arguments) => verify_receipt::run(arguments, out),
+        Command::Mirror(arguments) => mirror::run(arguments, out).await,
         Command::Checkpoint(arguments) => checkpoint(arguments, out).await,
     }
 }

@@ -74,7 +74,8 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         }
         ServiceName::Audit => {
             let settings = settings::Audit::load(file)?;
-            let check = |faults: &mut Faults| drop(audit(&settings.audit, faults));
+            let domain = &settings.server.trust_domain;
+            let check = |faults: &mut Faults| drop(audit(&settings.audit, domain, faults));
             tell(&settings, one("audit", &settings.server, now, check), format, out)
         }
     }
@@ -119,7 +120,7 @@ fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
         let (table, files) = (format!("callers.{name}"), caller.of(server).files());
         inspect::identity(&table, &files, name, server, now, &mut faults);
     }
-    let signs = audit(&settings.audit, &mut faults);
+    let signs = audit(&settings.audit, &server.trust_domain, &mut faults);
     let decisions = policy(&settings.policy, &mut faults);
     if !settings.policy.officers_file.is_empty() {
         let files = settings.callers.policy.of(server).files();
@@ -175,7 +176,7 @@ fn one(
 }
 
 /// The faults of the access log, and the public half of its key.
-fn audit(config: &audit::Config, faults: &mut Faults) -> Option<String> {
+fn audit(config: &audit::Config, trust_domain: &str, faults: &mut Faults) -> Option<String> {
     database("audit.database", &config.database, faults);
     faults.required("audit.origin", &config.origin);
     for (key, limit) in
@@ -185,6 +186,11 @@ fn audit(config: &audit::Config, faults: &mut Faults) -> Option<String> {
     }
     if !config.tiles_listen.is_empty() {
         inspect::address("audit.tiles_listen", &config.tiles_listen, faults);
+    }
+    for auditor in &config.auditors {
+        if let Err(error) = server::Caller::parse(auditor, trust_domain) {
+            faults.error(&format!("audit.auditors: `{auditor}`"), &error);
+        }
     }
     let key = "audit.signing_key_file";
     let text = text_of(key, &config.signing_key_file, faults)?;

@@ -479,6 +479,733 @@ pub mod audit_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Asks for the newest checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCheckpointRequest {}
+/// The newest checkpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCheckpointResponse {
+    /// A C2SP signed note, verbatim.
+    #[prost(string, tag = "1")]
+    pub checkpoint: ::prost::alloc::string::String,
+}
+/// Asks for a tile of hashes, `tile/<level>/<index>\[.p/<width>\]` of C2SP tlog-tiles.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTileRequest {
+    /// The level, 0 to 63: 0 has the hashes of entries, each level above those of whole tiles below.
+    #[prost(uint32, tag = "1")]
+    pub level: u32,
+    /// Which tile of the level, from 0.
+    #[prost(uint64, tag = "2")]
+    pub index: u64,
+    /// How many hashes, 1 to 256; 0 stands for all 256.
+    #[prost(uint32, tag = "3")]
+    pub width: u32,
+}
+/// A tile. It never changes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTileResponse {
+    /// So many hashes of 32 bytes, one after the other.
+    #[prost(bytes = "vec", tag = "1")]
+    pub tile: ::prost::alloc::vec::Vec<u8>,
+}
+/// Asks for a bundle of entries, `tile/entries/<index>\[.p/<width>\]` of C2SP tlog-tiles.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEntryBundleRequest {
+    /// Which bundle, from 0.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    /// How many entries, 1 to 256; 0 stands for all 256.
+    #[prost(uint32, tag = "2")]
+    pub width: u32,
+}
+/// A bundle. It never changes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEntryBundleResponse {
+    /// So many entries, each with its length before it as two bytes, big-endian.
+    #[prost(bytes = "vec", tag = "1")]
+    pub bundle: ::prost::alloc::vec::Vec<u8>,
+}
+/// Asks for an inclusion proof.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetInclusionProofRequest {
+    /// The record's index in the log, from 0.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+}
+/// The proof of RFC 6962, section 2.1.1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetInclusionProofResponse {
+    /// Hashes of 32 bytes from the leaf's sibling to the root's child.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub proof: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// The signed checkpoint that it leads to: a C2SP signed note, verbatim.
+    #[prost(string, tag = "2")]
+    pub checkpoint: ::prost::alloc::string::String,
+}
+/// Asks for a consistency proof.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetConsistencyProofRequest {
+    /// How many records the log had. Of an empty log, and of one that has not grown, the proof is empty.
+    #[prost(uint64, tag = "1")]
+    pub old_size: u64,
+}
+/// The proof of RFC 6962, section 2.1.2.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetConsistencyProofResponse {
+    /// Hashes of 32 bytes.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub proof: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// The signed checkpoint that it leads to: a C2SP signed note, verbatim.
+    #[prost(string, tag = "2")]
+    pub checkpoint: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod log_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Shows the access log (Decision 1911/QD-TTg, Art. 3(1)dd and 3(4)dd: what is reported can be recomputed), so that nobody has to
+    /// believe the operator: checkpoints are C2SP signed notes of an RFC 6962 tree, pieces are those of C2SP tlog-tiles. Open to every
+    /// client with a good certificate, but for entries. Nothing of a person is in it: an entry is the leaf of a record, as it is
+    /// described at Receipt. What is read here is not recorded.
+    ///
+    /// Errors of all: UNAVAILABLE/AUDIT_UNAVAILABLE when the log cannot be read, or what is stored is not what was signed.
+    #[derive(Debug, Clone)]
+    pub struct LogServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> LogServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> LogServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            LogServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The newest signed checkpoint; of an empty log, too.
+        pub async fn get_checkpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCheckpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.audit.v1.LogService/GetCheckpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.audit.v1.LogService", "GetCheckpoint"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A tile of hashes.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST for a level or width that no tile has; NOT_FOUND/NOT_IN_LOG when the log does not have
+        /// it, or not yet.
+        pub async fn get_tile(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTileRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTileResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.audit.v1.LogService/GetTile",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lienthong.audit.v1.LogService", "GetTile"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A bundle of entries, for auditors: those whose identities the log's operator has configured (`audit.auditors`).
+        ///
+        /// Errors: PERMISSION_DENIED/METHOD_NOT_ALLOWED for anybody else; INVALID_ARGUMENT/INVALID_REQUEST for a width that no bundle has;
+        /// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet.
+        pub async fn get_entry_bundle(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetEntryBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetEntryBundleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.audit.v1.LogService/GetEntryBundle",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.audit.v1.LogService", "GetEntryBundle"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The proof that the newest checkpoint covers the record of an index.
+        ///
+        /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long, or not yet.
+        pub async fn get_inclusion_proof(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetInclusionProofRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetInclusionProofResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.audit.v1.LogService/GetInclusionProof",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.audit.v1.LogService", "GetInclusionProof"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
+        /// log forked or set back.
+        ///
+        /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long: with a signed checkpoint of that size in hand, that is proof of it.
+        pub async fn get_consistency_proof(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetConsistencyProofRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetConsistencyProofResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.audit.v1.LogService/GetConsistencyProof",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "lienthong.audit.v1.LogService",
+                        "GetConsistencyProof",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod log_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with LogServiceServer.
+    #[async_trait]
+    pub trait LogService: std::marker::Send + std::marker::Sync + 'static {
+        /// The newest signed checkpoint; of an empty log, too.
+        async fn get_checkpoint(
+            &self,
+            request: tonic::Request<super::GetCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCheckpointResponse>,
+            tonic::Status,
+        >;
+        /// A tile of hashes.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST for a level or width that no tile has; NOT_FOUND/NOT_IN_LOG when the log does not have
+        /// it, or not yet.
+        async fn get_tile(
+            &self,
+            request: tonic::Request<super::GetTileRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetTileResponse>, tonic::Status>;
+        /// A bundle of entries, for auditors: those whose identities the log's operator has configured (`audit.auditors`).
+        ///
+        /// Errors: PERMISSION_DENIED/METHOD_NOT_ALLOWED for anybody else; INVALID_ARGUMENT/INVALID_REQUEST for a width that no bundle has;
+        /// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet.
+        async fn get_entry_bundle(
+            &self,
+            request: tonic::Request<super::GetEntryBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetEntryBundleResponse>,
+            tonic::Status,
+        >;
+        /// The proof that the newest checkpoint covers the record of an index.
+        ///
+        /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long, or not yet.
+        async fn get_inclusion_proof(
+            &self,
+            request: tonic::Request<super::GetInclusionProofRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetInclusionProofResponse>,
+            tonic::Status,
+        >;
+        /// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
+        /// log forked or set back.
+        ///
+        /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long: with a signed checkpoint of that size in hand, that is proof of it.
+        async fn get_consistency_proof(
+            &self,
+            request: tonic::Request<super::GetConsistencyProofRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetConsistencyProofResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Shows the access log (Decision 1911/QD-TTg, Art. 3(1)dd and 3(4)dd: what is reported can be recomputed), so that nobody has to
+    /// believe the operator: checkpoints are C2SP signed notes of an RFC 6962 tree, pieces are those of C2SP tlog-tiles. Open to every
+    /// client with a good certificate, but for entries. Nothing of a person is in it: an entry is the leaf of a record, as it is
+    /// described at Receipt. What is read here is not recorded.
+    ///
+    /// Errors of all: UNAVAILABLE/AUDIT_UNAVAILABLE when the log cannot be read, or what is stored is not what was signed.
+    #[derive(Debug)]
+    pub struct LogServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> LogServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for LogServiceServer<T>
+    where
+        T: LogService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.audit.v1.LogService/GetCheckpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCheckpointSvc<T: LogService>(pub Arc<T>);
+                    impl<
+                        T: LogService,
+                    > tonic::server::UnaryService<super::GetCheckpointRequest>
+                    for GetCheckpointSvc<T> {
+                        type Response = super::GetCheckpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCheckpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LogService>::get_checkpoint(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCheckpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.audit.v1.LogService/GetTile" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetTileSvc<T: LogService>(pub Arc<T>);
+                    impl<
+                        T: LogService,
+                    > tonic::server::UnaryService<super::GetTileRequest>
+                    for GetTileSvc<T> {
+                        type Response = super::GetTileResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetTileRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LogService>::get_tile(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetTileSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.audit.v1.LogService/GetEntryBundle" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetEntryBundleSvc<T: LogService>(pub Arc<T>);
+                    impl<
+                        T: LogService,
+                    > tonic::server::UnaryService<super::GetEntryBundleRequest>
+                    for GetEntryBundleSvc<T> {
+                        type Response = super::GetEntryBundleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetEntryBundleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LogService>::get_entry_bundle(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetEntryBundleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.audit.v1.LogService/GetInclusionProof" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetInclusionProofSvc<T: LogService>(pub Arc<T>);
+                    impl<
+                        T: LogService,
+                    > tonic::server::UnaryService<super::GetInclusionProofRequest>
+                    for GetInclusionProofSvc<T> {
+                        type Response = super::GetInclusionProofResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetInclusionProofRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LogService>::get_inclusion_proof(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetInclusionProofSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.audit.v1.LogService/GetConsistencyProof" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetConsistencyProofSvc<T: LogService>(pub Arc<T>);
+                    impl<
+                        T: LogService,
+                    > tonic::server::UnaryService<super::GetConsistencyProofRequest>
+                    for GetConsistencyProofSvc<T> {
+                        type Response = super::GetConsistencyProofResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetConsistencyProofRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LogService>::get_consistency_proof(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetConsistencyProofSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for LogServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.audit.v1.LogService";
+    impl<T> tonic::server::NamedService for LogServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// The proof that comes with every answer that carries personal data. Anyone who holds the request, the
 /// answer and this receipt can check it offline, without trusting the operator.
 ///

@@ -119,6 +119,8 @@ pub enum ErrorReason {
     RuleSetNotPossible = 37,
     /// NOT_FOUND. There is no rule set of this number. Recorded. Do not repeat.
     UnknownRuleSet = 38,
+    /// NOT_FOUND. The access log has no such piece or record, or not yet. Not recorded. Do not repeat before the log has grown.
+    NotInLog = 39,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -166,6 +168,7 @@ impl ErrorReason {
             Self::VolumeUsedUp => "ERROR_REASON_VOLUME_USED_UP",
             Self::RuleSetNotPossible => "ERROR_REASON_RULE_SET_NOT_POSSIBLE",
             Self::UnknownRuleSet => "ERROR_REASON_UNKNOWN_RULE_SET",
+            Self::NotInLog => "ERROR_REASON_NOT_IN_LOG",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -210,6 +213,7 @@ impl ErrorReason {
             "ERROR_REASON_VOLUME_USED_UP" => Some(Self::VolumeUsedUp),
             "ERROR_REASON_RULE_SET_NOT_POSSIBLE" => Some(Self::RuleSetNotPossible),
             "ERROR_REASON_UNKNOWN_RULE_SET" => Some(Self::UnknownRuleSet),
+            "ERROR_REASON_NOT_IN_LOG" => Some(Self::NotInLog),
             _ => None,
         }
     }

@@ -4,6 +4,11 @@
 /// (`idempotency_level`), of one request and one answer.
 pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.audit.v1.AuditService/Append", true),
+    ("/lienthong.audit.v1.LogService/GetCheckpoint", true),
+    ("/lienthong.audit.v1.LogService/GetTile", true),
+    ("/lienthong.audit.v1.LogService/GetEntryBundle", true),
+    ("/lienthong.audit.v1.LogService/GetInclusionProof", true),
+    ("/lienthong.audit.v1.LogService/GetConsistencyProof", true),
     ("/lienthong.contribution.v1.ConflictService/ListConflicts", true),
     ("/lienthong.contribution.v1.ConflictService/GetConflict", true),
     ("/lienthong.contribution.v1.ConflictService/HandOverConflict", true),

@@ -1,0 +1,95 @@
+//! The log as it is shown: pieces and proofs, read when they are asked for. What is given out is checked against what was signed
+//! before it leaves, so that a bit that has flipped on a disk is an outage and not an answer.
+
+use std::collections::HashMap;
+
+use tlog::{
+    Hash,
+    tile::{self, Tile},
+};
+
+use crate::{
+    Error, Service,
+    store::{self, Checkpoint},
+};
+
+/// A proof, and the signed checkpoint that it leads to.
+pub(crate) struct Proven {
+    pub(crate) proof: Vec<Hash>,
+    pub(crate) checkpoint: String,
+}
+
+impl Service {
+    /// The hashes of a tile; none where the log does not have it, or not yet.
+    pub(crate) async fn tile(&self, tile: &Tile) -> Result<Option<Vec<u8>>, Error> {
+        let Some(places) = tile.hashes() else { return Ok(None) };
+        let hashes = self.hashes(&places).await?;
+        Ok(hashes.map(|hashes| hashes.concat()))
+    }
+
+    /// The entries of a bundle; none where the log does not have it, or not yet.
+    pub(crate) async fn bundle(&self, bundle: &Tile) -> Result<Option<Vec<u8>>, Error> {
+        // The tile of the same places has the hashes of its entries.
+        let Some(places) = bundle.beside().hashes() else { return Ok(None) };
+        let Some(hashes) = self.hashes(&places).await? else { return Ok(None) };
+        let leaves = store::leaves(&self.0.store, bundle.places()).await?;
+        if !leaves.iter().map(|leaf| tlog::leaf_hash(leaf)).eq(hashes) {
+            return Err(Error::LogCorrupt("a stored leaf is not the one that was hashed"));
+        }
+        Ok(Some(tile::bundle(leaves.iter().map(<[u8; _]>::as_slice))?))
+    }
+
+    /// The proof that the newest checkpoint covers a record; none where the log is not so long.
+    pub(crate) async fn inclusion(&self, index: u64) -> Result<Option<Proven>, Error> {
+        let Checkpoint { size, root, note } = self.head().await?;
+        if index >= size {
+            return Ok(None);
+        }
+        let mut needs = tlog::inclusion_needs(index, size)?;
+        let own = tlog::leaf_place(index);
+        needs.push(own);
+        let known = self.known(&needs).await?;
+        let proof = tlog::prove_inclusion(index, size, &known)?;
+        let leaf = known.get(&own).ok_or(Error::Log(tlog::Error::MissingHashes))?;
+        tlog::verify_inclusion(index, size, leaf, &proof, &root).map_err(|_| damaged())?;
+        Ok(Some(Proven { proof, checkpoint: note }))
+    }
+
+    /// The proof that the newest checkpoint extends the log of an old size; none where it is not so long.
+    pub(crate) async fn consistency(&self, old: u64) -> Result<Option<Proven>, Error> {
+        let Checkpoint { size, root, note } = self.head().await?;
+        if old > size {
+            return Ok(None);
+        }
+        // Of nothing, and of itself, a log is the extension without any proof (RFC 6962, section 2.1.2).
+        if old == 0 || old == size {
+            return Ok(Some(Proven { proof: Vec::new(), checkpoint: note }));
+        }
+        let known = self.known(&tlog::consistency_needs(old, size)?).await?;
+        let proof = tlog::prove_consistency(old, size, &known)?;
+        let edge = self.known(&tlog::Tree::edge(old)).await?;
+        let before = tlog::Tree::restore(old, edge)?.root()?;
+        tlog::verify_consistency((old, &before), (size, &root), &proof).map_err(|_| damaged())?;
+        Ok(Some(Proven { proof, checkpoint: note }))
+    }
+
+    /// The newest checkpoint.
+    pub(crate) async fn head(&self) -> Result<Checkpoint, Error> {
+        let head = store::head(&self.0.store).await?;
+        head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))
+    }
+
+    /// The hashes at these places in their order, where all of them are there: one stands as soon as everything below it does.
+    async fn hashes(&self, places: &[u64]) -> Result<Option<Vec<Hash>>, Error> {
+        let stored = self.known(places).await?;
+        Ok(places.iter().map(|place| stored.get(place).copied()).collect())
+    }
+
+    async fn known(&self, places: &[u64]) -> Result<HashMap<u64, Hash>, Error> {
+        store::nodes(&self.0.store, places).await
+    }
+}
+
+fn damaged() -> Error {
+    Error::LogCorrupt("a stored hash is not the one that was signed")
+}
