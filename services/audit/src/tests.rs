@@ -9,6 +9,7 @@
 
 mod append;
 mod failure;
+mod read;
 mod start;
 mod tiles;
 

@@ -307,31 +307,11 @@ const METHODS: &[Method] = &[
         Priority::Administration,
         &[OpenTo::Service("identity"), OpenTo::Service("contribution")],
     ),
-    (
-        "/lienthong.audit.v1.LogService/GetCheckpoint",
-        Priority::Ordinary,
-        &[OpenTo::Everyone],
-    ),
-    (
-        "/lienthong.audit.v1.LogService/GetTile",
-        Priority::Bulk,
-        &[OpenTo::Everyone],
-    ),
-    (
-        "/lienthong.audit.v1.LogService/GetEntryBundle",
-        Priority::Bulk,
-        &[OpenTo::Everyone],
-    ),
-    (
-        "/lienthong.audit.v1.LogService/GetInclusionProof",
-        Priority::Ordinary,
-        &[OpenTo::Everyone],
-    ),
-    (
-        "/lienthong.audit.v1.LogService/GetConsistencyProof",
-        Priority::Ordinary,
-        &[OpenTo::Everyone],
-    ),
+    ("/lienthong.audit.v1.LogService/GetCheckpoint", Priority::Ordinary, &[OpenTo::Everyone]),
+    ("/lienthong.audit.v1.LogService/GetTile", Priority::Bulk, &[OpenTo::Everyone]),
+    ("/lienthong.audit.v1.LogService/GetEntryBundle", Priority::Bulk, &[OpenTo::Everyone]),
+    ("/lienthong.audit.v1.LogService/GetInclusionProof", Priority::Ordinary, &[OpenTo::Everyone]),
+    ("/lienthong.audit.v1.LogService/GetConsistencyProof", Priority::Ordinary, &[OpenTo::Everyone]),
     (
         "/lienthong.policy.v1.WarrantService/IssueWarrant",
         Priority::Administration,

@@ -31,8 +31,8 @@ pub use leaf::{
     parse_opening,
 };
 pub use merkle::{
-    Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, leaf_place, prove_consistency,
-    prove_inclusion, verify_consistency, verify_inclusion,
+    Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, leaf_place,
+    prove_consistency, prove_inclusion, verify_consistency, verify_inclusion,
 };
 pub use note::{NoteSigner, NoteVerifier};
 pub use proof_file::ProofFile;

@@ -225,7 +225,9 @@ fn above(hashes: &[Hash]) -> Hash {
     while let [_, _, ..] = level.as_slice() {
         level = level
             .chunks_exact(2)
-            .filter_map(|pair| if let [left, right] = pair { Some(node(left, right)) } else { None })
+            .filter_map(
+                |pair| if let [left, right] = pair { Some(node(left, right)) } else { None },
+            )
             .collect();
     }
     level.first().copied().unwrap_or_default()
@@ -261,7 +263,9 @@ mod tests {
         (copy, checkpoints)
     }
 
-    fn reading(copy: &HashMap<Tile, Vec<u8>>) -> impl FnMut(&Tile) -> Result<Vec<u8>, &'static str> {
+    fn reading(
+        copy: &HashMap<Tile, Vec<u8>>,
+    ) -> impl FnMut(&Tile) -> Result<Vec<u8>, &'static str> {
         |tile| copy.get(tile).cloned().ok_or("not there")
     }
 

@@ -106,13 +106,17 @@ impl Tile {
         end.is_some_and(|end| end <= self.row.of(size))
     }
 
-    /// The places of its hashes among those that a log stores, in their order; none where it has entries, or of a level that no log
+    /// The places of its hashes among those that a log stores, in their order; none where it has entries, or lies where no log
     /// reaches.
     #[must_use]
     pub fn hashes(&self) -> Option<Vec<u64>> {
         let Row::Hashes(level) = self.row else { return None };
         let level = level.checked_mul(HEIGHT).filter(|level| *level < 64)?;
         let places = self.places();
+        // A place is less than twice the entries below it, and a database counts to 2^63.
+        if places.end.leading_zeros() <= u32::from(level) + 2 {
+            return None;
+        }
         Some(places.map(|place| tlog_tiles::stored_hash_index(level, place)).collect())
     }
 
@@ -278,7 +282,12 @@ mod tests {
         assert!(is_of("tile/1/001.p/17", 70_000) && !is_of("tile/1/001.p/18", 70_000));
         assert!(is_of("tile/1/000.p/1", 256) && !is_of("tile/1/000.p/1", 255));
         assert!(!is_of("tile/63/000.p/1", u64::MAX) && !is_of("tile/0/000.p/1", 0));
-        assert_eq!(Tile::parse("tile/8/000").unwrap().hashes(), None);
+        for far in ["tile/8/000", "tile/7/x001/000", "tile/0/x072/x057/x594/x037/x927/935.p/1"] {
+            assert_eq!(Tile::parse(far).unwrap().hashes(), None, "{far}");
+        }
+        assert_eq!(Tile::new(Row::Hashes(0), u64::MAX, 1).hashes(), None);
+        let last = Tile::parse("tile/7/000.p/1").unwrap();
+        assert_eq!(last.hashes().map(|places| places.len()), Some(1));
     }
 
     /// The whole published log: its checkpoints, the tile and the bundle of each size are ours of the same leaves.

@@ -40,6 +40,7 @@ fn a_version_is_offered_where_it_is_sent() {
 
 mod admitted;
 mod consented;
+mod copied;
 mod decided;
 mod finding;
 mod following;
@@ -298,6 +299,8 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     admitted::a_database_is_admitted(file, &at.to_string()).await;
     decided::decisions_are_explained(file).await;
     ruled::rule_sets_come_in_force_and_go(file).await;
+
+    copied::the_log_is_copied_and_a_copy_is_checked(file, &at.to_string()).await;
 
     let checkpoint = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
     assert_eq!(checkpoint["holds"], true);

@@ -62,11 +62,9 @@ impl Copy {
     /// Ends a copy: everything up to this checkpoint is there. What was partial before is whole now, or longer.
     pub(super) fn end(&self, before: u64, checkpoint: &Checkpoint, note: &str) -> Result<()> {
         self.write(CHECKPOINT, note.as_bytes())?;
-        let rows = (0..8).filter_map(Row::hashes).chain([Row::Entries]);
-        for (old, new) in rows.map(|row| [before, checkpoint.size].map(|n| Tile::partial(row, n))).map(
-            |[old, new]| (old, new),
-        ) {
-            if let Some(old) = old.filter(|_| old != new) {
+        for row in (0..8).filter_map(Row::hashes).chain([Row::Entries]) {
+            let old = Tile::partial(row, before);
+            if let Some(old) = old.filter(|_| old != Tile::partial(row, checkpoint.size)) {
                 // It is of no use any more, and of no harm either.
                 fs::remove_file(self.0.join(old.to_string())).ok();
             }

@@ -3,7 +3,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use contract::audit::v1::{
     GetConsistencyProofRequest, GetEntryBundleRequest, log_service_client::LogServiceClient,
 };
@@ -38,6 +38,11 @@ pub(crate) struct Arguments {
     output: Output,
 }
 
+/// There are not so many records: a shorter log than was signed.
+const NOT_IN_LOG: &str = "NOT_IN_LOG";
+const PROOF: &str =
+    "it was set back or forked; keep the copy, the signature on its checkpoint proves it";
+
 /// What keeps a copy from being made.
 enum Failed {
     Refused(Refused),
@@ -64,7 +69,8 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
     };
     let (size, root) = (newest.size, hex::encode(newest.root));
     if arguments.output.format == Format::Json {
-        let told = json!({ "origin": newest.origin, "size": size, "root": root, "copied": size - before });
+        let told =
+            json!({ "origin": newest.origin, "size": size, "root": root, "copied": size - before });
         return print(&told, out);
     }
     writeln!(out, "{}\n  records  {size}\n  new      {}", newest.origin, size - before)?;
@@ -82,7 +88,9 @@ async fn update(copy: &Copy, client: &Client, log: &LogVerifier) -> Result<Check
     while let Some((piece, bytes)) = bundles.try_next().await? {
         let entries = tile::entries(&bytes).with_context(|| format!("`{piece}`"))?;
         if entries.len() as u64 != piece.width() {
-            return Err(anyhow::anyhow!("`{piece}` has not as many entries as was asked for").into());
+            return Err(
+                anyhow::anyhow!("`{piece}` has not as many entries as was asked for").into()
+            );
         }
         // Of the first one a part may be there already.
         let had = pieces.size() - piece.places().start;
@@ -96,8 +104,9 @@ async fn update(copy: &Copy, client: &Client, log: &LogVerifier) -> Result<Check
         }
     }
     if pieces.root()? != newest.root {
-        let why = "the entries that were sent are not those that the log has signed";
-        return Err(anyhow::anyhow!(why).into());
+        return Err(
+            anyhow!("the entries that were sent are not those that the log has signed").into()
+        );
     }
     for (piece, bytes) in pieces.partial()? {
         copy.add(&piece, &bytes)?;
@@ -114,20 +123,26 @@ async fn extends(
 ) -> Result<(Checkpoint, String), Failed> {
     let mut service = LogServiceClient::new(client.channel());
     let old_size = held.map_or(0, |held| held.size);
-    let asked = service.get_consistency_proof(client.request(GetConsistencyProofRequest { old_size }));
-    let answer = asked.await.map_err(|status| Failed::Refused(status.into()))?.into_inner();
+    let request = client.request(GetConsistencyProofRequest { old_size });
+    let answer = match service.get_consistency_proof(request).await.map_err(Refused::from) {
+        Ok(answer) => answer.into_inner(),
+        Err(refused) if refused.reason == NOT_IN_LOG => {
+            return Err(
+                anyhow!("the log has not the {old_size} records of the copy: {PROOF}").into()
+            );
+        }
+        Err(refused) => return Err(Failed::Refused(refused)),
+    };
     let newest = log.verify(&answer.checkpoint).context("the checkpoint cannot be trusted")?;
     if let Some(held) = held.filter(|held| held.size > 0) {
         let (old, new) = ((held.size, &held.root), (newest.size, &newest.root));
         let proof = tlog::hashes(&answer.proof)?;
-        if let Err(error) = tlog::verify_consistency(old, new, &proof) {
-            let why = format!(
-                "the log of {} records does not extend the copy of {}: it was set back or forked; keep both checkpoints, they \
-                 prove it",
-                newest.size, held.size
-            );
-            return Err(anyhow::Error::new(error).context(why).into());
-        }
+        tlog::verify_consistency(old, new, &proof).with_context(|| {
+            format!(
+                "the log of {} records does not extend the copy of {old_size}: {PROOF}",
+                newest.size
+            )
+        })?;
     }
     Ok((newest, answer.checkpoint))
 }
