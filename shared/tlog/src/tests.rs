@@ -1,6 +1,8 @@
 //! The formats against vectors and an independent program; the tree against the definition of RFC 6962.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod published;
+
 use std::process::Command;
 
 use super::*;
