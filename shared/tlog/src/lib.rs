@@ -6,7 +6,9 @@
 //! | `leaf` | the 104 bytes of a leaf, the two commitments, the opening |
 //! | `merkle` | growing the tree, inclusion and consistency proofs |
 //! | `checkpoint` | signing and verifying checkpoints |
+//! | `cosignature` | what witnesses say about checkpoints, signing and verifying it |
 //! | `note` | the signed notes that checkpoints are, of any text |
+//! | `key` | the texts of the keys that verify both |
 //! | [`tile`] | pieces of a log, at the paths of C2SP `tlog-tiles` |
 //! | `proof_file` | the C2SP `tlog-proof` text |
 //! | `verify` | everything an outsider checks about one receipt |
@@ -14,6 +16,8 @@
 //! The words that define leaf and commitments stand in `audit/v1/receipt.proto`.
 
 mod checkpoint;
+mod cosignature;
+mod key;
 mod leaf;
 mod merkle;
 mod note;
@@ -24,6 +28,7 @@ pub mod tile;
 mod verify;
 
 pub use checkpoint::{Checkpoint, LogSigner, LogVerifier};
+pub use cosignature::{CosignatureVerifier, Cosigner};
 pub use leaf::{
     LEAF_LEN, Leaf, context, digest, inner_commitment, keyed_digest, opening, outer_commitment,
     parse_opening,
@@ -66,6 +71,9 @@ pub enum Error {
     /// The key did not sign the note.
     #[error("the note is not signed by this key")]
     BadSignature,
+    /// A cosignature's time is out of range.
+    #[error("the cosignature is malformed")]
+    MalformedCosignature,
     /// A signer or verifier key text is malformed.
     #[error("the key is malformed")]
     MalformedKey,

@@ -121,6 +121,20 @@ fn only_the_logs_own_signature_counts() {
     assert_eq!(log.verify(&other.sign(3, &[5; 32]).unwrap()), Err(Error::BadSignature));
 }
 
+/// C2SP `signed-note`: whatever names a known key must be its own, wherever it stands.
+#[test]
+fn one_bad_signature_of_the_log_spoils_the_note() {
+    let note = signer().sign(3, &[5; 32]).unwrap();
+    let log = LogVerifier::new(signer().verifier_key()).unwrap();
+    let of_another = signer().sign(4, &[5; 32]).unwrap();
+    let line = |note: &str| note[note.rfind('—').unwrap()..].to_owned();
+    assert!(log.verify(&format!("{note}{}", line(&note))).is_ok());
+    for lines in [line(&note) + &line(&of_another), line(&of_another) + &line(&note)] {
+        let text = note.rsplit_once("\n\n").unwrap().0;
+        assert_eq!(log.verify(&format!("{text}\n\n{lines}")), Err(Error::BadSignature));
+    }
+}
+
 /// A receipt out of a log of five records.
 struct Sample {
     request: Vec<u8>,
