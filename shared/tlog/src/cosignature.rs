@@ -88,6 +88,10 @@ impl CosignatureVerifier {
         self.0.name()
     }
 
+    pub(crate) fn key(&self) -> &VerifierKey {
+        &self.0
+    }
+
     /// When this key cosigned the checkpoint, in seconds since 1970; the latest time where it did more than once.
     ///
     /// # Errors

@@ -60,6 +60,11 @@ impl VerifierKey {
         self.id
     }
 
+    /// The public key alone, whatever it is called and used for.
+    pub(crate) fn public(&self) -> &VerifyingKey {
+        &self.key
+    }
+
     /// Whether a signature line says that it is this key's. Names and ids are chosen by whoever writes the line.
     pub(crate) fn claims(&self, signature: &signed_note::Signature) -> bool {
         signature.name() == self.name && signature.id() == self.id

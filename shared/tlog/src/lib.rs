@@ -10,6 +10,7 @@
 //! | `note` | the signed notes that checkpoints are, of any text |
 //! | `key` | the texts of the keys that verify both |
 //! | [`tile`] | pieces of a log, at the paths of C2SP `tlog-tiles` |
+//! | [`policy`] | which logs and witnesses a checkpoint must be signed by, as C2SP `tlog-policy` |
 //! | `proof_file` | the C2SP `tlog-proof` text |
 //! | `verify` | everything an outsider checks about one receipt |
 //!
@@ -21,6 +22,7 @@ mod key;
 mod leaf;
 mod merkle;
 mod note;
+pub mod policy;
 mod proof_file;
 #[cfg(test)]
 mod tests;
@@ -77,10 +79,29 @@ pub enum Error {
     /// A signer or verifier key text is malformed.
     #[error("the key is malformed")]
     MalformedKey,
+    /// A line of a policy is not as C2SP `tlog-policy` has it.
+    #[error("line {line} of the policy: {fault}")]
+    MalformedPolicy {
+        /// Which line, from one on.
+        line: usize,
+        /// What is wrong with it.
+        fault: policy::Fault,
+    },
+    /// None of a policy's logs signed the checkpoint as its own.
+    #[error("the checkpoint is not of a log that the policy names")]
+    UnknownLog,
+    /// Too few of a policy's witnesses cosigned the checkpoint.
+    #[error("the witnesses that cosigned the checkpoint are not enough")]
+    NoQuorum,
     /// The tlog-proof text is malformed.
     #[error("the proof file is malformed")]
     MalformedProofFile,
     /// The outer commitment does not open to this request, answer and context.
     #[error("the record was made for another request, answer or caller")]
     OtherContent,
+}
+
+/// A number that is written as C2SP's formats write all of theirs: ASCII digits, without zeros in front.
+fn decimal(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }

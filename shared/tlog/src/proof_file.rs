@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use crate::{Error, merkle::Hash};
+use crate::{Error, decimal, merkle::Hash};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 
@@ -36,13 +36,10 @@ impl ProofFile {
         if lines.next() != Some(HEADER) {
             return Err(malformed());
         }
-        let index = lines.next().and_then(|l| l.strip_prefix("index ")).ok_or_else(malformed)?;
-        let number: u64 = index.parse().map_err(|_| malformed())?;
-        if number.to_string() != index {
-            return Err(malformed());
-        }
+        let index = lines.next().and_then(|line| decimal(line.strip_prefix("index ")?));
+        let index = index.ok_or_else(malformed)?;
         let hash = |line: &str| BASE64_STANDARD.decode(line).ok()?.try_into().ok();
         let proof = lines.map(|line| hash(line).ok_or_else(malformed)).collect::<Result<_, _>>()?;
-        Ok(Self { index: number, proof, checkpoint: checkpoint.to_owned() })
+        Ok(Self { index, proof, checkpoint: checkpoint.to_owned() })
     }
 }
