@@ -12,6 +12,7 @@
 //! | [`tile`] | pieces of a log, at the paths of C2SP `tlog-tiles` |
 //! | [`policy`] | which logs and witnesses a checkpoint must be signed by, as C2SP `tlog-policy` |
 //! | `proof_file` | the C2SP `tlog-proof` text |
+//! | [`witness`] | what a log sends a witness and what the answer means, as C2SP `tlog-witness` |
 //! | `verify` | everything an outsider checks about one receipt |
 //!
 //! The words that define leaf and commitments stand in `audit/v1/receipt.proto`.
@@ -28,6 +29,7 @@ mod proof_file;
 mod tests;
 pub mod tile;
 mod verify;
+pub mod witness;
 
 pub use checkpoint::{Checkpoint, LogSigner, LogVerifier};
 pub use cosignature::{CosignatureVerifier, Cosigner};
@@ -93,6 +95,9 @@ pub enum Error {
     /// Too few of a policy's witnesses cosigned the checkpoint.
     #[error("the witnesses that cosigned the checkpoint are not enough")]
     NoQuorum,
+    /// The body of a request to a witness is malformed, or its proof too long.
+    #[error("the request to a witness is malformed")]
+    MalformedRequest,
     /// The tlog-proof text is malformed.
     #[error("the proof file is malformed")]
     MalformedProofFile,
