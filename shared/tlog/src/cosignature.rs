@@ -62,10 +62,14 @@ impl Cosigner {
         if seconds > SECONDS_MAX {
             return Err(Error::MalformedCosignature);
         }
-        let signature = self.secret.sign(&message(body.as_bytes(), seconds)).to_bytes();
+        Ok(self.line(body.as_bytes(), seconds))
+    }
+
+    fn line(&self, body: &[u8], seconds: u64) -> String {
+        let signature = self.secret.sign(&message(body, seconds)).to_bytes();
         let id = self.public.id().to_be_bytes();
         let line = [id.as_slice(), &seconds.to_be_bytes(), &signature].concat();
-        Ok(format!("— {} {}\n", self.name(), BASE64_STANDARD.encode(line)))
+        format!("— {} {}\n", self.name(), BASE64_STANDARD.encode(line))
     }
 }
 
@@ -219,6 +223,18 @@ mod tests {
         let other = other.cosign(body(&note), TIME + 9).unwrap();
         let note = format!("{note}{}{other}{}", line(TIME + 1), line(TIME));
         assert_eq!(verifier.verify(&note), Ok(TIME + 1));
+    }
+
+    /// A cosigner that does not keep to the rules is not believed, though its key did sign.
+    #[test]
+    fn what_must_not_be_cosigned_does_not_count() {
+        let (cosigner, note) = (cosigner(), checkpoint());
+        let line = cosigner.line(body(&note).as_bytes(), SECONDS_MAX + 1);
+        let verifier = verifier(&cosigner);
+        assert_eq!(verifier.verify(&format!("{note}{line}")), Err(Error::BadSignature));
+        let text = "a text\n";
+        let note = format!("{text}\n{}", cosigner.line(text.as_bytes(), TIME));
+        assert_eq!(verifier.verify(&note), Err(Error::MalformedCheckpoint));
     }
 
     /// The same key as a log's would sign another text: nobody can pass one off as the other.

@@ -121,6 +121,17 @@ fn only_the_logs_own_signature_counts() {
     assert_eq!(log.verify(&other.sign(3, &[5; 32]).unwrap()), Err(Error::BadSignature));
 }
 
+#[test]
+fn a_log_speaks_for_itself_only() {
+    let other = LogSigner::from_seed("lienthong.test/access/other", [8; 32]).unwrap();
+    let other = other.sign(3, &[5; 32]).unwrap();
+    let key = NoteSigner::from_seed("lienthong.test/access/demo", [7; 32]).unwrap();
+    let body = &other[..=other.find("\n\n").unwrap()];
+    let note = key.sign(body.as_bytes()).unwrap();
+    let log = LogVerifier::new(signer().verifier_key()).unwrap();
+    assert_eq!(log.verify(&note), Err(Error::MalformedCheckpoint));
+}
+
 /// C2SP `signed-note`: whatever names a known key must be its own, wherever it stands.
 #[test]
 fn one_bad_signature_of_the_log_spoils_the_note() {

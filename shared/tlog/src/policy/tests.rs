@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::{Cosigner, LogSigner, NoteSigner};
+use crate::{Cosigner, LogSigner, NoteSigner, key::COSIGNATURE_V1};
 
 const ORIGIN: &str = "example.com/log";
 const TIME: u64 = 1_767_139_200;
@@ -46,13 +46,16 @@ fn other_type(name: &str, of_type: u8, public: &[u8]) -> String {
 
 /// The text with keys for what stands for them.
 fn with_keys(text: &str) -> String {
-    let renamed = VerifierKey::parse(witness(1).verifier_key(), crate::key::COSIGNATURE_V1);
-    let renamed = other_type("impostor.example.com", 4, renamed.unwrap().public().as_bytes());
+    let renamed = |key: &str, of_type| {
+        let key = VerifierKey::parse(key, of_type).unwrap();
+        other_type("impostor.example.com", of_type, key.public().as_bytes())
+    };
     let note_key = published()["witness_keys"][0][1].as_str().unwrap().to_owned();
     let mut text = text
+        .replace("$log_renamed", &renamed(log(ORIGIN).verifier_key(), ED25519))
         .replace("$log", log(ORIGIN).verifier_key())
         .replace("$other_log", log("other.example.com/log").verifier_key())
-        .replace("$w1_renamed", &renamed)
+        .replace("$w1_renamed", &renamed(witness(1).verifier_key(), COSIGNATURE_V1))
         .replace("$note1", &note_key)
         .replace("$ecdsa", &other_type("ecdsa.example.com", 2, &[1, 2, 3]))
         .replace("$unknown", &other_type("unknown.example.com", 0x63, &[0; 32]));
@@ -132,6 +135,7 @@ fn other_bad_lines_are_refused_too() {
         ("group g any w1\n#\n\ngroup h all w2 w1\n", 6, Fault::MemberTwice),
         ("quorum w1 w2\n", 3, Fault::Items),
         ("log $log url url\n", 3, Fault::Items),
+        ("#log\nlog $log\nlog $log_renamed\n", 5, Fault::KeyTwice),
         ("quorum none\n# \u{7f}\n", 4, Fault::Octet(0x7f)),
         ("LOG $log\n", 3, Fault::Keyword),
     ] {
