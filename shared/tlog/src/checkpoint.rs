@@ -14,6 +14,19 @@ pub struct Checkpoint {
     pub root: Hash,
 }
 
+impl Checkpoint {
+    /// What a checkpoint's body says, whoever signed it.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Error> {
+        let body =
+            tlog_tiles::Checkpoint::from_bytes(body).map_err(|_| Error::MalformedCheckpoint)?;
+        // Extension lines are not used, and a cosigner would not sign them.
+        if !body.extension().is_empty() {
+            return Err(Error::MalformedCheckpoint);
+        }
+        Ok(Self { origin: body.origin().to_owned(), size: body.size(), root: body.hash().0 })
+    }
+}
+
 /// The log's signing key. Debug shows its name only.
 #[derive(Debug, Clone)]
 pub struct LogSigner(NoteSigner);
@@ -64,13 +77,11 @@ impl LogVerifier {
 
     /// What a checkpoint says, if this log's key signed it.
     pub fn verify(&self, note: &str) -> Result<Checkpoint, Error> {
-        let text = self.0.verify(note.as_bytes())?;
-        let body =
-            tlog_tiles::Checkpoint::from_bytes(&text).map_err(|_| Error::MalformedCheckpoint)?;
-        // Extension lines are not used, and a cosigner would not sign them.
-        if body.origin() != self.0.name() || !body.extension().is_empty() {
-            return Err(Error::MalformedCheckpoint);
+        let checkpoint = Checkpoint::parse(&self.0.verify(note.as_bytes())?)?;
+        if checkpoint.origin == self.0.name() {
+            Ok(checkpoint)
+        } else {
+            Err(Error::MalformedCheckpoint)
         }
-        Ok(Checkpoint { origin: body.origin().to_owned(), size: body.size(), root: body.hash().0 })
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tlog_tiles::{Hash as TileHash, HashReader};
 
 use crate::Error;
@@ -23,6 +24,14 @@ pub fn leaf_place(index: u64) -> u64 {
 /// Hashes as they come off the wire.
 pub fn hashes(proof: &[Vec<u8>]) -> Result<Vec<Hash>, Error> {
     proof.iter().map(|h| Hash::try_from(h.as_slice()).map_err(|_| Error::MalformedHash)).collect()
+}
+
+/// How many hashes a proof has at most that is sent or read as text: no tree of this world needs more (C2SP `tlog-witness`).
+pub(crate) const PROOF_MAX: usize = 63;
+
+/// A hash as a line of a proof has it.
+pub(crate) fn parse_hash(line: &str) -> Option<Hash> {
+    BASE64_STANDARD.decode(line).ok()?.try_into().ok()
 }
 
 /// A tree that grows. `known` holds at least the hashes of its right edge.

@@ -1,12 +1,41 @@
 //! C2SP signed notes with Ed25519: a text, an empty line, and the line of each signature. Keys are C2SP's texts.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
+use signed_note::{Note, Signature, StandardSigner};
 
-use crate::Error;
+use crate::{
+    Error,
+    key::{ED25519, VerifierKey},
+};
 
-/// Ed25519 in C2SP's list of algorithms.
-const ED25519: u8 = 1;
+/// A note taken apart, of which nothing is verified yet.
+pub(crate) struct OpenNote<'a> {
+    pub(crate) text: &'a [u8],
+    pub(crate) signatures: Vec<Signature>,
+}
+
+impl<'a> OpenNote<'a> {
+    pub(crate) fn parse(note: &'a [u8]) -> Result<Self, Error> {
+        let malformed = || Error::MalformedNote;
+        // The characters of the text, how long it is, and how many signatures there are.
+        Note::from_bytes(note).map_err(|_| malformed())?;
+        // The last empty line is between text and signatures; a text may have empty lines, too.
+        let end = note.windows(2).rposition(|pair| pair == b"\n\n").ok_or_else(malformed)?;
+        let (text, lines) = note.split_at_checked(end + 1).ok_or_else(malformed)?;
+        let lines = lines.strip_prefix(b"\n").and_then(|lines| lines.strip_suffix(b"\n"));
+        let lines = lines.ok_or_else(malformed)?.split(|byte| *byte == b'\n');
+        let signatures: Result<_, _> = lines.map(Signature::from_bytes).collect();
+        Ok(Self { text, signatures: signatures.map_err(|_| malformed())? })
+    }
+
+    /// Whether the key signed. A line that says that it is this key's and is not makes the whole note worthless, wherever it stands.
+    pub(crate) fn is_signed_by(&self, key: &VerifierKey) -> Result<bool, Error> {
+        let mut lines = self.signatures.iter().filter(|line| key.claims(line)).peekable();
+        let any = lines.peek().is_some();
+        let all = lines.all(|line| key.signed(self.text, line.signature()));
+        if all { Ok(any) } else { Err(Error::BadSignature) }
+    }
+}
 
 /// A key that signs notes. Debug shows its name only.
 #[derive(Clone)]
@@ -27,8 +56,7 @@ impl NoteSigner {
     /// A key from 32 random bytes. Its name must not be empty, and hold neither spaces nor `+`.
     pub fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, Error> {
         let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-        let public = [&[ED25519], key.verifying_key().to_bytes().as_slice()].concat();
-        let id = signed_note::key_id(name, &public);
+        let id = VerifierKey::new(name, ED25519, key.verifying_key())?.id();
         let secret = BASE64_STANDARD.encode([&[ED25519], seed.as_slice()].concat());
         Self::parse(&format!("PRIVATE+KEY+{name}+{id:08x}+{secret}"))
     }
@@ -77,31 +105,23 @@ impl NoteSigner {
 
 /// A key that checks notes.
 #[derive(Debug, Clone)]
-pub struct NoteVerifier {
-    name: String,
-    vkey: String,
-}
+pub struct NoteVerifier(VerifierKey);
 
 impl NoteVerifier {
     /// A verifier from the key's text (C2SP vkey).
     pub fn new(vkey: &str) -> Result<Self, Error> {
-        let vkey = vkey.trim();
-        StandardVerifier::new(vkey).map_err(|_| Error::MalformedKey)?;
-        let name = vkey.split('+').next().ok_or(Error::MalformedKey)?.to_owned();
-        Ok(Self { name, vkey: vkey.to_owned() })
+        VerifierKey::parse(vkey.trim(), ED25519).map(Self)
     }
 
     /// The key's name.
     pub fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     /// The text of a note, if this key signed it.
     pub fn verify(&self, note: &[u8]) -> Result<Vec<u8>, Error> {
-        let key = StandardVerifier::new(&self.vkey).map_err(|_| Error::MalformedKey)?;
-        let note = Note::from_bytes(note).map_err(|_| Error::MalformedNote)?;
-        note.verify(&VerifierList::new(vec![Box::new(key)])).map_err(|_| Error::BadSignature)?;
-        Ok(note.text().to_vec())
+        let note = OpenNote::parse(note)?;
+        if note.is_signed_by(&self.0)? { Ok(note.text.to_vec()) } else { Err(Error::BadSignature) }
     }
 
     /// Whether this key signed exactly this text, by the lines of its signatures.

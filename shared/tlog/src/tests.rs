@@ -1,6 +1,8 @@
 //! The formats against vectors and an independent program; the tree against the definition of RFC 6962.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod published;
+
 use std::process::Command;
 
 use super::*;
@@ -117,6 +119,31 @@ fn only_the_logs_own_signature_counts() {
     assert_eq!(log.verify(&stranger.sign(3, &[5; 32]).unwrap()), Err(Error::BadSignature));
     let other = LogSigner::from_seed("lienthong.test/access/other", [7; 32]).unwrap();
     assert_eq!(log.verify(&other.sign(3, &[5; 32]).unwrap()), Err(Error::BadSignature));
+}
+
+#[test]
+fn a_log_speaks_for_itself_only() {
+    let other = LogSigner::from_seed("lienthong.test/access/other", [8; 32]).unwrap();
+    let other = other.sign(3, &[5; 32]).unwrap();
+    let key = NoteSigner::from_seed("lienthong.test/access/demo", [7; 32]).unwrap();
+    let body = &other[..=other.find("\n\n").unwrap()];
+    let note = key.sign(body.as_bytes()).unwrap();
+    let log = LogVerifier::new(signer().verifier_key()).unwrap();
+    assert_eq!(log.verify(&note), Err(Error::MalformedCheckpoint));
+}
+
+/// C2SP `signed-note`: whatever names a known key must be its own, wherever it stands.
+#[test]
+fn one_bad_signature_of_the_log_spoils_the_note() {
+    let note = signer().sign(3, &[5; 32]).unwrap();
+    let log = LogVerifier::new(signer().verifier_key()).unwrap();
+    let of_another = signer().sign(4, &[5; 32]).unwrap();
+    let line = |note: &str| note[note.rfind('—').unwrap()..].to_owned();
+    assert!(log.verify(&format!("{note}{}", line(&note))).is_ok());
+    for lines in [line(&note) + &line(&of_another), line(&of_another) + &line(&note)] {
+        let text = note.rsplit_once("\n\n").unwrap().0;
+        assert_eq!(log.verify(&format!("{text}\n\n{lines}")), Err(Error::BadSignature));
+    }
 }
 
 /// A receipt out of a log of five records.
