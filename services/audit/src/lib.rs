@@ -10,11 +10,13 @@
 //! | `sequencer` | the one task that gives records their places, batch by batch |
 //! | `log` | the log's right edge in memory: read, verified, grown |
 //! | `read` | the log as it is shown: pieces and proofs |
+//! | `fsck` | the whole log checked as it is stored |
 //! | `domain` | a record checked against its leaf, and the places of a batch; pure |
 //! | `store` | the tables, on SQLite and PostgreSQL |
 
 mod api;
 mod domain;
+mod fsck;
 mod log;
 mod read;
 mod sequencer;
@@ -29,6 +31,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use crate::fsck::{Checked, Damage, fsck};
 use contract::audit::v1::{
     audit_service_server::SERVICE_NAME as AUDIT, log_service_server::SERVICE_NAME as LOG,
 };

@@ -1,5 +1,6 @@
-//! The log as it is shown: pieces and proofs, read when they are asked for. What is given out is checked against what was signed
-//! before it leaves, so that a bit that has flipped on a disk is an outage and not an answer.
+//! The log as it is shown: pieces and proofs, read when they are asked for. Entries are checked against their hashes, and proofs
+//! against the signed checkpoint, before they leave, so that a bit that has flipped on a disk is an outage and not an answer; a tile
+//! proves itself to whoever has the checkpoint.
 
 use std::collections::HashMap;
 

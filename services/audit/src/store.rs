@@ -3,6 +3,8 @@
 //! A batch goes into each table as one JSON text, because both engines unfold one in a single statement:
 //! no limit on the number of parameters, and one prepared statement for every size of batch.
 
+pub(crate) mod whole;
+
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};

@@ -9,6 +9,7 @@
 
 mod append;
 mod failure;
+mod fsck;
 mod read;
 mod start;
 mod tiles;

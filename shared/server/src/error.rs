@@ -364,6 +364,11 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ErrorReason::UnknownRuleSet => {
             (Code::NotFound, "Không có bộ quy tắc này.", "There is no such rule set.")
         }
+        ErrorReason::LogUnreadable => (
+            Code::Unavailable,
+            "Hiện không đọc được nhật ký truy cập.",
+            "The access log cannot be read now.",
+        ),
         ErrorReason::NotInLog => (
             Code::NotFound,
             "Nhật ký truy cập không có phần này, hoặc chưa có.",

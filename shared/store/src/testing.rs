@@ -82,6 +82,11 @@ impl TestDatabase {
             fill(database.url.clone()).await;
             match engine {
                 Engine::Sqlite => {
+                    // Whoever closed it may have left a part of it in its WAL.
+                    let last = Database::connect(&database.url).await.expect("it opens");
+                    let whole = last.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
+                    whole.expect("it is one file");
+                    last.close().await.expect("it closes");
                     Original::Sqlite(std::fs::read(database.path()).expect("a database file"))
                 }
                 Engine::Postgres => Original::Postgres(database),

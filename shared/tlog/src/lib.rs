@@ -40,7 +40,7 @@ pub use leaf::{
     parse_opening,
 };
 pub use merkle::{
-    Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, leaf_place,
+    Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, leaf_place, node_hash,
     prove_consistency, prove_inclusion, verify_consistency, verify_inclusion,
 };
 pub use note::{NoteSigner, NoteVerifier};

@@ -16,6 +16,11 @@ pub fn leaf_hash(leaf: &[u8]) -> Hash {
     tlog_tiles::record_hash(leaf).0
 }
 
+/// The hash of two subtrees side by side.
+pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    tlog_tiles::node_hash(TileHash(*left), TileHash(*right)).0
+}
+
 /// The place of the hash of leaf `index` among those that are stored.
 pub fn leaf_place(index: u64) -> u64 {
     tlog_tiles::stored_hash_index(0, index)

@@ -4,7 +4,7 @@
 //! the roots of the tiles below it (RFC 6962), so the last ones alone say what the root is.
 
 use crate::{
-    Checkpoint, Error, Hash, Tree, hashes, leaf_hash,
+    Checkpoint, Error, Hash, Tree, hashes, leaf_hash, node_hash,
     tile::{self, FULL, Row, Tile},
 };
 
@@ -35,25 +35,29 @@ pub enum Wrong<E> {
     /// The tree over the entries is not the one that was signed.
     #[error("the first {0} entries are not those of the checkpoint of that size")]
     OtherRoot(u64),
-    /// The log had more entries than it has: it was set back, or is another one.
-    #[error("there are {size} entries, and there were {old} before")]
+    /// It ends before the checkpoint that it should extend.
+    #[error(
+        "it has {size} entries and ends before the checkpoint of {old}: bring it up to date first"
+    )]
     Shorter {
         /// How many there are.
         size: u64,
-        /// How many there were.
+        /// How many the checkpoint is of.
         old: u64,
     },
 }
 
 impl Pieces {
-    /// A log of so many entries that goes on growing, from its pieces that are not full.
+    /// The log of a checkpoint, going on from its pieces that are not full. They are checked: against one another, and against the
+    /// checkpoint.
     ///
     /// # Errors
-    /// [`Wrong::Unreadable`] and [`Wrong::Malformed`] of such a piece.
+    /// What is wrong with such a piece.
     pub fn resume<E>(
-        size: u64,
+        held: &Checkpoint,
         mut read: impl FnMut(&Tile) -> Result<Vec<u8>, E>,
     ) -> Result<Self, Wrong<E>> {
+        let size = held.size;
         let mut pieces = Self { size, ..Self::default() };
         if let Some(bundle) = Tile::partial(Row::Entries, size) {
             pieces.entries = entries_of(&bundle, &mut read)?;
@@ -66,7 +70,16 @@ impl Pieces {
             };
             pieces.rows.push(row);
         }
-        Ok(pieces)
+        let leaves = pieces.entries.iter().map(|entry| leaf_hash(entry));
+        if !leaves.eq(pieces.rows.first().into_iter().flatten().copied()) {
+            let tile = Tile::partial(Row::Hashes(0), size);
+            return Err(tile.map_or(Wrong::OtherRoot(size), Wrong::Differs));
+        }
+        if pieces.root().is_ok_and(|root| root == held.root) {
+            Ok(pieces)
+        } else {
+            Err(Wrong::OtherRoot(size))
+        }
     }
 
     /// How many entries there are.
@@ -134,7 +147,7 @@ impl Pieces {
         let mut peaks: Vec<Hash> = self.rows.iter().rev().flat_map(|row| peaks(row)).collect();
         let Some(mut root) = peaks.pop() else { return Tree::default().root() };
         while let Some(left) = peaks.pop() {
-            root = node(&left, &root);
+            root = node_hash(&left, &root);
         }
         Ok(root)
     }
@@ -226,15 +239,11 @@ fn above(hashes: &[Hash]) -> Hash {
         level = level
             .chunks_exact(2)
             .filter_map(
-                |pair| if let [left, right] = pair { Some(node(left, right)) } else { None },
+                |pair| if let [left, right] = pair { Some(node_hash(left, right)) } else { None },
             )
             .collect();
     }
     level.first().copied().unwrap_or_default()
-}
-
-fn node(left: &Hash, right: &Hash) -> Hash {
-    tlog_tiles::node_hash(tlog_tiles::Hash(*left), tlog_tiles::Hash(*right)).0
 }
 
 #[cfg(test)]
@@ -317,7 +326,7 @@ mod tests {
         let (whole, checkpoints) = copy(1_030);
         for stop in [0, 1, 255, 256, 300, 512, 1_029] {
             let (mut part, _) = copy(stop);
-            let mut pieces = Pieces::resume(stop, reading(&part)).unwrap();
+            let mut pieces = Pieces::resume(&checkpoints[stop as usize], reading(&part)).unwrap();
             for number in stop..1_030 {
                 part.extend(pieces.push(&number.to_be_bytes()).unwrap());
             }
@@ -352,12 +361,22 @@ mod tests {
             verify(&checkpoints[699], Some(newest), reading(&whole), drop),
             Err(Wrong::Shorter { size: 699, old: 700 })
         ));
-        let short = Tile::partial(Row::Hashes(0), 700).unwrap();
-        let mut copy = whole;
-        copy.get_mut(&short).unwrap().pop();
+        // Whatever is not full yet is checked before anything is put to it.
+        let partial = [Row::Entries, Row::Hashes(0), Row::Hashes(1)]
+            .map(|row| Tile::partial(row, 700).unwrap());
+        for tile in partial {
+            let mut copy = whole.clone();
+            *copy.get_mut(&tile).unwrap().last_mut().unwrap() ^= 1;
+            Pieces::resume(newest, reading(&copy)).unwrap_err();
+            copy.get_mut(&tile).unwrap().pop();
+            assert!(matches!(
+                Pieces::resume(newest, reading(&copy)),
+                Err(Wrong::Malformed(short)) if short == tile
+            ));
+        }
         assert!(matches!(
-            Pieces::resume(700, reading(&copy)),
-            Err(Wrong::Malformed(tile)) if tile == short
+            Pieces::resume(&Checkpoint { root: [7; 32], ..newest.clone() }, reading(&whole)),
+            Err(Wrong::OtherRoot(700))
         ));
         assert_eq!(Pieces::default().push(&[0; 65_536]), Err(Error::MalformedBundle));
     }

@@ -110,5 +110,5 @@ fn proven_or_refused(
 
 fn unavailable(error: Error) -> Status {
     super::not_shown(&error);
-    refuse(ErrorReason::AuditUnavailable)
+    refuse(ErrorReason::LogUnreadable)
 }

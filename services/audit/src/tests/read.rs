@@ -161,7 +161,7 @@ async fn a_stored_leaf_or_hash_that_has_changed_is_an_outage() {
             })
             .await;
         let service = setup.open().await;
-        let away = (Code::Unavailable, "AUDIT_UNAVAILABLE".to_owned());
+        let away = (Code::Unavailable, "LOG_UNREADABLE".to_owned());
         assert_eq!(reason(&bundle(&service, AUDITOR, 0, 8).await.unwrap_err()), away);
         bundle(&service, AUDITOR, 0, 3).await.unwrap_err();
         assert_eq!(reason(&extends(&service, 1).await.unwrap_err()), away);

@@ -16,26 +16,31 @@ use tlog::{LogSigner, LogVerifier};
 
 use super::{
     connection::log_key,
-    output::{Format, Output, print, say},
+    output::{Ending, Format, Output, print, say},
     verify_receipt,
 };
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Checks, offline, a receipt: that a request got this answer and that the log holds the record of it. Or a copy of the log:
-    /// every entry and every hash, and that it extends a checkpoint.
+    /// Checks, offline, a receipt: that a request got this answer and that the log holds the record of it. With `--copy`, a copy of
+    /// the log: every entry and every hash, and that it extends a checkpoint.
     Verify(verify_receipt::Arguments),
     /// Makes a copy of the log, or brings one up to date, for auditors. It is not taken over if the log was set back or forked.
     Mirror(Box<mirror::Arguments>),
     /// Prints the newest signed checkpoint of a log, and checks its signature.
     ///
     /// The log is only read; its service may be running meanwhile.
-    Checkpoint(Checkpoint),
+    Checkpoint(Stored),
+    /// Checks a log whole, in its database: every leaf, what opens it, every hash and every checkpoint.
+    ///
+    /// The log is only read; its service may be running meanwhile.
+    Fsck(Stored),
 }
 
+/// A log in its database.
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("where").required(true).args(["config", "data_dir"])))]
-pub(crate) struct Checkpoint {
+pub(crate) struct Stored {
     /// Configuration file of `serve audit` or `serve all`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -51,24 +56,66 @@ pub(crate) struct Checkpoint {
 
 pub(crate) async fn run(command: &Command, out: &mut impl Write) -> Result<()> {
     match command {
-        Command::Verify(arguments) if copy::Copy::at(&arguments.folder).exists() => {
-            copy::verify(arguments, out)
-        }
+        Command::Verify(arguments) if arguments.copy => copy::verify(arguments, out),
         Command::Verify(arguments) => verify_receipt::run(arguments, out),
         Command::Mirror(arguments) => mirror::run(arguments, out).await,
         Command::Checkpoint(arguments) => checkpoint(arguments, out).await,
+        Command::Fsck(arguments) => fsck(arguments, out).await,
     }
 }
 
-async fn checkpoint(arguments: &Checkpoint, out: &mut impl Write) -> Result<()> {
-    let (database, own_key) = match &arguments.data_dir {
-        Some(folder) => demo(folder)?,
-        None => configured(arguments.config.as_deref())?,
+impl Stored {
+    /// Where the log is, and the key that its checkpoints must be signed by.
+    fn log(&self) -> Result<(String, LogVerifier)> {
+        let (database, own_key) = match &self.data_dir {
+            Some(folder) => demo(folder)?,
+            None => configured(self.config.as_deref())?,
+        };
+        let trusted = self.log_key.as_ref().map(log_key).transpose()?;
+        Ok((database, trusted.map_or(own_key, |(_, log)| log)))
+    }
+}
+
+async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
+    let (database, log) = arguments.log()?;
+    let told = |size: u64| {
+        if size.is_multiple_of(copy::TOLD) {
+            say(&format!("{size}"));
+        }
     };
-    let log = match &arguments.log_key {
-        Some(file) => log_key(file)?.1,
-        None => own_key,
-    };
+    let checked = audit::fsck(&database, &log, told).await.context("cannot read the log")?;
+    let damages: Vec<_> = checked.damages.iter().map(ToString::to_string).collect();
+    let root = hex::encode(checked.root);
+    match arguments.output.format {
+        Format::Text => {
+            for damage in &damages {
+                writeln!(out, "{damage}")?;
+            }
+            let sound =
+                if damages.is_empty() { "The log is sound." } else { "The log is damaged." };
+            writeln!(
+                out,
+                "{sound}\n  records      {}\n  openings     {}\n  checkpoints  {}\n  root         {root}",
+                checked.size, checked.openings, checked.checkpoints
+            )?;
+        }
+        Format::Json => print(
+            &json!({
+                "sound": damages.is_empty(),
+                "size": checked.size,
+                "root": root,
+                "openings": checked.openings,
+                "checkpoints": checked.checkpoints,
+                "damages": damages,
+            }),
+            out,
+        )?,
+    }
+    if damages.is_empty() { Ok(()) } else { Err(Ending::Failed.into()) }
+}
+
+async fn checkpoint(arguments: &Stored, out: &mut impl Write) -> Result<()> {
+    let (database, log) = arguments.log()?;
     let note = audit::read_checkpoint(&database).await.context("cannot read the log")?;
     let checkpoint = log.verify(&note).context("the checkpoint cannot be trusted")?;
     match arguments.output.format {

@@ -189,7 +189,7 @@ fn audit(config: &audit::Config, trust_domain: &str, faults: &mut Faults) -> Opt
     }
     for auditor in &config.auditors {
         if let Err(error) = server::Caller::parse(auditor, trust_domain) {
-            faults.error(&format!("audit.auditors: `{auditor}`"), &error);
+            faults.error(format!("audit.auditors: `{auditor}`"), &error);
         }
     }
     let key = "audit.signing_key_file";

@@ -304,6 +304,9 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
 
     let checkpoint = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
     assert_eq!(checkpoint["holds"], true);
+    let sound = json(&["audit", "fsck", "--data-dir", &at.to_string()]).await;
+    assert_eq!((&sound["sound"], &sound["openings"]), (&true.into(), &sound["size"]));
+    assert!(sound["size"].as_u64() >= checkpoint["size"].as_u64());
     demo.stop().await;
     let after = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
     assert!(after["size"].as_u64() >= checkpoint["size"].as_u64());

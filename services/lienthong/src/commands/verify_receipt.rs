@@ -8,29 +8,29 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::output::{Ending, Format, Output};
+use super::output::{Format, Output};
 
 /// A folder with `request.bin`, `answer.bin`, `leaf.bin`, `opening.bin` and `receipt.tlog-proof`, and
 /// the log's key. Or one with a copy of the log.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder that holds the files of one call, or a copy of the log as `audit mirror` makes it.
+    /// Folder that holds the files of one call; with `--copy`, a copy of the log.
     pub(super) folder: PathBuf,
+    /// The folder is a copy of the log, as `audit mirror` makes it. What is checked is said here, and never by the folder.
+    #[arg(long, requires = "log_key")]
+    pub(super) copy: bool,
     /// File of the log's verifier key (C2SP vkey); of a receipt `log.vkey` in the folder when not given. Take it
     /// from a source you trust, not from whoever gave you the receipt.
     #[arg(long, value_name = "FILE")]
     pub(super) log_key: Option<PathBuf>,
-    /// File of a checkpoint that the copy must extend: one that was kept, or that came with a receipt.
-    #[arg(long, value_name = "FILE")]
+    /// File of a checkpoint that the copy must extend: one that was kept, or the `receipt.tlog-proof` of a call.
+    #[arg(long, value_name = "FILE", requires = "copy")]
     pub(super) extends: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: Output,
 }
 
 pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
-    if arguments.extends.is_some() {
-        return Err(Ending::Usage("--extends is for a copy of a log".to_owned()).into());
-    }
     let bytes = |name: &str| read(&arguments.folder.join(name));
     let text = |path: &Path| Ok::<_, anyhow::Error>(String::from_utf8(read(path)?)?);
     let key = arguments.log_key.clone().unwrap_or_else(|| arguments.folder.join("log.vkey"));
@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             out,
             "{}",
             serde_json::json!({
+                "what": "receipt",
                 "holds": true,
                 "index": file.index,
                 "size": verified.size,
@@ -150,6 +151,7 @@ mod tests {
         run(
             &Arguments {
                 folder,
+                copy: false,
                 log_key: None,
                 extends: None,
                 output: Output { format: Format::Json },

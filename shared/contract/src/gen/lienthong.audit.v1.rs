@@ -573,10 +573,10 @@ pub mod log_service_client {
     use tonic::codegen::http::Uri;
     /// Shows the access log (Decision 1911/QD-TTg, Art. 3(1)dd and 3(4)dd: what is reported can be recomputed), so that nobody has to
     /// believe the operator: checkpoints are C2SP signed notes of an RFC 6962 tree, pieces are those of C2SP tlog-tiles. Open to every
-    /// client with a good certificate, but for entries. Nothing of a person is in it: an entry is the leaf of a record, as it is
-    /// described at Receipt. What is read here is not recorded.
+    /// client with a good certificate that reaches the audit service, but for entries. Nothing of a person is in it: an entry is the leaf
+    /// of a record, as it is described at Receipt. What is read here is therefore not recorded.
     ///
-    /// Errors of all: UNAVAILABLE/AUDIT_UNAVAILABLE when the log cannot be read, or what is stored is not what was signed.
+    /// Errors of all: UNAVAILABLE/LOG_UNREADABLE when the log cannot be read, or what is stored is not what was signed.
     #[derive(Debug, Clone)]
     pub struct LogServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -763,7 +763,8 @@ pub mod log_service_client {
         /// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
         /// log forked or set back.
         ///
-        /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long: with a signed checkpoint of that size in hand, that is proof of it.
+        /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long. Whoever holds a signed checkpoint of that size then keeps the newest
+        /// checkpoint beside it.
         pub async fn get_consistency_proof(
             &mut self,
             request: impl tonic::IntoRequest<super::GetConsistencyProofRequest>,
@@ -848,7 +849,8 @@ pub mod log_service_server {
         /// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
         /// log forked or set back.
         ///
-        /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long: with a signed checkpoint of that size in hand, that is proof of it.
+        /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long. Whoever holds a signed checkpoint of that size then keeps the newest
+        /// checkpoint beside it.
         async fn get_consistency_proof(
             &self,
             request: tonic::Request<super::GetConsistencyProofRequest>,
@@ -859,10 +861,10 @@ pub mod log_service_server {
     }
     /// Shows the access log (Decision 1911/QD-TTg, Art. 3(1)dd and 3(4)dd: what is reported can be recomputed), so that nobody has to
     /// believe the operator: checkpoints are C2SP signed notes of an RFC 6962 tree, pieces are those of C2SP tlog-tiles. Open to every
-    /// client with a good certificate, but for entries. Nothing of a person is in it: an entry is the leaf of a record, as it is
-    /// described at Receipt. What is read here is not recorded.
+    /// client with a good certificate that reaches the audit service, but for entries. Nothing of a person is in it: an entry is the leaf
+    /// of a record, as it is described at Receipt. What is read here is therefore not recorded.
     ///
-    /// Errors of all: UNAVAILABLE/AUDIT_UNAVAILABLE when the log cannot be read, or what is stored is not what was signed.
+    /// Errors of all: UNAVAILABLE/LOG_UNREADABLE when the log cannot be read, or what is stored is not what was signed.
     #[derive(Debug)]
     pub struct LogServiceServer<T> {
         inner: Arc<T>,

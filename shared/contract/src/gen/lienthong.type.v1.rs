@@ -121,6 +121,9 @@ pub enum ErrorReason {
     UnknownRuleSet = 38,
     /// NOT_FOUND. The access log has no such piece or record, or not yet. Not recorded. Do not repeat before the log has grown.
     NotInLog = 39,
+    /// UNAVAILABLE. The access log cannot be read now, or what is stored of it is not what was signed. Not recorded. Repeat later; where it
+    /// stays so, the operator has to look.
+    LogUnreadable = 40,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -169,6 +172,7 @@ impl ErrorReason {
             Self::RuleSetNotPossible => "ERROR_REASON_RULE_SET_NOT_POSSIBLE",
             Self::UnknownRuleSet => "ERROR_REASON_UNKNOWN_RULE_SET",
             Self::NotInLog => "ERROR_REASON_NOT_IN_LOG",
+            Self::LogUnreadable => "ERROR_REASON_LOG_UNREADABLE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -214,6 +218,7 @@ impl ErrorReason {
             "ERROR_REASON_RULE_SET_NOT_POSSIBLE" => Some(Self::RuleSetNotPossible),
             "ERROR_REASON_UNKNOWN_RULE_SET" => Some(Self::UnknownRuleSet),
             "ERROR_REASON_NOT_IN_LOG" => Some(Self::NotInLog),
+            "ERROR_REASON_LOG_UNREADABLE" => Some(Self::LogUnreadable),
             _ => None,
         }
     }

@@ -1,11 +1,12 @@
-//! `lienthong audit mirror`: a copy of the access log, brought up to date. Whatever comes is checked before it is kept: that the log
-//! extends what was copied before, and that its entries are those that it signed.
+//! `lienthong audit mirror`: a copy of the access log, brought up to date. Nothing is part of the copy before it is known that the log
+//! extends what was copied before, and that the entries are those that it signed.
 
 use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use contract::audit::v1::{
-    GetConsistencyProofRequest, GetEntryBundleRequest, log_service_client::LogServiceClient,
+    GetCheckpointRequest, GetConsistencyProofRequest, GetEntryBundleRequest,
+    log_service_client::LogServiceClient,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use lienthong::client::{Client, Refused};
@@ -27,6 +28,8 @@ use super::{
 const CALLER: &str = "auditor";
 /// Bundles that are under way at once.
 const AHEAD: usize = 8;
+/// There are not so many records.
+const NOT_IN_LOG: &str = "NOT_IN_LOG";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -38,14 +41,15 @@ pub(crate) struct Arguments {
     output: Output,
 }
 
-/// There are not so many records: a shorter log than was signed.
-const NOT_IN_LOG: &str = "NOT_IN_LOG";
-const PROOF: &str =
-    "it was set back or forked; keep the copy, the signature on its checkpoint proves it";
-
-/// What keeps a copy from being made.
+/// What keeps a copy from being brought up to date.
 enum Failed {
     Refused(Refused),
+    /// The log does not extend it. The file holds what the log says instead.
+    Conflict {
+        held: u64,
+        shown: u64,
+        file: PathBuf,
+    },
     Other(anyhow::Error),
 }
 
@@ -61,42 +65,70 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
         return Err(Ending::Usage("a log is copied with --log-key".to_owned()).into());
     };
     let copy = Copy::at(&arguments.folder);
-    let before = copy.checkpoint(&log)?.map_or(0, |held| held.size);
-    let newest = match update(&copy, &connected.client, &log).await {
-        Ok(newest) => newest,
-        Err(Failed::Refused(refused)) => return refuse(&refused, arguments.output.format, out),
+    let format = arguments.output.format;
+    let (before, newest) = match update(&copy, &connected.client, &log).await {
+        Ok(done) => done,
+        Err(Failed::Refused(refused)) => return refuse(&refused, format, out),
+        Err(Failed::Conflict { held, shown, file }) => {
+            return conflict(held, shown, &file, format, out);
+        }
         Err(Failed::Other(error)) => return Err(error),
     };
-    let (size, root) = (newest.size, hex::encode(newest.root));
-    if arguments.output.format == Format::Json {
-        let told =
-            json!({ "origin": newest.origin, "size": size, "root": root, "copied": size - before });
+    let (size, root, new) = (newest.size, hex::encode(newest.root), newest.size - before);
+    if format == Format::Json {
+        let told = json!({ "origin": newest.origin, "size": size, "root": root, "copied": new });
         return print(&told, out);
     }
-    writeln!(out, "{}\n  records  {size}\n  new      {}", newest.origin, size - before)?;
+    writeln!(out, "{}\n  records  {size}\n  new      {new}", newest.origin)?;
     Ok(())
 }
 
-async fn update(copy: &Copy, client: &Client, log: &LogVerifier) -> Result<Checkpoint, Failed> {
+/// Two checkpoints of one log, both signed, that do not go together: it forked or was set back, or an older state was shown.
+fn conflict(
+    held: u64,
+    shown: u64,
+    file: &std::path::Path,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<()> {
+    let file = file.display().to_string();
+    match format {
+        Format::Json => {
+            let told = json!({ "held_size": held, "shown_size": shown, "checkpoint": file });
+            print(&json!({ "conflict": told }), out)?;
+        }
+        Format::Text => say(&format!(
+            "lienthong: the log of {shown} records that is shown does not extend the copy of {held}: it was set back or forked, or an \
+             older state is shown\n  the copy is left as it was; both checkpoints are signed, keep them\n  {file}"
+        )),
+    }
+    Err(Ending::Failed.into())
+}
+
+/// Gives the size before, and what the copy is of now.
+async fn update(
+    copy: &Copy,
+    client: &Client,
+    log: &LogVerifier,
+) -> Result<(u64, Checkpoint), Failed> {
+    let mut update = copy.update()?;
     let held = copy.checkpoint(log)?;
-    let (newest, note) = extends(held.as_ref(), client, log).await?;
-    let before = held.map_or(0, |held| held.size);
-    let mut pieces = copy.resume(before)?;
+    let (newest, note) = extends(copy, held.as_ref(), client, log).await?;
+    let mut pieces = copy.resume(held.as_ref()).context("the copy is damaged")?;
+    let before = pieces.size();
     let bundles = Tile::all(Row::Entries, newest.size);
     let wanted = bundles.skip(usize::try_from(before / FULL)?).map(|piece| bundle(client, piece));
     let mut bundles = stream::iter(wanted).buffered(AHEAD);
     while let Some((piece, bytes)) = bundles.try_next().await? {
         let entries = tile::entries(&bytes).with_context(|| format!("`{piece}`"))?;
         if entries.len() as u64 != piece.width() {
-            return Err(
-                anyhow::anyhow!("`{piece}` has not as many entries as was asked for").into()
-            );
+            return Err(anyhow!("`{piece}` has not as many entries as were asked for").into());
         }
         // Of the first one a part may be there already.
-        let had = pieces.size() - piece.places().start;
-        for entry in entries.into_iter().skip(usize::try_from(had)?) {
+        let had = usize::try_from(pieces.size() - piece.places().start)?;
+        for entry in entries.into_iter().skip(had) {
             for (piece, bytes) in pieces.push(entry)? {
-                copy.add(&piece, &bytes)?;
+                update.add(piece, &bytes)?;
             }
         }
         if pieces.size().is_multiple_of(TOLD) {
@@ -109,14 +141,15 @@ async fn update(copy: &Copy, client: &Client, log: &LogVerifier) -> Result<Check
         );
     }
     for (piece, bytes) in pieces.partial()? {
-        copy.add(&piece, &bytes)?;
+        update.add(piece, &bytes)?;
     }
-    copy.end(before, &newest, &note)?;
-    Ok(newest)
+    update.end(before, &newest, &note)?;
+    Ok((before, newest))
 }
 
 /// The newest checkpoint and its note, if the log extends what was copied.
 async fn extends(
+    copy: &Copy,
     held: Option<&Checkpoint>,
     client: &Client,
     log: &LogVerifier,
@@ -124,27 +157,27 @@ async fn extends(
     let mut service = LogServiceClient::new(client.channel());
     let old_size = held.map_or(0, |held| held.size);
     let request = client.request(GetConsistencyProofRequest { old_size });
-    let answer = match service.get_consistency_proof(request).await.map_err(Refused::from) {
-        Ok(answer) => answer.into_inner(),
+    let (proof, note) = match service.get_consistency_proof(request).await.map_err(Refused::from) {
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            (Some(tlog::hashes(&answer.proof)?), answer.checkpoint)
+        }
+        // There is no proof for what is longer than the log; what it says that it is, it signs.
         Err(refused) if refused.reason == NOT_IN_LOG => {
-            return Err(
-                anyhow!("the log has not the {old_size} records of the copy: {PROOF}").into()
-            );
+            let asked = service.get_checkpoint(client.request(GetCheckpointRequest {}));
+            let answer = asked.await.map_err(|status| Failed::Refused(status.into()))?;
+            (None, answer.into_inner().checkpoint)
         }
         Err(refused) => return Err(Failed::Refused(refused)),
     };
-    let newest = log.verify(&answer.checkpoint).context("the checkpoint cannot be trusted")?;
-    if let Some(held) = held.filter(|held| held.size > 0) {
-        let (old, new) = ((held.size, &held.root), (newest.size, &newest.root));
-        let proof = tlog::hashes(&answer.proof)?;
-        tlog::verify_consistency(old, new, &proof).with_context(|| {
-            format!(
-                "the log of {} records does not extend the copy of {old_size}: {PROOF}",
-                newest.size
-            )
-        })?;
+    let newest = log.verify(&note).context("the checkpoint cannot be trusted")?;
+    let Some(held) = held.filter(|held| held.size > 0) else { return Ok((newest, note)) };
+    let (old, new) = ((held.size, &held.root), (newest.size, &newest.root));
+    if proof.is_some_and(|proof| tlog::verify_consistency(old, new, &proof).is_ok()) {
+        return Ok((newest, note));
     }
-    Ok((newest, answer.checkpoint))
+    let file = copy.keep_conflicting(newest.size, &note)?;
+    Err(Failed::Conflict { held: held.size, shown: newest.size, file })
 }
 
 async fn bundle(client: &Client, piece: Tile) -> Result<(Tile, Vec<u8>), Failed> {

@@ -15,7 +15,7 @@ async fn with(file: &Path, bytes: &[u8], checked: impl AsyncFnOnce()) {
 pub(super) async fn the_log_is_copied_and_a_copy_is_checked(demo: &str, at: &str) {
     let (copy, key, old) = (format!("{at}/copy"), format!("{at}/log.vkey"), format!("{at}/old"));
     let mirror = ["audit", "mirror", "--demo", demo, &copy];
-    let verify = ["audit", "verify", &copy, "--log-key", &key];
+    let verify = ["audit", "verify", "--copy", &copy, "--log-key", &key];
     let first = json(&mirror).await;
     let size = first["size"].as_u64().unwrap();
     assert_eq!((first["copied"].as_u64(), size > 0), (Some(size), true));
@@ -37,13 +37,20 @@ pub(super) async fn the_log_is_copied_and_a_copy_is_checked(demo: &str, at: &str
     assert_eq!(second["copied"].as_u64(), Some(newest - size));
     let partial = Path::new(&copy).join(format!("tile/0/000.p/{size}"));
     assert_eq!((partial.exists(), Path::new(&copy).join("tile/0/000").exists()), (false, true));
+    assert!(!Path::new(&copy).join(".new").exists());
     assert_eq!(json(&mirror).await["copied"], 0, "there is nothing new");
 
     let held = json(&[&verify[..], &["--extends", &old]].concat()).await;
     assert_eq!((&held["holds"], held["extends"].as_u64()), (&true.into(), Some(size)));
     assert!(run(&verify).await.unwrap().contains("The copy holds."));
-    assert!(usage(run(&["audit", "verify", &copy]).await), "whose key is it?");
+    assert!(usage(run(&["audit", "verify", "--copy", &copy]).await), "whose key is it?");
     assert!(usage(run(&["audit", "verify", at, "--extends", &old]).await), "that is no copy");
+    // What a folder holds does not say as what it is checked.
+    run(&["audit", "verify", &copy, "--log-key", &key]).await.unwrap_err();
+    let receipt = format!("{at}/saved/receipt.tlog-proof");
+    let held = json(&[&verify[..], &["--extends", &receipt]].concat()).await;
+    assert!(held["extends"].as_u64().is_some_and(|size| size > 0 && size < newest));
+    let newer = format!("{at}/newer");
     for name in ["tile/entries/000", "tile/0/000", "tile/1/000.p/1", "checkpoint"] {
         let file = Path::new(&copy).join(name);
         let mut bytes = std::fs::read(&file).unwrap();
@@ -59,17 +66,41 @@ pub(super) async fn the_log_is_copied_and_a_copy_is_checked(demo: &str, at: &str
     assert!(failed(run(&["audit", "mirror", "--demo", demo, "--as", "portal", &other]).await));
     assert!(!Path::new(&other).join("checkpoint").exists());
 
-    // The log was set back, or there are two: the copy stays what it was.
+    // A checkpoint that the log signed and does not go on from: both are kept, and the copy stays what it was.
     let secret = std::fs::read_to_string(format!("{at}/log.key")).unwrap();
     let signer = tlog::LogSigner::parse(secret.trim()).unwrap();
-    for (size, says) in [(newest + 5, "has not the"), (newest, "does not extend")] {
+    std::fs::write(&newer, signer.sign(newest + 5, &[7; 32]).unwrap()).unwrap();
+    let ahead = run(&[&verify[..], &["--extends", &newer]].concat()).await.unwrap_err();
+    assert!(format!("{ahead:#}").contains("bring it up to date first"), "{ahead:#}");
+    for size in [newest + 5, newest] {
         let forged = signer.sign(size, &[7; 32]).unwrap();
         with(Path::new(&checkpoint), forged.as_bytes(), async || {
-            let ended = run(&mirror).await.unwrap_err();
-            assert!(format!("{ended:#}").contains(says), "{ended:#}");
+            assert!(failed(run(&mirror).await));
             assert_eq!(std::fs::read_to_string(&checkpoint).unwrap(), forged);
+            let shown = format!("{copy}/checkpoint.conflict-{newest}");
+            let note = std::fs::read_to_string(&shown).unwrap();
+            assert_eq!(signed_size(&signer, &note), newest);
+            std::fs::remove_file(shown).unwrap();
         })
         .await;
     }
+    // A copy that was damaged is not continued.
+    let partial = Path::new(&copy).join(format!("tile/entries/001.p/{}", newest - 256));
+    let mut bytes = std::fs::read(&partial).unwrap();
+    bytes[5] ^= 1;
+    with(&partial, &bytes, async || {
+        let ended = run(&mirror).await.unwrap_err();
+        assert!(format!("{ended:#}").contains("the copy is damaged"), "{ended:#}");
+    })
+    .await;
+    // Two do not bring one up to date at once.
+    let lock = std::fs::File::open(format!("{copy}/.lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(format!("{:#}", run(&mirror).await.unwrap_err()).contains("another process"));
+    drop(lock);
     assert_eq!(json(&verify).await["size"].as_u64(), Some(newest));
+}
+
+fn signed_size(signer: &tlog::LogSigner, note: &str) -> u64 {
+    tlog::LogVerifier::new(signer.verifier_key()).unwrap().verify(note).unwrap().size
 }

@@ -1,0 +1,108 @@
+//! The tables as they are, a page at a time: whatever a row holds, it is given out.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use ::store::{QueryResult, Sql, Store, TryGetable, Value};
+
+use super::{number, signed};
+use crate::Error;
+
+const LEAVES: Sql = Sql {
+    sqlite: "SELECT position, record_id, leaf FROM leaf WHERE position >= ? AND position < ?",
+    postgres: "SELECT position, record_id, leaf FROM leaf WHERE position >= $1 AND position < $2",
+};
+const OPENINGS: Sql = Sql {
+    sqlite: "SELECT position, outer_key, inner_key, context, request_digest, answer_digest, decision \
+             FROM opening WHERE position >= ? AND position < ?",
+    postgres: "SELECT position, outer_key, inner_key, context, request_digest, answer_digest, decision \
+               FROM opening WHERE position >= $1 AND position < $2",
+};
+const NODES: Sql = Sql {
+    sqlite: "SELECT position, hash FROM node WHERE position >= ? AND position < ?",
+    postgres: "SELECT position, hash FROM node WHERE position >= $1 AND position < $2",
+};
+const CHECKPOINTS: Sql = Sql {
+    sqlite: "SELECT size, root, note FROM checkpoint WHERE size >= ? AND size < ?",
+    postgres: "SELECT size, root, note FROM checkpoint WHERE size >= $1 AND size < $2",
+};
+
+/// A row of `leaf`.
+pub(crate) struct LeafRow {
+    pub(crate) record_id: Vec<u8>,
+    pub(crate) leaf: Vec<u8>,
+}
+
+/// A row of `opening`.
+pub(crate) struct OpeningRow {
+    pub(crate) outer_key: Vec<u8>,
+    pub(crate) inner_key: Vec<u8>,
+    pub(crate) context: String,
+    pub(crate) request_digest: Vec<u8>,
+    pub(crate) answer_digest: Vec<u8>,
+    pub(crate) decision: Vec<u8>,
+}
+
+/// A row of `checkpoint`.
+pub(crate) struct CheckpointRow {
+    pub(crate) root: Vec<u8>,
+    pub(crate) note: String,
+}
+
+pub(crate) async fn leaves(
+    store: &Store,
+    places: Range<u64>,
+) -> Result<BTreeMap<u64, LeafRow>, Error> {
+    rows(store, &LEAVES, places, |row| {
+        Ok(LeafRow { record_id: value(row, 1)?, leaf: value(row, 2)? })
+    })
+    .await
+}
+
+pub(crate) async fn openings(
+    store: &Store,
+    places: Range<u64>,
+) -> Result<BTreeMap<u64, OpeningRow>, Error> {
+    rows(store, &OPENINGS, places, |row| {
+        Ok(OpeningRow {
+            outer_key: value(row, 1)?,
+            inner_key: value(row, 2)?,
+            context: value(row, 3)?,
+            request_digest: value(row, 4)?,
+            answer_digest: value(row, 5)?,
+            decision: value(row, 6)?,
+        })
+    })
+    .await
+}
+
+pub(crate) async fn nodes(
+    store: &Store,
+    places: Range<u64>,
+) -> Result<BTreeMap<u64, Vec<u8>>, Error> {
+    rows(store, &NODES, places, |row| value(row, 1)).await
+}
+
+pub(crate) async fn checkpoints(
+    store: &Store,
+    sizes: Range<u64>,
+) -> Result<BTreeMap<u64, CheckpointRow>, Error> {
+    rows(store, &CHECKPOINTS, sizes, |row| {
+        Ok(CheckpointRow { root: value(row, 1)?, note: value(row, 2)? })
+    })
+    .await
+}
+
+async fn rows<T>(
+    store: &Store,
+    sql: &Sql,
+    range: Range<u64>,
+    row: impl Fn(&QueryResult) -> Result<T, Error>,
+) -> Result<BTreeMap<u64, T>, Error> {
+    let values: Vec<Value> = vec![signed(range.start)?.into(), signed(range.end)?.into()];
+    let rows = store.read(sql, values).await?;
+    rows.iter().map(|found| Ok((number(found, 0)?, row(found)?))).collect()
+}
+
+fn value<T: TryGetable>(row: &QueryResult, index: usize) -> Result<T, Error> {
+    Ok(row.try_get_by(index).map_err(::store::Error::from)?)
+}

@@ -1,0 +1,108 @@
+//! The stored log checked whole.
+
+use futures::future::join_all;
+
+use super::*;
+use crate::{Checked, Damage, fsck};
+
+const RECORDS: u64 = 700;
+
+async fn checked(setup: &Setup) -> Checked {
+    let mut seen = Vec::new();
+    let checked = ends(fsck(setup.database.url(), &log(), |size| seen.push(size))).await.unwrap();
+    assert!(seen.is_sorted() && seen.last().is_none_or(|last| *last <= checked.size));
+    checked
+}
+
+/// A copy of one log of so many records.
+async fn filled(engine: Engine) -> Setup {
+    let database = TestDatabase::copy_of(engine, "a log to be checked", async |url| {
+        let setup = Setup::new(engine).await;
+        let service =
+            open(&Config { database: Secret::new(&url), ..setup.config() }).await.unwrap();
+        for begin in (0..RECORDS).step_by(100) {
+            join_all((begin..begin + 100).map(|number| recorded(&service, number))).await;
+        }
+        ends(service.close()).await;
+    })
+    .await;
+    Setup { database, key: key_file(ORIGIN, 7) }
+}
+
+/// The statement in the words of an engine: `flip` makes the first two bytes of a column nought, `cut` takes the first one off.
+fn on(engine: Engine, change: &str) -> &'static str {
+    let Some((before, rest)) = change.split_once('{') else { return Box::leak(change.into()) };
+    let (what, after) = rest.split_once('}').unwrap();
+    let (how, column) = what.split_once(' ').unwrap();
+    let other = match (how, engine) {
+        ("flip", Engine::Sqlite) => format!("CAST(unhex('0000') || substr({column}, 3) AS BLOB)"),
+        ("flip", Engine::Postgres) => format!("decode('0000', 'hex') || substr({column}, 3)"),
+        _ => format!("substr({column}, 2)"),
+    };
+    Box::leak(format!("{before}{other}{after}").into_boxed_str())
+}
+
+#[tokio::test]
+async fn a_sound_log_is_said_to_be_sound() {
+    for engine in ENGINES {
+        let empty = Setup::new(engine).await;
+        ends(empty.open().await.close()).await;
+        let of_nothing = checked(&empty).await;
+        assert_eq!((of_nothing.size, of_nothing.checkpoints), (0, 1));
+        assert!(of_nothing.damages.is_empty());
+
+        let setup = filled(engine).await;
+        let sound = checked(&setup).await;
+        assert_eq!((sound.size, sound.openings, sound.damages), (RECORDS, RECORDS, Vec::new()));
+        let checkpoints = setup.number("SELECT COUNT(*) FROM checkpoint").await;
+        assert_eq!(i64::try_from(sound.checkpoints).unwrap(), checkpoints);
+        let service = setup.open().await;
+        let newest = log().verify(&service.checkpoint().await.unwrap()).unwrap();
+        assert_eq!(sound.root, newest.root);
+        // It is checked also while it is served.
+        assert_eq!(checked(&setup).await.size, RECORDS);
+        ends(service.close()).await;
+    }
+}
+
+/// A bit of every column, and every row, and each is found where it is.
+#[tokio::test]
+async fn every_damage_is_found_where_it_is() {
+    // Position 6 has the hash over the first four leaves, and 14 that over the first eight.
+    let cases: [(&'static str, &'static [Damage]); 11] = [
+        ("UPDATE leaf SET leaf = {flip leaf} WHERE position = 300", &[Damage::Leaf(300)]),
+        ("UPDATE leaf SET record_id = {flip record_id} WHERE position = 300", &[Damage::Leaf(300)]),
+        (
+            "UPDATE opening SET inner_key = {flip inner_key} WHERE position = 699",
+            &[Damage::Opening(699)],
+        ),
+        ("UPDATE opening SET decision = {flip decision} WHERE position = 5", &[Damage::Opening(5)]),
+        ("UPDATE opening SET context = 'other' WHERE position = 5", &[Damage::Opening(5)]),
+        (
+            "UPDATE opening SET answer_digest = {cut answer_digest} WHERE position = 5",
+            &[Damage::Opening(5)],
+        ),
+        ("UPDATE checkpoint SET note = 'none' WHERE size = 0", &[Damage::Checkpoint(0)]),
+        ("UPDATE checkpoint SET root = {flip root} WHERE size = 700", &[Damage::Checkpoint(700)]),
+        // A hash is of its two below, and one of the two of the one above.
+        (
+            "UPDATE node SET hash = {flip hash} WHERE position = 6",
+            &[Damage::Node(6), Damage::Node(14)],
+        ),
+        ("DELETE FROM node WHERE position = 6", &[Damage::Node(6)]),
+        ("DELETE FROM leaf WHERE position = 10", &[Damage::Leaf(10)]),
+    ];
+    for engine in ENGINES {
+        for (change, damages) in cases {
+            let setup = filled(engine).await;
+            let store = Store::open(setup.database.url(), migrations()).await.unwrap();
+            execute(&store, vec![Sql::same(on(engine, change))]).await;
+            store.close().await;
+            let mut found = checked(&setup).await.damages;
+            // The checkpoints over a changed hash are of another tree, too; which sizes have one, batches decide.
+            let between = |damage: &Damage| matches!(damage, Damage::Checkpoint(size) if (1..RECORDS).contains(size));
+            found.retain(|damage| !between(damage));
+            assert_eq!(found, damages, "{engine:?} {change}");
+        }
+    }
+}
