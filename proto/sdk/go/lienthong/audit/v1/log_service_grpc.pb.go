@@ -34,10 +34,10 @@ const (
 //
 // Shows the access log (Decision 1911/QD-TTg, Art. 3(1)dd and 3(4)dd: what is reported can be recomputed), so that nobody has to
 // believe the operator: checkpoints are C2SP signed notes of an RFC 6962 tree, pieces are those of C2SP tlog-tiles. Open to every
-// client with a good certificate, but for entries. Nothing of a person is in it: an entry is the leaf of a record, as it is
-// described at Receipt. What is read here is not recorded.
+// client with a good certificate that reaches the audit service, but for entries. Nothing of a person is in it: an entry is the leaf
+// of a record, as it is described at Receipt. What is read here is therefore not recorded.
 //
-// Errors of all: UNAVAILABLE/AUDIT_UNAVAILABLE when the log cannot be read, or what is stored is not what was signed.
+// Errors of all: UNAVAILABLE/LOG_UNREADABLE when the log cannot be read, or what is stored is not what was signed.
 type LogServiceClient interface {
 	// The newest signed checkpoint; of an empty log, too.
 	GetCheckpoint(ctx context.Context, in *GetCheckpointRequest, opts ...grpc.CallOption) (*GetCheckpointResponse, error)
@@ -58,7 +58,8 @@ type LogServiceClient interface {
 	// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
 	// log forked or set back.
 	//
-	// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long: with a signed checkpoint of that size in hand, that is proof of it.
+	// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long. Whoever holds a signed checkpoint of that size then keeps the newest
+	// checkpoint beside it.
 	GetConsistencyProof(ctx context.Context, in *GetConsistencyProofRequest, opts ...grpc.CallOption) (*GetConsistencyProofResponse, error)
 }
 
@@ -126,10 +127,10 @@ func (c *logServiceClient) GetConsistencyProof(ctx context.Context, in *GetConsi
 //
 // Shows the access log (Decision 1911/QD-TTg, Art. 3(1)dd and 3(4)dd: what is reported can be recomputed), so that nobody has to
 // believe the operator: checkpoints are C2SP signed notes of an RFC 6962 tree, pieces are those of C2SP tlog-tiles. Open to every
-// client with a good certificate, but for entries. Nothing of a person is in it: an entry is the leaf of a record, as it is
-// described at Receipt. What is read here is not recorded.
+// client with a good certificate that reaches the audit service, but for entries. Nothing of a person is in it: an entry is the leaf
+// of a record, as it is described at Receipt. What is read here is therefore not recorded.
 //
-// Errors of all: UNAVAILABLE/AUDIT_UNAVAILABLE when the log cannot be read, or what is stored is not what was signed.
+// Errors of all: UNAVAILABLE/LOG_UNREADABLE when the log cannot be read, or what is stored is not what was signed.
 type LogServiceServer interface {
 	// The newest signed checkpoint; of an empty log, too.
 	GetCheckpoint(context.Context, *GetCheckpointRequest) (*GetCheckpointResponse, error)
@@ -150,7 +151,8 @@ type LogServiceServer interface {
 	// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
 	// log forked or set back.
 	//
-	// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long: with a signed checkpoint of that size in hand, that is proof of it.
+	// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long. Whoever holds a signed checkpoint of that size then keeps the newest
+	// checkpoint beside it.
 	GetConsistencyProof(context.Context, *GetConsistencyProofRequest) (*GetConsistencyProofResponse, error)
 	mustEmbedUnimplementedLogServiceServer()
 }

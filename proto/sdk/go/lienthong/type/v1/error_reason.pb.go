@@ -145,6 +145,9 @@ const (
 	ErrorReason_ERROR_REASON_UNKNOWN_RULE_SET ErrorReason = 38
 	// NOT_FOUND. The access log has no such piece or record, or not yet. Not recorded. Do not repeat before the log has grown.
 	ErrorReason_ERROR_REASON_NOT_IN_LOG ErrorReason = 39
+	// UNAVAILABLE. The access log cannot be read now, or what is stored of it is not what was signed. Not recorded. Repeat later; where it
+	// stays so, the operator has to look.
+	ErrorReason_ERROR_REASON_LOG_UNREADABLE ErrorReason = 40
 )
 
 // Enum value maps for ErrorReason.
@@ -190,6 +193,7 @@ var (
 		37: "ERROR_REASON_RULE_SET_NOT_POSSIBLE",
 		38: "ERROR_REASON_UNKNOWN_RULE_SET",
 		39: "ERROR_REASON_NOT_IN_LOG",
+		40: "ERROR_REASON_LOG_UNREADABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -232,6 +236,7 @@ var (
 		"ERROR_REASON_RULE_SET_NOT_POSSIBLE":   37,
 		"ERROR_REASON_UNKNOWN_RULE_SET":        38,
 		"ERROR_REASON_NOT_IN_LOG":              39,
+		"ERROR_REASON_LOG_UNREADABLE":          40,
 	}
 )
 
@@ -266,7 +271,7 @@ var File_lienthong_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\x93\v\n" +
+	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\xb4\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12!\n" +
@@ -308,7 +313,8 @@ const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_VOLUME_USED_UP\x10$\x12&\n" +
 	"\"ERROR_REASON_RULE_SET_NOT_POSSIBLE\x10%\x12!\n" +
 	"\x1dERROR_REASON_UNKNOWN_RULE_SET\x10&\x12\x1b\n" +
-	"\x17ERROR_REASON_NOT_IN_LOG\x10'Bb\n" +
+	"\x17ERROR_REASON_NOT_IN_LOG\x10'\x12\x1f\n" +
+	"\x1bERROR_REASON_LOG_UNREADABLE\x10(Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
