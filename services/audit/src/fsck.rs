@@ -1,7 +1,8 @@
 //! The whole log checked as it is stored: every leaf, what opens it, every hash and every checkpoint.
 //!
 //! Each row is held against those that it was made of, so that a bit that has flipped is found where it is: a leaf against its
-//! hash, a hash against the two below it, a checkpoint against the hashes of its size and the log's key.
+//! hash, a hash against the two below it, a checkpoint against the hashes of its size and the log's key. That a checkpoint between the
+//! first and the newest is missing cannot be seen: there is one for each batch, whatever its size.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,10 +11,7 @@ use tlog::{Hash, Leaf, LogVerifier};
 
 use crate::{
     Error, migrations,
-    store::{
-        self,
-        whole::{self, CheckpointRow, LeafRow, OpeningRow},
-    },
+    store::whole::{self, CheckpointRow, Ends, LeafRow, OpeningRow},
 };
 
 /// Records that are read at once.
@@ -24,19 +22,22 @@ const NAMED_MAX: usize = 1_000;
 /// A row that is not there, or not what it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// The leaf of an index: it is missing, or not the one that was hashed.
+    /// The row that fences is of another size than the log.
+    State(u64),
+    /// The leaf of an index is missing, or not the one that was hashed.
     Leaf(u64),
-    /// What opens the leaf of an index does not open it.
+    /// What opens the leaf of an index is missing, or does not open it.
     Opening(u64),
-    /// The hash at a place: it is missing, or not that of the two below it.
+    /// The hash at a place is missing, or not that of the two below it, or is there before its time.
     Node(u64),
-    /// The checkpoint of a size: it is missing, not signed by the log, or of another tree.
+    /// The checkpoint of a size is not signed by the log, or of another tree; or it is the first or the newest, and missing.
     Checkpoint(u64),
 }
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::State(size) => write!(f, "state, which says {size}"),
             Self::Leaf(index) => write!(f, "leaf {index}"),
             Self::Opening(index) => write!(f, "opening {index}"),
             Self::Node(position) => write!(f, "node {position}"),
@@ -48,10 +49,10 @@ impl fmt::Display for Damage {
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// Records of the newest checkpoint.
+    /// Records that there are.
     pub size: u64,
-    /// The root over the stored hashes.
-    pub root: Hash,
+    /// The root over them; none where the check ended before them, because too much is damaged.
+    pub root: Option<Hash>,
     /// Checkpoints that hold.
     pub checkpoints: u64,
     /// Records that can be opened.
@@ -80,22 +81,17 @@ async fn whole(
     log: &LogVerifier,
     mut checked: impl FnMut(u64),
 ) -> Result<Checked, Error> {
-    let head = store::head(store).await?;
+    let ends = whole::ends(store).await?;
+    // All of them grow in one transaction. Whatever reaches furthest, there the log is looked for.
+    let size = ends.leaves.max(ends.checkpoint).max(ends.state);
     let mut check =
         Check { log, peaks: Vec::new(), checkpoints: 0, openings: 0, damages: Vec::new() };
-    let newest = head.checkpoint.map_or(0, |newest| newest.size);
-    // State and leaves grow with the checkpoint, in one transaction.
-    if head.size != newest {
-        check.damaged(Damage::Checkpoint(head.size));
-    }
-    if head.leaves != head.size {
-        check.damaged(Damage::Leaf(head.leaves.min(head.size)));
-    }
+    check.ends(&ends, size);
     let first = whole::checkpoints(store, 0..1).await?;
-    check.signed(0, first.get(&0), true)?;
+    check.signed(0, first.get(&0), ends.begun)?;
     let mut begin = 0;
-    while begin < head.size && check.damages.len() < NAMED_MAX {
-        let end = head.size.min(begin + PAGE);
+    while begin < size && check.damages.len() < NAMED_MAX {
+        let end = size.min(begin + PAGE);
         let leaves = whole::leaves(store, begin..end).await?;
         let openings = whole::openings(store, begin..end).await?;
         let nodes = tlog::leaf_place(begin)..tlog::leaf_place(end);
@@ -103,30 +99,52 @@ async fn whole(
         let checkpoints = whole::checkpoints(store, begin + 1..end + 1).await?;
         for index in begin..end {
             check.record(index, leaves.get(&index), openings.get(&index), &nodes);
-            let size = index + 1;
-            check.signed(size, checkpoints.get(&size), size == head.size)?;
+            let signed = index + 1;
+            check.signed(signed, checkpoints.get(&signed), signed == size)?;
         }
         begin = end;
         checked(end);
     }
     check.damages.truncate(NAMED_MAX);
+    let root = if begin == size { Some(check.root()?) } else { None };
     let Check { checkpoints, openings, damages, .. } = check;
-    let root = root(&check.peaks)?;
-    Ok(Checked { size: head.size, root, checkpoints, openings, damages })
+    Ok(Checked { size, root, checkpoints, openings, damages })
 }
 
 struct Check<'a> {
     log: &'a LogVerifier,
-    /// The stored hashes of the whole subtrees so far, the largest first.
-    peaks: Vec<Hash>,
+    /// The whole subtrees so far, the largest first.
+    peaks: Vec<Peak>,
     checkpoints: u64,
     openings: u64,
     damages: Vec<Damage>,
 }
 
+/// The hash of a whole subtree.
+#[derive(Clone, Copy)]
+struct Peak {
+    hash: Hash,
+    /// Where a leaf and its stored hash do not go together, the hash is the stored one and this is that of the leaf, until the hash
+    /// above says which of them is right. Zeros where neither is there.
+    or: Option<(u64, Hash)>,
+}
+
 impl Check<'_> {
     fn damaged(&mut self, damage: Damage) {
         self.damages.push(damage);
+    }
+
+    /// What lies beyond the log would be in the way of what is to come.
+    fn ends(&mut self, ends: &Ends, size: u64) {
+        if ends.state != size {
+            self.damaged(Damage::State(ends.state));
+        }
+        if ends.nodes > tlog::leaf_place(size) {
+            self.damaged(Damage::Node(ends.nodes - 1));
+        }
+        if ends.openings > size {
+            self.damaged(Damage::Opening(ends.openings - 1));
+        }
     }
 
     /// A record, with the hashes that are whole by it.
@@ -141,31 +159,69 @@ impl Check<'_> {
         let hash =
             |place: u64| nodes.get(&place).and_then(|hash| Hash::try_from(hash.as_slice()).ok());
         let leaf = row.and_then(|row| Leaf::parse(&row.leaf).ok());
-        let own = row.map(|row| tlog::leaf_hash(&row.leaf));
         let named =
             row.zip(leaf.as_ref()).is_some_and(|(row, leaf)| row.record_id == leaf.record_id);
-        if !named || own != hash(place) {
+        let (own, stored) = (row.map(|row| tlog::leaf_hash(&row.leaf)), hash(place));
+        if stored.is_none() {
+            self.damaged(Damage::Node(place));
+        }
+        if !named || (stored.is_some() && own != stored) {
             self.damaged(Damage::Leaf(index));
         }
-        if let (Some(opening), Some(leaf)) = (opening, leaf) {
-            if opens(opening, &leaf) {
-                self.openings += 1;
-            } else {
-                self.damaged(Damage::Opening(index));
-            }
+        if leaf.as_ref().zip(opening).is_some_and(|(leaf, opening)| opens(opening, leaf)) {
+            self.openings += 1;
+        } else if leaf.is_some() || opening.is_none() {
+            self.damaged(Damage::Opening(index));
         }
-        let Some(mut peak) = hash(place).or(own) else { return self.damaged(Damage::Node(place)) };
+        let mut peak = match (stored, own) {
+            (Some(stored), Some(own)) if own != stored => {
+                Peak { hash: stored, or: Some((index, own)) }
+            }
+            (Some(hash), _) | (None, Some(hash)) => Peak { hash, or: None },
+            (None, None) => Peak { hash: Hash::default(), or: Some((index, Hash::default())) },
+        };
         // Each record completes one subtree for each two that have become one.
         for above in 1..=u64::from((index + 1).trailing_zeros()) {
             let Some(left) = self.peaks.pop() else { break };
-            let made = tlog::node_hash(&left, &peak);
-            let stored = hash(place + above);
-            if stored != Some(made) {
-                self.damaged(Damage::Node(place + above));
-            }
-            peak = stored.unwrap_or(made);
+            peak = self.joined(left, peak, place + above, hash(place + above));
         }
         self.peaks.push(peak);
+    }
+
+    /// Two subtrees that have become one, whose hash is stored at a place.
+    fn joined(&mut self, left: Peak, right: Peak, place: u64, stored: Option<Hash>) -> Peak {
+        let made = tlog::node_hash(&left.hash, &right.hash);
+        let sound = |hash| Peak { hash, or: None };
+        if stored == Some(made) {
+            return sound(made);
+        }
+        let other = |peak: Peak| peak.or.map_or(peak.hash, |(_, hash)| hash);
+        if left.or.is_none() && right.or.is_none() {
+            self.damaged(Damage::Node(place));
+            return sound(made);
+        }
+        let Some(stored) = stored else {
+            self.damaged(Damage::Node(place));
+            return Peak { hash: made, or: left.or.or(right.or) };
+        };
+        // The leaves are right, and their hashes are not.
+        if stored == tlog::node_hash(&other(left), &other(right)) {
+            for (index, _) in [left.or, right.or].into_iter().flatten() {
+                let wrong =
+                    self.damages.iter_mut().rev().find(|damage| **damage == Damage::Leaf(index));
+                if let Some(wrong) = wrong {
+                    *wrong = Damage::Node(tlog::leaf_place(index));
+                }
+            }
+        }
+        sound(stored)
+    }
+
+    /// The root over what is stored (RFC 6962, section 2.1).
+    fn root(&self) -> Result<Hash, Error> {
+        let hashes = self.peaks.iter().rev().map(|peak| peak.hash);
+        let root = hashes.reduce(|root, left| tlog::node_hash(&left, &root));
+        root.map_or_else(|| Ok(tlog::Tree::default().root()?), Ok)
     }
 
     /// The checkpoint of a size, of which there is one for each batch.
@@ -181,13 +237,16 @@ impl Check<'_> {
             }
             return Ok(());
         };
-        let root = root(&self.peaks)?;
-        let signed = self.log.verify(&row.note);
-        if row.root == root && signed.is_ok_and(|signed| (signed.size, signed.root) == (size, root))
-        {
-            self.checkpoints += 1;
-        } else {
-            self.damaged(Damage::Checkpoint(size));
+        let signed =
+            std::str::from_utf8(&row.note).ok().and_then(|note| self.log.verify(note).ok());
+        let signed = signed.filter(|signed| signed.size == size && row.root == signed.root);
+        // Where it is not known which of a leaf and its hash is right, the checkpoint is not to blame.
+        let doubtful = self.peaks.iter().any(|peak| peak.or.is_some());
+        let root = self.root()?;
+        match signed {
+            Some(signed) if signed.root == root => self.checkpoints += 1,
+            Some(_) if doubtful => {}
+            Some(_) | None => self.damaged(Damage::Checkpoint(size)),
         }
         Ok(())
     }
@@ -202,12 +261,7 @@ fn opens(row: &OpeningRow, leaf: &Leaf) -> bool {
     else {
         return false;
     };
-    tlog::outer_commitment(&outer, &row.context, &request, &answer) == leaf.outer
+    let Ok(context) = std::str::from_utf8(&row.context) else { return false };
+    tlog::outer_commitment(&outer, context, &request, &answer) == leaf.outer
         && tlog::inner_commitment(&inner, &row.decision) == leaf.inner
-}
-
-/// The root over whole subtrees (RFC 6962, section 2.1).
-fn root(peaks: &[Hash]) -> Result<Hash, Error> {
-    let root = peaks.iter().rev().copied().reduce(|root, left| tlog::node_hash(&left, &root));
-    root.map_or_else(|| Ok(tlog::Tree::default().root()?), Ok)
 }

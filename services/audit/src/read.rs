@@ -1,5 +1,5 @@
-//! The log as it is shown: pieces and proofs, read when they are asked for. Entries are checked against their hashes, and proofs
-//! against the signed checkpoint, before they leave, so that a bit that has flipped on a disk is an outage and not an answer; a tile
+//! The log as it is shown: pieces and proofs, read when they are asked for. A checkpoint is checked against the key, entries against
+//! their hashes, and proofs against the checkpoint, before they leave, so that a bit that has flipped on a disk is an outage and not an answer; a tile
 //! proves itself to whoever has the checkpoint.
 
 use std::collections::HashMap;
@@ -77,7 +77,13 @@ impl Service {
     /// The newest checkpoint.
     pub(crate) async fn head(&self) -> Result<Checkpoint, Error> {
         let head = store::head(&self.0.store).await?;
-        head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))
+        let newest = head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?;
+        let signed = self.0.keys.verifier.verify(&newest.note);
+        if signed.is_ok_and(|signed| (signed.size, signed.root) == (newest.size, newest.root)) {
+            Ok(newest)
+        } else {
+            Err(Error::LogCorrupt("its newest checkpoint is not the one that was signed"))
+        }
     }
 
     /// The hashes at these places in their order, where all of them are there: one stands as soon as everything below it does.

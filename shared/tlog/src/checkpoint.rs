@@ -19,7 +19,7 @@ impl Checkpoint {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Error> {
         let body =
             tlog_tiles::Checkpoint::from_bytes(body).map_err(|_| Error::MalformedCheckpoint)?;
-        // Extension lines are not used, and a cosigner would not sign them.
+        // No log of ours has extension lines, which C2SP recommends against, so what has some is not taken for a checkpoint of one.
         if !body.extension().is_empty() {
             return Err(Error::MalformedCheckpoint);
         }

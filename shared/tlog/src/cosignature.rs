@@ -83,7 +83,7 @@ impl CosignatureVerifier {
     /// # Errors
     /// [`Error::MalformedKey`] where it is not.
     pub fn new(vkey: &str) -> Result<Self, Error> {
-        VerifierKey::parse(vkey.trim(), COSIGNATURE_V1).map(Self)
+        VerifierKey::parse(vkey.trim_ascii(), COSIGNATURE_V1).map(Self)
     }
 
     /// The key's name.

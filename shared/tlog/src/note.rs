@@ -110,7 +110,7 @@ pub struct NoteVerifier(VerifierKey);
 impl NoteVerifier {
     /// A verifier from the key's text (C2SP vkey).
     pub fn new(vkey: &str) -> Result<Self, Error> {
-        VerifierKey::parse(vkey.trim(), ED25519).map(Self)
+        VerifierKey::parse(vkey.trim_ascii(), ED25519).map(Self)
     }
 
     /// The key's name.

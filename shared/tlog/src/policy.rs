@@ -1,5 +1,5 @@
 //! The policy of who verifies checkpoints, as C2SP `tlog-policy` writes it: which logs there are, which witnesses, and how many of them
-//! must have cosigned.
+//! must have cosigned. Keys are Ed25519: a policy that names one of another kind, such as ML-DSA-44, is refused and not read in part.
 
 use std::collections::{HashMap, HashSet};
 

@@ -32,7 +32,8 @@ pub enum Answer {
     /// The checkpoint that it cosigned last has this many leaves, at most as many as the one that was sent: to be sent again with the
     /// proof from there.
     Behind(u64),
-    /// It has cosigned a larger checkpoint, of so many leaves. Others send to it, too, or the log went back to what it was before.
+    /// It has cosigned a larger checkpoint, of so many leaves, or another one of this size. Others send to it, too, or the log went back
+    /// to what it was before, or forked.
     Conflict(u64),
     /// It refused with this HTTP status: 400 and 422 for what was sent, 403 and 404 for a key or log that it does not know.
     Refused(u16),
@@ -81,6 +82,10 @@ impl AddCheckpoint {
         let answer = match status {
             200 => self.cosigned(body, witness).map(Answer::Cosigned),
             409 => self.conflict(content_type, body),
+            // Of this very size it has cosigned another root: no proof can lead there (C2SP tlog-witness).
+            422 if self.sent().is_some_and(|sent| sent == self.old_size) => {
+                Some(Answer::Conflict(self.old_size))
+            }
             status => Some(Answer::Refused(status)),
         };
         answer.unwrap_or(Answer::Malformed)
@@ -106,13 +111,18 @@ impl AddCheckpoint {
     fn conflict(&self, content_type: Option<&str>, body: &[u8]) -> Option<Answer> {
         let media = content_type?.split(';').next()?.trim();
         let size = decimal(str::from_utf8(body).ok()?.strip_suffix('\n')?)?;
-        // Whoever is told to send again what was just refused would do so for ever.
-        if !media.eq_ignore_ascii_case(SIZE) || size == self.old_size {
-            return None;
+        let sent = self.sent().filter(|_| media.eq_ignore_ascii_case(SIZE))?;
+        // Whoever is told to send again what was just refused would do so for ever; of the size itself another root was cosigned.
+        if size == self.old_size {
+            return (size == sent).then_some(Answer::Conflict(size));
         }
-        let note = OpenNote::parse(self.checkpoint.as_bytes()).ok()?;
-        let sent = Checkpoint::parse(note.text).ok()?.size;
         Some(if size <= sent { Answer::Behind(size) } else { Answer::Conflict(size) })
+    }
+
+    /// The size of the checkpoint that is sent.
+    fn sent(&self) -> Option<u64> {
+        let note = OpenNote::parse(self.checkpoint.as_bytes()).ok()?;
+        Some(Checkpoint::parse(note.text).ok()?.size)
     }
 }
 

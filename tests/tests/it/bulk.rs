@@ -321,7 +321,7 @@ async fn i2_what_the_stream_may_not_have_is_refused_query_by_query(engine: Engin
 /// A caller that asks and does not read is read no further, and what waits for it is no more than a stream may have under
 /// way; another stream of the same caller goes its way meanwhile. When it reads, nothing is missing.
 async fn i11_a_reader_that_stalls_holds_back_nobody_else(engine: Engine) {
-    const ASKED: u64 = 1_500;
+    const ASKED: u64 = 1_000;
     // What the client's own window of 2 MiB takes of answers of 5 KB each, what the transport holds, and the 64 behind it.
     const STALLED_MAX: u64 = 800;
     let world = World::new(engine).await;

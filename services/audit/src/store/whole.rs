@@ -1,4 +1,4 @@
-//! The tables as they are, a page at a time: whatever a row holds, it is given out.
+//! The tables as they are, a page at a time: whatever a row holds, it is given out. Text is read as bytes, which need not be text.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -7,14 +7,25 @@ use ::store::{QueryResult, Sql, Store, TryGetable, Value};
 use super::{number, signed};
 use crate::Error;
 
+/// Of one moment, although others may be appending.
+const ENDS: Sql = Sql::same(
+    "SELECT (SELECT size FROM log_state WHERE id = 1), \
+            (SELECT COALESCE(MAX(position) + 1, 0) FROM leaf), \
+            (SELECT COALESCE(MAX(position) + 1, 0) FROM opening), \
+            (SELECT COALESCE(MAX(position) + 1, 0) FROM node), \
+            (SELECT COALESCE(MAX(size), 0) FROM checkpoint), \
+            (SELECT COUNT(*) FROM checkpoint)",
+);
 const LEAVES: Sql = Sql {
     sqlite: "SELECT position, record_id, leaf FROM leaf WHERE position >= ? AND position < ?",
     postgres: "SELECT position, record_id, leaf FROM leaf WHERE position >= $1 AND position < $2",
 };
 const OPENINGS: Sql = Sql {
-    sqlite: "SELECT position, outer_key, inner_key, context, request_digest, answer_digest, decision \
+    sqlite: "SELECT position, outer_key, inner_key, CAST(context AS BLOB), request_digest, answer_digest, \
+                    decision \
              FROM opening WHERE position >= ? AND position < ?",
-    postgres: "SELECT position, outer_key, inner_key, context, request_digest, answer_digest, decision \
+    postgres: "SELECT position, outer_key, inner_key, convert_to(context, 'UTF8'), request_digest, \
+                      answer_digest, decision \
                FROM opening WHERE position >= $1 AND position < $2",
 };
 const NODES: Sql = Sql {
@@ -22,8 +33,9 @@ const NODES: Sql = Sql {
     postgres: "SELECT position, hash FROM node WHERE position >= $1 AND position < $2",
 };
 const CHECKPOINTS: Sql = Sql {
-    sqlite: "SELECT size, root, note FROM checkpoint WHERE size >= ? AND size < ?",
-    postgres: "SELECT size, root, note FROM checkpoint WHERE size >= $1 AND size < $2",
+    sqlite: "SELECT size, root, CAST(note AS BLOB) FROM checkpoint WHERE size >= ? AND size < ?",
+    postgres: "SELECT size, root, convert_to(note, 'UTF8') FROM checkpoint \
+               WHERE size >= $1 AND size < $2",
 };
 
 /// A row of `leaf`.
@@ -36,7 +48,7 @@ pub(crate) struct LeafRow {
 pub(crate) struct OpeningRow {
     pub(crate) outer_key: Vec<u8>,
     pub(crate) inner_key: Vec<u8>,
-    pub(crate) context: String,
+    pub(crate) context: Vec<u8>,
     pub(crate) request_digest: Vec<u8>,
     pub(crate) answer_digest: Vec<u8>,
     pub(crate) decision: Vec<u8>,
@@ -45,7 +57,34 @@ pub(crate) struct OpeningRow {
 /// A row of `checkpoint`.
 pub(crate) struct CheckpointRow {
     pub(crate) root: Vec<u8>,
-    pub(crate) note: String,
+    pub(crate) note: Vec<u8>,
+}
+
+/// Where each table ends.
+pub(crate) struct Ends {
+    /// What the row says that fences.
+    pub(crate) state: u64,
+    pub(crate) leaves: u64,
+    pub(crate) openings: u64,
+    pub(crate) nodes: u64,
+    /// The size of the newest checkpoint; 0, too, where there is none.
+    pub(crate) checkpoint: u64,
+    /// Whether a process ever started on it.
+    pub(crate) begun: bool,
+}
+
+pub(crate) async fn ends(store: &Store) -> Result<Ends, Error> {
+    let rows = store.read(&ENDS, Vec::new()).await?;
+    let row = rows.first().ok_or(Error::LogCorrupt("the state row is missing"))?;
+    let count = |index| number(row, index);
+    Ok(Ends {
+        state: count(0)?,
+        leaves: count(1)?,
+        openings: count(2)?,
+        nodes: count(3)?,
+        checkpoint: count(4)?,
+        begun: count(5)? > 0,
+    })
 }
 
 pub(crate) async fn leaves(

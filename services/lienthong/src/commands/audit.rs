@@ -65,14 +65,14 @@ pub(crate) async fn run(command: &Command, out: &mut impl Write) -> Result<()> {
 }
 
 impl Stored {
-    /// Where the log is, and the key that its checkpoints must be signed by.
+    /// Where the log is, and the key that its checkpoints must be signed by: that of `--log-key`, where it is given, and no other is
+    /// looked at.
     fn log(&self) -> Result<(String, LogVerifier)> {
-        let (database, own_key) = match &self.data_dir {
-            Some(folder) => demo(folder)?,
-            None => configured(self.config.as_deref())?,
-        };
-        let trusted = self.log_key.as_ref().map(log_key).transpose()?;
-        Ok((database, trusted.map_or(own_key, |(_, log)| log)))
+        let trusted = self.log_key.as_ref().map(log_key).transpose()?.map(|(_, log)| log);
+        match &self.data_dir {
+            Some(folder) => demo(folder, trusted),
+            None => configured(self.config.as_deref(), trusted),
+        }
     }
 }
 
@@ -85,7 +85,7 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
     };
     let checked = audit::fsck(&database, &log, told).await.context("cannot read the log")?;
     let damages: Vec<_> = checked.damages.iter().map(ToString::to_string).collect();
-    let root = hex::encode(checked.root);
+    let root = checked.root.map(hex::encode);
     match arguments.output.format {
         Format::Text => {
             for damage in &damages {
@@ -95,9 +95,13 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
                 if damages.is_empty() { "The log is sound." } else { "The log is damaged." };
             writeln!(
                 out,
-                "{sound}\n  records      {}\n  openings     {}\n  checkpoints  {}\n  root         {root}",
+                "{sound}\n  records      {}\n  openings     {}\n  checkpoints  {}",
                 checked.size, checked.openings, checked.checkpoints
             )?;
+            match root {
+                Some(root) => writeln!(out, "  root         {root}")?,
+                None => writeln!(out, "  There is more, which was not read.")?,
+            }
         }
         Format::Json => print(
             &json!({
@@ -139,20 +143,26 @@ async fn checkpoint(arguments: &Stored, out: &mut impl Write) -> Result<()> {
 }
 
 /// Database and key of a demonstration.
-fn demo(folder: &Path) -> Result<(String, LogVerifier)> {
-    let (_, log) = log_key(&folder.join("log.vkey"))?;
+fn demo(folder: &Path, trusted: Option<LogVerifier>) -> Result<(String, LogVerifier)> {
+    let own = || Ok::<_, anyhow::Error>(log_key(&folder.join("log.vkey"))?.1);
+    let log = trusted.map_or_else(own, Ok)?;
     Ok((format!("sqlite://{}", folder.join("audit.db").display()), log))
 }
 
 /// Database and key of a configured log: the public half of the key that signs it.
-fn configured(file: Option<&Path>) -> Result<(String, LogVerifier)> {
+fn configured(file: Option<&Path>, trusted: Option<LogVerifier>) -> Result<(String, LogVerifier)> {
     let audit = match settings::Audit::load(file) {
         Ok(settings) => settings.audit,
         // The file may be that of a process that runs every service.
         Err(error) => settings::All::load(file).map_err(|_| error)?.audit,
     };
-    let path = &audit.signing_key_file;
-    let key = fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
-    let signer = LogSigner::parse(key.trim()).with_context(|| format!("`{path}` holds no key"))?;
-    Ok((audit.database.reveal().to_owned(), LogVerifier::new(signer.verifier_key())?))
+    let own = || {
+        let path = &audit.signing_key_file;
+        let key = fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
+        let signer =
+            LogSigner::parse(key.trim()).with_context(|| format!("`{path}` holds no key"))?;
+        Ok::<_, anyhow::Error>(LogVerifier::new(signer.verifier_key())?)
+    };
+    let log = trusted.map_or_else(own, Ok)?;
+    Ok((audit.database.reveal().to_owned(), log))
 }

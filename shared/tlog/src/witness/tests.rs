@@ -213,6 +213,13 @@ fn a_conflict_says_a_size_that_helps() {
     for media in [None, Some("text/plain"), Some("")] {
         assert_eq!(answered(media, "4\n"), Answer::Malformed);
     }
+    // Of the very size that is sent it has cosigned another one.
+    let again = AddCheckpoint { old_size: 5, proof: Vec::new(), ..request.clone() };
+    let same = again.answer(409, Some(SIZE), b"5\n", &verifier);
+    assert_eq!(
+        (same, again.answer(422, None, b"", &verifier)),
+        (Answer::Conflict(5), Answer::Conflict(5))
+    );
     for status in [201, 204, 301, 400, 403, 404, 422, 429, 500, 503] {
         assert_eq!(request.answer(status, None, b"", &verifier), Answer::Refused(status));
     }

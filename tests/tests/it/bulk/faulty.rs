@@ -39,7 +39,10 @@ async fn raw(
 async fn end(client: &Client, messages: Vec<LookupStreamRequest>) -> Refused {
     let (sender, mut responses) = raw(client).await;
     for message in messages {
-        sender.send(message).await.unwrap();
+        // A stream that ends early says so on its other side.
+        if sender.send(message).await.is_err() {
+            break;
+        }
     }
     drop(sender);
     match responses.message().await {

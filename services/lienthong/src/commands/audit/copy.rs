@@ -3,8 +3,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, DirBuilder, File},
-    io::{self, Write},
+    fs::{self, DirBuilder, File, TryLockError},
+    io::{self, Read as _, Write},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -24,9 +24,15 @@ use super::super::{
 };
 
 const CHECKPOINT: &str = "checkpoint";
+/// The newest one that was proven to extend the copy, whether or not its entries have come.
+const SEEN: &str = "checkpoint.seen";
 /// Where pieces lie until it is known that they are those of the log.
 const NEW: &str = ".new";
 const LOCK: &str = ".lock";
+/// The most that a bundle takes: so many entries of their greatest length. A tile takes less.
+const PIECE_MAX: u64 = FULL * (2 + 65_535);
+/// No checkpoint, and no receipt, is longer.
+const NOTE_MAX: u64 = 1 << 20;
 /// The terminal is told how far it is after so many entries.
 pub(super) const TOLD: u64 = 1 << 16;
 
@@ -47,8 +53,27 @@ impl Copy {
 
     /// The checkpoint that it is of; none where there is no copy yet.
     pub(super) fn checkpoint(&self, log: &LogVerifier) -> Result<Option<Checkpoint>> {
-        let file = self.0.join(CHECKPOINT);
-        match fs::read_to_string(&file) {
+        self.note(CHECKPOINT, log)
+    }
+
+    /// The newest checkpoint that was proven to extend the copy; none where none was.
+    pub(super) fn seen(&self, log: &LogVerifier) -> Result<Option<Checkpoint>> {
+        self.note(SEEN, log)
+    }
+
+    /// Keeps a checkpoint that is proven to extend the copy: from now on, what is shown must extend it.
+    pub(super) fn see(&self, note: &str) -> Result<()> {
+        let (file, new) = (self.0.join(SEEN), self.0.join(NEW).join(SEEN));
+        let written = write(&new, note.as_bytes()).and_then(|()| {
+            fs::rename(new, &file)?;
+            File::open(&self.0)?.sync_all()
+        });
+        written.with_context(|| format!("cannot write `{}`", file.display()))
+    }
+
+    fn note(&self, name: &str, log: &LogVerifier) -> Result<Option<Checkpoint>> {
+        let file = self.0.join(name);
+        match text(&file) {
             Ok(note) => trusted(&note, &file, log).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read `{}`", file.display())),
@@ -64,7 +89,7 @@ impl Copy {
     }
 
     fn read(&self, piece: &Tile) -> io::Result<Vec<u8>> {
-        fs::read(self.0.join(piece.to_string()))
+        bytes(&self.0.join(piece.to_string()), PIECE_MAX)
     }
 
     /// Begins to bring the copy up to date. What another run left half done goes away.
@@ -75,8 +100,12 @@ impl Copy {
         };
         let shown = self.0.display();
         let lock = made().with_context(|| format!("cannot use `{shown}`"))?;
-        if lock.try_lock().is_err() {
-            bail!("another process brings `{shown}` up to date");
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!("another process uses `{shown}`"),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock `{shown}`"));
+            }
         }
         match fs::remove_dir_all(self.0.join(NEW)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -87,12 +116,23 @@ impl Copy {
         Ok(Update { copy: self, pieces: Vec::new(), _lock: lock })
     }
 
-    /// Keeps a checkpoint that does not go with the copy's: both together are evidence. Gives the file.
-    pub(super) fn keep_conflicting(&self, size: u64, note: &str) -> Result<PathBuf> {
-        let file = self.0.join(format!("{CHECKPOINT}.conflict-{size}"));
+    /// Keeps a checkpoint that is not shown to extend what was seen: both together can be evidence. Gives the file.
+    pub(super) fn keep_conflicting(&self, shown: &Checkpoint, note: &str) -> Result<PathBuf> {
+        // Of one size there can be many, and none takes the place of another.
+        let (size, root) = (shown.size, hex::encode(shown.root));
+        let file = self.0.join(format!("{CHECKPOINT}.conflict-{size}-{root}"));
         let written = write(&file, note.as_bytes()).and_then(|()| File::open(&self.0)?.sync_all());
         written.with_context(|| format!("cannot write `{}`", file.display()))?;
         Ok(file)
+    }
+
+    /// Keeps others from changing it while it is read; nothing where it cannot be changed.
+    fn shared(&self) -> Result<Option<File>> {
+        let Ok(lock) = File::open(self.0.join(LOCK)) else { return Ok(None) };
+        if matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+            bail!("`{}` is being brought up to date", self.0.display());
+        }
+        Ok(Some(lock))
     }
 }
 
@@ -112,10 +152,11 @@ impl Update<'_> {
         self.moved(note).with_context(|| format!("cannot write in `{}`", folder.display()))?;
         for row in (0..8).filter_map(Row::hashes).chain([Row::Entries]) {
             let Some(old) = Tile::partial(row, before) else { continue };
-            // Whoever has the older checkpoint needs it until there is the full one (C2SP tlog-tiles).
-            if Tile::new(row, old.places().start / FULL, FULL).is_of(checkpoint.size) {
-                // It is of no use any more, and of no harm either.
-                fs::remove_file(folder.join(old.to_string())).ok();
+            let full = Tile::new(row, old.places().start / FULL, FULL);
+            // Whoever has an older checkpoint needs the partial ones until there is the full one (C2SP tlog-tiles).
+            if full.is_of(checkpoint.size) {
+                // They are of no use any more, and of no harm either.
+                fs::remove_dir_all(folder.join(format!("{full}.p"))).ok();
             }
         }
         Ok(())
@@ -156,6 +197,24 @@ fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// What a file holds, which may come from anybody: only a file, and only so much of it.
+fn bytes(file: &Path, most: u64) -> io::Result<Vec<u8>> {
+    // Looked at before it is opened: to open a pipe is to wait for its other end.
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(file)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other("it is too long"));
+    }
+    Ok(bytes)
+}
+
+fn text(file: &Path) -> io::Result<String> {
+    String::from_utf8(bytes(file, NOTE_MAX)?).map_err(io::Error::other)
+}
+
 fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
@@ -168,6 +227,7 @@ pub(super) fn verify(arguments: &Arguments, out: &mut impl Write) -> Result<()> 
         return Err(Ending::Usage("a copy of a log is checked with --log-key".to_owned()).into());
     };
     let log = log_key(key)?.1;
+    let _unchanged = copy.shared()?;
     let newest = copy.checkpoint(&log)?.context("there is no copy of a log")?;
     let older = arguments.extends.as_deref().map(|file| signed(file, &log)).transpose()?;
     let told = |size: u64| {
@@ -200,8 +260,7 @@ pub(super) fn verify(arguments: &Arguments, out: &mut impl Write) -> Result<()> 
 
 /// A file with a checkpoint that the log signed: by itself, or of a receipt.
 fn signed(file: &Path, log: &LogVerifier) -> Result<Checkpoint> {
-    let text = fs::read_to_string(file);
-    let text = text.with_context(|| format!("cannot read `{}`", file.display()))?;
+    let text = text(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let receipt = ProofFile::parse(&text).ok();
     trusted(receipt.as_ref().map_or(&text, |receipt| &receipt.checkpoint), file, log)
 }

@@ -44,9 +44,9 @@ pub(crate) struct Arguments {
 /// What keeps a copy from being brought up to date.
 enum Failed {
     Refused(Refused),
-    /// The log does not extend it. The file holds what the log says instead.
+    /// What is shown is not proven to extend what was seen. The file holds it.
     Conflict {
-        held: u64,
+        seen: u64,
         shown: u64,
         file: PathBuf,
     },
@@ -69,8 +69,8 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
     let (before, newest) = match update(&copy, &connected.client, &log).await {
         Ok(done) => done,
         Err(Failed::Refused(refused)) => return refuse(&refused, format, out),
-        Err(Failed::Conflict { held, shown, file }) => {
-            return conflict(held, shown, &file, format, out);
+        Err(Failed::Conflict { seen, shown, file }) => {
+            return conflict(seen, shown, &file, format, out);
         }
         Err(Failed::Other(error)) => return Err(error),
     };
@@ -83,9 +83,9 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
     Ok(())
 }
 
-/// Two checkpoints of one log, both signed, that do not go together: it forked or was set back, or an older state was shown.
+/// A checkpoint that is not shown to extend the one that was seen, both signed by the log.
 fn conflict(
-    held: u64,
+    seen: u64,
     shown: u64,
     file: &std::path::Path,
     format: Format,
@@ -94,12 +94,12 @@ fn conflict(
     let file = file.display().to_string();
     match format {
         Format::Json => {
-            let told = json!({ "held_size": held, "shown_size": shown, "checkpoint": file });
+            let told = json!({ "seen_size": seen, "shown_size": shown, "checkpoint": file });
             print(&json!({ "conflict": told }), out)?;
         }
         Format::Text => say(&format!(
-            "lienthong: the log of {shown} records that is shown does not extend the copy of {held}: it was set back or forked, or an \
-             older state is shown\n  the copy is left as it was; both checkpoints are signed, keep them\n  {file}"
+            "lienthong: the log of {shown} records that is shown was not proven to extend that of {seen} which was seen\n  the copy is \
+             left as it was, and both checkpoints are kept; services/audit/README.md says what they prove\n  {file}"
         )),
     }
     Err(Ending::Failed.into())
@@ -113,7 +113,9 @@ async fn update(
 ) -> Result<(u64, Checkpoint), Failed> {
     let mut update = copy.update()?;
     let held = copy.checkpoint(log)?;
-    let (newest, note) = extends(copy, held.as_ref(), client, log).await?;
+    let seen = copy.seen(log)?.into_iter().chain(held.clone()).max_by_key(|seen| seen.size);
+    let (newest, note) = extends(copy, seen.as_ref(), client, log).await?;
+    copy.see(&note)?;
     let mut pieces = copy.resume(held.as_ref()).context("the copy is damaged")?;
     let before = pieces.size();
     let bundles = Tile::all(Row::Entries, newest.size);
@@ -147,37 +149,50 @@ async fn update(
     Ok((before, newest))
 }
 
-/// The newest checkpoint and its note, if the log extends what was copied.
+/// The newest checkpoint and its note, if the log extends what was seen of it.
 async fn extends(
     copy: &Copy,
-    held: Option<&Checkpoint>,
+    seen: Option<&Checkpoint>,
     client: &Client,
     log: &LogVerifier,
 ) -> Result<(Checkpoint, String), Failed> {
-    let mut service = LogServiceClient::new(client.channel());
-    let old_size = held.map_or(0, |held| held.size);
-    let request = client.request(GetConsistencyProofRequest { old_size });
-    let (proof, note) = match service.get_consistency_proof(request).await.map_err(Refused::from) {
-        Ok(answer) => {
-            let answer = answer.into_inner();
-            (Some(tlog::hashes(&answer.proof)?), answer.checkpoint)
-        }
-        // There is no proof for what is longer than the log; what it says that it is, it signs.
-        Err(refused) if refused.reason == NOT_IN_LOG => {
-            let asked = service.get_checkpoint(client.request(GetCheckpointRequest {}));
-            let answer = asked.await.map_err(|status| Failed::Refused(status.into()))?;
-            (None, answer.into_inner().checkpoint)
-        }
-        Err(refused) => return Err(Failed::Refused(refused)),
-    };
+    let old_size = seen.map_or(0, |seen| seen.size);
+    let mut shown = asked(client, old_size).await?;
+    if shown.0.is_none() && log.verify(&shown.1).is_ok_and(|newest| newest.size >= old_size) {
+        // It has grown since it had not so many records.
+        shown = asked(client, old_size).await?;
+    }
+    let (proof, note) = shown;
     let newest = log.verify(&note).context("the checkpoint cannot be trusted")?;
-    let Some(held) = held.filter(|held| held.size > 0) else { return Ok((newest, note)) };
-    let (old, new) = ((held.size, &held.root), (newest.size, &newest.root));
+    let Some(seen) = seen.filter(|seen| seen.size > 0) else { return Ok((newest, note)) };
+    let (old, new) = ((seen.size, &seen.root), (newest.size, &newest.root));
     if proof.is_some_and(|proof| tlog::verify_consistency(old, new, &proof).is_ok()) {
         return Ok((newest, note));
     }
-    let file = copy.keep_conflicting(newest.size, &note)?;
-    Err(Failed::Conflict { held: held.size, shown: newest.size, file })
+    let file = copy.keep_conflicting(&newest, &note)?;
+    Err(Failed::Conflict { seen: seen.size, shown: newest.size, file })
+}
+
+/// The newest checkpoint, with the proof that it extends an old one; none where the log has not so many records.
+async fn asked(
+    client: &Client,
+    old_size: u64,
+) -> Result<(Option<Vec<tlog::Hash>>, String), Failed> {
+    let mut service = LogServiceClient::new(client.channel());
+    let request = client.request(GetConsistencyProofRequest { old_size });
+    match service.get_consistency_proof(request).await.map_err(Refused::from) {
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            Ok((Some(tlog::hashes(&answer.proof)?), answer.checkpoint))
+        }
+        // What it says that it is, it signs.
+        Err(refused) if refused.reason == NOT_IN_LOG => {
+            let asked = service.get_checkpoint(client.request(GetCheckpointRequest {}));
+            let answer = asked.await.map_err(|status| Failed::Refused(status.into()))?;
+            Ok((None, answer.into_inner().checkpoint))
+        }
+        Err(refused) => Err(Failed::Refused(refused)),
+    }
 }
 
 async fn bundle(client: &Client, piece: Tile) -> Result<(Tile, Vec<u8>), Failed> {

@@ -72,18 +72,30 @@ pub(super) async fn the_log_is_copied_and_a_copy_is_checked(demo: &str, at: &str
     std::fs::write(&newer, signer.sign(newest + 5, &[7; 32]).unwrap()).unwrap();
     let ahead = run(&[&verify[..], &["--extends", &newer]].concat()).await.unwrap_err();
     assert!(format!("{ahead:#}").contains("bring it up to date first"), "{ahead:#}");
-    for size in [newest + 5, newest] {
+    for (size, name) in
+        [(newest + 5, "checkpoint"), (newest, "checkpoint"), (newest + 5, "checkpoint.seen")]
+    {
         let forged = signer.sign(size, &[7; 32]).unwrap();
-        with(Path::new(&checkpoint), forged.as_bytes(), async || {
-            assert!(failed(run(&mirror).await));
-            assert_eq!(std::fs::read_to_string(&checkpoint).unwrap(), forged);
-            let shown = format!("{copy}/checkpoint.conflict-{newest}");
-            let note = std::fs::read_to_string(&shown).unwrap();
-            assert_eq!(signed_size(&signer, &note), newest);
-            std::fs::remove_file(shown).unwrap();
+        let file = Path::new(&copy).join(name);
+        // Where it was seen, it counts, whatever the copy is of.
+        std::fs::remove_file(format!("{copy}/checkpoint.seen")).ok();
+        std::fs::write(format!("{copy}/checkpoint.seen"), std::fs::read(&checkpoint).unwrap())
+            .unwrap();
+        with(&file, forged.as_bytes(), async || {
+            if name == "checkpoint" {
+                std::fs::remove_file(format!("{copy}/checkpoint.seen")).unwrap();
+            }
+            assert!(failed(run(&mirror).await), "{name} {size}");
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), forged);
         })
         .await;
+        let shown =
+            format!("{copy}/checkpoint.conflict-{newest}-{}", second["root"].as_str().unwrap());
+        let note = std::fs::read_to_string(&shown).unwrap();
+        assert_eq!(signed_size(&signer, &note), newest);
+        std::fs::remove_file(shown).unwrap();
     }
+    std::fs::remove_file(format!("{copy}/checkpoint.seen")).unwrap();
     // A copy that was damaged is not continued.
     let partial = Path::new(&copy).join(format!("tile/entries/001.p/{}", newest - 256));
     let mut bytes = std::fs::read(&partial).unwrap();
@@ -97,6 +109,7 @@ pub(super) async fn the_log_is_copied_and_a_copy_is_checked(demo: &str, at: &str
     let lock = std::fs::File::open(format!("{copy}/.lock")).unwrap();
     lock.lock().unwrap();
     assert!(format!("{:#}", run(&mirror).await.unwrap_err()).contains("another process"));
+    assert!(format!("{:#}", run(&verify).await.unwrap_err()).contains("brought up to date"));
     drop(lock);
     assert_eq!(json(&verify).await["size"].as_u64(), Some(newest));
 }
