@@ -219,9 +219,8 @@ impl Check<'_> {
 
     /// The root over what is stored (RFC 6962, section 2.1).
     fn root(&self) -> Result<Hash, Error> {
-        let hashes = self.peaks.iter().rev().map(|peak| peak.hash);
-        let root = hashes.reduce(|root, left| tlog::node_hash(&left, &root));
-        root.map_or_else(|| Ok(tlog::Tree::default().root()?), Ok)
+        let peaks: Vec<Hash> = self.peaks.iter().map(|peak| peak.hash).collect();
+        Ok(tlog::root_over(&peaks)?)
     }
 
     /// The checkpoint of a size, of which there is one for each batch.

@@ -18,6 +18,20 @@ pub(crate) struct Keys {
     pub(crate) verifier: LogVerifier,
 }
 
+impl Keys {
+    /// Whether the log's key signed a stored checkpoint, and it is what the note states.
+    pub(crate) fn check(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let signed = self.verifier.verify(&checkpoint.note);
+        let signed =
+            signed.map_err(|_| Error::LogCorrupt("our key did not sign its checkpoint"))?;
+        if (signed.size, signed.root) == (checkpoint.size, checkpoint.root) {
+            Ok(())
+        } else {
+            Err(Error::LogCorrupt("a checkpoint is not what its note states"))
+        }
+    }
+}
+
 /// A log whose stored root is the one that its newest signed checkpoint states.
 pub(crate) struct Log {
     tree: Tree,
@@ -44,20 +58,14 @@ impl Log {
     pub(crate) async fn load(store: &Store, keys: &Keys) -> Result<Self, Error> {
         let head = store::head(store).await?;
         let checkpoint = head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?;
-        let signed = keys.verifier.verify(&checkpoint.note);
-        let signed =
-            signed.map_err(|_| Error::LogCorrupt("our key did not sign its checkpoint"))?;
-        let states = |size, root: &Hash| signed.size == size && signed.root == *root;
-        if !states(checkpoint.size, &checkpoint.root) {
-            return Err(Error::LogCorrupt("a checkpoint is not what its note states"));
-        }
+        keys.check(&checkpoint)?;
         if head.leaves != head.size {
             return Err(Error::LogCorrupt("its leaves are not as many as its size says"));
         }
         let edge = store::nodes(store, &Tree::edge(head.size)).await?;
         let tree = Tree::restore(head.size, edge);
         let tree = tree.map_err(|_| Error::LogCorrupt("hashes of its edge are missing"))?;
-        if !states(tree.size(), &tree.root()?) {
+        if (tree.size(), tree.root()?) != (checkpoint.size, checkpoint.root) {
             return Err(Error::LogCorrupt("its root is not that of its checkpoint"));
         }
         Ok(Self { tree, epoch: head.epoch, checkpoint })

@@ -33,11 +33,12 @@ impl Service {
         // The tile of the same places has the hashes of its entries.
         let Some(places) = bundle.beside().hashes() else { return Ok(None) };
         let Some(hashes) = self.hashes(&places).await? else { return Ok(None) };
-        let leaves = store::leaves(&self.0.store, bundle.places()).await?;
-        if !leaves.iter().map(|leaf| tlog::leaf_hash(leaf)).eq(hashes) {
+        let rows = store::whole::leaves(&self.0.store, bundle.places()).await?;
+        let leaves = rows.values().map(|row| row.leaf.as_slice());
+        if !leaves.clone().map(tlog::leaf_hash).eq(hashes) {
             return Err(Error::LogCorrupt("a stored leaf is not the one that was hashed"));
         }
-        Ok(Some(tile::bundle(leaves.iter().map(<[u8; _]>::as_slice))?))
+        Ok(Some(tile::bundle(leaves)?))
     }
 
     /// The proof that the newest checkpoint covers a record; none where the log is not so long.
@@ -78,12 +79,8 @@ impl Service {
     pub(crate) async fn head(&self) -> Result<Checkpoint, Error> {
         let head = store::head(&self.0.store).await?;
         let newest = head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?;
-        let signed = self.0.keys.verifier.verify(&newest.note);
-        if signed.is_ok_and(|signed| (signed.size, signed.root) == (newest.size, newest.root)) {
-            Ok(newest)
-        } else {
-            Err(Error::LogCorrupt("its newest checkpoint is not the one that was signed"))
-        }
+        self.0.keys.check(&newest)?;
+        Ok(newest)
     }
 
     /// The hashes at these places in their order, where all of them are there: one stands as soon as everything below it does.

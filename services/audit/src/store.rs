@@ -5,7 +5,7 @@
 
 pub(crate) mod whole;
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use ::store::{Migration, QueryResult, Sql, Store, Transaction};
 use serde::Serialize;
@@ -84,10 +84,6 @@ const NODES: Sql = Sql {
     postgres: "SELECT position, hash FROM node \
                WHERE position = ANY(ARRAY(SELECT value::bigint \
                                           FROM json_array_elements_text($1::json) AS t(value)))",
-};
-const LEAVES: Sql = Sql {
-    sqlite: "SELECT leaf FROM leaf WHERE position >= ? AND position < ? ORDER BY position",
-    postgres: "SELECT leaf FROM leaf WHERE position >= $1 AND position < $2 ORDER BY position",
 };
 const FIND: Sql = Sql {
     sqlite: "SELECT record_id, position, leaf FROM leaf \
@@ -168,16 +164,6 @@ pub(crate) async fn new_epoch(store: &Store) -> Result<u64, Error> {
 pub(crate) async fn nodes(store: &Store, positions: &[u64]) -> Result<HashMap<u64, Hash>, Error> {
     let rows = store.read(&NODES, vec![json(&positions)?.into()]).await?;
     rows.iter().map(|row| Ok((number(row, 0)?, bytes(row, 1)?))).collect()
-}
-
-/// The leaves at these places, in their order, as far as they are there.
-pub(crate) async fn leaves(
-    store: &Store,
-    places: Range<u64>,
-) -> Result<Vec<[u8; LEAF_LEN]>, Error> {
-    let values = vec![signed(places.start)?.into(), signed(places.end)?.into()];
-    let rows = store.read(&LEAVES, values).await?;
-    rows.iter().map(|row| bytes(row, 0)).collect()
 }
 
 /// Which of these record ids stand in the log, where, and with which leaf.

@@ -6,7 +6,7 @@
 //! | `outcomes`, `conflicts` | what became of contributions, and who has to act where sources disagree |
 //! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `relations`, `household`, `rotate_tokens`, `consent`, `follow`, `contribute` | calling them as an agency does |
 //! | `quality` | how good the values are that sources contribute |
-//! | `audit`, `verify_receipt` | the access log |
+//! | `audit` | the access log |
 //! | `routes` | the connections to databases, for the operator |
 //! | `admission` | who may be connected, for officers of the operator |
 //! | `agreement` | what both sides of a connection signed |
@@ -60,7 +60,6 @@ mod synth;
 mod tests;
 mod values;
 mod verify;
-mod verify_receipt;
 mod warrant_keys;
 
 use std::{num::NonZeroUsize, path::PathBuf};

@@ -41,7 +41,7 @@ pub use leaf::{
 };
 pub use merkle::{
     Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, leaf_place, node_hash,
-    prove_consistency, prove_inclusion, verify_consistency, verify_inclusion,
+    prove_consistency, prove_inclusion, root_over, verify_consistency, verify_inclusion,
 };
 pub use note::{NoteSigner, NoteVerifier};
 pub use proof_file::ProofFile;

@@ -21,6 +21,12 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     tlog_tiles::node_hash(TileHash(*left), TileHash(*right)).0
 }
 
+/// The root over whole subtrees, the largest first (RFC 6962, section 2.1): from right to left each is the right one beside the next.
+pub fn root_over(peaks: &[Hash]) -> Result<Hash, Error> {
+    let root = peaks.iter().rev().copied().reduce(|root, left| node_hash(&left, &root));
+    root.map_or_else(|| Tree::default().root(), Ok)
+}
+
 /// The place of the hash of leaf `index` among those that are stored.
 pub fn leaf_place(index: u64) -> u64 {
     tlog_tiles::stored_hash_index(0, index)

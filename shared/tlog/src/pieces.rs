@@ -4,7 +4,7 @@
 //! the roots of the tiles below it (RFC 6962), so the last ones alone say what the root is.
 
 use crate::{
-    Checkpoint, Error, Hash, Tree, hashes, leaf_hash, node_hash,
+    Checkpoint, Error, Hash, hashes, leaf_hash, node_hash, root_over,
     tile::{self, FULL, Row, Tile},
 };
 
@@ -143,13 +143,8 @@ impl Pieces {
     /// # Errors
     /// None but for the empty log, which has a root, too.
     pub fn root(&self) -> Result<Hash, Error> {
-        // Whole subtrees from right to left, the smallest first: each is the right child beside the next.
-        let mut peaks: Vec<Hash> = self.rows.iter().rev().flat_map(|row| peaks(row)).collect();
-        let Some(mut root) = peaks.pop() else { return Tree::default().root() };
-        while let Some(left) = peaks.pop() {
-            root = node_hash(&left, &root);
-        }
-        Ok(root)
+        let peaks: Vec<Hash> = self.rows.iter().rev().flat_map(|row| peaks(row)).collect();
+        root_over(&peaks)
     }
 }
 
@@ -252,6 +247,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::Tree;
 
     /// A copy of a log of so many entries, its newest checkpoint and one of each size.
     fn copy(size: u64) -> (HashMap<Tile, Vec<u8>>, Vec<Checkpoint>) {

@@ -2,6 +2,7 @@
 
 mod copy;
 mod mirror;
+mod receipt;
 
 use std::{
     fs,
@@ -17,14 +18,13 @@ use tlog::{LogSigner, LogVerifier};
 use super::{
     connection::log_key,
     output::{Ending, Format, Output, print, say},
-    verify_receipt,
 };
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Checks, offline, a receipt: that a request got this answer and that the log holds the record of it. With `--copy`, a copy of
     /// the log: every entry and every hash, and that it extends a checkpoint.
-    Verify(verify_receipt::Arguments),
+    Verify(receipt::Arguments),
     /// Makes a copy of the log, or brings one up to date, for auditors. It is not taken over if the log was set back or forked.
     Mirror(Box<mirror::Arguments>),
     /// Prints the newest signed checkpoint of a log, and checks its signature.
@@ -57,7 +57,7 @@ pub(crate) struct Stored {
 pub(crate) async fn run(command: &Command, out: &mut impl Write) -> Result<()> {
     match command {
         Command::Verify(arguments) if arguments.copy => copy::verify(arguments, out),
-        Command::Verify(arguments) => verify_receipt::run(arguments, out),
+        Command::Verify(arguments) => receipt::run(arguments, out),
         Command::Mirror(arguments) => mirror::run(arguments, out).await,
         Command::Checkpoint(arguments) => checkpoint(arguments, out).await,
         Command::Fsck(arguments) => fsck(arguments, out).await,

@@ -17,10 +17,12 @@ use tlog::{
     tile::{FULL, Row, Tile},
 };
 
-use super::super::{
-    connection::log_key,
-    output::{Ending, Format, print, say},
-    verify_receipt::Arguments,
+use super::{
+    super::{
+        connection::log_key,
+        output::{Ending, Format, print, say},
+    },
+    receipt::Arguments,
 };
 
 const CHECKPOINT: &str = "checkpoint";

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::output::{Format, Output};
+use super::super::output::{Format, Output};
 
 /// A folder with `request.bin`, `answer.bin`, `leaf.bin`, `opening.bin` and `receipt.tlog-proof`, and
 /// the log's key. Or one with a copy of the log.
