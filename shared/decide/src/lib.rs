@@ -265,6 +265,15 @@ impl DecisionTable {
         rows.filter_map(|(_, answer)| get(&self.answers, *answer))
     }
 
+    /// Whether a fact has a column that makes no difference to any subject.
+    #[must_use]
+    pub fn ignores(&self, fact: &str) -> bool {
+        let same =
+            |(one, other): (&TableAnswer, &TableAnswer)| std::ptr::eq(one, other) || one == other;
+        self.facts.iter().any(|name| name == fact)
+            && self.answers_where(fact, true).zip(self.answers_where(fact, false)).all(same)
+    }
+
     /// The same table for whoever knows what is so of a fact: without its column, and without the answers that are of no row
     /// any more.
     #[must_use]

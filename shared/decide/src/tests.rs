@@ -169,6 +169,9 @@ proptest! {
         facts[fact] = holds.into();
         prop_assert_eq!(knows.resolve(look(&facts)), table.resolve(look(&facts)));
         prop_assert_eq!(knows.allows_anything(), table.allows_anything_where(&name, holds));
+        let column = table.facts().contains(&name);
+        let same = table.knowing(&name, true) == table.knowing(&name, false);
+        prop_assert_eq!(table.ignores(&name), column && same);
         prop_assert!((0..knows.answers().len()).all(|at| knows.rows().iter().any(|row| *row as usize == at)));
     }
 

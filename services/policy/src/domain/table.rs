@@ -72,25 +72,33 @@ impl<'a> Builder<'a> {
             return Err(decide::Error::TooManyFacts(facts.len()));
         }
         let always = self.rules.satisfied_always(self.ask);
+        // Rows in which the same rules decide have the same answer; other rules may still come to the same one.
+        let mut said: Vec<(Option<Vec<&Rule>>, u32)> = Vec::new();
         let mut answers: Vec<TableAnswer> = Vec::new();
         let mut rows = Vec::new();
         for row in 0..1_usize << facts.len() {
             let holds = |bit: &usize| row >> bit & 1 == 1;
             let holding: Vec<&str> =
                 facts.iter().enumerate().filter(|(bit, _)| holds(bit)).map(|(_, f)| *f).collect();
-            let answer = self.answer(always.as_deref(), &holding);
+            let deciding = self.deciding_in_row(always.as_deref(), &holding);
+            if let Some((_, at)) = said.iter().find(|(known, _)| same(known, &deciding)) {
+                rows.push(*at);
+                continue;
+            }
+            let answer = self.answer(deciding.as_deref());
             let at = answers.iter().position(|known| *known == answer).unwrap_or_else(|| {
                 answers.push(answer);
                 answers.len() - 1
             });
             // At most 256 answers; an index out of range is refused by the table.
-            rows.push(u32::try_from(at).unwrap_or(u32::MAX));
+            let at = u32::try_from(at).unwrap_or(u32::MAX);
+            said.push((deciding, at));
+            rows.push(at);
         }
         let facts = facts.into_iter().map(str::to_owned).collect();
         let table = DecisionTable::new(facts, rows, answers)?;
         // A rule about existence can decide in every table, and one of them asks for a consent for a single purpose.
-        let (with, without) = (table.knowing(CONSENT, true), table.knowing(CONSENT, false));
-        Ok(if with == without { without } else { table })
+        Ok(if table.ignores(CONSENT) { table.knowing(CONSENT, false) } else { table })
     }
 
     /// The facts that rules are told of, where these hold: of a consent what the act makes of it.
@@ -104,18 +112,28 @@ impl<'a> Builder<'a> {
         others.chain(consented.then_some(CONSENT)).collect()
     }
 
-    /// The answer of one row: exactly one decision for each item (I3).
-    fn answer(&self, always: Option<&[&'a Rule]>, holding: &[&str]) -> TableAnswer {
-        let beside = |always| self.rules.satisfied_beside(always, self.ask, &self.held(holding));
-        let satisfied = always.and_then(beside);
-        let Some(mut satisfied) = satisfied else {
+    /// The rules that decide in a row: those that stand and whose condition holds there, of the act or of the existence of the
+    /// person; none can be said where the condition of any could not be evaluated.
+    fn deciding_in_row(
+        &self,
+        always: Option<&[&'a Rule]>,
+        holding: &[&str],
+    ) -> Option<Vec<&'a Rule>> {
+        let mut rules = self.rules.satisfied_beside(always?, self.ask, &self.held(holding))?;
+        rules.retain(|r| (r.existence || r.about(self.ask.act)) && self.stands(r));
+        Some(rules)
+    }
+
+    /// The answer of a row: exactly one decision for each item (I3).
+    fn answer(&self, deciding: Option<&[&'a Rule]>) -> TableAnswer {
+        let Some(deciding) = deciding else {
             return self.whole(|item| Some(self.withheld(item, FAULT, TASKS)));
         };
-        satisfied.retain(|rule| self.stands(rule));
-        if let Err((rule, basis)) = self.visible(&satisfied) {
+        if let Err((rule, basis)) = self.visible(deciding) {
             return self.whole(|item| Some(self.withheld(item, rule, basis)));
         }
-        let about: Vec<&Rule> = satisfied.into_iter().filter(|r| r.about(self.ask.act)).collect();
+        let about: Vec<&Rule> =
+            deciding.iter().copied().filter(|r| r.about(self.ask.act)).collect();
         let mut answer = self.whole(|item| {
             let place = self.catalogue.place(item);
             let mut forbids = about.iter().filter(|r| r.forbids && r.items.has(place));
@@ -228,5 +246,16 @@ impl<'a> Builder<'a> {
             article: self.catalogue.legal_basis().citation(basis),
             obligations: Vec::new(),
         }
+    }
+}
+
+/// Whether the same rules decide; they come in the order of their ids.
+fn same(one: &Option<Vec<&Rule>>, other: &Option<Vec<&Rule>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.id == b.id)
+        }
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
