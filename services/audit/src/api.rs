@@ -1,16 +1,18 @@
 //! AuditService on the wire; `log` and `tiles` show the log itself. The only place that names tonic and prost types.
 
+mod accesses;
 mod log;
 pub(crate) mod tiles;
 
 use contract::{
     audit::v1::{
-        AppendRequest, AppendResponse,
+        AppendRequest, AppendResponse, DecisionRecord, ListAccessesRequest, ListAccessesResponse,
         audit_service_server::{AuditService, AuditServiceServer},
         log_service_server::LogServiceServer,
     },
     r#type::v1::{ErrorReason, FieldFault},
 };
+use prost::Message;
 use server::{
     context,
     error::{Violation, invalid, refuse},
@@ -19,7 +21,7 @@ use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
     Error, Service,
-    domain::{self, Fault, Parts},
+    domain::{self, Fault, Parts, Told},
     sequencer::Refused,
 };
 
@@ -56,6 +58,16 @@ impl AuditService for Service {
             checkpoint: place.checkpoint.as_ref().to_owned(),
         }))
     }
+
+    async fn list_accesses(
+        &self,
+        request: Request<ListAccessesRequest>,
+    ) -> Result<Response<ListAccessesResponse>, Status> {
+        context(&request)?;
+        let accesses::Asked { names, before, most } = accesses::asked(request.into_inner())?;
+        let found = self.accesses(&names, before, most).await.map_err(log::unavailable)?;
+        Ok(Response::new(accesses::response(found)))
+    }
 }
 
 fn parts(request: AppendRequest) -> Parts {
@@ -68,7 +80,12 @@ fn parts(request: AppendRequest) -> Parts {
         answer_digest,
         decision,
     } = request;
-    Parts { leaf, outer_key, inner_key, context, request_digest, answer_digest, decision }
+    let told = DecisionRecord::decode(decision.as_slice()).ok().map(|record| Told {
+        person: record.person,
+        missed: record.missed,
+        sealed_days: record.sealed_days,
+    });
+    Parts { leaf, outer_key, inner_key, context, request_digest, answer_digest, decision, told }
 }
 
 fn refused(why: Refused) -> Status {

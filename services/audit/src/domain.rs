@@ -20,12 +20,81 @@ pub(crate) struct Parts {
     pub(crate) request_digest: Vec<u8>,
     pub(crate) answer_digest: Vec<u8>,
     pub(crate) decision: Vec<u8>,
+    /// What the decision says of whom it is about; none where it is no decision record.
+    pub(crate) told: Option<Told>,
+}
+
+/// What a decision record says of whom it is about, as received.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) person: String,
+    pub(crate) missed: Vec<u8>,
+    pub(crate) sealed_days: u32,
+}
+
+/// Under whom an access stands.
+pub(crate) struct Subject(String);
+
+/// An opaque id of the register, or what could be one.
+const PERSON_MAX: usize = 64;
+
+impl Subject {
+    /// A person of the register.
+    pub(crate) fn person(id: &str) -> Option<Self> {
+        let good = (1..=PERSON_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+        good.then(|| Self(format!("p:{id}")))
+    }
+
+    /// A number that nobody bore, by its digest.
+    pub(crate) fn missed(digest: &[u8]) -> Option<Self> {
+        (digest.len() == 32).then(|| Self(format!("m:{}", hex::encode(digest))))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// Whom an access is about, and when that person may be told of it.
+pub(crate) struct About {
+    pub(crate) subject: Subject,
+    /// The time of the leaf.
+    pub(crate) time_ms: u64,
+    /// Before that nothing but its number is told; 0 where it is not sealed.
+    pub(crate) sealed_until_ms: u64,
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+impl Told {
+    /// Whom a record of this time is about; nobody where it names none. The fault where what it names can be nobody.
+    fn about(&self, time_ms: u64) -> Result<Option<About>, Fault> {
+        let subject = match (self.person.as_str(), self.missed.as_slice()) {
+            ("", []) => return Ok(None),
+            ("", digest) => Subject::missed(digest),
+            (person, []) => Subject::person(person),
+            // Somebody was found, or nobody was.
+            _ => None,
+        };
+        let subject = subject.ok_or(Fault::Malformed)?;
+        let sealed_until_ms = match self.sealed_days {
+            0 => 0,
+            days => time_ms.saturating_add(u64::from(days).saturating_mul(DAY_MS)),
+        };
+        Ok(Some(About { subject, time_ms, sealed_until_ms }))
+    }
 }
 
 /// A record whose leaf commits to exactly what its opening holds.
 pub(crate) struct Record {
     pub(crate) id: [u8; 16],
     pub(crate) leaf: [u8; LEAF_LEN],
+    /// Under whom it stands; none where it is about nobody.
+    pub(crate) about: Option<About>,
     pub(crate) opening: Opening,
 }
 
@@ -90,6 +159,12 @@ pub(crate) fn check(parts: Parts) -> Result<Record, Vec<(&'static str, Fault)>> 
     {
         faults.push(("leaf", Fault::InnerDiffers));
     }
+    let told = parts.told.as_ref().ok_or(Fault::Malformed);
+    let time_ms = leaf.as_ref().map_or(0, |leaf| leaf.time_ms);
+    let about = told.and_then(|told| told.about(time_ms)).unwrap_or_else(|fault| {
+        faults.push(("decision", fault));
+        None
+    });
     let whole = (outer_key, inner_key, request_digest, answer_digest, leaf);
     let (Some(outer_key), Some(inner_key), Some(request_digest), Some(answer_digest), Some(leaf)) =
         whole
@@ -102,7 +177,7 @@ pub(crate) fn check(parts: Parts) -> Result<Record, Vec<(&'static str, Fault)>> 
     let Parts { context, decision, .. } = parts;
     let opening =
         Opening { outer_key, inner_key, context, request_digest, answer_digest, decision };
-    Ok(Record { id: leaf.record_id, leaf: leaf.to_bytes(), opening })
+    Ok(Record { id: leaf.record_id, leaf: leaf.to_bytes(), about, opening })
 }
 
 /// The context is two lines, method and caller: any other would make a receipt no verifier accepts.

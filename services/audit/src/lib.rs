@@ -166,6 +166,7 @@ struct Inner {
     store: ::store::Store,
     keys: Arc<Keys>,
     auditors: BTreeSet<String>,
+    clock: Clock,
     sequencer: Sequencer,
     /// What shows the log.
     shown: Mutex<Option<AbortHandle>>,
@@ -182,7 +183,11 @@ impl Service {
         Self::open_at(config, Clock::system()).await
     }
 
-    async fn open_at(config: &Config, clock: Clock) -> Result<Self, Error> {
+    /// The same by another clock.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_at(config: &Config, clock: Clock) -> Result<Self, Error> {
         for (name, limit) in [("batch_max", config.batch_max), ("queue_max", config.queue_max)] {
             if limit == 0 {
                 return Err(Error::Limit(name));
@@ -197,11 +202,11 @@ impl Service {
         let store = ::store::Store::open(config.database.reveal(), migrations()).await?;
         let log = Log::take(&store, &keys, clock.now_ms()).await?;
         tracing::info!(size = log.checkpoint().size, "audit log open");
-        let work = Work::new(store.clone(), Arc::clone(&keys), clock, log);
+        let work = Work::new(store.clone(), Arc::clone(&keys), clock.clone(), log);
         let (sequencer, task) = Sequencer::start(work, config.batch_max, config.queue_max);
         let task = Mutex::new(Some(task));
         let shown = Mutex::default();
-        Ok(Self(Arc::new(Inner { store, keys, auditors, sequencer, task, shown })))
+        Ok(Self(Arc::new(Inner { store, keys, auditors, clock, sequencer, task, shown })))
     }
 
     /// Shows checkpoint and tiles, where an address is configured, until the service is closed. Gives the address.

@@ -11,7 +11,11 @@ use tlog::{
 
 use crate::{
     Error, Service,
-    store::{self, Checkpoint},
+    domain::Opening,
+    store::{
+        self, Checkpoint,
+        subject::{self, Entry, Name},
+    },
 };
 
 /// A proof, and the signed checkpoint that it leads to.
@@ -20,7 +24,64 @@ pub(crate) struct Proven {
     pub(crate) checkpoint: String,
 }
 
+/// Accesses that stand under somebody.
+pub(crate) struct Accesses {
+    pub(crate) accesses: Vec<Access>,
+    /// How many stand under each name.
+    pub(crate) counts: Vec<u64>,
+    /// Whether there are no more below.
+    pub(crate) end_reached: bool,
+    /// The signed checkpoint to which the proofs lead.
+    pub(crate) checkpoint: String,
+}
+
+/// One of them.
+pub(crate) struct Access {
+    pub(crate) entry: Entry,
+    /// Whether it must not be told yet.
+    pub(crate) sealed: bool,
+    pub(crate) proof: Vec<Hash>,
+    /// None where it was erased.
+    pub(crate) opening: Option<Opening>,
+}
+
 impl Service {
+    /// The newest accesses under the names below an index, at most so many, each with the proof that it stands in the log; all of it
+    /// of the moment of one checkpoint.
+    pub(crate) async fn accesses(
+        &self,
+        names: &[Name],
+        before: u64,
+        most: u32,
+    ) -> Result<Accesses, Error> {
+        let Checkpoint { size, root, note } = self.head().await?;
+        let counts = subject::counts(&self.0.store, names, size).await?;
+        // One more says whether there are more.
+        let more = most.saturating_add(1);
+        let mut entries = subject::list(&self.0.store, names, before.min(size), more).await?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let end_reached = entries.len() <= most;
+        entries.truncate(most);
+        let mut needs = Vec::new();
+        for entry in &entries {
+            needs.extend(tlog::inclusion_needs(entry.position, size)?);
+        }
+        let known = self.known(&needs).await?;
+        let places: Vec<u64> = entries.iter().map(|entry| entry.position).collect();
+        let mut openings = store::openings(&self.0.store, &places).await?;
+        let (mut accesses, now_ms) = (Vec::with_capacity(entries.len()), self.0.clock.now_ms());
+        for entry in entries {
+            let proof = tlog::prove_inclusion(entry.position, size, &known)?;
+            let hash = tlog::leaf_hash(&entry.leaf);
+            let proven = tlog::verify_inclusion(entry.position, size, &hash, &proof, &root);
+            proven.map_err(|_| damaged())?;
+            let sealed = now_ms < entry.sealed_until_ms;
+            let opening = openings.remove(&entry.position);
+            accesses.push(Access { entry, sealed, proof, opening });
+        }
+        Ok(Accesses { accesses, counts, end_reached, checkpoint: note })
+    }
+
     /// The hashes of a tile; none where the log does not have it, or not yet.
     pub(crate) async fn tile(&self, tile: &Tile) -> Result<Option<Vec<u8>>, Error> {
         let Some(places) = tile.hashes() else { return Ok(None) };

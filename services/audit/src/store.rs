@@ -3,6 +3,7 @@
 //! A batch goes into each table as one JSON text, because both engines unfold one in a single statement:
 //! no limit on the number of parameters, and one prepared statement for every size of batch.
 
+pub(crate) mod subject;
 pub(crate) mod whole;
 
 use std::{collections::HashMap, sync::Arc};
@@ -11,14 +12,25 @@ use ::store::{Migration, QueryResult, Sql, Store, Transaction};
 use serde::Serialize;
 use tlog::{Hash, LEAF_LEN};
 
-use crate::{Error, domain::Record};
+use crate::{
+    Error,
+    domain::{Opening, Record},
+};
 
-pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "log",
-    sqlite: include_str!("../migrations/sqlite/0001_log.sql"),
-    postgres: include_str!("../migrations/postgres/0001_log.sql"),
-}];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "log",
+        sqlite: include_str!("../migrations/sqlite/0001_log.sql"),
+        postgres: include_str!("../migrations/postgres/0001_log.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "subject",
+        sqlite: include_str!("../migrations/sqlite/0004_subject.sql"),
+        postgres: include_str!("../migrations/postgres/0004_subject.sql"),
+    },
+];
 
 /// One statement, so that state and checkpoint are of one moment although others may be appending.
 const HEAD: Sql = Sql::same(
@@ -91,6 +103,15 @@ const FIND: Sql = Sql {
     postgres: "SELECT record_id, position, leaf FROM leaf \
                WHERE record_id = ANY(ARRAY(SELECT decode(value, 'hex') \
                                            FROM json_array_elements_text($1::json) AS t(value)))",
+};
+
+const OPENINGS: Sql = Sql {
+    sqlite: "SELECT position, outer_key, inner_key, context, request_digest, answer_digest, decision \
+             FROM opening WHERE position IN (SELECT value FROM json_each(?))",
+    postgres: "SELECT position, outer_key, inner_key, context, request_digest, answer_digest, decision \
+               FROM opening \
+               WHERE position = ANY(ARRAY(SELECT value::bigint \
+                                          FROM json_array_elements_text($1::json) AS t(value)))",
 };
 
 /// The row that fences, the newest checkpoint and the number of leaves, of one moment.
@@ -166,6 +187,25 @@ pub(crate) async fn nodes(store: &Store, positions: &[u64]) -> Result<HashMap<u6
     rows.iter().map(|row| Ok((number(row, 0)?, bytes(row, 1)?))).collect()
 }
 
+/// What opens the leaves at these positions, as far as it is there.
+pub(crate) async fn openings(
+    store: &Store,
+    positions: &[u64],
+) -> Result<HashMap<u64, Opening>, Error> {
+    let rows = store.read(&OPENINGS, vec![json(&positions)?.into()]).await?;
+    let text = |row: &QueryResult, index| row.try_get_by(index).map_err(::store::Error::from);
+    let opening = |row: &QueryResult| {
+        let decision = row.try_get_by(6).map_err(::store::Error::from)?;
+        let (outer_key, inner_key) = (bytes(row, 1)?, bytes(row, 2)?);
+        let (request_digest, answer_digest) = (bytes(row, 4)?, bytes(row, 5)?);
+        let context = text(row, 3)?;
+        let opening =
+            Opening { outer_key, inner_key, context, request_digest, answer_digest, decision };
+        Ok((number(row, 0)?, opening))
+    };
+    rows.iter().map(opening).collect()
+}
+
 /// Which of these record ids stand in the log, where, and with which leaf.
 pub(crate) async fn find(
     store: &Store,
@@ -196,6 +236,7 @@ async fn insert(tx: &Transaction, growth: Growth) -> Result<(), Error> {
     tx.execute(&INSERT_LEAVES, vec![json(&leaves)?.into()]).await?;
     let openings: Vec<_> = (size..).zip(&records).map(OpeningRow::from).collect();
     tx.execute(&INSERT_OPENINGS, vec![json(&openings)?.into()]).await?;
+    subject::insert(tx, (size..).zip(records.iter().map(AsRef::as_ref))).await?;
     let nodes: Vec<_> = nodes.into_iter().map(NodeRow::from).collect();
     tx.execute(&INSERT_NODES, vec![json(&nodes)?.into()]).await?;
     let root = checkpoint.root.to_vec();

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod accesses;
 mod append;
 mod failure;
 mod fsck;
@@ -20,7 +21,10 @@ use ::store::{
     Engine, Sql, Store, Value,
     testing::{ENGINES, TestDatabase},
 };
-use contract::audit::v1::{AppendRequest, AppendResponse, audit_service_server::AuditService};
+use contract::audit::v1::{
+    AppendRequest, AppendResponse, DecisionRecord, audit_service_server::AuditService,
+};
+use prost::Message as _;
 use server::{
     Caller, Deadline,
     config::Secret,
@@ -132,7 +136,7 @@ fn access_with(number: u64, answer: &[u8]) -> AppendRequest {
     let (outer_key, inner_key) = (entropy.array(), entropy.array());
     let context = tlog::context(METHOD, CALLER);
     let (request_digest, answer_digest) = (tlog::digest(b"request"), tlog::digest(answer));
-    let decision = format!("decision {number}").into_bytes();
+    let decision = decision(number).encode_to_vec();
     let leaf = Leaf {
         time_ms: 1_790_000_000_000 + number,
         record_id: entropy.array(),
@@ -148,6 +152,12 @@ fn access_with(number: u64, answer: &[u8]) -> AppendRequest {
         answer_digest: answer_digest.to_vec(),
         decision,
     }
+}
+
+/// What is recorded of the `number`-th access: every third is about the same person.
+fn decision(number: u64) -> DecisionRecord {
+    let (decision_id, person) = (format!("decision {number}"), format!("person-{}", number % 3));
+    DecisionRecord { decision_id, person, ..DecisionRecord::default() }
 }
 
 /// Calls as the server core hands a call on.

@@ -353,7 +353,7 @@ impl<'a> Call<'a> {
     }
 
     fn access(&self) -> Access<'_> {
-        Access { method: self.method, caller: &self.caller, request: self.bytes }
+        Access { method: self.method, caller: &self.caller, request: self.bytes, basis: None }
     }
 
     async fn record<T: prost::Message>(

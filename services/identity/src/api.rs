@@ -5,6 +5,7 @@ mod change_feed;
 mod consents;
 mod deciding;
 mod feed;
+mod history;
 mod identity;
 mod register;
 mod relations;
@@ -17,6 +18,7 @@ use contract::{audit::v1::Refusal, r#type::v1::ErrorReason};
 use disclosure::{
     Access, Answer,
     identity::v1::{
+        access_history_service_server::AccessHistoryServiceServer,
         change_feed_service_server::ChangeFeedServiceServer,
         consent_service_server::ConsentServiceServer,
         identity_service_server::IdentityServiceServer,
@@ -166,6 +168,7 @@ pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
     let feed = ChangeFeedServiceServer::new(change_feed::ChangeFeed(Arc::clone(&shared)));
     let consents = ConsentServiceServer::new(consents::Consents(Arc::clone(&shared)));
     let tokens = TokenServiceServer::new(tokens::Tokens(Arc::clone(&shared)));
+    let history = AccessHistoryServiceServer::new(history::History(Arc::clone(&shared)));
     let service = IdentityServiceServer::new(identity::Identity(shared));
     routes
         .add_service(service.max_decoding_message_size(MESSAGE_MAX))
@@ -173,6 +176,7 @@ pub(crate) fn add_identity(routes: Routes, shared: Arc<Shared>) -> Routes {
         .add_service(feed.max_decoding_message_size(MESSAGE_MAX))
         .add_service(relations.max_decoding_message_size(MESSAGE_MAX))
         .add_service(consents.max_decoding_message_size(MESSAGE_MAX))
+        .add_service(history.max_decoding_message_size(MESSAGE_MAX))
         .add_service(tokens.max_decoding_message_size(MESSAGE_MAX))
 }
 

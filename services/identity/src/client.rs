@@ -1,12 +1,14 @@
 //! Policy and the access log, as identity uses them.
 
 use contract::{
-    audit::v1::audit_service_server::SERVICE_NAME as AUDIT,
+    audit::v1::{
+        audit_service_client::AuditServiceClient, audit_service_server::SERVICE_NAME as AUDIT,
+    },
     policy::v1::policy_service_server::SERVICE_NAME as POLICY,
 };
 use disclosure::Recorder;
 use server::{
-    channel,
+    Channel, channel,
     health::Peers,
     runtime::{Clock, Entropy},
 };
@@ -20,6 +22,8 @@ pub(crate) struct Clients {
     pub(crate) policy: PolicyClient,
     /// The access log.
     pub(crate) recorder: Recorder,
+    /// What stands in it.
+    pub(crate) log: AuditServiceClient<Channel>,
     /// Whether both are there.
     pub(crate) peers: Peers,
 }
@@ -43,6 +47,7 @@ impl Clients {
         Ok(Self {
             peers: Peers::new(peers),
             policy: PolicyClient::new(policy, keys, clock.clone(), entropy.clone()),
+            log: AuditServiceClient::new(audit.clone()),
             recorder: Recorder::new(audit, verifier, clock, entropy),
         })
     }

@@ -5,6 +5,7 @@ pub(crate) mod apply;
 pub(crate) mod consent;
 pub(crate) mod feed;
 pub(crate) mod find;
+pub(crate) mod history;
 pub(crate) mod listed;
 pub(crate) mod lookup;
 mod mask;

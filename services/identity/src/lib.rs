@@ -40,6 +40,7 @@ use std::{
 use ::store::{Migration, Store};
 use disclosure::{
     identity::v1::{
+        access_history_service_server::SERVICE_NAME as HISTORY,
         change_feed_service_server::SERVICE_NAME as CHANGE_FEED,
         consent_service_server::SERVICE_NAME as CONSENTS,
         identity_service_server::SERVICE_NAME as IDENTITY,
@@ -66,7 +67,7 @@ pub use store::{
 use tokio::{sync::watch, task::AbortHandle};
 
 /// Names of the services that agencies call.
-pub const PUBLIC: [&str; 6] = [IDENTITY, SEARCH, RELATIONS, TOKENS, CONSENTS, CHANGE_FEED];
+pub const PUBLIC: [&str; 7] = [IDENTITY, SEARCH, RELATIONS, TOKENS, CONSENTS, HISTORY, CHANGE_FEED];
 
 /// Names of the services that our own services call.
 pub const INTERNAL: [&str; 2] = [REGISTER, FEED];

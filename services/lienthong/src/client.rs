@@ -7,6 +7,7 @@ mod consents;
 mod contributions;
 mod decision;
 mod feed;
+pub mod history;
 mod pages;
 mod relations;
 mod rule_set;

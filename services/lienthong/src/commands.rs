@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `demo`, `serve`, `reference_database` | running services |
 //! | `outcomes`, `conflicts` | what became of contributions, and who has to act where sources disagree |
-//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `relations`, `household`, `rotate_tokens`, `consent`, `follow`, `contribute` | calling them as an agency does |
+//! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `relations`, `household`, `accesses`, `rotate_tokens`, `consent`, `follow`, `contribute` | calling them as an agency does |
 //! | `quality` | how good the values are that sources contribute |
 //! | `audit` | the access log |
 //! | `routes` | the connections to databases, for the operator |
@@ -20,6 +20,7 @@
 //! | `input` | what commands read |
 //! | `output` | formats, and how a command ends |
 
+mod accesses;
 mod admission;
 mod agreement;
 mod audit;
@@ -130,6 +131,11 @@ enum Command {
     /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
     /// own.
     Household(Box<household::Arguments>),
+    /// Lists who asked about a person, when, why and on what ground, and what was given; each access with its proof.
+    ///
+    /// Arguments are seen by others on the machine: name synthetic persons only, or use a machine of your
+    /// own.
+    Accesses(Box<accesses::Arguments>),
     /// Has persons named to the caller by new tokens from now on.
     RotateTokens(Box<rotate_tokens::Arguments>),
     /// What persons consented to that somebody obtains of them: recorded, withdrawn, shown.
@@ -244,6 +250,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Follow(arguments) => runtime()?.block_on(follow::run(*arguments, out)),
         Command::Relations(arguments) => runtime()?.block_on(relations::run(*arguments, out)),
         Command::Household(arguments) => runtime()?.block_on(household::run(*arguments, out)),
+        Command::Accesses(arguments) => runtime()?.block_on(accesses::run(*arguments, out)),
         Command::RotateTokens(arguments) => {
             runtime()?.block_on(rotate_tokens::run(*arguments, out))
         }

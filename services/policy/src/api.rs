@@ -158,6 +158,7 @@ fn acted(action: proto::Action) -> Option<Act> {
         proto::Action::Household => Act::Household,
         proto::Action::RotateTokens => Act::RotateTokens,
         proto::Action::RecordConsents => Act::RecordConsents,
+        proto::Action::Accesses => Act::Accesses,
         proto::Action::Unspecified => return None,
     })
 }
@@ -212,7 +213,8 @@ fn event(act: Option<Act>, name: &str, faults: &mut Faults) -> Option<EventKind>
             | Act::InverseRelations
             | Act::Household
             | Act::RotateTokens
-            | Act::RecordConsents,
+            | Act::RecordConsents
+            | Act::Accesses,
         ) => (!name.is_empty()).then_some(Fault::NotAllowed),
         Some(Act::Contribute) if name.trim().is_empty() => Some(Fault::Missing),
         // Without an act an event may be missing, and is still of a known kind.
@@ -259,6 +261,8 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
             waived: claims.waived,
             year_suffices: claims.year_suffices,
         }),
+        purpose: decision.purpose,
+        sealed_days: decision.sealed_days,
         revision_number: Some(decision.number),
         volume: decision.volume.map(|(grant, volume)| proto::GrantVolume {
             grant: grant.written(),

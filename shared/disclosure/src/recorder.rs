@@ -9,7 +9,7 @@ use contract::audit::v1::{
     self as wire, AccessOutcome, AppendRequest, AppendResponse, DecisionRecord, Receipt, Refusal,
     audit_service_client::AuditServiceClient,
 };
-use contract::r#type::v1::ErrorReason;
+use contract::r#type::v1::{AccessBasis, ErrorReason};
 use prost::Message;
 use server::{
     Caller, Channel, Deadline, ShedCalls,
@@ -30,6 +30,8 @@ pub struct Access<'a> {
     pub caller: &'a Caller,
     /// The exact bytes of the request.
     pub request: &'a [u8],
+    /// The ground that the request names, where it names one.
+    pub basis: Option<&'a AccessBasis>,
 }
 
 /// A record that is made and may have been sent: the log takes it once, however often it is sent.
@@ -83,7 +85,8 @@ impl Recorder {
         let context = tlog::context(access.method, access.caller.id());
         let request_digest = tlog::digest(access.request);
         let answer_digest = tlog::digest(answer.bytes());
-        let decision = decision.encode_to_vec();
+        let basis = access.basis.cloned();
+        let decision = DecisionRecord { basis, ..decision.clone() }.encode_to_vec();
         // Two independent keys: with one key for both, a caller could try the few possible outcomes
         // against the inner commitment (I7).
         let (outer_key, inner_key) = (self.entropy.array::<32>(), self.entropy.array::<32>());
@@ -133,7 +136,8 @@ impl Recorder {
             ..DecisionRecord::default()
         };
         let answer = Answer::new(&Refusal { reason, ..Refusal::default() });
-        let access = Access { method: shed.method, caller: &shed.caller, request: &[] };
+        let access =
+            Access { method: shed.method, caller: &shed.caller, request: &[], basis: None };
         self.make(&access, &decision, &answer)
     }
 

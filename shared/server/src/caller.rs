@@ -213,6 +213,11 @@ const METHODS: &[Method] = &[
     ),
     ("/lienthong.identity.v1.ConsentService/GetConsent", Priority::Ordinary, &[OpenTo::Systems]),
     (
+        "/lienthong.identity.v1.AccessHistoryService/ListAccesses",
+        Priority::Ordinary,
+        &[OpenTo::Systems],
+    ),
+    (
         "/lienthong.register.v1.RegisterService/Apply",
         Priority::Administration,
         &[OpenTo::Service("contribution")],
@@ -396,6 +401,11 @@ const METHODS: &[Method] = &[
         "/lienthong.audit.v1.AuditService/Append",
         Priority::Administration,
         &[OpenTo::Service("identity"), OpenTo::Service("contribution"), OpenTo::Service("policy")],
+    ),
+    (
+        "/lienthong.audit.v1.AuditService/ListAccesses",
+        Priority::Ordinary,
+        &[OpenTo::Service("identity")],
     ),
 ];
 

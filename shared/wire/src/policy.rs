@@ -52,6 +52,8 @@ pub enum Act {
     RotateTokens,
     /// Have it recorded that a person consents that somebody obtains them (Art. 1(2)).
     RecordConsents,
+    /// Be told who accessed a person's items (Art. 1(2)).
+    Accesses,
 }
 
 /// What policy decided about a caller and a ground.
@@ -76,6 +78,10 @@ pub struct Decision {
     pub valid_until: OffsetDateTime,
     /// The grant of whose volume whoever is told of is taken first; none where it has none.
     pub volume: Option<String>,
+    /// The purpose group of the procedure; empty where it is not known.
+    pub purpose: String,
+    /// For how many days nothing but its number is told of such an access to the person whom it is about.
+    pub sealed_days: u32,
     /// The decision itself.
     pub verdict: Result<DecisionTable, Denial>,
 }

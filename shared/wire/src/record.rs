@@ -23,6 +23,8 @@ pub fn answered(
         item: item.item.clone(),
         disclosed: disclosed && item.effect == ItemEffect::Allowed,
         rule: item.rule.clone(),
+        legal_basis: item.legal_basis.clone(),
+        article: item.article.clone(),
     });
     DecisionRecord {
         outcome: outcome.into(),
@@ -49,6 +51,8 @@ fn decided(decision: &Decision) -> DecisionRecord {
         policy_revision: decision.revision.clone(),
         connection: decision.connection.clone(),
         agreement: decision.agreement.clone(),
+        purpose: decision.purpose.clone(),
+        sealed_days: decision.sealed_days,
         ..DecisionRecord::default()
     }
 }

@@ -39,7 +39,7 @@ const BURIAL: &str = "burial-allowance";
 const CARD: &str = "child-health-insurance-card";
 
 /// A moment after the beginning of the tests.
-fn after(by: Duration) -> Option<Timestamp> {
+pub(crate) fn after(by: Duration) -> Option<Timestamp> {
     Some(Timestamp { seconds: (NOW + by).unix_timestamp(), nanos: 0 })
 }
 
@@ -70,7 +70,10 @@ pub(crate) fn consent(person: &Person, key: &str) -> RecordConsentRequest {
     }
 }
 
-async fn given(client: &Client, request: &RecordConsentRequest) -> Answered<ConsentAnswer> {
+pub(crate) async fn given(
+    client: &Client,
+    request: &RecordConsentRequest,
+) -> Answered<ConsentAnswer> {
     client.record_consent(request).await.unwrap().unwrap_or_else(|refused| panic!("{refused}"))
 }
 

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod accesses;
 mod admission;
 mod agreements;
 mod as_of;

@@ -108,7 +108,7 @@ fn proven_or_refused(
     Ok((proof.iter().map(|hash| hash.to_vec()).collect(), checkpoint))
 }
 
-fn unavailable(error: Error) -> Status {
+pub(super) fn unavailable(error: Error) -> Status {
     super::not_shown(&error);
     refuse(ErrorReason::LogUnreadable)
 }

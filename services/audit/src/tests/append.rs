@@ -6,7 +6,7 @@ use futures::future::join_all;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{self, DECISION_MAX, Fault, Parts};
+use crate::domain::{self, DECISION_MAX, Fault, Parts, Told};
 
 #[tokio::test]
 async fn i1_an_answer_proves_that_the_record_stands() {
@@ -180,7 +180,7 @@ async fn every_faulty_field_is_named_all_at_once() {
         ("leaf", &["NOT_ALLOWED"], |r| r.outer_key[0] ^= 1),
         ("leaf", &["NOT_ALLOWED"], |r| r.request_digest[31] ^= 1),
         ("leaf", &["NOT_ALLOWED"], |r| r.context = tlog::context("/x/Y", CALLER)),
-        ("leaf", &["NOT_ALLOWED"], |r| r.decision.push(0)),
+        ("leaf", &["NOT_ALLOWED"], |r| r.decision = decision(2).encode_to_vec()),
         ("outer_key", &["MALFORMED"], |r| r.outer_key.truncate(31)),
         ("inner_key", &["MALFORMED"], |r| r.inner_key.push(0)),
         ("request_digest", &["MALFORMED"], |r| r.request_digest.clear()),
@@ -200,7 +200,7 @@ async fn every_faulty_field_is_named_all_at_once() {
         assert_eq!(faults(&refused), expect, "case {number}");
     }
     for (which, change) in
-        [("an outer", (|r| r.outer_key[0] ^= 1) as Change), ("an inner", |r| r.decision.push(0))]
+        [("an outer", (|r| r.outer_key[0] ^= 1) as Change), ("an inner", |r| r.decision.clear())]
     {
         let mut faulty = access(1);
         change(&mut faulty);
@@ -232,6 +232,7 @@ fn sent(access: AppendRequest) -> Parts {
         request_digest: access.request_digest,
         answer_digest: access.answer_digest,
         decision: access.decision,
+        told: Some(Told::default()),
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn nothing_of(item: &ItemDecision) -> Denial {
 /// nobody.
 pub(super) fn cited(caller: &Caller, act: Act, basis: &AccessBasis) -> Option<Cited> {
     let reference = basis.consent_reference.trim();
-    let counts = matches!(act, Act::Obtain | Act::Resolve) && !reference.is_empty();
+    let counts = matches!(act, Act::Obtain | Act::Resolve | Act::Accesses) && !reference.is_empty();
     let caller = match caller.kind() {
         Kind::System { agency, system } if counts => {
             System { agency: agency.clone(), system: system.clone() }
@@ -60,7 +60,13 @@ impl<'a> Call<'a> {
         method: &'static str,
         request: &'a [u8],
     ) -> Self {
-        Self { shared, deadline, access: Access { method, caller, request } }
+        Self { shared, deadline, access: Access { method, caller, request, basis: None } }
+    }
+
+    /// On this ground, which its records name.
+    pub(super) fn on(mut self, basis: &'a AccessBasis) -> Self {
+        self.access.basis = Some(basis);
+        self
     }
 
     pub(super) async fn decided(

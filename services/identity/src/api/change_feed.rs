@@ -55,7 +55,8 @@ impl ChangeFeedService for ChangeFeed {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let (asked, shared) = (read::changes(exact.message())?, &self.0);
-        let call = Call::new(shared, &caller, deadline, LIST_PERSON_CHANGES, exact.bytes());
+        let call = Call::new(shared, &caller, deadline, LIST_PERSON_CHANGES, exact.bytes())
+            .on(asked.basis);
         let decision = call.decided(Act::Follow, asked.basis, asked.items).await?;
         let news = self::news(&call, &asked.wanted, &decision).await?;
         let seen_time = timestamp_us(news.seen_at_us);
@@ -88,7 +89,8 @@ impl ChangeFeedService for ChangeFeed {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let (asked, shared) = (read::persons(exact.message())?, &self.0);
-        let call = Call::new(shared, &caller, deadline, LIST_PERSONS, exact.bytes());
+        let call =
+            Call::new(shared, &caller, deadline, LIST_PERSONS, exact.bytes()).on(asked.basis);
         let decision = call.decided(Act::Follow, asked.basis, asked.items).await?;
         let table = call.table(&decision).await?;
         let page = shared.app.persons(deadline, &asked.wanted, &decision, table).await;
@@ -109,7 +111,8 @@ impl ChangeFeedService for ChangeFeed {
         let exact = request.into_inner();
         let FollowPersonsRequest { basis, items, tokens, request_id } = exact.message();
         let asked = read::followed(basis.as_ref(), items, tokens, request_id)?;
-        let call = Call::new(&self.0, &caller, deadline, FOLLOW_PERSONS, exact.bytes());
+        let call = Call::new(&self.0, &caller, deadline, FOLLOW_PERSONS, exact.bytes())
+            .on(asked.asked.basis);
         Ok(Response::new(follow(&call, &asked, true).await?.into()))
     }
 
@@ -121,7 +124,8 @@ impl ChangeFeedService for ChangeFeed {
         let exact = request.into_inner();
         let UnfollowPersonsRequest { basis, items, tokens, request_id } = exact.message();
         let asked = read::followed(basis.as_ref(), items, tokens, request_id)?;
-        let call = Call::new(&self.0, &caller, deadline, UNFOLLOW_PERSONS, exact.bytes());
+        let call = Call::new(&self.0, &caller, deadline, UNFOLLOW_PERSONS, exact.bytes())
+            .on(asked.asked.basis);
         Ok(Response::new(follow(&call, &asked, false).await?.into()))
     }
 }

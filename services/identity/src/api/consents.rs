@@ -51,7 +51,7 @@ impl ConsentService for Consents {
         let exact = request.into_inner();
         let (message, shared) = (exact.message(), &self.0);
         let read::Checked { lookup, terms, basis } = read::record(message, shared)?;
-        let call = Call::new(shared, &caller, deadline, RECORD_CONSENT, exact.bytes());
+        let call = Call::new(shared, &caller, deadline, RECORD_CONSENT, exact.bytes()).on(basis);
         let decision = call.decided(Act::RecordConsents, basis, &message.items).await?;
         let table = call.table(&decision).await?;
         if let Some(denial) = never_all(table) {
@@ -96,7 +96,7 @@ impl ConsentService for Consents {
         let (message, shared) = (exact.message(), &self.0);
         let WithdrawConsentRequest { consent_reference, basis, request_id } = message;
         let basis = read::named(consent_reference, basis.as_ref(), request_id)?;
-        let call = Call::new(shared, &caller, deadline, WITHDRAW_CONSENT, exact.bytes());
+        let call = Call::new(shared, &caller, deadline, WITHDRAW_CONSENT, exact.bytes()).on(basis);
         let asked = Asked { reference: consent_reference, basis, request_id, withdraw: true };
         Ok(Response::new(told(&call, asked).await?.into()))
     }
@@ -110,7 +110,7 @@ impl ConsentService for Consents {
         let (message, shared) = (exact.message(), &self.0);
         let GetConsentRequest { consent_reference, basis, request_id } = message;
         let basis = read::named(consent_reference, basis.as_ref(), request_id)?;
-        let call = Call::new(shared, &caller, deadline, GET_CONSENT, exact.bytes());
+        let call = Call::new(shared, &caller, deadline, GET_CONSENT, exact.bytes()).on(basis);
         let asked = Asked { reference: consent_reference, basis, request_id, withdraw: false };
         Ok(Response::new(told(&call, asked).await?.into()))
     }

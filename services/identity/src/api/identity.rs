@@ -54,7 +54,7 @@ impl IdentityService for Identity {
         let (lookup, basis) = get_person::checked(message, lists, self.0.app.clock.today())?;
         let method = "/lienthong.identity.v1.IdentityService/GetPerson";
         let act = get_person::act(lookup.as_of.as_ref());
-        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes());
+        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes()).on(basis);
         let lookup = Lookup { consent: cited(&caller, act, basis), ..lookup };
         let items = message.items.as_slice();
         let build = |decision: &Decision, looked: &Looked| {
@@ -73,7 +73,7 @@ impl IdentityService for Identity {
         let verify_claims::Checked { lookup, basis, items, values } =
             verify_claims::checked(message, &self.0.lists, self.0.app.clock.today())?;
         let (method, act) = ("/lienthong.identity.v1.IdentityService/VerifyClaims", Act::Obtain);
-        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes());
+        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes()).on(basis);
         let lookup = Lookup { consent: cited(&caller, act, basis), ..lookup };
         let build = |decision: &Decision, looked: &Looked| {
             verify_claims::answer(message, decision, looked, &values)
@@ -91,7 +91,7 @@ impl IdentityService for Identity {
         let (message, lists) = (exact.message(), &self.0.lists);
         let (lookup, basis) = explain_value::checked(message, lists, self.0.app.clock.today())?;
         let (method, act) = ("/lienthong.identity.v1.IdentityService/ExplainValue", Act::Explain);
-        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes());
+        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes()).on(basis);
         let items = std::slice::from_ref(&message.item);
         let build = |decision: &Decision, looked: &Looked| {
             explain_value::answer(message, decision, looked, lists)
@@ -164,5 +164,7 @@ pub(super) fn recorded(
         Ending::Hidden => AccessOutcome::Hidden,
     };
     let person = looked.record.as_ref().map(|record| record.person_id.as_str());
-    record::answered(decision, outcome, person, looked.finding.facts.clone(), row)
+    let missed = looked.missed.map(|digest| digest.to_vec()).unwrap_or_default();
+    let facts = looked.finding.facts.clone();
+    DecisionRecord { missed, ..record::answered(decision, outcome, person, facts, row) }
 }

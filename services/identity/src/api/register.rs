@@ -2,10 +2,10 @@
 
 mod dispute;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use contract::{
-    audit::v1::{AccessOutcome, DecisionRecord},
+    audit::v1::{AccessOutcome, DecisionRecord, ItemRecord},
     register::v1::{
         Annulled, Applied, ApplyAnswer, ApplyRequest, ApplyResponse, Assertion, Decided,
         FurtherPerson, GetDisagreementRequest, GetDisagreementResponse, KnownPerson,
@@ -53,6 +53,8 @@ impl RegisterService for Register {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let application = checked(exact.message(), &self.0.lists)?;
+        let items: BTreeSet<String> =
+            application.said.iter().map(|said| said.item.clone()).collect();
         let outcome =
             self.0.app.apply(deadline, application).await.map_err(|error| match error {
                 NotApplied::KeyReused(first) => {
@@ -65,10 +67,11 @@ impl RegisterService for Register {
                 NotApplied::Away => refuse(ErrorReason::RegisterUnavailable),
             })?;
         let connection = &exact.message().connection;
-        let decision = record(&outcome, connection);
+        let items = items.into_iter().map(|item| ItemRecord { item, ..ItemRecord::default() });
+        let decision = DecisionRecord { items: items.collect(), ..record(&outcome, connection) };
         let others = records_of_others(&outcome, connection);
         let answer = Answer::new(&answer(outcome));
-        let access = Access { method: APPLY, caller: &caller, request: exact.bytes() };
+        let access = Access { method: APPLY, caller: &caller, request: exact.bytes(), basis: None };
         let recorder = &self.0.clients.recorder;
         // The record stands before the number leaves the register: one of each person.
         for other in &others {

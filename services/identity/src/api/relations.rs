@@ -52,7 +52,7 @@ impl RelationService for Relations {
             Direction::Forward => Act::Relations,
             Direction::Inverse => Act::InverseRelations,
         };
-        let call = Call::new(shared, &caller, deadline, LIST_RELATIONS, exact.bytes());
+        let call = Call::new(shared, &caller, deadline, LIST_RELATIONS, exact.bytes()).on(basis);
         let decision = call.decided(act, basis, &items).await?;
         let table = call.table(&decision).await?;
         let taken = call.take(&decision, 1).await?;
@@ -88,7 +88,7 @@ impl RelationService for Relations {
         let (message, shared) = (exact.message(), &self.0);
         let (lookup, items, basis) =
             read::household(message, &shared.lists, shared.app.clock.today())?;
-        let call = Call::new(shared, &caller, deadline, GET_HOUSEHOLD, exact.bytes());
+        let call = Call::new(shared, &caller, deadline, GET_HOUSEHOLD, exact.bytes()).on(basis);
         let decision = call.decided(Act::Household, basis, &items).await?;
         let table = call.table(&decision).await?;
         let taken = call.take(&decision, 1).await?;

@@ -46,7 +46,7 @@ impl SearchService for Search {
         let exact = request.into_inner();
         let (message, shared) = (exact.message(), &self.0);
         let (known, basis) = read::known(message, &shared.lists, shared.app.clock.today())?;
-        let call = Call::new(shared, &caller, deadline, RESOLVE_PERSON, exact.bytes());
+        let call = Call::new(shared, &caller, deadline, RESOLVE_PERSON, exact.bytes()).on(basis);
         let decision = call.decided(Act::Resolve, basis, &known.items()).await?;
         let cited = cited(&caller, Act::Resolve, basis);
         let table = call.table_with(&decision, cited.is_some()).await?;
@@ -73,7 +73,7 @@ impl SearchService for Search {
         let exact = request.into_inner();
         let (message, shared) = (exact.message(), &self.0);
         let (mut search, basis) = read::search(message, &shared.lists)?;
-        let call = Call::new(shared, &caller, deadline, SEARCH_PERSONS, exact.bytes());
+        let call = Call::new(shared, &caller, deadline, SEARCH_PERSONS, exact.bytes()).on(basis);
         let decision = call.decided(Act::Search, basis, &search.wanted.items()).await?;
         let table = call.table(&decision).await?;
         let taken = call.take(&decision, search.most).await?;

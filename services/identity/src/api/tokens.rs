@@ -41,7 +41,7 @@ impl TokenService for Tokens {
             digest: tlog::digest(exact.bytes()),
             end_earlier_at_once: message.end_earlier_at_once,
         };
-        let call = Call::new(shared, &caller, deadline, ROTATE_TOKENS, exact.bytes());
+        let call = Call::new(shared, &caller, deadline, ROTATE_TOKENS, exact.bytes()).on(basis);
         // Tokens stand for numbers.
         let decision = call.decided(Act::RotateTokens, basis, &[NUMBER.to_owned()]).await?;
         let table = call.table(&decision).await?;

@@ -84,6 +84,8 @@ pub(crate) struct Looked {
     pub(crate) named: Option<String>,
     /// Whether a person who is shown was named by a record that is merged into its own.
     pub(crate) record_merged: bool,
+    /// A digest of the number that was named, where nobody bears it.
+    pub(crate) missed: Option<[u8; 32]>,
     /// Up to when the answer knows, microseconds since 1970, where another moment was asked for.
     pub(crate) known_at_us: Option<i64>,
     /// When the register answered.
@@ -201,6 +203,10 @@ impl App {
             Named::Number(subject) => shown.is_some_and(|record| is_replaced(record, subject)),
             Named::Token(_) => false,
         };
+        let missed = match &lookup.subject {
+            Named::Number(subject) if read.record.is_none() => Some(self.missed(subject.digits())),
+            Named::Number(_) | Named::Token(_) => None,
+        };
         let mut token = None;
         if let (Some(record), true) = (shown, read.by_earlier_token) {
             token = Some(self.present_token(deadline, &record.person_id, decision).await?);
@@ -236,6 +242,7 @@ impl App {
             token,
             named: read.named,
             record_merged,
+            missed,
             known_at_us,
             at,
             valid_until,

@@ -102,6 +102,8 @@ pub(crate) enum Act {
     RotateTokens,
     /// Have it recorded that persons consent that somebody obtains them.
     RecordConsents,
+    /// Be told who accessed a person's items.
+    Accesses,
 }
 
 impl From<Act> for DecisionAct {
@@ -118,6 +120,7 @@ impl From<Act> for DecisionAct {
             Act::Household => Self::Household,
             Act::RotateTokens => Self::RotateTokens,
             Act::RecordConsents => Self::RecordConsents,
+            Act::Accesses => Self::Accesses,
         }
     }
 }

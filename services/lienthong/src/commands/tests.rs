@@ -64,6 +64,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Follow(arguments) => Box::pin(follow::run(*arguments, &mut out)).await,
         Command::Relations(arguments) => Box::pin(relations::run(*arguments, &mut out)).await,
         Command::Household(arguments) => Box::pin(household::run(*arguments, &mut out)).await,
+        Command::Accesses(arguments) => Box::pin(accesses::run(*arguments, &mut out)).await,
         Command::RotateTokens(arguments) => {
             Box::pin(rotate_tokens::run(*arguments, &mut out)).await
         }

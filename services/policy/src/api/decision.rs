@@ -245,6 +245,7 @@ fn act(act: DecisionAct) -> Option<Act> {
         DecisionAct::Household => Act::Household,
         DecisionAct::RotateTokens => Act::RotateTokens,
         DecisionAct::RecordConsents => Act::RecordConsents,
+        DecisionAct::Accesses => Act::Accesses,
     })
 }
 

@@ -154,7 +154,7 @@ impl Call<'_> {
     }
 
     pub(super) fn access(&self) -> Access<'_> {
-        Access { method: self.method, caller: &self.caller, request: self.bytes }
+        Access { method: self.method, caller: &self.caller, request: self.bytes, basis: None }
     }
 
     pub(super) async fn record<T: prost::Message>(

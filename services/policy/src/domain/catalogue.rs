@@ -136,6 +136,10 @@ pub struct Procedure {
     /// Whether a year of birth is enough where the register holds the whole date.
     #[serde(default)]
     pub year_suffices: bool,
+    /// For how many days the person whom an access for it is about is told nothing of it but its number. What the law demands in
+    /// single cases it does not say here: it is the operator's profile.
+    #[serde(default)]
+    pub sealed_days: u32,
 }
 
 /// Items, procedures and legal grounds, as loaded.

@@ -139,6 +139,8 @@ impl Profile {
             valid_until: ends.into_iter().fold(now.saturating_add(longest), OffsetDateTime::min),
             claims: claims.unwrap_or_default(),
             volume,
+            purpose: procedure.map(|p| p.purpose.clone()).unwrap_or_default(),
+            sealed_days: procedure.map(|p| p.sealed_days).unwrap_or_default(),
         }
     }
 
@@ -393,7 +395,8 @@ fn unsuited(request: &Request, procedure: &Procedure) -> Option<(&'static str, &
         | Act::InverseRelations
         | Act::Household
         | Act::RotateTokens
-        | Act::RecordConsents => None,
+        | Act::RecordConsents
+        | Act::Accesses => None,
         Act::Contribute if request.event.is_some_and(of_procedure) => None,
         Act::Contribute => Some(("event-not-of-procedure", PROVIDING)),
         Act::Follow if procedure.follows => None,
@@ -504,6 +507,10 @@ pub(crate) struct Decision {
     pub(crate) claims: ClaimsRule,
     /// How many persons may be told of, and the grant by which; none where that is not limited.
     pub(crate) volume: Option<(GrantKey, Volume)>,
+    /// The purpose group of the procedure, or empty.
+    pub(crate) purpose: String,
+    /// For how many days nothing but its number is told of such an access to the person whom it is about.
+    pub(crate) sealed_days: u32,
 }
 
 /// What a caller must know of a person beside the number.

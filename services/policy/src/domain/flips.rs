@@ -316,6 +316,8 @@ mod tests {
             database: String::new(),
             agreement: String::new(),
             volume: None,
+            purpose: String::new(),
+            sealed_days: 0,
             outcome,
             valid_until: OffsetDateTime::UNIX_EPOCH,
             claims: Default::default(),

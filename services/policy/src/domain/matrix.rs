@@ -30,7 +30,7 @@ use oracle::{Asked, Line, Link, Plan, Said};
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
 /// Before the Decision, under it with the law of 2014, on the day of the law of 2023, and today.
 const DAYS: [&str; 4] = ["2021-11-14", "2024-06-30", "2024-07-01", "2026-11-24"];
-const ACTS: [Act; 11] = [
+const ACTS: [Act; 12] = [
     Act::Obtain,
     Act::Contribute,
     Act::Follow,
@@ -42,6 +42,7 @@ const ACTS: [Act; 11] = [
     Act::InverseRelations,
     Act::Household,
     Act::RotateTokens,
+    Act::Accesses,
 ];
 const EVENTS: [&str; 4] = ["", "birth", "death", "annulment"];
 /// One that says nothing special, one for births, one that follows, one for investigations, one of citizens themselves, and none.

@@ -55,11 +55,13 @@ pub enum Act {
     RotateTokens,
     /// Have it recorded that a person consents that somebody obtains items (Art. 1(2)).
     RecordConsents,
+    /// Be told who accessed a person's items (Art. 1(2)).
+    Accesses,
 }
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Obtain,
         Self::Contribute,
         Self::Follow,
@@ -71,6 +73,7 @@ impl Act {
         Self::Household,
         Self::RotateTokens,
         Self::RecordConsents,
+        Self::Accesses,
     ];
 
     /// Its name in the registry and in the database.
@@ -87,6 +90,7 @@ impl Act {
             Self::Household => "household",
             Self::RotateTokens => "rotate-tokens",
             Self::RecordConsents => "record-consents",
+            Self::Accesses => "accesses",
         }
     }
 
@@ -94,7 +98,10 @@ impl Act {
     pub const fn conditions(self) -> Conditions {
         match self {
             Self::Obtain => Conditions::Told,
-            Self::Contribute | Self::RotateTokens | Self::RecordConsents => Conditions::None,
+            // Who accessed items is told, and no value of them.
+            Self::Contribute | Self::RotateTokens | Self::RecordConsents | Self::Accesses => {
+                Conditions::None
+            }
             Self::Follow
             | Self::Explain
             | Self::Resolve
@@ -114,7 +121,9 @@ impl Act {
             | Self::Search
             | Self::Relations
             | Self::InverseRelations
-            | Self::Household => true,
+            | Self::Household
+            // Only whoever may be told the number is told who asked about its bearer.
+            | Self::Accesses => true,
             // Other tokens tell nothing, and a consent that is recorded nothing of an item.
             Self::Obtain | Self::Contribute | Self::RotateTokens | Self::RecordConsents => false,
         }
@@ -130,6 +139,7 @@ impl Act {
             | Self::Relations
             | Self::InverseRelations
             | Self::Household
+            | Self::Accesses
             // That there is such a person, and that what is claimed of it is so.
             | Self::RecordConsents => true,
             // A follower is told that something changed, and the others nothing of a person.
@@ -157,7 +167,8 @@ impl Act {
             | Self::InverseRelations
             | Self::Household
             | Self::RotateTokens
-            | Self::RecordConsents => Self::Obtain,
+            | Self::RecordConsents
+            | Self::Accesses => Self::Obtain,
             Self::Contribute => Self::Contribute,
         }
     }
@@ -166,7 +177,7 @@ impl Act {
     /// consent to give a value is none to give everything that was ever said of it. Whoever contributes is given nothing.
     pub const fn consents(self) -> Consents {
         match self {
-            Self::Obtain | Self::Resolve => Consents::Counted,
+            Self::Obtain | Self::Resolve | Self::Accesses => Consents::Counted,
             Self::RecordConsents => Consents::Assumed,
             Self::Contribute
             | Self::Follow

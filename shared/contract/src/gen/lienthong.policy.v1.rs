@@ -1175,6 +1175,12 @@ pub struct DecideResponse {
     /// does not lease of it tells nobody, and is denied if it does not say that it does (`DecideRequest.counts_volumes`).
     #[prost(message, optional, tag = "11")]
     pub volume: ::core::option::Option<GrantVolume>,
+    /// The purpose group of the procedure; empty where it is not known.
+    #[prost(string, tag = "12")]
+    pub purpose: ::prost::alloc::string::String,
+    /// For how many days nothing but its number is told of such an access to the person whom it is about.
+    #[prost(uint32, tag = "13")]
+    pub sealed_days: u32,
     /// The decision.
     #[prost(oneof = "decide_response::Decision", tags = "6, 7")]
     pub decision: ::core::option::Option<decide_response::Decision>,
@@ -1297,6 +1303,8 @@ pub enum Action {
     RotateTokens = 10,
     /// Have it recorded that persons consent that somebody obtains items (Decision 1911/QD-TTg, Art. 1(2)): asked as if they did.
     RecordConsents = 11,
+    /// Be told who accessed a person's items, when, why and on what ground (Decision 1911/QD-TTg, Art. 1(2)).
+    Accesses = 12,
 }
 impl Action {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1317,6 +1325,7 @@ impl Action {
             Self::Household => "ACTION_HOUSEHOLD",
             Self::RotateTokens => "ACTION_ROTATE_TOKENS",
             Self::RecordConsents => "ACTION_RECORD_CONSENTS",
+            Self::Accesses => "ACTION_ACCESSES",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1334,6 +1343,7 @@ impl Action {
             "ACTION_HOUSEHOLD" => Some(Self::Household),
             "ACTION_ROTATE_TOKENS" => Some(Self::RotateTokens),
             "ACTION_RECORD_CONSENTS" => Some(Self::RecordConsents),
+            "ACTION_ACCESSES" => Some(Self::Accesses),
             _ => None,
         }
     }
@@ -2764,6 +2774,8 @@ pub enum DecisionAct {
     RotateTokens = 10,
     /// Have it recorded that persons consent that somebody obtains items: decided as if they did.
     RecordConsents = 11,
+    /// Be told who accessed a person's items.
+    Accesses = 12,
 }
 impl DecisionAct {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2784,6 +2796,7 @@ impl DecisionAct {
             Self::Household => "DECISION_ACT_HOUSEHOLD",
             Self::RotateTokens => "DECISION_ACT_ROTATE_TOKENS",
             Self::RecordConsents => "DECISION_ACT_RECORD_CONSENTS",
+            Self::Accesses => "DECISION_ACT_ACCESSES",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2801,6 +2814,7 @@ impl DecisionAct {
             "DECISION_ACT_HOUSEHOLD" => Some(Self::Household),
             "DECISION_ACT_ROTATE_TOKENS" => Some(Self::RotateTokens),
             "DECISION_ACT_RECORD_CONSENTS" => Some(Self::RecordConsents),
+            "DECISION_ACT_ACCESSES" => Some(Self::Accesses),
             _ => None,
         }
     }

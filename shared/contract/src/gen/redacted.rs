@@ -1,67 +1,5 @@
 // Made by tests/generate.rs from proto/. Do not edit.
 
-impl ::core::fmt::Debug for crate::audit::v1::AppendRequest {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("AppendRequest")
-            .field("leaf", &self.leaf)
-            .field("outer_key", &::core::format_args!("[personal]"))
-            .field("inner_key", &::core::format_args!("[personal]"))
-            .field("context", &self.context)
-            .field("request_digest", &::core::format_args!("[personal]"))
-            .field("answer_digest", &::core::format_args!("[personal]"))
-            .field("decision", &::core::format_args!("[personal]"))
-            .finish()
-    }
-}
-
-impl ::core::fmt::Debug for crate::audit::v1::DecisionRecord {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("DecisionRecord")
-            .field("decision_id", &self.decision_id)
-            .field("policy_revision", &self.policy_revision)
-            .field("connection", &self.connection)
-            .field("agreement", &self.agreement)
-            .field("outcome", &::core::format_args!("[personal]"))
-            .field("person", &::core::format_args!("[personal]"))
-            .field("facts", &::core::format_args!("[personal]"))
-            .field("items", &self.items)
-            .field("reason", &self.reason)
-            .field("shed", &self.shed)
-            .finish()
-    }
-}
-
-impl ::core::fmt::Debug for crate::audit::v1::ItemRecord {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("ItemRecord")
-            .field("item", &self.item)
-            .field("disclosed", &::core::format_args!("[personal]"))
-            .field("rule", &::core::format_args!("[personal]"))
-            .finish()
-    }
-}
-
-impl ::core::fmt::Debug for crate::audit::v1::Receipt {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("Receipt")
-            .field("leaf", &self.leaf)
-            .field("index", &self.index)
-            .field("proof", &self.proof)
-            .field("checkpoint", &self.checkpoint)
-            .field("opening", &::core::format_args!("[personal]"))
-            .finish()
-    }
-}
-
-impl ::core::fmt::Debug for crate::audit::v1::SealedResponse {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("SealedResponse")
-            .field("answer", &::core::format_args!("[personal]"))
-            .field("receipt", &::core::format_args!("[personal]"))
-            .finish()
-    }
-}
-
 impl ::core::fmt::Debug for crate::r#type::v1::PartialDate {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("PartialDate")
@@ -187,6 +125,120 @@ impl ::core::fmt::Debug for crate::r#type::v1::AccessBasis {
             .field("officer", &::core::format_args!("[personal]"))
             .field("consent_reference", &::core::format_args!("[personal]"))
             .field("direction_reference", &self.direction_reference)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::ListAccessesRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ListAccessesRequest")
+            .field("names", &self.names)
+            .field("missed", &::core::format_args!("[personal]"))
+            .field("before_index", &self.before_index)
+            .field("page_size", &self.page_size)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::RecordedName {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RecordedName")
+            .field("person", &::core::format_args!("[personal]"))
+            .field("from_milliseconds", &self.from_milliseconds)
+            .field("until_milliseconds", &self.until_milliseconds)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::RecordedAccess {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RecordedAccess")
+            .field("name", &self.name)
+            .field("number", &self.number)
+            .field("index", &self.index)
+            .field("leaf", &self.leaf)
+            .field("proof", &self.proof)
+            .field("sealed", &self.sealed)
+            .field("outer", &self.outer)
+            .field("decision", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::OuterOpening {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("OuterOpening")
+            .field("opening", &::core::format_args!("[personal]"))
+            .field("request_digest", &::core::format_args!("[personal]"))
+            .field("answer_digest", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::AppendRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("AppendRequest")
+            .field("leaf", &self.leaf)
+            .field("outer_key", &::core::format_args!("[personal]"))
+            .field("inner_key", &::core::format_args!("[personal]"))
+            .field("context", &self.context)
+            .field("request_digest", &::core::format_args!("[personal]"))
+            .field("answer_digest", &::core::format_args!("[personal]"))
+            .field("decision", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::DecisionRecord {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("DecisionRecord")
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("connection", &self.connection)
+            .field("agreement", &self.agreement)
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("person", &::core::format_args!("[personal]"))
+            .field("facts", &::core::format_args!("[personal]"))
+            .field("items", &self.items)
+            .field("reason", &self.reason)
+            .field("shed", &self.shed)
+            .field("basis", &self.basis)
+            .field("purpose", &self.purpose)
+            .field("sealed_days", &self.sealed_days)
+            .field("missed", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::ItemRecord {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ItemRecord")
+            .field("item", &self.item)
+            .field("disclosed", &::core::format_args!("[personal]"))
+            .field("rule", &::core::format_args!("[personal]"))
+            .field("legal_basis", &::core::format_args!("[personal]"))
+            .field("article", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::Receipt {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Receipt")
+            .field("leaf", &self.leaf)
+            .field("index", &self.index)
+            .field("proof", &self.proof)
+            .field("checkpoint", &self.checkpoint)
+            .field("opening", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::SealedResponse {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("SealedResponse")
+            .field("answer", &::core::format_args!("[personal]"))
+            .field("receipt", &::core::format_args!("[personal]"))
             .finish()
     }
 }
@@ -514,51 +566,6 @@ impl ::core::fmt::Debug for crate::database::v1::ChangeApplied {
     }
 }
 
-impl ::core::fmt::Debug for crate::identity::v1::PersonChange {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("PersonChange")
-            .field("token", &::core::format_args!("[personal]"))
-            .field("version", &::core::format_args!("[personal]"))
-            .field("items", &::core::format_args!("[personal]"))
-            .field("known_time", &self.known_time)
-            .field("kind", &::core::format_args!("[personal]"))
-            .field("bulk_job", &self.bulk_job)
-            .field("surviving_token", &::core::format_args!("[personal]"))
-            .finish()
-    }
-}
-
-impl ::core::fmt::Debug for crate::identity::v1::ListedPerson {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("ListedPerson")
-            .field("token", &::core::format_args!("[personal]"))
-            .field("version", &::core::format_args!("[personal]"))
-            .finish()
-    }
-}
-
-impl ::core::fmt::Debug for crate::identity::v1::FollowPersonsRequest {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("FollowPersonsRequest")
-            .field("basis", &self.basis)
-            .field("items", &self.items)
-            .field("tokens", &::core::format_args!("[personal]"))
-            .field("request_id", &self.request_id)
-            .finish()
-    }
-}
-
-impl ::core::fmt::Debug for crate::identity::v1::UnfollowPersonsRequest {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("UnfollowPersonsRequest")
-            .field("basis", &self.basis)
-            .field("items", &self.items)
-            .field("tokens", &::core::format_args!("[personal]"))
-            .field("request_id", &self.request_id)
-            .finish()
-    }
-}
-
 impl ::core::fmt::Debug for crate::identity::v1::GetPersonAnswer {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("GetPersonAnswer")
@@ -636,6 +643,117 @@ impl ::core::fmt::Debug for crate::identity::v1::ExplainedValue {
             .field("version", &::core::format_args!("[personal]"))
             .field("ended", &::core::format_args!("[personal]"))
             .field("event", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ListAccessesAnswer {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ListAccessesAnswer")
+            .field("outcome", &::core::format_args!("[personal]"))
+            .field("accesses", &self.accesses)
+            .field("counts", &::core::format_args!("[personal]"))
+            .field("next_before_index", &::core::format_args!("[personal]"))
+            .field("checkpoint", &::core::format_args!("[personal]"))
+            .field("withheld", &self.withheld)
+            .field("answer_time", &self.answer_time)
+            .field("decision_id", &self.decision_id)
+            .field("policy_revision", &self.policy_revision)
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::person_access::Told {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("[personal]")
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::PersonAccess {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("PersonAccess")
+            .field("record", &::core::format_args!("[personal]"))
+            .field("number", &::core::format_args!("[personal]"))
+            .field("told", &self.told)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::AccessDetails {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("AccessDetails")
+            .field("record_time", &self.record_time)
+            .field("agency", &::core::format_args!("[personal]"))
+            .field("system", &::core::format_args!("[personal]"))
+            .field("acting_unit", &::core::format_args!("[personal]"))
+            .field("method", &::core::format_args!("[personal]"))
+            .field("procedure", &::core::format_args!("[personal]"))
+            .field("purpose", &::core::format_args!("[personal]"))
+            .field("legal_basis", &::core::format_args!("[personal]"))
+            .field("ending", &::core::format_args!("[personal]"))
+            .field("items", &self.items)
+            .field("index", &::core::format_args!("[personal]"))
+            .field("leaf", &::core::format_args!("[personal]"))
+            .field("proof", &::core::format_args!("[personal]"))
+            .field("opening", &::core::format_args!("[personal]"))
+            .field("request_digest", &::core::format_args!("[personal]"))
+            .field("answer_digest", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::AccessedItem {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("AccessedItem")
+            .field("item", &::core::format_args!("[personal]"))
+            .field("disclosed", &::core::format_args!("[personal]"))
+            .field("article", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::PersonChange {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("PersonChange")
+            .field("token", &::core::format_args!("[personal]"))
+            .field("version", &::core::format_args!("[personal]"))
+            .field("items", &::core::format_args!("[personal]"))
+            .field("known_time", &self.known_time)
+            .field("kind", &::core::format_args!("[personal]"))
+            .field("bulk_job", &self.bulk_job)
+            .field("surviving_token", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::ListedPerson {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ListedPerson")
+            .field("token", &::core::format_args!("[personal]"))
+            .field("version", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::FollowPersonsRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("FollowPersonsRequest")
+            .field("basis", &self.basis)
+            .field("items", &self.items)
+            .field("tokens", &::core::format_args!("[personal]"))
+            .field("request_id", &self.request_id)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::identity::v1::UnfollowPersonsRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("UnfollowPersonsRequest")
+            .field("basis", &self.basis)
+            .field("items", &self.items)
+            .field("tokens", &::core::format_args!("[personal]"))
+            .field("request_id", &self.request_id)
             .finish()
     }
 }

@@ -36,6 +36,8 @@ pub(super) fn connection(found: GetConnectionResponse) -> Option<Decision> {
         claims: ClaimsRule::default(),
         valid_until: moment(found.valid_until),
         volume: None,
+        purpose: String::new(),
+        sealed_days: 0,
         verdict,
     })
 }
@@ -73,6 +75,8 @@ pub(super) fn decision(response: DecideResponse, items: &[String]) -> Option<Dec
         claims: ClaimsRule { waived: claims.waived, year_suffices },
         valid_until,
         volume: response.volume.map(|volume| volume.grant),
+        purpose: response.purpose,
+        sealed_days: response.sealed_days,
         verdict,
     })
 }

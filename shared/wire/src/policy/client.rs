@@ -339,6 +339,7 @@ fn request(caller: &Caller, act: Act, basis: &AccessBasis, items: &[String]) -> 
         Act::Household => (Action::Household, ""),
         Act::RotateTokens => (Action::RotateTokens, ""),
         Act::RecordConsents => (Action::RecordConsents, ""),
+        Act::Accesses => (Action::Accesses, ""),
     };
     DecideRequest {
         caller: caller.id().to_owned(),

@@ -66,7 +66,8 @@ async fn tell(
         let Some(place) = telling.place().await? else { return Ok(()) };
         waiting.begin();
         let soon = deadline.within(MESSAGE_TIME_MAX);
-        let call = Call::new(shared, caller, soon, WATCH_PERSON_CHANGES, exact.bytes());
+        let call =
+            Call::new(shared, caller, soon, WATCH_PERSON_CHANGES, exact.bytes()).on(asked.basis);
         let decision = deciding.now(shared, soon).await?;
         let wanted = Wanted { from: &cursor, ..asked.wanted };
         let heard = news(&call, &wanted, &decision).await?;

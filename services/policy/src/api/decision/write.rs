@@ -176,6 +176,7 @@ pub(in super::super) fn act(act: Act) -> DecisionAct {
         Act::Household => DecisionAct::Household,
         Act::RotateTokens => DecisionAct::RotateTokens,
         Act::RecordConsents => DecisionAct::RecordConsents,
+        Act::Accesses => DecisionAct::Accesses,
     }
 }
 

@@ -42,6 +42,8 @@ fn decision(connection: &str, number: u64, ends: OffsetDateTime) -> Arc<Decision
         agreement: String::new(),
         claims: ClaimsRule::default(),
         valid_until: ends,
+        purpose: String::new(),
+        sealed_days: 0,
         verdict: Ok(DecisionTable::new(Vec::new(), vec![0], vec![answer]).unwrap()),
     })
 }

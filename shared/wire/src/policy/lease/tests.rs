@@ -25,6 +25,8 @@ fn decision(grant: &str) -> Decision {
         claims: ClaimsRule::default(),
         valid_until: OffsetDateTime::UNIX_EPOCH,
         volume: Some(grant.to_owned()),
+        purpose: String::new(),
+        sealed_days: 0,
         verdict: Ok(DecisionTable::new(Vec::new(), vec![0], vec![nobody]).unwrap()),
     }
 }

@@ -1,5 +1,6 @@
 //! Persons who were registered twice: their records become one, and two again, and nothing is moved or lost.
 
+mod accesses;
 mod numbers;
 mod past;
 

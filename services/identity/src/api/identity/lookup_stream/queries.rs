@@ -133,7 +133,7 @@ impl<'a> Opened<'a> {
         let _turn = turn.map_err(|_closed| refuse(ErrorReason::Internal))?;
         let decision = deciding.now(shared, deadline).await?;
         let bytes = exact.asked_after(self.first);
-        let call = Call::new(shared, deciding.caller, deadline, METHOD, &bytes);
+        let call = Call::new(shared, deciding.caller, deadline, METHOD, &bytes).on(deciding.basis);
         let build = |decision: &Decision, looked: &Looked| {
             get_person::answer(self.request_id(), decision, looked, &shared.lists)
         };

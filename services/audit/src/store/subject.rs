@@ -1,0 +1,130 @@
+//! Under whom accesses stand.
+
+use ::store::{Sql, Store, Transaction, Value};
+use serde::Serialize;
+use tlog::LEAF_LEN;
+
+use super::{bytes, json, number, signed};
+use crate::{Error, domain::Record};
+
+/// The number after the last one of the subject, and so on where a batch has several of one.
+const INSERT: Sql = Sql {
+    sqlite: "INSERT INTO subject_entry (subject, position, number, time_ms, sealed_until_ms) \
+             SELECT r.value ->> 'subject', r.value ->> 'position', \
+                    COALESCE((SELECT e.number FROM subject_entry e WHERE e.subject = r.value ->> 'subject' \
+                              ORDER BY e.position DESC LIMIT 1), 0) \
+                    + ROW_NUMBER() OVER (PARTITION BY r.value ->> 'subject' ORDER BY r.value ->> 'position'), \
+                    r.value ->> 'time_ms', r.value ->> 'sealed_until_ms' \
+             FROM json_each(?) r WHERE true",
+    postgres: "INSERT INTO subject_entry (subject, position, number, time_ms, sealed_until_ms) \
+               SELECT r.subject, r.position, \
+                      COALESCE((SELECT e.number FROM subject_entry e WHERE e.subject = r.subject \
+                                ORDER BY e.position DESC LIMIT 1), 0) \
+                      + ROW_NUMBER() OVER (PARTITION BY r.subject ORDER BY r.position), \
+                      r.time_ms, r.sealed_until_ms \
+               FROM json_to_recordset($1::json) \
+                    AS r(subject TEXT, position BIGINT, time_ms BIGINT, sealed_until_ms BIGINT)",
+};
+const COUNTS: Sql = Sql {
+    sqlite: "SELECT COALESCE((SELECT e.number FROM subject_entry e \
+                              WHERE e.subject = n.value ->> 'subject' AND e.position < ?2 \
+                              ORDER BY e.position DESC LIMIT 1), 0) \
+             FROM json_each(?1) n ORDER BY n.value ->> 'name'",
+    postgres: "SELECT COALESCE((SELECT e.number FROM subject_entry e \
+                                WHERE e.subject = n.subject AND e.position < $2 \
+                                ORDER BY e.position DESC LIMIT 1), 0) \
+               FROM json_to_recordset($1::json) AS n(name BIGINT, subject TEXT) ORDER BY n.name",
+};
+const LIST: Sql = Sql {
+    sqlite: "SELECT n.value ->> 'name', e.number, e.position, e.sealed_until_ms, l.leaf \
+             FROM json_each(?1) n \
+             JOIN subject_entry e ON e.subject = n.value ->> 'subject' AND e.position < ?2 \
+                  AND e.time_ms >= n.value ->> 'from_ms' \
+                  AND (n.value ->> 'until_ms' = 0 OR e.time_ms < n.value ->> 'until_ms') \
+             JOIN leaf l ON l.position = e.position \
+             ORDER BY e.position DESC, n.value ->> 'name' LIMIT ?3",
+    // Of each name no more is read than a page holds.
+    postgres: "SELECT n.name, e.number, e.position, e.sealed_until_ms, l.leaf \
+               FROM json_to_recordset($1::json) AS n(name BIGINT, subject TEXT, from_ms BIGINT, until_ms BIGINT) \
+               CROSS JOIN LATERAL (SELECT number, position, sealed_until_ms FROM subject_entry \
+                    WHERE subject = n.subject AND position < $2 AND time_ms >= n.from_ms \
+                      AND (n.until_ms = 0 OR time_ms < n.until_ms) \
+                    ORDER BY position DESC LIMIT $3) e \
+               JOIN leaf l ON l.position = e.position \
+               ORDER BY e.position DESC, n.name LIMIT $3",
+};
+
+/// A subject whose accesses are asked for, and the time for which they are.
+#[derive(Serialize)]
+pub(crate) struct Name {
+    /// Its place in the question.
+    pub(crate) name: usize,
+    /// As the column holds it.
+    pub(crate) subject: String,
+    pub(crate) from_ms: u64,
+    /// 0 for ever.
+    pub(crate) until_ms: u64,
+}
+
+/// An access that stands under one of the names.
+pub(crate) struct Entry {
+    pub(crate) name: u64,
+    pub(crate) number: u64,
+    pub(crate) position: u64,
+    pub(crate) sealed_until_ms: u64,
+    pub(crate) leaf: [u8; LEAF_LEN],
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    subject: &'a str,
+    position: u64,
+    time_ms: u64,
+    sealed_until_ms: u64,
+}
+
+/// Numbers those of the records, from this index on, that stand under somebody.
+pub(super) async fn insert<'a>(
+    tx: &Transaction,
+    records: impl Iterator<Item = (u64, &'a Record)>,
+) -> Result<(), Error> {
+    let row = |(position, record): (u64, &'a Record)| {
+        let about = record.about.as_ref()?;
+        let (subject, time_ms) = (about.subject.as_str(), about.time_ms);
+        Some(Row { subject, position, time_ms, sealed_until_ms: about.sealed_until_ms })
+    };
+    let rows: Vec<Row<'_>> = records.filter_map(row).collect();
+    if !rows.is_empty() {
+        tx.execute(&INSERT, vec![json(&rows)?.into()]).await?;
+    }
+    Ok(())
+}
+
+/// How many accesses stand under each of the names in the log of this size.
+pub(crate) async fn counts(store: &Store, names: &[Name], size: u64) -> Result<Vec<u64>, Error> {
+    let values: Vec<Value> = vec![json(&names)?.into(), signed(size)?.into()];
+    let rows = store.read(&COUNTS, values).await?;
+    rows.iter().map(|row| number(row, 0)).collect()
+}
+
+/// The newest accesses under the names that are below an index, at most so many.
+pub(crate) async fn list(
+    store: &Store,
+    names: &[Name],
+    below: u64,
+    most: u32,
+) -> Result<Vec<Entry>, Error> {
+    let values: Vec<Value> =
+        vec![json(&names)?.into(), signed(below)?.into(), i64::from(most).into()];
+    let rows = store.read(&LIST, values).await?;
+    let entry = |row| {
+        Ok(Entry {
+            name: number(row, 0)?,
+            number: number(row, 1)?,
+            position: number(row, 2)?,
+            sealed_until_ms: number(row, 3)?,
+            leaf: bytes(row, 4)?,
+        })
+    };
+    rows.iter().map(entry).collect()
+}

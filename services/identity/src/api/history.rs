@@ -1,0 +1,122 @@
+//! `AccessHistoryService`: what citizens' portals and inspectorates call to be told who accessed a person.
+
+mod write;
+
+use std::sync::Arc;
+
+use contract::{
+    audit::v1 as log,
+    identity::v1::{ListAccessesRequest, ListAccessesResponse},
+    r#type::v1::{AccessBasis, ErrorReason},
+};
+use disclosure::{
+    Answer, Exact, Released, identity::v1::access_history_service_server::AccessHistoryService,
+};
+use model::{CodeLists, item::NUMBER};
+use server::{context, error::refuse};
+use time::Date;
+use tonic::{Code, Request, Response, Status};
+use wire::{Fault, Faults, basis, policy::Act};
+
+use super::{
+    REQUEST_ID_MAX, Shared,
+    call::{Call, cited},
+    identity::{self, lookup, whom},
+};
+use crate::{
+    app::{Accessed, Lookup, Names},
+    domain::history::Spell,
+};
+
+const LIST_ACCESSES: &str = "/lienthong.identity.v1.AccessHistoryService/ListAccesses";
+const PAGE: u32 = 50;
+const PAGE_MAX: u32 = 100;
+
+/// The service.
+pub(super) struct History(pub(super) Arc<Shared>);
+
+#[tonic::async_trait]
+impl AccessHistoryService for History {
+    async fn list_accesses(
+        &self,
+        request: Request<Exact<ListAccessesRequest>>,
+    ) -> Result<Response<Released<ListAccessesResponse>>, Status> {
+        let (caller, deadline) = context(&request)?;
+        let exact = request.into_inner();
+        let (message, shared) = (exact.message(), &self.0);
+        let (lookup, basis) = checked(message, &shared.lists, shared.app.clock.today())?;
+        let act = Act::Accesses;
+        let lookup = Lookup { consent: cited(&caller, act, basis), ..lookup };
+        let call = Call::new(shared, &caller, deadline, LIST_ACCESSES, exact.bytes()).on(basis);
+        let decision = call.decided(act, basis, &[NUMBER.to_owned()]).await?;
+        let table = call.table_with(&decision, lookup.consent.is_some()).await?;
+        let taken = call.take(&decision, 1).await?;
+        let accessed = shared.app.accessed(deadline, &lookup, &decision, table).await;
+        let Accessed { looked, names } = match accessed {
+            Ok(accessed) => accessed,
+            Err(reason) => return Err(call.no_answer(&decision, reason).await),
+        };
+        let (found, withheld) = match names {
+            Ok(names) => (Some(listed(&call, names, message).await?), None),
+            Err(withheld) => (None, withheld),
+        };
+        let about = write::About { request: message, decision: &decision, looked: &looked };
+        let answer = write::answer(&about, withheld.as_ref(), found, &shared.trust_domain);
+        let answer = Answer::new(&answer);
+        let recorded = identity::recorded(&decision, &looked, looked.finding.row.as_ref());
+        let disclosed = call.disclosed(&recorded, answer).await?;
+        taken.told(identity::shown(&looked).into());
+        Ok(Response::new(disclosed.into()))
+    }
+}
+
+/// The lookup in a request; every faulty field is named at once.
+fn checked<'a>(
+    request: &'a ListAccessesRequest,
+    lists: &CodeLists,
+    today: Date,
+) -> Result<(Lookup, &'a AccessBasis), Status> {
+    let mut faults = Faults::default();
+    let ListAccessesRequest { subject, claims, basis, request_id, page_size, before_index: _ } =
+        request;
+    let whom = whom(subject.as_ref(), claims.as_ref(), lists, today, &mut faults);
+    let basis = basis::check(basis.as_ref(), &mut faults);
+    faults.text("request_id", request_id, REQUEST_ID_MAX);
+    if *page_size > PAGE_MAX {
+        faults.add("page_size", Fault::NotAllowed);
+    }
+    faults.finish()?;
+    // Whatever is not there was named above.
+    let (Some(whom), Some(basis)) = (whom, basis) else {
+        return Err(refuse(ErrorReason::Internal));
+    };
+    Ok((lookup(whom, 0, &[], None), basis))
+}
+
+/// What the access log has under the names.
+async fn listed(
+    call: &Call<'_>,
+    names: Names,
+    message: &ListAccessesRequest,
+) -> Result<log::ListAccessesResponse, Status> {
+    let Names { spells, missed } = names;
+    let name = |spell: Spell| log::RecordedName {
+        person: spell.person_id,
+        from_milliseconds: spell.from_ms,
+        until_milliseconds: spell.until_ms,
+    };
+    let request = log::ListAccessesRequest {
+        names: spells.into_iter().map(name).collect(),
+        missed: missed.iter().map(|digest| digest.to_vec()).collect(),
+        before_index: message.before_index,
+        page_size: if message.page_size == 0 { PAGE } else { message.page_size },
+    };
+    let deadline = call.deadline;
+    let mut log = call.shared.clients.log.clone();
+    let found = deadline.bounds(log.list_accesses(deadline.request(request))).await;
+    found.map(Response::into_inner).map_err(|status| {
+        tracing::warn!(code = ?status.code(), "the access log could not be read");
+        let late = status.code() == Code::DeadlineExceeded && deadline.ended(&status);
+        refuse(if late { ErrorReason::DeadlineExceeded } else { ErrorReason::LogUnreadable })
+    })
+}

@@ -1,0 +1,131 @@
+//! What is told of accesses: who asked, when, why, and what became of each item; nothing of anybody else, and not which rule hid what.
+
+use contract::{
+    audit::v1::{
+        AccessOutcome, DecisionRecord, ItemRecord, ListAccessesResponse, OuterOpening,
+        RecordedAccess,
+    },
+    identity::v1::{
+        AccessDetails, AccessEnding, AccessUntold, AccessedItem, ListAccessesAnswer,
+        ListAccessesRequest, LookupOutcome, PersonAccess, person_access::Told,
+    },
+    r#type::v1 as types,
+};
+use decide::ItemDecision;
+use prost::Message;
+use server::{Caller, caller::Kind};
+use wire::{policy::Decision, timestamp, timestamp_us};
+
+use crate::{api::identity, app::Looked};
+
+/// What the answer is to.
+pub(super) struct About<'a> {
+    /// The request.
+    pub(super) request: &'a ListAccessesRequest,
+    /// The decision it rests on.
+    pub(super) decision: &'a Decision,
+    /// How looking for the subject ended.
+    pub(super) looked: &'a Looked,
+}
+
+/// The answer; `found` is what the log has of somebody of whom it may be told.
+pub(super) fn answer(
+    about: &About<'_>,
+    withheld: Option<&ItemDecision>,
+    found: Option<ListAccessesResponse>,
+    trust_domain: &str,
+) -> ListAccessesAnswer {
+    let About { request, decision, looked } = about;
+    let outcome =
+        if identity::shown(looked) { LookupOutcome::Match } else { LookupOutcome::NoMatch };
+    let withheld = withheld.map(|decided| types::Withheld {
+        rule: decided.rule.clone(),
+        legal_basis: decided.legal_basis.clone(),
+        article: decided.article.clone(),
+    });
+    let found = found.unwrap_or_default();
+    let accesses = found.accesses.iter().cloned().map(|one| access(one, trust_domain));
+    let last = found.accesses.last().map(|access| access.index);
+    ListAccessesAnswer {
+        outcome: outcome.into(),
+        next_before_index: last.filter(|_| !found.end_reached).unwrap_or_default(),
+        accesses: accesses.collect(),
+        counts: found.counts,
+        checkpoint: found.checkpoint,
+        withheld,
+        answer_time: Some(timestamp(looked.at)),
+        decision_id: decision.id.clone(),
+        policy_revision: decision.revision.clone(),
+        request_id: request.request_id.clone(),
+    }
+}
+
+fn access(access: RecordedAccess, trust_domain: &str) -> PersonAccess {
+    let (record, number) = (access.name, access.number);
+    let told = if access.sealed {
+        Told::Untold(AccessUntold::Sealed.into())
+    } else {
+        match details(access, trust_domain) {
+            Some(details) => Told::Details(details),
+            None => Told::Untold(AccessUntold::Erased.into()),
+        }
+    };
+    PersonAccess { record, number, told: Some(told) }
+}
+
+/// What an access was; none where its record was erased.
+fn details(access: RecordedAccess, trust_domain: &str) -> Option<AccessDetails> {
+    let RecordedAccess { index, leaf, proof, outer, decision, .. } = access;
+    let OuterOpening { opening, request_digest, answer_digest } = outer?;
+    let (_, context) = tlog::parse_opening(&opening).ok()?;
+    let (method, caller) = context.split_once('\n')?;
+    let (method, caller) =
+        (method.to_owned(), Caller::parse(caller.trim_end(), trust_domain).ok()?);
+    let time_us = i64::try_from(tlog::Leaf::parse(&leaf).ok()?.time_ms).ok()?.checked_mul(1_000)?;
+    let record = DecisionRecord::decode(decision.as_slice()).ok()?;
+    let (agency, system) = match caller.kind() {
+        Kind::System { agency, system } => (agency.clone(), system.clone()),
+        // What was contributed is applied by a service of ours, for a connection.
+        Kind::Service(_) => (String::new(), record.connection.clone()),
+        Kind::Operator(officer) => (String::new(), officer.clone()),
+    };
+    let ending = ending(record.outcome());
+    let basis = record.basis.unwrap_or_default();
+    Some(AccessDetails {
+        record_time: Some(timestamp_us(time_us)),
+        agency,
+        system,
+        acting_unit: basis.acting_unit,
+        method,
+        procedure: basis.procedure,
+        purpose: record.purpose,
+        legal_basis: basis.legal_basis,
+        ending: ending.into(),
+        items: record.items.into_iter().map(item).collect(),
+        index,
+        leaf,
+        proof,
+        opening,
+        request_digest,
+        answer_digest,
+    })
+}
+
+fn item(item: ItemRecord) -> AccessedItem {
+    AccessedItem { item: item.item, disclosed: item.disclosed, article: item.article }
+}
+
+/// What of how it ended is told: not whether it was the claims or a rule that kept something back.
+fn ending(outcome: AccessOutcome) -> AccessEnding {
+    match outcome {
+        AccessOutcome::Answered => AccessEnding::Answered,
+        AccessOutcome::Absent
+        | AccessOutcome::ClaimsDiffer
+        | AccessOutcome::Hidden
+        | AccessOutcome::Refused
+        | AccessOutcome::Ambiguous => AccessEnding::NothingGiven,
+        AccessOutcome::Contributed => AccessEnding::Contributed,
+        AccessOutcome::Rejected => AccessEnding::Rejected,
+        AccessOutcome::Administered | AccessOutcome::Unspecified => AccessEnding::Unspecified,
+    }
+}
