@@ -174,6 +174,17 @@ pub(crate) fn client_that_calls(
     Ok(Arc::new(config))
 }
 
+/// The configuration of connections that go out of the suite: to whoever has a certificate of these CAs for its name, as nobody.
+///
+/// # Errors
+/// [`StartError::Pem`] and [`StartError::Tls`] where the file holds no CA certificates.
+pub fn outward(ca: &str) -> Result<ClientConfig, StartError> {
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots(ca)?)
+        .with_no_client_auth())
+}
+
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
