@@ -3,6 +3,7 @@
 //! A batch goes into each table as one JSON text, because both engines unfold one in a single statement:
 //! no limit on the number of parameters, and one prepared statement for every size of batch.
 
+pub(crate) mod cosigned;
 pub(crate) mod whole;
 
 use std::{collections::HashMap, sync::Arc};
@@ -13,12 +14,20 @@ use tlog::{Hash, LEAF_LEN};
 
 use crate::{Error, domain::Record};
 
-pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "log",
-    sqlite: include_str!("../migrations/sqlite/0001_log.sql"),
-    postgres: include_str!("../migrations/postgres/0001_log.sql"),
-}];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "log",
+        sqlite: include_str!("../migrations/sqlite/0001_log.sql"),
+        postgres: include_str!("../migrations/postgres/0001_log.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "witnesses",
+        sqlite: include_str!("../migrations/sqlite/0002_witnesses.sql"),
+        postgres: include_str!("../migrations/postgres/0002_witnesses.sql"),
+    },
+];
 
 /// One statement, so that state and checkpoint are of one moment although others may be appending.
 const HEAD: Sql = Sql::same(
@@ -103,7 +112,7 @@ pub(crate) struct Head {
 }
 
 /// A signed checkpoint as it is kept.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     pub(crate) size: u64,
     pub(crate) root: Hash,
