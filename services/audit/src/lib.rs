@@ -322,12 +322,14 @@ impl Service {
             let service = self.clone();
             health.serves(&[name], move || {
                 let service = service.clone();
-                async move {
-                    let records = name == PUBLIC || !service.0.halt.is_set();
-                    records && service.checkpoint().await.is_ok()
-                }
+                async move { service.answers(name).await }
             });
         }
+    }
+
+    async fn answers(&self, name: &str) -> bool {
+        let records = name == PUBLIC || !self.0.halt.is_set();
+        records && self.checkpoint().await.is_ok()
     }
 
     /// The log's public key (C2SP vkey), by which its checkpoints are verified.

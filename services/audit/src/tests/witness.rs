@@ -145,6 +145,7 @@ async fn halted(service: &Service) {
     until(|| async { service.0.halt.is_set() }).await;
     let refused = append(service, access(900)).await.unwrap_err();
     assert!(is_unavailable(&refused), "{refused:?}");
+    assert!(!service.answers(crate::INTERNAL).await && service.answers(crate::PUBLIC).await);
 }
 
 fn lines(note: &str) -> usize {
@@ -181,6 +182,8 @@ async fn what_enough_witnesses_cosign_is_shown_and_proven_to() {
         let newest = covering(&service, 24).await;
         assert_eq!((lines(&newest), log().verify(&newest).unwrap().size), (1, 25));
         assert_eq!(extending(&service, &newest).await, newest);
+
+        assert!(service.answers(crate::INTERNAL).await && service.answers(crate::PUBLIC).await);
 
         // They come back, and say it of what is newest then.
         world.witnesses[1].set(Mode::Good);
