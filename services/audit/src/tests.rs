@@ -119,8 +119,12 @@ async fn ask(store: &Store, sql: &'static str) -> i64 {
 }
 
 async fn open(config: &Config) -> Result<Service, Error> {
+    open_at(config, PACE).await
+}
+
+async fn open_at(config: &Config, pace: Pace) -> Result<Service, Error> {
     let now = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap();
-    Service::open_at(config, Clock::fixed(now), Entropy::seeded(1), PACE).await
+    Service::open_at(config, Clock::fixed(now), Entropy::seeded(1), pace).await
 }
 
 fn key_file(origin: &str, seed: u8) -> tempfile::NamedTempFile {

@@ -20,11 +20,13 @@ use http::Uri;
 use server::runtime::{Clock, Entropy};
 use tlog::policy::{Policy, Witness};
 use tokio::{
-    sync::watch,
+    sync::{Mutex, watch},
     task::{AbortHandle, JoinSet},
 };
 
 pub(crate) use self::post::Post;
+#[cfg(test)]
+pub(crate) use self::post::Unanswered;
 use crate::{
     Config, Error,
     log::Keys,
@@ -119,7 +121,7 @@ impl Witnesses {
         let Self { policy, places, post } = self;
         metrics().conflict.record(0, &[]);
         let (agreed, _) = watch::channel(0);
-        let shared = Arc::new(Shared { log, policy, pace, agreed });
+        let shared = Arc::new(Shared { log, policy, pace, agreed, showing: Mutex::default() });
         let (targets, target) = watch::channel(None);
         let mut tasks = JoinSet::new();
         for (witness, to) in places {
@@ -151,6 +153,8 @@ struct Shared {
     pace: Pace,
     /// The size that enough witnesses have agreed on.
     agreed: watch::Sender<u64>,
+    /// One puts a checkpoint together at a time, so that none with fewer lines comes after one with more.
+    showing: Mutex<()>,
 }
 
 /// Chooses the newest checkpoint, and waits until enough have cosigned it, or could have. An empty log needs no witness.
@@ -192,6 +196,7 @@ impl Shared {
         let size = checkpoint.size;
         cosigned::keep(store, witness.key.verifier_key(), size, line, now).await?;
         // Read after that is durable: of those who cosign at the same time, the last one finds all of it.
+        let _one = self.showing.lock().await;
         let lines = cosigned::lines(store, size).await?;
         let note = with_lines(&checkpoint.note, &lines, &self.policy);
         if self.policy.verify(&note).is_ok() {

@@ -1,6 +1,8 @@
 //! The log and its witnesses: what they cosign is shown, and what they say against it stops it.
 
+mod configured;
 mod model;
+mod published;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -16,6 +18,7 @@ use super::{
     failure::{SET_BACK, is_unavailable},
     *,
 };
+use crate::witness::{Post, Unanswered};
 
 /// A log with witnesses `w0`, `w1` and so on, of which so many must cosign.
 struct World {
@@ -202,7 +205,9 @@ async fn witnesses_agree_while_the_log_grows() {
         for (witness, ms) in world.witnesses.iter().zip([0, 7, 30]) {
             witness.set(Mode::Slow(Duration::from_millis(ms)));
         }
-        let service = world.open().await;
+        // A machine that is busy with other things ends no round.
+        let patient = Pace { answer_max: HANG, round_max: HANG, ..PACE };
+        let service = open_at(&world.config(), patient).await.unwrap();
         let (mut number, mut seen) = (0, std::collections::BTreeSet::new());
         let grows = async {
             while seen.len() < 5 {
@@ -217,6 +222,9 @@ async fn witnesses_agree_while_the_log_grows() {
         };
         ends(grows).await;
         until(|| async { world.shown(&service).await == Ok(number) }).await;
+        // Nothing that the quick ones cosigned was of no use.
+        let sent: Vec<_> = world.witnesses.iter().map(Model::asked).collect();
+        assert!(sent[0].len() > 4 && sent[0] == sent[1] && sent[1] == sent[2], "{engine:?}");
         ends(service.close()).await;
     }
 }
@@ -264,6 +272,16 @@ async fn after_a_start_it_goes_on_where_each_witness_was() {
         let asked = witness.asked().len();
         tokio::time::sleep(PACE.interval * 10).await;
         assert_eq!(witness.asked().len(), asked, "nothing is new");
+        ends(service.close()).await;
+        // Another policy: what was enough is not enough any more, and is not shown.
+        let other = Model::new("w1.test/witness", [41; 32], &own_key()).await;
+        other.set(Mode::Gone);
+        let both = [(witness, at(witness.address)), (&other, at(other.address))];
+        std::fs::write(world.policy.path(), policy(2, &both)).unwrap();
+        let service = world.open().await;
+        assert_eq!(world.shown(&service).await.unwrap_err().0, Code::Unavailable);
+        other.set(Mode::Good);
+        until(|| async { world.shown(&service).await == Ok(6) }).await;
         ends(service.close()).await;
     }
 }
@@ -448,5 +466,26 @@ async fn answers_that_are_none_are_harmless() {
     ends(service.close()).await;
 }
 
-mod configured;
-mod published;
+/// One answer, of bounded length, in bounded time.
+#[tokio::test]
+async fn an_answer_is_read_so_far_and_waited_for_so_long() {
+    let witness = Model::new("w0.test/witness", [40; 32], &own_key()).await;
+    let to = format!("{}add-checkpoint", at(witness.address)).parse().unwrap();
+    let post = Post::new("", Duration::from_millis(300)).unwrap();
+    let sent = async || {
+        let reply = ends(post.send(&to, String::new())).await;
+        reply.map(|reply| (reply.status, reply.body.len()))
+    };
+    let long = |length| Mode::Says(200, None, vec![b'x'; length]);
+    let location = Some(("location", at(witness.address) + "add-checkpoint"));
+    for (mode, expect) in [
+        (long(64 << 10), Ok((200, 64 << 10))),
+        (long((64 << 10) + 1), Err(Unanswered::Unreadable)),
+        (Mode::Says(307, location, Vec::new()), Ok((307, 0))),
+        (Mode::Silent, Err(Unanswered::Late)),
+        (Mode::Gone, Err(Unanswered::Away)),
+    ] {
+        witness.set(mode);
+        assert_eq!(sent().await, expect);
+    }
+}

@@ -4,7 +4,6 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value as Json;
 
 use super::*;
-use crate::witness::Post;
 
 const PUBLISHED: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
