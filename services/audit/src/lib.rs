@@ -10,19 +10,23 @@
 //! | `sequencer` | the one task that gives records their places, batch by batch |
 //! | `log` | the log's right edge in memory: read, verified, grown |
 //! | `read` | the log as it is shown: pieces and proofs |
+//! | `witness` | witnesses cosign what the log signs, or have seen another log |
 //! | `fsck` | the whole log checked as it is stored |
 //! | `domain` | a record checked against its leaf, and the places of a batch; pure |
 //! | `store` | the tables, on SQLite and PostgreSQL |
+//! | `metrics` | what operators see of the witnesses |
 
 mod api;
 mod domain;
 mod fsck;
 mod log;
+mod metrics;
 mod read;
 mod sequencer;
 mod store;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::{
     collections::BTreeSet,
@@ -36,8 +40,8 @@ use contract::audit::v1::{
     audit_service_server::SERVICE_NAME as AUDIT, log_service_server::SERVICE_NAME as LOG,
 };
 use serde::{Deserialize, Serialize};
-use server::runtime::Clock;
-use tlog::{LogSigner, LogVerifier};
+use server::runtime::{Clock, Entropy};
+use tlog::{LogSigner, LogVerifier, policy::Policy};
 use tokio::{
     net::TcpListener,
     task::{AbortHandle, JoinHandle},
@@ -46,6 +50,7 @@ use tokio::{
 use crate::{
     log::{Keys, Log},
     sequencer::{Sequencer, Work},
+    witness::{Fed, Halt, Pace, Witnesses},
 };
 
 /// What everybody calls.
@@ -74,6 +79,12 @@ pub struct Config {
     pub tiles_listen: String,
     /// SPIFFE ids of whoever may read entries: inspectors, courts, mirrors.
     pub auditors: Vec<String>,
+    /// The file of the policy (C2SP tlog-policy) that names the witnesses; empty for none.
+    pub witness_policy_file: String,
+    /// PEM file of the CA certificates of witnesses at `https`.
+    pub witness_roots_file: String,
+    /// Milliseconds between two checkpoints that witnesses are sent.
+    pub witness_interval_ms: u64,
 }
 
 /// Why the log cannot be opened or written.
@@ -117,6 +128,53 @@ pub enum Error {
         /// The log that the key is of.
         found: String,
     },
+    /// The policy cannot be read.
+    #[error("cannot read the policy of the witnesses from `{path}` (`audit.witness_policy_file`)")]
+    WitnessPolicy {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The policy is none.
+    #[error("`{path}` is no policy (`audit.witness_policy_file`)")]
+    MalformedWitnessPolicy {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: tlog::Error,
+    },
+    /// The policy is for other logs.
+    #[error("the policy `{path}` does not name the key that signs this log")]
+    PolicyOfOthers {
+        /// The file.
+        path: String,
+    },
+    /// The policy does not say where a witness is.
+    #[error("the policy gives no URL for witness `{0}`")]
+    WitnessWithoutUrl(String),
+    /// Where the policy says that a witness is, nothing can be sent.
+    #[error("witness `{name}` is at `{url}`, which is no URL of `https` or `http`")]
+    WitnessUrl {
+        /// What the policy calls it.
+        name: String,
+        /// What it says.
+        url: String,
+    },
+    /// A witness' certificate could be verified by nothing.
+    #[error("witness `{0}` is at `https`, and `audit.witness_roots_file` is empty")]
+    NoWitnessRoots(String),
+    /// The CA certificates cannot be read.
+    #[error("witnesses cannot be verified (`audit.witness_roots_file`)")]
+    WitnessRoots(#[source] server::StartError),
+    /// There are witnesses, and too few have cosigned any checkpoint yet.
+    #[error("no checkpoint is cosigned as the policy says")]
+    NotCosigned,
+    /// A witness has seen another log; only a person can say which one is true.
+    #[error("a witness has seen another log than this one")]
+    Conflict,
     /// What is stored is not what our key signed; only a person can say what happened to it.
     #[error("the log cannot be trusted: {0}")]
     LogCorrupt(&'static str),
@@ -143,12 +201,21 @@ impl Error {
             Self::Fenced => "fenced",
             Self::Log(_) => "tree",
             Self::OutOfRange => "out of range",
+            Self::NotCosigned => "not cosigned",
+            Self::Conflict => "a witness has seen another log",
             Self::Limit(_)
             | Self::NoAuditor(_)
             | Self::Listen { .. }
             | Self::SigningKey { .. }
             | Self::SigningKeyOpen { .. }
-            | Self::OtherOrigin { .. } => "configuration",
+            | Self::OtherOrigin { .. }
+            | Self::WitnessPolicy { .. }
+            | Self::MalformedWitnessPolicy { .. }
+            | Self::PolicyOfOthers { .. }
+            | Self::WitnessWithoutUrl(_)
+            | Self::WitnessUrl { .. }
+            | Self::NoWitnessRoots(_)
+            | Self::WitnessRoots(_) => "configuration",
         }
     }
 }
@@ -168,45 +235,71 @@ struct Inner {
     auditors: BTreeSet<String>,
     clock: Clock,
     sequencer: Sequencer,
-    /// What shows the log.
-    shown: Mutex<Option<AbortHandle>>,
+    /// What must have been said of a checkpoint that is shown, where there are witnesses.
+    policy: Option<Arc<Policy>>,
+    halt: Halt,
+    /// What shows the log, and what feeds its witnesses.
+    aside: Mutex<Vec<AbortHandle>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Service {
     /// Opens the log: reads the key, brings the schema up to date, and verifies that the stored tree has
-    /// the root of the newest checkpoint and that our key signed it. Then it takes appends.
+    /// the root of the newest checkpoint and that our key signed it. Then it takes appends. Witnesses are
+    /// not waited for.
     ///
     /// # Errors
     /// See [`Error`]; without a key, a database and a sound log there is no service (I9).
     pub async fn open(config: &Config) -> Result<Self, Error> {
-        Self::open_at(config, Clock::system()).await
+        Self::open_at(config, Clock::system(), Entropy::system(), Pace::of(config)).await
     }
 
-    /// The same by another clock.
+    /// The same by another clock, and with other randomness.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_at(config: &Config, clock: Clock) -> Result<Self, Error> {
-        for (name, limit) in [("batch_max", config.batch_max), ("queue_max", config.queue_max)] {
-            if limit == 0 {
-                return Err(Error::Limit(name));
-            }
-        }
-        let named = |id: &&String| !id.starts_with("spiffe://");
-        if let Some(other) = config.auditors.iter().find(named) {
-            return Err(Error::NoAuditor(other.clone()));
-        }
+    pub async fn open_with(config: &Config, clock: Clock, entropy: Entropy) -> Result<Self, Error> {
+        Self::open_at(config, clock, entropy, Pace::of(config)).await
+    }
+
+    async fn open_at(
+        config: &Config,
+        clock: Clock,
+        entropy: Entropy,
+        pace: Pace,
+    ) -> Result<Self, Error> {
+        check_values(config)?;
         let auditors = config.auditors.iter().cloned().collect();
         let keys = Arc::new(keys(config).await?);
+        let witnesses = Witnesses::read(config, keys.signer.verifier_key(), &pace)?;
         let store = ::store::Store::open(config.database.reveal(), migrations()).await?;
         let log = Log::take(&store, &keys, clock.now_ms()).await?;
         tracing::info!(size = log.checkpoint().size, "audit log open");
-        let work = Work::new(store.clone(), Arc::clone(&keys), clock.clone(), log);
+        let halt = Halt::default();
+        let (own, its_clock) = (Arc::clone(&keys), clock.clone());
+        let work = Work::new(store.clone(), own, its_clock, log, halt.clone());
         let (sequencer, task) = Sequencer::start(work, config.batch_max, config.queue_max);
         let task = Mutex::new(Some(task));
-        let shown = Mutex::default();
-        Ok(Self(Arc::new(Inner { store, keys, auditors, clock, sequencer, task, shown })))
+        let policy = witnesses.as_ref().map(|witnesses| Arc::clone(&witnesses.policy));
+        let fed = Fed {
+            store: store.clone(),
+            keys: Arc::clone(&keys),
+            clock: clock.clone(),
+            entropy,
+            halt: halt.clone(),
+        };
+        let aside = Mutex::new(witnesses.map(|them| them.start(fed, pace)).into_iter().collect());
+        Ok(Self(Arc::new(Inner {
+            store,
+            keys,
+            auditors,
+            clock,
+            sequencer,
+            policy,
+            halt,
+            aside,
+            task,
+        })))
     }
 
     /// Shows checkpoint and tiles, where an address is configured, until the service is closed. Gives the address.
@@ -222,7 +315,7 @@ impl Service {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         let shown = tokio::spawn(api::tiles::serve(listener, self.clone())).abort_handle();
-        *self.0.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
+        self.0.aside.lock().unwrap_or_else(PoisonError::into_inner).push(shown);
         Ok(Some(bound))
     }
 
@@ -242,13 +335,20 @@ impl Service {
     }
 
     /// Tells `health` whether the services of these names, [`PUBLIC`] or [`INTERNAL`], can answer: while the newest
-    /// checkpoint can be read.
+    /// checkpoint can be read. After a conflict with a witness nothing is recorded, but the log is still shown.
     pub fn report(&self, health: &server::Health, names: &[&'static str]) {
-        let service = self.clone();
-        health.serves(names, move || {
-            let service = service.clone();
-            async move { service.checkpoint().await.is_ok() }
-        });
+        for name in names.iter().copied() {
+            let service = self.clone();
+            health.serves(&[name], move || {
+                let service = service.clone();
+                async move { service.answers(name).await }
+            });
+        }
+    }
+
+    async fn answers(&self, name: &str) -> bool {
+        let records = name == PUBLIC || !self.0.halt.is_set();
+        records && self.checkpoint().await.is_ok()
     }
 
     /// The log's public key (C2SP vkey), by which its checkpoints are verified.
@@ -256,7 +356,7 @@ impl Service {
         self.0.keys.signer.verifier_key()
     }
 
-    /// The newest signed checkpoint, a C2SP signed note; of an empty log too.
+    /// The newest signed checkpoint, a C2SP signed note; of an empty log too. Nobody need have cosigned it.
     ///
     /// # Errors
     /// When the database refuses or is away.
@@ -267,8 +367,8 @@ impl Service {
     /// Answers what is queued, takes nothing more, and closes the database.
     pub async fn close(self) {
         self.0.sequencer.stop();
-        if let Some(shown) = self.0.shown.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            shown.abort();
+        for aside in self.0.aside.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            aside.abort();
         }
         let task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task
@@ -294,6 +394,29 @@ pub async fn read_checkpoint(database: &str) -> Result<String, Error> {
     let head = store::head(&store).await;
     store.close().await;
     Ok(head?.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?.note)
+}
+
+/// What can be said of the configuration without looking at anything else.
+fn check_values(config: &Config) -> Result<(), Error> {
+    let (batch, queue) = (config.batch_max as u64, config.queue_max as u64);
+    let interval = config.witness_interval_ms;
+    for (name, limit) in
+        [("batch_max", batch), ("queue_max", queue), ("witness_interval_ms", interval)]
+    {
+        if limit == 0 {
+            return Err(Error::Limit(name));
+        }
+    }
+    let named = |id: &&String| !id.starts_with("spiffe://");
+    config.auditors.iter().find(named).map_or(Ok(()), |other| Err(Error::NoAuditor(other.clone())))
+}
+
+/// Whether the witnesses are configured as they must be for the log of this key (C2SP vkey), to say it before a start. Asks none.
+///
+/// # Errors
+/// What is wrong with the policy or with what it needs.
+pub fn check_witnesses(config: &Config, vkey: &str) -> Result<(), Error> {
+    Witnesses::read(config, vkey, &Pace::of(config)).map(drop)
 }
 
 async fn keys(config: &Config) -> Result<Keys, Error> {

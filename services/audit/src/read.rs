@@ -1,9 +1,13 @@
 //! The log as it is shown: pieces and proofs, read when they are asked for. A checkpoint is checked against the key, entries against
 //! their hashes, and proofs against the checkpoint, before they leave, so that a bit that has flipped on a disk is an outage and not an answer; a tile
 //! proves itself to whoever has the checkpoint.
+//!
+//! Where there are witnesses, what is shown is the newest checkpoint that enough of them cosigned, and proofs lead to it; only what is
+//! newer is proven to the newest that the log signed by itself.
 
 use std::collections::HashMap;
 
+use ::store::Store;
 use tlog::{
     Hash,
     tile::{self, Tile},
@@ -12,8 +16,9 @@ use tlog::{
 use crate::{
     Error, Service,
     domain::Opening,
+    log::Keys,
     store::{
-        self, Checkpoint,
+        self, Checkpoint, cosigned,
         subject::{self, Entry, Name},
     },
 };
@@ -102,12 +107,12 @@ impl Service {
         Ok(Some(tile::bundle(leaves)?))
     }
 
-    /// The proof that the newest checkpoint covers a record; none where the log is not so long.
+    /// The proof that the log covers a record; none where it is not so long.
     pub(crate) async fn inclusion(&self, index: u64) -> Result<Option<Proven>, Error> {
-        let Checkpoint { size, root, note } = self.head().await?;
-        if index >= size {
+        let Some(end) = index.checked_add(1) else { return Ok(None) };
+        let Some(Checkpoint { size, root, note }) = self.of_at_least(end).await? else {
             return Ok(None);
-        }
+        };
         let mut needs = tlog::inclusion_needs(index, size)?;
         let own = tlog::leaf_place(index);
         needs.push(own);
@@ -118,30 +123,50 @@ impl Service {
         Ok(Some(Proven { proof, checkpoint: note }))
     }
 
-    /// The proof that the newest checkpoint extends the log of an old size; none where it is not so long.
+    /// The proof that the log extends what it was at an old size; none where it is not so long.
     pub(crate) async fn consistency(&self, old: u64) -> Result<Option<Proven>, Error> {
-        let Checkpoint { size, root, note } = self.head().await?;
-        if old > size {
-            return Ok(None);
-        }
-        // Of nothing, and of itself, a log is the extension without any proof (RFC 6962, section 2.1.2).
-        if old == 0 || old == size {
-            return Ok(Some(Proven { proof: Vec::new(), checkpoint: note }));
-        }
-        let known = self.known(&tlog::consistency_needs(old, size)?).await?;
-        let proof = tlog::prove_consistency(old, size, &known)?;
-        let edge = self.known(&tlog::Tree::edge(old)).await?;
-        let before = tlog::Tree::restore(old, edge)?.root()?;
-        tlog::verify_consistency((old, &before), (size, &root), &proof).map_err(|_| damaged())?;
-        Ok(Some(Proven { proof, checkpoint: note }))
+        let Some(checkpoint) = self.of_at_least(old).await? else { return Ok(None) };
+        let proof = extension(&self.0.store, old, &checkpoint).await?;
+        Ok(Some(Proven { proof, checkpoint: checkpoint.note }))
     }
 
-    /// The newest checkpoint.
+    /// The newest checkpoint, whoever cosigned it.
     pub(crate) async fn head(&self) -> Result<Checkpoint, Error> {
-        let head = store::head(&self.0.store).await?;
-        let newest = head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?;
-        self.0.keys.check(&newest)?;
-        Ok(newest)
+        newest(&self.0.store, &self.0.keys).await
+    }
+
+    /// The checkpoint that is shown: the newest, or the newest that is cosigned as the policy says. An empty log needs no witness.
+    pub(crate) async fn shown(&self) -> Result<Checkpoint, Error> {
+        // Read first, so that it is not the larger one.
+        let cosigned = self.cosigned().await?;
+        let newest = self.head().await?;
+        let Some(policy) = &self.0.policy else { return Ok(newest) };
+        match cosigned {
+            Some(cosigned) if cosigned.size == newest.size => Ok(cosigned),
+            // A policy may ask for no witness.
+            _ if newest.size == 0 || policy.verify(&newest.note).is_ok() => Ok(newest),
+            cosigned => cosigned.ok_or(Error::NotCosigned),
+        }
+    }
+
+    /// The newest cosigned checkpoint, if the policy says today what it said then.
+    async fn cosigned(&self) -> Result<Option<Checkpoint>, Error> {
+        let Some(policy) = &self.0.policy else { return Ok(None) };
+        let Some(note) = cosigned::newest(&self.0.store).await? else { return Ok(None) };
+        // That it is of this log, and not of another that the policy names, the log's own key says.
+        let own = self.0.keys.verifier.verify(&note).ok();
+        let held = own.filter(|_| policy.verify(&note).is_ok());
+        Ok(held.map(|held| Checkpoint { size: held.size, root: held.root, note }))
+    }
+
+    /// The checkpoint that is shown, if it is of so many records; else the newest, if that is.
+    async fn of_at_least(&self, size: u64) -> Result<Option<Checkpoint>, Error> {
+        let checkpoint = match self.shown().await {
+            Ok(shown) if shown.size >= size => shown,
+            Ok(_) | Err(Error::NotCosigned) => self.head().await?,
+            Err(error) => return Err(error),
+        };
+        Ok(Some(checkpoint).filter(|checkpoint| checkpoint.size >= size))
     }
 
     /// The hashes at these places in their order, where all of them are there: one stands as soon as everything below it does.
@@ -153,6 +178,33 @@ impl Service {
     async fn known(&self, places: &[u64]) -> Result<HashMap<u64, Hash>, Error> {
         store::nodes(&self.0.store, places).await
     }
+}
+
+/// The newest signed checkpoint.
+pub(crate) async fn newest(store: &Store, keys: &Keys) -> Result<Checkpoint, Error> {
+    let head = store::head(store).await?;
+    let newest = head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?;
+    keys.check(&newest)?;
+    Ok(newest)
+}
+
+/// The proof that a checkpoint extends the log of an old size, which is not larger.
+pub(crate) async fn extension(
+    store: &Store,
+    old: u64,
+    checkpoint: &Checkpoint,
+) -> Result<Vec<Hash>, Error> {
+    let Checkpoint { size, root, .. } = checkpoint;
+    // Of nothing, and of itself, a log is the extension without any proof (RFC 6962, section 2.1.2).
+    if old == 0 || old == *size {
+        return Ok(Vec::new());
+    }
+    let known = store::nodes(store, &tlog::consistency_needs(old, *size)?).await?;
+    let proof = tlog::prove_consistency(old, *size, &known)?;
+    let edge = store::nodes(store, &tlog::Tree::edge(old)).await?;
+    let before = tlog::Tree::restore(old, edge)?.root()?;
+    tlog::verify_consistency((old, &before), (*size, root), &proof).map_err(|_| damaged())?;
+    Ok(proof)
 }
 
 fn damaged() -> Error {

@@ -16,6 +16,7 @@ use crate::{
     domain::{Plan, Record},
     log::{Keys, Log},
     store::{self, Checkpoint},
+    witness::Halt,
 };
 
 /// A fenced batch wrote nothing for certain, and each fence means that another process got on. So the
@@ -107,12 +108,14 @@ pub(crate) struct Work {
     log: Option<Log>,
     /// The newest checkpoint that callers may have been given.
     seen: Checkpoint,
+    /// Set when a witness has seen another log.
+    halt: Halt,
 }
 
 impl Work {
-    pub(crate) fn new(store: Store, keys: Arc<Keys>, clock: Clock, log: Log) -> Self {
+    pub(crate) fn new(store: Store, keys: Arc<Keys>, clock: Clock, log: Log, halt: Halt) -> Self {
         let seen = log.checkpoint().clone();
-        Self { store, keys, clock, log: Some(log), seen }
+        Self { store, keys, clock, log: Some(log), seen, halt }
     }
 
     /// Answers every waiter, whatever happens.
@@ -147,6 +150,9 @@ impl Work {
     /// The places of one batch, in order, when all of it is durable. After an error the log in memory is
     /// gone: only the database knows what stands.
     async fn place(&mut self, waiters: &[Waiter]) -> Result<Vec<Result<Place, Refused>>, Error> {
+        if self.halt.is_set() {
+            return Err(Error::Conflict);
+        }
         let log = match self.log.take() {
             Some(log) => log,
             None => self.reload().await?,

@@ -3,6 +3,7 @@
 //! A batch goes into each table as one JSON text, because both engines unfold one in a single statement:
 //! no limit on the number of parameters, and one prepared statement for every size of batch.
 
+pub(crate) mod cosigned;
 pub(crate) mod subject;
 pub(crate) mod whole;
 
@@ -23,6 +24,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "log",
         sqlite: include_str!("../migrations/sqlite/0001_log.sql"),
         postgres: include_str!("../migrations/postgres/0001_log.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "witnesses",
+        sqlite: include_str!("../migrations/sqlite/0002_witnesses.sql"),
+        postgres: include_str!("../migrations/postgres/0002_witnesses.sql"),
     },
     Migration {
         version: 4,
@@ -124,7 +131,7 @@ pub(crate) struct Head {
 }
 
 /// A signed checkpoint as it is kept.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     pub(crate) size: u64,
     pub(crate) root: Hash,

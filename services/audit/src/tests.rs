@@ -14,6 +14,7 @@ mod fsck;
 mod read;
 mod start;
 mod tiles;
+mod witness;
 
 use std::{future::Future, time::Duration};
 
@@ -35,7 +36,7 @@ use tlog::{Hash, Leaf, LogSigner, LogVerifier};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use crate::{Config, Error, Service, migrations};
+use crate::{Config, Error, Service, migrations, witness::Pace};
 
 const ORIGIN: &str = "lienthong.test/lienthong-access/2026";
 const METHOD: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
@@ -43,6 +44,15 @@ const CALLER: &str = "spiffe://lienthong.test/agency/G24/system/hi";
 const AUDITOR: &str = "spiffe://lienthong.test/agency/TTCP/system/audit";
 /// Ends a hang, nothing else.
 const HANG: Duration = Duration::from_secs(60);
+
+/// Witnesses are asked at once, and again soon.
+const PACE: Pace = Pace {
+    interval: Duration::from_millis(5),
+    answer_max: Duration::from_secs(2),
+    round_max: Duration::from_millis(200),
+    back_off: Duration::from_millis(10),
+    back_off_max: Duration::from_millis(50),
+};
 
 /// A log's database and key.
 struct Setup {
@@ -66,6 +76,9 @@ impl Setup {
             queue_max: 1024,
             tiles_listen: "127.0.0.1:0".to_owned(),
             auditors: vec![AUDITOR.to_owned()],
+            witness_policy_file: String::new(),
+            witness_roots_file: String::new(),
+            witness_interval_ms: 1,
         }
     }
 
@@ -110,8 +123,12 @@ async fn ask(store: &Store, sql: &'static str) -> i64 {
 }
 
 async fn open(config: &Config) -> Result<Service, Error> {
+    open_at(config, PACE).await
+}
+
+async fn open_at(config: &Config, pace: Pace) -> Result<Service, Error> {
     let now = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap();
-    Service::open_at(config, Clock::fixed(now)).await
+    Service::open_at(config, Clock::fixed(now), Entropy::seeded(1), pace).await
 }
 
 fn key_file(origin: &str, seed: u8) -> tempfile::NamedTempFile {

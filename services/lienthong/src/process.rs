@@ -84,7 +84,9 @@ impl All {
         (contribution.identity, exchange.identity) = (own.clone(), own.clone());
         exchange.contribution = own;
 
-        let audit = audit::Service::open_at(&log, clock.clone()).await.context("audit")?;
+        let audit = audit::Service::open_with(&log, clock.clone(), entropy.clone())
+            .await
+            .context("audit")?;
         let tiles = audit.show(&log).await.context("audit")?;
         let caller = callers.policy.of(&server);
         let (now, random) = (clock.clone(), entropy.clone());

@@ -174,6 +174,24 @@ pub(crate) fn client_that_calls(
     Ok(Arc::new(config))
 }
 
+/// The configuration of connections that go out of the suite: to whoever has a certificate of these CAs for its name, as nobody.
+/// Without a file nobody is believed.
+///
+/// # Errors
+/// [`StartError::Pem`], [`StartError::Tls`] and [`StartError::Verifier`] where the file holds no CA certificates.
+pub fn outward(ca: &str) -> Result<ClientConfig, StartError> {
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?;
+    let config = if ca.is_empty() {
+        config.with_root_certificates(RootCertStore::empty())
+    } else {
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots(ca)?), provider());
+        config.with_webpki_verifier(verifier.build()?)
+    };
+    Ok(config.with_no_client_auth())
+}
+
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }

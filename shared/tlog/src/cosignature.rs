@@ -92,6 +92,12 @@ impl CosignatureVerifier {
         self.0.name()
     }
 
+    /// The key's text (C2SP vkey).
+    #[must_use]
+    pub fn verifier_key(&self) -> &str {
+        self.0.text()
+    }
+
     pub(crate) fn key(&self) -> &VerifierKey {
         &self.0
     }

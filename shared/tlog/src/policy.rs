@@ -99,6 +99,20 @@ impl Policy {
         &self.witnesses
     }
 
+    /// Whether it names the log of this key (C2SP vkey).
+    #[must_use]
+    pub fn names_log(&self, vkey: &str) -> bool {
+        self.logs.iter().any(|log| log.text() == vkey.trim_ascii())
+    }
+
+    /// What a checkpoint says, if one of the logs signed it, whoever cosigned it.
+    ///
+    /// # Errors
+    /// As [`Policy::verify`], but for [`Error::NoQuorum`].
+    pub fn verify_log(&self, note: &str) -> Result<Checkpoint, Error> {
+        self.counted(note).map(|(checkpoint, _)| checkpoint)
+    }
+
     /// What a checkpoint says, if one of the logs signed it and enough witnesses cosigned it. Lines of keys that the policy does not
     /// name are passed over.
     ///
@@ -106,6 +120,12 @@ impl Policy {
     /// [`Error::MalformedNote`] and [`Error::MalformedCheckpoint`] where it is none; [`Error::BadSignature`] where a line names a key of
     /// the policy that did not sign; [`Error::UnknownLog`] and [`Error::NoQuorum`] where signatures are missing.
     pub fn verify(&self, note: &str) -> Result<Checkpoint, Error> {
+        let (checkpoint, cosigned) = self.counted(note)?;
+        if self.has_quorum(&cosigned) { Ok(checkpoint) } else { Err(Error::NoQuorum) }
+    }
+
+    /// What a checkpoint of one of the logs says, and which witnesses cosigned it.
+    fn counted(&self, note: &str) -> Result<(Checkpoint, Vec<bool>), Error> {
         let note = OpenNote::parse(note.as_bytes())?;
         let checkpoint = Checkpoint::parse(note.text)?;
         // All lines are looked at before anything is counted: a bad one spoils the note even where the others are enough.
@@ -117,10 +137,7 @@ impl Policy {
         let times = self.witnesses.iter().map(|witness| witness.key.latest(&note));
         let cosigned: Result<Vec<bool>, Error> = times.map(|time| Ok(time?.is_some())).collect();
         let cosigned = cosigned?;
-        if !logged {
-            return Err(Error::UnknownLog);
-        }
-        if self.has_quorum(&cosigned) { Ok(checkpoint) } else { Err(Error::NoQuorum) }
+        if logged { Ok((checkpoint, cosigned)) } else { Err(Error::UnknownLog) }
     }
 
     /// Whether it is enough that these witnesses cosigned.

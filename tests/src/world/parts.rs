@@ -46,9 +46,10 @@ impl World {
         settings.audit.origin = ORIGIN.to_owned();
         settings.audit.signing_key_file = self.file("log.key");
         let server = self.bind(settings.server, "audit").await;
-        let service = audit::Service::open_at(&settings.audit, self.hands.clock())
-            .await
-            .expect("audit opens");
+        let service =
+            audit::Service::open_with(&settings.audit, self.hands.clock(), Entropy::seeded(1))
+                .await
+                .expect("audit opens");
         if self.options.readiness {
             service.report(server.health(), &[audit::INTERNAL]);
         }

@@ -267,6 +267,9 @@ pub(crate) async fn log_holds(fleet: &Fleet, acknowledged: &[Acknowledged]) {
         queue_max: 1024,
         tiles_listen: String::new(),
         auditors: Vec::new(),
+        witness_policy_file: String::new(),
+        witness_roots_file: String::new(),
+        witness_interval_ms: 1_000,
     };
     let log = audit::Service::open(&config).await.unwrap();
     let checkpoint = fleet.log_key().verify(&log.checkpoint().await.unwrap()).unwrap();

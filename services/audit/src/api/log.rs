@@ -24,7 +24,7 @@ impl LogService for Service {
         &self,
         _request: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        let checkpoint = self.checkpoint().await.map_err(unavailable)?;
+        let checkpoint = self.shown().await.map_err(unavailable)?.note;
         Ok(Response::new(GetCheckpointResponse { checkpoint }))
     }
 

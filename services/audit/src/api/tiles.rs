@@ -34,7 +34,7 @@ async fn answer(service: &Service, request: &Request<()>) -> Answer {
     let path = request.uri().path().trim_start_matches('/');
     let found = match (path, Tile::parse(path)) {
         ("checkpoint", _) => {
-            service.checkpoint().await.map(|note| Some(file(Bytes::from(note), TEXT, FRESH)))
+            service.shown().await.map(|shown| Some(file(Bytes::from(shown.note), TEXT, FRESH)))
         }
         (_, Some(tile)) if tile.row() == Row::Entries => return said(StatusCode::FORBIDDEN),
         (_, Some(tile)) => service

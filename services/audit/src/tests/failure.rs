@@ -13,7 +13,7 @@ use tokio::{
 
 use super::*;
 
-fn is_unavailable(status: &Status) -> bool {
+pub(super) fn is_unavailable(status: &Status) -> bool {
     reason(status) == (Code::Unavailable, "AUDIT_UNAVAILABLE".to_owned())
 }
 
@@ -176,11 +176,13 @@ async fn i13_a_commit_that_stood_unacknowledged_is_found_again() {
 }
 
 /// Brings a log back to its third record: a true, older state, as a restored copy would hold.
-const SET_BACK: &[&str] = &[
+pub(super) const SET_BACK: &[&str] = &[
     "DELETE FROM leaf WHERE position >= 3",
     "DELETE FROM opening WHERE position >= 3",
     "DELETE FROM node WHERE position >= 4",
     "DELETE FROM checkpoint WHERE size > 3",
+    "DELETE FROM cosignature WHERE size > 3",
+    "DELETE FROM cosigned WHERE size > 3",
     "UPDATE log_state SET size = 3",
 ];
 

@@ -179,10 +179,12 @@ fn one(
 fn audit(config: &audit::Config, trust_domain: &str, faults: &mut Faults) -> Option<String> {
     database("audit.database", &config.database, faults);
     faults.required("audit.origin", &config.origin);
-    for (key, limit) in
-        [("audit.batch_max", config.batch_max), ("audit.queue_max", config.queue_max)]
-    {
-        at_least_one(key, limit as u64, faults);
+    for (key, limit) in [
+        ("audit.batch_max", config.batch_max as u64),
+        ("audit.queue_max", config.queue_max as u64),
+        ("audit.witness_interval_ms", config.witness_interval_ms),
+    ] {
+        at_least_one(key, limit, faults);
     }
     if !config.tiles_listen.is_empty() {
         inspect::address("audit.tiles_listen", &config.tiles_listen, faults);
@@ -202,7 +204,12 @@ fn audit(config: &audit::Config, trust_domain: &str, faults: &mut Faults) -> Opt
         Ok(signer) if signer.origin() != config.origin => {
             faults.add(key, format!("is the key of log `{}`", signer.origin()));
         }
-        Ok(signer) => return Some(signer.verifier_key().trim().to_owned()),
+        Ok(signer) => {
+            if let Err(error) = audit::check_witnesses(config, signer.verifier_key()) {
+                faults.error("audit.witness_policy_file", &error);
+            }
+            return Some(signer.verifier_key().trim().to_owned());
+        }
     }
     None
 }

@@ -489,6 +489,9 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
     let text = std::fs::read_to_string(&bad).unwrap().replace("sqlite://", "mysql://");
     // A mesh in front of every service in one process, of which nothing is said.
     let text = text.replace("[server.mesh]\nlisten = \"\"", "[server.mesh]\nlisten = \"x:1\"");
+    // A policy that is none.
+    let text =
+        text.replace("witness_policy_file = \"\"", &format!("witness_policy_file = \"{bad}\""));
     std::fs::write(&bad, text).unwrap();
     let Command::CheckConfig(arguments) = Cli::try_parse_from([
         "lienthong",
@@ -523,6 +526,7 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
         "server.mesh.identities",
         "policy.registry_file",
         "audit.database",
+        "audit.witness_policy_file",
         "identity.database",
         "identity.log_key_file",
         "contribution.log_key_file",

@@ -263,3 +263,25 @@ fn quorums_are_those_of_the_definition() {
     // The draw is worth something only if it gives both.
     assert!(enough > 10_000 && too_few > 10_000, "{enough} {too_few}");
 }
+
+/// What the log signed is known to be its own before any witness has seen it.
+#[test]
+fn the_logs_own_signature_is_asked_for_alone() {
+    let text = "log $log\nwitness a $w1\nquorum a\n";
+    let policy = parse(text).unwrap();
+    assert!(policy.names_log(log(ORIGIN).verifier_key()));
+    assert!(!policy.names_log(log("other.example.com/log").verifier_key()));
+    for (by, expect) in [
+        (&["log"][..], Ok(())),
+        (&["log", "w1"], Ok(())),
+        (&["log", "w2"], Ok(())),
+        (&["w1"], Err(Error::UnknownLog)),
+        (&["other_log"], Err(Error::UnknownLog)),
+    ] {
+        let read = policy.verify_log(&signed(by)).map(|checkpoint| assert_eq!(checkpoint.size, 42));
+        assert_eq!(read, expect, "{by:?}");
+    }
+    assert_eq!(policy.verify(&signed(&["log", "w2"])), Err(Error::NoQuorum));
+    let spoilt = signed(&["log", "w1"]).replacen("42", "43", 1);
+    assert_eq!(policy.verify_log(&spoilt), Err(Error::BadSignature));
+}

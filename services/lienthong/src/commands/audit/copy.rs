@@ -14,6 +14,7 @@ use serde_json::json;
 use tlog::{
     Checkpoint, LogVerifier, ProofFile,
     pieces::{self, Pieces, Wrong},
+    policy::Policy,
     tile::{FULL, Row, Tile},
 };
 
@@ -55,12 +56,12 @@ impl Copy {
 
     /// The checkpoint that it is of; none where there is no copy yet.
     pub(super) fn checkpoint(&self, log: &LogVerifier) -> Result<Option<Checkpoint>> {
-        self.note(CHECKPOINT, log)
+        self.note(CHECKPOINT, |note| log.verify(note))
     }
 
     /// The newest checkpoint that was proven to extend the copy; none where none was.
     pub(super) fn seen(&self, log: &LogVerifier) -> Result<Option<Checkpoint>> {
-        self.note(SEEN, log)
+        self.note(SEEN, |note| log.verify(note))
     }
 
     /// Keeps a checkpoint that is proven to extend the copy: from now on, what is shown must extend it.
@@ -73,10 +74,14 @@ impl Copy {
         written.with_context(|| format!("cannot write `{}`", file.display()))
     }
 
-    fn note(&self, name: &str, log: &LogVerifier) -> Result<Option<Checkpoint>> {
+    fn note(
+        &self,
+        name: &str,
+        read: impl Fn(&str) -> Result<Checkpoint, tlog::Error>,
+    ) -> Result<Option<Checkpoint>> {
         let file = self.0.join(name);
         match text(&file) {
-            Ok(note) => trusted(&note, &file, log).map(Some),
+            Ok(note) => trusted(read(&note), &file).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read `{}`", file.display())),
         }
@@ -221,17 +226,57 @@ fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Whose checkpoints are believed.
+enum Trust {
+    Log(LogVerifier),
+    Policy(Policy),
+}
+
+impl Trust {
+    fn read(arguments: &Arguments) -> Result<Self> {
+        if let Some(file) = &arguments.policy {
+            let shown = file.display();
+            let text = bytes(file, NOTE_MAX).with_context(|| format!("cannot read `{shown}`"))?;
+            let policy = Policy::parse(&text).with_context(|| format!("`{shown}` is no policy"))?;
+            return Ok(Self::Policy(policy));
+        }
+        match &arguments.log_key {
+            Some(key) => Ok(Self::Log(log_key(key)?.1)),
+            // Beside a receipt lies the key of whoever asked; a copy of a log has none, and one there would prove nothing.
+            None => Err(Ending::Usage(
+                "a copy of a log is checked with --log-key or --policy".to_owned(),
+            )
+            .into()),
+        }
+    }
+
+    /// What a checkpoint says that must be cosigned where a policy says so.
+    fn verify(&self, note: &str) -> Result<Checkpoint, tlog::Error> {
+        match self {
+            Self::Log(log) => log.verify(note),
+            Self::Policy(policy) => policy.verify(note),
+        }
+    }
+
+    /// What a checkpoint says that need not be: a receipt does not wait for witnesses.
+    fn verify_log(&self, note: &str) -> Result<Checkpoint, tlog::Error> {
+        match self {
+            Self::Log(log) => log.verify(note),
+            Self::Policy(policy) => policy.verify_log(note),
+        }
+    }
+}
+
 /// Checks a copy whole, and that it extends an older checkpoint.
 pub(super) fn verify(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let copy = Copy::at(&arguments.folder);
-    let Some(key) = &arguments.log_key else {
-        // Beside a receipt lies the key of whoever asked; a copy of a log has none, and one there would prove nothing.
-        return Err(Ending::Usage("a copy of a log is checked with --log-key".to_owned()).into());
-    };
-    let log = log_key(key)?.1;
+    let trust = Trust::read(arguments)?;
     let _unchanged = copy.shared()?;
-    let newest = copy.checkpoint(&log)?.context("there is no copy of a log")?;
-    let older = arguments.extends.as_deref().map(|file| signed(file, &log)).transpose()?;
+    let newest = copy.note(CHECKPOINT, |note| trust.verify(note))?;
+    let newest = newest.context("there is no copy of a log")?;
+    let older = arguments.extends.as_deref().map(|file| signed(file, &trust)).transpose()?;
+    let other = older.as_ref().is_some_and(|older| older.origin != newest.origin);
+    anyhow::ensure!(!other, "the older checkpoint is of another log");
     let told = |size: u64| {
         if size.is_multiple_of(TOLD) {
             say(&format!("{size} / {}", newest.size));
@@ -249,11 +294,15 @@ pub(super) fn verify(arguments: &Arguments, out: &mut impl Write) -> Result<()> 
                 "size": newest.size,
                 "root": hex::encode(newest.root),
                 "extends": extends,
+                "cosigned": arguments.policy.is_some(),
             }),
             out,
         );
     }
     writeln!(out, "The copy holds.\n  log      {}\n  records  {}", newest.origin, newest.size)?;
+    if arguments.policy.is_some() {
+        writeln!(out, "  cosigned as the policy says")?;
+    }
     if let Some(size) = extends {
         writeln!(out, "  extends  the checkpoint of {size} records")?;
     }
@@ -261,12 +310,12 @@ pub(super) fn verify(arguments: &Arguments, out: &mut impl Write) -> Result<()> 
 }
 
 /// A file with a checkpoint that the log signed: by itself, or of a receipt.
-fn signed(file: &Path, log: &LogVerifier) -> Result<Checkpoint> {
+fn signed(file: &Path, trust: &Trust) -> Result<Checkpoint> {
     let text = text(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let receipt = ProofFile::parse(&text).ok();
-    trusted(receipt.as_ref().map_or(&text, |receipt| &receipt.checkpoint), file, log)
+    trusted(trust.verify_log(receipt.as_ref().map_or(&text, |receipt| &receipt.checkpoint)), file)
 }
 
-fn trusted(note: &str, file: &Path, log: &LogVerifier) -> Result<Checkpoint> {
-    log.verify(note).with_context(|| format!("`{}` cannot be trusted", file.display()))
+fn trusted(read: Result<Checkpoint, tlog::Error>, file: &Path) -> Result<Checkpoint> {
+    read.with_context(|| format!("`{}` cannot be trusted", file.display()))
 }

@@ -5,8 +5,7 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use contract::audit::v1::{
-    GetCheckpointRequest, GetConsistencyProofRequest, GetEntryBundleRequest,
-    log_service_client::LogServiceClient,
+    GetConsistencyProofRequest, GetEntryBundleRequest, log_service_client::LogServiceClient,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use lienthong::client::{Client, Refused};
@@ -185,10 +184,11 @@ async fn asked(
             let answer = answer.into_inner();
             Ok((Some(tlog::hashes(&answer.proof)?), answer.checkpoint))
         }
-        // What it says that it is, it signs.
+        // What it says that it is, it signs. Its witnesses may have seen less of it, or nothing yet, so that nothing else is shown.
         Err(refused) if refused.reason == NOT_IN_LOG => {
-            let asked = service.get_checkpoint(client.request(GetCheckpointRequest {}));
-            let answer = asked.await.map_err(|status| Failed::Refused(status.into()))?;
+            let request = client.request(GetConsistencyProofRequest { old_size: 0 });
+            let answer = service.get_consistency_proof(request).await;
+            let answer = answer.map_err(|status| Failed::Refused(status.into()))?;
             Ok((None, answer.into_inner().checkpoint))
         }
         Err(refused) => Err(Failed::Refused(refused)),

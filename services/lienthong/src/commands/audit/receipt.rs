@@ -13,16 +13,21 @@ use super::super::output::{Format, Output};
 /// A folder with `request.bin`, `answer.bin`, `leaf.bin`, `opening.bin` and `receipt.tlog-proof`, and
 /// the log's key. Or one with a copy of the log.
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("trusted").args(["log_key", "policy"])))]
 pub(crate) struct Arguments {
     /// Folder that holds the files of one call; with `--copy`, a copy of the log.
     pub(super) folder: PathBuf,
     /// The folder is a copy of the log, as `audit mirror` makes it. What is checked is said here, and never by the folder.
-    #[arg(long, requires = "log_key")]
+    #[arg(long, requires = "trusted")]
     pub(super) copy: bool,
     /// File of the log's verifier key (C2SP vkey); of a receipt `log.vkey` in the folder when not given. Take it
     /// from a source you trust, not from whoever gave you the receipt.
     #[arg(long, value_name = "FILE")]
     pub(super) log_key: Option<PathBuf>,
+    /// File of a policy (C2SP tlog-policy), instead of the log's key: the copy's checkpoint must be of a log that it names, and cosigned
+    /// by as many witnesses as it says.
+    #[arg(long, value_name = "FILE", requires = "copy")]
+    pub(super) policy: Option<PathBuf>,
     /// File of a checkpoint that the copy must extend: one that was kept, or the `receipt.tlog-proof` of a call.
     #[arg(long, value_name = "FILE", requires = "copy")]
     pub(super) extends: Option<PathBuf>,
@@ -153,6 +158,7 @@ mod tests {
                 folder,
                 copy: false,
                 log_key: None,
+                policy: None,
                 extends: None,
                 output: Output { format: Format::Json },
             },

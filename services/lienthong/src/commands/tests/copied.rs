@@ -50,6 +50,25 @@ pub(super) async fn the_log_is_copied_and_a_copy_is_checked(demo: &str, at: &str
     let receipt = format!("{at}/saved/receipt.tlog-proof");
     let held = json(&[&verify[..], &["--extends", &receipt]].concat()).await;
     assert!(held["extends"].as_u64().is_some_and(|size| size > 0 && size < newest));
+    // By a policy its checkpoint must be cosigned; a receipt's need not be.
+    let policy = format!("{at}/policy");
+    let witness = tlog::Cosigner::from_seed("witness.test/1", [9; 32]).unwrap();
+    let (log, vkey) = (std::fs::read_to_string(&key).unwrap(), witness.verifier_key());
+    std::fs::write(&policy, format!("log {}\nwitness w {vkey}\nquorum w\n", log.trim())).unwrap();
+    let by_policy = ["audit", "verify", "--copy", &copy, "--policy", &policy];
+    let refused = run(&by_policy).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("are not enough"), "{refused:#}");
+    let note = std::fs::read_to_string(&checkpoint).unwrap();
+    let line = witness.cosign(&note[..=note.find("\n\n").unwrap()], 1_790_000_000).unwrap();
+    with(Path::new(&checkpoint), format!("{note}{line}").as_bytes(), async || {
+        let held = json(&[&by_policy[..], &["--extends", &receipt]].concat()).await;
+        assert_eq!((&held["cosigned"], &held["holds"]), (&true.into(), &true.into()));
+        assert!(run(&by_policy).await.unwrap().contains("cosigned"));
+        assert_eq!(json(&verify).await["cosigned"], false);
+    })
+    .await;
+    assert!(usage(run(&[&by_policy[..], &["--log-key", &key]].concat()).await), "which of them?");
+    assert!(usage(run(&["audit", "verify", at, "--policy", &policy]).await), "that is no copy");
     let newer = format!("{at}/newer");
     for name in ["tile/entries/000", "tile/0/000", "tile/1/000.p/1", "checkpoint"] {
         let file = Path::new(&copy).join(name);
