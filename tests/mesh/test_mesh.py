@@ -4,10 +4,12 @@ Services listen for it on Unix sockets, so that no port has to be known beforeha
 """
 
 import atexit
+import base64
 import datetime
 import http.client
 import itertools
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -101,6 +103,9 @@ class House:
         pki = self.folder / "pki"
         run("pki", "init", "--dir", pki)
         note_key.make("log", "lienthong.test/lienthong-access/mesh", self.folder)
+        kek = self.folder / "kek.key"
+        kek.touch(mode=0o600)
+        kek.write_text(f"lienthong-kek:v1:{base64.b64encode(os.urandom(32)).decode()}\n")
         (self.folder / "decisions").mkdir()
         note_key.make("policy", "lienthong.test/lienthong-decisions/mesh", self.folder / "decisions")
         self.direct = {}
@@ -135,6 +140,7 @@ database = "sqlite://{self.folder}/{service}.db"
 """
         if service == "audit":
             text += 'origin = "lienthong.test/lienthong-access/mesh"\nsigning_key_file = "log.key"\n'
+            text += 'key_encryption_key_files = ["kek.key"]\n'
         if service == "policy":
             text += 'decision_key_file = "decisions/policy.key"\n'
         if service == "identity":
