@@ -16,6 +16,7 @@ use server::{
     error::{Violation, invalid, refuse},
 };
 use tonic::{Request, Response, Status, service::Routes};
+use zeroize::Zeroizing;
 
 use crate::{
     Error, Service,
@@ -68,6 +69,7 @@ fn parts(request: AppendRequest) -> Parts {
         answer_digest,
         decision,
     } = request;
+    let (outer_key, inner_key) = (Zeroizing::new(outer_key), Zeroizing::new(inner_key));
     Parts { leaf, outer_key, inner_key, context, request_digest, answer_digest, decision }
 }
 

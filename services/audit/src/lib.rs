@@ -11,14 +11,18 @@
 //! | `log` | the log's right edge in memory: read, verified, grown |
 //! | `read` | the log as it is shown: pieces and proofs |
 //! | `fsck` | the whole log checked as it is stored |
+//! | `records` | records opened and erased, keys wrapped anew, and what version 1 kept in clear |
+//! | `envelope` | the keys of records, wrapped |
 //! | `domain` | a record checked against its leaf, and the places of a batch; pure |
 //! | `store` | the tables, on SQLite and PostgreSQL |
 
 mod api;
 mod domain;
+mod envelope;
 mod fsck;
 mod log;
 mod read;
+mod records;
 mod sequencer;
 mod store;
 #[cfg(test)]
@@ -31,12 +35,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-pub use crate::fsck::{Checked, Damage, fsck};
+pub use crate::{
+    domain::Opening,
+    envelope::{FileKeys, KeyError, Opened, new_key},
+    fsck::{Checked, Damage, fsck},
+    records::{Erased, erase, rewrap},
+};
 use contract::audit::v1::{
     audit_service_server::SERVICE_NAME as AUDIT, log_service_server::SERVICE_NAME as LOG,
 };
 use serde::{Deserialize, Serialize};
-use server::runtime::Clock;
+use server::runtime::{Clock, Entropy};
 use tlog::{LogSigner, LogVerifier};
 use tokio::{
     net::TcpListener,
@@ -44,6 +53,7 @@ use tokio::{
 };
 
 use crate::{
+    envelope::{Envelope, KeyEncryption},
     log::{Keys, Log},
     sequencer::{Sequencer, Work},
 };
@@ -66,6 +76,8 @@ pub struct Config {
     pub origin: String,
     /// The file with the text of the log's secret key.
     pub signing_key_file: String,
+    /// Files of the key-encryption keys: the first wraps the keys of records, all of them unwrap.
+    pub key_encryption_key_files: Vec<String>,
     /// Records that one commit takes at most.
     pub batch_max: usize,
     /// Records that wait at most; one more is refused.
@@ -123,6 +135,21 @@ pub enum Error {
     /// The log grew, or was taken over, since this process read it; nothing was written.
     #[error("another process wrote to the log")]
     Fenced,
+    /// There is no record of this index to be erased.
+    #[error("there is no record {0}; nothing was erased")]
+    NoRecord(u64),
+    /// An erasure names the document that orders it, on one line.
+    #[error("the document must be named, on one line of at most 200 bytes")]
+    Document,
+    /// Version 1 left openings in clear; the service seals them when it starts.
+    #[error("openings of version 1 are not sealed yet: start the service first")]
+    NotTakenOver,
+    /// Somebody reads the SQLite log, so its WAL was not written back.
+    #[error("the WAL still holds what was erased: somebody reads the log; do it again")]
+    NotSettled,
+    /// The keys of records cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// A number does not fit the database.
     #[error("a number does not fit the database")]
     OutOfRange,
@@ -139,10 +166,14 @@ impl Error {
     fn kind(&self) -> &'static str {
         match self {
             Self::Store(error) => error.driver_kind(),
+            Self::Keys(error) => error.kind(),
             Self::LogCorrupt(why) => why,
             Self::Fenced => "fenced",
             Self::Log(_) => "tree",
             Self::OutOfRange => "out of range",
+            Self::NoRecord(_) | Self::Document => "erasure",
+            Self::NotTakenOver => "not taken over",
+            Self::NotSettled => "not settled",
             Self::Limit(_)
             | Self::NoAuditor(_)
             | Self::Listen { .. }
@@ -173,7 +204,7 @@ struct Inner {
 }
 
 impl Service {
-    /// Opens the log: reads the key, brings the schema up to date, and verifies that the stored tree has
+    /// Opens the log: reads the keys, brings the schema up to date, and verifies that the stored tree has
     /// the root of the newest checkpoint and that our key signed it. Then it takes appends.
     ///
     /// # Errors
@@ -183,6 +214,17 @@ impl Service {
     }
 
     async fn open_at(config: &Config, clock: Clock) -> Result<Self, Error> {
+        let signer = signer(config).await?;
+        let files = FileKeys::open(&config.key_encryption_key_files, Entropy::system())?;
+        Self::open_with(config, signer, Arc::new(files), clock).await
+    }
+
+    async fn open_with(
+        config: &Config,
+        signer: LogSigner,
+        kek: Arc<dyn KeyEncryption>,
+        clock: Clock,
+    ) -> Result<Self, Error> {
         for (name, limit) in [("batch_max", config.batch_max), ("queue_max", config.queue_max)] {
             if limit == 0 {
                 return Err(Error::Limit(name));
@@ -193,9 +235,13 @@ impl Service {
             return Err(Error::NoAuditor(other.clone()));
         }
         let auditors = config.auditors.iter().cloned().collect();
-        let keys = Arc::new(keys(config).await?);
+        let verifier = LogVerifier::new(signer.verifier_key())?;
+        let keys =
+            Arc::new(Keys { signer, verifier, records: Envelope::new(kek, Entropy::system()) });
         let store = ::store::Store::open(config.database.reveal(), migrations()).await?;
+        keys.records.check(&store).await?;
         let log = Log::take(&store, &keys, clock.now_ms()).await?;
+        records::take_over(&store, &keys.records, &clock).await?;
         tracing::info!(size = log.checkpoint().size, "audit log open");
         let work = Work::new(store.clone(), Arc::clone(&keys), clock, log);
         let (sequencer, task) = Sequencer::start(work, config.batch_max, config.queue_max);
@@ -291,7 +337,7 @@ pub async fn read_checkpoint(database: &str) -> Result<String, Error> {
     Ok(head?.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?.note)
 }
 
-async fn keys(config: &Config) -> Result<Keys, Error> {
+async fn signer(config: &Config) -> Result<LogSigner, Error> {
     let path = &config.signing_key_file;
     let unreadable = |source| Error::SigningKey { path: path.clone(), source };
     let text = tokio::fs::read_to_string(path).await.map_err(unreadable)?;
@@ -303,6 +349,5 @@ async fn keys(config: &Config) -> Result<Keys, Error> {
         let (origin, found) = (config.origin.clone(), signer.origin().to_owned());
         return Err(Error::OtherOrigin { origin, found });
     }
-    let verifier = LogVerifier::new(signer.verifier_key())?;
-    Ok(Keys { signer, verifier })
+    Ok(signer)
 }

@@ -3,6 +3,7 @@
 //! A batch goes into each table as one JSON text, because both engines unfold one in a single statement:
 //! no limit on the number of parameters, and one prepared statement for every size of batch.
 
+pub(crate) mod keys;
 pub(crate) mod whole;
 
 use std::{collections::HashMap, sync::Arc};
@@ -11,14 +12,26 @@ use ::store::{Migration, QueryResult, Sql, Store, Transaction};
 use serde::Serialize;
 use tlog::{Hash, LEAF_LEN};
 
-use crate::{Error, domain::Record};
+use crate::{
+    Error,
+    domain::Record,
+    envelope::{DataKey, Sealed},
+};
 
-pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "log",
-    sqlite: include_str!("../migrations/sqlite/0001_log.sql"),
-    postgres: include_str!("../migrations/postgres/0001_log.sql"),
-}];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "log",
+        sqlite: include_str!("../migrations/sqlite/0001_log.sql"),
+        postgres: include_str!("../migrations/postgres/0001_log.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "keys",
+        sqlite: include_str!("../migrations/sqlite/0003_keys.sql"),
+        postgres: include_str!("../migrations/postgres/0003_keys.sql"),
+    },
+];
 
 /// One statement, so that state and checkpoint are of one moment although others may be appending.
 const HEAD: Sql = Sql::same(
@@ -43,23 +56,6 @@ const INSERT_LEAVES: Sql = Sql {
                SELECT position, decode(record_id, 'hex'), decode(leaf, 'hex') \
                FROM json_to_recordset($1::json) \
                     AS r(position BIGINT, record_id TEXT, leaf TEXT)",
-};
-const INSERT_OPENINGS: Sql = Sql {
-    sqlite: "INSERT INTO opening (position, outer_key, inner_key, context, request_digest, \
-                                  answer_digest, decision) \
-             SELECT value ->> 'position', unhex(value ->> 'outer_key'), \
-                    unhex(value ->> 'inner_key'), value ->> 'context', \
-                    unhex(value ->> 'request_digest'), unhex(value ->> 'answer_digest'), \
-                    unhex(value ->> 'decision') \
-             FROM json_each(?)",
-    postgres: "INSERT INTO opening (position, outer_key, inner_key, context, request_digest, \
-                                    answer_digest, decision) \
-               SELECT position, decode(outer_key, 'hex'), decode(inner_key, 'hex'), context, \
-                      decode(request_digest, 'hex'), decode(answer_digest, 'hex'), \
-                      decode(decision, 'hex') \
-               FROM json_to_recordset($1::json) \
-                    AS r(position BIGINT, outer_key TEXT, inner_key TEXT, context TEXT, \
-                         request_digest TEXT, answer_digest TEXT, decision TEXT)",
 };
 const INSERT_NODES: Sql = Sql {
     sqlite: "INSERT INTO node (position, hash) \
@@ -176,16 +172,19 @@ pub(crate) async fn find(
     rows.iter().map(|row| Ok((bytes(row, 0)?, (number(row, 1)?, bytes(row, 2)?)))).collect()
 }
 
-/// Grows the log in one transaction, or leaves it as it was.
+/// Grows the log in one transaction, or leaves it as it was. What opens the records is sealed before, under the key of the day.
 ///
 /// # Errors
 /// [`Error::Fenced`] when the log is not as `growth.from` says: nothing was written. After any other
 /// error it may be unknown whether it was.
-pub(crate) async fn grow(store: &Store, growth: Growth) -> Result<(), Error> {
-    store.write("grow", |tx| Box::pin(insert(tx, growth))).await
+pub(crate) async fn grow(store: &Store, growth: Growth, key: &DataKey) -> Result<(), Error> {
+    let places = (growth.from.0..).zip(&growth.records);
+    let sealed = places.map(|(place, record)| key.seal(place, &record.opening));
+    let sealed = sealed.collect::<Result<Vec<_>, _>>()?;
+    store.write("grow", |tx| Box::pin(insert(tx, growth, sealed))).await
 }
 
-async fn insert(tx: &Transaction, growth: Growth) -> Result<(), Error> {
+async fn insert(tx: &Transaction, growth: Growth, sealed: Vec<Sealed>) -> Result<(), Error> {
     let Growth { from: (size, epoch), records, nodes, checkpoint, time_ms } = growth;
     let to = signed(checkpoint.size)?;
     let fence = vec![to.into(), signed(size)?.into(), signed(epoch)?.into()];
@@ -194,8 +193,7 @@ async fn insert(tx: &Transaction, growth: Growth) -> Result<(), Error> {
     }
     let leaves: Vec<_> = (size..).zip(&records).map(LeafRow::from).collect();
     tx.execute(&INSERT_LEAVES, vec![json(&leaves)?.into()]).await?;
-    let openings: Vec<_> = (size..).zip(&records).map(OpeningRow::from).collect();
-    tx.execute(&INSERT_OPENINGS, vec![json(&openings)?.into()]).await?;
+    keys::insert(tx, &sealed).await?;
     let nodes: Vec<_> = nodes.into_iter().map(NodeRow::from).collect();
     tx.execute(&INSERT_NODES, vec![json(&nodes)?.into()]).await?;
     let root = checkpoint.root.to_vec();
@@ -214,32 +212,6 @@ struct LeafRow {
 impl From<(u64, &Arc<Record>)> for LeafRow {
     fn from((position, record): (u64, &Arc<Record>)) -> Self {
         Self { position, record_id: hex::encode(record.id), leaf: hex::encode(record.leaf) }
-    }
-}
-
-#[derive(Serialize)]
-struct OpeningRow<'a> {
-    position: u64,
-    outer_key: String,
-    inner_key: String,
-    context: &'a str,
-    request_digest: String,
-    answer_digest: String,
-    decision: String,
-}
-
-impl<'a> From<(u64, &'a Arc<Record>)> for OpeningRow<'a> {
-    fn from((position, record): (u64, &'a Arc<Record>)) -> Self {
-        let opening = &record.opening;
-        Self {
-            position,
-            outer_key: hex::encode(opening.outer_key),
-            inner_key: hex::encode(opening.inner_key),
-            context: &opening.context,
-            request_digest: hex::encode(opening.request_digest),
-            answer_digest: hex::encode(opening.answer_digest),
-            decision: hex::encode(&opening.decision),
-        }
     }
 }
 
