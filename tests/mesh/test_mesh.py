@@ -4,12 +4,10 @@ Services listen for it on Unix sockets, so that no port has to be known beforeha
 """
 
 import atexit
-import base64
 import datetime
 import http.client
 import itertools
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -103,9 +101,7 @@ class House:
         pki = self.folder / "pki"
         run("pki", "init", "--dir", pki)
         note_key.make("log", "lienthong.test/lienthong-access/mesh", self.folder)
-        kek = self.folder / "kek.key"
-        kek.touch(mode=0o600)
-        kek.write_text(f"lienthong-kek:v1:{base64.b64encode(os.urandom(32)).decode()}\n")
+        note_key.make_kek(self.folder)
         (self.folder / "decisions").mkdir()
         note_key.make("policy", "lienthong.test/lienthong-decisions/mesh", self.folder / "decisions")
         self.direct = {}
