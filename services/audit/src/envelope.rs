@@ -126,7 +126,7 @@ pub(crate) struct Envelope {
 /// What there is of a record.
 pub enum Opened {
     /// All that was recorded.
-    Whole(Opening),
+    Whole(Box<Opening>),
     /// Its keys were erased. This is all that is left, and it is nothing of a person.
     Erased {
         /// Method and caller, a line each.
@@ -234,7 +234,7 @@ fn opened(position: u64, row: Row, days: &BTreeMap<&str, Result<DataKey, KeyErro
     match days.get(key.day.as_str()) {
         Some(Ok(day)) => day
             .open(position, context, &sealed, &key.wrapped)
-            .map_or(Opened::Damaged, Opened::Whole),
+            .map_or(Opened::Damaged, |opening| Opened::Whole(Box::new(opening))),
         Some(Err(KeyError::Unknown(_))) => Opened::Closed,
         Some(Err(_)) | None => Opened::Damaged,
     }
