@@ -492,8 +492,10 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
     let bad = configuration(folder.path(), "nowhere");
     std::fs::write(folder.path().join("log.vkey"), log.verifier_key()).unwrap();
     std::fs::write(folder.path().join("policy.vkey"), policy.verifier_key()).unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    std::fs::set_permissions(folder.path().join("policy.key"), open).unwrap();
+    let open: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    for key in ["policy.key", "kek.key"] {
+        std::fs::set_permissions(folder.path().join(key), open.clone()).unwrap();
+    }
     let text = std::fs::read_to_string(&bad).unwrap().replace("sqlite://", "mysql://");
     // A mesh in front of every service in one process, of which nothing is said.
     let text = text.replace("[server.mesh]\nlisten = \"\"", "[server.mesh]\nlisten = \"x:1\"");
