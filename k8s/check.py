@@ -716,6 +716,7 @@ def read_by_the_services(documents, binary):
             (mounted / part).mkdir(parents=True)
         kept.mkdir()
         note_key.make("log", "lienthong.test/lienthong-access/2026", kept)
+        note_key.make_kek(kept)
         note_key.make("policy", "lienthong.test/lienthong-decisions/2026", kept)
         for whose in ("log", "policy"):
             (kept / f"{whose}.vkey").rename(mounted / f"{whose}/{whose}.vkey")

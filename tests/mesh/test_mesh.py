@@ -101,6 +101,7 @@ class House:
         pki = self.folder / "pki"
         run("pki", "init", "--dir", pki)
         note_key.make("log", "lienthong.test/lienthong-access/mesh", self.folder)
+        note_key.make_kek(self.folder)
         (self.folder / "decisions").mkdir()
         note_key.make("policy", "lienthong.test/lienthong-decisions/mesh", self.folder / "decisions")
         self.direct = {}
@@ -135,6 +136,7 @@ database = "sqlite://{self.folder}/{service}.db"
 """
         if service == "audit":
             text += 'origin = "lienthong.test/lienthong-access/mesh"\nsigning_key_file = "log.key"\n'
+            text += 'key_encryption_key_files = ["kek.key"]\n'
         if service == "policy":
             text += 'decision_key_file = "decisions/policy.key"\n'
         if service == "identity":

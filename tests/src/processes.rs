@@ -84,7 +84,7 @@ pub struct Fleet {
     contribution: Peer,
     pki: Pki,
     log_key: tlog::LogVerifier,
-    signing_key: String,
+    audit: audit::Config,
     said: Said,
     environment: Vec<(String, String)>,
     _folder: tempfile::TempDir,
@@ -137,7 +137,7 @@ impl Fleet {
         all.contribution.repeat_seconds = 1;
         change(&mut all);
         let log_key = std::fs::read_to_string(&all.identity.log_key_file).unwrap();
-        let signing_key = all.audit.signing_key_file.clone();
+        let audit = all.audit.clone();
         let peer = |endpoint: &str, service: &str| Peer::direct(endpoint, service);
         let (mut files, mut replicas) = (Vec::new(), Vec::new());
         let (identity, contribution) = match shape {
@@ -166,7 +166,7 @@ impl Fleet {
             contribution,
             pki,
             log_key: tlog::LogVerifier::new(&log_key).unwrap(),
-            signing_key,
+            audit,
             said: Arc::default(),
             environment: environment
                 .iter()
@@ -310,10 +310,10 @@ impl Fleet {
         &self.log_key
     }
 
-    /// The file of the log's secret key.
+    /// The settings of the log, without its database.
     #[must_use]
-    pub fn signing_key(&self) -> &str {
-        &self.signing_key
+    pub fn audit(&self) -> &audit::Config {
+        &self.audit
     }
 
     /// Where a service's data is.

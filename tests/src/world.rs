@@ -4,6 +4,7 @@
 pub(crate) mod parts;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -158,6 +159,7 @@ impl World {
             ("officers.toml", OFFICERS),
             ("log.key", signer.secret_text()),
             ("log.vkey", signer.verifier_key()),
+            ("kek.key", &audit::new_key(&Entropy::system())),
             ("policy.key", parts::decision_signer(0).secret_text()),
             ("policy.vkey", parts::decision_signer(0).verifier_key()),
         ] {
@@ -352,6 +354,15 @@ impl World {
         let audit = &self.audit.as_ref().expect("audit runs").service;
         let note = audit.checkpoint().await.expect("a checkpoint");
         self.log.verify(&note).expect("the log signed it").size
+    }
+
+    /// Records of the access log, opened.
+    ///
+    /// # Panics
+    /// When it does not run, or its keys cannot be had.
+    pub async fn opened(&self, indexes: &[u64]) -> BTreeMap<u64, audit::Opened> {
+        let audit = &self.audit.as_ref().expect("audit runs").service;
+        audit.open_records(indexes).await.expect("the log is read")
     }
 
     /// The URL of the register's database.

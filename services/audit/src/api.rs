@@ -18,6 +18,7 @@ use server::{
     error::{Violation, invalid, refuse},
 };
 use tonic::{Request, Response, Status, service::Routes};
+use zeroize::Zeroizing;
 
 use crate::{
     Error, Service,
@@ -85,6 +86,7 @@ fn parts(request: AppendRequest) -> Parts {
         missed: record.missed,
         sealed_days: record.sealed_days,
     });
+    let (outer_key, inner_key) = (Zeroizing::new(outer_key), Zeroizing::new(inner_key));
     Parts { leaf, outer_key, inner_key, context, request_digest, answer_digest, decision, told }
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use tlog::{LEAF_LEN, Leaf, inner_commitment, outer_commitment};
+use zeroize::Zeroizing;
 
 /// One decision record is some kilobytes; a bound keeps one record from spoiling the batch it shares.
 pub(crate) const DECISION_MAX: usize = 256 << 10;
@@ -14,8 +15,8 @@ pub(crate) const DECISION_MAX: usize = 256 << 10;
 #[derive(Default)]
 pub(crate) struct Parts {
     pub(crate) leaf: Vec<u8>,
-    pub(crate) outer_key: Vec<u8>,
-    pub(crate) inner_key: Vec<u8>,
+    pub(crate) outer_key: Zeroizing<Vec<u8>>,
+    pub(crate) inner_key: Zeroizing<Vec<u8>>,
     pub(crate) context: String,
     pub(crate) request_digest: Vec<u8>,
     pub(crate) answer_digest: Vec<u8>,
@@ -98,14 +99,20 @@ pub(crate) struct Record {
     pub(crate) opening: Opening,
 }
 
-/// What opens the two commitments of a leaf.
-pub(crate) struct Opening {
-    pub(crate) outer_key: [u8; 32],
-    pub(crate) inner_key: [u8; 32],
-    pub(crate) context: String,
-    pub(crate) request_digest: [u8; 32],
-    pub(crate) answer_digest: [u8; 32],
-    pub(crate) decision: Vec<u8>,
+/// What opens the two commitments of a leaf. Its keys are wiped when it is dropped, and it has no Debug (I8).
+pub struct Opening {
+    /// The key of the outer commitment, which the caller has, too.
+    pub outer_key: Zeroizing<[u8; 32]>,
+    /// The key of the inner commitment.
+    pub inner_key: Zeroizing<[u8; 32]>,
+    /// Method and caller, a line each.
+    pub context: String,
+    /// SHA-256 of the request.
+    pub request_digest: [u8; 32],
+    /// SHA-256 of the answer.
+    pub answer_digest: [u8; 32],
+    /// What really happened: a `DecisionRecord`.
+    pub decision: Vec<u8>,
 }
 
 /// What is wrong with one field.
@@ -135,8 +142,8 @@ pub(crate) fn check(parts: Parts) -> Result<Record, Vec<(&'static str, Fault)>> 
         }
         hash
     };
-    let outer_key = hash("outer_key", &parts.outer_key);
-    let inner_key = hash("inner_key", &parts.inner_key);
+    let outer_key = hash("outer_key", &parts.outer_key).map(Zeroizing::new);
+    let inner_key = hash("inner_key", &parts.inner_key).map(Zeroizing::new);
     let request_digest = hash("request_digest", &parts.request_digest);
     let answer_digest = hash("answer_digest", &parts.answer_digest);
     let leaf = Leaf::parse(&parts.leaf).ok();

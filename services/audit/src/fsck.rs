@@ -4,14 +4,21 @@
 //! hash, a hash against the two below it, a checkpoint against the hashes of its size and the log's key. That a checkpoint between the
 //! first and the newest is missing cannot be seen: there is one for each batch, whatever its size.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use ::store::Store;
+use server::runtime::Entropy;
 use tlog::{Hash, Leaf, LogVerifier};
 
 use crate::{
-    Error, migrations,
-    store::whole::{self, CheckpointRow, Ends, LeafRow, OpeningRow},
+    Error,
+    domain::Opening,
+    envelope::{self, Envelope, FileKeys, Opened},
+    migrations,
+    store::{
+        keys,
+        whole::{self, CheckpointRow, Ends, LeafRow},
+    },
 };
 
 /// Records that are read at once.
@@ -26,8 +33,12 @@ pub enum Damage {
     State(u64),
     /// The leaf of an index is missing, or not the one that was hashed.
     Leaf(u64),
-    /// What opens the leaf of an index is missing, or does not open it.
+    /// What opens the leaf of an index is missing, or does not open it; the leaf's keys are missing, and nobody erased them.
     Opening(u64),
+    /// The keys of an index were erased, and are there again; or they are there before their time.
+    Key(u64),
+    /// The erasure of an index is there before its time.
+    Erasure(u64),
     /// The hash at a place is missing, or not that of the two below it, or is there before its time.
     Node(u64),
     /// The checkpoint of a size is not signed by the log, or of another tree; or it is the first or the newest, and missing.
@@ -40,6 +51,8 @@ impl fmt::Display for Damage {
             Self::State(size) => write!(f, "state, which says {size}"),
             Self::Leaf(index) => write!(f, "leaf {index}"),
             Self::Opening(index) => write!(f, "opening {index}"),
+            Self::Key(index) => write!(f, "key {index}"),
+            Self::Erasure(index) => write!(f, "erasure {index}"),
             Self::Node(position) => write!(f, "node {position}"),
             Self::Checkpoint(size) => write!(f, "checkpoint {size}"),
         }
@@ -57,21 +70,28 @@ pub struct Checked {
     pub checkpoints: u64,
     /// Records that can be opened.
     pub openings: u64,
+    /// Records whose keys were erased: nobody can open them any more.
+    pub erased: u64,
+    /// Records that may open, but were not opened, because their key-encryption key was not given.
+    pub unopened: u64,
     /// What is damaged, at most a thousand.
     pub damages: Vec<Damage>,
 }
 
-/// Checks a log in its database, which may grow meanwhile: what is there when it begins. Says after each page how far it is.
+/// Checks a log in its database, which may grow meanwhile: what is there when it begins. Says after each page how far it is. Without
+/// key-encryption keys no record is opened.
 ///
 /// # Errors
-/// When the database refuses, is away, or holds no log of this schema. Damage is no error.
+/// When the database refuses, is away, or holds no log of this schema; [`Error::NotTakenOver`]. Damage is no error.
 pub async fn fsck(
     database: &str,
     log: &LogVerifier,
+    keys: Option<FileKeys>,
     checked: impl FnMut(u64),
 ) -> Result<Checked, Error> {
+    let envelope = keys.map(|keys| Envelope::new(Arc::new(keys), Entropy::system()));
     let store = Store::open_read_only(database, migrations()).await?;
-    let result = whole(&store, log, checked).await;
+    let result = whole(&store, log, envelope.as_ref(), checked).await;
     store.close().await;
     result
 }
@@ -79,13 +99,24 @@ pub async fn fsck(
 async fn whole(
     store: &Store,
     log: &LogVerifier,
+    envelope: Option<&Envelope>,
     mut checked: impl FnMut(u64),
 ) -> Result<Checked, Error> {
+    if keys::any_clear(store).await? {
+        return Err(Error::NotTakenOver);
+    }
     let ends = whole::ends(store).await?;
     // All of them grow in one transaction. Whatever reaches furthest, there the log is looked for.
     let size = ends.leaves.max(ends.checkpoint).max(ends.state);
-    let mut check =
-        Check { log, peaks: Vec::new(), checkpoints: 0, openings: 0, damages: Vec::new() };
+    let mut check = Check {
+        log,
+        peaks: Vec::new(),
+        checkpoints: 0,
+        openings: 0,
+        erased: 0,
+        unopened: 0,
+        damages: Vec::new(),
+    };
     check.ends(&ends, size);
     let first = whole::checkpoints(store, 0..1).await?;
     check.signed(0, first.get(&0), ends.begun)?;
@@ -93,7 +124,11 @@ async fn whole(
     while begin < size && check.damages.len() < NAMED_MAX {
         let end = size.min(begin + PAGE);
         let leaves = whole::leaves(store, begin..end).await?;
-        let openings = whole::openings(store, begin..end).await?;
+        let rows = keys::rows(store, begin..end).await?;
+        let openings = match envelope {
+            Some(envelope) => envelope.open(store, rows).await?,
+            None => rows.into_iter().map(|(index, row)| (index, envelope::closed(row))).collect(),
+        };
         let nodes = tlog::leaf_place(begin)..tlog::leaf_place(end);
         let nodes = whole::nodes(store, nodes).await?;
         let checkpoints = whole::checkpoints(store, begin + 1..end + 1).await?;
@@ -107,8 +142,8 @@ async fn whole(
     }
     check.damages.truncate(NAMED_MAX);
     let root = if begin == size { Some(check.root()?) } else { None };
-    let Check { checkpoints, openings, damages, .. } = check;
-    Ok(Checked { size, root, checkpoints, openings, damages })
+    let Check { checkpoints, openings, erased, unopened, damages, .. } = check;
+    Ok(Checked { size, root, checkpoints, openings, erased, unopened, damages })
 }
 
 struct Check<'a> {
@@ -117,6 +152,8 @@ struct Check<'a> {
     peaks: Vec<Peak>,
     checkpoints: u64,
     openings: u64,
+    erased: u64,
+    unopened: u64,
     damages: Vec<Damage>,
 }
 
@@ -145,6 +182,12 @@ impl Check<'_> {
         if ends.openings > size {
             self.damaged(Damage::Opening(ends.openings - 1));
         }
+        if ends.keys > size {
+            self.damaged(Damage::Key(ends.keys - 1));
+        }
+        if ends.erasures > size {
+            self.damaged(Damage::Erasure(ends.erasures - 1));
+        }
     }
 
     /// A record, with the hashes that are whole by it.
@@ -152,7 +195,7 @@ impl Check<'_> {
         &mut self,
         index: u64,
         row: Option<&LeafRow>,
-        opening: Option<&OpeningRow>,
+        opening: Option<&Opened>,
         nodes: &BTreeMap<u64, Vec<u8>>,
     ) {
         let place = tlog::leaf_place(index);
@@ -168,11 +211,7 @@ impl Check<'_> {
         if !named || (stored.is_some() && own != stored) {
             self.damaged(Damage::Leaf(index));
         }
-        if leaf.as_ref().zip(opening).is_some_and(|(leaf, opening)| opens(opening, leaf)) {
-            self.openings += 1;
-        } else if leaf.is_some() || opening.is_none() {
-            self.damaged(Damage::Opening(index));
-        }
+        self.opening(index, leaf.as_ref(), opening);
         let mut peak = match (stored, own) {
             (Some(stored), Some(own)) if own != stored => {
                 Peak { hash: stored, or: Some((index, own)) }
@@ -186,6 +225,22 @@ impl Check<'_> {
             peak = self.joined(left, peak, place + above, hash(place + above));
         }
         self.peaks.push(peak);
+    }
+
+    /// What opens a record. Where its leaf is damaged, what opens it is not to blame.
+    fn opening(&mut self, index: u64, leaf: Option<&Leaf>, opening: Option<&Opened>) {
+        match (opening, leaf) {
+            (Some(Opened::Whole(opening)), Some(leaf)) if opens(opening, leaf) => {
+                self.openings += 1;
+            }
+            (Some(Opened::Whole(_)), None) => {}
+            (Some(Opened::Erased { .. }), _) => self.erased += 1,
+            (Some(Opened::Closed), _) => self.unopened += 1,
+            (Some(Opened::Undone), _) => self.damaged(Damage::Key(index)),
+            (Some(Opened::Whole(_) | Opened::Damaged) | None, _) => {
+                self.damaged(Damage::Opening(index));
+            }
+        }
     }
 
     /// Two subtrees that have become one, whose hash is stored at a place.
@@ -251,16 +306,9 @@ impl Check<'_> {
     }
 }
 
-fn opens(row: &OpeningRow, leaf: &Leaf) -> bool {
-    let fixed = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).ok();
-    let (Some(outer), Some(inner)) = (fixed(&row.outer_key), fixed(&row.inner_key)) else {
-        return false;
-    };
-    let (Some(request), Some(answer)) = (fixed(&row.request_digest), fixed(&row.answer_digest))
-    else {
-        return false;
-    };
-    let Ok(context) = std::str::from_utf8(&row.context) else { return false };
-    tlog::outer_commitment(&outer, context, &request, &answer) == leaf.outer
-        && tlog::inner_commitment(&inner, &row.decision) == leaf.inner
+fn opens(opening: &Opening, leaf: &Leaf) -> bool {
+    let Opening { outer_key, inner_key, context, request_digest, answer_digest, decision } =
+        opening;
+    tlog::outer_commitment(outer_key, context, request_digest, answer_digest) == leaf.outer
+        && tlog::inner_commitment(inner_key, decision) == leaf.inner
 }

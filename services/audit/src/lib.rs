@@ -12,16 +12,20 @@
 //! | `read` | the log as it is shown: pieces and proofs |
 //! | `witness` | witnesses cosign what the log signs, or have seen another log |
 //! | `fsck` | the whole log checked as it is stored |
+//! | `records` | records opened and erased, keys wrapped anew, and what version 1 kept in clear |
+//! | `envelope` | the keys of records, wrapped |
 //! | `domain` | a record checked against its leaf, and the places of a batch; pure |
 //! | `store` | the tables, on SQLite and PostgreSQL |
 //! | `metrics` | what operators see of the witnesses |
 
 mod api;
 mod domain;
+mod envelope;
 mod fsck;
 mod log;
 mod metrics;
 mod read;
+mod records;
 mod sequencer;
 mod store;
 #[cfg(test)]
@@ -35,7 +39,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-pub use crate::fsck::{Checked, Damage, fsck};
+pub use crate::{
+    domain::Opening,
+    envelope::{FileKeys, KeyError, Opened, new_key},
+    fsck::{Checked, Damage, fsck},
+    records::{Erased, erase, rewrap},
+};
 use contract::audit::v1::{
     audit_service_server::SERVICE_NAME as AUDIT, log_service_server::SERVICE_NAME as LOG,
 };
@@ -48,6 +57,7 @@ use tokio::{
 };
 
 use crate::{
+    envelope::{Envelope, KeyEncryption},
     log::{Keys, Log},
     sequencer::{Sequencer, Work},
     witness::{Fed, Halt, Pace, Witnesses},
@@ -71,6 +81,8 @@ pub struct Config {
     pub origin: String,
     /// The file with the text of the log's secret key.
     pub signing_key_file: String,
+    /// Files of the key-encryption keys: the first wraps the keys of records, all of them unwrap.
+    pub key_encryption_key_files: Vec<String>,
     /// Records that one commit takes at most.
     pub batch_max: usize,
     /// Records that wait at most; one more is refused.
@@ -181,6 +193,21 @@ pub enum Error {
     /// The log grew, or was taken over, since this process read it; nothing was written.
     #[error("another process wrote to the log")]
     Fenced,
+    /// There is no record of this index to be erased.
+    #[error("there is no record {0}; nothing was erased")]
+    NoRecord(u64),
+    /// An erasure names the document that orders it, on one line.
+    #[error("the document must be named, on one line of at most 200 bytes")]
+    Document,
+    /// Version 1 left openings in clear; the service seals them when it starts.
+    #[error("openings of version 1 are not sealed yet: start the service first")]
+    NotTakenOver,
+    /// Somebody reads the SQLite log, so its WAL was not written back.
+    #[error("the WAL still holds what was erased: somebody reads the log; do it again")]
+    NotSettled,
+    /// The keys of records cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// A number does not fit the database.
     #[error("a number does not fit the database")]
     OutOfRange,
@@ -197,12 +224,16 @@ impl Error {
     fn kind(&self) -> &'static str {
         match self {
             Self::Store(error) => error.driver_kind(),
+            Self::Keys(error) => error.kind(),
             Self::LogCorrupt(why) => why,
             Self::Fenced => "fenced",
             Self::Log(_) => "tree",
             Self::OutOfRange => "out of range",
             Self::NotCosigned => "not cosigned",
             Self::Conflict => "a witness has seen another log",
+            Self::NoRecord(_) | Self::Document => "erasure",
+            Self::NotTakenOver => "not taken over",
+            Self::NotSettled => "not settled",
             Self::Limit(_)
             | Self::NoAuditor(_)
             | Self::Listen { .. }
@@ -243,8 +274,17 @@ struct Inner {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// What a log is opened with beside its configuration.
+struct With {
+    signer: LogSigner,
+    kek: Arc<dyn KeyEncryption>,
+    clock: Clock,
+    entropy: Entropy,
+    pace: Pace,
+}
+
 impl Service {
-    /// Opens the log: reads the key, brings the schema up to date, and verifies that the stored tree has
+    /// Opens the log: reads the keys, brings the schema up to date, and verifies that the stored tree has
     /// the root of the newest checkpoint and that our key signed it. Then it takes appends. Witnesses are
     /// not waited for.
     ///
@@ -268,12 +308,24 @@ impl Service {
         entropy: Entropy,
         pace: Pace,
     ) -> Result<Self, Error> {
+        let signer = signer(config).await?;
+        let files = FileKeys::open(&config.key_encryption_key_files, entropy.clone())?;
+        let with = With { signer, kek: Arc::new(files), clock, entropy, pace };
+        Self::open_by(config, with).await
+    }
+
+    async fn open_by(config: &Config, with: With) -> Result<Self, Error> {
         check_values(config)?;
+        let With { signer, kek, clock, entropy, pace } = with;
         let auditors = config.auditors.iter().cloned().collect();
-        let keys = Arc::new(keys(config).await?);
+        let verifier = LogVerifier::new(signer.verifier_key())?;
+        let records = Envelope::new(kek, entropy.clone());
+        let keys = Arc::new(Keys { signer, verifier, records });
         let witnesses = Witnesses::read(config, keys.signer.verifier_key(), &pace)?;
         let store = ::store::Store::open(config.database.reveal(), migrations()).await?;
+        keys.records.check(&store).await?;
         let log = Log::take(&store, &keys, clock.now_ms()).await?;
+        records::take_over(&store, &keys.records, &clock).await?;
         tracing::info!(size = log.checkpoint().size, "audit log open");
         let halt = Halt::default();
         let (own, its_clock) = (Arc::clone(&keys), clock.clone());
@@ -419,7 +471,7 @@ pub fn check_witnesses(config: &Config, vkey: &str) -> Result<(), Error> {
     Witnesses::read(config, vkey, &Pace::of(config)).map(drop)
 }
 
-async fn keys(config: &Config) -> Result<Keys, Error> {
+async fn signer(config: &Config) -> Result<LogSigner, Error> {
     let path = &config.signing_key_file;
     let unreadable = |source| Error::SigningKey { path: path.clone(), source };
     let text = tokio::fs::read_to_string(path).await.map_err(unreadable)?;
@@ -431,6 +483,5 @@ async fn keys(config: &Config) -> Result<Keys, Error> {
         let (origin, found) = (config.origin.clone(), signer.origin().to_owned());
         return Err(Error::OtherOrigin { origin, found });
     }
-    let verifier = LogVerifier::new(signer.verifier_key())?;
-    Ok(Keys { signer, verifier })
+    Ok(signer)
 }

@@ -9,13 +9,15 @@ use tlog::{Hash, LogSigner, LogVerifier, Tree};
 use crate::{
     Error,
     domain::Record,
+    envelope::Envelope,
     store::{self, Checkpoint, Growth},
 };
 
-/// The key, in both its halves.
+/// The log's key, in both its halves, and what wraps the keys of its records.
 pub(crate) struct Keys {
     pub(crate) signer: LogSigner,
     pub(crate) verifier: LogVerifier,
+    pub(crate) records: Envelope,
 }
 
 impl Keys {

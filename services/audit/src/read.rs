@@ -14,7 +14,7 @@ use tlog::{
 };
 
 use crate::{
-    Error, Service,
+    Error, Opened, Service,
     domain::Opening,
     log::Keys,
     store::{
@@ -73,7 +73,7 @@ impl Service {
         }
         let known = self.known(&needs).await?;
         let places: Vec<u64> = entries.iter().map(|entry| entry.position).collect();
-        let mut openings = store::openings(&self.0.store, &places).await?;
+        let mut openings = self.open_records(&places).await?;
         let (mut accesses, now_ms) = (Vec::with_capacity(entries.len()), self.0.clock.now_ms());
         for entry in entries {
             let proof = tlog::prove_inclusion(entry.position, size, &known)?;
@@ -81,7 +81,13 @@ impl Service {
             let proven = tlog::verify_inclusion(entry.position, size, &hash, &proof, &root);
             proven.map_err(|_| damaged())?;
             let sealed = now_ms < entry.sealed_until_ms;
-            let opening = openings.remove(&entry.position);
+            let opening = match openings.remove(&entry.position) {
+                Some(Opened::Whole(opening)) => Some(*opening),
+                Some(Opened::Erased { .. } | Opened::Undone) => None,
+                Some(Opened::Damaged | Opened::Closed) | None => {
+                    return Err(Error::LogCorrupt("a record cannot be opened"));
+                }
+            };
             accesses.push(Access { entry, sealed, proof, opening });
         }
         Ok(Accesses { accesses, counts, end_reached, checkpoint: note })

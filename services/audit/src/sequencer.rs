@@ -168,7 +168,8 @@ impl Work {
             log
         } else {
             let (grown, growth) = log.grown(plan.new, &self.keys.signer, self.clock.now_ms())?;
-            store::grow(&self.store, growth).await?;
+            let key = self.keys.records.data_key(&self.store, self.clock.today()).await?;
+            store::grow(&self.store, growth, &key).await?;
             grown
         };
         self.seen = log.checkpoint().clone();

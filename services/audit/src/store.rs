@@ -4,6 +4,7 @@
 //! no limit on the number of parameters, and one prepared statement for every size of batch.
 
 pub(crate) mod cosigned;
+pub(crate) mod keys;
 pub(crate) mod subject;
 pub(crate) mod whole;
 
@@ -15,7 +16,8 @@ use tlog::{Hash, LEAF_LEN};
 
 use crate::{
     Error,
-    domain::{Opening, Record},
+    domain::Record,
+    envelope::{DataKey, Sealed},
 };
 
 pub(crate) static MIGRATIONS: &[Migration] = &[
@@ -30,6 +32,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "witnesses",
         sqlite: include_str!("../migrations/sqlite/0002_witnesses.sql"),
         postgres: include_str!("../migrations/postgres/0002_witnesses.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "keys",
+        sqlite: include_str!("../migrations/sqlite/0003_keys.sql"),
+        postgres: include_str!("../migrations/postgres/0003_keys.sql"),
     },
     Migration {
         version: 4,
@@ -63,23 +71,6 @@ const INSERT_LEAVES: Sql = Sql {
                FROM json_to_recordset($1::json) \
                     AS r(position BIGINT, record_id TEXT, leaf TEXT)",
 };
-const INSERT_OPENINGS: Sql = Sql {
-    sqlite: "INSERT INTO opening (position, outer_key, inner_key, context, request_digest, \
-                                  answer_digest, decision) \
-             SELECT value ->> 'position', unhex(value ->> 'outer_key'), \
-                    unhex(value ->> 'inner_key'), value ->> 'context', \
-                    unhex(value ->> 'request_digest'), unhex(value ->> 'answer_digest'), \
-                    unhex(value ->> 'decision') \
-             FROM json_each(?)",
-    postgres: "INSERT INTO opening (position, outer_key, inner_key, context, request_digest, \
-                                    answer_digest, decision) \
-               SELECT position, decode(outer_key, 'hex'), decode(inner_key, 'hex'), context, \
-                      decode(request_digest, 'hex'), decode(answer_digest, 'hex'), \
-                      decode(decision, 'hex') \
-               FROM json_to_recordset($1::json) \
-                    AS r(position BIGINT, outer_key TEXT, inner_key TEXT, context TEXT, \
-                         request_digest TEXT, answer_digest TEXT, decision TEXT)",
-};
 const INSERT_NODES: Sql = Sql {
     sqlite: "INSERT INTO node (position, hash) \
              SELECT value ->> 'position', unhex(value ->> 'hash') FROM json_each(?)",
@@ -110,15 +101,6 @@ const FIND: Sql = Sql {
     postgres: "SELECT record_id, position, leaf FROM leaf \
                WHERE record_id = ANY(ARRAY(SELECT decode(value, 'hex') \
                                            FROM json_array_elements_text($1::json) AS t(value)))",
-};
-
-const OPENINGS: Sql = Sql {
-    sqlite: "SELECT position, outer_key, inner_key, context, request_digest, answer_digest, decision \
-             FROM opening WHERE position IN (SELECT value FROM json_each(?))",
-    postgres: "SELECT position, outer_key, inner_key, context, request_digest, answer_digest, decision \
-               FROM opening \
-               WHERE position = ANY(ARRAY(SELECT value::bigint \
-                                          FROM json_array_elements_text($1::json) AS t(value)))",
 };
 
 /// The row that fences, the newest checkpoint and the number of leaves, of one moment.
@@ -194,25 +176,6 @@ pub(crate) async fn nodes(store: &Store, positions: &[u64]) -> Result<HashMap<u6
     rows.iter().map(|row| Ok((number(row, 0)?, bytes(row, 1)?))).collect()
 }
 
-/// What opens the leaves at these positions, as far as it is there.
-pub(crate) async fn openings(
-    store: &Store,
-    positions: &[u64],
-) -> Result<HashMap<u64, Opening>, Error> {
-    let rows = store.read(&OPENINGS, vec![json(&positions)?.into()]).await?;
-    let text = |row: &QueryResult, index| row.try_get_by(index).map_err(::store::Error::from);
-    let opening = |row: &QueryResult| {
-        let decision = row.try_get_by(6).map_err(::store::Error::from)?;
-        let (outer_key, inner_key) = (bytes(row, 1)?, bytes(row, 2)?);
-        let (request_digest, answer_digest) = (bytes(row, 4)?, bytes(row, 5)?);
-        let context = text(row, 3)?;
-        let opening =
-            Opening { outer_key, inner_key, context, request_digest, answer_digest, decision };
-        Ok((number(row, 0)?, opening))
-    };
-    rows.iter().map(opening).collect()
-}
-
 /// Which of these record ids stand in the log, where, and with which leaf.
 pub(crate) async fn find(
     store: &Store,
@@ -223,16 +186,19 @@ pub(crate) async fn find(
     rows.iter().map(|row| Ok((bytes(row, 0)?, (number(row, 1)?, bytes(row, 2)?)))).collect()
 }
 
-/// Grows the log in one transaction, or leaves it as it was.
+/// Grows the log in one transaction, or leaves it as it was. What opens the records is sealed before, under the key of the day.
 ///
 /// # Errors
 /// [`Error::Fenced`] when the log is not as `growth.from` says: nothing was written. After any other
 /// error it may be unknown whether it was.
-pub(crate) async fn grow(store: &Store, growth: Growth) -> Result<(), Error> {
-    store.write("grow", |tx| Box::pin(insert(tx, growth))).await
+pub(crate) async fn grow(store: &Store, growth: Growth, key: &DataKey) -> Result<(), Error> {
+    let places = (growth.from.0..).zip(&growth.records);
+    let sealed = places.map(|(place, record)| key.seal(place, &record.opening));
+    let sealed = sealed.collect::<Result<Vec<_>, _>>()?;
+    store.write("grow", |tx| Box::pin(insert(tx, growth, sealed))).await
 }
 
-async fn insert(tx: &Transaction, growth: Growth) -> Result<(), Error> {
+async fn insert(tx: &Transaction, growth: Growth, sealed: Vec<Sealed>) -> Result<(), Error> {
     let Growth { from: (size, epoch), records, nodes, checkpoint, time_ms } = growth;
     let to = signed(checkpoint.size)?;
     let fence = vec![to.into(), signed(size)?.into(), signed(epoch)?.into()];
@@ -241,8 +207,7 @@ async fn insert(tx: &Transaction, growth: Growth) -> Result<(), Error> {
     }
     let leaves: Vec<_> = (size..).zip(&records).map(LeafRow::from).collect();
     tx.execute(&INSERT_LEAVES, vec![json(&leaves)?.into()]).await?;
-    let openings: Vec<_> = (size..).zip(&records).map(OpeningRow::from).collect();
-    tx.execute(&INSERT_OPENINGS, vec![json(&openings)?.into()]).await?;
+    keys::insert(tx, &sealed).await?;
     subject::insert(tx, (size..).zip(records.iter().map(AsRef::as_ref))).await?;
     let nodes: Vec<_> = nodes.into_iter().map(NodeRow::from).collect();
     tx.execute(&INSERT_NODES, vec![json(&nodes)?.into()]).await?;
@@ -262,32 +227,6 @@ struct LeafRow {
 impl From<(u64, &Arc<Record>)> for LeafRow {
     fn from((position, record): (u64, &Arc<Record>)) -> Self {
         Self { position, record_id: hex::encode(record.id), leaf: hex::encode(record.leaf) }
-    }
-}
-
-#[derive(Serialize)]
-struct OpeningRow<'a> {
-    position: u64,
-    outer_key: String,
-    inner_key: String,
-    context: &'a str,
-    request_digest: String,
-    answer_digest: String,
-    decision: String,
-}
-
-impl<'a> From<(u64, &'a Arc<Record>)> for OpeningRow<'a> {
-    fn from((position, record): (u64, &'a Arc<Record>)) -> Self {
-        let opening = &record.opening;
-        Self {
-            position,
-            outer_key: hex::encode(opening.outer_key),
-            inner_key: hex::encode(opening.inner_key),
-            context: &opening.context,
-            request_digest: hex::encode(opening.request_digest),
-            answer_digest: hex::encode(opening.answer_digest),
-            decision: hex::encode(&opening.decision),
-        }
     }
 }
 

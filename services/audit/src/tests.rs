@@ -11,6 +11,7 @@ mod accesses;
 mod append;
 mod failure;
 mod fsck;
+mod keys;
 mod read;
 mod start;
 mod tiles;
@@ -58,20 +59,22 @@ const PACE: Pace = Pace {
 struct Setup {
     database: TestDatabase,
     key: tempfile::NamedTempFile,
+    kek: tempfile::NamedTempFile,
 }
 
 impl Setup {
     async fn new(engine: Engine) -> Self {
         let key = key_file(ORIGIN, 7);
         let database = TestDatabase::migrated(engine, "audit", crate::migrations()).await;
-        Self { database, key }
+        Self { database, key, kek: kek_file(7) }
     }
 
     fn config(&self) -> Config {
         Config {
             database: Secret::new(self.database.url()),
             origin: ORIGIN.to_owned(),
-            signing_key_file: self.key.path().to_str().unwrap().to_owned(),
+            signing_key_file: path(&self.key),
+            key_encryption_key_files: vec![path(&self.kek)],
             batch_max: 64,
             queue_max: 1024,
             tiles_listen: "127.0.0.1:0".to_owned(),
@@ -136,6 +139,16 @@ fn key_file(origin: &str, seed: u8) -> tempfile::NamedTempFile {
     let signer = LogSigner::from_seed(origin, [seed; 32]).unwrap();
     std::fs::write(file.path(), format!("{}\n", signer.secret_text())).unwrap();
     file
+}
+
+fn kek_file(seed: u64) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), crate::new_key(&Entropy::seeded(seed)).as_bytes()).unwrap();
+    file
+}
+
+fn path(file: &tempfile::NamedTempFile) -> String {
+    file.path().to_str().unwrap().to_owned()
 }
 
 fn log() -> LogVerifier {
@@ -222,6 +235,9 @@ async fn audit(store: &Store) -> u64 {
     assert!(notes.next().is_none(), "a checkpoint beyond the leaves");
     let openings = ask(store, "SELECT COUNT(*) FROM opening").await;
     assert_eq!(usize::try_from(openings).unwrap(), leaves.len());
+    let keys =
+        ask(store, "SELECT (SELECT COUNT(*) FROM record_key) + (SELECT COUNT(*) FROM erasure)");
+    assert_eq!(keys.await, openings);
     tree.size()
 }
 

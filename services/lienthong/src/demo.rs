@@ -41,6 +41,8 @@ const CALLERS: [(&str, &str, &str); 5] = [
 /// The officers, as their file has them; the first looks after the connections.
 const OFFICERS: [&str; 6] =
     ["operator", "second-registrar", "assessor", AUDITOR, "policy-author", "policy-approver"];
+/// The file of the key-encryption key of the access log.
+pub const KEK: &str = "kek.key";
 /// The one who may read the entries of the access log.
 const AUDITOR: &str = "auditor";
 const OFFICERS_FILE: &str = include_str!("../data/demo-officers.toml");
@@ -297,6 +299,11 @@ pub fn settings(
     fs::write(&public, format!("{}\n", signer.verifier_key()))?;
     settings.audit.origin = origin;
     settings.audit.signing_key_file = shown(&key);
+    let kek = folder.join(KEK);
+    if !kek.exists() {
+        write_secret(&kek, &audit::new_key(&runtime.entropy))?;
+    }
+    settings.audit.key_encryption_key_files = vec![shown(&kek)];
     settings.audit.tiles_listen = "127.0.0.1:0".to_owned();
     settings.audit.auditors = vec![format!("spiffe://{TRUST_DOMAIN}/operator/{AUDITOR}")];
     settings.policy.log_key_file = shown(&public);

@@ -151,6 +151,9 @@ async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
     if !journal.eq_ignore_ascii_case("wal") {
         return Err(Error::NotDurable("journal_mode=WAL"));
     }
+    if ask::<i64>(&writer, DbBackend::Sqlite, "PRAGMA secure_delete").await? != 1 {
+        return Err(Error::NotDurable("secure_delete=ON"));
+    }
     let readers = Database::connect(sqlite(url, SQLITE_READERS)).await?;
     Ok(Store {
         engine: Engine::Sqlite,
@@ -178,6 +181,8 @@ fn sqlite(url: &str, connections: u32) -> ConnectOptions {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
+                // What is deleted is overwritten: an erased key must not be found in a free page.
+                .pragma("secure_delete", "ON")
                 .busy_timeout(BUSY_TIMEOUT)
         });
     options

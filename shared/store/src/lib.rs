@@ -1,12 +1,13 @@
 //! Opening a service's database, bringing its schema up to date, reading from it and writing to it, on
 //! SQLite and on PostgreSQL.
 //!
-//! Three rules hold for every service, and only here:
+//! Four rules hold for every service, and only here:
 //! - A write runs in a task of its own, so a caller who goes away never cancels it half-way and no
 //!   connection returns to a pool inside a transaction (I13; the driver loses acknowledged writes
 //!   otherwise).
 //! - What is acknowledged is on stable storage: SQLite has one writer connection, BEGIN IMMEDIATE, WAL
 //!   and `synchronous=FULL`, PostgreSQL `synchronous_commit` and `fsync`; all read back at start.
+//! - What is deleted from SQLite is overwritten; what PostgreSQL does with it is the operator's to know.
 //! - A SQLite database is opened by one process at a time (lock file), and no database with a schema newer
 //!   than the program knows, or of another service. Its files are readable by their owner alone.
 //!
@@ -98,7 +99,7 @@ pub enum Error {
     /// There is no such database file.
     #[error("there is no database at this place")]
     NoDatabase,
-    /// The engine did not take a setting that durability rests on.
+    /// The engine did not take a setting that durability, or erasure, rests on.
     #[error("the database did not accept {0}")]
     NotDurable(&'static str),
     /// A row that must be there is not.

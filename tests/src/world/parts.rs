@@ -45,6 +45,7 @@ impl World {
         settings.audit.database = Secret::new(self.audit_database());
         settings.audit.origin = ORIGIN.to_owned();
         settings.audit.signing_key_file = self.file("log.key");
+        settings.audit.key_encryption_key_files = vec![self.file("kek.key")];
         let server = self.bind(settings.server, "audit").await;
         let service =
             audit::Service::open_with(&settings.audit, self.hands.clock(), Entropy::seeded(1))

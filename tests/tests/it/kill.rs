@@ -261,15 +261,8 @@ pub(crate) async fn log_holds(fleet: &Fleet, acknowledged: &[Acknowledged]) {
     store.close().await;
     let config = audit::Config {
         database: server::config::Secret::new(fleet.database("audit")),
-        origin: format!("{}/lienthong-access/demo", lienthong::demo::TRUST_DOMAIN),
-        signing_key_file: fleet.signing_key().to_owned(),
-        batch_max: 128,
-        queue_max: 1024,
         tiles_listen: String::new(),
-        auditors: Vec::new(),
-        witness_policy_file: String::new(),
-        witness_roots_file: String::new(),
-        witness_interval_ms: 1_000,
+        ..fleet.audit().clone()
     };
     let log = audit::Service::open(&config).await.unwrap();
     let checkpoint = fleet.log_key().verify(&log.checkpoint().await.unwrap()).unwrap();

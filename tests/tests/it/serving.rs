@@ -24,7 +24,7 @@ use server::{
         },
     },
 };
-use store::{Engine, Sql, Store};
+use store::Engine;
 use tests::{Options, World, ask, on_both_engines, people, raw::Raw, world::TRUST_DOMAIN};
 use tonic::Streaming;
 
@@ -213,11 +213,9 @@ async fn i9_calls_that_are_refused_for_overload_are_one_counted_record(engine: E
     assert_eq!(open.await.unwrap().unwrap().status.code(), tonic::Code::Ok);
     world.stop_identity().await;
     assert_eq!(world.records().await, before + 2, "the call that was answered, and the count");
-    let newest = Sql::same("SELECT decision FROM opening ORDER BY position DESC LIMIT 1");
-    let log = Store::open_read_only(world.audit_database(), audit::migrations()).await.unwrap();
-    let decision: Vec<u8> = log.read(&newest, vec![]).await.unwrap()[0].try_get_by(0).unwrap();
-    log.close().await;
-    let decision = DecisionRecord::decode(decision.as_slice()).unwrap();
+    let mut opened = world.opened(&[before + 1]).await;
+    let Some(audit::Opened::Whole(opening)) = opened.remove(&(before + 1)) else { panic!() };
+    let decision = DecisionRecord::decode(opening.decision.as_slice()).unwrap();
     assert_eq!(decision.shed.unwrap().calls, 5);
     assert_eq!(decision.reason(), ErrorReason::Overloaded);
     world.start_identity().await;

@@ -12,6 +12,8 @@ const ENDS: Sql = Sql::same(
     "SELECT (SELECT size FROM log_state WHERE id = 1), \
             (SELECT COALESCE(MAX(position) + 1, 0) FROM leaf), \
             (SELECT COALESCE(MAX(position) + 1, 0) FROM opening), \
+            (SELECT COALESCE(MAX(position) + 1, 0) FROM record_key), \
+            (SELECT COALESCE(MAX(position) + 1, 0) FROM erasure), \
             (SELECT COALESCE(MAX(position) + 1, 0) FROM node), \
             (SELECT COALESCE(MAX(size), 0) FROM checkpoint), \
             (SELECT COUNT(*) FROM checkpoint)",
@@ -19,14 +21,6 @@ const ENDS: Sql = Sql::same(
 const LEAVES: Sql = Sql {
     sqlite: "SELECT position, record_id, leaf FROM leaf WHERE position >= ? AND position < ?",
     postgres: "SELECT position, record_id, leaf FROM leaf WHERE position >= $1 AND position < $2",
-};
-const OPENINGS: Sql = Sql {
-    sqlite: "SELECT position, outer_key, inner_key, CAST(context AS BLOB), request_digest, answer_digest, \
-                    decision \
-             FROM opening WHERE position >= ? AND position < ?",
-    postgres: "SELECT position, outer_key, inner_key, convert_to(context, 'UTF8'), request_digest, \
-                      answer_digest, decision \
-               FROM opening WHERE position >= $1 AND position < $2",
 };
 const NODES: Sql = Sql {
     sqlite: "SELECT position, hash FROM node WHERE position >= ? AND position < ?",
@@ -44,16 +38,6 @@ pub(crate) struct LeafRow {
     pub(crate) leaf: Vec<u8>,
 }
 
-/// A row of `opening`.
-pub(crate) struct OpeningRow {
-    pub(crate) outer_key: Vec<u8>,
-    pub(crate) inner_key: Vec<u8>,
-    pub(crate) context: Vec<u8>,
-    pub(crate) request_digest: Vec<u8>,
-    pub(crate) answer_digest: Vec<u8>,
-    pub(crate) decision: Vec<u8>,
-}
-
 /// A row of `checkpoint`.
 pub(crate) struct CheckpointRow {
     pub(crate) root: Vec<u8>,
@@ -66,6 +50,8 @@ pub(crate) struct Ends {
     pub(crate) state: u64,
     pub(crate) leaves: u64,
     pub(crate) openings: u64,
+    pub(crate) keys: u64,
+    pub(crate) erasures: u64,
     pub(crate) nodes: u64,
     /// The size of the newest checkpoint; 0, too, where there is none.
     pub(crate) checkpoint: u64,
@@ -81,9 +67,11 @@ pub(crate) async fn ends(store: &Store) -> Result<Ends, Error> {
         state: count(0)?,
         leaves: count(1)?,
         openings: count(2)?,
-        nodes: count(3)?,
-        checkpoint: count(4)?,
-        begun: count(5)? > 0,
+        keys: count(3)?,
+        erasures: count(4)?,
+        nodes: count(5)?,
+        checkpoint: count(6)?,
+        begun: count(7)? > 0,
     })
 }
 
@@ -93,23 +81,6 @@ pub(crate) async fn leaves(
 ) -> Result<BTreeMap<u64, LeafRow>, Error> {
     rows(store, &LEAVES, places, |row| {
         Ok(LeafRow { record_id: value(row, 1)?, leaf: value(row, 2)? })
-    })
-    .await
-}
-
-pub(crate) async fn openings(
-    store: &Store,
-    places: Range<u64>,
-) -> Result<BTreeMap<u64, OpeningRow>, Error> {
-    rows(store, &OPENINGS, places, |row| {
-        Ok(OpeningRow {
-            outer_key: value(row, 1)?,
-            inner_key: value(row, 2)?,
-            context: value(row, 3)?,
-            request_digest: value(row, 4)?,
-            answer_digest: value(row, 5)?,
-            decision: value(row, 6)?,
-        })
     })
     .await
 }
@@ -142,6 +113,6 @@ async fn rows<T>(
     rows.iter().map(|found| Ok((number(found, 0)?, row(found)?))).collect()
 }
 
-fn value<T: TryGetable>(row: &QueryResult, index: usize) -> Result<T, Error> {
+pub(super) fn value<T: TryGetable>(row: &QueryResult, index: usize) -> Result<T, Error> {
     Ok(row.try_get_by(index).map_err(::store::Error::from)?)
 }

@@ -179,6 +179,7 @@ async fn i13_a_commit_that_stood_unacknowledged_is_found_again() {
 pub(super) const SET_BACK: &[&str] = &[
     "DELETE FROM leaf WHERE position >= 3",
     "DELETE FROM opening WHERE position >= 3",
+    "DELETE FROM record_key WHERE position >= 3",
     "DELETE FROM node WHERE position >= 4",
     "DELETE FROM checkpoint WHERE size > 3",
     "DELETE FROM cosignature WHERE size > 3",

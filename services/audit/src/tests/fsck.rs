@@ -3,13 +3,15 @@
 use futures::future::join_all;
 
 use super::*;
-use crate::{Checked, Damage, fsck};
+use crate::{Checked, Damage, FileKeys, fsck};
 
 const RECORDS: u64 = 700;
 
-async fn checked(setup: &Setup) -> Checked {
+pub(super) async fn checked(setup: &Setup) -> Checked {
     let mut seen = Vec::new();
-    let checked = ends(fsck(setup.database.url(), &log(), |size| seen.push(size))).await.unwrap();
+    let keys = FileKeys::open(&[path(&setup.kek)], Entropy::system()).unwrap();
+    let told = |size| seen.push(size);
+    let checked = ends(fsck(setup.database.url(), &log(), Some(keys), told)).await.unwrap();
     assert!(seen.is_sorted() && seen.last().is_none_or(|last| *last <= checked.size));
     checked
 }
@@ -26,7 +28,7 @@ async fn filled(engine: Engine) -> Setup {
         ends(service.close()).await;
     })
     .await;
-    Setup { database, key: key_file(ORIGIN, 7) }
+    Setup { database, key: key_file(ORIGIN, 7), kek: kek_file(7) }
 }
 
 /// The statement in the words of an engine: `flip` makes the first two bytes of a column nought, `cut` takes the first one off.
@@ -70,21 +72,35 @@ async fn a_sound_log_is_said_to_be_sound() {
 #[tokio::test]
 async fn every_damage_is_found_where_it_is() {
     // Position 6 has the hash over the first four leaves; 7 and 9 those of leaf 4 and of the pair that it begins.
-    let cases: [(&'static str, &'static [Damage]); 17] = [
+    let cases: [(&'static str, &'static [Damage]); 22] = [
         ("UPDATE leaf SET leaf = {flip leaf} WHERE position = 300", &[Damage::Leaf(300)]),
         ("UPDATE leaf SET leaf = {flip leaf} WHERE position = 699", &[Damage::Leaf(699)]),
         ("UPDATE leaf SET record_id = {flip record_id} WHERE position = 300", &[Damage::Leaf(300)]),
         ("DELETE FROM leaf WHERE position = 10", &[Damage::Leaf(10)]),
         ("DELETE FROM leaf WHERE position = 699", &[Damage::Leaf(699)]),
-        (
-            "UPDATE opening SET inner_key = {flip inner_key} WHERE position = 699",
-            &[Damage::Opening(699)],
-        ),
-        ("UPDATE opening SET decision = {flip decision} WHERE position = 5", &[Damage::Opening(5)]),
+        ("UPDATE opening SET sealed = {flip sealed} WHERE position = 699", &[Damage::Opening(699)]),
         ("UPDATE opening SET context = 'other' WHERE position = 5", &[Damage::Opening(5)]),
+        ("UPDATE opening SET sealed = {cut sealed} WHERE position = 5", &[Damage::Opening(5)]),
         (
-            "UPDATE opening SET answer_digest = {cut answer_digest} WHERE position = 5",
+            "UPDATE record_key SET wrapped = {flip wrapped} WHERE position = 5",
             &[Damage::Opening(5)],
+        ),
+        (
+            "UPDATE record_key SET wrapped = (SELECT wrapped FROM record_key WHERE position = 6) \
+             WHERE position = 5",
+            &[Damage::Opening(5)],
+        ),
+        // Nobody says that it was erased.
+        ("DELETE FROM record_key WHERE position = 5", &[Damage::Opening(5)]),
+        // It was erased, and somebody brought it back.
+        ("INSERT INTO erasure (position, document, time_ms) VALUES (5, '1', 1)", &[Damage::Key(5)]),
+        (
+            "UPDATE record_key SET position = 4999 WHERE position = 5",
+            &[Damage::Key(4_999), Damage::Opening(5)],
+        ),
+        (
+            "INSERT INTO erasure (position, document, time_ms) VALUES (4999, '1', 1)",
+            &[Damage::Erasure(4_999)],
         ),
         ("DELETE FROM opening WHERE position = 5", &[Damage::Opening(5)]),
         ("UPDATE checkpoint SET note = 'none' WHERE size = 0", &[Damage::Checkpoint(0)]),
@@ -139,4 +155,27 @@ async fn a_log_of_ruins_is_not_read_to_its_end() {
         .await;
     let checked = checked(&setup).await;
     assert_eq!((checked.damages.len(), checked.root, checked.openings), (1_000, None, 0));
+}
+
+/// Whoever has no key-encryption key sees what is there, and says what was not looked into.
+#[tokio::test]
+async fn without_keys_what_can_be_checked_is() {
+    for engine in ENGINES {
+        let setup = filled(engine).await;
+        let without =
+            async || ends(fsck(setup.database.url(), &log(), None, |_| ())).await.unwrap();
+        let sound = without().await;
+        assert_eq!((sound.openings, sound.unopened, sound.damages), (0, RECORDS, Vec::new()));
+        let clock = Clock::fixed(OffsetDateTime::UNIX_EPOCH);
+        crate::erase(setup.database.url(), &[3, 4], "1", &clock).await.unwrap();
+        setup.tamper(&["DELETE FROM record_key WHERE position = 5"]).await;
+        let found = without().await;
+        assert_eq!((found.erased, found.unopened), (2, RECORDS - 3));
+        assert_eq!(found.damages, [Damage::Opening(5)], "{engine:?}");
+        // Other keys than those of the log open nothing, and that is no damage.
+        let other = kek_file(8);
+        let other = FileKeys::open(&[path(&other)], Entropy::system()).unwrap();
+        let other = ends(fsck(setup.database.url(), &log(), Some(other), |_| ())).await.unwrap();
+        assert_eq!(other, found, "{engine:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! `lienthong audit`: the access log, from outside of its service.
 
 mod copy;
+mod keys;
 mod mirror;
 mod receipt;
 
@@ -11,8 +12,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use lienthong::settings::{self, Settings as _};
+use audit::FileKeys;
+use lienthong::{
+    demo::KEK,
+    settings::{self, Settings as _},
+};
 use serde_json::json;
+use server::runtime::Entropy;
 use tlog::{LogSigner, LogVerifier};
 
 use super::{
@@ -33,8 +39,16 @@ pub(crate) enum Command {
     Checkpoint(Stored),
     /// Checks a log whole, in its database: every leaf, what opens it, every hash and every checkpoint.
     ///
-    /// The log is only read; its service may be running meanwhile.
+    /// The log is only read; its service may be running meanwhile. With `--log-key` no secret is read, and no record is opened.
     Fsck(Stored),
+    /// Deletes the keys of records, because a document orders it: nobody can open them any more. The log and its proofs stay valid.
+    ///
+    /// services/audit/README.md says when that is final. A log on SQLite must not be served meanwhile.
+    Erase(keys::Erasure),
+    /// Wraps the keys of all days by the first key-encryption key, after which the others can go.
+    ///
+    /// A log on SQLite must not be served meanwhile.
+    Rewrap(keys::Rewrapping),
 }
 
 /// A log in its database.
@@ -61,6 +75,8 @@ pub(crate) async fn run(command: &Command, out: &mut impl Write) -> Result<()> {
         Command::Mirror(arguments) => mirror::run(arguments, out).await,
         Command::Checkpoint(arguments) => checkpoint(arguments, out).await,
         Command::Fsck(arguments) => fsck(arguments, out).await,
+        Command::Erase(arguments) => keys::erase(arguments, out).await,
+        Command::Rewrap(arguments) => keys::rewrap(arguments, out).await,
     }
 }
 
@@ -74,6 +90,18 @@ impl Stored {
             None => configured(self.config.as_deref(), trusted),
         }
     }
+
+    /// What opens its records: nothing where the log is looked at by its public key alone.
+    fn keys(&self) -> Result<Option<FileKeys>> {
+        if self.log_key.is_some() {
+            return Ok(None);
+        }
+        let files = match &self.data_dir {
+            Some(folder) => vec![folder.join(KEK).display().to_string()],
+            None => settings_of(self.config.as_deref())?.key_encryption_key_files,
+        };
+        Ok(Some(FileKeys::open(&files, Entropy::system())?))
+    }
 }
 
 async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
@@ -83,7 +111,8 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
             say(&format!("{size}"));
         }
     };
-    let checked = audit::fsck(&database, &log, told).await.context("cannot read the log")?;
+    let keys = arguments.keys()?;
+    let checked = audit::fsck(&database, &log, keys, told).await.context("cannot read the log")?;
     let damages: Vec<_> = checked.damages.iter().map(ToString::to_string).collect();
     let root = checked.root.map(hex::encode);
     match arguments.output.format {
@@ -95,8 +124,12 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
                 if damages.is_empty() { "The log is sound." } else { "The log is damaged." };
             writeln!(
                 out,
-                "{sound}\n  records      {}\n  openings     {}\n  checkpoints  {}",
-                checked.size, checked.openings, checked.checkpoints
+                "{sound}\n  records      {}\n  openings     {}\n  erased       {}\n  not opened   {}\n  checkpoints  {}",
+                checked.size,
+                checked.openings,
+                checked.erased,
+                checked.unopened,
+                checked.checkpoints
             )?;
             match root {
                 Some(root) => writeln!(out, "  root         {root}")?,
@@ -109,6 +142,8 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
                 "size": checked.size,
                 "root": root,
                 "openings": checked.openings,
+                "erased": checked.erased,
+                "unopened": checked.unopened,
                 "checkpoints": checked.checkpoints,
                 "damages": damages,
             }),
@@ -149,13 +184,18 @@ fn demo(folder: &Path, trusted: Option<LogVerifier>) -> Result<(String, LogVerif
     Ok((format!("sqlite://{}", folder.join("audit.db").display()), log))
 }
 
+/// The settings of a log.
+fn settings_of(file: Option<&Path>) -> Result<audit::Config> {
+    match settings::Audit::load(file) {
+        Ok(settings) => Ok(settings.audit),
+        // The file may be that of a process that runs every service.
+        Err(error) => Ok(settings::All::load(file).map_err(|_| error)?.audit),
+    }
+}
+
 /// Database and key of a configured log: the public half of the key that signs it.
 fn configured(file: Option<&Path>, trusted: Option<LogVerifier>) -> Result<(String, LogVerifier)> {
-    let audit = match settings::Audit::load(file) {
-        Ok(settings) => settings.audit,
-        // The file may be that of a process that runs every service.
-        Err(error) => settings::All::load(file).map_err(|_| error)?.audit,
-    };
+    let audit = settings_of(file)?;
     let own = || {
         let path = &audit.signing_key_file;
         let key = fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;

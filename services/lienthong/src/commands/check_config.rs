@@ -194,6 +194,10 @@ fn audit(config: &audit::Config, trust_domain: &str, faults: &mut Faults) -> Opt
             faults.error(format!("audit.auditors: `{auditor}`"), &error);
         }
     }
+    let files = &config.key_encryption_key_files;
+    if let Err(error) = audit::FileKeys::open(files, Runtime::system().entropy) {
+        faults.error("audit.key_encryption_key_files", &error);
+    }
     let key = "audit.signing_key_file";
     let text = text_of(key, &config.signing_key_file, faults)?;
     if !server::config::is_private(Path::new(&config.signing_key_file)).unwrap_or(false) {

@@ -42,6 +42,7 @@ mod admitted;
 mod consented;
 mod copied;
 mod decided;
+mod erased;
 mod finding;
 mod following;
 mod relations_told;
@@ -307,10 +308,18 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     assert_eq!(checkpoint["holds"], true);
     let sound = json(&["audit", "fsck", "--data-dir", &at.to_string()]).await;
     assert_eq!((&sound["sound"], &sound["openings"]), (&true.into(), &sound["size"]));
+    let key = format!("{at}/log.vkey");
+    let public = ["audit", "fsck", "--data-dir", &at.to_string(), "--log-key", &key];
+    let unopened = json(&public).await;
+    assert_eq!(
+        (&unopened["sound"], &unopened["openings"], &unopened["unopened"]),
+        (&true.into(), &0.into(), &unopened["size"])
+    );
     assert!(sound["size"].as_u64() >= checkpoint["size"].as_u64());
     demo.stop().await;
     let after = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
     assert!(after["size"].as_u64() >= checkpoint["size"].as_u64());
+    erased::keys_are_erased_and_every_receipt_holds(&at.to_string()).await;
     // Nobody is there any more.
     assert!(failed(run(&[&looked[..], &["--item", "sex"]].concat()).await));
 }
@@ -484,8 +493,10 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
     let bad = configuration(folder.path(), "nowhere");
     std::fs::write(folder.path().join("log.vkey"), log.verifier_key()).unwrap();
     std::fs::write(folder.path().join("policy.vkey"), policy.verifier_key()).unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    std::fs::set_permissions(folder.path().join("policy.key"), open).unwrap();
+    let open: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    for key in ["policy.key", "kek.key"] {
+        std::fs::set_permissions(folder.path().join(key), open.clone()).unwrap();
+    }
     let text = std::fs::read_to_string(&bad).unwrap().replace("sqlite://", "mysql://");
     // A mesh in front of every service in one process, of which nothing is said.
     let text = text.replace("[server.mesh]\nlisten = \"\"", "[server.mesh]\nlisten = \"x:1\"");
@@ -527,6 +538,7 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
         "policy.registry_file",
         "audit.database",
         "audit.witness_policy_file",
+        "audit.key_encryption_key_files",
         "identity.database",
         "identity.log_key_file",
         "contribution.log_key_file",
