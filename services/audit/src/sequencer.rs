@@ -41,9 +41,17 @@ pub(crate) enum Refused {
     RecordIdReused,
 }
 
-struct Waiter {
+/// A record, and who waits for its place.
+pub(crate) struct Waiter {
     record: Arc<Record>,
     reply: oneshot::Sender<Result<Place, Refused>>,
+}
+
+impl Waiter {
+    pub(crate) fn new(record: Arc<Record>) -> (Self, oneshot::Receiver<Result<Place, Refused>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { record, reply }, answer)
+    }
 }
 
 /// The way to the sequencer's task.
@@ -64,9 +72,8 @@ impl Sequencer {
     /// Gives the record its place, once that is durable. A caller that stops waiting before the record
     /// is written takes it back; afterwards the record stands (I13).
     pub(crate) async fn append(&self, record: Record) -> Result<Place, Refused> {
-        let (reply, answer) = oneshot::channel();
-        let record = Arc::new(record);
-        self.queue.try_send(Waiter { record, reply }).map_err(|error| match error {
+        let (waiter, answer) = Waiter::new(Arc::new(record));
+        self.queue.try_send(waiter).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refused::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Refused::Unavailable,
         })?;
@@ -115,8 +122,14 @@ impl Work {
         Self { store, keys, clock, log: Some(log), seen }
     }
 
+    /// All that it turns on between two batches: size and epoch of the log as it has it, and the size that was given out.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> (Option<(u64, u64)>, u64) {
+        (self.log.as_ref().map(Log::as_seen), self.seen.size)
+    }
+
     /// Answers every waiter, whatever happens.
-    async fn flush(&mut self, mut waiters: Vec<Waiter>) {
+    pub(crate) async fn flush(&mut self, mut waiters: Vec<Waiter>) {
         for _ in 0..FENCED_TRIES {
             waiters.retain(|waiter| !waiter.reply.is_closed());
             if waiters.is_empty() {

@@ -8,6 +8,7 @@
 )]
 
 mod append;
+mod explore;
 mod failure;
 mod fsck;
 mod read;

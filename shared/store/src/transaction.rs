@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, TransactionTrait,
-    Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, Statement,
+    TransactionTrait, Value,
 };
 use tokio::{sync::Mutex, time::Instant};
 
@@ -22,6 +22,8 @@ pub struct Transaction {
     statements: Statements,
     bounds: Bounds,
     until: Option<Instant>,
+    #[cfg(any(test, feature = "testing"))]
+    steered: Option<crate::steer::Steered>,
 }
 
 enum Inner {
@@ -74,7 +76,28 @@ impl Transaction {
                 Inner::Postgres(Mutex::new(Limited { session, told: None }))
             }
         };
-        Ok(Self { inner, statements, bounds, until })
+        Ok(Self {
+            inner,
+            statements,
+            bounds,
+            until,
+            #[cfg(any(test, feature = "testing"))]
+            steered: None,
+        })
+    }
+
+    /// The same, as a test decided that it ends.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn steered(self, steered: crate::steer::Steered) -> Self {
+        Self { steered: Some(steered), ..self }
+    }
+
+    fn statement(&self, sql: &Sql, values: Vec<Value>) -> Statement {
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(steered) = &self.steered {
+            return steered.statement(self.engine(), sql, values);
+        }
+        sql.statement(self.engine(), values)
     }
 
     /// What is left of the time, if there is a limit.
@@ -100,7 +123,7 @@ impl Transaction {
     pub async fn execute(&self, sql: &Sql, values: Vec<Value>) -> Result<u64, Error> {
         let left = self.left()?;
         self.statements.count();
-        let statement = sql.statement(self.engine(), values);
+        let statement = self.statement(sql, values);
         match &self.inner {
             Inner::Sqlite(inner) => Ok(inner.execute_raw(statement).await?.rows_affected()),
             Inner::Postgres(inner) => {
@@ -120,7 +143,7 @@ impl Transaction {
     pub async fn query(&self, sql: &Sql, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
         let left = self.left()?;
         self.statements.count();
-        let statement = sql.statement(self.engine(), values);
+        let statement = self.statement(sql, values);
         match &self.inner {
             Inner::Sqlite(inner) => Ok(inner.query_all_raw(statement).await?),
             Inner::Postgres(inner) => {
@@ -165,7 +188,15 @@ impl Transaction {
         Ok(())
     }
 
-    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+    pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(steered) = self.steered.take() {
+            return steered.end(self).await;
+        }
+        self.committed().await
+    }
+
+    pub(crate) async fn committed(self) -> Result<(), DbErr> {
         let most = self.bounds.statement;
         let limit = self.left().ok().flatten().map_or(most, |left| left.min(most));
         match self.inner {

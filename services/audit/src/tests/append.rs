@@ -223,7 +223,7 @@ async fn a_call_that_did_not_come_through_the_server_core_is_refused() {
     assert_eq!(close_and_audit(&setup, service).await, 0);
 }
 
-fn sent(access: AppendRequest) -> Parts {
+pub(super) fn sent(access: AppendRequest) -> Parts {
     Parts {
         leaf: access.leaf,
         outer_key: access.outer_key,
