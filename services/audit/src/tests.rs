@@ -11,6 +11,7 @@ mod append;
 mod explore;
 mod failure;
 mod fsck;
+mod killed;
 mod read;
 mod start;
 mod tiles;
