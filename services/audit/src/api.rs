@@ -3,6 +3,8 @@
 mod log;
 pub(crate) mod tiles;
 
+use std::time::Duration;
+
 use contract::{
     audit::v1::{
         AppendRequest, AppendResponse,
@@ -13,7 +15,7 @@ use contract::{
 };
 use server::{
     context,
-    error::{Violation, invalid, refuse},
+    error::{Violation, invalid, overloaded, refuse},
 };
 use tonic::{Request, Response, Status, service::Routes};
 
@@ -22,6 +24,9 @@ use crate::{
     domain::{self, Fault, Parts},
     sequencer::Refused,
 };
+
+/// A full queue has room again with the next commit; with some of them, for most of those who were refused with it.
+const COME_AGAIN: Duration = Duration::from_millis(50);
 
 /// Adds what our own services call.
 pub(crate) fn internal(service: &Service, routes: Routes) -> Routes {
@@ -73,7 +78,7 @@ fn parts(request: AppendRequest) -> Parts {
 
 fn refused(why: Refused) -> Status {
     match why {
-        Refused::Overloaded => refuse(ErrorReason::Overloaded),
+        Refused::Overloaded => overloaded(COME_AGAIN),
         Refused::Unavailable => refuse(ErrorReason::AuditUnavailable),
         Refused::RecordIdReused => invalid(vec![violation(("leaf", Fault::RecordIdReused))]),
     }

@@ -12,6 +12,7 @@ mod explore;
 mod failure;
 mod fsck;
 mod killed;
+mod pressure;
 mod read;
 mod start;
 mod tiles;

@@ -16,6 +16,7 @@
 //! | `engine` | how each engine is opened, and a statement in the words of both |
 //! | `migrate` | schema versions |
 //! | `postgres` | a connection to PostgreSQL, and what becomes of it when nobody waits, or nobody answers |
+//! | `sqlite` | a transaction of SQLite, and what becomes of its connection |
 //! | `steer` | a store whose steps a test decides about, one by one (feature `testing`) |
 //! | `testing` | throw-away databases (feature `testing`) |
 //! | `transaction` | what a write can do |
@@ -24,6 +25,7 @@ mod copy;
 mod engine;
 mod migrate;
 mod postgres;
+mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod steer;
 #[cfg(any(test, feature = "testing"))]

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, Statement,
-    TransactionTrait, Value,
-};
+use sea_orm::{DatabaseConnection, DbErr, QueryResult, Statement, Value};
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
     Engine, Error, Rows, Sql, Statements,
     postgres::{self, Bounds, Session},
+    sqlite,
 };
 
 /// What a statement may have too much of the time, so that not each of many quick ones costs a limit of its own.
@@ -27,7 +25,7 @@ pub struct Transaction {
 }
 
 enum Inner {
-    Sqlite(DatabaseTransaction),
+    Sqlite(Mutex<sqlite::Session>),
     Postgres(Mutex<Limited>),
 }
 
@@ -67,7 +65,8 @@ impl Transaction {
     ) -> Result<Self, Error> {
         let inner = match engine {
             Engine::Sqlite => {
-                Inner::Sqlite(writer.begin_with_options(engine.transaction_options()).await?)
+                let pool = writer.get_sqlite_connection_pool();
+                Inner::Sqlite(Mutex::new(sqlite::Session::begin(pool).await?))
             }
             Engine::Postgres => {
                 let pool = writer.get_postgres_connection_pool();
@@ -125,7 +124,7 @@ impl Transaction {
         self.statements.count();
         let statement = self.statement(sql, values);
         match &self.inner {
-            Inner::Sqlite(inner) => Ok(inner.execute_raw(statement).await?.rows_affected()),
+            Inner::Sqlite(inner) => Ok(inner.lock().await.execute(&statement).await?),
             Inner::Postgres(inner) => {
                 let mut inner = inner.lock().await;
                 let limit = inner.limit(left, self.bounds.statement).await;
@@ -145,7 +144,7 @@ impl Transaction {
         self.statements.count();
         let statement = self.statement(sql, values);
         match &self.inner {
-            Inner::Sqlite(inner) => Ok(inner.query_all_raw(statement).await?),
+            Inner::Sqlite(inner) => Ok(inner.lock().await.rows(&statement).await?),
             Inner::Postgres(inner) => {
                 let mut inner = inner.lock().await;
                 let limit = inner.limit(left, self.bounds.statement).await;
@@ -200,14 +199,14 @@ impl Transaction {
         let most = self.bounds.statement;
         let limit = self.left().ok().flatten().map_or(most, |left| left.min(most));
         match self.inner {
-            Inner::Sqlite(inner) => inner.commit().await,
+            Inner::Sqlite(inner) => inner.into_inner().commit().await,
             Inner::Postgres(inner) => inner.into_inner().session.commit(limit).await,
         }
     }
 
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
         match self.inner {
-            Inner::Sqlite(inner) => inner.rollback().await,
+            Inner::Sqlite(inner) => inner.into_inner().rollback().await,
             Inner::Postgres(inner) => inner.into_inner().session.rollback().await,
         }
     }

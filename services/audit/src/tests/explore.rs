@@ -21,8 +21,6 @@ use std::collections::HashSet;
 use ::store::steer::Words;
 use world::{Act, World};
 
-use super::*;
-
 /// A schedule ends long before: whoever comes here goes round in circles.
 const STEPS_MAX: usize = 400;
 

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::*;
 
-fn is_unavailable(status: &Status) -> bool {
+pub(super) fn is_unavailable(status: &Status) -> bool {
     reason(status) == (Code::Unavailable, "AUDIT_UNAVAILABLE".to_owned())
 }
 
