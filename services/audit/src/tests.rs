@@ -10,6 +10,7 @@
 mod append;
 mod explore;
 mod failure;
+mod figures;
 mod fsck;
 mod killed;
 mod pressure;

@@ -60,6 +60,7 @@ struct Explored {
 
 /// What must not be, and how it came about.
 #[derive(Debug)]
+#[expect(dead_code, reason = "it is told by whatever test fails")]
 struct Violation {
     what: String,
     acts: Vec<Act>,
@@ -88,14 +89,6 @@ async fn explore(scope: &'static Scope) -> Result<Explored, Violation> {
                 }
                 choices.push(0);
             }
-            if states.len() % 500 == 0 {
-                println!(
-                    "{} states {} ended {} to do, {step}",
-                    states.len(),
-                    ended,
-                    schedules.len()
-                );
-            }
             let act = possible[choices[step]];
             acts.push(act);
             let done = world.take(act).await;
@@ -120,29 +113,21 @@ async fn sound(scope: Scope) -> (usize, usize) {
     (explored.ended, explored.states)
 }
 
-#[tokio::test]
-async fn tmp() {
-    let d = std::env::var("D").map_or(1, |d| d.parse().unwrap());
-    let c: &'static [(usize, &'static [usize])] = match std::env::var("C").as_deref() {
-        Ok("1") => &[(0, &[0, 1]), (1, &[0])],
-        Ok("2") => &[(0, &[0]), (1, &[0]), (1, &[1])],
-        _ => SOUND.clients,
-    };
-    let s = std::env::var("S").is_ok();
-    sound(Scope { disturbances: d, clients: c, started: s, ..SOUND }).await;
-}
-
-/// Beginning without a log.
+/// Both processes start, on a database without a log.
 #[tokio::test]
 async fn i1_no_schedule_of_two_processes_loses_doubles_or_reorders_a_record() {
-    let (disturbances, expected) = if full() { (2, (0, 0)) } else { (1, (106, 1_618)) };
+    let (disturbances, expected) = if full() { (2, (169, 26_957)) } else { (1, (25, 959)) };
     assert_eq!(sound(Scope { disturbances, ..SOUND }).await, expected);
 }
 
 /// The fence alone keeps the log: the keys of its tables refuse nothing that it lets through.
 #[tokio::test]
 async fn i1_the_fence_needs_no_help_of_the_tables_keys() {
-    assert_eq!(sound(Scope { keyed: false, ..SOUND }).await, (106, 1_618));
+    // Beginning without a log takes a key: both may put the first checkpoint in.
+    let started = Scope { started: true, ..SOUND };
+    let keyed = sound(Scope { ..started }).await;
+    assert_eq!(keyed, (23, 700));
+    assert_eq!(sound(Scope { keyed: false, ..started }).await, keyed);
 }
 
 const FENCE: &str = "AND size = ? AND epoch = ?";
