@@ -9,6 +9,7 @@
 //! | `api` | AuditService and LogService on the wire, and the log over HTTP |
 //! | `sequencer` | the one task that gives records their places, batch by batch |
 //! | `log` | the log's right edge in memory: read, verified, grown |
+//! | `metrics` | what operators see of commits |
 //! | `read` | the log as it is shown: pieces and proofs |
 //! | `fsck` | the whole log checked as it is stored |
 //! | `domain` | a record checked against its leaf, and the places of a batch; pure |
@@ -18,6 +19,7 @@ mod api;
 mod domain;
 mod fsck;
 mod log;
+mod metrics;
 mod read;
 mod sequencer;
 mod store;

@@ -1,7 +1,7 @@
 //! One task that gives records their places. While one commit is in flight the next records gather; there
 //! is no timer, so a record that comes alone waits for one commit and nothing else.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use ::store::Store;
 use server::runtime::Clock;
@@ -15,6 +15,7 @@ use crate::{
     Error,
     domain::{Plan, Record},
     log::{Keys, Log},
+    metrics,
     store::{self, Checkpoint},
 };
 
@@ -175,7 +176,10 @@ impl Work {
             log
         } else {
             let (grown, growth) = log.grown(plan.new, &self.keys.signer, self.clock.now_ms())?;
-            store::grow(&self.store, growth).await?;
+            let (records, began) = (growth.records.len(), Instant::now());
+            let stands = store::grow(&self.store, growth).await;
+            metrics::committed(records, began.elapsed(), stands.is_ok());
+            stands?;
             grown
         };
         self.seen = log.checkpoint().clone();

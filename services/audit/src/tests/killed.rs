@@ -5,7 +5,7 @@
 //! the process, not the machine: what the disk keeps without power is not shown. The seed of the pauses is printed;
 //! `LIENTHONG_TEST_SEED=n` begins with that one.
 //!
-//! The process is this program again, of which only [`is_killed`] is run. It says on its stderr what it sends and what it
+//! The process is this program again, with one of these tests and another part for it, [`is_killed`]. It says on its stderr what it sends and what it
 //! was answered, and ends when its stdin does, so it never outlives the test.
 
 use std::{
@@ -33,12 +33,15 @@ fn cycles() -> usize {
     if std::env::var("LIENTHONG_TEST_SCALE").as_deref() == Ok("full") { 200 } else { 10 }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i1_killed_under_load_on_sqlite() {
-    survives(Engine::Sqlite).await;
+    match std::env::var(TOLD) {
+        Ok(told) => is_killed(&told).await,
+        Err(_) => survives(Engine::Sqlite).await,
+    }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i1_killed_under_load_on_postgres() {
     survives(Engine::Postgres).await;
 }
@@ -131,7 +134,7 @@ fn start(
     let key = setup.key.path().to_str().unwrap();
     let told = serde_json::to_string(&(setup.database.url(), key, next, again)).unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["tests::killed::is_killed", "--exact", "--ignored", "--nocapture"])
+        .args(["tests::killed::i1_killed_under_load_on_sqlite", "--exact", "--nocapture"])
         .env(TOLD, told)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -191,12 +194,9 @@ async fn holds(setup: &Setup, heard: Heard) {
 }
 
 /// Many callers at once, without an end.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it is the process that is killed, and is started by the tests above"]
-async fn is_killed() {
-    let told = std::env::var(TOLD).expect("it is started by another test");
+async fn is_killed(told: &str) {
     let (database, key, next, again): (String, String, u64, Vec<u64>) =
-        serde_json::from_str(&told).unwrap();
+        serde_json::from_str(told).unwrap();
     std::thread::spawn(|| {
         std::io::stdin().read_to_end(&mut Vec::new()).ok();
         std::process::exit(1);
