@@ -48,7 +48,9 @@ impl Asked {
         let (over, ended) = oneshot::channel::<Infallible>();
         // Whoever asked may be gone, and with it what it asked for.
         drop(self.decided.send(Decided { fate, _over: over }));
-        async { drop(ended.await) }
+        async {
+            ended.await.ok();
+        }
     }
 }
 

@@ -74,7 +74,8 @@ async fn explore(scope: &'static Scope) -> Result<Explored, Violation> {
     while let Some(mut choices) = schedules.pop() {
         world.begin().await;
         let mut acts = Vec::new();
-        for step in 0.. {
+        loop {
+            let step = acts.len();
             let possible = world.possible();
             if step >= choices.len() {
                 if !states.insert(world.state()) {
