@@ -4,6 +4,8 @@ mod accesses;
 mod log;
 pub(crate) mod tiles;
 
+use std::time::Duration;
+
 use contract::{
     audit::v1::{
         AppendRequest, AppendResponse, DecisionRecord, ListAccessesRequest, ListAccessesResponse,
@@ -15,7 +17,7 @@ use contract::{
 use prost::Message;
 use server::{
     context,
-    error::{Violation, invalid, refuse},
+    error::{Violation, invalid, overloaded, refuse},
 };
 use tonic::{Request, Response, Status, service::Routes};
 use zeroize::Zeroizing;
@@ -25,6 +27,9 @@ use crate::{
     domain::{self, Fault, Parts, Told},
     sequencer::Refused,
 };
+
+/// A full queue has room again with the next commit; with some of them, for most of those who were refused with it.
+const COME_AGAIN: Duration = Duration::from_millis(50);
 
 /// Adds what our own services call.
 pub(crate) fn internal(service: &Service, routes: Routes) -> Routes {
@@ -92,7 +97,7 @@ fn parts(request: AppendRequest) -> Parts {
 
 fn refused(why: Refused) -> Status {
     match why {
-        Refused::Overloaded => refuse(ErrorReason::Overloaded),
+        Refused::Overloaded => overloaded(COME_AGAIN),
         Refused::Unavailable => refuse(ErrorReason::AuditUnavailable),
         Refused::RecordIdReused => invalid(vec![violation(("leaf", Fault::RecordIdReused))]),
     }

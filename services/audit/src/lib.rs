@@ -9,6 +9,7 @@
 //! | `api` | AuditService and LogService on the wire, and the log over HTTP |
 //! | `sequencer` | the one task that gives records their places, batch by batch |
 //! | `log` | the log's right edge in memory: read, verified, grown |
+//! | `metrics` | what operators see of commits |
 //! | `read` | the log as it is shown: pieces and proofs |
 //! | `witness` | witnesses cosign what the log signs, or have seen another log |
 //! | `fsck` | the whole log checked as it is stored |

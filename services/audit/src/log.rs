@@ -93,6 +93,11 @@ impl Log {
         &self.checkpoint
     }
 
+    /// The size and the epoch that the stored log must still have, for this one to grow.
+    pub(crate) fn as_seen(&self) -> (u64, u64) {
+        (self.checkpoint.size, self.epoch)
+    }
+
     /// This log with these records behind it, and what is to be stored for that.
     pub(crate) fn grown(
         &self,
@@ -106,7 +111,7 @@ impl Log {
             nodes.extend(tree.append(tlog::leaf_hash(&record.leaf))?);
         }
         let checkpoint = sign(signer, &tree)?;
-        let from = (self.checkpoint.size, self.epoch);
+        let from = self.as_seen();
         let growth = Growth { from, records, nodes, checkpoint: checkpoint.clone(), time_ms };
         Ok((Self { tree, epoch: self.epoch, checkpoint }, growth))
     }

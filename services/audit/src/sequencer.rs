@@ -1,7 +1,7 @@
 //! One task that gives records their places. While one commit is in flight the next records gather; there
 //! is no timer, so a record that comes alone waits for one commit and nothing else.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use ::store::Store;
 use server::runtime::Clock;
@@ -15,6 +15,7 @@ use crate::{
     Error,
     domain::{Plan, Record},
     log::{Keys, Log},
+    metrics,
     store::{self, Checkpoint},
     witness::Halt,
 };
@@ -42,9 +43,17 @@ pub(crate) enum Refused {
     RecordIdReused,
 }
 
-struct Waiter {
+/// A record, and who waits for its place.
+pub(crate) struct Waiter {
     record: Arc<Record>,
     reply: oneshot::Sender<Result<Place, Refused>>,
+}
+
+impl Waiter {
+    pub(crate) fn new(record: Arc<Record>) -> (Self, oneshot::Receiver<Result<Place, Refused>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { record, reply }, answer)
+    }
 }
 
 /// The way to the sequencer's task.
@@ -65,9 +74,8 @@ impl Sequencer {
     /// Gives the record its place, once that is durable. A caller that stops waiting before the record
     /// is written takes it back; afterwards the record stands (I13).
     pub(crate) async fn append(&self, record: Record) -> Result<Place, Refused> {
-        let (reply, answer) = oneshot::channel();
-        let record = Arc::new(record);
-        self.queue.try_send(Waiter { record, reply }).map_err(|error| match error {
+        let (waiter, answer) = Waiter::new(Arc::new(record));
+        self.queue.try_send(waiter).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refused::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Refused::Unavailable,
         })?;
@@ -118,8 +126,14 @@ impl Work {
         Self { store, keys, clock, log: Some(log), seen, halt }
     }
 
+    /// All that it turns on between two batches: size and epoch of the log as it has it, and the size that was given out.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> (Option<(u64, u64)>, u64) {
+        (self.log.as_ref().map(Log::as_seen), self.seen.size)
+    }
+
     /// Answers every waiter, whatever happens.
-    async fn flush(&mut self, mut waiters: Vec<Waiter>) {
+    pub(crate) async fn flush(&mut self, mut waiters: Vec<Waiter>) {
         for _ in 0..FENCED_TRIES {
             waiters.retain(|waiter| !waiter.reply.is_closed());
             if waiters.is_empty() {
@@ -169,7 +183,10 @@ impl Work {
         } else {
             let (grown, growth) = log.grown(plan.new, &self.keys.signer, self.clock.now_ms())?;
             let key = self.keys.records.data_key(&self.store, self.clock.today()).await?;
-            store::grow(&self.store, growth, &key).await?;
+            let (records, began) = (growth.records.len(), Instant::now());
+            let stands = store::grow(&self.store, growth, &key).await;
+            metrics::committed(records, began.elapsed(), stands.is_ok());
+            stands?;
             grown
         };
         self.seen = log.checkpoint().clone();

@@ -4,14 +4,19 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "tests"
 )]
 
 mod accesses;
 mod append;
+mod explore;
 mod failure;
+mod figures;
 mod fsck;
 mod keys;
+mod killed;
+mod pressure;
 mod read;
 mod start;
 mod tiles;

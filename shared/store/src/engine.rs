@@ -122,15 +122,27 @@ pub(crate) async fn open_read_only(url: &str) -> Result<Store, Error> {
         return Err(Error::UnsupportedEngine);
     };
     let reader = Database::connect(options).await?;
-    Ok(Store {
+    Ok(store(engine, reader.clone(), reader, None))
+}
+
+/// A store over connections that are open.
+pub(crate) fn store(
+    engine: Engine,
+    writer: DatabaseConnection,
+    readers: DatabaseConnection,
+    lock: Option<Arc<File>>,
+) -> Store {
+    Store {
         engine,
-        readers: reader.clone(),
-        writer: reader,
-        lock: None,
+        readers,
+        writer,
+        lock,
         statements: Statements::default(),
         bounds: Bounds::DEFAULT,
         until: None,
-    })
+        #[cfg(any(test, feature = "testing"))]
+        steering: None,
+    }
 }
 
 async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
@@ -155,15 +167,7 @@ async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
         return Err(Error::NotDurable("secure_delete=ON"));
     }
     let readers = Database::connect(sqlite(url, SQLITE_READERS)).await?;
-    Ok(Store {
-        engine: Engine::Sqlite,
-        readers,
-        writer,
-        lock: Some(Arc::new(lock)),
-        statements: Statements::default(),
-        bounds: Bounds::DEFAULT,
-        until: None,
-    })
+    Ok(store(Engine::Sqlite, writer, readers, Some(Arc::new(lock))))
 }
 
 fn sqlite(url: &str, connections: u32) -> ConnectOptions {
@@ -199,15 +203,7 @@ async fn open_postgres(url: &str) -> Result<Store, Error> {
         return Err(Error::NotDurable("fsync"));
     }
     let readers = Database::connect(postgres(url)).await?;
-    Ok(Store {
-        engine: Engine::Postgres,
-        readers,
-        writer,
-        lock: None,
-        statements: Statements::default(),
-        bounds: Bounds::DEFAULT,
-        until: None,
-    })
+    Ok(store(Engine::Postgres, writer, readers, None))
 }
 
 fn postgres(url: &str) -> ConnectOptions {

@@ -17,6 +17,8 @@
 //! | `engine` | how each engine is opened, and a statement in the words of both |
 //! | `migrate` | schema versions |
 //! | `postgres` | a connection to PostgreSQL, and what becomes of it when nobody waits, or nobody answers |
+//! | `sqlite` | a transaction of SQLite, and what becomes of its connection |
+//! | `steer` | a store whose steps a test decides about, one by one (feature `testing`) |
 //! | `testing` | throw-away databases (feature `testing`) |
 //! | `transaction` | what a write can do |
 
@@ -24,6 +26,9 @@ mod copy;
 mod engine;
 mod migrate;
 mod postgres;
+mod sqlite;
+#[cfg(any(test, feature = "testing"))]
+pub mod steer;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -145,6 +150,8 @@ pub struct Store {
     statements: Statements,
     bounds: Bounds,
     until: Option<Instant>,
+    #[cfg(any(test, feature = "testing"))]
+    steering: Option<steer::Steering>,
 }
 
 /// How many statements were sent; a figure for operators, and what a test of invariant I7 compares.
@@ -230,6 +237,10 @@ impl Store {
     /// [`Error::Database`]; [`Error::Late`].
     pub async fn read(&self, sql: &Sql, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
         self.statements.count();
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(steering) = &self.steering {
+            return steering.read(self, sql, values).await;
+        }
         let statement = sql.statement(self.engine, values);
         let rows = async {
             match self.engine {
@@ -306,7 +317,13 @@ impl Store {
 
     async fn begin(&self) -> Result<Transaction, Error> {
         let (statements, bounds) = (self.statements.clone(), self.bounds);
-        Transaction::begin(self.engine, &self.writer, statements, bounds, self.until).await
+        let begin = Transaction::begin(self.engine, &self.writer, statements, bounds, self.until);
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(steering) = &self.steering {
+            let steered = steering.write().await?;
+            return Ok(begin.await?.steered(steered));
+        }
+        begin.await
     }
 
     /// Closes all connections, also of clones, and lets another process open the database. Writes under

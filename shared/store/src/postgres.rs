@@ -211,7 +211,7 @@ fn lost(why: &str) -> DbErr {
     DbErr::Conn(RuntimeErr::Internal(why.to_owned()))
 }
 
-fn no_connection(error: sqlx::Error) -> DbErr {
+pub(crate) fn no_connection(error: sqlx::Error) -> DbErr {
     if matches!(error, sqlx::Error::PoolTimedOut) {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
     } else if matches!(error, sqlx::Error::PoolClosed) {

@@ -216,3 +216,31 @@ async fn jit_is_off() {
     let row = &store.read(&setting, Vec::new()).await.unwrap()[0];
     assert_eq!(row.try_get_by::<String, _>(0).unwrap(), "off");
 }
+
+/// SQLite ends a transaction by itself when the disk is full. What is acknowledged after that stands as ever.
+#[tokio::test]
+async fn a_transaction_that_sqlite_has_ended_takes_no_later_one_with_it() {
+    const LARGE: Sql = Sql::same("INSERT INTO note (id, text) VALUES (1, hex(zeroblob(100000)))");
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let store = Store::open(database.url(), FIRST).await.unwrap();
+    let act = async |sql: Sql| {
+        let done: Result<(), Error> = store
+            .write("act", move |tx| {
+                Box::pin(async move { tx.execute(&sql, Vec::new()).await.map(drop) })
+            })
+            .await;
+        done
+    };
+    act(Sql::same("PRAGMA max_page_count = 1")).await.unwrap();
+    for _ in 0..3 {
+        assert!(matches!(act(LARGE).await, Err(Error::Database(_))));
+    }
+    // The same connection, with the limit that it was given, until it is given another.
+    act(Sql::same("PRAGMA max_page_count = 1000000")).await.unwrap();
+    act(LARGE).await.unwrap();
+    add(&store, 2).await.unwrap();
+    store.close().await;
+    let store = Store::open(database.url(), FIRST).await.unwrap();
+    assert_eq!(count(&store).await, 2);
+    store.close().await;
+}

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, TransactionTrait,
-    Value,
-};
+use sea_orm::{DatabaseConnection, DbErr, QueryResult, Statement, Value};
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
     Engine, Error, Rows, Sql, Statements,
     postgres::{self, Bounds, Session},
+    sqlite,
 };
 
 /// What a statement may have too much of the time, so that not each of many quick ones costs a limit of its own.
@@ -22,10 +20,12 @@ pub struct Transaction {
     statements: Statements,
     bounds: Bounds,
     until: Option<Instant>,
+    #[cfg(any(test, feature = "testing"))]
+    steered: Option<crate::steer::Steered>,
 }
 
 enum Inner {
-    Sqlite(DatabaseTransaction),
+    Sqlite(Mutex<sqlite::Session>),
     Postgres(Mutex<Limited>),
 }
 
@@ -65,7 +65,8 @@ impl Transaction {
     ) -> Result<Self, Error> {
         let inner = match engine {
             Engine::Sqlite => {
-                Inner::Sqlite(writer.begin_with_options(engine.transaction_options()).await?)
+                let pool = writer.get_sqlite_connection_pool();
+                Inner::Sqlite(Mutex::new(sqlite::Session::begin(pool).await?))
             }
             Engine::Postgres => {
                 let pool = writer.get_postgres_connection_pool();
@@ -74,7 +75,28 @@ impl Transaction {
                 Inner::Postgres(Mutex::new(Limited { session, told: None }))
             }
         };
-        Ok(Self { inner, statements, bounds, until })
+        Ok(Self {
+            inner,
+            statements,
+            bounds,
+            until,
+            #[cfg(any(test, feature = "testing"))]
+            steered: None,
+        })
+    }
+
+    /// The same, as a test decided that it ends.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn steered(self, steered: crate::steer::Steered) -> Self {
+        Self { steered: Some(steered), ..self }
+    }
+
+    fn statement(&self, sql: &Sql, values: Vec<Value>) -> Statement {
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(steered) = &self.steered {
+            return steered.statement(self.engine(), sql, values);
+        }
+        sql.statement(self.engine(), values)
     }
 
     /// What is left of the time, if there is a limit.
@@ -100,9 +122,9 @@ impl Transaction {
     pub async fn execute(&self, sql: &Sql, values: Vec<Value>) -> Result<u64, Error> {
         let left = self.left()?;
         self.statements.count();
-        let statement = sql.statement(self.engine(), values);
+        let statement = self.statement(sql, values);
         match &self.inner {
-            Inner::Sqlite(inner) => Ok(inner.execute_raw(statement).await?.rows_affected()),
+            Inner::Sqlite(inner) => Ok(inner.lock().await.execute(&statement).await?),
             Inner::Postgres(inner) => {
                 let mut inner = inner.lock().await;
                 let limit = inner.limit(left, self.bounds.statement).await;
@@ -120,9 +142,9 @@ impl Transaction {
     pub async fn query(&self, sql: &Sql, values: Vec<Value>) -> Result<Vec<QueryResult>, Error> {
         let left = self.left()?;
         self.statements.count();
-        let statement = sql.statement(self.engine(), values);
+        let statement = self.statement(sql, values);
         match &self.inner {
-            Inner::Sqlite(inner) => Ok(inner.query_all_raw(statement).await?),
+            Inner::Sqlite(inner) => Ok(inner.lock().await.rows(&statement).await?),
             Inner::Postgres(inner) => {
                 let mut inner = inner.lock().await;
                 let limit = inner.limit(left, self.bounds.statement).await;
@@ -165,18 +187,26 @@ impl Transaction {
         Ok(())
     }
 
-    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+    pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(steered) = self.steered.take() {
+            return steered.end(self).await;
+        }
+        self.committed().await
+    }
+
+    pub(crate) async fn committed(self) -> Result<(), DbErr> {
         let most = self.bounds.statement;
         let limit = self.left().ok().flatten().map_or(most, |left| left.min(most));
         match self.inner {
-            Inner::Sqlite(inner) => inner.commit().await,
+            Inner::Sqlite(inner) => inner.into_inner().commit().await,
             Inner::Postgres(inner) => inner.into_inner().session.commit(limit).await,
         }
     }
 
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
         match self.inner {
-            Inner::Sqlite(inner) => inner.rollback().await,
+            Inner::Sqlite(inner) => inner.into_inner().rollback().await,
             Inner::Postgres(inner) => inner.into_inner().session.rollback().await,
         }
     }

@@ -154,6 +154,12 @@ async fn i8_metrics_and_traces_tell_of_calls_and_of_no_person() {
     let folded =
         |line: &str| line.starts_with("lienthong_identity_other_rules{") && line.ends_with(" 0");
     assert!(text.lines().any(folded), "{text}");
+    for measured in
+        ["lienthong_audit_commit_records_count{", "lienthong_audit_commit_duration_seconds_count{"]
+    {
+        let some = |line: &str| line.starts_with(measured) && !line.ends_with(" 0");
+        assert!(text.lines().any(some), "{measured} {text}");
+    }
     assert!(within(get(&scraped, "/")).await.starts_with("HTTP/1.1 404"));
 
     fleet = tokio::task::spawn_blocking(move || {

@@ -107,21 +107,6 @@ async fn a_batch_takes_no_more_than_its_limit() {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_and_drops_nothing() {
-    let setup = Setup::new(Engine::Sqlite).await;
-    let service = open(&Config { batch_max: 2, queue_max: 4, ..setup.config() }).await.unwrap();
-    // On one thread all forty are sent before the sequencer runs: four fit.
-    let answers = join_all((0..40).map(|number| append(&service, access(number)))).await;
-    let (stand, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
-    assert_eq!(stand.len(), 4);
-    for status in refused {
-        let expect = (Code::Unavailable, "OVERLOADED".to_owned());
-        assert_eq!(reason(&status.unwrap_err()), expect);
-    }
-    assert_eq!(close_and_audit(&setup, service).await, 4);
-}
-
-#[tokio::test]
 async fn i13_the_same_record_has_one_leaf_however_often_it_is_sent() {
     for engine in ENGINES {
         let setup = Setup::new(engine).await;
@@ -217,7 +202,7 @@ async fn a_call_that_did_not_come_through_the_server_core_is_refused() {
     assert_eq!(close_and_audit(&setup, service).await, 0);
 }
 
-fn sent(access: AppendRequest) -> Parts {
+pub(super) fn sent(access: AppendRequest) -> Parts {
     Parts {
         leaf: access.leaf,
         outer_key: access.outer_key.into(),
