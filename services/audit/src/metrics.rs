@@ -92,4 +92,5 @@ pub(crate) fn committed(records: usize, took: Duration, stands: bool) {
     COMMITS.duration.record(took.as_secs_f64(), &[KeyValue::new("outcome", outcome)]);
     if stands {
         COMMITS.records.record(u64::try_from(records).unwrap_or(u64::MAX), &[]);
+    }
 }

@@ -22,7 +22,7 @@ mod start;
 mod tiles;
 mod witness;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use ::store::{
     Engine, Sql, Store, Value,
@@ -42,7 +42,9 @@ use tlog::{Hash, Leaf, LogSigner, LogVerifier};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use crate::{Config, Error, Service, migrations, witness::Pace};
+use crate::{
+    Config, Error, FileKeys, Service, envelope::Envelope, log::Keys, migrations, witness::Pace,
+};
 
 const ORIGIN: &str = "lienthong.test/lienthong-access/2026";
 const METHOD: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
@@ -75,19 +77,7 @@ impl Setup {
     }
 
     fn config(&self) -> Config {
-        Config {
-            database: Secret::new(self.database.url()),
-            origin: ORIGIN.to_owned(),
-            signing_key_file: path(&self.key),
-            key_encryption_key_files: vec![path(&self.kek)],
-            batch_max: 64,
-            queue_max: 1024,
-            tiles_listen: "127.0.0.1:0".to_owned(),
-            auditors: vec![AUDITOR.to_owned()],
-            witness_policy_file: String::new(),
-            witness_roots_file: String::new(),
-            witness_interval_ms: 1,
-        }
+        config(self.database.url(), &path(&self.key), &path(&self.kek))
     }
 
     async fn open(&self) -> Service {
@@ -109,6 +99,31 @@ impl Setup {
         store.close().await;
         number
     }
+}
+
+/// A log in a database, by the files of its keys.
+fn config(database: impl Into<String>, key: &str, kek: &str) -> Config {
+    Config {
+        database: Secret::new(database.into()),
+        origin: ORIGIN.to_owned(),
+        signing_key_file: key.to_owned(),
+        key_encryption_key_files: vec![kek.to_owned()],
+        batch_max: 64,
+        queue_max: 1024,
+        tiles_listen: "127.0.0.1:0".to_owned(),
+        auditors: vec![AUDITOR.to_owned()],
+        witness_policy_file: String::new(),
+        witness_roots_file: String::new(),
+        witness_interval_ms: 1,
+    }
+}
+
+/// The keys of a log that is held without a service.
+fn keys() -> Keys {
+    let signer = LogSigner::from_seed(ORIGIN, [7; 32]).unwrap();
+    let files = FileKeys::open(&[path(&kek_file(7))], Entropy::seeded(2)).unwrap();
+    let records = Envelope::new(Arc::new(files), Entropy::seeded(3));
+    Keys { signer, verifier: log(), records }
 }
 
 async fn execute(store: &Store, statements: Vec<Sql>) {

@@ -63,8 +63,9 @@ async fn accesses_stand_under_whom_they_are_about_in_the_order_of_the_log() {
             [1, 4, 7].map(|n: usize| answers[n].as_ref().unwrap().index).into();
         expected.sort_unstable();
         let answer = list(&service, asked(vec![name("person-1")])).await.unwrap();
-        let numbered = expected.iter().copied().zip(1..).rev();
-        assert_eq!(listed(&answer), numbered.collect::<Vec<_>>(), "{engine:?}");
+        let numbered: Vec<(u64, u64)> = expected.iter().copied().zip(1..).collect();
+        let newest_first: Vec<(u64, u64)> = numbered.into_iter().rev().collect();
+        assert_eq!(listed(&answer), newest_first, "{engine:?}");
         assert_eq!((answer.counts.as_slice(), answer.end_reached), ([3].as_slice(), true));
         let first = answer.accesses.last().unwrap();
         let outer = first.outer.as_ref().unwrap();

@@ -74,7 +74,7 @@ fn flushes(folder: &Path, times: u64) -> Figure {
     figure(took, times, began.elapsed())
 }
 
-/// A log into which rows are put that were made before: no tree, no key, no queue, one connection.
+/// A log into which rows are put that were made before: no tree, no queue, one connection.
 struct Raw {
     store: Store,
     keys: Keys,
@@ -85,8 +85,7 @@ struct Raw {
 impl Raw {
     async fn open(url: &str) -> Self {
         let store = Store::open(url, migrations()).await.unwrap();
-        let signer = LogSigner::from_seed(ORIGIN, [7; 32]).unwrap();
-        let keys = Keys { signer, verifier: log() };
+        let keys = keys();
         let log = Log::take(&store, &keys, 0).await.unwrap();
         Self { store, keys, log, next: 0 }
     }
@@ -104,10 +103,12 @@ impl Raw {
             self.log = log;
             rows.push(growth);
         }
+        let day = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap().date();
+        let key = self.keys.records.data_key(&self.store, day).await.unwrap();
         let (mut took, began) = (Vec::new(), Instant::now());
         for growth in rows {
             let at = Instant::now();
-            grow(&self.store, growth).await.unwrap();
+            grow(&self.store, growth, &key).await.unwrap();
             took.push(at.elapsed());
         }
         figure(took, times * batch, began.elapsed())
@@ -183,14 +184,12 @@ async fn measure(engine: Engine) {
         assert!(same, "the cluster ({there}) is on another file system than {}", own.display());
     }
     let key = key_file(ORIGIN, 7);
+    let kek = kek_file(7);
     let config = Config {
-        database: Secret::new(urls[0].clone()),
-        origin: ORIGIN.to_owned(),
-        signing_key_file: key.path().to_str().unwrap().to_owned(),
         batch_max: 128,
         queue_max: 4096,
         tiles_listen: String::new(),
-        auditors: Vec::new(),
+        ..config(urls[0].clone(), &path(&key), &path(&kek))
     };
     let (service, mut raw) = (open(&config).await.unwrap(), Raw::open(&urls[1]).await);
     let (mut flushed, mut inserted, mut appended) = (Vec::new(), Vec::new(), Vec::new());

@@ -131,8 +131,8 @@ fn start(
         let heard = heard.lock().unwrap();
         (heard.sent.last().map_or(0, |last| last + 1), heard.open())
     };
-    let key = setup.key.path().to_str().unwrap();
-    let told = serde_json::to_string(&(setup.database.url(), key, next, again)).unwrap();
+    let (key, kek) = (path(&setup.key), path(&setup.kek));
+    let told = serde_json::to_string(&(setup.database.url(), key, kek, next, again)).unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["tests::killed::i1_killed_under_load_on_sqlite", "--exact", "--nocapture"])
         .env(TOLD, told)
@@ -172,7 +172,8 @@ async fn holds(setup: &Setup, heard: Heard) {
         assert_eq!(recorded(&service, *number).await.index, *index);
     }
     assert_eq!(close_and_audit(setup, service).await, sent, "none is there twice");
-    let checked = crate::fsck(setup.database.url(), &log(), drop).await.unwrap();
+    let files = FileKeys::open(&[path(&setup.kek)], Entropy::seeded(2)).unwrap();
+    let checked = crate::fsck(setup.database.url(), &log(), Some(files), drop).await.unwrap();
     assert_eq!((checked.size, checked.damages), (sent, Vec::new()));
     let store = Store::open(setup.database.url(), migrations()).await.unwrap();
     let rows = Sql::same("SELECT leaf FROM leaf ORDER BY position");
@@ -195,21 +196,13 @@ async fn holds(setup: &Setup, heard: Heard) {
 
 /// Many callers at once, without an end.
 async fn is_killed(told: &str) {
-    let (database, key, next, again): (String, String, u64, Vec<u64>) =
+    let (database, key, kek, next, again): (String, String, String, u64, Vec<u64>) =
         serde_json::from_str(told).unwrap();
     std::thread::spawn(|| {
         std::io::stdin().read_to_end(&mut Vec::new()).ok();
         std::process::exit(1);
     });
-    let config = Config {
-        database: Secret::new(database),
-        origin: ORIGIN.to_owned(),
-        signing_key_file: key,
-        batch_max: 64,
-        queue_max: 1024,
-        tiles_listen: String::new(),
-        auditors: Vec::new(),
-    };
+    let config = Config { tiles_listen: String::new(), ..config(database, &key, &kek) };
     let (service, next) = (open(&config).await.unwrap(), AtomicU64::new(next));
     let caller = |caller: u64| {
         let own = again.iter().copied().filter(move |number| number % CALLERS == caller);

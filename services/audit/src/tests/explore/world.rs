@@ -89,14 +89,13 @@ pub(super) struct World {
 impl World {
     pub(super) async fn new(scope: &'static Scope) -> Self {
         let database = Store::in_memory(migrations()).await.unwrap();
-        let signer = LogSigner::from_seed(ORIGIN, [7; 32]).unwrap();
         let process = || {
             let (store, asks) = database.steered(scope.words);
             Process { store, asks, state: State::Down, told: 0 }
         };
         let processes = [process(), process()];
         let world = Self {
-            keys: Arc::new(Keys { signer, verifier: log() }),
+            keys: Arc::new(keys()),
             scope,
             left: 0,
             failed: false,
@@ -246,7 +245,13 @@ impl World {
                 Box::pin(async move {
                     let log = Log::take(&store, &keys, TIME_MS).await.ok()?;
                     let now = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap();
-                    Some(Work::new(store, keys, Clock::fixed(now), log))
+                    Some(Work::new(
+                        store,
+                        keys,
+                        Clock::fixed(now),
+                        log,
+                        crate::witness::Halt::default(),
+                    ))
                 })
             }
             State::Idle(mut work) => {
