@@ -157,12 +157,15 @@ async fn data_directory(url: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn figures_of_appends() {
+    let mut broken = Vec::new();
     for engine in ENGINES {
-        measure(engine).await;
+        broken.extend(measure(engine).await);
     }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
-async fn measure(engine: Engine) {
+/// Says which claims do not hold.
+async fn measure(engine: Engine) -> Vec<String> {
     let (rounds, times) = if full() { (5, 200) } else { (1, 5) };
     let own = std::env::current_exe().unwrap();
     let folder = tempfile::tempdir_in(own.parent().unwrap()).unwrap();
@@ -210,6 +213,7 @@ async fn measure(engine: Engine) {
     assert_eq!(log().verify(&service.checkpoint().await.unwrap()).unwrap().size, next);
     service.close().await;
     raw.store.close().await;
+    let mut broken = Vec::new();
     let (flush, insert) = (middle(&flushed), middle(&inserted));
     println!("{engine:?}: each the middle one of {rounds}: rate a second, p50 ms, p99 ms");
     let line = |what: &str, of: Figure, more: &str| {
@@ -234,8 +238,13 @@ async fn measure(engine: Engine) {
             ),
         );
         if full() && !cfg!(debug_assertions) && callers == 64 {
-            assert!(to_raw >= 0.5, "{engine:?}: {to_raw:.2} of the raw rate");
-            assert!(to_flush <= 3.0, "{engine:?}: p99 is {to_flush:.2} of a flush's");
+            if to_raw < 0.5 {
+                broken.push(format!("{engine:?}: {to_raw:.2} of the raw rate, not half of it"));
+            }
+            if to_flush > 3.0 {
+                broken.push(format!("{engine:?}: p99 is {to_flush:.2} of a flush's, not three"));
+            }
         }
     }
+    broken
 }
