@@ -180,6 +180,7 @@ pub(super) const SET_BACK: &[&str] = &[
     "DELETE FROM leaf WHERE position >= 3",
     "DELETE FROM opening WHERE position >= 3",
     "DELETE FROM record_key WHERE position >= 3",
+    "DELETE FROM subject_entry WHERE position >= 3",
     "DELETE FROM node WHERE position >= 4",
     "DELETE FROM checkpoint WHERE size > 3",
     "DELETE FROM cosignature WHERE size > 3",

@@ -6,12 +6,15 @@ use super::{super::*, world::RECORDS};
 use crate::sequencer::Place;
 
 /// A table of the log as it is, without its keys.
-const WITHOUT_KEYS: [&str; 4] = ["leaf", "opening", "node", "checkpoint"];
+const WITHOUT_KEYS: [&str; 6] =
+    ["leaf", "opening", "record_key", "subject_entry", "node", "checkpoint"];
 
 const ROWS: Sql = Sql::same(
     "SELECT 'leaf', position, leaf FROM leaf \
      UNION ALL SELECT 'node', position, hash FROM node \
-     UNION ALL SELECT 'opening', position, outer_key FROM opening \
+     UNION ALL SELECT 'opening', position, NULL FROM opening \
+     UNION ALL SELECT 'key', position, NULL FROM record_key \
+     UNION ALL SELECT 'subject', position, CAST(subject || ' ' || number AS BLOB) FROM subject_entry \
      UNION ALL SELECT 'checkpoint', size, CAST(note AS BLOB) FROM checkpoint \
      UNION ALL SELECT 'size', size, NULL FROM log_state \
      UNION ALL SELECT 'epoch', epoch, NULL FROM log_state \
@@ -45,6 +48,8 @@ impl Stored {
         let all = [
             "DELETE FROM leaf",
             "DELETE FROM opening",
+            "DELETE FROM record_key",
+            "DELETE FROM subject_entry",
             "DELETE FROM node",
             "DELETE FROM checkpoint",
             "UPDATE log_state SET size = 0, epoch = 0",
@@ -99,10 +104,13 @@ impl Stored {
         {
             return Err("hashes that are not those of the leaves".to_owned());
         }
-        let openings: Vec<_> = table("opening").into_iter().map(|(at, _)| at).collect();
-        if openings.iter().copied().ne(0..i64::try_from(records.len()).unwrap()) {
-            return Err("openings that are not those of the leaves".to_owned());
+        for kept in ["opening", "key"] {
+            let at: Vec<_> = table(kept).into_iter().map(|(at, _)| at).collect();
+            if at.iter().copied().ne(0..i64::try_from(records.len()).unwrap()) {
+                return Err(format!("{kept}: not those of the leaves"));
+            }
         }
+        numbered(&records, table("subject"))?;
         let mut checkpoints = Vec::new();
         for (size, note) in table("checkpoint") {
             let note = String::from_utf8(note.unwrap()).unwrap();
@@ -145,4 +153,19 @@ impl Stored {
         self.signed.insert(note.to_owned(), (signed.size, signed.root));
         Ok((signed.size, signed.root))
     }
+}
+
+/// Each record has the next number under whom it is about.
+fn numbered(records: &[usize], rows: Vec<(i64, Option<Vec<u8>>)>) -> Result<(), String> {
+    let mut counts: HashMap<&str, u64> = HashMap::new();
+    let expected = (0..).zip(records).filter_map(|(position, record)| {
+        let subject = RECORDS[*record].about.as_ref()?.subject.as_str();
+        let count = counts.entry(subject).or_default();
+        *count += 1;
+        Some((position, Some(format!("{subject} {count}").into_bytes())))
+    });
+    if expected.ne(rows) {
+        return Err("numbers under a subject that are not those of its records".to_owned());
+    }
+    Ok(())
 }

@@ -86,6 +86,11 @@ pub(super) struct World {
     stored: Stored,
 }
 
+/// The moment at which everything happens.
+fn now() -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap()
+}
+
 impl World {
     pub(super) async fn new(scope: &'static Scope) -> Self {
         let database = Store::in_memory(migrations()).await.unwrap();
@@ -106,6 +111,9 @@ impl World {
             stored: Stored::default(),
             database,
         };
+        // The key of the day is there: what comes of making one is shown elsewhere (`keys`).
+        let day = Clock::fixed(now()).today();
+        world.keys.records.data_key(&world.database, day).await.unwrap();
         if !scope.keyed {
             world.stored.without_keys(&world.database).await;
         }
