@@ -841,7 +841,10 @@ pub mod log_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// The newest signed checkpoint; of an empty log, too.
+        /// The newest signed checkpoint; of an empty log, too. Where the log has witnesses, the newest that enough of them cosigned (C2SP
+        /// tlog-witness), with their signatures.
+        ///
+        /// Errors: UNAVAILABLE/LOG_UNREADABLE, too, as long as they have cosigned none.
         pub async fn get_checkpoint(
             &mut self,
             request: impl tonic::IntoRequest<super::GetCheckpointRequest>,
@@ -926,7 +929,8 @@ pub mod log_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The proof that the newest checkpoint covers the record of an index.
+        /// The proof that the log covers the record of an index: to the checkpoint that GetCheckpoint gives, if it covers the record, else
+        /// to the newest that the log signed.
         ///
         /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long, or not yet.
         pub async fn get_inclusion_proof(
@@ -955,7 +959,8 @@ pub mod log_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
+        /// The proof that the log extends what it was: to the checkpoint that GetCheckpoint gives, if it is not smaller, else to the newest
+        /// that the log signed. Whoever holds a checkpoint for which there is none has seen the
         /// log forked or set back.
         ///
         /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long. Whoever holds a signed checkpoint of that size then keeps the newest
@@ -1004,7 +1009,10 @@ pub mod log_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with LogServiceServer.
     #[async_trait]
     pub trait LogService: std::marker::Send + std::marker::Sync + 'static {
-        /// The newest signed checkpoint; of an empty log, too.
+        /// The newest signed checkpoint; of an empty log, too. Where the log has witnesses, the newest that enough of them cosigned (C2SP
+        /// tlog-witness), with their signatures.
+        ///
+        /// Errors: UNAVAILABLE/LOG_UNREADABLE, too, as long as they have cosigned none.
         async fn get_checkpoint(
             &self,
             request: tonic::Request<super::GetCheckpointRequest>,
@@ -1031,7 +1039,8 @@ pub mod log_service_server {
             tonic::Response<super::GetEntryBundleResponse>,
             tonic::Status,
         >;
-        /// The proof that the newest checkpoint covers the record of an index.
+        /// The proof that the log covers the record of an index: to the checkpoint that GetCheckpoint gives, if it covers the record, else
+        /// to the newest that the log signed.
         ///
         /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long, or not yet.
         async fn get_inclusion_proof(
@@ -1041,7 +1050,8 @@ pub mod log_service_server {
             tonic::Response<super::GetInclusionProofResponse>,
             tonic::Status,
         >;
-        /// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
+        /// The proof that the log extends what it was: to the checkpoint that GetCheckpoint gives, if it is not smaller, else to the newest
+        /// that the log signed. Whoever holds a checkpoint for which there is none has seen the
         /// log forked or set back.
         ///
         /// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long. Whoever holds a signed checkpoint of that size then keeps the newest
