@@ -42,11 +42,11 @@ pub(super) enum Act {
     Repeat(usize, usize),
 }
 
-type Running = Pin<Box<dyn Future<Output = Option<Work>>>>;
+type Running = Pin<Box<dyn Future<Output = Option<Box<Work>>>>>;
 
 enum State {
     Down,
-    Idle(Work),
+    Idle(Box<Work>),
     Busy(Running, Asked),
 }
 
@@ -246,7 +246,7 @@ impl World {
                 Box::pin(async move {
                     let log = Log::take(&store, &keys, TIME_MS).await.ok()?;
                     let now = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap();
-                    Some(Work::new(store, keys, Clock::fixed(now), log))
+                    Some(Box::new(Work::new(store, keys, Clock::fixed(now), log)))
                 })
             }
             State::Idle(mut work) => {
