@@ -108,12 +108,18 @@ impl Steered {
         statement(self.words, engine, sql, values)
     }
 
+    pub(crate) fn fate(&self) -> Fate {
+        self.decided.fate
+    }
+}
+
+impl Fate {
     pub(crate) async fn end(self, transaction: Transaction) -> Result<(), DbErr> {
-        match self.decided.fate {
-            Fate::Well => transaction.committed().await,
-            Fate::Refused => transaction.rollback().await.and(Err(refused())),
-            Fate::Unacknowledged => transaction.committed().await.and(Err(refused())),
-            Fate::Forgotten => transaction.rollback().await,
+        match self {
+            Self::Well => transaction.committed().await,
+            Self::Refused => transaction.rollback().await.and(Err(refused())),
+            Self::Unacknowledged => transaction.committed().await.and(Err(refused())),
+            Self::Forgotten => transaction.rollback().await,
         }
     }
 }

@@ -187,10 +187,10 @@ impl Transaction {
         Ok(())
     }
 
-    pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
         #[cfg(any(test, feature = "testing"))]
-        if let Some(steered) = self.steered.take() {
-            return steered.end(self).await;
+        if let Some(fate) = self.steered.as_ref().map(crate::steer::Steered::fate) {
+            return fate.end(self).await;
         }
         self.committed().await
     }

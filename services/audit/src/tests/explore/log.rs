@@ -21,6 +21,9 @@ const ROWS: Sql = Sql::same(
      ORDER BY 1, 2",
 );
 
+/// A place, and what is there.
+type Row = (i64, Option<Vec<u8>>);
+
 /// What was stored when somebody looked last.
 #[derive(Default)]
 pub(super) struct Stored {
@@ -69,7 +72,7 @@ impl Stored {
     /// one of the leaves.
     pub(super) async fn grows(&mut self, store: &Store) -> Result<(), String> {
         let rows = store.read(&ROWS, Vec::new()).await.unwrap();
-        let mut tables: HashMap<String, Vec<(i64, Option<Vec<u8>>)>> = HashMap::new();
+        let mut tables: HashMap<String, Vec<Row>> = HashMap::new();
         for row in &rows {
             let table = tables.entry(row.try_get_by(0).unwrap()).or_default();
             table.push((row.try_get_by(1).unwrap(), row.try_get_by(2).unwrap()));

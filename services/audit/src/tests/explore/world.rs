@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::{super::*, Scope, log::Stored};
 use crate::{
     domain::{self, Record},
-    log::{Keys, Log},
+    log::Log,
     sequencer::{Place, Refused, Waiter, Work},
+    witness::Halt,
 };
 
 const TIME_MS: u64 = 1_790_000_000_000;
@@ -42,11 +43,11 @@ pub(super) enum Act {
     Repeat(usize, usize),
 }
 
-type Running = Pin<Box<dyn Future<Output = Option<Work>>>>;
+type Running = Pin<Box<dyn Future<Output = Option<Box<Work>>>>>;
 
 enum State {
     Down,
-    Idle(Work),
+    Idle(Box<Work>),
     Busy(Running, Asked),
 }
 
@@ -252,14 +253,8 @@ impl World {
                 let (store, keys) = (process.store.clone(), Arc::clone(&self.keys));
                 Box::pin(async move {
                     let log = Log::take(&store, &keys, TIME_MS).await.ok()?;
-                    let now = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap();
-                    Some(Work::new(
-                        store,
-                        keys,
-                        Clock::fixed(now),
-                        log,
-                        crate::witness::Halt::default(),
-                    ))
+                    let (clock, halt) = (Clock::fixed(now()), Halt::default());
+                    Some(Box::new(Work::new(store, keys, clock, log, halt)))
                 })
             }
             State::Idle(mut work) => {
