@@ -86,6 +86,10 @@ impl Told {
             0 => 0,
             days => time_ms.saturating_add(u64::from(days).saturating_mul(DAY_MS)),
         };
+        // Both engines count in 64 bits with a sign, and one record must not spoil the batch it shares.
+        if i64::try_from(time_ms.max(sealed_until_ms)).is_err() {
+            return Err(Fault::Malformed);
+        }
         Ok(Some(About { subject, time_ms, sealed_until_ms }))
     }
 }

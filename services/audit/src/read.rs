@@ -59,7 +59,7 @@ impl Service {
         before: u64,
         most: u32,
     ) -> Result<Accesses, Error> {
-        let Checkpoint { size, root, note } = self.head().await?;
+        let Checkpoint { size, root, note } = self.shown().await?;
         let counts = subject::counts(&self.0.store, names, size).await?;
         // One more says whether there are more.
         let more = most.saturating_add(1);

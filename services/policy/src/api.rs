@@ -262,7 +262,7 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
             year_suffices: claims.year_suffices,
         }),
         purpose: decision.purpose,
-        sealed_days: decision.sealed_days,
+        sealed_days: Some(decision.sealed_days),
         revision_number: Some(decision.number),
         volume: decision.volume.map(|(grant, volume)| proto::GrantVolume {
             grant: grant.written(),

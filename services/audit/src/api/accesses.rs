@@ -1,9 +1,7 @@
 //! Whose accesses, on the wire.
 
 use contract::{
-    audit::v1::{
-        ListAccessesRequest, ListAccessesResponse, OuterOpening, RecordedAccess, RecordedName,
-    },
+    audit::v1::{ListAccessesRequest, ListAccessesResponse, RecordedAccess, RecordedName},
     r#type::v1::FieldFault,
 };
 use server::error::{Violation, invalid};
@@ -55,6 +53,11 @@ pub(super) fn asked(request: ListAccessesRequest) -> Result<Asked, Status> {
             Some(subject) => all.push((subject, from_milliseconds, until_milliseconds)),
             None => faults.push(malformed(format!("names[{at}].person"))),
         }
+        for (field, ms) in [("from", from_milliseconds), ("until", until_milliseconds)] {
+            if i64::try_from(ms).is_err() {
+                faults.push(malformed(format!("names[{at}].{field}_milliseconds")));
+            }
+        }
     }
     for (at, digest) in missed.iter().enumerate() {
         match Subject::missed(digest) {
@@ -91,17 +94,10 @@ pub(super) fn response(found: Accesses) -> ListAccessesResponse {
 
 fn access(access: Access) -> RecordedAccess {
     let Access { entry, sealed, proof, opening } = access;
-    let (outer, decision) = match opening {
-        Some(opening) if !sealed => {
-            let outer = OuterOpening {
-                opening: tlog::opening(&opening.outer_key, &opening.context),
-                request_digest: opening.request_digest.to_vec(),
-                answer_digest: opening.answer_digest.to_vec(),
-            };
-            (Some(outer), opening.decision)
-        }
-        Some(_) | None => (None, Vec::new()),
-    };
+    let erased = opening.is_none();
+    let told = opening.filter(|_| !sealed);
+    let (context, decision) =
+        told.map(|opening| (opening.context, opening.decision)).unwrap_or_default();
     RecordedAccess {
         // At most twice 64 names are asked about.
         name: u32::try_from(entry.name).unwrap_or(u32::MAX),
@@ -110,7 +106,8 @@ fn access(access: Access) -> RecordedAccess {
         leaf: entry.leaf.to_vec(),
         proof: proof.iter().map(|hash| hash.to_vec()).collect(),
         sealed,
-        outer,
+        context,
         decision,
+        erased,
     }
 }

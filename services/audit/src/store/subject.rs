@@ -25,33 +25,60 @@ const INSERT: Sql = Sql {
                FROM json_to_recordset($1::json) \
                     AS r(subject TEXT, position BIGINT, time_ms BIGINT, sealed_until_ms BIGINT)",
 };
+/// Of a name that is somebody's for a time alone, those of that time: of what comes after nothing is told, not even that it came.
 const COUNTS: Sql = Sql {
-    sqlite: "SELECT COALESCE((SELECT e.number FROM subject_entry e \
-                              WHERE e.subject = n.value ->> 'subject' AND e.position < ?2 \
-                              ORDER BY e.position DESC LIMIT 1), 0) \
+    sqlite: "SELECT CASE WHEN n.value ->> 'from_ms' = 0 AND n.value ->> 'until_ms' = 0 \
+                    THEN COALESCE((SELECT e.number FROM subject_entry e \
+                                   WHERE e.subject = n.value ->> 'subject' AND e.position < ?2 \
+                                   ORDER BY e.position DESC LIMIT 1), 0) \
+                    ELSE (SELECT COUNT(*) FROM subject_entry e \
+                          WHERE e.subject = n.value ->> 'subject' AND e.position < ?2 \
+                            AND e.time_ms >= n.value ->> 'from_ms' \
+                            AND (n.value ->> 'until_ms' = 0 OR e.time_ms < n.value ->> 'until_ms')) END \
              FROM json_each(?1) n ORDER BY n.value ->> 'name'",
-    postgres: "SELECT COALESCE((SELECT e.number FROM subject_entry e \
-                                WHERE e.subject = n.subject AND e.position < $2 \
-                                ORDER BY e.position DESC LIMIT 1), 0) \
-               FROM json_to_recordset($1::json) AS n(name BIGINT, subject TEXT) ORDER BY n.name",
+    postgres: "SELECT CASE WHEN n.from_ms = 0 AND n.until_ms = 0 \
+                      THEN COALESCE((SELECT e.number FROM subject_entry e \
+                                     WHERE e.subject = n.subject AND e.position < $2 \
+                                     ORDER BY e.position DESC LIMIT 1), 0) \
+                      ELSE (SELECT COUNT(*) FROM subject_entry e \
+                            WHERE e.subject = n.subject AND e.position < $2 AND e.time_ms >= n.from_ms \
+                              AND (n.until_ms = 0 OR e.time_ms < n.until_ms)) END \
+               FROM json_to_recordset($1::json) \
+                    AS n(name BIGINT, subject TEXT, from_ms BIGINT, until_ms BIGINT) ORDER BY n.name",
 };
 const LIST: Sql = Sql {
-    sqlite: "SELECT n.value ->> 'name', e.number, e.position, e.sealed_until_ms, l.leaf \
-             FROM json_each(?1) n \
-             JOIN subject_entry e ON e.subject = n.value ->> 'subject' AND e.position < ?2 \
-                  AND e.time_ms >= n.value ->> 'from_ms' \
-                  AND (n.value ->> 'until_ms' = 0 OR e.time_ms < n.value ->> 'until_ms') \
-             JOIN leaf l ON l.position = e.position \
-             ORDER BY e.position DESC, n.value ->> 'name' LIMIT ?3",
+    sqlite: "SELECT p.name, CASE WHEN p.from_ms = 0 AND p.until_ms = 0 THEN p.number \
+                            ELSE (SELECT COUNT(*) FROM subject_entry w \
+                                  WHERE w.subject = p.subject AND w.position <= p.position \
+                                    AND w.time_ms >= p.from_ms \
+                                    AND (p.until_ms = 0 OR w.time_ms < p.until_ms)) END, \
+                    p.position, p.sealed_until_ms, l.leaf \
+             FROM (SELECT n.value ->> 'name' AS name, n.value ->> 'from_ms' AS from_ms, \
+                          n.value ->> 'until_ms' AS until_ms, e.subject, e.number, e.position, e.sealed_until_ms \
+                   FROM json_each(?1) n \
+                   JOIN subject_entry e ON e.subject = n.value ->> 'subject' AND e.position < ?2 \
+                        AND e.time_ms >= n.value ->> 'from_ms' \
+                        AND (n.value ->> 'until_ms' = 0 OR e.time_ms < n.value ->> 'until_ms') \
+                   ORDER BY e.position DESC, name LIMIT ?3) p \
+             JOIN leaf l ON l.position = p.position \
+             ORDER BY p.position DESC, p.name",
     // Of each name no more is read than a page holds.
-    postgres: "SELECT n.name, e.number, e.position, e.sealed_until_ms, l.leaf \
-               FROM json_to_recordset($1::json) AS n(name BIGINT, subject TEXT, from_ms BIGINT, until_ms BIGINT) \
-               CROSS JOIN LATERAL (SELECT number, position, sealed_until_ms FROM subject_entry \
-                    WHERE subject = n.subject AND position < $2 AND time_ms >= n.from_ms \
-                      AND (n.until_ms = 0 OR time_ms < n.until_ms) \
-                    ORDER BY position DESC LIMIT $3) e \
-               JOIN leaf l ON l.position = e.position \
-               ORDER BY e.position DESC, n.name LIMIT $3",
+    postgres: "SELECT p.name, CASE WHEN p.from_ms = 0 AND p.until_ms = 0 THEN p.number \
+                              ELSE (SELECT COUNT(*) FROM subject_entry w \
+                                    WHERE w.subject = p.subject AND w.position <= p.position \
+                                      AND w.time_ms >= p.from_ms \
+                                      AND (p.until_ms = 0 OR w.time_ms < p.until_ms)) END, \
+                      p.position, p.sealed_until_ms, l.leaf \
+               FROM (SELECT n.name, n.subject, n.from_ms, n.until_ms, e.number, e.position, e.sealed_until_ms \
+                     FROM json_to_recordset($1::json) \
+                          AS n(name BIGINT, subject TEXT, from_ms BIGINT, until_ms BIGINT) \
+                     CROSS JOIN LATERAL (SELECT number, position, sealed_until_ms FROM subject_entry \
+                          WHERE subject = n.subject AND position < $2 AND time_ms >= n.from_ms \
+                            AND (n.until_ms = 0 OR time_ms < n.until_ms) \
+                          ORDER BY position DESC LIMIT $3) e \
+                     ORDER BY e.position DESC, n.name LIMIT $3) p \
+               JOIN leaf l ON l.position = p.position \
+               ORDER BY p.position DESC, p.name",
 };
 
 /// A subject whose accesses are asked for, and the time for which they are.
@@ -93,10 +120,9 @@ pub(super) async fn insert<'a>(
         let (subject, time_ms) = (about.subject.as_str(), about.time_ms);
         Some(Row { subject, position, time_ms, sealed_until_ms: about.sealed_until_ms })
     };
+    // Also where there is nobody: whoever counts statements sees no difference (I7).
     let rows: Vec<Row<'_>> = records.filter_map(row).collect();
-    if !rows.is_empty() {
-        tx.execute(&INSERT, vec![json(&rows)?.into()]).await?;
-    }
+    tx.execute(&INSERT, vec![json(&rows)?.into()]).await?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use model::{CodeLists, item::NUMBER};
 use server::{context, error::refuse};
 use time::Date;
 use tonic::{Code, Request, Response, Status};
-use wire::{Fault, Faults, basis, policy::Act};
+use wire::{Fault, Faults, basis, policy::Act, record};
 
 use super::{
     REQUEST_ID_MAX, Shared,
@@ -24,7 +24,7 @@ use super::{
     identity::{self, lookup, whom},
 };
 use crate::{
-    app::{Accessed, Lookup, Names},
+    app::{Accessed, Lookup, Names, NoAnswer},
     domain::history::Spell,
 };
 
@@ -51,19 +51,35 @@ impl AccessHistoryService for History {
         let decision = call.decided(act, basis, &[NUMBER.to_owned()]).await?;
         let table = call.table_with(&decision, lookup.consent.is_some()).await?;
         let taken = call.take(&decision, 1).await?;
+        let place = match place(&call, message, &decision.connection) {
+            Ok(place) => place,
+            Err(reason) => return Err(call.no_answer(&decision, reason).await),
+        };
         let accessed = shared.app.accessed(deadline, &lookup, &decision, table).await;
         let Accessed { looked, names } = match accessed {
             Ok(accessed) => accessed,
             Err(reason) => return Err(call.no_answer(&decision, reason).await),
         };
+        let of_another =
+            place.as_ref().is_some_and(|(_, of)| looked.person_id.as_ref() != Some(of));
+        if of_another && identity::shown(&looked) {
+            return Err(call.no_answer(&decision, NoAnswer::UnknownCursor).await);
+        }
+        let recorded = identity::recorded(&decision, &looked, looked.finding.row.as_ref());
         let (found, withheld) = match names {
-            Ok(names) => (Some(listed(&call, names, message).await?), None),
+            Ok(names) => match listed(&call, names, &place, message).await {
+                Ok(found) => (Some(found), None),
+                // That there is such a person was looked at all the same, and is recorded.
+                Err(status) => return Err(not_told(&call, recorded, status).await),
+            },
             Err(withheld) => (None, withheld),
         };
-        let about = write::About { request: message, decision: &decision, looked: &looked };
-        let answer = write::answer(&about, withheld.as_ref(), found, &shared.trust_domain);
+        let about = write::About { request: message, decision: &decision, looked: &looked, shared };
+        let Some(answer) = write::answer(&about, withheld.as_ref(), found) else {
+            let status = refuse(ErrorReason::LogUnreadable);
+            return Err(not_told(&call, recorded, status).await);
+        };
         let answer = Answer::new(&answer);
-        let recorded = identity::recorded(&decision, &looked, looked.finding.row.as_ref());
         let disclosed = call.disclosed(&recorded, answer).await?;
         taken.told(identity::shown(&looked).into());
         Ok(Response::new(disclosed.into()))
@@ -77,7 +93,7 @@ fn checked<'a>(
     today: Date,
 ) -> Result<(Lookup, &'a AccessBasis), Status> {
     let mut faults = Faults::default();
-    let ListAccessesRequest { subject, claims, basis, request_id, page_size, before_index: _ } =
+    let ListAccessesRequest { subject, claims, basis, request_id, page_size, page_token: _ } =
         request;
     let whom = whom(subject.as_ref(), claims.as_ref(), lists, today, &mut faults);
     let basis = basis::check(basis.as_ref(), &mut faults);
@@ -93,10 +109,34 @@ fn checked<'a>(
     Ok((lookup(whom, 0, &[], None), basis))
 }
 
+/// Where to go on, and of whom; none from the beginning.
+fn place(
+    call: &Call<'_>,
+    message: &ListAccessesRequest,
+    connection: &str,
+) -> Result<Option<(u64, String)>, NoAnswer> {
+    let token = message.page_token.as_str();
+    let open = |token: &str| call.shared.app.accesses_place(token, connection);
+    (!token.is_empty()).then(|| open(token)).transpose()
+}
+
+/// Nothing is told of somebody who was found, once that is recorded.
+async fn not_told(call: &Call<'_>, recorded: log::DecisionRecord, status: Status) -> Status {
+    let reason = ErrorReason::LogUnreadable;
+    let outcome = log::AccessOutcome::Refused.into();
+    let recorded = log::DecisionRecord { outcome, reason: reason.into(), ..recorded };
+    let refusal = record::refusal(&record::own(reason, "access-history"), Vec::new());
+    match call.disclosed(&recorded, Answer::new(&refusal)).await {
+        Ok(_) => status,
+        Err(not_recorded) => not_recorded,
+    }
+}
+
 /// What the access log has under the names.
 async fn listed(
     call: &Call<'_>,
     names: Names,
+    place: &Option<(u64, String)>,
     message: &ListAccessesRequest,
 ) -> Result<log::ListAccessesResponse, Status> {
     let Names { spells, missed } = names;
@@ -108,7 +148,7 @@ async fn listed(
     let request = log::ListAccessesRequest {
         names: spells.into_iter().map(name).collect(),
         missed: missed.iter().map(|digest| digest.to_vec()).collect(),
-        before_index: message.before_index,
+        before_index: place.as_ref().map_or(0, |(before, _)| *before),
         page_size: if message.page_size == 0 { PAGE } else { message.page_size },
     };
     let deadline = call.deadline;

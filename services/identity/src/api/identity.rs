@@ -163,7 +163,7 @@ pub(super) fn recorded(
         Ending::ClaimsDiffer => AccessOutcome::ClaimsDiffer,
         Ending::Hidden => AccessOutcome::Hidden,
     };
-    let person = looked.record.as_ref().map(|record| record.person_id.as_str());
+    let person = looked.person_id.as_deref();
     let missed = looked.missed.map(|digest| digest.to_vec()).unwrap_or_default();
     let facts = looked.finding.facts.clone();
     DecisionRecord { missed, ..record::answered(decision, outcome, person, facts, row) }

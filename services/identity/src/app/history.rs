@@ -6,13 +6,18 @@ use model::item::NUMBER;
 use server::Deadline;
 use wire::policy::Decision;
 
-use super::{App, Looked, Lookup, NoAnswer};
+use super::{
+    App, Looked, Lookup, NoAnswer,
+    sealed::{self, Purpose},
+};
 use crate::domain::{
     history::{Spell, numbers, spells},
     lookup::{Ending, sees_protected},
     never_one::never_one,
 };
 
+/// What a place in a list of accesses is sealed for.
+const ACCESSES: &str = "accesses";
 /// What the digest of a number is for by which nobody was found.
 const MISSED: &str = "lienthong/missed/1";
 
@@ -61,10 +66,29 @@ impl App {
             let hidden = store.hidden_persons(&said).await.map_err(away)?;
             said = never_one(said, &hidden);
         }
-        let missed = numbers(&record.person_id, &said);
+        let missed = numbers(record);
         let missed = missed.into_iter().map(|number| self.missed(number)).collect();
         let names = Names { spells: spells(&record.person_id, &said), missed };
         Ok(Accessed { looked, names: Ok(names) })
+    }
+
+    /// Where a list of accesses to a person goes on, for this caller. It says nothing: the index of what is sealed would be its time.
+    pub(crate) fn accesses_from(&self, before: u64, person_id: &str, connection: &str) -> String {
+        let bytes = [&before.to_be_bytes()[..], person_id.as_bytes()].concat();
+        sealed::seal(&self.secret, Purpose { what: ACCESSES, connection }, &self.entropy, &bytes)
+    }
+
+    /// The index that it names, and the person.
+    pub(crate) fn accesses_place(
+        &self,
+        token: &str,
+        connection: &str,
+    ) -> Result<(u64, String), NoAnswer> {
+        let bytes = sealed::open(&self.secret, Purpose { what: ACCESSES, connection }, token);
+        let bytes = bytes.ok_or(NoAnswer::UnknownCursor)?;
+        let (before, person) = bytes.split_first_chunk().ok_or(NoAnswer::UnknownCursor)?;
+        let person = String::from_utf8(person.to_vec()).map_err(|_| NoAnswer::UnknownCursor)?;
+        Ok((u64::from_be_bytes(*before), person))
     }
 
     /// What stands in the record of a lookup that found nobody by a number: nobody else can make it.

@@ -80,6 +80,8 @@ pub(crate) struct Looked {
     pub(crate) number_replaced: bool,
     /// The token of the present epoch of a person who is shown, where one of an epoch before named it.
     pub(crate) token: Option<String>,
+    /// The person of the record of today, whatever moment was asked about, also where the answer hides it.
+    pub(crate) person_id: Option<String>,
     /// The person whose number or token was named, also where the answer hides it.
     pub(crate) named: Option<String>,
     /// Whether a person who is shown was named by a record that is merged into its own.
@@ -203,6 +205,7 @@ impl App {
             Named::Number(subject) => shown.is_some_and(|record| is_replaced(record, subject)),
             Named::Token(_) => false,
         };
+        let person_id = read.record.as_ref().map(|record| record.person_id.clone());
         let missed = match &lookup.subject {
             Named::Number(subject) if read.record.is_none() => Some(self.missed(subject.digits())),
             Named::Number(_) | Named::Token(_) => None,
@@ -240,6 +243,7 @@ impl App {
             explained,
             number_replaced,
             token,
+            person_id,
             named: read.named,
             record_merged,
             missed,

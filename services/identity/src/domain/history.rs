@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Assertion, Identifier, Says, Value, as_of, item::NUMBERS, merge};
+use model::{Assertion, GoldenRecord, Says, Value, as_of, item::NUMBERS, merge};
 
 /// A record under which accesses to a person stand, and for how long they are that person's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,42 +33,37 @@ pub(crate) fn spells(person_id: &str, said: &[Assertion]) -> Vec<Spell> {
     let moments: BTreeSet<i64> =
         said.iter().filter(counts).map(|said| said.provenance.known_at_us).collect();
     let moments: Vec<i64> = moments.into_iter().collect();
-    for (place, moment) in moments.iter().enumerate() {
-        let known = as_of(said, *moment, None);
-        // Up to now they are one of today's.
-        let Some(next) = moments.get(place + 1) else { break };
-        for member in &members {
-            let led_to = merge::survivor(member, &known);
-            if members.contains(led_to) {
+    // Microseconds: a time that something else cuts is one only where both ends meet.
+    let mut times: Vec<(&str, i64, i64)> = Vec::new();
+    // After the last of them they are one of today's.
+    for (from, until) in moments.iter().zip(moments.iter().skip(1)) {
+        let known = as_of(said, *from, None);
+        let led_to: BTreeSet<&str> =
+            members.iter().map(|member| merge::survivor(member, &known)).collect();
+        for other in led_to {
+            // It is named by what was said, which outlives what was known then.
+            let Some(other) = all(said).find(|one| *one == other && !members.contains(one)) else {
                 continue;
-            }
-            let spell = Spell {
-                person_id: led_to.to_owned(),
-                from_ms: milliseconds(*moment),
-                until_ms: milliseconds(next.saturating_add(999)),
             };
-            if spells.contains(&spell) {
-                continue;
-            }
-            let before = |s: &&mut Spell| s.person_id == led_to && s.until_ms == spell.from_ms;
-            match spells.iter_mut().find(before) {
-                Some(before) => before.until_ms = spell.until_ms,
-                None => spells.push(spell),
+            match times.iter_mut().find(|(one, _, end)| *one == other && end == from) {
+                Some((_, _, end)) => *end = *until,
+                None => times.push((other, *from, *until)),
             }
         }
     }
+    spells.extend(times.into_iter().map(|(person_id, from, until)| Spell {
+        person_id: person_id.to_owned(),
+        from_ms: milliseconds(from),
+        until_ms: milliseconds(until),
+    }));
     spells
 }
 
-/// The numbers that were given to a person, under any of its records.
-pub(crate) fn numbers<'a>(person_id: &'a str, said: &'a [Assertion]) -> BTreeSet<&'a str> {
-    let members = members(person_id, said);
-    let own = said.iter().filter(|said| {
-        members.contains(said.person_id.as_str()) && NUMBERS.contains(&said.item.as_str())
-    });
-    own.filter_map(|said| match &said.value {
-        Value::Identifier(Identifier::PersonalNumber(number)) => Some(number.as_str()),
-        Value::Identifier(Identifier::OldNumber9(number)) => Some(number.as_str()),
+/// The numbers that a record holds: one that was given by mistake is another person's, and so is who asked by it.
+pub(crate) fn numbers(record: &GoldenRecord) -> BTreeSet<&str> {
+    let held = NUMBERS.into_iter().flat_map(|item| record.values(item));
+    held.filter_map(|held| match &held.value {
+        Value::Identifier(number) => Some(number.as_str()),
         Value::Text(_)
         | Value::Date(_)
         | Value::Name(_)
@@ -80,10 +75,14 @@ pub(crate) fn numbers<'a>(person_id: &'a str, said: &'a [Assertion]) -> BTreeSet
     .collect()
 }
 
+/// Everybody of whom something was said.
+fn all(said: &[Assertion]) -> impl Iterator<Item = &str> {
+    said.iter().map(|said| said.person_id.as_str())
+}
+
 /// Whose records are the person's today.
 fn members<'a>(person_id: &'a str, said: &'a [Assertion]) -> BTreeSet<&'a str> {
-    let all: BTreeSet<&str> = said.iter().map(|said| said.person_id.as_str()).collect();
-    let own = all.into_iter().filter(|one| merge::survivor(one, said) == person_id);
+    let own = all(said).filter(|one| merge::survivor(one, said) == person_id);
     own.chain([person_id]).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Under which records accesses to a person stand.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
-use model::{PersonalNumber, Provenance, item::NUMBER};
+use model::Provenance;
 
 use super::*;
 
@@ -75,15 +75,12 @@ fn a_time_that_others_cut_is_one_spell() {
 }
 
 #[test]
-fn numbers_are_those_of_all_records() {
-    let number = |digits: &str| {
-        Value::Identifier(Identifier::PersonalNumber(PersonalNumber::parse(digits).unwrap()))
+fn times_that_are_no_whole_milliseconds_are_one_spell_too() {
+    let us = |mut said: Assertion, by: i64| {
+        said.provenance.known_at_us += by;
+        said
     };
-    let mut all = merged("b", "a", 10).to_vec();
-    all.push(said("a", NUMBER, number("999300000017"), 1, "n1"));
-    all.push(said("b", NUMBER, number("999300000025"), 2, "n2"));
-    all.push(said("x", NUMBER, number("999300000033"), 3, "n3"));
-    let both = ["999300000017", "999300000025"];
-    assert_eq!(numbers("a", &all).into_iter().collect::<Vec<_>>(), both);
-    assert_eq!(numbers("x", &all).into_iter().collect::<Vec<_>>(), ["999300000033"]);
+    let all = [merged("b", "a", 10), merged("c", "a", 15), annulled(["b", "a"], 10, 20)].concat();
+    let all: Vec<Assertion> = all.into_iter().map(|said| us(said, 123)).collect();
+    assert_eq!(spells("b", &all), [spell("b", 0, 0), spell("a", 10, 20)]);
 }

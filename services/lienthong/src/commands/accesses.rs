@@ -34,16 +34,16 @@ pub(crate) struct Arguments {
     /// The most accesses that are listed, 1 to 100.
     #[arg(long, help_heading = "Request", value_name = "NUMBER", default_value_t = 50)]
     page_size: u32,
-    /// Only what was recorded before this index of the access log, as the last page says.
-    #[arg(long, help_heading = "Request", value_name = "INDEX", default_value_t = 0)]
-    before: u64,
+    /// Where to go on, as the last page says.
+    #[arg(long, help_heading = "Request", value_name = "TOKEN", default_value = "")]
+    page: String,
     #[command(flatten)]
     question: Question,
 }
 
 pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let connected = arguments.connection.open(CALLER)?;
-    let Arguments { whom, page_size, before, question, .. } = arguments;
+    let Arguments { whom, page_size, page, question, .. } = arguments;
     let (subject, claims) = whom.of(&connected.subjects)?;
     let request = ListAccessesRequest {
         subject: Some(subject),
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         basis: Some(question.basis_of(Ground::task(PROCEDURE, LEGAL_BASIS), &connected)?),
         request_id: question.request_id(),
         page_size,
-        before_index: before,
+        page_token: page,
     };
     let folder = question.folder()?;
     let told = match connected.client.list_accesses(&request).await? {
@@ -90,8 +90,8 @@ fn text(answer: ListAccessesAnswer, checked: &Checked, out: &mut impl Write) -> 
     }
     let all: u64 = answer.counts.iter().sum();
     writeln!(out, "\naccesses     {} told of {all} recorded", answer.accesses.len())?;
-    if answer.next_before_index > 0 {
-        writeln!(out, "more         --before {}", answer.next_before_index)?;
+    if !answer.next_page_token.is_empty() {
+        writeln!(out, "more         --page {}", answer.next_page_token)?;
     }
     writeln!(out, "decision     {}\nrecord       {}", answer.decision_id, checked.text())?;
     Ok(())
@@ -126,7 +126,7 @@ fn json_of(answer: ListAccessesAnswer, checked: &Checked) -> Value {
         "outcome": outcome(answer.outcome()),
         "accesses": answer.accesses.iter().map(one_json).collect::<Vec<_>>(),
         "counts": answer.counts,
-        "next_before_index": answer.next_before_index,
+        "next_page_token": answer.next_page_token,
         "checkpoint": answer.checkpoint,
         "withheld": answer.withheld.map(withheld_json),
         "answer_time": moment(answer.answer_time),

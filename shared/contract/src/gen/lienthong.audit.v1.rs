@@ -37,7 +37,7 @@ pub struct ListAccessesResponse {
     /// The accesses, by descending index.
     #[prost(message, repeated, tag = "1")]
     pub accesses: ::prost::alloc::vec::Vec<RecordedAccess>,
-    /// How many stand under each of the names, then under each of the digests, whenever that was.
+    /// How many stand under each of the names in its time, then under each of the digests.
     #[prost(uint64, repeated, tag = "2")]
     pub counts: ::prost::alloc::vec::Vec<u64>,
     /// Whether there are no more below.
@@ -54,7 +54,7 @@ pub struct RecordedAccess {
     /// Which of the names it stands under, from 0, those of the digests after those of the persons.
     #[prost(uint32, tag = "1")]
     pub name: u32,
-    /// Its running number under that name, from 1 and without a gap.
+    /// Its running number under that name, from 1 and without a gap; of a name for a time, the number in that time.
     #[prost(uint64, tag = "2")]
     pub number: u64,
     /// Its index in the log.
@@ -69,26 +69,15 @@ pub struct RecordedAccess {
     /// Whether it must not be told yet: counted and not shown.
     #[prost(bool, tag = "6")]
     pub sealed: bool,
-    /// What opens the outer commitment; absent where it was erased.
-    #[prost(message, optional, tag = "7")]
-    pub outer: ::core::option::Option<OuterOpening>,
-    /// The exact bytes of the DecisionRecord; empty where it was erased.
+    /// Method and caller, a line each; empty where it is sealed.
+    #[prost(string, tag = "7")]
+    pub context: ::prost::alloc::string::String,
+    /// The exact bytes of the DecisionRecord; empty where it is sealed, or was erased.
     #[prost(bytes = "vec", tag = "8")]
     pub decision: ::prost::alloc::vec::Vec<u8>,
-}
-/// What opens an outer commitment, for whoever has neither the request nor the answer.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct OuterOpening {
-    /// The outer key of 32 bytes, then the context: the method and the caller.
-    #[prost(bytes = "vec", tag = "1")]
-    pub opening: ::prost::alloc::vec::Vec<u8>,
-    /// SHA-256 of the request.
-    #[prost(bytes = "vec", tag = "2")]
-    pub request_digest: ::prost::alloc::vec::Vec<u8>,
-    /// SHA-256 of the answer.
-    #[prost(bytes = "vec", tag = "3")]
-    pub answer_digest: ::prost::alloc::vec::Vec<u8>,
+    /// Whether what opened it was erased.
+    #[prost(bool, tag = "9")]
+    pub erased: bool,
 }
 /// One access to record.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

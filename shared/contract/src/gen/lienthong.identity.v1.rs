@@ -767,9 +767,9 @@ pub struct ListAccessesRequest {
     /// The most accesses that are listed, 1 to 100; 0 means 50.
     #[prost(uint32, tag = "5")]
     pub page_size: u32,
-    /// Where to go on: `next_before_index` of the answer before. 0 begins with the newest.
-    #[prost(uint64, tag = "6")]
-    pub before_index: u64,
+    /// Where to go on: the `next_page_token` of an answer about the same person. Empty begins with the newest.
+    #[prost(string, tag = "6")]
+    pub page_token: ::prost::alloc::string::String,
 }
 /// The accesses to a person.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -791,13 +791,13 @@ pub struct ListAccessesAnswer {
     /// The accesses, newest first.
     #[prost(message, repeated, tag = "2")]
     pub accesses: ::prost::alloc::vec::Vec<PersonAccess>,
-    /// How many accesses are recorded under each record of the register that is, or was, this person's, and under the number before
-    /// anybody bore it; those that are sealed are counted. Of a record that is another person's now not all are listed.
+    /// How many accesses are recorded under each record of the register that is this person's, under each that was, of the time for which it
+    /// was, and under each number before anybody bore it; those that are sealed are counted.
     #[prost(uint64, repeated, tag = "3")]
     pub counts: ::prost::alloc::vec::Vec<u64>,
-    /// Where to go on; 0 where there is nothing more.
-    #[prost(uint64, tag = "4")]
-    pub next_before_index: u64,
+    /// Where to go on; empty where there is nothing more. It says nothing to the caller.
+    #[prost(string, tag = "4")]
+    pub next_page_token: ::prost::alloc::string::String,
     /// The signed checkpoint to which the proofs of the accesses lead: a C2SP signed note. Empty without a match.
     #[prost(string, tag = "5")]
     pub checkpoint: ::prost::alloc::string::String,
@@ -885,18 +885,11 @@ pub struct AccessDetails {
     /// The leaf, 104 bytes, as described at Receipt.
     #[prost(bytes = "vec", tag = "12")]
     pub leaf: ::prost::alloc::vec::Vec<u8>,
-    /// The inclusion proof to the answer's checkpoint.
+    /// The inclusion proof to the answer's checkpoint: that something was recorded at this place and time. What it was is the register's word;
+    /// what proves it is opened to inspectors, because digests of a request and an answer say to whoever can guess them whom else they
+    /// were about.
     #[prost(bytes = "vec", repeated, tag = "13")]
     pub proof: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    /// What opens the leaf's outer commitment, so that method, agency and system are proven: the outer key of 32 bytes, then the context.
-    #[prost(bytes = "vec", tag = "14")]
-    pub opening: ::prost::alloc::vec::Vec<u8>,
-    /// SHA-256 of the request, for the same.
-    #[prost(bytes = "vec", tag = "15")]
-    pub request_digest: ::prost::alloc::vec::Vec<u8>,
-    /// SHA-256 of the answer, for the same.
-    #[prost(bytes = "vec", tag = "16")]
-    pub answer_digest: ::prost::alloc::vec::Vec<u8>,
 }
 /// One item of an access.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1078,7 +1071,7 @@ pub mod access_history_service_client {
         ///
         /// Each access has a running number under its record of the register, from 1 and without a gap, and the answer says how many
         /// there are: whoever keeps an answer, with its receipt, sees at the next one whether something is missing. An access that is
-        /// sealed, as those of investigations are for a time, has a number, and nothing else is told of it. Listing is an access itself,
+        /// sealed, as those of investigations are for a time, has a number, and nothing else is told of it; it was between its neighbours. Listing is an access itself,
         /// and stands in the list of the next time.
         ///
         /// An absent person, a wrong claim and a hidden person are one and the same OK answer with outcome NO_MATCH, which counts
@@ -1086,7 +1079,7 @@ pub mod access_history_service_client {
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
         /// NOTHING_ALLOWED, or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, LOG_UNREADABLE,
-        /// POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+        /// POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED. INVALID_ARGUMENT/UNKNOWN_CURSOR is about the page token.
         pub async fn list_accesses(
             &mut self,
             request: impl tonic::IntoRequest<super::ListAccessesRequest>,

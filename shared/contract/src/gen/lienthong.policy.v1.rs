@@ -1178,9 +1178,10 @@ pub struct DecideResponse {
     /// The purpose group of the procedure; empty where it is not known.
     #[prost(string, tag = "12")]
     pub purpose: ::prost::alloc::string::String,
-    /// For how many days nothing but its number is told of such an access to the person whom it is about.
-    #[prost(uint32, tag = "13")]
-    pub sealed_days: u32,
+    /// For how many days nothing but its number is told of such an access to the person whom it is about. Absent of a policy service that
+    /// does not say it: then for a year.
+    #[prost(uint32, optional, tag = "13")]
+    pub sealed_days: ::core::option::Option<u32>,
     /// The decision.
     #[prost(oneof = "decide_response::Decision", tags = "6, 7")]
     pub decision: ::core::option::Option<decide_response::Decision>,

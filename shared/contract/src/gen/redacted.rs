@@ -159,18 +159,9 @@ impl ::core::fmt::Debug for crate::audit::v1::RecordedAccess {
             .field("leaf", &self.leaf)
             .field("proof", &self.proof)
             .field("sealed", &self.sealed)
-            .field("outer", &self.outer)
+            .field("context", &self.context)
             .field("decision", &::core::format_args!("[personal]"))
-            .finish()
-    }
-}
-
-impl ::core::fmt::Debug for crate::audit::v1::OuterOpening {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("OuterOpening")
-            .field("opening", &::core::format_args!("[personal]"))
-            .field("request_digest", &::core::format_args!("[personal]"))
-            .field("answer_digest", &::core::format_args!("[personal]"))
+            .field("erased", &self.erased)
             .finish()
     }
 }
@@ -653,7 +644,7 @@ impl ::core::fmt::Debug for crate::identity::v1::ListAccessesAnswer {
             .field("outcome", &::core::format_args!("[personal]"))
             .field("accesses", &self.accesses)
             .field("counts", &::core::format_args!("[personal]"))
-            .field("next_before_index", &::core::format_args!("[personal]"))
+            .field("next_page_token", &::core::format_args!("[personal]"))
             .field("checkpoint", &::core::format_args!("[personal]"))
             .field("withheld", &self.withheld)
             .field("answer_time", &self.answer_time)
@@ -696,9 +687,6 @@ impl ::core::fmt::Debug for crate::identity::v1::AccessDetails {
             .field("index", &::core::format_args!("[personal]"))
             .field("leaf", &::core::format_args!("[personal]"))
             .field("proof", &::core::format_args!("[personal]"))
-            .field("opening", &::core::format_args!("[personal]"))
-            .field("request_digest", &::core::format_args!("[personal]"))
-            .field("answer_digest", &::core::format_args!("[personal]"))
             .finish()
     }
 }

@@ -447,7 +447,7 @@ pub mod access_history_service_server {
         ///
         /// Each access has a running number under its record of the register, from 1 and without a gap, and the answer says how many
         /// there are: whoever keeps an answer, with its receipt, sees at the next one whether something is missing. An access that is
-        /// sealed, as those of investigations are for a time, has a number, and nothing else is told of it. Listing is an access itself,
+        /// sealed, as those of investigations are for a time, has a number, and nothing else is told of it; it was between its neighbours. Listing is an access itself,
         /// and stands in the list of the next time.
         ///
         /// An absent person, a wrong claim and a hidden person are one and the same OK answer with outcome NO_MATCH, which counts
@@ -455,7 +455,7 @@ pub mod access_history_service_server {
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, NO_AGREEMENT, BASIS_NOT_IN_FORCE or
         /// NOTHING_ALLOWED, or VOLUME_USED_UP; RESOURCE_EXHAUSTED/GUESSING_BUDGET_SPENT; UNAVAILABLE with AUDIT_UNAVAILABLE, LOG_UNREADABLE,
-        /// POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+        /// POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED. INVALID_ARGUMENT/UNKNOWN_CURSOR is about the page token.
         async fn list_accesses(
             &self,
             request: tonic::Request<

@@ -13,6 +13,9 @@ use super::{ClaimsRule, Decision, Denial};
 /// The rule by which an item is withheld of which policy demands what is not known here.
 const OBLIGATION_UNKNOWN: &str = "obligation-unknown";
 
+/// Where policy does not say for how many days an access is sealed: what is told once is told for ever.
+const SEALED_UNSAID: u32 = 365;
+
 pub(super) fn denial(denied: wire::Denial) -> Option<Denial> {
     let reason = ErrorReason::try_from(denied.reason).ok()?;
     Some(Denial { reason, rule: denied.rule, article: denied.article })
@@ -76,7 +79,7 @@ pub(super) fn decision(response: DecideResponse, items: &[String]) -> Option<Dec
         valid_until,
         volume: response.volume.map(|volume| volume.grant),
         purpose: response.purpose,
-        sealed_days: response.sealed_days,
+        sealed_days: response.sealed_days.unwrap_or(SEALED_UNSAID),
         verdict,
     })
 }

@@ -1,10 +1,7 @@
 //! What is told of accesses: who asked, when, why, and what became of each item; nothing of anybody else, and not which rule hid what.
 
 use contract::{
-    audit::v1::{
-        AccessOutcome, DecisionRecord, ItemRecord, ListAccessesResponse, OuterOpening,
-        RecordedAccess,
-    },
+    audit::v1::{AccessOutcome, DecisionRecord, ItemRecord, ListAccessesResponse, RecordedAccess},
     identity::v1::{
         AccessDetails, AccessEnding, AccessUntold, AccessedItem, ListAccessesAnswer,
         ListAccessesRequest, LookupOutcome, PersonAccess, person_access::Told,
@@ -16,7 +13,10 @@ use prost::Message;
 use server::{Caller, caller::Kind};
 use wire::{policy::Decision, timestamp, timestamp_us};
 
-use crate::{api::identity, app::Looked};
+use crate::{
+    api::{Shared, identity},
+    app::Looked,
+};
 
 /// What the answer is to.
 pub(super) struct About<'a> {
@@ -26,16 +26,17 @@ pub(super) struct About<'a> {
     pub(super) decision: &'a Decision,
     /// How looking for the subject ended.
     pub(super) looked: &'a Looked,
+    /// What seals where to go on.
+    pub(super) shared: &'a Shared,
 }
 
-/// The answer; `found` is what the log has of somebody of whom it may be told.
+/// The answer; `found` is what the log has of somebody of whom it may be told. None where a record of it is none.
 pub(super) fn answer(
     about: &About<'_>,
     withheld: Option<&ItemDecision>,
     found: Option<ListAccessesResponse>,
-    trust_domain: &str,
-) -> ListAccessesAnswer {
-    let About { request, decision, looked } = about;
+) -> Option<ListAccessesAnswer> {
+    let About { request, decision, looked, shared } = about;
     let outcome =
         if identity::shown(looked) { LookupOutcome::Match } else { LookupOutcome::NoMatch };
     let withheld = withheld.map(|decided| types::Withheld {
@@ -44,12 +45,15 @@ pub(super) fn answer(
         article: decided.article.clone(),
     });
     let found = found.unwrap_or_default();
-    let accesses = found.accesses.iter().cloned().map(|one| access(one, trust_domain));
-    let last = found.accesses.last().map(|access| access.index);
-    ListAccessesAnswer {
+    let last = found.accesses.last().filter(|_| !found.end_reached).map(|access| access.index);
+    let next = last
+        .zip(looked.person_id.as_ref())
+        .map(|(index, person)| shared.app.accesses_from(index, person, &decision.connection));
+    let accesses = found.accesses.into_iter().map(|one| access(one, &shared.trust_domain));
+    Some(ListAccessesAnswer {
         outcome: outcome.into(),
-        next_before_index: last.filter(|_| !found.end_reached).unwrap_or_default(),
-        accesses: accesses.collect(),
+        next_page_token: next.unwrap_or_default(),
+        accesses: accesses.collect::<Option<_>>()?,
         counts: found.counts,
         checkpoint: found.checkpoint,
         withheld,
@@ -57,27 +61,24 @@ pub(super) fn answer(
         decision_id: decision.id.clone(),
         policy_revision: decision.revision.clone(),
         request_id: request.request_id.clone(),
-    }
+    })
 }
 
-fn access(access: RecordedAccess, trust_domain: &str) -> PersonAccess {
+/// What is told of one; none where its record is none.
+fn access(access: RecordedAccess, trust_domain: &str) -> Option<PersonAccess> {
     let (record, number) = (access.name, access.number);
     let told = if access.sealed {
         Told::Untold(AccessUntold::Sealed.into())
+    } else if access.erased {
+        Told::Untold(AccessUntold::Erased.into())
     } else {
-        match details(access, trust_domain) {
-            Some(details) => Told::Details(details),
-            None => Told::Untold(AccessUntold::Erased.into()),
-        }
+        Told::Details(details(access, trust_domain)?)
     };
-    PersonAccess { record, number, told: Some(told) }
+    Some(PersonAccess { record, number, told: Some(told) })
 }
 
-/// What an access was; none where its record was erased.
 fn details(access: RecordedAccess, trust_domain: &str) -> Option<AccessDetails> {
-    let RecordedAccess { index, leaf, proof, outer, decision, .. } = access;
-    let OuterOpening { opening, request_digest, answer_digest } = outer?;
-    let (_, context) = tlog::parse_opening(&opening).ok()?;
+    let RecordedAccess { index, leaf, proof, context, decision, .. } = access;
     let (method, caller) = context.split_once('\n')?;
     let (method, caller) =
         (method.to_owned(), Caller::parse(caller.trim_end(), trust_domain).ok()?);
@@ -87,7 +88,8 @@ fn details(access: RecordedAccess, trust_domain: &str) -> Option<AccessDetails> 
         Kind::System { agency, system } => (agency.clone(), system.clone()),
         // What was contributed is applied by a service of ours, for a connection.
         Kind::Service(_) => (String::new(), record.connection.clone()),
-        Kind::Operator(officer) => (String::new(), officer.clone()),
+        // Who the officer was is not told.
+        Kind::Operator(_) => Default::default(),
     };
     let ending = ending(record.outcome());
     let basis = record.basis.unwrap_or_default();
@@ -105,9 +107,6 @@ fn details(access: RecordedAccess, trust_domain: &str) -> Option<AccessDetails> 
         index,
         leaf,
         proof,
-        opening,
-        request_digest,
-        answer_digest,
     })
 }
 

@@ -45,7 +45,7 @@ async fn accesses(whole: &Whole, whom: (SubjectRef, Claims), key: &str) -> ListA
         basis: Some(AccessBasis { consent_reference, ..basis }),
         request_id: "seen-1".to_owned(),
         page_size: 100,
-        before_index: 0,
+        page_token: String::new(),
     };
     portal.list_accesses(&request).await.unwrap().unwrap().answer
 }
