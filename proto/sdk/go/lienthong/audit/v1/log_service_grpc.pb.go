@@ -39,7 +39,10 @@ const (
 //
 // Errors of all: UNAVAILABLE/LOG_UNREADABLE when the log cannot be read, or what is stored is not what was signed.
 type LogServiceClient interface {
-	// The newest signed checkpoint; of an empty log, too.
+	// The newest signed checkpoint; of an empty log, too. Where the log has witnesses, the newest that enough of them cosigned (C2SP
+	// tlog-witness), with their signatures.
+	//
+	// Errors: UNAVAILABLE/LOG_UNREADABLE, too, as long as they have cosigned none.
 	GetCheckpoint(ctx context.Context, in *GetCheckpointRequest, opts ...grpc.CallOption) (*GetCheckpointResponse, error)
 	// A tile of hashes.
 	//
@@ -51,11 +54,13 @@ type LogServiceClient interface {
 	// Errors: PERMISSION_DENIED/METHOD_NOT_ALLOWED for anybody else; INVALID_ARGUMENT/INVALID_REQUEST for a width that no bundle has;
 	// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet.
 	GetEntryBundle(ctx context.Context, in *GetEntryBundleRequest, opts ...grpc.CallOption) (*GetEntryBundleResponse, error)
-	// The proof that the newest checkpoint covers the record of an index.
+	// The proof that the log covers the record of an index: to the checkpoint that GetCheckpoint gives, if it covers the record, else
+	// to the newest that the log signed.
 	//
 	// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long, or not yet.
 	GetInclusionProof(ctx context.Context, in *GetInclusionProofRequest, opts ...grpc.CallOption) (*GetInclusionProofResponse, error)
-	// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
+	// The proof that the log extends what it was: to the checkpoint that GetCheckpoint gives, if it is not smaller, else to the newest
+	// that the log signed. Whoever holds a checkpoint for which there is none has seen the
 	// log forked or set back.
 	//
 	// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long. Whoever holds a signed checkpoint of that size then keeps the newest
@@ -132,7 +137,10 @@ func (c *logServiceClient) GetConsistencyProof(ctx context.Context, in *GetConsi
 //
 // Errors of all: UNAVAILABLE/LOG_UNREADABLE when the log cannot be read, or what is stored is not what was signed.
 type LogServiceServer interface {
-	// The newest signed checkpoint; of an empty log, too.
+	// The newest signed checkpoint; of an empty log, too. Where the log has witnesses, the newest that enough of them cosigned (C2SP
+	// tlog-witness), with their signatures.
+	//
+	// Errors: UNAVAILABLE/LOG_UNREADABLE, too, as long as they have cosigned none.
 	GetCheckpoint(context.Context, *GetCheckpointRequest) (*GetCheckpointResponse, error)
 	// A tile of hashes.
 	//
@@ -144,11 +152,13 @@ type LogServiceServer interface {
 	// Errors: PERMISSION_DENIED/METHOD_NOT_ALLOWED for anybody else; INVALID_ARGUMENT/INVALID_REQUEST for a width that no bundle has;
 	// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet.
 	GetEntryBundle(context.Context, *GetEntryBundleRequest) (*GetEntryBundleResponse, error)
-	// The proof that the newest checkpoint covers the record of an index.
+	// The proof that the log covers the record of an index: to the checkpoint that GetCheckpoint gives, if it covers the record, else
+	// to the newest that the log signed.
 	//
 	// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long, or not yet.
 	GetInclusionProof(context.Context, *GetInclusionProofRequest) (*GetInclusionProofResponse, error)
-	// The proof that the newest checkpoint extends the log as it was. Whoever holds a checkpoint for which there is none has seen the
+	// The proof that the log extends what it was: to the checkpoint that GetCheckpoint gives, if it is not smaller, else to the newest
+	// that the log signed. Whoever holds a checkpoint for which there is none has seen the
 	// log forked or set back.
 	//
 	// Errors: NOT_FOUND/NOT_IN_LOG when the log is not so long. Whoever holds a signed checkpoint of that size then keeps the newest

@@ -56,6 +56,8 @@ const (
 	DecisionAct_DECISION_ACT_ROTATE_TOKENS DecisionAct = 10
 	// Have it recorded that persons consent that somebody obtains items: decided as if they did.
 	DecisionAct_DECISION_ACT_RECORD_CONSENTS DecisionAct = 11
+	// Be told who accessed a person's items.
+	DecisionAct_DECISION_ACT_ACCESSES DecisionAct = 12
 )
 
 // Enum value maps for DecisionAct.
@@ -73,6 +75,7 @@ var (
 		9:  "DECISION_ACT_HOUSEHOLD",
 		10: "DECISION_ACT_ROTATE_TOKENS",
 		11: "DECISION_ACT_RECORD_CONSENTS",
+		12: "DECISION_ACT_ACCESSES",
 	}
 	DecisionAct_value = map[string]int32{
 		"DECISION_ACT_UNSPECIFIED":       0,
@@ -87,6 +90,7 @@ var (
 		"DECISION_ACT_HOUSEHOLD":         9,
 		"DECISION_ACT_ROTATE_TOKENS":     10,
 		"DECISION_ACT_RECORD_CONSENTS":   11,
+		"DECISION_ACT_ACCESSES":          12,
 	}
 )
 
@@ -1818,7 +1822,7 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	"\bsubjects\x18\x03 \x03(\v2!.lienthong.policy.v1.SubjectClassR\bsubjects\x12?\n" +
 	"\vobligations\x18\x04 \x03(\v2\x1d.lienthong.type.v1.ObligationR\vobligations\"F\n" +
 	"\fSubjectClass\x126\n" +
-	"\x05facts\x18\x01 \x03(\v2 .lienthong.policy.v1.AssumedFactR\x05facts*\xe5\x02\n" +
+	"\x05facts\x18\x01 \x03(\v2 .lienthong.policy.v1.AssumedFactR\x05facts*\x80\x03\n" +
 	"\vDecisionAct\x12\x1c\n" +
 	"\x18DECISION_ACT_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DECISION_ACT_OBTAIN\x10\x01\x12\x1b\n" +
@@ -1832,7 +1836,8 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	"\x16DECISION_ACT_HOUSEHOLD\x10\t\x12\x1e\n" +
 	"\x1aDECISION_ACT_ROTATE_TOKENS\x10\n" +
 	"\x12 \n" +
-	"\x1cDECISION_ACT_RECORD_CONSENTS\x10\v*\x89\x01\n" +
+	"\x1cDECISION_ACT_RECORD_CONSENTS\x10\v\x12\x19\n" +
+	"\x15DECISION_ACT_ACCESSES\x10\f*\x89\x01\n" +
 	"\rDecidedEffect\x12\x1e\n" +
 	"\x1aDECIDED_EFFECT_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DECIDED_EFFECT_ALLOWED\x10\x01\x12\x1b\n" +
