@@ -160,6 +160,7 @@ async fn every_access_is_listed_with_its_proof_and_its_running_number(engine: En
     let again = listed(&portal, &request).await.answer;
     assert_eq!(summary(&again)[0], of("ListAccesses", "portal", AccessEnding::Answered));
     assert_eq!(numbers(&again), [4, 3, 2, 1]);
+    assert!(details(&again.accesses[0]).items.iter().all(|item| !item.disclosed), "no value of it");
     world.stop().await;
 }
 

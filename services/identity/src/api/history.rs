@@ -65,7 +65,9 @@ impl AccessHistoryService for History {
         if of_another && identity::shown(&looked) {
             return Err(call.no_answer(&decision, NoAnswer::UnknownCursor).await);
         }
-        let recorded = identity::recorded(&decision, &looked, looked.finding.row.as_ref());
+        let mut recorded = identity::recorded(&decision, &looked, looked.finding.row.as_ref());
+        // Who accessed it is told, and no value of it.
+        recorded.items.iter_mut().for_each(|item| item.disclosed = false);
         let (found, withheld) = match names {
             Ok(names) => match listed(&call, names, &place, message).await {
                 Ok(found) => (Some(found), None),

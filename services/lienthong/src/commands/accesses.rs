@@ -112,7 +112,11 @@ fn one(access: &PersonAccess, several: bool, out: &mut impl Write) -> Result<()>
             writeln!(out, "      {ground}: {}", ending(details.ending()))?;
             for item in &details.items {
                 let given = if item.disclosed { "given" } else { "not given" };
-                writeln!(out, "      {:<28} {given}  [{}]", item.item, item.article)?;
+                let article = match item.article.as_str() {
+                    "" => String::new(),
+                    article => format!("  [{article}]"),
+                };
+                writeln!(out, "      {:<28} {given}{article}", item.item)?;
             }
         }
         Some(Told::Untold(why)) => writeln!(out, "{}", untold(*why))?,
