@@ -60,7 +60,7 @@ impl AuditService for Service {
         Ok(Response::new(AppendResponse {
             index: place.index,
             leaf_hash,
-            proof: place.proof.iter().map(|hash| hash.to_vec()).collect(),
+            proof: hashes(&place.proof),
             checkpoint: place.checkpoint.as_ref().to_owned(),
         }))
     }
@@ -74,6 +74,11 @@ impl AuditService for Service {
         let found = self.accesses(&names, before, most).await.map_err(log::unavailable)?;
         Ok(Response::new(accesses::response(found)))
     }
+}
+
+/// Hashes as the contract carries them.
+fn hashes(proof: &[tlog::Hash]) -> Vec<Vec<u8>> {
+    proof.iter().map(|hash| hash.to_vec()).collect()
 }
 
 fn parts(request: AppendRequest) -> Parts {

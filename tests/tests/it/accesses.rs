@@ -145,16 +145,17 @@ async fn every_access_is_listed_with_its_proof_and_its_running_number(engine: En
     assert!(!item("religion").disclosed, "without a consent");
     // Where nothing was given, no item was.
     assert!(details(&answer.accesses[1]).items.iter().all(|item| !item.disclosed));
+    let signed = world.log.verify(&answer.checkpoint).unwrap();
     for access in &answer.accesses {
-        verify_access(details(access), &answer.checkpoint, &world.log).unwrap();
+        verify_access(details(access), &signed).unwrap();
     }
     // What proves one proves no other, nor what was changed.
     let mut forged = first.clone();
     forged.leaf = details(&answer.accesses[1]).leaf.clone();
-    verify_access(&forged, &answer.checkpoint, &world.log).unwrap_err();
+    verify_access(&forged, &signed).unwrap_err();
     let mut forged = first.clone();
     forged.record_time.as_mut().unwrap().seconds += 1;
-    verify_access(&forged, &answer.checkpoint, &world.log).unwrap_err();
+    verify_access(&forged, &signed).unwrap_err();
 
     // To be told is an access, too.
     let again = listed(&portal, &request).await.answer;
@@ -227,10 +228,11 @@ async fn an_access_of_an_investigation_is_counted_and_not_shown_until_its_date(e
     .await;
     let reference = reference.answer.consent.unwrap().reference;
     let answer = listed(&portal, &accesses(&person, &reference)).await.answer;
+    let signed = world.log.verify(&answer.checkpoint).unwrap();
     let opened = details(answer.accesses.last().unwrap());
     assert_eq!(opened.system, "investigation");
     assert_eq!(opened.procedure, "investigation-identification");
-    verify_access(opened, &answer.checkpoint, &world.log).unwrap();
+    verify_access(opened, &signed).unwrap();
     world.stop().await;
 }
 

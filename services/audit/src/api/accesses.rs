@@ -104,7 +104,7 @@ fn access(access: Access) -> RecordedAccess {
         number: entry.number,
         index: entry.position,
         leaf: entry.leaf.to_vec(),
-        proof: proof.iter().map(|hash| hash.to_vec()).collect(),
+        proof: super::hashes(&proof),
         sealed,
         context,
         decision,

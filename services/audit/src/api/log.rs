@@ -105,7 +105,7 @@ fn proven_or_refused(
 ) -> Result<(Vec<Vec<u8>>, String), Status> {
     let proven = proven.map_err(unavailable)?;
     let Proven { proof, checkpoint } = proven.ok_or_else(|| refuse(ErrorReason::NotInLog))?;
-    Ok((proof.iter().map(|hash| hash.to_vec()).collect(), checkpoint))
+    Ok((super::hashes(&proof), checkpoint))
 }
 
 pub(super) fn unavailable(error: Error) -> Status {

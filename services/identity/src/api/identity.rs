@@ -27,7 +27,7 @@ use wire::{
     record,
 };
 
-pub(super) use get_person::{item_outcome, lookup, whom};
+pub(super) use get_person::{item_outcome, lookup, whom, withheld};
 pub(super) use lookup_stream::{STREAMS_MAX, Turns};
 
 use super::{

@@ -34,25 +34,21 @@ pub(crate) fn spells(person_id: &str, said: &[Assertion]) -> Vec<Spell> {
         said.iter().filter(counts).map(|said| said.provenance.known_at_us).collect();
     let moments: Vec<i64> = moments.into_iter().collect();
     // Microseconds: a time that something else cuts is one only where both ends meet.
-    let mut times: Vec<(&str, i64, i64)> = Vec::new();
+    let mut times: Vec<(String, i64, i64)> = Vec::new();
     // After the last of them they are one of today's.
     for (from, until) in moments.iter().zip(moments.iter().skip(1)) {
         let known = as_of(said, *from, None);
         let led_to: BTreeSet<&str> =
             members.iter().map(|member| merge::survivor(member, &known)).collect();
-        for other in led_to {
-            // It is named by what was said, which outlives what was known then.
-            let Some(other) = all(said).find(|one| *one == other && !members.contains(one)) else {
-                continue;
-            };
-            match times.iter_mut().find(|(one, _, end)| *one == other && end == from) {
+        for other in led_to.difference(&members) {
+            match times.iter_mut().find(|(one, _, end)| one == other && end == from) {
                 Some((_, _, end)) => *end = *until,
-                None => times.push((other, *from, *until)),
+                None => times.push(((*other).to_owned(), *from, *until)),
             }
         }
     }
     spells.extend(times.into_iter().map(|(person_id, from, until)| Spell {
-        person_id: person_id.to_owned(),
+        person_id,
         from_ms: milliseconds(from),
         until_ms: milliseconds(until),
     }));
@@ -75,14 +71,10 @@ pub(crate) fn numbers(record: &GoldenRecord) -> BTreeSet<&str> {
     .collect()
 }
 
-/// Everybody of whom something was said.
-fn all(said: &[Assertion]) -> impl Iterator<Item = &str> {
-    said.iter().map(|said| said.person_id.as_str())
-}
-
 /// Whose records are the person's today.
 fn members<'a>(person_id: &'a str, said: &'a [Assertion]) -> BTreeSet<&'a str> {
-    let own = all(said).filter(|one| merge::survivor(one, said) == person_id);
+    let all = said.iter().map(|said| said.person_id.as_str());
+    let own = all.filter(|one| merge::survivor(one, said) == person_id);
     own.chain([person_id]).collect()
 }
 

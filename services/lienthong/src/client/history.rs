@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use contract::identity::v1::{AccessDetails, ListAccessesAnswer, ListAccessesRequest};
-use tlog::{Leaf, LogVerifier};
+use tlog::{Checkpoint, Leaf};
 
 use super::{Answered, Client, Refused};
 
@@ -22,13 +22,12 @@ impl Client {
     }
 }
 
-/// Checks that something stands in the log, whose checkpoint came with the answer, at the place and the time of which it is told that an
+/// Checks that something stands in the log of a verified checkpoint, which came with the answer, at the place and the time of which it is told that an
 /// access was. What it was is the register's word: what proves that is opened to inspectors.
 ///
 /// # Errors
 /// What does not hold.
-pub fn verify_access(access: &AccessDetails, checkpoint: &str, log: &LogVerifier) -> Result<()> {
-    let signed = log.verify(checkpoint).context("the checkpoint does not hold")?;
+pub fn verify_access(access: &AccessDetails, signed: &Checkpoint) -> Result<()> {
     let proof = tlog::hashes(&access.proof)?;
     let hash = tlog::leaf_hash(&access.leaf);
     tlog::verify_inclusion(access.index, signed.size, &hash, &proof, &signed.root)

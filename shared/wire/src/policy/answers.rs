@@ -134,6 +134,15 @@ mod tests {
     }
 
     #[test]
+    fn i2_an_access_of_which_policy_does_not_say_whether_it_is_sealed_is() {
+        let sealed = |said| {
+            let response = DecideResponse { sealed_days: said, ..response("sex", 1) };
+            decision(response, &["sex".to_owned()]).unwrap().sealed_days
+        };
+        assert_eq!((sealed(None), sealed(Some(0)), sealed(Some(7))), (SEALED_UNSAID, 0, 7));
+    }
+
+    #[test]
     fn i2_an_item_with_an_obligation_that_is_not_known_is_withheld() {
         let asked = ["sex".to_owned()];
         let with = |obligation: &str| {

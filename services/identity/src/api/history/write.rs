@@ -6,7 +6,6 @@ use contract::{
         AccessDetails, AccessEnding, AccessUntold, AccessedItem, ListAccessesAnswer,
         ListAccessesRequest, LookupOutcome, PersonAccess, person_access::Told,
     },
-    r#type::v1 as types,
 };
 use decide::ItemDecision;
 use prost::Message;
@@ -39,11 +38,6 @@ pub(super) fn answer(
     let About { request, decision, looked, shared } = about;
     let outcome =
         if identity::shown(looked) { LookupOutcome::Match } else { LookupOutcome::NoMatch };
-    let withheld = withheld.map(|decided| types::Withheld {
-        rule: decided.rule.clone(),
-        legal_basis: decided.legal_basis.clone(),
-        article: decided.article.clone(),
-    });
     let found = found.unwrap_or_default();
     let last = found.accesses.last().filter(|_| !found.end_reached).map(|access| access.index);
     let next = last
@@ -56,7 +50,7 @@ pub(super) fn answer(
         accesses: accesses.collect::<Option<_>>()?,
         counts: found.counts,
         checkpoint: found.checkpoint,
-        withheld,
+        withheld: withheld.map(identity::withheld),
         answer_time: Some(timestamp(looked.at)),
         decision_id: decision.id.clone(),
         policy_revision: decision.revision.clone(),

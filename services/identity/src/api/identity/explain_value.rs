@@ -5,7 +5,7 @@ use contract::{
         AuthorityRule, ExplainValueAnswer, ExplainValueRequest, ExplainedValue, LookupOutcome,
         ValueStanding,
     },
-    r#type::v1::{self as types, AccessBasis, ErrorReason},
+    r#type::v1::{AccessBasis, ErrorReason},
 };
 use decide::ItemEffect;
 use model::{CodeLists, HeldValue, Says, Standing};
@@ -81,11 +81,7 @@ pub(super) fn answer(
         rule: rule
             .map(|rule| AuthorityRule { sources: rule.sources.clone(), basis: rule.basis.clone() }),
         authority: explained.map(|explained| explained.rules.id().to_owned()).unwrap_or_default(),
-        withheld: withheld.map(|decided| types::Withheld {
-            rule: decided.rule.clone(),
-            legal_basis: decided.legal_basis.clone(),
-            article: decided.article.clone(),
-        }),
+        withheld: withheld.map(super::withheld),
         version: shown.map_or(0, |record| record.version),
         answer_time: Some(timestamp(looked.at)),
         valid_until: Some(timestamp(looked.valid_until)),

@@ -4,6 +4,7 @@ use contract::{
     identity::v1::{self as wire_identity, GetPersonAnswer, GetPersonRequest, LookupOutcome},
     r#type::v1::{self as types, AccessBasis, ErrorReason, SubjectRef, item_outcome},
 };
+use decide::ItemDecision;
 use model::{Claims, CodeLists, GoldenRecord, Precision};
 use server::error::refuse;
 use time::Date;
@@ -171,5 +172,14 @@ pub(in crate::api) fn item_outcome(told: &ItemTold, lists: &CodeLists) -> types:
         item: told.item.clone(),
         outcome: Some(outcome),
         obligations: told.obligations.iter().copied().map(wire::obligation).collect(),
+    }
+}
+
+/// Why an item is withheld.
+pub(in crate::api) fn withheld(decided: &ItemDecision) -> types::Withheld {
+    types::Withheld {
+        rule: decided.rule.clone(),
+        legal_basis: decided.legal_basis.clone(),
+        article: decided.article.clone(),
     }
 }

@@ -7,7 +7,6 @@ use contract::{
     },
     r#type::v1 as types,
 };
-use decide::ItemDecision;
 use model::{CodeLists, GoldenRecord};
 use wire::{
     policy::Decision,
@@ -16,7 +15,7 @@ use wire::{
 };
 
 use crate::{
-    api::identity::item_outcome,
+    api::identity::{item_outcome, withheld},
     app::{Direction, Household, Looked, Told},
     domain::{
         lookup::{Ending, ItemTold},
@@ -123,12 +122,4 @@ fn shown(looked: &Looked) -> Option<&GoldenRecord> {
 
 fn count<T>(others: &[T]) -> u32 {
     u32::try_from(others.len()).unwrap_or(u32::MAX)
-}
-
-fn withheld(decided: &ItemDecision) -> types::Withheld {
-    types::Withheld {
-        rule: decided.rule.clone(),
-        legal_basis: decided.legal_basis.clone(),
-        article: decided.article.clone(),
-    }
 }
