@@ -9,7 +9,7 @@
 //! | module | job |
 //! |---|---|
 //! | `api` | the gRPC services: messages to domain types and back, and the gate |
-//! | `app` | the use cases: look up, find, tell relations and what changed, apply, record consents, begin epochs of tokens |
+//! | `app` | the use cases: look up, find, tell relations, who accessed and what changed, apply, record consents, begin epochs of tokens |
 //! | `client` | policy and audit |
 //! | `domain` | claims, facts, consents and items of a lookup; who is found; checks of a contribution; what a follower hears; who is related |
 //! | `folding` | every record by the rules of authority of today |
