@@ -26,6 +26,7 @@ pub mod merge;
 mod name;
 mod number;
 mod record;
+pub mod report;
 mod said;
 mod subject;
 mod value;
