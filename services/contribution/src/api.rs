@@ -16,7 +16,7 @@ use contract::{
         ListOutcomesResponse, StreamContributionsResponse, SubmitContributionRequest,
         SubmitContributionResponse, WithdrawContributionRequest, WithdrawContributionResponse,
     },
-    r#type::v1::ErrorReason,
+    r#type::v1::{AccessBasis, ErrorReason},
 };
 use decide::{Fact, ItemEffect, TableAnswer};
 use disclosure::{
@@ -103,8 +103,8 @@ impl ContributionService for Contribution {
     ) -> Result<Response<Released<SubmitContributionResponse>>, Status> {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
-        let (source, bytes) = (caller.clone(), exact.bytes());
-        let call = Call { shared: &self.0, method: SUBMIT, caller, source, deadline, bytes };
+        let call = Call::own(&self.0, SUBMIT, caller, deadline, exact.bytes());
+        let call = call.on(exact.message().basis.as_ref());
         Ok(Response::new(call.submit(exact.message()).await?.into()))
     }
 
@@ -163,8 +163,8 @@ impl IngestService for Contribution {
         let (Some(source), Some(contribution)) = (source, contribution) else {
             return Err(refuse(ErrorReason::Internal));
         };
-        let bytes = exact.bytes();
-        let call = Call { shared: &self.0, method: INGEST, caller, source, deadline, bytes };
+        let call = Call::own(&self.0, INGEST, caller, deadline, exact.bytes());
+        let call = Call { source, ..call.on(contribution.basis.as_ref()) };
         Ok(Response::new(call.submit(contribution).await?.into()))
     }
 }
@@ -179,6 +179,8 @@ struct Call<'a> {
     source: Caller,
     deadline: Deadline,
     bytes: &'a [u8],
+    /// The ground that the request names, where it names one.
+    basis: Option<&'a AccessBasis>,
 }
 
 impl<'a> Call<'a> {
@@ -190,7 +192,12 @@ impl<'a> Call<'a> {
         deadline: Deadline,
         bytes: &'a [u8],
     ) -> Self {
-        Self { shared, method, source: caller.clone(), caller, deadline, bytes }
+        Self { shared, method, source: caller.clone(), caller, deadline, bytes, basis: None }
+    }
+
+    /// On this ground, which its records name.
+    fn on(self, basis: Option<&'a AccessBasis>) -> Self {
+        Self { basis, ..self }
     }
 
     /// The caller's connection, if it may be used.
@@ -353,7 +360,7 @@ impl<'a> Call<'a> {
     }
 
     fn access(&self) -> Access<'_> {
-        Access { method: self.method, caller: &self.caller, request: self.bytes, basis: None }
+        Access { method: self.method, caller: &self.caller, request: self.bytes, basis: self.basis }
     }
 
     async fn record<T: prost::Message>(

@@ -10,6 +10,7 @@ mod life;
 mod stream;
 
 use contract::{
+    audit::v1::DecisionRecord,
     contribution::v1::{
         ContributionReceipt, ContributionState, SubmitContributionRequest,
         submit_contribution_request::Event,
@@ -33,6 +34,7 @@ on_both_engines!(
     one_entry_is_one_person_whatever_key_it_is_sent_under,
     a_number_is_issued_with_fictional_prefixes_only,
     what_no_agreement_grants_cannot_be_contributed,
+    i1_the_record_of_a_contribution_names_its_ground,
     a_check_changes_nothing,
 );
 
@@ -240,5 +242,17 @@ async fn a_check_changes_nothing(engine: Engine) {
     // The key is free still.
     request.validate_only = false;
     submit(&client, &request).await;
+    whole.all.stop().await;
+}
+
+async fn i1_the_record_of_a_contribution_names_its_ground(engine: Engine) {
+    let whole = Whole::start(engine).await;
+    let request = birth("b-1", CHILD);
+    let index = submit(&whole.client("civil-status"), &request).await.receipt.index;
+    let mut opened = whole.all.audit().open_records(&[index]).await.unwrap();
+    let Some(audit::Opened::Whole(opening)) = opened.remove(&index) else { panic!("not there") };
+    let record = DecisionRecord::decode(opening.decision.as_slice()).unwrap();
+    assert_eq!(record.basis, request.basis);
+    assert_eq!(record.purpose, "civil-status");
     whole.all.stop().await;
 }

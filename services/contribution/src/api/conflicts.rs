@@ -58,6 +58,7 @@ impl ConflictService for Conflicts {
         let (caller, deadline) = context(&request)?;
         let exact = request.into_inner();
         let call = Call::own(&self.0, GET, caller, deadline, exact.bytes());
+        let call = call.on(exact.message().basis.as_ref());
         Ok(Response::new(call.get_conflict(exact.message()).await?.into()))
     }
 

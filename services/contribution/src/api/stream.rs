@@ -44,10 +44,9 @@ async fn answer_all(
     let respond = |exact: Exact<SubmitContributionRequest>| {
         let deadline = deadline.within(CONTRIBUTION_MAX);
         async move {
-            let (source, bytes) = (caller.clone(), exact.bytes());
-            let caller = caller.clone();
             // The same bytes are one contribution with one receipt, whichever way they come (I4).
-            let call = Call { shared, method: SUBMIT, caller, source, deadline, bytes };
+            let call = Call::own(shared, SUBMIT, caller.clone(), deadline, exact.bytes());
+            let call = call.on(exact.message().basis.as_ref());
             let key = key(exact.message());
             match deadline.bounds(call.submit(exact.message())).await {
                 Ok(submitted) => Released::<StreamContributionsResponse>::answered(key, submitted),
