@@ -217,6 +217,18 @@ impl Whole {
         Self { all, ..self }
     }
 
+    /// Stops everything, does something with a service's database meanwhile, by its URL, and starts everything again.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub async fn with_closed(self, service: &str, work: impl AsyncFnOnce(&str)) -> Self {
+        self.all.stop().await;
+        work(self.databases[service].url()).await;
+        let runtime = Runtime { clock: self.hands.clock(), ..Runtime::system() };
+        let all = All::start(self.settings.clone(), runtime).await.unwrap();
+        Self { all, ..self }
+    }
+
     /// Stops everything, changes a service's database meanwhile, and says why it does not start again.
     ///
     /// # Panics

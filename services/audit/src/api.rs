@@ -1,7 +1,9 @@
-//! AuditService on the wire; `log` and `tiles` show the log itself. The only place that names tonic and prost types.
+//! AuditService on the wire; `log` and `tiles` show the log itself, `report` counts it. The only place that names tonic and prost types.
 
 mod accesses;
 mod log;
+pub(crate) mod opening;
+mod report;
 pub(crate) mod tiles;
 
 use std::time::Duration;
@@ -22,6 +24,8 @@ use server::{
 use tonic::{Request, Response, Status, service::Routes};
 use zeroize::Zeroizing;
 
+pub(crate) use self::report::seen;
+
 use crate::{
     Error, Service,
     domain::{self, Fault, Parts, Told},
@@ -38,7 +42,7 @@ pub(crate) fn internal(service: &Service, routes: Routes) -> Routes {
 
 /// Adds what everybody may call.
 pub(crate) fn public(service: &Service, routes: Routes) -> Routes {
-    routes.add_service(LogServiceServer::new(service.clone()))
+    report::add(service, routes.add_service(LogServiceServer::new(service.clone())))
 }
 
 /// What keeps the log from being shown is the operator's to know, not the caller's.
@@ -53,16 +57,7 @@ impl AuditService for Service {
         request: Request<AppendRequest>,
     ) -> Result<Response<AppendResponse>, Status> {
         context(&request)?;
-        let record = domain::check(parts(request.into_inner()))
-            .map_err(|faults| invalid(faults.into_iter().map(violation).collect()))?;
-        let leaf_hash = tlog::leaf_hash(&record.leaf).to_vec();
-        let place = self.sequencer().append(record).await.map_err(refused)?;
-        Ok(Response::new(AppendResponse {
-            index: place.index,
-            leaf_hash,
-            proof: hashes(&place.proof),
-            checkpoint: place.checkpoint.as_ref().to_owned(),
-        }))
+        Ok(Response::new(append(self, request.into_inner()).await?))
     }
 
     async fn list_accesses(
@@ -74,6 +69,19 @@ impl AuditService for Service {
         let found = self.accesses(&names, before, most).await.map_err(log::unavailable)?;
         Ok(Response::new(accesses::response(found)))
     }
+}
+
+async fn append(service: &Service, request: AppendRequest) -> Result<AppendResponse, Status> {
+    let record = domain::check(parts(request))
+        .map_err(|faults| invalid(faults.into_iter().map(violation).collect()))?;
+    let leaf_hash = tlog::leaf_hash(&record.leaf).to_vec();
+    let place = service.sequencer().append(record).await.map_err(refused)?;
+    Ok(AppendResponse {
+        index: place.index,
+        leaf_hash,
+        proof: hashes(&place.proof),
+        checkpoint: place.checkpoint.as_ref().to_owned(),
+    })
 }
 
 /// Hashes as the contract carries them.

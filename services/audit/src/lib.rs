@@ -14,17 +14,23 @@
 //! | `witness` | witnesses cosign what the log signs, or have seen another log |
 //! | `fsck` | the whole log checked as it is stored |
 //! | `records` | records opened and erased, keys wrapped anew, and what version 1 kept in clear |
+//! | `count`, `figures` | what a period's records come to, for the reports |
+//! | `alive` | when records could be written |
+//! | `openings` | records handed to inspectors |
 //! | `envelope` | the keys of records, wrapped |
 //! | `domain` | a record checked against its leaf, and the places of a batch; pure |
 //! | `store` | the tables, on SQLite and PostgreSQL |
-//! | `metrics` | what operators see of the witnesses |
 
+mod alive;
 mod api;
+mod count;
 mod domain;
 mod envelope;
+mod figures;
 mod fsck;
 mod log;
 mod metrics;
+pub mod openings;
 mod read;
 mod records;
 mod sequencer;
@@ -43,6 +49,7 @@ use std::{
 pub use crate::{
     domain::Opening,
     envelope::{FileKeys, KeyError, Opened, new_key},
+    figures::{Figures, agency_of},
     fsck::{Checked, Damage, fsck},
     records::{Erased, erase, rewrap},
 };
@@ -58,6 +65,7 @@ use tokio::{
 };
 
 use crate::{
+    alive::Pulse,
     envelope::{Envelope, KeyEncryption},
     log::{Keys, Log},
     sequencer::{Sequencer, Work},
@@ -266,11 +274,12 @@ struct Inner {
     keys: Arc<Keys>,
     auditors: BTreeSet<String>,
     clock: Clock,
+    entropy: Entropy,
     sequencer: Sequencer,
     /// What must have been said of a checkpoint that is shown, where there are witnesses.
     policy: Option<Arc<Policy>>,
     halt: Halt,
-    /// What shows the log, and what feeds its witnesses.
+    /// What shows the log, what feeds its witnesses, and what notes that it can be written.
     aside: Mutex<Vec<AbortHandle>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -338,15 +347,19 @@ impl Service {
             store: store.clone(),
             keys: Arc::clone(&keys),
             clock: clock.clone(),
-            entropy,
+            entropy: entropy.clone(),
             halt: halt.clone(),
         };
-        let aside = Mutex::new(witnesses.map(|them| them.start(fed, pace)).into_iter().collect());
+        let mut aside: Vec<_> = witnesses.map(|them| them.start(fed, pace)).into_iter().collect();
+        let pulse = Pulse::new(store.clone(), clock.clone(), halt.clone(), &entropy);
+        aside.push(tokio::spawn(pulse.keep()).abort_handle());
+        let aside = Mutex::new(aside);
         Ok(Self(Arc::new(Inner {
             store,
             keys,
             auditors,
             clock,
+            entropy,
             sequencer,
             policy,
             halt,

@@ -5,6 +5,7 @@
 
 pub(crate) mod cosigned;
 pub(crate) mod keys;
+pub(crate) mod period;
 pub(crate) mod subject;
 pub(crate) mod whole;
 
@@ -44,6 +45,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "subject",
         sqlite: include_str!("../migrations/sqlite/0004_subject.sql"),
         postgres: include_str!("../migrations/postgres/0004_subject.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "alive",
+        sqlite: include_str!("../migrations/sqlite/0005_alive.sql"),
+        postgres: include_str!("../migrations/postgres/0005_alive.sql"),
     },
 ];
 

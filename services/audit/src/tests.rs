@@ -10,6 +10,7 @@
 
 mod accesses;
 mod append;
+mod count;
 mod explore;
 mod failure;
 mod figures;

@@ -7,7 +7,7 @@ mod quality;
 mod stream;
 mod words;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use contract::{
     audit::v1::{AccessOutcome, Refusal},
@@ -65,12 +65,21 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) lists: CodeLists,
     pub(crate) trust_domain: String,
+    /// Who reads the figures of all sources.
+    pub(crate) inspectors: BTreeSet<String>,
     pub(crate) streams: Streams,
 }
 
 impl Shared {
-    pub(crate) fn new(app: App, clients: Clients, lists: CodeLists, trust_domain: String) -> Self {
-        Self { app, clients, lists, trust_domain, streams: Streams::new(stream::STREAMS_MAX) }
+    pub(crate) fn new(
+        app: App,
+        clients: Clients,
+        lists: CodeLists,
+        trust_domain: String,
+        inspectors: BTreeSet<String>,
+    ) -> Self {
+        let streams = Streams::new(stream::STREAMS_MAX);
+        Self { app, clients, lists, trust_domain, inspectors, streams }
     }
 }
 

@@ -19,7 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use ::store::{Migration, Store};
 pub use app::Repeated;
@@ -56,6 +56,8 @@ pub struct Config {
     pub conflict_days: u32,
     /// Within how many days of the day from which it is true a value has to be received to count as timely.
     pub timely_days: u32,
+    /// SPIFFE ids of the officers who read the figures of all sources, for the reports.
+    pub inspectors: Vec<String>,
     /// The register.
     pub identity: Peer,
     /// The policy service.
@@ -79,6 +81,9 @@ pub enum Error {
     /// Nothing could be timely, or everything.
     #[error("`contribution.timely_days` is not 1 to 366")]
     TimelyDays,
+    /// Whoever may read all figures has to be named by an identity.
+    #[error("`contribution.inspectors` holds `{0}`, which is no SPIFFE id")]
+    NoInspector(String),
     /// No database is named.
     #[error("`contribution.database` is not set")]
     NoDatabase,
@@ -142,6 +147,10 @@ impl Service {
         if url.is_empty() {
             return Err(Error::NoDatabase);
         }
+        let inspectors: BTreeSet<String> = config.inspectors.iter().cloned().collect();
+        if let Some(other) = inspectors.iter().find(|id| !id.starts_with("spiffe://")) {
+            return Err(Error::NoInspector(other.clone()));
+        }
         let store = store::Submissions::new(Store::open(url, store::MIGRATIONS).await?);
         let path = config.log_key_file.clone();
         let key =
@@ -155,7 +164,7 @@ impl Service {
         let app = app::App::new(store, register, clock, entropy, conflict_us, timely_days);
         let lists = model::CodeLists::shipped()?;
         let trust_domain = own.trust_domain.clone();
-        let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
+        let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain, inspectors));
         let every = Duration::from_secs(config.repeat_seconds.max(1));
         let worker = tokio::spawn(repeat(Arc::clone(&shared), every)).abort_handle();
         let following = tokio::spawn(shared.clients.policy.clone().follow()).abort_handle();

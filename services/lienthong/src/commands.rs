@@ -7,6 +7,7 @@
 //! | `lookup`, `lookup_stream`, `verify`, `explain`, `resolve`, `search`, `relations`, `household`, `accesses`, `rotate_tokens`, `consent`, `follow`, `contribute` | calling them as an agency does |
 //! | `quality` | how good the values are that sources contribute |
 //! | `audit` | the access log |
+//! | `report` | what Articles 3(1)(dd) and 3(4)(dd) have reported each half-year |
 //! | `routes` | the connections to databases, for the operator |
 //! | `admission` | who may be connected, for officers of the operator |
 //! | `agreement` | what both sides of a connection signed |
@@ -51,6 +52,7 @@ mod quality;
 mod question;
 mod reference_database;
 mod relations;
+mod report;
 mod resolve;
 mod rotate_tokens;
 mod routes;
@@ -156,6 +158,11 @@ enum Command {
     /// The access log.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The report on the results of connection and sharing of a half-year or year (Decision 1911/QD-TTg, Art. 3(1)(dd), 3(4)(dd)): every
+    /// agency on itself, auditors on all.
+    ///
+    /// Ends with 3 when a part of it could not be asked; the report says which, and why.
+    Report(Box<report::Arguments>),
     /// Says, rule by rule, whether a database keeps the contract lienthong.database.v1.
     ///
     /// Ends with 0 when every MUST of the roles was tried and held, with 1 when one did not hold, and with 3 when
@@ -260,6 +267,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Withdraw(arguments) => runtime()?.block_on(outcomes::withdraw(*arguments, out)),
         Command::Conflicts(command) => runtime()?.block_on(conflicts::run(*command, out)),
         Command::Quality(arguments) => runtime()?.block_on(quality::run(*arguments, out)),
+        Command::Report(arguments) => runtime()?.block_on(report::run(*arguments, out)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&command, out)),
         Command::Conformance(arguments) => {
             runtime()?.block_on(conformance::run_command(*arguments, out))

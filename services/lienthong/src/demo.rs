@@ -306,6 +306,7 @@ pub fn settings(
     settings.audit.key_encryption_key_files = vec![shown(&kek)];
     settings.audit.tiles_listen = "127.0.0.1:0".to_owned();
     settings.audit.auditors = vec![format!("spiffe://{TRUST_DOMAIN}/operator/{AUDITOR}")];
+    settings.contribution.inspectors.clone_from(&settings.audit.auditors);
     settings.policy.log_key_file = shown(&public);
     settings.identity.log_key_file = shown(&public);
     settings.contribution.log_key_file = shown(&public);

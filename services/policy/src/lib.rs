@@ -65,6 +65,9 @@ use server::{
 use tlog::NoteSigner;
 use tokio::task::AbortHandle;
 
+/// The shipped catalogue of items (TOML).
+pub const ITEMS: &str = include_str!("../data/items.toml");
+
 /// The commented defaults of every key of `[policy]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 

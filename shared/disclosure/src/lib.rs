@@ -57,8 +57,23 @@ use contract::{
 };
 use prost::Message;
 pub use proven::Proven;
-pub use recorder::{Access, Record, Recorder};
+pub use recorder::{Access, Log, Record, Recorder};
 use server::Deadline;
+
+/// Servers of the services of `lienthong.audit.v1` whose answers are recorded.
+pub mod audit {
+    /// Package `lienthong.audit.v1`.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::wildcard_enum_match_arm,
+        reason = "generated code"
+    )]
+    pub mod v1 {
+        include!("gen/lienthong.audit.v1.rs");
+    }
+}
 
 /// Servers of the personal services of `lienthong.contribution.v1`.
 pub mod contribution {

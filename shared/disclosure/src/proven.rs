@@ -1,6 +1,7 @@
 //! Which responses carry personal data, and the answer that is in each.
 
 use contract::{
+    audit::v1::{CountAccessesAnswer, CountAccessesResponse},
     contribution::v1::{
         ContributionReceipt, GetConflictAnswer, GetConflictResponse, HandOverConflictAnswer,
         HandOverConflictResponse, IngestResponse, ListConflictsAnswer, ListConflictsResponse,
@@ -63,6 +64,7 @@ proven! {
     ListAccessesResponse => ListAccessesAnswer,
     RecordedMember => MemberOfHousehold,
     RotateTokensResponse => RotateTokensAnswer,
+    CountAccessesResponse => CountAccessesAnswer,
     ApplyResponse => ApplyAnswer,
     GetDisagreementResponse => GetDisagreementAnswer,
     ListVisibleResponse => ListVisibleAnswer,

@@ -1,7 +1,7 @@
 //! Records an access and checks the log's proof: the only maker of `DurableReceipt`.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use server::{
     Caller, Channel, Deadline, ShedCalls,
     runtime::{Clock, Entropy},
 };
-use tonic::Code;
+use tonic::{Code, Status};
 
 use crate::{Answer, DurableReceipt, Error};
 
@@ -41,9 +41,32 @@ pub struct Record {
     opening: Vec<u8>,
 }
 
+/// Where records are appended. Whatever it answers is checked.
+#[tonic::async_trait]
+pub trait Log: Send + Sync {
+    /// Appends one, in the time there is.
+    async fn append(
+        &self,
+        deadline: Deadline,
+        record: AppendRequest,
+    ) -> Result<AppendResponse, Status>;
+}
+
+#[tonic::async_trait]
+impl Log for AuditServiceClient<Channel> {
+    async fn append(
+        &self,
+        deadline: Deadline,
+        record: AppendRequest,
+    ) -> Result<AppendResponse, Status> {
+        let appended = Self::append(&mut self.clone(), deadline.request(record)).await;
+        appended.map(tonic::Response::into_inner)
+    }
+}
+
 /// The way to the access log.
 pub struct Recorder {
-    log: AuditServiceClient<Channel>,
+    log: Arc<dyn Log>,
     verifier: tlog::LogVerifier,
     clock: Clock,
     entropy: Entropy,
@@ -60,7 +83,16 @@ impl Recorder {
         clock: Clock,
         entropy: Entropy,
     ) -> Self {
-        let log = AuditServiceClient::new(channel);
+        Self::beside(Arc::new(AuditServiceClient::new(channel)), verifier, clock, entropy)
+    }
+
+    /// The same beside the log itself, in one process.
+    pub fn beside(
+        log: Arc<dyn Log>,
+        verifier: tlog::LogVerifier,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Self {
         Self { log, verifier, clock, entropy, verified: Mutex::new(None) }
     }
 
@@ -73,7 +105,8 @@ impl Recorder {
         decision: &DecisionRecord,
         answer: &Answer<T>,
     ) -> Result<DurableReceipt, Error> {
-        self.send(deadline, &self.make(access, decision, answer)).await
+        let waited = u64::try_from(deadline.waited().as_micros()).unwrap_or(u64::MAX);
+        self.send(deadline, &self.make(access, decision, answer, waited)).await
     }
 
     fn make<T: Message>(
@@ -81,12 +114,14 @@ impl Recorder {
         access: &Access<'_>,
         decision: &DecisionRecord,
         answer: &Answer<T>,
+        took_microseconds: u64,
     ) -> Record {
         let context = tlog::context(access.method, access.caller.id());
         let request_digest = tlog::digest(access.request);
         let answer_digest = tlog::digest(answer.bytes());
         let basis = access.basis.cloned();
-        let decision = DecisionRecord { basis, ..decision.clone() }.encode_to_vec();
+        let decision =
+            DecisionRecord { basis, took_microseconds, ..decision.clone() }.encode_to_vec();
         // Two independent keys: with one key for both, a caller could try the few possible outcomes
         // against the inner commitment (I7).
         let (outer_key, inner_key) = (self.entropy.array::<32>(), self.entropy.array::<32>());
@@ -138,7 +173,7 @@ impl Recorder {
         let answer = Answer::new(&Refusal { reason, ..Refusal::default() });
         let access =
             Access { method: shed.method, caller: &shed.caller, request: &[], basis: None };
-        self.make(&access, &decision, &answer)
+        self.make(&access, &decision, &answer, 0)
     }
 
     /// Sends a record of refused calls, and says whether it stands. It may stand also when this does not know so.
@@ -158,16 +193,14 @@ impl Recorder {
         &self,
         deadline: Deadline,
         append: &AppendRequest,
-    ) -> Result<AppendResponse, tonic::Status> {
-        let mut log = self.log.clone();
-        let first = deadline.bounds(log.append(deadline.request(append.clone()))).await;
+    ) -> Result<AppendResponse, Status> {
+        let first = deadline.bounds(self.log.append(deadline, append.clone())).await;
         match first {
             // A broken connection has the code UNKNOWN.
             Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
-                let again = deadline.bounds(log.append(deadline.request(append.clone()))).await;
-                again.map(tonic::Response::into_inner)
+                deadline.bounds(self.log.append(deadline, append.clone())).await
             }
-            first => first.map(tonic::Response::into_inner),
+            first => first,
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Report {
     pub assessments: Option<Vec<Assessment>>,
     /// Connections that were stopped in the period.
     pub suspensions: Option<Vec<Suspension>>,
+    /// The months of [`Report::conflicts`] and [`Report::quality`], which are counted by month: those that begin in the period.
+    pub months: Months,
     /// Conflicts between sources.
     pub conflicts: Option<Vec<Conflicts>>,
     /// How good the data are that sources contributed.
@@ -57,6 +59,16 @@ pub struct Period {
     pub from: String,
     /// The first moment after it, RFC 3339.
     pub until: String,
+}
+
+/// Whole months in Viet Nam, `YYYY-MM`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Months {
+    /// The first one.
+    pub first: String,
+    /// The last one.
+    pub last: String,
 }
 
 /// An agency.
@@ -268,8 +280,8 @@ pub struct Suspension {
     pub until: String,
 }
 
-/// Conflicts in which a source said otherwise than another with more authority.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Conflicts in which a source said otherwise than another with more authority, by the month in which it did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conflicts {
     /// Id of the database that said otherwise.
@@ -280,7 +292,7 @@ pub struct Conflicts {
     pub decided_for: u64,
     /// Of these, those that a decision did not let hold.
     pub decided_against: u64,
-    /// How many were decided within 7 days.
+    /// How many were decided within 7 days. Of what was contributed before that was counted it is not known.
     pub within_7_days: u64,
     /// After 8 to 30 days.
     pub within_30_days: u64,
@@ -289,7 +301,7 @@ pub struct Conflicts {
 }
 
 /// How good the values are that a source contributed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quality {
     /// Id of the database.

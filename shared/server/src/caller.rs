@@ -270,7 +270,7 @@ const METHODS: &[Method] = &[
     (
         "/lienthong.contribution.v1.QualityService/ListQuality",
         Priority::Ordinary,
-        &[OpenTo::Systems],
+        &[OpenTo::Systems, OpenTo::Operators],
     ),
     (
         "/lienthong.contribution.v1.IngestService/Ingest",
@@ -317,6 +317,7 @@ const METHODS: &[Method] = &[
     ("/lienthong.audit.v1.LogService/GetEntryBundle", Priority::Bulk, &[OpenTo::Everyone]),
     ("/lienthong.audit.v1.LogService/GetInclusionProof", Priority::Ordinary, &[OpenTo::Everyone]),
     ("/lienthong.audit.v1.LogService/GetConsistencyProof", Priority::Ordinary, &[OpenTo::Everyone]),
+    ("/lienthong.audit.v1.ReportService/CountAccesses", Priority::Bulk, &[OpenTo::Everyone]),
     (
         "/lienthong.policy.v1.WarrantService/IssueWarrant",
         Priority::Administration,

@@ -13,9 +13,12 @@ use crate::error::refuse;
 /// The header of a call's time.
 const HEADER: &str = "grpc-timeout";
 
-/// The moment by which a call must be answered.
+/// The moment by which a call must be answered, and the one since which somebody waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline(Instant);
+pub struct Deadline {
+    at: Instant,
+    since: Instant,
+}
 
 impl Deadline {
     /// The deadline that a call's headers ask for, not later than `longest` from now. `None` when the
@@ -25,28 +28,35 @@ impl Deadline {
             None => longest,
             Some(value) => parse(value.to_str().ok()?)?,
         };
-        Some(Self(now + asked.min(longest)))
+        Some(Self { at: now + asked.min(longest), since: now })
     }
 
     /// A deadline `after` from now, for work that no call asked for.
     pub fn after(after: Duration) -> Self {
-        Self(Instant::now() + after)
+        let since = Instant::now();
+        Self { at: since + after, since }
     }
 
-    /// This one, or `most` from now where that is earlier: for one of many things that are done by it.
+    /// This one, or `most` from now where that is earlier: for one of many things that are done by it, which begins now.
     #[must_use]
     pub fn within(self, most: Duration) -> Self {
-        Self(self.0.min(Instant::now() + most))
+        let since = Instant::now();
+        Self { at: self.at.min(since + most), since }
     }
 
     /// The moment itself.
     pub fn at(self) -> Instant {
-        self.0
+        self.at
+    }
+
+    /// How long somebody has waited.
+    pub fn waited(self) -> Duration {
+        Instant::now().saturating_duration_since(self.since)
     }
 
     /// How long is left; nothing when it has passed.
     pub fn left(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        self.at.saturating_duration_since(Instant::now())
     }
 
     /// Whether a call to the next service that ended with `status` ended because this deadline passed: that
@@ -65,7 +75,7 @@ impl Deadline {
         self,
         call: impl Future<Output = Result<T, tonic::Status>>,
     ) -> Result<T, tonic::Status> {
-        let ended = tokio::time::timeout_at(self.0, call).await;
+        let ended = tokio::time::timeout_at(self.at, call).await;
         ended.unwrap_or_else(|_| Err(refuse(ErrorReason::DeadlineExceeded)))
     }
 

@@ -37,6 +37,7 @@ mod obligations;
 mod quality;
 mod receipt;
 mod relations;
+mod report;
 mod revisions;
 mod rule_sets;
 mod serving;

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use super::*;
 
 /// An access that is recorded of a decision.
-fn access_of(number: u64, decision: &DecisionRecord) -> AppendRequest {
+pub(super) fn access_of(number: u64, decision: &DecisionRecord) -> AppendRequest {
     let access = access(number);
     let decision = decision.encode_to_vec();
     let inner_key = <[u8; 32]>::try_from(access.inner_key.as_slice()).unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use contract::{
+    audit::v1::{AccessOutcome, DecisionRecord, Refusal},
     contribution::v1::{
         ItemQuality, ListQualityAnswer, ListQualityRequest, ListQualityResponse, QualityCounts,
         QualityDelays, QualityShare,
@@ -10,16 +11,27 @@ use contract::{
     r#type::v1::ErrorReason,
 };
 use disclosure::{
-    Disclosed, Exact, Released, contribution::v1::quality_service_server::QualityService,
+    Answer, Disclosed, Exact, Released, contribution::v1::quality_service_server::QualityService,
 };
-use server::context;
+use server::{
+    caller::Kind,
+    context,
+    error::{refuse, refuse_with},
+};
 use tonic::{Request, Response, Status};
-use wire::{Fault, Faults, record};
+use wire::{
+    Fault, Faults,
+    policy::{Decision, Denial},
+    record,
+};
 
 use super::{Call, Shared, form::REQUEST_ID_MAX, page};
-use crate::domain::{
-    conflict::REGISTER,
-    quality::{Counts, Figures, Place, Share, is_month},
+use crate::{
+    app::NoOutcome,
+    domain::{
+        conflict::REGISTER,
+        quality::{Counts, Figures, Place, Share, is_month},
+    },
 };
 
 const LIST: &str = "/lienthong.contribution.v1.QualityService/ListQuality";
@@ -45,7 +57,7 @@ impl QualityService for Quality {
 }
 
 impl Call<'_> {
-    /// The figures of the caller's database; for the register's own officers those of all.
+    /// The figures of the caller's database; for the register's own officers and inspectors those of all.
     async fn list_quality(
         &self,
         request: &ListQualityRequest,
@@ -60,17 +72,27 @@ impl Call<'_> {
         faults.text("request_id", &request.request_id, REQUEST_ID_MAX);
         let most = page("page_size", request.page_size, PAGE_USUAL, PAGE_MAX, &mut faults);
         faults.finish()?;
-        let decision = self.connected().await?;
+        let inspects = self.shared.inspectors.contains(self.caller.id());
+        let decision = match self.caller.kind() {
+            _ if inspects => None,
+            Kind::System { .. } => Some(self.connected().await?),
+            Kind::Operator(_) | Kind::Service(_) => {
+                let denial = record::own(ErrorReason::MethodNotAllowed, "inspectors");
+                return Err(self.officer_refused(&denial).await);
+            }
+        };
         let Some(after) = place(&request.page_token, from_month) else {
-            let denial = record::own(ErrorReason::UnknownCursor, "own-cursor");
-            return Err(self.refuse(&decision, &denial, &[]).await);
+            return Err(self.not_its_cursor(decision.as_ref()).await);
         };
         let app = &self.shared.app;
-        let source = Some(decision.database.as_str()).filter(|database| *database != REGISTER);
+        let source = decision.as_ref().map(|decision| decision.database.as_str());
+        let source = source.filter(|database| *database != REGISTER);
         let found = app.quality(self.deadline, source, to_month, &after, most).await;
-        let found = match found {
-            Ok(found) => found,
-            Err(reason) => return Err(self.no_outcome(&decision, reason).await),
+        let found = match (found, &decision) {
+            (Ok(found), _) => found,
+            (Err(reason), Some(decision)) => return Err(self.no_outcome(decision, reason).await),
+            (Err(NoOutcome::Late), None) => return Err(refuse(ErrorReason::DeadlineExceeded)),
+            (Err(_), None) => return Err(refuse(ErrorReason::RegisterUnavailable)),
         };
         let last = found.last().filter(|_| found.len() == usize::from(most));
         let next = last
@@ -81,8 +103,40 @@ impl Call<'_> {
             timely_days: app.timely_days,
             request_id: request.request_id.clone(),
         };
-        self.answer(&decision, None, &answer).await
+        if let Some(decision) = &decision {
+            return self.answer(decision, None, &answer).await;
+        }
+        let answer = Answer::new(&answer);
+        let receipt = self.record(&inspected(AccessOutcome::Administered), &answer).await?;
+        Disclosed::new(answer, receipt).map_err(|error| error.refusal(self.deadline))
     }
+
+    /// The caller goes on from where it never was.
+    async fn not_its_cursor(&self, decision: Option<&Decision>) -> Status {
+        if let Some(decision) = decision {
+            return self.unknown_cursor(decision).await;
+        }
+        let denial = record::own(ErrorReason::UnknownCursor, "own-cursor");
+        self.officer_refused(&denial).await
+    }
+
+    /// Records the refusal of an officer, of whom policy knows no connection.
+    async fn officer_refused(&self, denial: &Denial) -> Status {
+        let answer = Answer::<Refusal>::new(&record::refusal(denial, Vec::new()));
+        let refused = inspected(AccessOutcome::Refused);
+        let refused = DecisionRecord { reason: denial.reason.into(), ..refused };
+        match self.record(&refused, &answer).await {
+            Err(status) => status,
+            Ok(receipt) => {
+                refuse_with(denial.reason, &record::metadata(denial, receipt.index(), &[]))
+            }
+        }
+    }
+}
+
+/// What is recorded of an inspector, who is no connection and asks on no agreement.
+fn inspected(outcome: AccessOutcome) -> DecisionRecord {
+    DecisionRecord { outcome: outcome.into(), ..DecisionRecord::default() }
 }
 
 fn month(field: &str, text: &str, faults: &mut Faults) {
@@ -138,6 +192,9 @@ fn counted(counts: &Counts) -> QualityCounts {
         disputed: count(counts.disputed),
         decided_for: count(counts.decided_for),
         decided_against: count(counts.decided_against),
+        decided_within_7_days: count(counts.decided_within_7),
+        decided_within_30_days: count(counts.decided_within_30),
+        decided_later: count(counts.decided_later),
         number_differs: count(counts.number_differs),
         rejected: count(counts.rejected),
         rejected_for_it: count(counts.rejected_for_it),

@@ -90,6 +90,12 @@ counts! {
     decided_for,
     /// Of these, those that a decision did not let hold.
     decided_against,
+    /// Of those that a decision let hold or not, those of which it was received within 7 days of them.
+    decided_within_7,
+    /// After 8 to 30 days.
+    decided_within_30,
+    /// Later.
+    decided_later,
     /// Values that say another sex or year of birth than the number.
     number_differs,
     /// Contributions that spoke of the item and were rejected.
@@ -162,13 +168,33 @@ pub(crate) struct Contributed {
     pub(crate) set_aside: bool,
     /// Whether its contribution is annulled.
     pub(crate) annulled: bool,
+    /// When it was received, microseconds since 1970; 0 where it was counted before that was kept.
+    #[serde(default)]
+    received_at_us: i64,
+    /// When the last decision was received about it as the side that disagrees; 0 where there was none, or that was not kept.
+    #[serde(default)]
+    decided_at_us: i64,
 }
 
 impl Contributed {
     /// The same with what is said, which does not depend on what becomes of it.
     pub(crate) fn saying(self, said: Self) -> Self {
-        let Self { source, month, said, .. } = said;
-        Self { source, month, said, ..self }
+        let Self { source, month, said, received_at_us, .. } = said;
+        Self { source, month, said, received_at_us, ..self }
+    }
+
+    /// The same with a decision that was received then.
+    pub(crate) fn decided(&mut self, at_us: i64) {
+        // In whatever order they are counted.
+        self.decided_at_us = self.decided_at_us.max(at_us);
+    }
+
+    /// After how many days the conflict was decided that it is in; none where it is not, or that is not known.
+    fn decided_after(&self) -> Option<i64> {
+        let decided = matches!(self.conflict, Some(State::Accepted | State::Rejected));
+        let known = decided && self.received_at_us > 0 && self.decided_at_us > 0;
+        let days = || day_in_viet_nam(self.decided_at_us) - day_in_viet_nam(self.received_at_us);
+        known.then(|| days().whole_days())
     }
 
     /// What it adds to the sums.
@@ -179,6 +205,7 @@ impl Contributed {
         }
         // Conflicts and decisions are counted once, also where the item is said of several persons.
         let one = |is: bool| i64::from(is);
+        let after = self.decided_after();
         let (annulled, set_aside) = (if self.annulled { said } else { 0 }, one(self.set_aside));
         Counts {
             annulled,
@@ -187,6 +214,9 @@ impl Contributed {
             disputed: one(self.conflict.is_some()),
             decided_for: one(self.conflict == Some(State::Accepted)),
             decided_against: one(self.conflict == Some(State::Rejected)),
+            decided_within_7: one(after.is_some_and(|days| days <= 7)),
+            decided_within_30: one(after.is_some_and(|days| (8..=30).contains(&days))),
+            decided_later: one(after.is_some_and(|days| days > 30)),
             ..self.said
         }
     }
@@ -234,6 +264,7 @@ fn contributed(
             let unit = all.entry(one.item.clone()).or_insert_with(|| Contributed {
                 source: application.source.clone(),
                 month: month_of(received_at_us),
+                received_at_us,
                 ..Contributed::default()
             });
             unit.said.add(&said_of(one, value, number.as_ref(), corrects, received, timely_days));

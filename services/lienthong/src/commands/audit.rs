@@ -1,6 +1,7 @@
 //! `lienthong audit`: the access log, from outside of its service.
 
-mod copy;
+pub(super) mod copy;
+mod export;
 mod keys;
 mod mirror;
 mod receipt;
@@ -41,6 +42,10 @@ pub(crate) enum Command {
     ///
     /// The log is only read; its service may be running meanwhile. With `--log-key` no secret is read, and no record is opened.
     Fsck(Stored),
+    /// Opens records of a log and writes them into a file, for inspectors: with a copy of the log, whoever has it counts reports again.
+    ///
+    /// The log is only read; its service may be running meanwhile. What is written is personal: only its owner can read it.
+    Export(export::Arguments),
     /// Deletes the keys of records, because a document orders it: nobody can open them any more. The log and its proofs stay valid.
     ///
     /// services/audit/README.md says when that is final. A log on SQLite must not be served meanwhile.
@@ -75,6 +80,7 @@ pub(crate) async fn run(command: &Command, out: &mut impl Write) -> Result<()> {
         Command::Mirror(arguments) => mirror::run(arguments, out).await,
         Command::Checkpoint(arguments) => checkpoint(arguments, out).await,
         Command::Fsck(arguments) => fsck(arguments, out).await,
+        Command::Export(arguments) => export::run(arguments, out).await,
         Command::Erase(arguments) => keys::erase(arguments, out).await,
         Command::Rewrap(arguments) => keys::rewrap(arguments, out).await,
     }

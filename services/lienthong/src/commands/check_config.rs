@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         ServiceName::Contribution => {
             let settings = settings::Contribution::load(file)?;
             let faults = one("contribution", &settings.server, now, |faults| {
-                contribution(&settings.contribution, faults);
+                contribution(&settings.contribution, &settings.server.trust_domain, faults);
                 peers("contribution", &contribution_peers(&settings.contribution), faults);
             });
             tell(&settings, faults, format, out)
@@ -127,7 +127,7 @@ fn all(settings: &settings::All, now: OffsetDateTime) -> Vec<Fault> {
         inspect::identity("callers.policy", &files, "policy", server, now, &mut faults);
     }
     identity(&settings.identity, &mut faults);
-    contribution(&settings.contribution, &mut faults);
+    contribution(&settings.contribution, &settings.server.trust_domain, &mut faults);
     if !settings.exchange.routes_file.is_empty() {
         let files = settings.callers.exchange.of(server).files();
         inspect::identity("callers.exchange", &files, "exchange", server, now, &mut faults);
@@ -189,11 +189,7 @@ fn audit(config: &audit::Config, trust_domain: &str, faults: &mut Faults) -> Opt
     if !config.tiles_listen.is_empty() {
         inspect::address("audit.tiles_listen", &config.tiles_listen, faults);
     }
-    for auditor in &config.auditors {
-        if let Err(error) = server::Caller::parse(auditor, trust_domain) {
-            faults.error(format!("audit.auditors: `{auditor}`"), &error);
-        }
-    }
+    officers("audit.auditors", &config.auditors, trust_domain, faults);
     let files = &config.key_encryption_key_files;
     if let Err(error) = audit::FileKeys::open(files, Runtime::system().entropy) {
         faults.error("audit.key_encryption_key_files", &error);
@@ -310,7 +306,17 @@ fn identity(config: &identity::Config, faults: &mut Faults) {
     }
 }
 
-fn contribution(config: &contribution::Config, faults: &mut Faults) {
+/// That whoever is let in is named by an identity of the trust domain.
+fn officers(key: &str, named: &[String], trust_domain: &str, faults: &mut Faults) {
+    for id in named {
+        if let Err(error) = server::Caller::parse(id, trust_domain) {
+            faults.error(format!("{key}: `{id}`"), &error);
+        }
+    }
+}
+
+fn contribution(config: &contribution::Config, trust_domain: &str, faults: &mut Faults) {
+    officers("contribution.inspectors", &config.inspectors, trust_domain, faults);
     database("contribution.database", &config.database, faults);
     log_key("contribution.log_key_file", &config.log_key_file, faults);
     policy_keys("contribution.policy_key_file", &config.policy_key_file, faults);

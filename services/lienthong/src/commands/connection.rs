@@ -84,6 +84,11 @@ struct Caller {
 }
 
 impl Connection {
+    /// Whether it is to a demonstration.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.demo.is_some()
+    }
+
     /// Prepares the connection; it is made by the first call. In a demonstration `caller` calls unless
     /// another one is named.
     ///

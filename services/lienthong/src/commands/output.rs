@@ -78,6 +78,14 @@ pub(crate) fn ended(result: Result<()>) -> ExitCode {
     code
 }
 
+/// A share in tenths of a hundredth, rounded down, so that only all of them are 100.0%; a line where there is nothing.
+pub(crate) fn percentage(part: u64, all: u64) -> String {
+    match (u128::from(part) * 1000).checked_div(u128::from(all)) {
+        None => "-".to_owned(),
+        Some(thousandths) => format!("{}.{}%", thousandths / 10, thousandths % 10),
+    }
+}
+
 /// A line on the terminal, beside the result. That nobody reads it is no reason to fail.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");

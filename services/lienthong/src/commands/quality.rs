@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     connection::Connection,
     evidence,
-    output::{Format, Output, print as print_json, refuse},
+    output::{self, Format, Output, print as print_json, refuse},
 };
 
 /// Who asks, in a demonstration.
@@ -108,13 +108,9 @@ fn table(figures: &[ItemQuality], out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// A share in tenths of a hundredth, rounded down, so that only all of them are 100.0%; a line where there is nothing.
 fn percentage(share: Option<QualityShare>) -> String {
     let QualityShare { part, all } = share.unwrap_or_default();
-    match (u128::from(part) * 1000).checked_div(u128::from(all)) {
-        None => "-".to_owned(),
-        Some(thousandths) => format!("{}.{}%", thousandths / 10, thousandths % 10),
-    }
+    output::percentage(part, all)
 }
 
 fn json_of(row: &ItemQuality) -> Value {
@@ -140,6 +136,9 @@ fn json_of(row: &ItemQuality) -> Value {
             "disputed": counts.disputed,
             "decided_for": counts.decided_for,
             "decided_against": counts.decided_against,
+            "decided_within_7_days": counts.decided_within_7_days,
+            "decided_within_30_days": counts.decided_within_30_days,
+            "decided_later": counts.decided_later,
             "number_differs": counts.number_differs,
             "rejected": counts.rejected,
             "rejected_for_it": counts.rejected_for_it,

@@ -46,6 +46,7 @@ mod erased;
 mod finding;
 mod following;
 mod relations_told;
+mod reported;
 mod ruled;
 
 /// What a command prints, or why it ends otherwise.
@@ -75,6 +76,7 @@ async fn run(arguments: &[&str]) -> Result<String> {
         Command::Withdraw(arguments) => Box::pin(outcomes::withdraw(*arguments, &mut out)).await,
         Command::Conflicts(command) => Box::pin(conflicts::run(*command, &mut out)).await,
         Command::Quality(arguments) => Box::pin(quality::run(*arguments, &mut out)).await,
+        Command::Report(arguments) => Box::pin(report::run(*arguments, &mut out)).await,
         Command::Audit(command) => Box::pin(audit::run(&command, &mut out)).await,
         Command::Migrate(arguments) => Box::pin(migrate::run(&arguments, &mut out)).await,
         Command::Synth(arguments) => Box::pin(synth::run(&arguments, &mut out)).await,
@@ -302,6 +304,7 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     decided::decisions_are_explained(file).await;
     ruled::rule_sets_come_in_force_and_go(file).await;
 
+    reported::a_report_is_made_and_counted_again(file, &at.to_string()).await;
     copied::the_log_is_copied_and_a_copy_is_checked(file, &at.to_string()).await;
 
     let checkpoint = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;

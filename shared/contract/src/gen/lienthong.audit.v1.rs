@@ -170,6 +170,9 @@ pub struct DecisionRecord {
     /// Where nobody was found: a digest of the number that was named, under a key of the register's.
     #[prost(bytes = "vec", tag = "14")]
     pub missed: ::prost::alloc::vec::Vec<u8>,
+    /// Microseconds from the arrival of the request until it was recorded; 0 where nobody waited for it.
+    #[prost(uint64, tag = "15")]
+    pub took_microseconds: u64,
 }
 /// Calls of one caller that were refused because there was too much to do, and of which nothing was read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -180,6 +183,36 @@ pub struct ShedCalls {
     /// When counting began: a minute before the record, or longer while nothing could be recorded.
     #[prost(message, optional, tag = "2")]
     pub from_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A record as it is handed to inspectors, beside a copy of the log: what opens its leaf, or that nobody can. A file of openings has these
+/// in the order of the log, each after its length as a varint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RecordOpening {
+    /// The leaf's index in the log.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    /// Method and caller, a line each.
+    #[prost(string, tag = "2")]
+    pub context: ::prost::alloc::string::String,
+    /// Whether its keys were erased; then there is nothing more.
+    #[prost(bool, tag = "3")]
+    pub erased: bool,
+    /// Key of the outer commitment, 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub outer_key: ::prost::alloc::vec::Vec<u8>,
+    /// Key of the inner commitment, 32 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub inner_key: ::prost::alloc::vec::Vec<u8>,
+    /// SHA-256 of the exact request bytes.
+    #[prost(bytes = "vec", tag = "6")]
+    pub request_digest: ::prost::alloc::vec::Vec<u8>,
+    /// SHA-256 of the exact answer bytes.
+    #[prost(bytes = "vec", tag = "7")]
+    pub answer_digest: ::prost::alloc::vec::Vec<u8>,
+    /// The exact bytes of the DecisionRecord.
+    #[prost(bytes = "vec", tag = "8")]
+    pub decision: ::prost::alloc::vec::Vec<u8>,
 }
 /// What became of one requested item.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -239,8 +272,8 @@ pub enum AccessOutcome {
     Rejected = 7,
     /// What was stated is true of more than one person, so that none was named.
     Ambiguous = 8,
-    /// An officer of the operator moved or was shown an admission, or somebody was told what may be asked for and why; nobody's data
-    /// were read.
+    /// An officer of the operator moved or was shown an admission, or somebody was told what may be asked for and why, or how much was
+    /// asked; nobody's data were read.
     Administered = 9,
 }
 impl AccessOutcome {
@@ -418,249 +451,6 @@ pub mod audit_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-    }
-}
-/// Generated server implementations.
-pub mod audit_service_server {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    /// Generated trait containing gRPC methods that should be implemented for use with AuditServiceServer.
-    #[async_trait]
-    pub trait AuditService: std::marker::Send + std::marker::Sync + 'static {
-        /// Records one access. Answers only when the leaf, the tree and a signed checkpoint over it are
-        /// committed durably in one transaction; there is no promise to include later. Idempotent by the
-        /// record id in the leaf: the same leaf has the same index whenever it is sent again.
-        ///
-        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf or the id was used by
-        /// another leaf; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
-        /// nothing was recorded or it is unknown whether it was.
-        async fn append(
-            &self,
-            request: tonic::Request<super::AppendRequest>,
-        ) -> std::result::Result<tonic::Response<super::AppendResponse>, tonic::Status>;
-        /// Lists the accesses that stand under a person, newest first, with what proves them. Whoever asks says itself who is told of them, and
-        /// records that before it is.
-        ///
-        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; UNAVAILABLE/LOG_UNREADABLE when the database does not answer or is damaged.
-        async fn list_accesses(
-            &self,
-            request: tonic::Request<super::ListAccessesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListAccessesResponse>,
-            tonic::Status,
-        >;
-    }
-    /// Keeps the access log: an append-only Merkle log (RFC 6962) whose checkpoints are C2SP signed notes.
-    #[derive(Debug)]
-    pub struct AuditServiceServer<T> {
-        inner: Arc<T>,
-        accept_compression_encodings: EnabledCompressionEncodings,
-        send_compression_encodings: EnabledCompressionEncodings,
-        max_decoding_message_size: Option<usize>,
-        max_encoding_message_size: Option<usize>,
-    }
-    impl<T> AuditServiceServer<T> {
-        pub fn new(inner: T) -> Self {
-            Self::from_arc(Arc::new(inner))
-        }
-        pub fn from_arc(inner: Arc<T>) -> Self {
-            Self {
-                inner,
-                accept_compression_encodings: Default::default(),
-                send_compression_encodings: Default::default(),
-                max_decoding_message_size: None,
-                max_encoding_message_size: None,
-            }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> InterceptedService<Self, F>
-        where
-            F: tonic::service::Interceptor,
-        {
-            InterceptedService::new(Self::new(inner), interceptor)
-        }
-        /// Enable decompressing requests with the given encoding.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.accept_compression_encodings.enable(encoding);
-            self
-        }
-        /// Compress responses with the given encoding, if the client supports it.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.send_compression_encodings.enable(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.max_decoding_message_size = Some(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.max_encoding_message_size = Some(limit);
-            self
-        }
-    }
-    impl<T, B> tonic::codegen::Service<http::Request<B>> for AuditServiceServer<T>
-    where
-        T: AuditService,
-        B: Body + std::marker::Send + 'static,
-        B::Error: Into<StdError> + std::marker::Send + 'static,
-    {
-        type Response = http::Response<tonic::body::Body>;
-        type Error = std::convert::Infallible;
-        type Future = BoxFuture<Self::Response, Self::Error>;
-        fn poll_ready(
-            &mut self,
-            _cx: &mut Context<'_>,
-        ) -> Poll<std::result::Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-        fn call(&mut self, req: http::Request<B>) -> Self::Future {
-            match req.uri().path() {
-                "/lienthong.audit.v1.AuditService/Append" => {
-                    #[allow(non_camel_case_types)]
-                    struct AppendSvc<T: AuditService>(pub Arc<T>);
-                    impl<
-                        T: AuditService,
-                    > tonic::server::UnaryService<super::AppendRequest>
-                    for AppendSvc<T> {
-                        type Response = super::AppendResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::AppendRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as AuditService>::append(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = AppendSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/lienthong.audit.v1.AuditService/ListAccesses" => {
-                    #[allow(non_camel_case_types)]
-                    struct ListAccessesSvc<T: AuditService>(pub Arc<T>);
-                    impl<
-                        T: AuditService,
-                    > tonic::server::UnaryService<super::ListAccessesRequest>
-                    for ListAccessesSvc<T> {
-                        type Response = super::ListAccessesResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ListAccessesRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as AuditService>::list_accesses(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ListAccessesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                _ => {
-                    Box::pin(async move {
-                        let mut response = http::Response::new(
-                            tonic::body::Body::default(),
-                        );
-                        let headers = response.headers_mut();
-                        headers
-                            .insert(
-                                tonic::Status::GRPC_STATUS,
-                                (tonic::Code::Unimplemented as i32).into(),
-                            );
-                        headers
-                            .insert(
-                                http::header::CONTENT_TYPE,
-                                tonic::metadata::GRPC_CONTENT_TYPE,
-                            );
-                        Ok(response)
-                    })
-                }
-            }
-        }
-    }
-    impl<T> Clone for AuditServiceServer<T> {
-        fn clone(&self) -> Self {
-            let inner = self.inner.clone();
-            Self {
-                inner,
-                accept_compression_encodings: self.accept_compression_encodings,
-                send_compression_encodings: self.send_compression_encodings,
-                max_decoding_message_size: self.max_decoding_message_size,
-                max_encoding_message_size: self.max_encoding_message_size,
-            }
-        }
-    }
-    /// Generated gRPC service name
-    pub const SERVICE_NAME: &str = "lienthong.audit.v1.AuditService";
-    impl<T> tonic::server::NamedService for AuditServiceServer<T> {
-        const NAME: &'static str = SERVICE_NAME;
     }
 }
 /// Asks for the newest checkpoint.
@@ -983,6 +773,627 @@ pub mod log_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+    }
+}
+/// The proof that comes with every answer that carries personal data. Anyone who holds the request, the
+/// answer and this receipt can check it offline, without trusting the operator.
+///
+/// The leaf, 104 bytes, all integers big-endian:
+///
+///    offset  length  content
+///         0      16  the ASCII text `lienthong/leaf/1`
+///        16       8  time of the record, milliseconds since 1970-01-01T00:00:00Z
+///        24      16  record id, random
+///        40      32  outer commitment
+///        72      32  inner commitment
+///
+/// The commitments, under two independent random keys of 32 bytes, where || joins bytes, H is SHA-256 and
+/// \0 is one zero byte:
+///
+///    outer = HMAC-SHA256(outer_key, "lienthong/outer/1\0" || H(context) || H(request) || H(answer))
+///    inner = HMAC-SHA256(inner_key, "lienthong/inner/1\0" || H(decision))
+///
+/// `context` is the text `<full method>\n<caller's SPIFFE id>\n`; `request` is the exact bytes of the
+/// request message (on a stream of lookups those of the opening message followed by those of the query's,
+/// which can be read as one message with both); `answer` is the exact bytes of field 1 of the response; `decision` is the exact bytes
+/// of a DecisionRecord. The caller is given the outer key and can open the outer commitment. The inner key
+/// stays in the audit service and is opened to inspectors only: the inner commitment binds what really
+/// happened, also where the answer must not tell (I7).
+///
+/// A verifier: takes H(0x00 || leaf) as the leaf hash (RFC 6962), leads it by `proof` from `index` to the
+/// root in `checkpoint`, checks the checkpoint's signature with the log's verifier key (C2SP signed-note),
+/// and recomputes the outer commitment from `opening`, the request and the answer. A committed test vector
+/// is in shared/tlog/testdata/leaf.json.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Receipt {
+    /// The leaf, 104 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub leaf: ::prost::alloc::vec::Vec<u8>,
+    /// The leaf's index in the log, from 0.
+    #[prost(uint64, tag = "2")]
+    pub index: u64,
+    /// The inclusion proof: hashes of 32 bytes from the leaf's sibling to the root's child.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub proof: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// The signed checkpoint that the proof leads to: a C2SP signed note, verbatim.
+    #[prost(string, tag = "4")]
+    pub checkpoint: ::prost::alloc::string::String,
+    /// The opening of the outer commitment: the outer key of 32 bytes, then the context.
+    #[prost(bytes = "vec", tag = "5")]
+    pub opening: ::prost::alloc::vec::Vec<u8>,
+}
+/// A response that carries personal data, as bytes: the same wire format as every message of the form
+/// `{ <answer> answer = 1; Receipt receipt = 2; }`. Verifiers parse a received response as this message,
+/// because only the bytes as received can be checked, never a message serialised again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SealedResponse {
+    /// The exact bytes of the answer, which the outer commitment covers.
+    #[prost(bytes = "vec", tag = "1")]
+    pub answer: ::prost::alloc::vec::Vec<u8>,
+    /// The bytes of a Receipt.
+    #[prost(bytes = "vec", tag = "2")]
+    pub receipt: ::prost::alloc::vec::Vec<u8>,
+}
+/// What to count.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CountAccessesRequest {
+    /// The first moment, to the millisecond. Required.
+    #[prost(message, optional, tag = "1")]
+    pub from_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The first moment that is not counted any more. Required, after the first, and not in the future: what is counted is complete.
+    #[prost(message, optional, tag = "2")]
+    pub until_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Code of the agency whose systems asked, as in `/agency/<code>/`; empty for all, the operator's own included.
+    #[prost(string, tag = "3")]
+    pub agency: ::prost::alloc::string::String,
+    /// The caller's own id of this request, at most 40 characters. Required; holds no personal data.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What was counted.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CountAccessesResponse {
+    /// The figures. Their bytes are what the receipt proves.
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<CountAccessesAnswer>,
+    /// The proof that it was recorded.
+    #[prost(message, optional, tag = "2")]
+    pub receipt: ::core::option::Option<Receipt>,
+}
+/// Figures of a period.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CountAccessesAnswer {
+    /// A signed checkpoint (C2SP signed note) that covers no record of the period: the largest one of those.
+    #[prost(string, tag = "1")]
+    pub first_checkpoint: ::prost::alloc::string::String,
+    /// A signed checkpoint that covers all records of the period: the smallest one of those.
+    #[prost(string, tag = "2")]
+    pub last_checkpoint: ::prost::alloc::string::String,
+    /// Records of the period and the agency between the two. A record belongs to the period in which the time of its leaf is.
+    #[prost(uint64, tag = "3")]
+    pub records: u64,
+    /// Of these, records that can no longer be opened because their keys were erased: counted nowhere else.
+    #[prost(uint64, tag = "4")]
+    pub erased: u64,
+    /// Requests, ordered by their fields.
+    #[prost(message, repeated, tag = "5")]
+    pub requests: ::prost::alloc::vec::Vec<RequestCount>,
+    /// Items, ordered by their fields.
+    #[prost(message, repeated, tag = "6")]
+    pub items: ::prost::alloc::vec::Vec<ItemCount>,
+    /// Refused requests, ordered by their fields.
+    #[prost(message, repeated, tag = "7")]
+    pub refusals: ::prost::alloc::vec::Vec<RefusalCount>,
+    /// How long requests took, by operation.
+    #[prost(message, repeated, tag = "8")]
+    pub latencies: ::prost::alloc::vec::Vec<LatencyCount>,
+    /// Since when it is known whether accesses could be recorded; absent where nothing of it is known.
+    #[prost(message, optional, tag = "9")]
+    pub known_from_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The stretches of the period, since then, in which they could not for a minute or more, and so nothing could be given.
+    #[prost(message, repeated, tag = "10")]
+    pub outages: ::prost::alloc::vec::Vec<Stretch>,
+    /// The caller's id of the request, repeated.
+    #[prost(string, tag = "11")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Requests of one kind.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RequestCount {
+    /// The month in Viet Nam, as in `2026-01`.
+    #[prost(string, tag = "1")]
+    pub month: ::prost::alloc::string::String,
+    /// Full name of the method, as in `lienthong.identity.v1.IdentityService/GetPerson`.
+    #[prost(string, tag = "2")]
+    pub operation: ::prost::alloc::string::String,
+    /// Code of the agency; empty for the operator's own.
+    #[prost(string, tag = "3")]
+    pub agency: ::prost::alloc::string::String,
+    /// The purpose group of the procedure; empty where none is known.
+    #[prost(string, tag = "4")]
+    pub purpose: ::prost::alloc::string::String,
+    /// What came of them.
+    #[prost(enumeration = "CountedOutcome", tag = "5")]
+    pub outcome: i32,
+    /// How many.
+    #[prost(uint64, tag = "6")]
+    pub requests: u64,
+}
+/// What became of an item that was asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ItemCount {
+    /// Id of the item.
+    #[prost(string, tag = "1")]
+    pub item: ::prost::alloc::string::String,
+    /// Code of the agency.
+    #[prost(string, tag = "2")]
+    pub agency: ::prost::alloc::string::String,
+    /// The purpose group.
+    #[prost(string, tag = "3")]
+    pub purpose: ::prost::alloc::string::String,
+    /// How often it was given out.
+    #[prost(uint64, tag = "4")]
+    pub disclosed: u64,
+    /// How often it was asked for and not given out, where somebody was found.
+    #[prost(uint64, tag = "5")]
+    pub withheld: u64,
+}
+/// Requests that were refused for one reason.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefusalCount {
+    /// Code of the agency.
+    #[prost(string, tag = "1")]
+    pub agency: ::prost::alloc::string::String,
+    /// The reason.
+    #[prost(enumeration = "super::super::r#type::v1::ErrorReason", tag = "2")]
+    pub reason: i32,
+    /// How many.
+    #[prost(uint64, tag = "3")]
+    pub requests: u64,
+}
+/// How long requests of an operation took from their arrival until they were recorded, which is before the answer leaves. A quantile is
+/// the upper bound of the class that it falls in, which is at most a sixteenth above the lower one.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LatencyCount {
+    /// The method.
+    #[prost(string, tag = "1")]
+    pub operation: ::prost::alloc::string::String,
+    /// How many requests of it say how long they took.
+    #[prost(uint64, tag = "2")]
+    pub requests: u64,
+    /// Microseconds that half of them took at most.
+    #[prost(uint64, tag = "3")]
+    pub p50_microseconds: u64,
+    /// Microseconds that nineteen of twenty took at most.
+    #[prost(uint64, tag = "4")]
+    pub p95_microseconds: u64,
+    /// Microseconds that ninety-nine of a hundred took at most.
+    #[prost(uint64, tag = "5")]
+    pub p99_microseconds: u64,
+}
+/// A half-open stretch of time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stretch {
+    /// Its first moment.
+    #[prost(message, optional, tag = "1")]
+    pub from_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The first moment after it.
+    #[prost(message, optional, tag = "2")]
+    pub until_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// What came of a request, as whoever asked was told: that somebody is hidden is counted as that there is nobody (I7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CountedOutcome {
+    /// Not stated; never sent.
+    Unspecified = 0,
+    /// Somebody was found and an answer given.
+    Answered = 1,
+    /// Nobody was found of whom what was claimed is true, or more than one.
+    NoMatch = 2,
+    /// Refused before anything was given.
+    Refused = 3,
+    /// A contribution was applied, or would be.
+    Contributed = 4,
+    /// A contribution was rejected by the register.
+    Rejected = 5,
+    /// Somebody was shown, or changed, what is not of persons.
+    Administered = 6,
+    /// There was too much to do, and nothing of it was read.
+    Shed = 7,
+}
+impl CountedOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COUNTED_OUTCOME_UNSPECIFIED",
+            Self::Answered => "COUNTED_OUTCOME_ANSWERED",
+            Self::NoMatch => "COUNTED_OUTCOME_NO_MATCH",
+            Self::Refused => "COUNTED_OUTCOME_REFUSED",
+            Self::Contributed => "COUNTED_OUTCOME_CONTRIBUTED",
+            Self::Rejected => "COUNTED_OUTCOME_REJECTED",
+            Self::Administered => "COUNTED_OUTCOME_ADMINISTERED",
+            Self::Shed => "COUNTED_OUTCOME_SHED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COUNTED_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "COUNTED_OUTCOME_ANSWERED" => Some(Self::Answered),
+            "COUNTED_OUTCOME_NO_MATCH" => Some(Self::NoMatch),
+            "COUNTED_OUTCOME_REFUSED" => Some(Self::Refused),
+            "COUNTED_OUTCOME_CONTRIBUTED" => Some(Self::Contributed),
+            "COUNTED_OUTCOME_REJECTED" => Some(Self::Rejected),
+            "COUNTED_OUTCOME_ADMINISTERED" => Some(Self::Administered),
+            "COUNTED_OUTCOME_SHED" => Some(Self::Shed),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod report_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Every ministry, agency and provincial People's Committee, and the Ministry of Public Security for all of them, reports on the results of
+    /// connection and sharing each half-year and year (Decision 1911/QD-TTg, Art. 3(1)(dd), 3(4)(dd)). Their figures are counted from
+    /// the access log, between two of its checkpoints, so that whoever has the records between the two counts the same.
+    #[derive(Debug, Clone)]
+    pub struct ReportServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ReportServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ReportServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ReportServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Counts the accesses of a period: an agency those of its own systems, auditors those of any agency, or all. Counts only: nothing of
+        /// a person, and outcomes as whoever asked was told them (I7). Recorded. One is counted at a time.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED/METHOD_NOT_ALLOWED for another agency's, or all, where the caller is
+        /// no auditor; UNAVAILABLE with OVERLOADED while another one is counted, AUDIT_UNAVAILABLE, or LOG_UNREADABLE when the database
+        /// does not answer or is damaged; DEADLINE_EXCEEDED.
+        pub async fn count_accesses(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CountAccessesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CountAccessesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lienthong.audit.v1.ReportService/CountAccesses",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lienthong.audit.v1.ReportService", "CountAccesses"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod audit_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with AuditServiceServer.
+    #[async_trait]
+    pub trait AuditService: std::marker::Send + std::marker::Sync + 'static {
+        /// Records one access. Answers only when the leaf, the tree and a signed checkpoint over it are
+        /// committed durably in one transaction; there is no promise to include later. Idempotent by the
+        /// record id in the leaf: the same leaf has the same index whenever it is sent again.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf or the id was used by
+        /// another leaf; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
+        /// nothing was recorded or it is unknown whether it was.
+        async fn append(
+            &self,
+            request: tonic::Request<super::AppendRequest>,
+        ) -> std::result::Result<tonic::Response<super::AppendResponse>, tonic::Status>;
+        /// Lists the accesses that stand under a person, newest first, with what proves them. Whoever asks says itself who is told of them, and
+        /// records that before it is.
+        ///
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; UNAVAILABLE/LOG_UNREADABLE when the database does not answer or is damaged.
+        async fn list_accesses(
+            &self,
+            request: tonic::Request<super::ListAccessesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAccessesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Keeps the access log: an append-only Merkle log (RFC 6962) whose checkpoints are C2SP signed notes.
+    #[derive(Debug)]
+    pub struct AuditServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> AuditServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for AuditServiceServer<T>
+    where
+        T: AuditService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lienthong.audit.v1.AuditService/Append" => {
+                    #[allow(non_camel_case_types)]
+                    struct AppendSvc<T: AuditService>(pub Arc<T>);
+                    impl<
+                        T: AuditService,
+                    > tonic::server::UnaryService<super::AppendRequest>
+                    for AppendSvc<T> {
+                        type Response = super::AppendResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AppendRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuditService>::append(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AppendSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lienthong.audit.v1.AuditService/ListAccesses" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAccessesSvc<T: AuditService>(pub Arc<T>);
+                    impl<
+                        T: AuditService,
+                    > tonic::server::UnaryService<super::ListAccessesRequest>
+                    for ListAccessesSvc<T> {
+                        type Response = super::ListAccessesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAccessesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuditService>::list_accesses(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAccessesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for AuditServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lienthong.audit.v1.AuditService";
+    impl<T> tonic::server::NamedService for AuditServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }
 /// Generated server implementations.
@@ -1401,65 +1812,4 @@ pub mod log_service_server {
     impl<T> tonic::server::NamedService for LogServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
-}
-/// The proof that comes with every answer that carries personal data. Anyone who holds the request, the
-/// answer and this receipt can check it offline, without trusting the operator.
-///
-/// The leaf, 104 bytes, all integers big-endian:
-///
-///    offset  length  content
-///         0      16  the ASCII text `lienthong/leaf/1`
-///        16       8  time of the record, milliseconds since 1970-01-01T00:00:00Z
-///        24      16  record id, random
-///        40      32  outer commitment
-///        72      32  inner commitment
-///
-/// The commitments, under two independent random keys of 32 bytes, where || joins bytes, H is SHA-256 and
-/// \0 is one zero byte:
-///
-///    outer = HMAC-SHA256(outer_key, "lienthong/outer/1\0" || H(context) || H(request) || H(answer))
-///    inner = HMAC-SHA256(inner_key, "lienthong/inner/1\0" || H(decision))
-///
-/// `context` is the text `<full method>\n<caller's SPIFFE id>\n`; `request` is the exact bytes of the
-/// request message (on a stream of lookups those of the opening message followed by those of the query's,
-/// which can be read as one message with both); `answer` is the exact bytes of field 1 of the response; `decision` is the exact bytes
-/// of a DecisionRecord. The caller is given the outer key and can open the outer commitment. The inner key
-/// stays in the audit service and is opened to inspectors only: the inner commitment binds what really
-/// happened, also where the answer must not tell (I7).
-///
-/// A verifier: takes H(0x00 || leaf) as the leaf hash (RFC 6962), leads it by `proof` from `index` to the
-/// root in `checkpoint`, checks the checkpoint's signature with the log's verifier key (C2SP signed-note),
-/// and recomputes the outer commitment from `opening`, the request and the answer. A committed test vector
-/// is in shared/tlog/testdata/leaf.json.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct Receipt {
-    /// The leaf, 104 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub leaf: ::prost::alloc::vec::Vec<u8>,
-    /// The leaf's index in the log, from 0.
-    #[prost(uint64, tag = "2")]
-    pub index: u64,
-    /// The inclusion proof: hashes of 32 bytes from the leaf's sibling to the root's child.
-    #[prost(bytes = "vec", repeated, tag = "3")]
-    pub proof: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    /// The signed checkpoint that the proof leads to: a C2SP signed note, verbatim.
-    #[prost(string, tag = "4")]
-    pub checkpoint: ::prost::alloc::string::String,
-    /// The opening of the outer commitment: the outer key of 32 bytes, then the context.
-    #[prost(bytes = "vec", tag = "5")]
-    pub opening: ::prost::alloc::vec::Vec<u8>,
-}
-/// A response that carries personal data, as bytes: the same wire format as every message of the form
-/// `{ <answer> answer = 1; Receipt receipt = 2; }`. Verifiers parse a received response as this message,
-/// because only the bytes as received can be checked, never a message serialised again.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct SealedResponse {
-    /// The exact bytes of the answer, which the outer commitment covers.
-    #[prost(bytes = "vec", tag = "1")]
-    pub answer: ::prost::alloc::vec::Vec<u8>,
-    /// The bytes of a Receipt.
-    #[prost(bytes = "vec", tag = "2")]
-    pub receipt: ::prost::alloc::vec::Vec<u8>,
 }

@@ -1839,6 +1839,16 @@ pub struct QualityCounts {
     /// The values that say from which day they are true, by how long after it they were received.
     #[prost(message, optional, tag = "11")]
     pub delays: ::core::option::Option<QualityDelays>,
+    /// Of the disputed values that a decision let hold or not, those of which it was received at most 7 days after them. Of what was
+    /// contributed before this was counted it is not known.
+    #[prost(uint64, tag = "12")]
+    pub decided_within_7_days: u64,
+    /// After 8 to 30 days.
+    #[prost(uint64, tag = "13")]
+    pub decided_within_30_days: u64,
+    /// Later.
+    #[prost(uint64, tag = "14")]
+    pub decided_later: u64,
 }
 /// Values by how many days after the day from which they are true they were received. Each is counted once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1945,11 +1955,13 @@ pub mod quality_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Lists the figures of months: to a source those of its own database, to the register's own officers (`npd`) those of all.
+        /// Lists the figures of months: to a source those of its own database, to the register's own officers (`npd`) and to inspectors, whom
+        /// the operator's configuration names, those of all.
         /// What was decided a few seconds ago may not be counted yet. Recorded.
         ///
-        /// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED/CONNECTION_NOT_ACTIVE; UNAVAILABLE
-        /// with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+        /// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, or with
+        /// METHOD_NOT_ALLOWED for an officer who is no inspector; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
+        /// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
         pub async fn list_quality(
             &mut self,
             request: impl tonic::IntoRequest<super::ListQualityRequest>,

@@ -10,6 +10,7 @@ pub const METHODS: &[(&str, bool)] = &[
     ("/lienthong.audit.v1.LogService/GetEntryBundle", true),
     ("/lienthong.audit.v1.LogService/GetInclusionProof", true),
     ("/lienthong.audit.v1.LogService/GetConsistencyProof", true),
+    ("/lienthong.audit.v1.ReportService/CountAccesses", true),
     ("/lienthong.contribution.v1.ConflictService/ListConflicts", true),
     ("/lienthong.contribution.v1.ConflictService/GetConflict", true),
     ("/lienthong.contribution.v1.ConflictService/HandOverConflict", true),

@@ -197,6 +197,22 @@ impl ::core::fmt::Debug for crate::audit::v1::DecisionRecord {
             .field("purpose", &self.purpose)
             .field("sealed_days", &self.sealed_days)
             .field("missed", &::core::format_args!("[personal]"))
+            .field("took_microseconds", &self.took_microseconds)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::RecordOpening {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RecordOpening")
+            .field("index", &self.index)
+            .field("context", &self.context)
+            .field("erased", &self.erased)
+            .field("outer_key", &::core::format_args!("[personal]"))
+            .field("inner_key", &::core::format_args!("[personal]"))
+            .field("request_digest", &::core::format_args!("[personal]"))
+            .field("answer_digest", &::core::format_args!("[personal]"))
+            .field("decision", &::core::format_args!("[personal]"))
             .finish()
     }
 }

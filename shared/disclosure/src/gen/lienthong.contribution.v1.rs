@@ -1019,11 +1019,13 @@ pub mod quality_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with QualityServiceServer.
     #[async_trait]
     pub trait QualityService: std::marker::Send + std::marker::Sync + 'static {
-        /// Lists the figures of months: to a source those of its own database, to the register's own officers (`npd`) those of all.
+        /// Lists the figures of months: to a source those of its own database, to the register's own officers (`npd`) and to inspectors, whom
+        /// the operator's configuration names, those of all.
         /// What was decided a few seconds ago may not be counted yet. Recorded.
         ///
-        /// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED/CONNECTION_NOT_ACTIVE; UNAVAILABLE
-        /// with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+        /// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, or with
+        /// METHOD_NOT_ALLOWED for an officer who is no inspector; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
+        /// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
         async fn list_quality(
             &self,
             request: tonic::Request<

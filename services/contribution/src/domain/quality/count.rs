@@ -101,7 +101,7 @@ impl Batch {
         }
         if let Target::Decided { conflict, accepted, .. } = &one.application.target {
             for about in agree {
-                self.set_aside(about, conflict, *accepted, &one.id);
+                self.decide(about, conflict, *accepted, one);
             }
         }
         if let Some((id, annulled)) = &one.annuls {
@@ -149,12 +149,14 @@ impl Batch {
         }
     }
 
-    /// Sets aside what a decision says: what was held before what it accepted, or what it rejected.
-    fn set_aside(&mut self, about: &Disagreement, conflict: &str, accepted: bool, by: &str) {
+    /// Decides what a decision is about, and sets aside what it says: what was held before what it accepted, or what it rejected.
+    fn decide(&mut self, about: &Disagreement, conflict: &str, accepted: bool, by: &Decided) {
         let unit = (about.contribution_id.clone(), about.item.clone());
         if self.conflicts.get(&unit).is_none_or(|all| !all.contains_key(conflict)) {
             return;
         }
+        self.change(unit, |held| held.value.decided(by.received_at_us));
+        let by = &by.id;
         let counts = !self.is_annulled(by);
         let aside = if accepted { &about.against_contribution_id } else { &about.contribution_id };
         self.change((aside.clone(), about.item.clone()), |held| {

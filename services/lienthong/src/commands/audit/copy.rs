@@ -15,7 +15,7 @@ use tlog::{
     Checkpoint, LogVerifier, ProofFile,
     pieces::{self, Pieces, Wrong},
     policy::Policy,
-    tile::{FULL, Row, Tile},
+    tile::{self, FULL, Row, Tile},
 };
 
 use super::{
@@ -40,7 +40,7 @@ const NOTE_MAX: u64 = 1 << 20;
 pub(super) const TOLD: u64 = 1 << 16;
 
 /// A folder with a copy, or with none yet.
-pub(super) struct Copy(PathBuf);
+pub(in super::super) struct Copy(PathBuf);
 
 /// A copy that nobody else brings up to date meanwhile.
 pub(super) struct Update<'a> {
@@ -50,12 +50,12 @@ pub(super) struct Update<'a> {
 }
 
 impl Copy {
-    pub(super) fn at(folder: &Path) -> Self {
+    pub(in super::super) fn at(folder: &Path) -> Self {
         Self(folder.to_owned())
     }
 
     /// The checkpoint that it is of; none where there is no copy yet.
-    pub(super) fn checkpoint(&self, log: &LogVerifier) -> Result<Option<Checkpoint>> {
+    pub(in super::super) fn checkpoint(&self, log: &LogVerifier) -> Result<Option<Checkpoint>> {
         self.note(CHECKPOINT, |note| log.verify(note))
     }
 
@@ -133,8 +133,38 @@ impl Copy {
         Ok(file)
     }
 
+    /// Checks every entry and every hash up to a checkpoint, and that it extends an older one.
+    pub(in super::super) fn verify(
+        &self,
+        newest: &Checkpoint,
+        older: Option<&Checkpoint>,
+    ) -> Result<(), Wrong<io::Error>> {
+        let told = |size: u64| {
+            if size.is_multiple_of(TOLD) {
+                say(&format!("{size} / {}", newest.size));
+            }
+        };
+        pieces::verify(newest, older, |piece| self.read(piece), told)
+    }
+
+    /// Hands on the entries of a copy of so many, with their indexes.
+    pub(in super::super) fn entries(
+        &self,
+        size: u64,
+        mut take: impl FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        for piece in Tile::all(Row::Entries, size) {
+            let bytes = self.read(&piece).with_context(|| format!("cannot read `{piece}`"))?;
+            let entries = tile::entries(&bytes).with_context(|| format!("`{piece}`"))?;
+            for (index, entry) in piece.places().zip(entries) {
+                take(index, entry)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps others from changing it while it is read; nothing where it cannot be changed.
-    fn shared(&self) -> Result<Option<File>> {
+    pub(in super::super) fn shared(&self) -> Result<Option<File>> {
         let Ok(lock) = File::open(self.0.join(LOCK)) else { return Ok(None) };
         if matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
             bail!("`{}` is being brought up to date", self.0.display());
@@ -277,13 +307,7 @@ pub(super) fn verify(arguments: &Arguments, out: &mut impl Write) -> Result<()> 
     let older = arguments.extends.as_deref().map(|file| signed(file, &trust)).transpose()?;
     let other = older.as_ref().is_some_and(|older| older.origin != newest.origin);
     anyhow::ensure!(!other, "the older checkpoint is of another log");
-    let told = |size: u64| {
-        if size.is_multiple_of(TOLD) {
-            say(&format!("{size} / {}", newest.size));
-        }
-    };
-    pieces::verify(&newest, older.as_ref(), |piece| copy.read(piece), told)
-        .context("the copy does not hold")?;
+    copy.verify(&newest, older.as_ref()).context("the copy does not hold")?;
     let extends = older.as_ref().map(|older| older.size);
     if arguments.output.format == Format::Json {
         return print(

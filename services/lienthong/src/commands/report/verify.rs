@@ -1,0 +1,231 @@
+//! `lienthong report verify`: the figures of accesses counted again, offline, from the records between a report's two checkpoints.
+
+use std::{
+    fs::{self, File},
+    io::{BufReader, Write},
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use audit::{
+    Figures, Opened,
+    openings::{self, Handed},
+};
+use model::report::{Accesses, Report};
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tlog::{Checkpoint, Leaf, LogVerifier};
+
+use super::super::{
+    audit::copy::Copy,
+    connection::log_key,
+    output::{Ending, Format, Output, print, say},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The report (JSON), as `lienthong report --format json` wrote it.
+    #[arg(value_name = "REPORT")]
+    report: PathBuf,
+    /// Folder of a copy of the log, as `lienthong audit mirror` makes it.
+    #[arg(long, value_name = "FOLDER")]
+    copy: PathBuf,
+    /// File of openings, as `lienthong audit export` makes it.
+    #[arg(long, value_name = "FILE")]
+    openings: PathBuf,
+    /// File of the log's verifier key (C2SP vkey).
+    #[arg(long, value_name = "FILE")]
+    log_key: PathBuf,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What was counted again.
+struct Recounted {
+    records: u64,
+    erased: u64,
+    /// Records of the period that came after the report's second checkpoint.
+    late: u64,
+    accesses: Accesses,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    let report = read(&arguments.report)?;
+    let (_, log) = log_key(&arguments.log_key)?;
+    let copy = Copy::at(&arguments.copy);
+    let _unchanged = copy.shared()?;
+    let [first, last] = checkpoints(&report, &log)?;
+    let newest = copy.checkpoint(&log)?.context("there is no copy of a log")?;
+    ensure!(newest.origin == last.origin, "the copy is of another log");
+    ensure!(newest.size >= last.size, "the copy is older than the report: bring it up to date");
+    for older in [&first, &last] {
+        copy.verify(&newest, Some(older)).context("the copy does not hold")?;
+    }
+    let recounted = recount(&report, &copy, newest.size, arguments)?;
+    let differing = differing(&report, &recounted);
+    told(arguments.output.format, &report, &recounted, &differing, out)?;
+    if differing.is_empty() { Ok(()) } else { Err(Ending::Failed.into()) }
+}
+
+fn read(file: &PathBuf) -> Result<Report> {
+    let shown = file.display();
+    let text = fs::read(file).with_context(|| format!("cannot read `{shown}`"))?;
+    let report: Report =
+        serde_json::from_slice(&text).with_context(|| format!("`{shown}` is no report"))?;
+    ensure!(report.form == Report::FORM, "`{shown}` is of another form: {}", report.form);
+    Ok(report)
+}
+
+/// The report's checkpoints, if the log signed them and they are what it says of them.
+fn checkpoints(report: &Report, log: &LogVerifier) -> Result<[Checkpoint; 2]> {
+    let part = &report.log;
+    let first = log.verify(&part.first).context("the first checkpoint cannot be trusted")?;
+    let last = log.verify(&part.last).context("the last checkpoint cannot be trusted")?;
+    let stated = (first.size, last.size) == (part.first_size, part.last_size)
+        && last.origin == part.origin
+        && first.size <= last.size;
+    ensure!(stated, "the checkpoints are not what the report says of them");
+    Ok([first, last])
+}
+
+/// Goes through every entry of the copy: that none of the period is left out can be seen only so.
+fn recount(report: &Report, copy: &Copy, size: u64, arguments: &Arguments) -> Result<Recounted> {
+    let (from, until) = (milliseconds(&report.period.from)?, counted_until(report)?);
+    let file = &arguments.openings;
+    let shown = file.display();
+    let opened = File::open(file).with_context(|| format!("cannot read `{shown}`"))?;
+    let mut input = BufReader::new(opened);
+    let mut next = move || openings::next(&mut input).with_context(|| format!("`{shown}`"));
+    let (mut records, mut erased, mut late) = (0, 0, 0);
+    let mut figures = Figures::default();
+    copy.entries(size, |index, entry| {
+        let leaf = Leaf::parse(entry).context("an entry is no leaf")?;
+        if !(from..until).contains(&leaf.time_ms) {
+            return Ok(());
+        }
+        ensure!(index >= report.log.first_size, "record {index} of the period is left out");
+        if index >= report.log.last_size {
+            late += 1;
+            return Ok(());
+        }
+        // Those that lie between are of other periods.
+        let found = loop {
+            match next()? {
+                Some(earlier) if earlier.index < index => {}
+                Some(found) if found.index == index => break found,
+                Some(_) | None => bail!("record {index} is not among the openings"),
+            }
+        };
+        count(&mut figures, report, &leaf, found, (&mut records, &mut erased))
+    })?;
+    Ok(Recounted { records, erased, late, accesses: figures.counted() })
+}
+
+fn count(
+    figures: &mut Figures,
+    report: &Report,
+    leaf: &Leaf,
+    found: Handed,
+    (records, erased): (&mut u64, &mut u64),
+) -> Result<()> {
+    let index = found.index;
+    let own = |context: &str| {
+        report.agency.as_ref().is_none_or(|agency| audit::agency_of(context) == agency.code)
+    };
+    match found.opened {
+        Opened::Whole(opening) => {
+            let outer = tlog::outer_commitment(
+                &opening.outer_key,
+                &opening.context,
+                &opening.request_digest,
+                &opening.answer_digest,
+            );
+            let inner = tlog::inner_commitment(&opening.inner_key, &opening.decision);
+            ensure!(
+                (outer, inner) == (leaf.outer, leaf.inner),
+                "record {index} is not what its leaf commits to"
+            );
+            if own(&opening.context) {
+                *records += 1;
+                let added = figures.add(leaf.time_ms, &opening.context, &opening.decision);
+                ensure!(added, "record {index} cannot be read");
+            }
+        }
+        Opened::Erased { context } if own(&context) => {
+            *records += 1;
+            *erased += 1;
+        }
+        Opened::Erased { .. } => {}
+        Opened::Undone | Opened::Damaged | Opened::Closed => {
+            bail!("record {index} cannot be opened")
+        }
+    }
+    Ok(())
+}
+
+fn milliseconds(moment: &str) -> Result<u64> {
+    let at = OffsetDateTime::parse(moment, &Rfc3339).context("the report's period")?;
+    Ok(u64::try_from(at.unix_timestamp())? * 1_000)
+}
+
+/// The report of a period that goes on was made before its end.
+fn counted_until(report: &Report) -> Result<u64> {
+    Ok(milliseconds(&report.period.until)?.min(milliseconds(&report.made)?))
+}
+
+/// In what the report says otherwise.
+fn differing(report: &Report, recounted: &Recounted) -> Vec<&'static str> {
+    let (said, counted) = (&report.accesses, &recounted.accesses);
+    let mut items = said.items.clone();
+    // Names are the catalogue's, not the log's.
+    items.iter_mut().for_each(|item| item.vi.clone_from(&item.item));
+    [
+        ("records", report.log.records == recounted.records),
+        ("erased", report.log.erased == recounted.erased),
+        ("requests", said.requests == counted.requests),
+        ("items", items == counted.items),
+        ("refusals", said.refusals == counted.refusals),
+        ("latency", said.latency == counted.latency),
+    ]
+    .into_iter()
+    .filter_map(|(what, same)| (!same).then_some(what))
+    .collect()
+}
+
+fn told(
+    format: Format,
+    report: &Report,
+    recounted: &Recounted,
+    differing: &[&str],
+    out: &mut impl Write,
+) -> Result<()> {
+    let Recounted { records, erased, late, .. } = recounted;
+    if format == Format::Json {
+        let told = json!({
+            "holds": differing.is_empty(),
+            "differing": differing,
+            "records": records,
+            "erased": erased,
+            "late": late,
+            "first_size": report.log.first_size,
+            "last_size": report.log.last_size,
+        });
+        return print(&told, out);
+    }
+    if differing.is_empty() {
+        let (first, last) = (report.log.first_size, report.log.last_size);
+        writeln!(out, "The report holds.\n  records  {records}, from {first} to {last}")?;
+    } else {
+        say(&format!(
+            "lienthong: the report does not hold: it differs in {}",
+            differing.join(", ")
+        ));
+    }
+    if *erased > report.log.erased {
+        say("  keys of records were erased since it was made");
+    }
+    if *late > 0 {
+        say(&format!("  {late} records of the period came after its second checkpoint"));
+    }
+    Ok(())
+}
