@@ -45,12 +45,12 @@ pub use pages::Pages;
 use prost::Message;
 use prost_types::Timestamp;
 pub use relations::{GET_HOUSEHOLD, LIST_RELATIONS, ROTATE_TOKENS};
-pub use report::COUNT_ACCESSES;
+pub use report::{COUNT_ACCESSES, time_of, timestamp};
 pub use rule_set::{GET_RULE_SET, LIST_RULE_SETS, MOVE_RULE_SET, SIMULATE};
 pub use search::{Found, RESOLVE_PERSON, SEARCH_PERSONS};
 use server::{Channel, channel, tls};
 pub use stream::{Answers, Queries, Told};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::format_description::well_known::Rfc3339;
 use tonic::{Code, Request, Status, client::Grpc};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
@@ -155,9 +155,7 @@ impl From<Status> for Refused {
 /// A moment in the words of RFC 3339.
 #[must_use]
 pub fn moment(at: Option<Timestamp>) -> Option<String> {
-    let Timestamp { seconds, nanos } = at?;
-    let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
-    (at + time::Duration::nanoseconds(nanos.into())).format(&Rfc3339).ok()
+    time_of(at)?.format(&Rfc3339).ok()
 }
 
 /// The answer to a lookup, of bytes that were kept.

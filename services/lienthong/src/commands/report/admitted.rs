@@ -6,8 +6,8 @@ use contract::policy::v1::{
     Admission, AdmissionMove, AdmissionState, ObligedDatabase, Obstacle as Lacking,
     move_connection_request::Move,
 };
+use lienthong::client::time_of;
 use model::report::{Agency, Assessment, AssessmentState, Database, Obstacle, Suspension};
-use prost_types::Timestamp;
 use time::OffsetDateTime;
 
 use super::{
@@ -161,7 +161,5 @@ fn agency(admission: &Admission) -> String {
 }
 
 fn made_at(made: &AdmissionMove) -> Option<OffsetDateTime> {
-    let Timestamp { seconds, nanos } = made.move_time?;
-    let second = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
-    Some(second + time::Duration::nanoseconds(nanos.into()))
+    time_of(made.move_time)
 }

@@ -5,10 +5,10 @@ use contract::audit::v1::{
     CountAccessesAnswer, CountAccessesRequest, CountedOutcome, ItemCount, LatencyCount,
     RefusalCount, RequestCount, Stretch,
 };
+use lienthong::client::{time_of, timestamp};
 use model::report::{
     Accesses, Availability, Extent, Items, Latency, Outage, Outcome, Refusals, Requests,
 };
-use prost_types::Timestamp;
 use time::OffsetDateTime;
 use tlog::LogVerifier;
 
@@ -20,7 +20,7 @@ pub(super) fn request(
     agency: &str,
     request_id: String,
 ) -> CountAccessesRequest {
-    let time = |at: OffsetDateTime| Some(Timestamp { seconds: at.unix_timestamp(), nanos: 0 });
+    let time = |at: OffsetDateTime| Some(timestamp(at));
     CountAccessesRequest {
         from_time: time(asked.from),
         until_time: time(until),
@@ -97,7 +97,7 @@ fn outcome(outcome: CountedOutcome) -> Outcome {
 }
 
 pub(super) fn availability(answer: &CountAccessesAnswer, until: OffsetDateTime) -> Availability {
-    let Some(known_from) = answer.known_from_time.and_then(time) else {
+    let Some(known_from) = time_of(answer.known_from_time) else {
         return Availability::default();
     };
     let outages: Vec<Outage> = answer.outages.iter().filter_map(outage).collect();
@@ -112,12 +112,7 @@ pub(super) fn availability(answer: &CountAccessesAnswer, until: OffsetDateTime) 
 }
 
 fn outage(stretch: &Stretch) -> Option<Outage> {
-    let (from, until) = (time(stretch.from_time?)?, time(stretch.until_time?)?);
+    let (from, until) = (time_of(stretch.from_time)?, time_of(stretch.until_time)?);
     let seconds = u64::try_from((until - from).whole_seconds()).ok()?;
     Some(Outage { from: moment(from), until: moment(until), seconds })
-}
-
-fn time(at: Timestamp) -> Option<OffsetDateTime> {
-    let second = OffsetDateTime::from_unix_timestamp(at.seconds).ok()?;
-    Some(second + time::Duration::nanoseconds(at.nanos.into()))
 }
