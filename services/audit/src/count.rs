@@ -77,10 +77,15 @@ impl Service {
     ) -> Result<(), Error> {
         let store = &self.0.store;
         let mut leaves = whole::leaves(store, places.clone()).await?;
-        let mut rows = keys::rows(store, places).await?;
+        let mut rows = keys::rows(store, places.clone()).await?;
+        if rows.len() as u64 != places.end - places.start {
+            return Err(Error::LogCorrupt("what opens a record is missing"));
+        }
+        // What cannot be read stays, and is found when it is opened.
         rows.retain(|_, row| {
-            let context = std::str::from_utf8(&row.context).unwrap_or_default();
-            wanted.agency.is_empty() || agency_of(context) == wanted.agency
+            wanted.agency.is_empty()
+                || str::from_utf8(&row.context)
+                    .map_or(true, |context| agency_of(context) == wanted.agency)
         });
         for (place, opened) in self.0.keys.records.open(store, rows).await? {
             let leaf = leaves.remove(&place).ok_or(Error::LogCorrupt("a leaf is missing"))?;
@@ -97,8 +102,8 @@ impl Service {
                         return Err(Error::LogCorrupt("a record is not what its leaf commits to"));
                     }
                 }
-                Opened::Erased { .. } | Opened::Undone => tally.erased += 1,
-                Opened::Damaged | Opened::Closed => {
+                Opened::Erased { .. } => tally.erased += 1,
+                Opened::Undone | Opened::Damaged | Opened::Closed => {
                     return Err(Error::LogCorrupt("a record cannot be opened"));
                 }
             }

@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use model::report::{Accesses, Items, Latency, Outcome, Refusals, Requests};
 use time::{OffsetDateTime, macros::offset};
 
+/// How contribution hands on to the register.
+const APPLY: &str = "lienthong.register.v1.RegisterService/Apply";
+const CONSENTS: &str = "lienthong.identity.v1.ConsentService/";
+
 /// What is counted of a record, as it was read.
 pub(crate) struct Seen {
     pub(crate) outcome: Outcome,
@@ -31,12 +35,18 @@ pub struct Figures {
 
 impl Figures {
     /// Counts the record of a time, in milliseconds since 1970, by its context and the bytes of its `DecisionRecord`. False where they
-    /// are not what the log takes.
+    /// are none.
     pub fn add(&mut self, time_ms: u64, context: &str, decision: &[u8]) -> bool {
         let parts = operation(context).zip(month(time_ms)).zip(crate::api::seen(decision));
         let Some(((operation, month), seen)) = parts else { return false };
         let Seen { outcome, purpose, items, reason, calls, took_us } = seen;
         let agency = agency_of(context);
+        if operation == APPLY {
+            // What the register notes of a contribution that is counted as one already.
+            return true;
+        }
+        // Of what somebody consents to nothing is asked for.
+        let items = if operation.starts_with(CONSENTS) { Vec::new() } else { items };
         for (item, disclosed) in items {
             let key = (item, agency.to_owned(), purpose.clone());
             let (given, kept) = self.items.entry(key).or_default();

@@ -11,7 +11,7 @@ use server::runtime::Entropy;
 
 pub use crate::api::opening::{Handed, Malformed};
 use crate::{
-    Error, FileKeys, Opened,
+    Error, FileKeys,
     api::opening,
     envelope::Envelope,
     migrations,
@@ -56,10 +56,8 @@ pub async fn export(
                 return Err(Error::LogCorrupt("what opens a record is missing").into());
             }
             for (index, opened) in records.open(&store, rows).await? {
-                if matches!(opened, Opened::Damaged | Opened::Closed) {
-                    return Err(Error::LogCorrupt("a record cannot be opened").into());
-                }
-                write(&opening::written(&Handed { index, opened }))?;
+                let handed = opening::written(&Handed { index, opened });
+                write(&handed.ok_or(Error::LogCorrupt("a record cannot be opened"))?)?;
                 count += 1;
             }
             place = next;

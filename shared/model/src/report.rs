@@ -22,13 +22,13 @@ pub struct Report {
     pub log: Extent,
     /// What was asked, allowed and given, counted from the access log.
     pub accesses: Accesses,
-    /// Which databases are connected, and what the others lack.
+    /// Which databases were connected when it was made, and what the others lacked.
     pub databases: Option<Vec<Database>>,
     /// Assessments of security.
     pub assessments: Option<Vec<Assessment>>,
     /// Connections that were stopped in the period.
     pub suspensions: Option<Vec<Suspension>>,
-    /// The months of [`Report::conflicts`] and [`Report::quality`], which are counted by month: those that begin in the period.
+    /// The months of [`Report::conflicts`] and [`Report::quality`], which are counted by month: those that end in the period.
     pub months: Months,
     /// Conflicts between sources.
     pub conflicts: Option<Vec<Conflicts>>,
@@ -97,6 +97,9 @@ pub struct Extent {
     pub last: String,
     /// How many records it covers.
     pub last_size: u64,
+    /// The first moment that was not counted any more, RFC 3339: the end of the period, or while that goes on a moment before it was
+    /// made, so that nothing of before is still on its way.
+    pub until: String,
     /// Records of the period between the two.
     pub records: u64,
     /// Of these, records that can no longer be opened because their keys were erased: in no figure.
@@ -117,7 +120,7 @@ pub struct Accesses {
     pub latency: Vec<Latency>,
 }
 
-/// Requests of one kind.
+/// Records of requests of one kind: each request has one, and one more for each further person of whom it told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requests {
@@ -167,7 +170,7 @@ pub struct Items {
     pub agency: String,
     /// The purpose group.
     pub purpose: String,
-    /// How often it was given out.
+    /// How often it was given out, or the word that there are none.
     pub disclosed: u64,
     /// How often it was asked for and not given out.
     pub withheld: u64,
@@ -246,7 +249,7 @@ pub struct Assessment {
     pub done: Vec<String>,
     /// The day from which the last one no longer counts; empty where there is none.
     pub next_day: String,
-    /// How it stood at the end of the period, or now where that is to come.
+    /// How it stood on the last day of the period, or now where that is to come.
     pub state: AssessmentState,
 }
 
@@ -256,7 +259,7 @@ pub struct Assessment {
 pub enum AssessmentState {
     /// There is one that counts.
     Done,
-    /// It soon does not count any more.
+    /// It soon does not count any more, by the notice that is configured; told only while the period goes on.
     Due,
     /// There is none that counts.
     Overdue,
@@ -330,7 +333,7 @@ pub struct Share {
     pub all: u64,
 }
 
-/// When accesses could be recorded, without which nothing is given. It is not known of the time before the log noted it.
+/// When the log's database could be written, without which nothing is given. It is not known of the time before that was noted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Availability {

@@ -19,7 +19,8 @@ pub struct Handed {
 #[error("it is no file of openings, or not whole")]
 pub struct Malformed;
 
-pub(crate) fn written(handed: &Handed) -> Vec<u8> {
+/// None of a record that cannot be opened although its keys were not erased, or are there again.
+pub(crate) fn written(handed: &Handed) -> Option<Vec<u8>> {
     let index = handed.index;
     let opening = match &handed.opened {
         Opened::Whole(opening) => RecordOpening {
@@ -35,12 +36,9 @@ pub(crate) fn written(handed: &Handed) -> Vec<u8> {
         Opened::Erased { context } => {
             RecordOpening { index, context: context.clone(), erased: true, ..Default::default() }
         }
-        // That keys were erased stands, whoever put them back.
-        Opened::Undone | Opened::Damaged | Opened::Closed => {
-            RecordOpening { index, erased: true, ..Default::default() }
-        }
+        Opened::Undone | Opened::Damaged | Opened::Closed => return None,
     };
-    opening.encode_length_delimited_to_vec()
+    Some(opening.encode_length_delimited_to_vec())
 }
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Handed, Malformed> {

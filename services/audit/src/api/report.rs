@@ -5,8 +5,8 @@ use std::sync::Arc;
 use contract::{
     audit::v1::{
         AccessOutcome, AppendRequest, AppendResponse, CountAccessesAnswer, CountAccessesRequest,
-        CountAccessesResponse, CountedOutcome, DecisionRecord, ItemCount, LatencyCount, Refusal,
-        RefusalCount, RequestCount, Stretch,
+        CountAccessesResponse, CountedOutcome, DecisionRecord, ItemCount, ItemRecord, LatencyCount,
+        Refusal, RefusalCount, RequestCount, Stretch,
     },
     r#type::v1::{ErrorReason, FieldFault},
 };
@@ -21,7 +21,7 @@ use server::{
     Caller, Deadline,
     caller::Kind,
     context,
-    error::{Violation, invalid, overloaded, refuse_with},
+    error::{Violation, invalid, overloaded, refuse, refuse_with},
 };
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, service::Routes};
@@ -44,19 +44,17 @@ pub(super) fn add(service: &Service, routes: Routes) -> Routes {
     let (verifier, clock) = (inner.keys.verifier.clone(), inner.clock.clone());
     let log = Arc::new(service.clone());
     let recorder = Recorder::beside(log, verifier, clock, inner.entropy.clone());
-    // To count is to open records by the thousand: one at a time leaves the other processor to appending.
-    let turn = Semaphore::new(1);
-    routes.add_service(ReportServiceServer::new(Reports {
-        service: service.clone(),
-        recorder,
-        turn,
-    }))
+    // To count is to open records by the thousand. No agency keeps an auditor waiting, and they are counted one after the other.
+    let turns = [(); 2].map(|()| Arc::new(Semaphore::new(1)));
+    let reports = Reports { service: service.clone(), recorder, turns };
+    routes.add_service(ReportServiceServer::new(reports))
 }
 
 struct Reports {
     service: Service,
     recorder: Recorder,
-    turn: Semaphore,
+    /// The auditors' and the agencies'.
+    turns: [Arc<Semaphore>; 2],
 }
 
 #[tonic::async_trait]
@@ -95,7 +93,8 @@ impl Call<'_> {
         &self,
         request: &CountAccessesRequest,
     ) -> Result<Disclosed<CountAccessesAnswer>, Status> {
-        let Reports { service, turn, .. } = self.reports;
+        let Reports { service, turns: [auditors, agencies], .. } = self.reports;
+        let audits = service.is_auditor(self.caller.id());
         if !self.may_ask_of(&request.agency) {
             return Err(self.refuse(ErrorReason::MethodNotAllowed, "own-agency").await?);
         }
@@ -106,10 +105,31 @@ impl Call<'_> {
                 return Err(invalid(faults));
             }
         };
-        let Ok(_turn) = turn.try_acquire() else { return Err(overloaded(COME_AGAIN)) };
-        let counted = async { service.count(&wanted).await.map_err(unavailable) };
-        let counted = self.deadline.bounds(counted).await?;
-        let answer = Answer::new(&answer(counted, request.request_id.clone()));
+        let turn = if audits { auditors } else { agencies };
+        let Ok(turn) = Arc::clone(turn).try_acquire_owned() else {
+            self.refuse(ErrorReason::Overloaded, "one-at-a-time").await?;
+            return Err(overloaded(COME_AGAIN));
+        };
+        let counting = {
+            let (service, time) = (service.clone(), self.deadline.left());
+            // In a task that has the turn, so that it is given back when the work has ended, and not when whoever asked went away.
+            tokio::spawn(async move {
+                let counted = tokio::time::timeout(time, service.count(&wanted)).await;
+                drop(turn);
+                counted
+            })
+        };
+        let counted = match counting.await {
+            Ok(Ok(counted)) => counted.map_err(unavailable)?,
+            Ok(Err(_)) => return Err(refuse(ErrorReason::DeadlineExceeded)),
+            Err(_) => return Err(refuse(ErrorReason::Internal)),
+        };
+        let mut figures = answer(counted, request.request_id.clone());
+        if !audits {
+            // Of one request of its own it would tell how long the register took for somebody who is hidden (I7).
+            figures.latencies.clear();
+        }
+        let answer = Answer::new(&figures);
         let record = DecisionRecord {
             outcome: AccessOutcome::Administered.into(),
             ..DecisionRecord::default()
@@ -298,6 +318,11 @@ fn reason_of(word: &str) -> ErrorReason {
     ErrorReason::from_str_name(&format!("{REASON}{word}")).unwrap_or_default()
 }
 
+/// The rule of an item that the catalogue does not have.
+const UNLISTED: &str = "item-catalogue";
+/// As what such items are counted, all of them.
+const UNKNOWN: &str = "unknown";
+
 /// What is counted of a decision record; nothing where it is none.
 pub(crate) fn seen(decision: &[u8]) -> Option<Seen> {
     let record = DecisionRecord::decode(decision).ok()?;
@@ -313,7 +338,8 @@ pub(crate) fn seen(decision: &[u8]) -> Option<Seen> {
         AccessOutcome::Contributed => Outcome::Contributed,
         AccessOutcome::Rejected => Outcome::Rejected,
         AccessOutcome::Administered => Outcome::Administered,
-        AccessOutcome::Unspecified => return None,
+        // Nothing was given of which this version knows.
+        AccessOutcome::Unspecified => Outcome::Refused,
     };
     let reason = match record.reason() {
         ErrorReason::Unspecified => String::new(),
@@ -321,10 +347,15 @@ pub(crate) fn seen(decision: &[u8]) -> Option<Seen> {
     };
     // Of a miss it would say that there was something to withhold.
     let items = if outcome == Outcome::Answered { record.items } else { Vec::new() };
+    // What the catalogue does not have is whatever the caller wrote, and may be somebody's name (I8).
+    let item = |item: ItemRecord| {
+        let name = if item.rule == UNLISTED { UNKNOWN.to_owned() } else { item.item };
+        (name, item.disclosed)
+    };
     Some(Seen {
         outcome,
         purpose: record.purpose,
-        items: items.into_iter().map(|item| (item.item, item.disclosed)).collect(),
+        items: items.into_iter().map(item).collect(),
         reason,
         calls: record.shed.map_or(1, |shed| shed.calls),
         took_us: record.took_microseconds,

@@ -74,8 +74,8 @@ impl Call<'_> {
         faults.finish()?;
         let inspects = self.shared.inspectors.contains(self.caller.id());
         let decision = match self.caller.kind() {
-            _ if inspects => None,
             Kind::System { .. } => Some(self.connected().await?),
+            Kind::Operator(_) if inspects => None,
             Kind::Operator(_) | Kind::Service(_) => {
                 let denial = record::own(ErrorReason::MethodNotAllowed, "inspectors");
                 return Err(self.officer_refused(&denial).await);

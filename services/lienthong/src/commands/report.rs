@@ -67,7 +67,7 @@ struct Make {
     /// What the document says of whoever reports (TOML), for `--pdf`.
     #[arg(long, help_heading = "Result", value_name = "FILE", requires = "pdf")]
     form: Option<PathBuf>,
-    /// Also writes each table into this folder (CSV).
+    /// Also writes each table into this folder (CSV), which is empty or not there.
     #[arg(long, help_heading = "Result", value_name = "FOLDER")]
     csv: Option<PathBuf>,
     #[command(flatten)]
@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
     let make = arguments.make;
     let asked = asked(&make)?;
     let now = Runtime::system().clock.now();
-    if asked.from >= now {
+    if asked.from >= now - gathered::UNDER_WAY {
         let why = format!("`{}` has not begun", asked.written.name);
         return Err(Ending::Usage(why).into());
     }

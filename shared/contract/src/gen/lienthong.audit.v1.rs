@@ -842,7 +842,8 @@ pub struct CountAccessesRequest {
     /// The first moment, to the millisecond. Required.
     #[prost(message, optional, tag = "1")]
     pub from_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The first moment that is not counted any more. Required, after the first, and not in the future: what is counted is complete.
+    /// The first moment that is not counted any more. Required, after the first, and not in the future. A record of before it that is
+    /// still on its way is not counted: whoever reports asks a moment later.
     #[prost(message, optional, tag = "2")]
     pub until_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Code of the agency whose systems asked, as in `/agency/<code>/`; empty for all, the operator's own included.
@@ -886,20 +887,21 @@ pub struct CountAccessesAnswer {
     /// Refused requests, ordered by their fields.
     #[prost(message, repeated, tag = "7")]
     pub refusals: ::prost::alloc::vec::Vec<RefusalCount>,
-    /// How long requests took, by operation.
+    /// How long requests took, by operation; to auditors only, because of a single request it would tell an agency more than its own clock.
     #[prost(message, repeated, tag = "8")]
     pub latencies: ::prost::alloc::vec::Vec<LatencyCount>,
-    /// Since when it is known whether accesses could be recorded; absent where nothing of it is known.
+    /// Since when it is known whether the log's database could be written; absent where nothing of it is known.
     #[prost(message, optional, tag = "9")]
     pub known_from_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The stretches of the period, since then, in which they could not for a minute or more, and so nothing could be given.
+    /// The stretches of the period, since then, in which it could not for a minute or more, and so nothing could be given.
     #[prost(message, repeated, tag = "10")]
     pub outages: ::prost::alloc::vec::Vec<Stretch>,
     /// The caller's id of the request, repeated.
     #[prost(string, tag = "11")]
     pub request_id: ::prost::alloc::string::String,
 }
-/// Requests of one kind.
+/// Records of requests of one kind: each request has one, and one more for each further person of whom it told. What the register notes
+/// of a contribution is not counted again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RequestCount {
     /// The month in Viet Nam, as in `2026-01`.
@@ -924,7 +926,7 @@ pub struct RequestCount {
 /// What became of an item that was asked for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ItemCount {
-    /// Id of the item.
+    /// Id of the item; `unknown` for all that the catalogue does not have.
     #[prost(string, tag = "1")]
     pub item: ::prost::alloc::string::String,
     /// Code of the agency.
@@ -933,7 +935,7 @@ pub struct ItemCount {
     /// The purpose group.
     #[prost(string, tag = "3")]
     pub purpose: ::prost::alloc::string::String,
-    /// How often it was given out.
+    /// How often it was given out, or the word that there are none.
     #[prost(uint64, tag = "4")]
     pub disclosed: u64,
     /// How often it was asked for and not given out, where somebody was found.
@@ -1120,7 +1122,8 @@ pub mod report_service_client {
             self
         }
         /// Counts the accesses of a period: an agency those of its own systems, auditors those of any agency, or all. Counts only: nothing of
-        /// a person, and outcomes as whoever asked was told them (I7). Recorded. One is counted at a time.
+        /// a person, and outcomes as whoever asked was told them (I7). Recorded. One of the agencies' is counted at a time, and one of
+        /// the auditors'.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED/METHOD_NOT_ALLOWED for another agency's, or all, where the caller is
         /// no auditor; UNAVAILABLE with OVERLOADED while another one is counted, AUDIT_UNAVAILABLE, or LOG_UNREADABLE when the database

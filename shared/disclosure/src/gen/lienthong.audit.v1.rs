@@ -13,7 +13,8 @@ pub mod report_service_server {
     #[async_trait]
     pub trait ReportService: std::marker::Send + std::marker::Sync + 'static {
         /// Counts the accesses of a period: an agency those of its own systems, auditors those of any agency, or all. Counts only: nothing of
-        /// a person, and outcomes as whoever asked was told them (I7). Recorded. One is counted at a time.
+        /// a person, and outcomes as whoever asked was told them (I7). Recorded. One of the agencies' is counted at a time, and one of
+        /// the auditors'.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST; PERMISSION_DENIED/METHOD_NOT_ALLOWED for another agency's, or all, where the caller is
         /// no auditor; UNAVAILABLE with OVERLOADED while another one is counted, AUDIT_UNAVAILABLE, or LOG_UNREADABLE when the database

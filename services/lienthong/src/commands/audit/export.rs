@@ -71,8 +71,9 @@ impl New {
         let mut path = wanted.to_owned().into_os_string();
         path.push(".new");
         let path = PathBuf::from(path);
-        // Of a run that was stopped nothing is used.
-        let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&path);
+        // Of a run that was stopped nothing is used, nor whatever lies there instead.
+        fs::remove_file(&path).ok();
+        let file = File::options().create_new(true).write(true).mode(0o600).open(&path);
         let file = file.with_context(|| format!("cannot write `{}`", path.display()))?;
         Ok(Self { file, path: Some(path) })
     }

@@ -84,17 +84,18 @@ fn word(name: &str, prefix: &str) -> String {
     name.trim_start_matches(prefix).to_lowercase()
 }
 
-/// How it stood with assessments at a day: of every connection that was ever open and did not end before the period.
+/// How it stood with assessments at a day: of every connection that was ever open and has not ended.
 pub(super) fn assessments(all: &[History], asked: &Asked, at: OffsetDateTime) -> Vec<Assessment> {
     let mut found = Vec::new();
     for (admission, moves) in all {
         let state_at = |at: OffsetDateTime| {
             moves.iter().rev().find(|made| made_at(made) < Some(at)).map(AdmissionMove::state)
         };
+        let ended = |at| state_at(at) == Some(AdmissionState::Ended);
         let opened = moves
             .iter()
             .any(|made| made.state() == AdmissionState::Active && made_at(made) < Some(at));
-        if !opened || state_at(asked.from) == Some(AdmissionState::Ended) {
+        if !opened || ended(asked.from) || ended(at) {
             continue;
         }
         let assessed = moves.iter().filter(|made| made_at(made) < Some(at)).filter_map(|made| {
@@ -108,7 +109,7 @@ pub(super) fn assessments(all: &[History], asked: &Asked, at: OffsetDateTime) ->
         let done = done.filter(|day| first <= day && day <= last);
         let next_day = assessed.clone().next_back().map(|last| last.next_day.clone());
         let next_day = next_day.unwrap_or_default();
-        let today = at.to_offset(OFFSET).date().to_string();
+        let today = (at - time::Duration::MILLISECOND).to_offset(OFFSET).date().to_string();
         // The notice that policy gives is about now.
         let soon = at < asked.until && admission.assessment_due;
         let state = match () {

@@ -2,13 +2,15 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use model::report::{Report, Share};
 use serde::Serialize;
 
-/// Writes the tables into a folder. A part that is missing has no file.
+/// Writes the tables into a folder that is empty or not there. A part that is missing has no file.
 pub(super) fn write(report: &Report, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+    let shown = folder.display();
+    fs::create_dir_all(folder).with_context(|| format!("cannot make `{shown}`"))?;
+    ensure!(fs::read_dir(folder)?.next().is_none(), "`{shown}` is not empty");
     let accesses = &report.accesses;
     let head = ["month", "operation", "agency", "purpose", "outcome", "requests"];
     table(folder, "requests", &head, &accesses.requests)?;

@@ -10,7 +10,7 @@ use contract::{
 use lienthong::client::{Answered, Refused};
 use model::report::{Agency, Missing, Report};
 use serde::Deserialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     super::{connection::Connected, evidence, output::Ending},
@@ -20,8 +20,12 @@ use super::{
     request_id,
 };
 
+/// For how long something of before may still be on its way into the log.
+pub(super) const UNDER_WAY: Duration = Duration::seconds(5);
+
 const PAGE: u32 = 500;
 const QUALITY_PAGE: u32 = 1000;
+const CLOSED: &str = "METHOD_NOT_ALLOWED";
 
 /// Whom is asked, and about what.
 pub(super) struct Gathered<'a> {
@@ -50,7 +54,7 @@ impl Gathered<'_> {
             return Err(Ending::Usage(why).into());
         };
         let now = self.now.replace_nanosecond(0)?;
-        let until = self.asked.until.min(now);
+        let until = self.asked.until.min(now - UNDER_WAY);
         let agency = self.agency.unwrap_or_default();
         let request = log::request(self.asked, until, agency, request_id());
         let counted = match self.connected.client.count_accesses(&request).await? {
@@ -59,9 +63,9 @@ impl Gathered<'_> {
         };
         let mut missing = Vec::new();
         let admitted = self.admitted().await?;
+        let quality = self.quality(&admitted).await?;
         let admitted =
             or_missing(admitted, &["databases", "assessments", "suspensions"], &mut missing);
-        let quality = self.quality(admitted.as_ref()).await?;
         let sums = or_missing(quality, &["conflicts", "quality"], &mut missing);
         let (conflicts, quality) = sums.map(|rows| contributed::summed(&rows)).unzip();
         let all = admitted.as_ref().map(|admitted| admitted.all.as_slice());
@@ -74,7 +78,7 @@ impl Gathered<'_> {
             agency: self.agency.map(|code| named(code, &agencies)),
             made: moment(now),
             synthetic: self.synthetic,
-            log: log::extent(&counted, key)?,
+            log: log::extent(&counted, key, until)?,
             accesses,
             databases: admitted.as_ref().map(|Admitted { obliged, all }| {
                 self.own(admitted::databases(obliged, all), |one| &one.agency)
@@ -134,7 +138,7 @@ impl Gathered<'_> {
     }
 
     /// The figures of the months of the period: of an agency those of its databases, as far as policy says which they are.
-    async fn quality(&self, admitted: Option<&Admitted>) -> Part<Vec<ItemQuality>> {
+    async fn quality(&self, admitted: &Result<Admitted, Refused>) -> Part<Vec<ItemQuality>> {
         let (mut rows, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = ListQualityRequest {
@@ -154,13 +158,20 @@ impl Gathered<'_> {
                 break;
             }
         }
-        if let (Some(code), Some(admitted)) = (self.agency, admitted) {
-            let forms = admitted.all.iter().filter_map(|(one, _)| one.application.as_ref());
-            let own = forms.filter(|form| form.agency == code).map(|form| form.database.as_str());
-            let own: BTreeSet<&str> = own.collect();
-            rows.retain(|row| own.contains(row.database.as_str()));
+        let Some(code) = self.agency else { return Ok(Ok(rows)) };
+        match admitted {
+            Ok(admitted) => {
+                let forms = admitted.all.iter().filter_map(|(one, _)| one.application.as_ref());
+                let own = forms.filter(|form| form.agency == code);
+                let own: BTreeSet<&str> = own.map(|form| form.database.as_str()).collect();
+                rows.retain(|row| own.contains(row.database.as_str()));
+                Ok(Ok(rows))
+            }
+            // A system, to whom policy is closed, is told of its own.
+            Err(refused) if refused.reason == CLOSED => Ok(Ok(rows)),
+            // Whose they are is not known.
+            Err(refused) => Ok(Err(refused.clone())),
         }
-        Ok(Ok(rows))
     }
 }
 
@@ -190,7 +201,7 @@ fn named(code: &str, agencies: &BTreeMap<String, Agency>) -> Agency {
 }
 
 /// Items as the shipped catalogue names them.
-fn name_items(items: &mut [model::report::Items]) -> Result<()> {
+pub(super) fn name_items(items: &mut [model::report::Items]) -> Result<()> {
     #[derive(Deserialize)]
     struct Catalogue {
         item: Vec<Item>,

@@ -30,7 +30,11 @@ pub(super) fn request(
 }
 
 /// Which part of the log was counted, by checkpoints that its key has signed.
-pub(super) fn extent(answer: &CountAccessesAnswer, log: &LogVerifier) -> Result<Extent> {
+pub(super) fn extent(
+    answer: &CountAccessesAnswer,
+    log: &LogVerifier,
+    until: OffsetDateTime,
+) -> Result<Extent> {
     let signed = |note: &str| log.verify(note).context("a checkpoint cannot be trusted");
     let first = signed(&answer.first_checkpoint)?;
     let last = signed(&answer.last_checkpoint)?;
@@ -41,6 +45,7 @@ pub(super) fn extent(answer: &CountAccessesAnswer, log: &LogVerifier) -> Result<
         first_size: first.size,
         last: answer.last_checkpoint.clone(),
         last_size: last.size,
+        until: moment(until),
         records: answer.records,
         erased: answer.erased,
     })

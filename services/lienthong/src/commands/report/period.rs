@@ -1,6 +1,6 @@
 //! Periods of reports: which days they are, in Viet Nam's time.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use model::report::{Months, Period};
 use serde::Deserialize;
 use time::{Date, Duration, Month, OffsetDateTime, Time, UtcOffset, macros::offset};
@@ -22,7 +22,7 @@ pub(super) struct Asked {
     pub(super) from: OffsetDateTime,
     pub(super) until: OffsetDateTime,
     pub(super) written: Period,
-    /// The months that begin in it.
+    /// The months that end in it.
     pub(super) months: Months,
 }
 
@@ -43,6 +43,7 @@ pub(super) fn read(name: &str, beginnings: &str) -> Result<Asked> {
         .with_context(|| format!("`{name}` is no period: 2026, 2026-H1 or 2026-H2"))?;
     let (month, day) = month_and_day(&beginnings.year)?;
     let second = month_and_day(&beginnings.second_half)?;
+    ensure!((month, day) != second, "a year and its second half begin on the same day");
     // What begins later in the year than its second half begins in the year before.
     let before = i32::from((month, day) > second);
     let begins = |year: i32| date(year - before, month, day);
@@ -59,8 +60,9 @@ fn asked(name: &str, first: Date, end: Date) -> Asked {
     let moment = |day: Date| day.with_time(Time::MIDNIGHT).assume_offset(OFFSET);
     let (from, until, last) = (moment(first), moment(end), end - Duration::DAY);
     let month = |day: Date| format!("{:04}-{:02}", day.year(), u8::from(day.month()));
-    // The first month is the one that begins on the first day, or the next one.
-    let begun = if first.day() == 1 { first } else { next_month(first) };
+    // So each month is in one report, and whole when that is made.
+    let whole = last.day() == last.month().length(last.year());
+    let ended = if whole { last } else { last - Duration::days(i64::from(last.day())) };
     let written = Period {
         name: name.to_owned(),
         first_day: first.to_string(),
@@ -68,12 +70,7 @@ fn asked(name: &str, first: Date, end: Date) -> Asked {
         from: super::moment(from),
         until: super::moment(until),
     };
-    Asked { from, until, written, months: Months { first: month(begun), last: month(last) } }
-}
-
-fn next_month(day: Date) -> Date {
-    let days = i64::from(day.month().length(day.year()) - day.day() + 1);
-    day + Duration::days(days)
+    Asked { from, until, written, months: Months { first: month(first), last: month(ended) } }
 }
 
 fn month_and_day(text: &str) -> Result<(u8, u8)> {
@@ -98,9 +95,9 @@ mod tests {
     #[test]
     fn halves_follow_on_one_another_and_make_the_year() {
         for (name, first, last, months) in [
-            ("2026", "2025-12-15", "2026-12-14", ("2026-01", "2026-12")),
-            ("2026-H1", "2025-12-15", "2026-06-14", ("2026-01", "2026-06")),
-            ("2026-H2", "2026-06-15", "2026-12-14", ("2026-07", "2026-12")),
+            ("2026", "2025-12-15", "2026-12-14", ("2025-12", "2026-11")),
+            ("2026-H1", "2025-12-15", "2026-06-14", ("2025-12", "2026-05")),
+            ("2026-H2", "2026-06-15", "2026-12-14", ("2026-06", "2026-11")),
         ] {
             let Asked { written, months: Months { first: from, last: to }, .. } =
                 read(name, SHIPPED).unwrap();
@@ -129,7 +126,12 @@ mod tests {
         for name in ["", "26", "2026-Q1", "2026-H3", "2026H1", "+026", "20266", "2026-H1-"] {
             assert!(read(name, SHIPPED).is_err(), "{name}");
         }
-        for beginnings in ["", "year = \"02-30\"\nsecond_half = \"06-15\"", "year = \"x\""] {
+        for beginnings in [
+            "",
+            "year = \"02-30\"\nsecond_half = \"06-15\"",
+            "year = \"x\"",
+            "year = \"06-15\"\nsecond_half = \"06-15\"",
+        ] {
             assert!(read("2026", beginnings).is_err());
         }
     }

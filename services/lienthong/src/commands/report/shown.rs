@@ -63,9 +63,13 @@ fn parts(report: &Report, out: &mut impl Write) -> Result<()> {
     }
     if let Some(assessments) = &report.assessments {
         let count = |state| assessments.iter().filter(|one| one.state == state).count();
-        let (done, due) = (count(AssessmentState::Done), count(AssessmentState::Due));
-        let overdue = count(AssessmentState::Overdue);
-        writeln!(out, "assessments     {done} done, {due} due, {overdue} overdue")?;
+        let done = assessments.iter().filter(|one| !one.done.is_empty()).count();
+        let (due, overdue) = (count(AssessmentState::Due), count(AssessmentState::Overdue));
+        writeln!(
+            out,
+            "assessments     {done} done, {due} due, {overdue} overdue, of {}",
+            assessments.len()
+        )?;
     }
     if let Some(suspensions) = &report.suspensions {
         writeln!(out, "suspensions     {}", suspensions.len())?;

@@ -13,13 +13,17 @@ use audit::{
 };
 use model::report::{Accesses, Report};
 use serde_json::json;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Duration, OffsetDateTime, Time, format_description::well_known::Rfc3339};
 use tlog::{Checkpoint, Leaf, LogVerifier};
 
-use super::super::{
-    audit::copy::Copy,
-    connection::log_key,
-    output::{Ending, Format, Output, print, say},
+use super::{
+    super::{
+        audit::copy::Copy,
+        connection::log_key,
+        output::{Ending, Format, Output, print, say},
+    },
+    gathered::name_items,
+    period::OFFSET,
 };
 
 #[derive(clap::Args)]
@@ -46,8 +50,23 @@ struct Recounted {
     erased: u64,
     /// Records of the period that came after the report's second checkpoint.
     late: u64,
+    /// Whether any of them is of too long before the end to have been on its way.
+    cut: bool,
     accesses: Accesses,
 }
+
+/// For how long before the end a record may have been on its way when the report was made.
+const LATE_MS: u64 = 5 * 60_000;
+/// What is not counted from the log.
+const NOT_CHECKED: [&str; 7] = [
+    "databases",
+    "assessments",
+    "suspensions",
+    "conflicts",
+    "quality",
+    "availability",
+    "names of agencies",
+];
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let report = read(&arguments.report)?;
@@ -90,13 +109,13 @@ fn checkpoints(report: &Report, log: &LogVerifier) -> Result<[Checkpoint; 2]> {
 
 /// Goes through every entry of the copy: that none of the period is left out can be seen only so.
 fn recount(report: &Report, copy: &Copy, size: u64, arguments: &Arguments) -> Result<Recounted> {
-    let (from, until) = (milliseconds(&report.period.from)?, counted_until(report)?);
+    let (from, until) = counted(report)?;
     let file = &arguments.openings;
     let shown = file.display();
     let opened = File::open(file).with_context(|| format!("cannot read `{shown}`"))?;
     let mut input = BufReader::new(opened);
     let mut next = move || openings::next(&mut input).with_context(|| format!("`{shown}`"));
-    let (mut records, mut erased, mut late) = (0, 0, 0);
+    let (mut records, mut erased, mut late, mut cut) = (0, 0, 0, false);
     let mut figures = Figures::default();
     copy.entries(size, |index, entry| {
         let leaf = Leaf::parse(entry).context("an entry is no leaf")?;
@@ -106,6 +125,7 @@ fn recount(report: &Report, copy: &Copy, size: u64, arguments: &Arguments) -> Re
         ensure!(index >= report.log.first_size, "record {index} of the period is left out");
         if index >= report.log.last_size {
             late += 1;
+            cut |= leaf.time_ms + LATE_MS < until;
             return Ok(());
         }
         // Those that lie between are of other periods.
@@ -118,7 +138,9 @@ fn recount(report: &Report, copy: &Copy, size: u64, arguments: &Arguments) -> Re
         };
         count(&mut figures, report, &leaf, found, (&mut records, &mut erased))
     })?;
-    Ok(Recounted { records, erased, late, accesses: figures.counted() })
+    let mut accesses = figures.counted();
+    name_items(&mut accesses.items)?;
+    Ok(Recounted { records, erased, late, cut, accesses })
 }
 
 fn count(
@@ -163,33 +185,46 @@ fn count(
     Ok(())
 }
 
-fn milliseconds(moment: &str) -> Result<u64> {
-    let at = OffsetDateTime::parse(moment, &Rfc3339).context("the report's period")?;
-    Ok(u64::try_from(at.unix_timestamp())? * 1_000)
-}
-
-/// The report of a period that goes on was made before its end.
-fn counted_until(report: &Report) -> Result<u64> {
-    Ok(milliseconds(&report.period.until)?.min(milliseconds(&report.made)?))
+/// The milliseconds that were counted, half-open, if the days that the report names are those of its moments.
+fn counted(report: &Report) -> Result<(u64, u64)> {
+    let moment = |text: &str| {
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|at| at.nanosecond() == 0);
+        at.map(|at| at.to_offset(OFFSET)).context("a moment of the report is none")
+    };
+    let (period, until) = (&report.period, moment(&report.log.until)?);
+    let (from, end) = (moment(&period.from)?, moment(&period.until)?);
+    let days = [from.date().to_string(), (end.date() - Duration::DAY).to_string()];
+    let midnight = [from, end].iter().all(|at| at.time() == Time::MIDNIGHT);
+    ensure!(
+        midnight && days == [period.first_day.clone(), period.last_day.clone()],
+        "the days of the period are not those of its moments"
+    );
+    ensure!(from <= until && until <= end, "more was counted than the period");
+    let ms = |at: OffsetDateTime| anyhow::Ok(u64::try_from(at.unix_timestamp())? * 1_000);
+    Ok((ms(from)?, ms(until)?))
 }
 
 /// In what the report says otherwise.
 fn differing(report: &Report, recounted: &Recounted) -> Vec<&'static str> {
     let (said, counted) = (&report.accesses, &recounted.accesses);
-    let mut items = said.items.clone();
-    // Names are the catalogue's, not the log's.
-    items.iter_mut().for_each(|item| item.vi.clone_from(&item.item));
     [
         ("records", report.log.records == recounted.records),
         ("erased", report.log.erased == recounted.erased),
+        ("last checkpoint", !recounted.cut),
         ("requests", said.requests == counted.requests),
-        ("items", items == counted.items),
+        ("items", said.items == counted.items),
         ("refusals", said.refusals == counted.refusals),
-        ("latency", said.latency == counted.latency),
+        // An agency is not told of it.
+        ("latency", said.latency.is_empty() || said.latency == counted.latency),
     ]
     .into_iter()
     .filter_map(|(what, same)| (!same).then_some(what))
     .collect()
+}
+
+fn not_checked(report: &Report) -> Vec<&'static str> {
+    let latency = report.accesses.latency.is_empty().then_some("latency");
+    NOT_CHECKED.into_iter().chain(latency).collect()
 }
 
 fn told(
@@ -200,6 +235,7 @@ fn told(
     out: &mut impl Write,
 ) -> Result<()> {
     let Recounted { records, erased, late, .. } = recounted;
+    let unchecked = not_checked(report);
     if format == Format::Json {
         let told = json!({
             "holds": differing.is_empty(),
@@ -207,6 +243,8 @@ fn told(
             "records": records,
             "erased": erased,
             "late": late,
+            "until": report.log.until,
+            "not_checked": unchecked,
             "first_size": report.log.first_size,
             "last_size": report.log.last_size,
         });
@@ -214,7 +252,13 @@ fn told(
     }
     if differing.is_empty() {
         let (first, last) = (report.log.first_size, report.log.last_size);
-        writeln!(out, "The report holds.\n  records  {records}, from {first} to {last}")?;
+        writeln!(
+            out,
+            "The figures of accesses hold.\n  records      {records}, from {first} to {last}"
+        )?;
+        writeln!(out, "  until        {}", report.log.until)?;
+        writeln!(out, "  erased       {erased}, of which only that can be seen")?;
+        writeln!(out, "  not checked  {}", unchecked.join(", "))?;
     } else {
         say(&format!(
             "lienthong: the report does not hold: it differs in {}",

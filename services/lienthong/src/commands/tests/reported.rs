@@ -8,9 +8,10 @@ pub(super) async fn a_report_is_made_and_counted_again(demo: &str, at: &str) {
     let (key, tables) = (format!("{at}/log.vkey"), format!("{at}/tables"));
     let year = Runtime::system().clock.today().year();
     // Of one of the two this moment is.
-    let mut records = 0;
+    let (mut records, mut header) = (0, String::new());
     for period in [format!("{year}"), format!("{}", year + 1)] {
         let asked = ["report", "--demo", demo, "--period", &period];
+        let tables = format!("{tables}-{period}");
         let Ok(text) = run(&[&asked[..], &["--csv", &tables, "--format", "json"]].concat()).await
         else {
             continue;
@@ -23,11 +24,11 @@ pub(super) async fn a_report_is_made_and_counted_again(demo: &str, at: &str) {
         if report["log"]["records"].as_u64() > Some(0) {
             records = report["log"]["records"].as_u64().unwrap();
             std::fs::write(&file, &text).unwrap();
+            header = std::fs::read_to_string(format!("{tables}/requests.csv")).unwrap();
             assert!(run(&asked).await.unwrap().contains("GetPerson"));
         }
     }
     assert!(records > 0);
-    let header = std::fs::read_to_string(format!("{tables}/requests.csv")).unwrap();
     assert!(header.starts_with("month,operation,agency,purpose,outcome,requests\n"), "{header}");
     run(&["audit", "mirror", "--demo", demo, &copy]).await.unwrap();
     let export = ["audit", "export", "--data-dir", at, &openings];
@@ -37,7 +38,7 @@ pub(super) async fn a_report_is_made_and_counted_again(demo: &str, at: &str) {
         ["report", "verify", &file, "--copy", &copy, "--openings", &openings, "--log-key", &key];
     let held = json(&verify).await;
     assert_eq!((&held["holds"], held["records"].as_u64()), (&true.into(), Some(records)));
-    assert!(run(&verify).await.unwrap().contains("The report holds."));
+    assert!(run(&verify).await.unwrap().contains("The figures of accesses hold."));
 
     // Not with any figure that is another one.
     let whole = std::fs::read_to_string(&file).unwrap();
@@ -55,6 +56,18 @@ pub(super) async fn a_report_is_made_and_counted_again(demo: &str, at: &str) {
         *figure = (figure.as_u64().unwrap() + 1).into();
         std::fs::write(&file, other.to_string()).unwrap();
         assert!(failed(run(&verify).await), "{pointer}");
+    }
+    // Nor under another period or name, or with more left out than was on its way.
+    for (pointer, text) in [
+        ("/period/last_day", "2030-01-01"),
+        ("/period/from", "2020-01-01T00:00:00+07:00"),
+        ("/log/until", "2100-01-01T00:00:00+07:00"),
+        ("/accesses/items/0/vi", "Tôn giáo?"),
+    ] {
+        let mut other = said.clone();
+        *other.pointer_mut(pointer).unwrap() = text.into();
+        std::fs::write(&file, other.to_string()).unwrap();
+        run(&verify).await.unwrap_err();
     }
     // A checkpoint that is another one, or was not signed.
     for (pointer, text) in
