@@ -14,6 +14,7 @@
 //! | `witness` | witnesses cosign what the log signs, or have seen another log |
 //! | `fsck` | the whole log checked as it is stored |
 //! | `records` | records opened and erased, keys wrapped anew, and what version 1 kept in clear |
+//! | `signed` | requests that their callers signed, for inspectors |
 //! | `envelope` | the keys of records, wrapped |
 //! | `domain` | a record checked against its leaf, and the places of a batch; pure |
 //! | `store` | the tables, on SQLite and PostgreSQL |
@@ -28,6 +29,7 @@ mod metrics;
 mod read;
 mod records;
 mod sequencer;
+mod signed;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -45,6 +47,7 @@ pub use crate::{
     envelope::{FileKeys, KeyError, Opened, new_key},
     fsck::{Checked, Damage, fsck},
     records::{Erased, erase, rewrap},
+    signed::{SignedRequest, signed_request},
 };
 use contract::audit::v1::{
     audit_service_server::SERVICE_NAME as AUDIT, log_service_server::SERVICE_NAME as LOG,
