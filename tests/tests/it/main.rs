@@ -40,6 +40,7 @@ mod relations;
 mod revisions;
 mod rule_sets;
 mod serving;
+mod signed;
 mod telemetry;
 mod tidy;
 mod tokens;
