@@ -94,7 +94,7 @@ pub(super) fn lookups(whole: &Whole) -> Vec<Call> {
     let household = GetHouseholdRequest {
         subject: subject(),
         claims: claims(),
-        items: items(&["household_members"]),
+        items: items(&["birth_full_name"]),
         basis: ground("household-change", "Z05.DEMO.CUTRU"),
         request_id: id(),
         ..Default::default()
