@@ -103,7 +103,10 @@ pub(super) fn lookups(whole: &Whole) -> Vec<Call> {
     let resolve = ResolvePersonRequest {
         full_name: name.clone(),
         date_of_birth: claims().unwrap().date_of_birth,
-        further: Some(FurtherFacts { sex: events::code("sex", "1", "2"), ..Default::default() }),
+        further: Some(FurtherFacts {
+            parent_full_name: "Trần Giả Định Thu Hà".to_owned(),
+            ..Default::default()
+        }),
         basis: correction(),
         request_id: id(),
         ..Default::default()
@@ -207,7 +210,7 @@ pub(super) fn standing(whole: &Whole) -> Vec<Call> {
         tokens: tokens(),
         request_id: id(),
     };
-    let end = (NOW + time::Duration::HOUR).unix_timestamp();
+    let end = (NOW + time::Duration::minutes(5)).unix_timestamp();
     let consent = RecordConsentRequest {
         subject: by_number(whole.person(false).number.as_str()),
         claims: claims(whole),
