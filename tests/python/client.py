@@ -4,17 +4,22 @@ from proto/, mutual TLS, a deadline on every call, refusals as values, and recei
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from lienthong.audit.v1.receipt_pb2 import Receipt, SealedResponse
 from lienthong.identity.v1 import identity_service_pb2
 from lienthong.identity.v1.identity_service_pb2 import GetPersonAnswer, GetPersonRequest
+from lienthong.type.v1.request_signature_pb2 import RequestSignature
 
 GET_PERSON = "/{}/GetPerson".format(identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"].full_name)
 
@@ -79,10 +84,21 @@ def _unpacked(detail, kind):
     return message if detail.Unpack(message) else None
 
 
+def signature(method: str, request: bytes, key_pem: bytes, certificate_pem: bytes) -> tuple[str, bytes]:
+    """The metadata by which a caller signs a request, with its key of P-256 (proto/README.md, Sign your requests)."""
+    H = lambda data: hashlib.sha256(data).digest()
+    key = serialization.load_pem_private_key(key_pem, None)
+    certificate = x509.load_pem_x509_certificate(certificate_pem).public_bytes(serialization.Encoding.DER)
+    signed = key.sign(b"lienthong/request/1\0" + H(method.encode()) + H(request), ec.ECDSA(hashes.SHA256()))
+    one = RequestSignature(algorithm="ecdsa-p256-sha256", certificate_thumbprint=H(certificate), signature=signed)
+    return "lienthong-signature-bin", one.SerializeToString()
+
+
 class Client:
     """A connection to the published services as one caller. Use it in a `with` statement."""
 
     def __init__(self, endpoint: str, server_name: str, ca: bytes, key: bytes, certificate: bytes):
+        self._key, self._certificate = key, certificate
         tls = grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=certificate)
         # The name that the server's certificate must carry, where it is not that of the endpoint.
         self.channel = grpc.secure_channel(endpoint, tls, [("grpc.ssl_target_name_override", server_name)])
@@ -95,11 +111,16 @@ class Client:
         files = (demo["ca"], demo["callers"][caller]["key"], demo["callers"][caller]["certificate"])
         return cls(demo["endpoint"], demo["server_name"], *(Path(file).read_bytes() for file in files))
 
-    def get_person(self, request: GetPersonRequest, timeout: float = 5) -> Answered:
-        """Looks a person up. Raises `Refused`."""
+    def sign(self, method: str, request: bytes) -> tuple[str, bytes]:
+        """The metadata by which this caller signs a request."""
+        return signature(method, request, self._key, self._certificate)
+
+    def get_person(self, request: GetPersonRequest, timeout: float = 5, signed: bool = False) -> Answered:
+        """Looks a person up, by a signed request or not. Raises `Refused`."""
         request_bytes = request.SerializeToString()
+        metadata = [self.sign(GET_PERSON, request_bytes)] if signed else []
         try:
-            response = self._get_person(request_bytes, timeout=timeout)
+            response = self._get_person(request_bytes, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise Refused(error) from None
         return Answered.from_wire(request_bytes, response)

@@ -20,7 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import DecodeError
 
@@ -311,6 +314,43 @@ class Outsider(unittest.TestCase):
         # The same question twice is two records, and neither answer goes with the other's receipt.
         request, _, *rest = mine.evidence()
         self.assertFalse(holds(lambda: verify(request, second.answer_bytes, *rest, key)))
+
+    def test_what_is_signed_verifies_by_the_log_and_what_is_not_is_refused(self) -> None:
+        request = lookup(self.demo.subject("child"))
+        with self.demo.client("social-insurance") as client:
+            signed = client.get_person(request, signed=True)
+            call = client.channel.unary_unary(GET_PERSON)
+            for what, metadata in {
+                "another method": client.sign(GET_PERSON + "s", signed.request_bytes),
+                "another request": client.sign(GET_PERSON, b""),
+            }.items():
+                with self.assertRaises(grpc.RpcError) as caught:
+                    call(signed.request_bytes, timeout=5, metadata=[metadata])
+                refused = Refused(caught.exception)
+                self.assertEqual((refused.code.name, refused.reason), ("UNAUTHENTICATED", "SIGNATURE_INVALID"), what)
+                self.assertEqual(refused.metadata["fault"], "signature")
+        verify(*signed.evidence(), self.demo.log_key())
+        # An inspector is shown the record; what proves it needs no program of ours.
+        folder = self.folder / "signed"
+        signed.save(folder)
+        command = [BINARY, "audit", "signature", "--data-dir", self.demo.folder, "--record", str(signed.receipt.index)]
+        command += ["--request", folder / "request.bin", "--out", folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("The signature holds.", done.stdout)
+        to_sign, signature, der = ((folder / name).read_bytes() for name in ("signed.bin", "signature.bin", "certificate.der"))
+        H = lambda data: hashlib.sha256(data).digest()
+        self.assertEqual(to_sign, b"lienthong/request/1\0" + H(GET_PERSON.encode()) + H(signed.request_bytes))
+        certificate = x509.load_der_x509_certificate(der)
+        certificate.public_key().verify(signature, to_sign, ec.ECDSA(hashes.SHA256()))
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        caller = "spiffe://lienthong.test/agency/Z02.DEMO.BHXH/system/bhyt"
+        self.assertEqual(names.get_values_for_type(x509.UniformResourceIdentifier), [caller])
+        # Another request than the one that was signed is told from it, and a record without a signature is none.
+        (folder / "other.bin").write_bytes(signed.request_bytes + b"\0")
+        for changed in (command[:-3] + [folder / "other.bin"], [*command[:5], "--record", "0"]):
+            done = subprocess.run(changed, capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
 
     def test_no_bit_of_a_response_can_change_on_its_way(self) -> None:
         key = self.demo.log_key()

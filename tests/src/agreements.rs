@@ -95,6 +95,7 @@ pub fn content(
         other: String::new(),
         delegations: Vec::new(),
         grants,
+        signed_requests: false,
     }
 }
 

@@ -159,6 +159,12 @@ impl Whole {
         &self.settings
     }
 
+    /// The files of a caller.
+    #[must_use]
+    pub fn files(&self, name: &str) -> &tls::Files {
+        &self.files[name]
+    }
+
     /// A caller's connection.
     #[must_use]
     pub fn client(&self, name: &str) -> Client {

@@ -14,7 +14,7 @@ use contract::{
         audit_service_server::{AuditService, AuditServiceServer},
         log_service_server::LogServiceServer,
     },
-    r#type::v1::{ErrorReason, FieldFault},
+    r#type::v1::{ErrorReason, FieldFault, RequestSignature},
 };
 use prost::Message;
 use server::{
@@ -28,7 +28,7 @@ pub(crate) use self::report::seen;
 
 use crate::{
     Error, Service,
-    domain::{self, Fault, Parts, Told},
+    domain::{self, Fault, Opening, Parts, Told},
     sequencer::Refused,
 };
 
@@ -98,14 +98,31 @@ fn parts(request: AppendRequest) -> Parts {
         request_digest,
         answer_digest,
         decision,
+        signer_certificate,
     } = request;
     let told = DecisionRecord::decode(decision.as_slice()).ok().map(|record| Told {
         person: record.person,
         missed: record.missed,
         sealed_days: record.sealed_days,
+        signed_by: record.signature.map(|signature| signature.certificate_thumbprint),
     });
     let (outer_key, inner_key) = (Zeroizing::new(outer_key), Zeroizing::new(inner_key));
-    Parts { leaf, outer_key, inner_key, context, request_digest, answer_digest, decision, told }
+    Parts {
+        leaf,
+        outer_key,
+        inner_key,
+        context,
+        request_digest,
+        answer_digest,
+        decision,
+        signer_certificate,
+        told,
+    }
+}
+
+/// The signature over the request of a record, where there is one.
+pub(crate) fn signature(opening: &Opening) -> Option<RequestSignature> {
+    DecisionRecord::decode(opening.decision.as_slice()).ok()?.signature
 }
 
 fn refused(why: Refused) -> Status {
@@ -137,6 +154,11 @@ fn violation((field, fault): (&'static str, Fault)) -> Violation {
             FieldFault::RecordIdReused,
             "mã bản ghi đã được dùng cho một bản ghi khác",
             "has a record id that another leaf of the log has",
+        ),
+        Fault::NotNamed => (
+            FieldFault::NotAllowed,
+            "không phải chứng thư số mà quyết định nêu",
+            "is not the certificate that the decision names",
         ),
     };
     Violation { field: field.to_owned(), reason, vi: vi.to_owned(), en: en.to_owned() }

@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 /// One decision record is some kilobytes; a bound keeps one record from spoiling the batch it shares.
 pub(crate) const DECISION_MAX: usize = 256 << 10;
 
+/// As long as a certificate may be with which a request comes (`server::signed::request`).
+const CERTIFICATE_MAX: usize = 16 << 10;
+
 /// The parts of an access, as received.
 #[derive(Default)]
 pub(crate) struct Parts {
@@ -21,6 +24,7 @@ pub(crate) struct Parts {
     pub(crate) request_digest: Vec<u8>,
     pub(crate) answer_digest: Vec<u8>,
     pub(crate) decision: Vec<u8>,
+    pub(crate) signer_certificate: Vec<u8>,
     /// What the decision says of whom it is about; none where it is no decision record.
     pub(crate) told: Option<Told>,
 }
@@ -31,6 +35,32 @@ pub(crate) struct Told {
     pub(crate) person: String,
     pub(crate) missed: Vec<u8>,
     pub(crate) sealed_days: u32,
+    /// The thumbprint of the certificate that the request was signed by, where it was signed.
+    pub(crate) signed_by: Option<Vec<u8>>,
+}
+
+/// A certificate by which requests were signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    /// SHA-256 of it.
+    pub(crate) thumbprint: [u8; 32],
+    /// The DER.
+    pub(crate) der: Vec<u8>,
+}
+
+impl Certificate {
+    /// The one that a decision names; none where it names none. The fault where what came is not that one, or came for nothing.
+    fn named(by: Option<&[u8]>, der: Vec<u8>) -> Result<Option<Self>, Fault> {
+        let thumbprint = tlog::digest(&der);
+        match by {
+            None if der.is_empty() => Ok(None),
+            None => Err(Fault::NotNamed),
+            Some(_) if der.is_empty() => Err(Fault::Missing),
+            Some(_) if der.len() > CERTIFICATE_MAX => Err(Fault::TooLong),
+            Some(named) if named == thumbprint => Ok(Some(Self { thumbprint, der })),
+            Some(_) => Err(Fault::NotNamed),
+        }
+    }
 }
 
 /// Under whom an access stands.
@@ -100,6 +130,8 @@ pub(crate) struct Record {
     pub(crate) leaf: [u8; LEAF_LEN],
     /// Under whom it stands; none where it is about nobody.
     pub(crate) about: Option<About>,
+    /// What the request was signed by, where it was.
+    pub(crate) signer: Option<Certificate>,
     pub(crate) opening: Opening,
 }
 
@@ -134,11 +166,19 @@ pub(crate) enum Fault {
     InnerDiffers,
     /// The record id stands in the log with another leaf.
     RecordIdReused,
+    /// The decision names another certificate, or none.
+    NotNamed,
 }
 
 /// The record that the parts make, or every faulty field.
-pub(crate) fn check(parts: Parts) -> Result<Record, Vec<(&'static str, Fault)>> {
+pub(crate) fn check(mut parts: Parts) -> Result<Record, Vec<(&'static str, Fault)>> {
     let mut faults = Vec::new();
+    let named = parts.told.as_ref().and_then(|told| told.signed_by.as_deref());
+    let signer = Certificate::named(named, std::mem::take(&mut parts.signer_certificate));
+    let signer = signer.unwrap_or_else(|fault| {
+        faults.push(("signer_certificate", fault));
+        None
+    });
     let mut hash = |field, bytes: &[u8]| {
         let hash = <[u8; 32]>::try_from(bytes).ok();
         if hash.is_none() {
@@ -188,7 +228,7 @@ pub(crate) fn check(parts: Parts) -> Result<Record, Vec<(&'static str, Fault)>> 
     let Parts { context, decision, .. } = parts;
     let opening =
         Opening { outer_key, inner_key, context, request_digest, answer_digest, decision };
-    Ok(Record { id: leaf.record_id, leaf: leaf.to_bytes(), about, opening })
+    Ok(Record { id: leaf.record_id, leaf: leaf.to_bytes(), about, signer, opening })
 }
 
 /// The context is two lines, method and caller: any other would make a receipt no verifier accepts.

@@ -15,6 +15,7 @@ use crate::{
     domain::Opening,
     envelope::{self, Envelope, FileKeys, Opened},
     migrations,
+    signed::{self, SignedRequest},
     store::{
         keys,
         whole::{self, CheckpointRow, Ends, LeafRow},
@@ -41,6 +42,9 @@ pub enum Damage {
     Erasure(u64),
     /// The hash at a place is missing, or not that of the two below it, or is there before its time.
     Node(u64),
+    /// The request of an index was signed, and its signature does not verify: it is not one of this request, or the certificate that it
+    /// names is missing, or another one.
+    Signature(u64),
     /// The checkpoint of a size is not signed by the log, or of another tree; or it is the first or the newest, and missing.
     Checkpoint(u64),
 }
@@ -54,6 +58,7 @@ impl fmt::Display for Damage {
             Self::Key(index) => write!(f, "key {index}"),
             Self::Erasure(index) => write!(f, "erasure {index}"),
             Self::Node(position) => write!(f, "node {position}"),
+            Self::Signature(index) => write!(f, "signature {index}"),
             Self::Checkpoint(size) => write!(f, "checkpoint {size}"),
         }
     }
@@ -70,6 +75,8 @@ pub struct Checked {
     pub checkpoints: u64,
     /// Records that can be opened.
     pub openings: u64,
+    /// Signatures of requests that verify, of records that were opened.
+    pub signatures: u64,
     /// Records whose keys were erased: nobody can open them any more.
     pub erased: u64,
     /// Records that may open, but were not opened, because their key-encryption key was not given.
@@ -113,6 +120,7 @@ async fn whole(
         peaks: Vec::new(),
         checkpoints: 0,
         openings: 0,
+        signatures: 0,
         erased: 0,
         unopened: 0,
         damages: Vec::new(),
@@ -137,13 +145,14 @@ async fn whole(
             let signed = index + 1;
             check.signed(signed, checkpoints.get(&signed), signed == size)?;
         }
+        check.signatures(&signed::of(store, openings).await?);
         begin = end;
         checked(end);
     }
     check.damages.truncate(NAMED_MAX);
     let root = if begin == size { Some(check.root()?) } else { None };
-    let Check { checkpoints, openings, erased, unopened, damages, .. } = check;
-    Ok(Checked { size, root, checkpoints, openings, erased, unopened, damages })
+    let Check { checkpoints, openings, signatures, erased, unopened, damages, .. } = check;
+    Ok(Checked { size, root, checkpoints, openings, signatures, erased, unopened, damages })
 }
 
 struct Check<'a> {
@@ -152,6 +161,7 @@ struct Check<'a> {
     peaks: Vec<Peak>,
     checkpoints: u64,
     openings: u64,
+    signatures: u64,
     erased: u64,
     unopened: u64,
     damages: Vec<Damage>,
@@ -239,6 +249,16 @@ impl Check<'_> {
             (Some(Opened::Undone), _) => self.damaged(Damage::Key(index)),
             (Some(Opened::Whole(_) | Opened::Damaged) | None, _) => {
                 self.damaged(Damage::Opening(index));
+            }
+        }
+    }
+
+    /// Signatures over requests of records that were opened.
+    fn signatures(&mut self, signed: &BTreeMap<u64, SignedRequest>) {
+        for (index, request) in signed {
+            match request.verify() {
+                Ok(()) => self.signatures += 1,
+                Err(_) => self.damaged(Damage::Signature(*index)),
             }
         }
     }

@@ -17,6 +17,7 @@
 //! | `count`, `figures` | what a period's records come to, for the reports |
 //! | `alive` | when records could be written |
 //! | `openings` | records handed to inspectors |
+//! | `signed` | requests that their callers signed, for inspectors |
 //! | `envelope` | the keys of records, wrapped |
 //! | `domain` | a record checked against its leaf, and the places of a batch; pure |
 //! | `store` | the tables, on SQLite and PostgreSQL |
@@ -34,6 +35,7 @@ pub mod openings;
 mod read;
 mod records;
 mod sequencer;
+mod signed;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -52,6 +54,7 @@ pub use crate::{
     figures::{Figures, agency_of},
     fsck::{Checked, Damage, fsck},
     records::{Erased, erase, rewrap},
+    signed::{SignedRequest, signed_request},
 };
 use contract::audit::v1::{
     audit_service_server::SERVICE_NAME as AUDIT, log_service_server::SERVICE_NAME as LOG,

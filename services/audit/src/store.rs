@@ -6,6 +6,7 @@
 pub(crate) mod cosigned;
 pub(crate) mod keys;
 pub(crate) mod period;
+pub(crate) mod signers;
 pub(crate) mod subject;
 pub(crate) mod whole;
 
@@ -51,6 +52,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         name: "alive",
         sqlite: include_str!("../migrations/sqlite/0005_alive.sql"),
         postgres: include_str!("../migrations/postgres/0005_alive.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "signers",
+        sqlite: include_str!("../migrations/sqlite/0006_signers.sql"),
+        postgres: include_str!("../migrations/postgres/0006_signers.sql"),
     },
 ];
 
@@ -216,6 +223,8 @@ async fn insert(tx: &Transaction, growth: Growth, sealed: Vec<Sealed>) -> Result
     tx.execute(&INSERT_LEAVES, vec![json(&leaves)?.into()]).await?;
     keys::insert(tx, &sealed).await?;
     subject::insert(tx, (size..).zip(records.iter().map(AsRef::as_ref))).await?;
+    signers::insert(tx, records.iter().filter_map(|record| record.signer.as_ref()), time_ms)
+        .await?;
     let nodes: Vec<_> = nodes.into_iter().map(NodeRow::from).collect();
     tx.execute(&INSERT_NODES, vec![json(&nodes)?.into()]).await?;
     let root = checkpoint.root.to_vec();

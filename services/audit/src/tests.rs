@@ -202,6 +202,7 @@ fn access_with(number: u64, answer: &[u8]) -> AppendRequest {
         request_digest: request_digest.to_vec(),
         answer_digest: answer_digest.to_vec(),
         decision,
+        signer_certificate: Vec::new(),
     }
 }
 

@@ -18,15 +18,16 @@ use contract::{
     },
     r#type::v1::{AccessBasis, ErrorReason},
 };
-use decide::{Fact, ItemEffect, TableAnswer};
+use decide::{DecisionTable, Fact, ItemEffect, TableAnswer};
 use disclosure::{
-    Access, Answer, Disclosed, DurableReceipt, Exact, Released,
+    Access, Answer, Asked, Disclosed, DurableReceipt, Exact, Released,
     contribution::v1::{
         conflict_service_server::ConflictServiceServer,
         contribution_service_server::{ContributionService, ContributionServiceServer},
         ingest_service_server::{IngestService, IngestServiceServer},
         quality_service_server::QualityServiceServer,
     },
+    signature::{NotSigned, Presented},
     streaming::{Responses, Streams},
 };
 use form::Form;
@@ -110,9 +111,8 @@ impl ContributionService for Contribution {
         &self,
         request: Request<Exact<SubmitContributionRequest>>,
     ) -> Result<Response<Released<SubmitContributionResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let call = Call::own(&self.0, SUBMIT, caller, deadline, exact.bytes());
+        let (caller, deadline, exact) = disclosure::asked(request, SUBMIT)?;
+        let call = Call::own(&self.0, SUBMIT, caller, deadline, exact.asked());
         let call = call.on(exact.message().basis.as_ref());
         Ok(Response::new(call.submit(exact.message()).await?.into()))
     }
@@ -124,18 +124,18 @@ impl ContributionService for Contribution {
         request: Request<Streaming<Exact<SubmitContributionRequest>>>,
     ) -> Result<Response<Self::StreamContributionsStream>, Status> {
         let (caller, deadline) = context(&request)?;
-        let closing = Closing::of(&request);
+        let ends = (deadline, Closing::of(&request));
+        let presented = Presented::on_stream(&request, SUBMIT);
         let (shared, messages) = (Arc::clone(&self.0), request.into_inner());
-        Ok(Response::new(stream::start(shared, caller, deadline, closing, messages)))
+        Ok(Response::new(stream::start(shared, caller, ends, presented, messages)))
     }
 
     async fn withdraw_contribution(
         &self,
         request: Request<Exact<WithdrawContributionRequest>>,
     ) -> Result<Response<Released<WithdrawContributionResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let call = Call::own(&self.0, outcomes::WITHDRAW, caller, deadline, exact.bytes());
+        let (caller, deadline, exact) = disclosure::asked(request, outcomes::WITHDRAW)?;
+        let call = Call::own(&self.0, outcomes::WITHDRAW, caller, deadline, exact.asked());
         Ok(Response::new(call.withdraw(exact.message()).await?.into()))
     }
 
@@ -143,9 +143,8 @@ impl ContributionService for Contribution {
         &self,
         request: Request<Exact<ListOutcomesRequest>>,
     ) -> Result<Response<Released<ListOutcomesResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let call = Call::own(&self.0, outcomes::LIST, caller, deadline, exact.bytes());
+        let (caller, deadline, exact) = disclosure::asked(request, outcomes::LIST)?;
+        let call = Call::own(&self.0, outcomes::LIST, caller, deadline, exact.asked());
         Ok(Response::new(call.list_outcomes(exact.message()).await?.into()))
     }
 }
@@ -156,8 +155,7 @@ impl IngestService for Contribution {
         &self,
         request: Request<Exact<IngestRequest>>,
     ) -> Result<Response<Released<IngestResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, INGEST)?;
         let IngestRequest { source, contribution } = exact.message();
         let mut faults = Faults::default();
         let source = Caller::parse(source, &self.0.trust_domain).ok();
@@ -172,7 +170,7 @@ impl IngestService for Contribution {
         let (Some(source), Some(contribution)) = (source, contribution) else {
             return Err(refuse(ErrorReason::Internal));
         };
-        let call = Call::own(&self.0, INGEST, caller, deadline, exact.bytes());
+        let call = Call::own(&self.0, INGEST, caller, deadline, exact.asked());
         let call = Call { source, ..call.on(contribution.basis.as_ref()) };
         Ok(Response::new(call.submit(contribution).await?.into()))
     }
@@ -187,7 +185,8 @@ struct Call<'a> {
     /// Whose contribution it is; the caller itself, unless it carries what it pulled.
     source: Caller,
     deadline: Deadline,
-    bytes: &'a [u8],
+    /// What was asked, and what signs it.
+    asked: Asked<'a>,
     /// The ground that the request names, where it names one.
     basis: Option<&'a AccessBasis>,
 }
@@ -199,9 +198,9 @@ impl<'a> Call<'a> {
         method: &'static str,
         caller: Caller,
         deadline: Deadline,
-        bytes: &'a [u8],
+        asked: Asked<'a>,
     ) -> Self {
-        Self { shared, method, source: caller.clone(), caller, deadline, bytes, basis: None }
+        Self { shared, method, source: caller.clone(), caller, deadline, asked, basis: None }
     }
 
     /// On this ground, which its records name.
@@ -213,10 +212,22 @@ impl<'a> Call<'a> {
     async fn connected(&self) -> Result<Decision, Status> {
         let connected = self.shared.clients.policy.connection(self.deadline, &self.caller).await;
         let decision = connected.map_err(|error| error.refusal(self.deadline))?;
-        match &decision.verdict {
-            Ok(_) => Ok(decision),
-            Err(denial) => Err(self.refuse(&decision, denial, &[]).await),
-        }
+        self.table(&decision).await?;
+        Ok(decision)
+    }
+
+    /// What is decided of items, where anything is and the request is signed as the agreement demands; else the refusal, once it is
+    /// recorded. Whoever reads or stores anything has asked this first.
+    async fn table<'d>(&self, decision: &'d Decision) -> Result<&'d DecisionTable, Status> {
+        let table = match &decision.verdict {
+            Ok(table) => table,
+            Err(denial) => return Err(self.refuse(decision, denial, &[]).await),
+        };
+        let demanded = decision.demands_of(&self.caller);
+        let Some(not_signed) = self.asked.presented().refusal(demanded) else { return Ok(table) };
+        let NotSigned { reason, rule, article, more } = not_signed;
+        let denial = Denial { article: article.to_owned(), ..record::own(reason, rule) };
+        Err(self.refuse(decision, &denial, &more).await)
     }
 
     /// An answer about a person, or about nobody, once it is recorded.
@@ -250,7 +261,7 @@ impl<'a> Call<'a> {
         self.allowed(&decision).await?;
         application.source.clone_from(&decision.database);
         application.connection.clone_from(&decision.connection);
-        let digest = tlog::digest(self.bytes);
+        let digest = tlog::digest(self.asked.bytes());
         let receipt = ContributionReceipt {
             idempotency_key: key.to_owned(),
             digest: digest.to_vec(),
@@ -358,10 +369,7 @@ impl<'a> Call<'a> {
     /// A contribution must be allowed whole, whoever it is about: what may be contributed cannot depend on
     /// facts of a person whom the source may not know to be there (I7).
     async fn allowed(&self, decision: &Decision) -> Result<(), Status> {
-        let table = match &decision.verdict {
-            Ok(table) => table.read(|_| Fact::Unknown),
-            Err(denial) => return Err(self.refuse(decision, denial, &[]).await),
-        };
+        let table = self.table(decision).await?.read(|_| Fact::Unknown);
         let Some(denial) = first_refused(&table) else { return Ok(()) };
         let all = table.items.iter().filter(|item| item.effect != ItemEffect::Allowed);
         let named: Vec<&str> = all.map(|item| item.item.as_str()).collect();
@@ -369,7 +377,8 @@ impl<'a> Call<'a> {
     }
 
     fn access(&self) -> Access<'_> {
-        Access { method: self.method, caller: &self.caller, request: self.bytes, basis: self.basis }
+        let Self { method, caller, asked, basis, .. } = self;
+        Access { method, caller, asked: *asked, basis: *basis }
     }
 
     async fn record<T: prost::Message>(

@@ -15,7 +15,7 @@ mod rule_set;
 mod search;
 mod stream;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use admission::{GET_ADMISSION, LIST_ADMISSIONS, LIST_READINESS, MOVE_CONNECTION};
 pub use agreement::{
@@ -48,10 +48,10 @@ pub use relations::{GET_HOUSEHOLD, LIST_RELATIONS, ROTATE_TOKENS};
 pub use report::{COUNT_ACCESSES, time_of, timestamp};
 pub use rule_set::{GET_RULE_SET, LIST_RULE_SETS, MOVE_RULE_SET, SIMULATE};
 pub use search::{Found, RESOLVE_PERSON, SEARCH_PERSONS};
-use server::{Channel, channel, tls};
+use server::{Channel, channel, signed::request, tls};
 pub use stream::{Answers, Queries, Told};
 use time::format_description::well_known::Rfc3339;
-use tonic::{Code, Request, Status, client::Grpc};
+use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataValue};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
@@ -73,7 +73,12 @@ pub const SUBMIT_CONTRIBUTION: &str =
 pub struct Client {
     channel: Channel,
     within: Option<Duration>,
+    signs: Option<Signs>,
 }
+
+/// Makes the signature over a request, by the path of its method and its exact bytes: the bytes of the metadata
+/// `lienthong-signature-bin`.
+pub type Signs = Arc<dyn Fn(&str, &[u8]) -> Result<Vec<u8>> + Send + Sync>;
 
 /// What came of a call that was answered.
 pub struct Answered<T> {
@@ -205,13 +210,48 @@ impl Client {
     ) -> Result<Self> {
         let peer = channel::Peer::direct(endpoint, service);
         let channel = channel::to_service(&peer, trust_domain, files)?;
-        Ok(Self { channel, within: None })
+        Ok(Self { channel, within: None, signs: None })
     }
 
     /// The same connection, with so much time for each call; the service is told.
     #[must_use]
     pub fn within(self, time: Duration) -> Self {
         Self { within: Some(time), ..self }
+    }
+
+    /// The same connection, on which every request that can be signed is: by the key of these files, which are those that it is made
+    /// with.
+    ///
+    /// # Errors
+    /// When the files cannot be used, or the key is of a kind that signs no requests.
+    pub fn signed(self, files: &tls::Files) -> Result<Self> {
+        let signer = request::Signer::open(files)?;
+        Ok(self.signed_by(Arc::new(move |method, request| {
+            let message = tlog::request_to_sign(method, &tlog::digest(request));
+            Ok(signer.sign(&message)?.encode_to_vec())
+        })))
+    }
+
+    /// The same, by whoever holds the key.
+    #[must_use]
+    pub fn signed_by(self, signs: Signs) -> Self {
+        Self { signs: Some(signs), ..self }
+    }
+
+    /// Adds the signature to a call of a method with this one request.
+    fn sign<T>(
+        &self,
+        call: &mut Request<T>,
+        method: &str,
+        message: &impl Message,
+    ) -> Result<(), Refused> {
+        let Some(signs) = &self.signs else { return Ok(()) };
+        // prost writes a message the same way every time, and these messages have no maps.
+        let signature = signs(method, &message.encode_to_vec());
+        let signature = signature
+            .map_err(|error| Status::failed_precondition(format!("not signed: {error}")))?;
+        call.metadata_mut().insert_bin(request::METADATA, MetadataValue::from_bytes(&signature));
+        Ok(())
     }
 
     /// The connection itself, for services that answer without a receipt.
@@ -297,7 +337,8 @@ impl Client {
     {
         let mut grpc = Grpc::new(self.channel.clone());
         grpc.ready().await.map_err(Status::from_error)?;
-        let call = self.request(request.clone());
+        let mut call = self.request(request.clone());
+        self.sign(&mut call, path, request)?;
         let path = tonic::codegen::http::uri::PathAndQuery::from_static(path);
         Ok(grpc.unary(call, path, ProstCodec::<Q, S>::default()).await?.into_inner())
     }

@@ -60,11 +60,12 @@ impl Rpc for Api {
         let message = request.into_inner();
         // What it says that is not known here is not among these bytes, so whoever said it gets nothing that it could use.
         let question = message.encode_to_vec();
-        let counts = message.counts_volumes;
+        let (counts, checks) = (message.counts_volumes, message.checks_signatures);
         let request = checked(message)?;
         let (id, decision) =
             self.app.decide(deadline, &request).await.map_err(|error| status(&error))?;
         let decision = if counts { decision } else { self.app.to_who_counts_nobody(decision) };
+        let decision = if checks { decision } else { self.app.to_who_checks_nothing(decision) };
         self.signed(DECIDE, &question, response(id, decision))
     }
 
@@ -80,6 +81,8 @@ impl Rpc for Api {
         let caller = caller.ok_or_else(|| refuse(ErrorReason::Internal))?;
         let found = self.app.connection(deadline, &caller).await;
         let (decision_id, found, until) = found.map_err(|error| status(&error))?;
+        let checks = message.checks_signatures;
+        let found = if checks { found } else { self.app.connected_unchecked(found) };
         let answer = proto::GetConnectionResponse {
             decision_id,
             policy_revision: found.revision,
@@ -88,6 +91,7 @@ impl Rpc for Api {
             denial: found.denial.map(denial_message),
             revision_number: Some(found.number),
             valid_until: Some(seconds(until)),
+            signed_requests: found.signed_requests,
         };
         self.signed(GET_CONNECTION, &question, answer)
     }
@@ -264,6 +268,7 @@ fn response(decision_id: String, decision: Decision) -> proto::DecideResponse {
         purpose: decision.purpose,
         sealed_days: Some(decision.sealed_days),
         revision_number: Some(decision.number),
+        signed_requests: decision.signed_requests,
         volume: decision.volume.map(|(grant, volume)| proto::GrantVolume {
             grant: grant.written(),
             persons: volume.persons,
@@ -283,6 +288,7 @@ fn reason(refusal: Refusal) -> ErrorReason {
         Refusal::NoAgreement => ErrorReason::NoAgreement,
         Refusal::NothingAllowed => ErrorReason::NothingAllowed,
         Refusal::VolumeUsedUp => ErrorReason::VolumeUsedUp,
+        Refusal::SignatureRequired => ErrorReason::SignatureRequired,
     }
 }
 

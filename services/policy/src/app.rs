@@ -36,7 +36,7 @@ use crate::{
     Config, Error,
     domain::{
         basis::today,
-        decision::{Connected, Decision, Profile},
+        decision::{ClaimsRule, Connected, Decision, Profile},
         registry::Registry,
         request::Request,
         revision::{BEHIND_MAX, Newest, Touched},
@@ -163,6 +163,21 @@ impl App {
         let profile = self.in_force.of(&standing.rules).await?;
         let now = self.days.now()?;
         Ok((self.entropy.id(), profile.standing(&standing, now), now + self.longest))
+    }
+
+    /// A decision as it is for whoever looks at no signature: where requests must be signed, nothing is allowed (I2).
+    pub(crate) fn to_who_checks_nothing(&self, decision: Decision) -> Decision {
+        if !decision.signed_requests || decision.outcome.is_err() {
+            return decision;
+        }
+        let outcome = Err(self.in_force.last().not_checked());
+        Decision { outcome, claims: ClaimsRule::default(), volume: None, ..decision }
+    }
+
+    /// The same of a connection.
+    pub(crate) fn connected_unchecked(&self, found: Connected) -> Connected {
+        let must = found.signed_requests.then(|| self.in_force.last().not_checked());
+        Connected { denial: found.denial.or(must), ..found }
     }
 
     pub(crate) async fn apply_registry(&self, registry: &Registry) -> Result<(), Error> {

@@ -135,6 +135,16 @@ const STANDING: Sql = Sql {
                          AND t.procedure = g.procedure AND t.legal_basis = g.legal_basis \
                WHERE r.id = 1 ORDER BY a.id COLLATE \"C\", g.item",
 };
+/// The grants of a caller's agreements that both sides signed, with the terms of each. Whatever revision this is read under after
+/// [`STANDING`]: an agreement demands as soon as it is there.
+const SIGNING: Sql = Sql {
+    sqlite: "SELECT a.valid_from, a.valid_to, t.terms FROM connection c \
+             JOIN agreement a ON a.connection = c.id JOIN agreement_terms t ON t.agreement = a.id \
+             WHERE c.agency = ? AND c.system = ?",
+    postgres: "SELECT a.valid_from, a.valid_to, t.terms FROM connection c \
+               JOIN agreement a ON a.connection = c.id JOIN agreement_terms t ON t.agreement = a.id \
+               WHERE c.agency = $1 AND c.system = $2",
+};
 const FILE: Sql = Sql::same("SELECT file, rules_digest FROM registry_revision WHERE id = 1");
 const SET_FILE: Sql = Sql {
     sqlite: "UPDATE registry_revision SET file = ? WHERE id = 1",
@@ -227,7 +237,17 @@ pub(crate) async fn connection(
     store: &Store,
     caller: &(String, String),
 ) -> Result<Standing, Error> {
-    read(store, caller, ["", "", ""]).await
+    let mut standing = read(store, caller, ["", "", ""]).await?;
+    let (agency, system) = caller.clone();
+    for row in &store.read(&SIGNING, vec![agency.into(), system.into()]).await? {
+        let demanded: Terms =
+            serde_json::from_str(&text(row, 2)?).map_err(|_| Error::Stored("terms of a grant"))?;
+        if demanded.signed_requests {
+            standing.signing.push((day(row, 0)?, day(row, 1)?));
+        }
+    }
+    standing.signing.dedup();
+    Ok(standing)
 }
 
 async fn read(

@@ -31,6 +31,7 @@ mod profile;
 mod registry;
 mod revisions;
 mod sample;
+mod signatures;
 mod volumes;
 mod warrants;
 
@@ -134,6 +135,7 @@ fn request(agency: &str, system: &str, procedure: &str, items: &[&str]) -> Decid
         event: String::new(),
         caller_key: Vec::new(),
         counts_volumes: true,
+        checks_signatures: true,
     }
 }
 

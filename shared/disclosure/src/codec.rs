@@ -10,7 +10,7 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-use crate::{Exact, Released};
+use crate::{Exact, Released, signature::Presented};
 
 /// Decodes `Exact<T>` and encodes `Released<R>`.
 pub struct GateCodec<R, T>(PhantomData<fn() -> (R, T)>);
@@ -43,7 +43,7 @@ impl<R, T: Message + Default> Decoder for GateCodec<R, T> {
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Exact<T>>, Status> {
         let bytes = source.copy_to_bytes(source.remaining());
         match T::decode(bytes.clone()) {
-            Ok(message) => Ok(Some(Exact { message, bytes })),
+            Ok(message) => Ok(Some(Exact { message, bytes, presented: Presented::Nothing })),
             Err(_) => Err(server::error::invalid(vec![server::error::Violation {
                 field: String::new(),
                 reason: FieldFault::Malformed,

@@ -36,9 +36,11 @@
 //! ```
 
 pub mod codec;
+mod exact;
 mod pages;
 mod proven;
 mod recorder;
+pub mod signature;
 pub mod streaming;
 
 use std::marker::PhantomData;
@@ -55,6 +57,7 @@ use contract::{
     },
     r#type::v1::ErrorReason,
 };
+pub use exact::{Asked, Exact, asked};
 use prost::Message;
 pub use proven::Proven;
 pub use recorder::{Access, Log, Record, Recorder};
@@ -167,45 +170,10 @@ impl Error {
     }
 }
 
-/// A request together with the exact bytes it came as, which the record commits to. prost keeps only
-/// the message, and a message serialised again may have other bytes.
-pub struct Exact<T> {
-    message: T,
-    bytes: Bytes,
-}
-
-impl<T: std::fmt::Debug> std::fmt::Debug for Exact<T> {
-    /// The message, whose own Debug leaves out what is personal, and not the bytes (I8).
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Exact").field(&self.message).finish()
-    }
-}
-
 impl<T> std::fmt::Debug for Answer<T> {
     /// Not the bytes (I8).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Answer([personal])")
-    }
-}
-
-impl<T> Exact<T> {
-    /// The message.
-    pub fn message(&self) -> &T {
-        &self.message
-    }
-
-    /// The bytes it came as.
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// What was asked by this message of a stream that `first` opened: the bytes of both, one after the other. Protobuf
-    /// reads them as one message with the fields of both, so whoever checks a record reads them so, too.
-    pub fn asked_after(&self, first: &Self) -> Bytes {
-        let mut bytes = BytesMut::with_capacity(first.bytes.len() + self.bytes.len());
-        bytes.put_slice(&first.bytes);
-        bytes.put_slice(&self.bytes);
-        bytes.freeze()
     }
 }
 

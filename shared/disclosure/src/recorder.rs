@@ -17,7 +17,7 @@ use server::{
 };
 use tonic::{Code, Status};
 
-use crate::{Answer, DurableReceipt, Error};
+use crate::{Answer, Asked, DurableReceipt, Error};
 
 /// How long a record of refused calls may take; one that is not known to stand then is sent again.
 const SHED_MAX: Duration = Duration::from_secs(10);
@@ -28,8 +28,8 @@ pub struct Access<'a> {
     pub method: &'a str,
     /// Who called.
     pub caller: &'a Caller,
-    /// The exact bytes of the request.
-    pub request: &'a [u8],
+    /// The exact bytes of the request, and what signs them.
+    pub asked: Asked<'a>,
     /// The ground that the request names, where it names one.
     pub basis: Option<&'a AccessBasis>,
 }
@@ -117,11 +117,13 @@ impl Recorder {
         took_microseconds: u64,
     ) -> Record {
         let context = tlog::context(access.method, access.caller.id());
-        let request_digest = tlog::digest(access.request);
+        let request_digest = tlog::digest(access.asked.bytes());
         let answer_digest = tlog::digest(answer.bytes());
         let basis = access.basis.cloned();
-        let decision =
-            DecisionRecord { basis, took_microseconds, ..decision.clone() }.encode_to_vec();
+        let signed = access.asked.presented().signed();
+        let signature = signed.map(|signed| signed.signature.clone());
+        let decision = DecisionRecord { basis, took_microseconds, signature, ..decision.clone() }
+            .encode_to_vec();
         // Two independent keys: with one key for both, a caller could try the few possible outcomes
         // against the inner commitment (I7).
         let (outer_key, inner_key) = (self.entropy.array::<32>(), self.entropy.array::<32>());
@@ -141,6 +143,7 @@ impl Recorder {
             request_digest: request_digest.to_vec(),
             answer_digest: answer_digest.to_vec(),
             decision,
+            signer_certificate: signed.map(|s| s.certificate.to_vec()).unwrap_or_default(),
         };
         Record { append, answer_digest, opening }
     }
@@ -171,8 +174,8 @@ impl Recorder {
             ..DecisionRecord::default()
         };
         let answer = Answer::new(&Refusal { reason, ..Refusal::default() });
-        let access =
-            Access { method: shed.method, caller: &shed.caller, request: &[], basis: None };
+        let asked = Asked::by_service(&[]);
+        let access = Access { method: shed.method, caller: &shed.caller, asked, basis: None };
         self.make(&access, &decision, &answer, 0)
     }
 
@@ -214,7 +217,7 @@ impl Recorder {
     ) -> Result<DurableReceipt, Error> {
         let receipt = Receipt::decode(receipt)?;
         let evidence = tlog::Evidence {
-            request: access.request,
+            request: access.asked.bytes(),
             answer: answer.bytes(),
             leaf: &receipt.leaf,
             index: receipt.index,

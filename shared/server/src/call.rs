@@ -53,7 +53,7 @@ pub(crate) struct Calls {
     /// Who makes them.
     pub(crate) who: Who,
     /// The certificate of who makes them, where it was shown here.
-    pub(crate) shown: Option<Thumbprint>,
+    pub(crate) shown: Option<ShownCertificate>,
     /// How the connection's keys were made, where they were made here.
     pub(crate) key_exchange: Option<KeyExchange>,
     /// A call without a deadline gets this one.
@@ -167,8 +167,9 @@ impl Calls {
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(deadline);
         request.extensions_mut().insert(self.closing.clone());
-        if let Some(shown) = self.shown {
-            request.extensions_mut().insert(shown);
+        if let Some(shown) = &self.shown {
+            request.extensions_mut().insert(shown.thumbprint);
+            request.extensions_mut().insert(shown.clone());
         }
         if let Some(key_exchange) = self.key_exchange {
             request.extensions_mut().insert(key_exchange);
@@ -200,6 +201,32 @@ impl Thumbprint {
     /// That of the connection by which a request came.
     pub fn of<T>(request: &tonic::Request<T>) -> Option<Self> {
         request.extensions().get::<Self>().copied()
+    }
+}
+
+/// The certificate that a connection was made with: like its thumbprint, there is none of a call by the proxy of a mesh.
+#[derive(Debug, Clone)]
+pub struct ShownCertificate {
+    der: Arc<[u8]>,
+    thumbprint: Thumbprint,
+}
+
+impl ShownCertificate {
+    /// A certificate in DER.
+    #[must_use]
+    pub fn new(der: &[u8]) -> Self {
+        Self { der: der.into(), thumbprint: Thumbprint::of_certificate(der) }
+    }
+
+    /// That of the connection by which a request came.
+    pub fn of<T>(request: &tonic::Request<T>) -> Option<&Self> {
+        request.extensions().get::<Self>()
+    }
+
+    /// Its DER.
+    #[must_use]
+    pub fn der(&self) -> &Arc<[u8]> {
+        &self.der
     }
 }
 

@@ -19,7 +19,7 @@ use tonic::service::Routes;
 
 use crate::{
     Config,
-    call::{Calls, Closing, Thumbprint, WATCHES_MAX},
+    call::{Calls, Closing, ShownCertificate, WATCHES_MAX},
     caller::{Caller, Methods, NoCaller},
     handshake::Handshake,
     limits::{Limits, Place},
@@ -91,7 +91,7 @@ impl Connection {
         }
         shaken("done");
         drop(under_way);
-        let shown = chain.first().map(|der| Thumbprint::of_certificate(der));
+        let shown = chain.first().map(|der| ShownCertificate::new(der));
         let key_exchange = KeyExchange::of(stream.get_ref().1);
         let open = self.connections.enter_or_stranger(caller.as_ref().ok());
         let mut identities = self.identities.clone();
@@ -115,7 +115,7 @@ impl Connection {
     async fn serve<T>(
         self,
         stream: T,
-        who: (Who, Option<Thumbprint>),
+        who: (Who, Option<ShownCertificate>),
         key_exchange: Option<KeyExchange>,
         open: Option<Place>,
         cut: impl Future<Output = ()>,
@@ -171,7 +171,7 @@ impl Connection {
 
     fn calls(
         &self,
-        (who, shown): (Who, Option<Thumbprint>),
+        (who, shown): (Who, Option<ShownCertificate>),
         key_exchange: Option<KeyExchange>,
         closing: Closing,
     ) -> Calls {

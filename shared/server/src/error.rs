@@ -356,6 +356,16 @@ fn entry(reason: ErrorReason) -> (Code, &'static str, &'static str) {
         ErrorReason::UnknownAgreement => {
             (Code::NotFound, "Không có thỏa thuận này.", "There is no such agreement.")
         }
+        ErrorReason::SignatureInvalid => (
+            Code::Unauthenticated,
+            "Chữ ký kèm theo không phải chữ ký của bên gọi đối với yêu cầu này.",
+            "The signature that came with the call is not one of its caller over this request.",
+        ),
+        ErrorReason::SignatureRequired => (
+            Code::PermissionDenied,
+            "Thỏa thuận buộc bên gọi ký yêu cầu, nhưng yêu cầu này không được ký.",
+            "The agreement demands that requests are signed, and this one is not.",
+        ),
         ErrorReason::RuleSetNotPossible => (
             Code::FailedPrecondition,
             "Bộ quy tắc chưa đủ điều kiện cho bước này.",

@@ -68,7 +68,7 @@ pub mod trace;
 mod who;
 
 pub use accept::{Running, Server};
-pub use call::{Closing, Thumbprint, context};
+pub use call::{Closing, ShownCertificate, Thumbprint, context};
 pub use caller::Caller;
 pub use channel::Channel;
 pub use config::Config;

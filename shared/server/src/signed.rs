@@ -1,5 +1,7 @@
 //! Signatures that somebody makes with the key of a certificate, over bytes that are kept: of an agreement, not of a
-//! connection. Whoever may call may sign, and nobody whose certificate is revoked.
+//! connection. Whoever may call may sign, and nobody whose certificate is revoked. `request` is about those over requests.
+
+pub mod request;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +17,7 @@ use crate::{StartError, caller::Caller, revoked::Revoked, runtime::Clock, tls};
 /// Intermediate certificates that a signature may come with.
 const CHAIN_MAX: usize = 4;
 
-/// How a signature was made. The key says which of the two it can be.
+/// How a signature was made. The key says which of them it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// Ed25519 (RFC 8032).
@@ -24,10 +26,14 @@ pub enum Algorithm {
     EcdsaP256Sha256,
     /// ECDSA over P-384 with SHA-384, the same.
     EcdsaP384Sha384,
+    /// RSASSA-PSS with SHA-256 for both hashes and a salt as long as they are (RFC 8017). Requests alone are signed so; agreements are
+    /// not, whose contract does not name it.
+    RsaPssSha256,
 }
 
 impl Algorithm {
-    const ALL: [Self; 3] = [Self::Ed25519, Self::EcdsaP256Sha256, Self::EcdsaP384Sha384];
+    const ALL: [Self; 4] =
+        [Self::Ed25519, Self::EcdsaP256Sha256, Self::EcdsaP384Sha384, Self::RsaPssSha256];
 
     /// Its name where signatures are kept.
     #[must_use]
@@ -36,6 +42,7 @@ impl Algorithm {
             Self::Ed25519 => "ed25519",
             Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
             Self::EcdsaP384Sha384 => "ecdsa-p384-sha384",
+            Self::RsaPssSha256 => "rsa-pss-sha256",
         }
     }
 
@@ -45,12 +52,14 @@ impl Algorithm {
         Self::ALL.into_iter().find(|one| one.name() == name)
     }
 
-    /// Bytes of a public key: of an uncompressed point (SEC 1, 2.3.3), or of RFC 8032.
-    fn key_bytes(self) -> usize {
+    /// Whether a public key of so many bytes can be one: of an uncompressed point (SEC 1, 2.3.3), of RFC 8032, or of RFC 8017, which
+    /// is longer than any of these.
+    fn takes(self, key_bytes: usize) -> bool {
         match self {
-            Self::Ed25519 => 32,
-            Self::EcdsaP256Sha256 => 65,
-            Self::EcdsaP384Sha384 => 97,
+            Self::Ed25519 => key_bytes == 32,
+            Self::EcdsaP256Sha256 => key_bytes == 65,
+            Self::EcdsaP384Sha384 => key_bytes == 97,
+            Self::RsaPssSha256 => key_bytes > 97,
         }
     }
 
@@ -59,6 +68,7 @@ impl Algorithm {
             Self::Ed25519 => SignatureScheme::ED25519,
             Self::EcdsaP256Sha256 => SignatureScheme::ECDSA_NISTP256_SHA256,
             Self::EcdsaP384Sha384 => SignatureScheme::ECDSA_NISTP384_SHA384,
+            Self::RsaPssSha256 => SignatureScheme::RSA_PSS_SHA256,
         }
     }
 }
@@ -187,7 +197,7 @@ fn signs(certificate: &[u8], algorithm: Algorithm, message: &[u8], signature: &[
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
     let key = &certificate.public_key().subject_public_key.data;
     // An algorithm is one for a curve; the lengths of their points differ.
-    if key.len() != algorithm.key_bytes() {
+    if !algorithm.takes(key.len()) {
         return false;
     }
     let provider = tls::provider();

@@ -13,10 +13,12 @@
 //! | [`pieces`] | a log cut into such pieces, entry by entry: to make a copy, and to check one |
 //! | [`policy`] | which logs and witnesses a checkpoint must be signed by, as C2SP `tlog-policy` |
 //! | `proof_file` | the C2SP `tlog-proof` text |
+//! | `request` | what a caller signs of its request |
 //! | [`witness`] | what a log sends a witness and what the answer means, as C2SP `tlog-witness` |
 //! | `verify` | everything an outsider checks about one receipt |
 //!
-//! The words that define leaf and commitments stand in `audit/v1/receipt.proto`.
+//! The words that define leaf and commitments stand in `audit/v1/receipt.proto`, those of what is signed in
+//! `type/v1/request_signature.proto`.
 
 mod checkpoint;
 mod cosignature;
@@ -27,6 +29,7 @@ mod note;
 pub mod pieces;
 pub mod policy;
 mod proof_file;
+mod request;
 #[cfg(test)]
 mod tests;
 pub mod tile;
@@ -45,6 +48,7 @@ pub use merkle::{
 };
 pub use note::{NoteSigner, NoteVerifier};
 pub use proof_file::ProofFile;
+pub use request::{REQUEST_TO_SIGN_LEN, request_to_sign};
 pub use verify::{Evidence, Verified, verify_receipt};
 
 /// Why bytes are not what they should be.

@@ -45,6 +45,18 @@ fn another_language_computes_the_same_leaf() {
 }
 
 #[test]
+fn what_is_signed_of_a_request_is_what_the_vector_says_in_another_language_too() {
+    let v: serde_json::Value =
+        serde_json::from_str(include_str!("../testdata/request_signature.json")).unwrap();
+    let raw = |name: &str| hex::decode(v[name].as_str().unwrap()).unwrap();
+    let method = v["method"].as_str().unwrap();
+    assert_eq!(request_to_sign(method, &digest(&raw("request"))).as_slice(), raw("to_sign"));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/check_request_signature.py");
+    let status = Command::new("python3").arg(script).status();
+    assert!(status.expect("this test needs python3 on PATH").success());
+}
+
+#[test]
 fn hashes_are_those_of_rfc_6962() {
     let empty = hex::encode(Tree::default().root().unwrap());
     assert_eq!(empty, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

@@ -23,7 +23,7 @@ pub use client::PolicyClient;
 use contract::r#type::v1::ErrorReason;
 use decide::DecisionTable;
 pub use lease::{NotTaken, Taken};
-use server::{Deadline, error::refuse};
+use server::{Caller, Deadline, caller::Kind, error::refuse};
 pub use signed::{DECIDE, GET_CONNECTION, KeysError, SIGNATURE, keys};
 use time::OffsetDateTime;
 
@@ -82,8 +82,20 @@ pub struct Decision {
     pub purpose: String,
     /// For how many days nothing but its number is told of such an access to the person whom it is about.
     pub sealed_days: u32,
+    /// Whether the caller has to sign its requests, by the agreement that was applied, or where none was by any of its connection.
+    pub signed_requests: bool,
     /// The decision itself.
     pub verdict: Result<DecisionTable, Denial>,
+}
+
+impl Decision {
+    /// The agreement that demands of whoever calls that the request is signed, or nothing where no single one is named; none where that
+    /// is not demanded. A system of an agency signs for itself; what our own services ask in its name is no request of its own.
+    #[must_use]
+    pub fn demands_of(&self, caller: &Caller) -> Option<&str> {
+        let own = matches!(caller.kind(), Kind::System { .. });
+        (own && self.signed_requests).then_some(self.agreement.as_str())
+    }
 }
 
 /// What a caller must know of a person beside the number.

@@ -4,10 +4,12 @@
 //! | module | about |
 //! |---|---|
 //! | `bad_input` | what is refused, and that it is recorded |
+//! | `signatures` | requests that are signed, where an agreement demands it and where none does |
 //! | `terms` | what a grant demands of whoever uses it |
 //! | `volumes` | how many persons a grant lets be told of |
 
 mod bad_input;
+mod signatures;
 mod terms;
 mod volumes;
 

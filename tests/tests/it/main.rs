@@ -41,6 +41,7 @@ mod report;
 mod revisions;
 mod rule_sets;
 mod serving;
+mod signed;
 mod telemetry;
 mod tidy;
 mod tokens;

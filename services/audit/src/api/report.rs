@@ -11,7 +11,7 @@ use contract::{
     r#type::v1::{ErrorReason, FieldFault},
 };
 use disclosure::{
-    Access, Answer, Disclosed, DurableReceipt, Exact, Recorder, Released,
+    Access, Answer, Asked, Disclosed, DurableReceipt, Exact, Recorder, Released,
     audit::v1::report_service_server::{ReportService, ReportServiceServer},
 };
 use model::report::{Accesses, Outcome};
@@ -20,7 +20,6 @@ use prost_types::Timestamp;
 use server::{
     Caller, Deadline,
     caller::Kind,
-    context,
     error::{Violation, invalid, overloaded, refuse, refuse_with},
 };
 use tokio::sync::Semaphore;
@@ -74,9 +73,8 @@ impl ReportService for Reports {
         &self,
         request: Request<Exact<CountAccessesRequest>>,
     ) -> Result<Response<Released<CountAccessesResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let call = Call { reports: self, caller, deadline, bytes: exact.bytes() };
+        let (caller, deadline, exact) = disclosure::asked(request, COUNT)?;
+        let call = Call { reports: self, caller, deadline, asked: exact.asked() };
         Ok(Response::new(call.count(exact.message()).await?.into()))
     }
 }
@@ -85,7 +83,7 @@ struct Call<'a> {
     reports: &'a Reports,
     caller: Caller,
     deadline: Deadline,
-    bytes: &'a [u8],
+    asked: Asked<'a>,
 }
 
 impl Call<'_> {
@@ -173,8 +171,7 @@ impl Call<'_> {
         record: &DecisionRecord,
         answer: &Answer<T>,
     ) -> Result<DurableReceipt, Status> {
-        let access =
-            Access { method: COUNT, caller: &self.caller, request: self.bytes, basis: None };
+        let access = Access { method: COUNT, caller: &self.caller, asked: self.asked, basis: None };
         let recorded = self.reports.recorder.record(self.deadline, &access, record, answer).await;
         recorded.map_err(|error| error.refusal(self.deadline))
     }

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeSet, pin::pin, task::Poll};
 
+use contract::r#type::v1::RequestSignature;
 use futures::future::join_all;
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Opened,
+    Damage, Opened,
     domain::{self, DECISION_MAX, Fault, Parts, Told},
 };
 
@@ -211,7 +212,63 @@ pub(super) fn sent(access: AppendRequest) -> Parts {
         request_digest: access.request_digest,
         answer_digest: access.answer_digest,
         decision: access.decision,
+        signer_certificate: access.signer_certificate,
         told: Some(Told::default()),
+    }
+}
+
+/// An access whose request was signed by a certificate, which comes with it.
+pub(super) fn signed_access(number: u64, named: &[u8], der: &[u8]) -> AppendRequest {
+    let signature = RequestSignature {
+        algorithm: "ed25519".to_owned(),
+        certificate_thumbprint: named.to_vec(),
+        signature: vec![7; 64],
+    };
+    let mut access = access(number);
+    access.decision =
+        DecisionRecord { signature: Some(signature), ..decision(number) }.encode_to_vec();
+    let mut leaf = tlog::Leaf::parse(&access.leaf).unwrap();
+    let key = <[u8; 32]>::try_from(access.inner_key.as_slice()).unwrap();
+    leaf.inner = tlog::inner_commitment(&key, &access.decision);
+    access.leaf = leaf.to_bytes().to_vec();
+    access.signer_certificate = der.to_vec();
+    access
+}
+
+/// What a signature verifies by is there as soon as the record is: the certificate that it names, once, and no other.
+#[tokio::test]
+async fn a_signature_comes_with_its_certificate_and_the_certificate_is_kept_once() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        let name = tlog::digest(b"certificate");
+        for (access, reason) in [
+            (signed_access(1, &name, b""), "MISSING"),
+            (signed_access(1, &name, b"another"), "NOT_ALLOWED"),
+            (signed_access(1, &name[1..], b"certificate"), "NOT_ALLOWED"),
+            (signed_access(1, &name, &vec![0; (16 << 10) + 1]), "TOO_LONG"),
+            (AppendRequest { signer_certificate: b"c".to_vec(), ..access(1) }, "NOT_ALLOWED"),
+        ] {
+            let refused = append(&service, access).await.unwrap_err();
+            assert_eq!(faults(&refused), [("signer_certificate".to_owned(), reason.to_owned())]);
+        }
+        let signed = |number| append(&service, signed_access(number, &name, b"certificate"));
+        for appended in join_all((1..=20).map(signed)).await {
+            appended.unwrap();
+        }
+        recorded(&service, 21).await;
+        assert_eq!(close_and_audit(&setup, service).await, 21);
+        let all = "SELECT COUNT(*) FROM signer_certificate";
+        assert_eq!(setup.number(all).await, 1);
+        // The signatures are none, and that is found; and that the certificate is gone.
+        let all_wrong: Vec<_> = (0..20).map(Damage::Signature).collect();
+        let changes: [&'static [&'static str]; 2] = [&[], &["DELETE FROM signer_certificate"]];
+        for change in changes {
+            setup.tamper(change).await;
+            let found = super::fsck::checked(&setup).await;
+            assert_eq!((found.signatures, found.openings), (0, 21));
+            assert_eq!(found.damages, all_wrong);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use disclosure::{
     Disclosed, Exact, Released, contribution::v1::conflict_service_server::ConflictService,
 };
 use model::{CodeLists, EventKind};
-use server::{context, error::refuse};
+use server::error::refuse;
 use tonic::{Request, Response, Status};
 use wire::{
     Fault, Faults, basis,
@@ -45,9 +45,8 @@ impl ConflictService for Conflicts {
         &self,
         request: Request<Exact<ListConflictsRequest>>,
     ) -> Result<Response<Released<ListConflictsResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let call = Call::own(&self.0, LIST, caller, deadline, exact.bytes());
+        let (caller, deadline, exact) = disclosure::asked(request, LIST)?;
+        let call = Call::own(&self.0, LIST, caller, deadline, exact.asked());
         Ok(Response::new(call.list_conflicts(exact.message()).await?.into()))
     }
 
@@ -55,9 +54,8 @@ impl ConflictService for Conflicts {
         &self,
         request: Request<Exact<GetConflictRequest>>,
     ) -> Result<Response<Released<GetConflictResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let call = Call::own(&self.0, GET, caller, deadline, exact.bytes());
+        let (caller, deadline, exact) = disclosure::asked(request, GET)?;
+        let call = Call::own(&self.0, GET, caller, deadline, exact.asked());
         let call = call.on(exact.message().basis.as_ref());
         Ok(Response::new(call.get_conflict(exact.message()).await?.into()))
     }
@@ -66,9 +64,8 @@ impl ConflictService for Conflicts {
         &self,
         request: Request<Exact<HandOverConflictRequest>>,
     ) -> Result<Response<Released<HandOverConflictResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let call = Call::own(&self.0, HAND_OVER, caller, deadline, exact.bytes());
+        let (caller, deadline, exact) = disclosure::asked(request, HAND_OVER)?;
+        let call = Call::own(&self.0, HAND_OVER, caller, deadline, exact.asked());
         Ok(Response::new(call.hand_over(exact.message()).await?.into()))
     }
 }

@@ -49,9 +49,8 @@ impl QualityService for Quality {
         &self,
         request: Request<Exact<ListQualityRequest>>,
     ) -> Result<Response<Released<ListQualityResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let call = Call::own(&self.0, LIST, caller, deadline, exact.bytes());
+        let (caller, deadline, exact) = disclosure::asked(request, LIST)?;
+        let call = Call::own(&self.0, LIST, caller, deadline, exact.asked());
         Ok(Response::new(call.list_quality(exact.message()).await?.into()))
     }
 }

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use contract::contribution::v1::{StreamContributionsResponse, SubmitContributionRequest};
 use disclosure::{
-    Exact, Released,
+    Asked, Exact, Released,
+    signature::Presented,
     streaming::{self, Messages, Responses},
 };
 use server::{Caller, Closing, Deadline};
@@ -25,18 +26,18 @@ const CONTRIBUTION_MAX: Duration = Duration::from_secs(30);
 pub(super) fn start(
     shared: Arc<Shared>,
     caller: Caller,
-    deadline: Deadline,
-    closing: Closing,
+    (deadline, closing): (Deadline, Closing),
+    presented: Presented,
     messages: Streaming<Exact<SubmitContributionRequest>>,
 ) -> Responses<StreamContributionsResponse> {
     streaming::answer((deadline, closing), messages, UNDER_WAY_MAX, |messages| async move {
-        answer_all(&shared, &caller, deadline, messages).await
+        answer_all(&shared, (&caller, &presented), deadline, messages).await
     })
 }
 
 async fn answer_all(
     shared: &Shared,
-    caller: &Caller,
+    (caller, presented): (&Caller, &Presented),
     deadline: Deadline,
     messages: Messages<SubmitContributionRequest, StreamContributionsResponse>,
 ) -> Result<(), Status> {
@@ -45,7 +46,8 @@ async fn answer_all(
         let deadline = deadline.within(CONTRIBUTION_MAX);
         async move {
             // The same bytes are one contribution with one receipt, whichever way they come (I4).
-            let call = Call::own(shared, SUBMIT, caller.clone(), deadline, exact.bytes());
+            let asked = Asked::on_stream(exact.bytes(), presented);
+            let call = Call::own(shared, SUBMIT, caller.clone(), deadline, asked);
             let call = call.on(exact.message().basis.as_ref());
             let key = key(exact.message());
             match deadline.bounds(call.submit(exact.message())).await {

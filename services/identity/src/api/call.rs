@@ -7,7 +7,7 @@ use contract::{
     r#type::v1::{AccessBasis, ErrorReason},
 };
 use decide::{CONSENT, DecisionTable, Fact, ItemDecision, ItemEffect};
-use disclosure::{Access, Answer, Disclosed};
+use disclosure::{Access, Answer, Asked, Disclosed, signature::NotSigned};
 use server::{Caller, Deadline, caller::Kind};
 use tonic::Status;
 use wire::{
@@ -58,9 +58,9 @@ impl<'a> Call<'a> {
         caller: &'a Caller,
         deadline: Deadline,
         method: &'static str,
-        request: &'a [u8],
+        asked: Asked<'a>,
     ) -> Self {
-        Self { shared, deadline, access: Access { method, caller, request, basis: None } }
+        Self { shared, deadline, access: Access { method, caller, asked, basis: None } }
     }
 
     /// On this ground, which its records name.
@@ -91,15 +91,24 @@ impl<'a> Call<'a> {
         decided.map_err(|error| error.refusal(self.deadline))
     }
 
-    /// The table of a decision; the refusal, once it is recorded, where there is none.
+    /// The table of a decision; the refusal, once it is recorded, where there is none, or where the request is not signed as the
+    /// agreement demands. Whoever reads anything has a table first, so nothing is read for a request that is refused so (I2).
     pub(super) async fn table<'d>(
         &self,
         decision: &'d Decision,
     ) -> Result<&'d DecisionTable, Status> {
-        match &decision.verdict {
-            Ok(table) => Ok(table),
-            Err(denial) => Err(self.refuse(decision, denial, &[]).await),
-        }
+        let table = match &decision.verdict {
+            Ok(table) => table,
+            Err(denial) => return Err(self.refuse(decision, denial, &[]).await),
+        };
+        let caller = self.access.caller;
+        let Some(not_signed) = self.access.asked.presented().refusal(decision.demands_of(caller))
+        else {
+            return Ok(table);
+        };
+        let NotSigned { reason, rule, article, more } = not_signed;
+        let denial = Denial { article: article.to_owned(), ..record::own(reason, rule) };
+        Err(self.refuse(decision, &denial, &more).await)
     }
 
     /// The same, where the request names a consent or none: nothing is read for whoever is given nothing without one and names

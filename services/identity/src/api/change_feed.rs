@@ -21,7 +21,7 @@ use disclosure::{
     identity::v1::change_feed_service_server::ChangeFeedService, streaming::Responses,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use server::{Closing, context};
+use server::Closing;
 use tonic::{Request, Response, Status};
 use wire::{
     policy::{Act, Decision},
@@ -52,10 +52,9 @@ impl ChangeFeedService for ChangeFeed {
         &self,
         request: Request<Exact<ListPersonChangesRequest>>,
     ) -> Result<Response<Released<ListPersonChangesResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, LIST_PERSON_CHANGES)?;
         let (asked, shared) = (read::changes(exact.message())?, &self.0);
-        let call = Call::new(shared, &caller, deadline, LIST_PERSON_CHANGES, exact.bytes())
+        let call = Call::new(shared, &caller, deadline, LIST_PERSON_CHANGES, exact.asked())
             .on(asked.basis);
         let decision = call.decided(Act::Follow, asked.basis, asked.items).await?;
         let news = self::news(&call, &asked.wanted, &decision).await?;
@@ -76,9 +75,8 @@ impl ChangeFeedService for ChangeFeed {
         &self,
         request: Request<Exact<WatchPersonChangesRequest>>,
     ) -> Result<Response<Self::WatchPersonChangesStream>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let closing = Closing::of(&request);
-        let (shared, exact) = (Arc::clone(&self.0), request.into_inner());
+        let (shared, closing) = (Arc::clone(&self.0), Closing::of(&request));
+        let (caller, deadline, exact) = disclosure::asked(request, WATCH_PERSON_CHANGES)?;
         Ok(Response::new(watch::start(shared, caller, deadline, closing, exact)))
     }
 
@@ -86,11 +84,10 @@ impl ChangeFeedService for ChangeFeed {
         &self,
         request: Request<Exact<ListPersonsRequest>>,
     ) -> Result<Response<Released<ListPersonsResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, LIST_PERSONS)?;
         let (asked, shared) = (read::persons(exact.message())?, &self.0);
         let call =
-            Call::new(shared, &caller, deadline, LIST_PERSONS, exact.bytes()).on(asked.basis);
+            Call::new(shared, &caller, deadline, LIST_PERSONS, exact.asked()).on(asked.basis);
         let decision = call.decided(Act::Follow, asked.basis, asked.items).await?;
         let table = call.table(&decision).await?;
         let page = shared.app.persons(deadline, &asked.wanted, &decision, table).await;
@@ -107,11 +104,10 @@ impl ChangeFeedService for ChangeFeed {
         &self,
         request: Request<Exact<FollowPersonsRequest>>,
     ) -> Result<Response<Released<FollowPersonsResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, FOLLOW_PERSONS)?;
         let FollowPersonsRequest { basis, items, tokens, request_id } = exact.message();
         let asked = read::followed(basis.as_ref(), items, tokens, request_id)?;
-        let call = Call::new(&self.0, &caller, deadline, FOLLOW_PERSONS, exact.bytes())
+        let call = Call::new(&self.0, &caller, deadline, FOLLOW_PERSONS, exact.asked())
             .on(asked.asked.basis);
         Ok(Response::new(follow(&call, &asked, true).await?.into()))
     }
@@ -120,11 +116,10 @@ impl ChangeFeedService for ChangeFeed {
         &self,
         request: Request<Exact<UnfollowPersonsRequest>>,
     ) -> Result<Response<Released<UnfollowPersonsResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, UNFOLLOW_PERSONS)?;
         let UnfollowPersonsRequest { basis, items, tokens, request_id } = exact.message();
         let asked = read::followed(basis.as_ref(), items, tokens, request_id)?;
-        let call = Call::new(&self.0, &caller, deadline, UNFOLLOW_PERSONS, exact.bytes())
+        let call = Call::new(&self.0, &caller, deadline, UNFOLLOW_PERSONS, exact.asked())
             .on(asked.asked.basis);
         Ok(Response::new(follow(&call, &asked, false).await?.into()))
     }

@@ -17,7 +17,6 @@ use decide::{DecisionTable, ItemEffect};
 use disclosure::{
     Answer, Disclosed, Exact, Released, identity::v1::consent_service_server::ConsentService,
 };
-use server::context;
 use tonic::{Request, Response, Status};
 use wire::{
     policy::{Act, Decision, Denial},
@@ -47,11 +46,10 @@ impl ConsentService for Consents {
         &self,
         request: Request<Exact<RecordConsentRequest>>,
     ) -> Result<Response<Released<RecordConsentResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, RECORD_CONSENT)?;
         let (message, shared) = (exact.message(), &self.0);
         let read::Checked { lookup, terms, basis } = read::record(message, shared)?;
-        let call = Call::new(shared, &caller, deadline, RECORD_CONSENT, exact.bytes()).on(basis);
+        let call = Call::new(shared, &caller, deadline, RECORD_CONSENT, exact.asked()).on(basis);
         let decision = call.decided(Act::RecordConsents, basis, &message.items).await?;
         let table = call.table(&decision).await?;
         if let Some(denial) = never_all(table) {
@@ -91,12 +89,11 @@ impl ConsentService for Consents {
         &self,
         request: Request<Exact<WithdrawConsentRequest>>,
     ) -> Result<Response<Released<WithdrawConsentResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, WITHDRAW_CONSENT)?;
         let (message, shared) = (exact.message(), &self.0);
         let WithdrawConsentRequest { consent_reference, basis, request_id } = message;
         let basis = read::named(consent_reference, basis.as_ref(), request_id)?;
-        let call = Call::new(shared, &caller, deadline, WITHDRAW_CONSENT, exact.bytes()).on(basis);
+        let call = Call::new(shared, &caller, deadline, WITHDRAW_CONSENT, exact.asked()).on(basis);
         let asked = Asked { reference: consent_reference, basis, request_id, withdraw: true };
         Ok(Response::new(told(&call, asked).await?.into()))
     }
@@ -105,12 +102,11 @@ impl ConsentService for Consents {
         &self,
         request: Request<Exact<GetConsentRequest>>,
     ) -> Result<Response<Released<GetConsentResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, GET_CONSENT)?;
         let (message, shared) = (exact.message(), &self.0);
         let GetConsentRequest { consent_reference, basis, request_id } = message;
         let basis = read::named(consent_reference, basis.as_ref(), request_id)?;
-        let call = Call::new(shared, &caller, deadline, GET_CONSENT, exact.bytes()).on(basis);
+        let call = Call::new(shared, &caller, deadline, GET_CONSENT, exact.asked()).on(basis);
         let asked = Asked { reference: consent_reference, basis, request_id, withdraw: false };
         Ok(Response::new(told(&call, asked).await?.into()))
     }

@@ -11,7 +11,7 @@ use disclosure::{
     Answer, Disclosed, Exact, Released, register::v1::feed_service_server::FeedService,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use server::{Caller, caller::Kind, context, error::refuse};
+use server::{Caller, caller::Kind, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{
     Fault, Faults, basis,
@@ -37,10 +37,9 @@ impl FeedService for Feed {
         &self,
         request: Request<Exact<ListChangesRequest>>,
     ) -> Result<Response<Released<ListChangesResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, LIST_CHANGES)?;
         let asked = checked(exact.message(), &self.0.trust_domain)?;
-        let call = Call::new(&self.0, &caller, deadline, LIST_CHANGES, exact.bytes());
+        let call = Call::new(&self.0, &caller, deadline, LIST_CHANGES, exact.asked());
         Ok(Response::new(page(&call, &asked).await?))
     }
 }

@@ -13,7 +13,7 @@ use disclosure::{
     Answer, Exact, Released, identity::v1::access_history_service_server::AccessHistoryService,
 };
 use model::{CodeLists, item::NUMBER};
-use server::{context, error::refuse};
+use server::error::refuse;
 use time::Date;
 use tonic::{Code, Request, Response, Status};
 use wire::{Fault, Faults, basis, policy::Act, record};
@@ -41,13 +41,12 @@ impl AccessHistoryService for History {
         &self,
         request: Request<Exact<ListAccessesRequest>>,
     ) -> Result<Response<Released<ListAccessesResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, LIST_ACCESSES)?;
         let (message, shared) = (exact.message(), &self.0);
         let (lookup, basis) = checked(message, &shared.lists, shared.app.clock.today())?;
         let act = Act::Accesses;
         let lookup = Lookup { consent: cited(&caller, act, basis), ..lookup };
-        let call = Call::new(shared, &caller, deadline, LIST_ACCESSES, exact.bytes()).on(basis);
+        let call = Call::new(shared, &caller, deadline, LIST_ACCESSES, exact.asked()).on(basis);
         let decision = call.decided(act, basis, &[NUMBER.to_owned()]).await?;
         let table = call.table_with(&decision, lookup.consent.is_some()).await?;
         let taken = call.take(&decision, 1).await?;

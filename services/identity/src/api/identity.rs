@@ -18,7 +18,7 @@ use contract::{
 use decide::TableAnswer;
 use disclosure::{
     Answer, Disclosed, Exact, Released, identity::v1::identity_service_server::IdentityService,
-    streaming::Responses,
+    signature::Presented, streaming::Responses,
 };
 use server::{Closing, context};
 use tonic::{Request, Response, Status, Streaming};
@@ -39,6 +39,10 @@ use crate::{
     domain::lookup::Ending,
 };
 
+const GET_PERSON: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
+const VERIFY_CLAIMS: &str = "/lienthong.identity.v1.IdentityService/VerifyClaims";
+const EXPLAIN_VALUE: &str = "/lienthong.identity.v1.IdentityService/ExplainValue";
+
 /// The service.
 pub(super) struct Identity(pub(super) Arc<Shared>);
 
@@ -48,13 +52,11 @@ impl IdentityService for Identity {
         &self,
         request: Request<Exact<GetPersonRequest>>,
     ) -> Result<Response<Released<GetPersonResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, GET_PERSON)?;
         let (message, lists) = (exact.message(), &self.0.lists);
         let (lookup, basis) = get_person::checked(message, lists, self.0.app.clock.today())?;
-        let method = "/lienthong.identity.v1.IdentityService/GetPerson";
         let act = get_person::act(lookup.as_of.as_ref());
-        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes()).on(basis);
+        let call = Call::new(&self.0, &caller, deadline, GET_PERSON, exact.asked()).on(basis);
         let lookup = Lookup { consent: cited(&caller, act, basis), ..lookup };
         let items = message.items.as_slice();
         let build = |decision: &Decision, looked: &Looked| {
@@ -67,13 +69,12 @@ impl IdentityService for Identity {
         &self,
         request: Request<Exact<VerifyClaimsRequest>>,
     ) -> Result<Response<Released<VerifyClaimsResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, VERIFY_CLAIMS)?;
         let message = exact.message();
         let verify_claims::Checked { lookup, basis, items, values } =
             verify_claims::checked(message, &self.0.lists, self.0.app.clock.today())?;
-        let (method, act) = ("/lienthong.identity.v1.IdentityService/VerifyClaims", Act::Obtain);
-        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes()).on(basis);
+        let act = Act::Obtain;
+        let call = Call::new(&self.0, &caller, deadline, VERIFY_CLAIMS, exact.asked()).on(basis);
         let lookup = Lookup { consent: cited(&caller, act, basis), ..lookup };
         let build = |decision: &Decision, looked: &Looked| {
             verify_claims::answer(message, decision, looked, &values)
@@ -86,12 +87,11 @@ impl IdentityService for Identity {
         &self,
         request: Request<Exact<ExplainValueRequest>>,
     ) -> Result<Response<Released<ExplainValueResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, EXPLAIN_VALUE)?;
         let (message, lists) = (exact.message(), &self.0.lists);
         let (lookup, basis) = explain_value::checked(message, lists, self.0.app.clock.today())?;
-        let (method, act) = ("/lienthong.identity.v1.IdentityService/ExplainValue", Act::Explain);
-        let call = Call::new(&self.0, &caller, deadline, method, exact.bytes()).on(basis);
+        let act = Act::Explain;
+        let call = Call::new(&self.0, &caller, deadline, EXPLAIN_VALUE, exact.asked()).on(basis);
         let items = std::slice::from_ref(&message.item);
         let build = |decision: &Decision, looked: &Looked| {
             explain_value::answer(message, decision, looked, lists)
@@ -106,9 +106,10 @@ impl IdentityService for Identity {
         request: Request<Streaming<Exact<LookupStreamRequest>>>,
     ) -> Result<Response<Self::LookupStreamStream>, Status> {
         let (caller, deadline) = context(&request)?;
-        let closing = Closing::of(&request);
+        let ends = (deadline, Closing::of(&request));
+        let presented = Presented::on_stream(&request, GET_PERSON);
         let (shared, queries) = (Arc::clone(&self.0), request.into_inner());
-        Ok(Response::new(lookup_stream::start(shared, caller, deadline, closing, queries)))
+        Ok(Response::new(lookup_stream::start(shared, caller, ends, presented, queries)))
     }
 }
 

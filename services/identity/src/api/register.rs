@@ -15,7 +15,7 @@ use contract::{
     r#type::v1::{ErrorReason, RejectionReason},
 };
 use disclosure::{
-    Access, Answer, Disclosed, Exact, Released,
+    Access, Answer, Asked, Disclosed, Exact, Released,
     register::v1::register_service_server::RegisterService,
 };
 use model::{Claims, CodeLists, EventKind, Said, Saying, Subject, merge::is_link};
@@ -71,7 +71,8 @@ impl RegisterService for Register {
         let decision = DecisionRecord { items: items.collect(), ..record(&outcome, connection) };
         let others = records_of_others(&outcome, connection);
         let answer = Answer::new(&answer(outcome));
-        let access = Access { method: APPLY, caller: &caller, request: exact.bytes(), basis: None };
+        let asked = Asked::by_service(exact.bytes());
+        let access = Access { method: APPLY, caller: &caller, asked, basis: None };
         let recorder = &self.0.clients.recorder;
         // The record stands before the number leaves the register: one of each person.
         for other in &others {

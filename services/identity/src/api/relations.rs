@@ -18,7 +18,6 @@ use disclosure::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use model::item::{RELATIVES, RESIDENCE_FILE};
 use prost::Message;
-use server::context;
 use tonic::{Request, Response, Status};
 use wire::{
     policy::{Act, Decision, Taken},
@@ -43,8 +42,7 @@ impl RelationService for Relations {
         &self,
         request: Request<Exact<ListRelationsRequest>>,
     ) -> Result<Response<Released<ListRelationsResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, LIST_RELATIONS)?;
         let (message, shared) = (exact.message(), &self.0);
         let read::Checked { lookup, direction, items, basis } =
             read::relations(message, &shared.lists, shared.app.clock.today())?;
@@ -52,7 +50,7 @@ impl RelationService for Relations {
             Direction::Forward => Act::Relations,
             Direction::Inverse => Act::InverseRelations,
         };
-        let call = Call::new(shared, &caller, deadline, LIST_RELATIONS, exact.bytes()).on(basis);
+        let call = Call::new(shared, &caller, deadline, LIST_RELATIONS, exact.asked()).on(basis);
         let decision = call.decided(act, basis, &items).await?;
         let table = call.table(&decision).await?;
         let taken = call.take(&decision, 1).await?;
@@ -83,12 +81,11 @@ impl RelationService for Relations {
         &self,
         request: Request<Exact<GetHouseholdRequest>>,
     ) -> Result<Response<Released<GetHouseholdResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, GET_HOUSEHOLD)?;
         let (message, shared) = (exact.message(), &self.0);
         let (lookup, items, basis) =
             read::household(message, &shared.lists, shared.app.clock.today())?;
-        let call = Call::new(shared, &caller, deadline, GET_HOUSEHOLD, exact.bytes()).on(basis);
+        let call = Call::new(shared, &caller, deadline, GET_HOUSEHOLD, exact.asked()).on(basis);
         let decision = call.decided(Act::Household, basis, &items).await?;
         let table = call.table(&decision).await?;
         let taken = call.take(&decision, 1).await?;

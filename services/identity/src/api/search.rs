@@ -16,7 +16,6 @@ use disclosure::{
     Answer, Disclosed, Exact, Released, identity::v1::search_service_server::SearchService,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use server::context;
 use tonic::{Request, Response, Status};
 use wire::{
     policy::{Act, Decision},
@@ -42,11 +41,10 @@ impl SearchService for Search {
         &self,
         request: Request<Exact<ResolvePersonRequest>>,
     ) -> Result<Response<Released<ResolvePersonResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, RESOLVE_PERSON)?;
         let (message, shared) = (exact.message(), &self.0);
         let (known, basis) = read::known(message, &shared.lists, shared.app.clock.today())?;
-        let call = Call::new(shared, &caller, deadline, RESOLVE_PERSON, exact.bytes()).on(basis);
+        let call = Call::new(shared, &caller, deadline, RESOLVE_PERSON, exact.asked()).on(basis);
         let decision = call.decided(Act::Resolve, basis, &known.items()).await?;
         let cited = cited(&caller, Act::Resolve, basis);
         let table = call.table_with(&decision, cited.is_some()).await?;
@@ -69,11 +67,10 @@ impl SearchService for Search {
         &self,
         request: Request<Exact<SearchPersonsRequest>>,
     ) -> Result<Response<Released<SearchPersonsResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, SEARCH_PERSONS)?;
         let (message, shared) = (exact.message(), &self.0);
         let (mut search, basis) = read::search(message, &shared.lists)?;
-        let call = Call::new(shared, &caller, deadline, SEARCH_PERSONS, exact.bytes()).on(basis);
+        let call = Call::new(shared, &caller, deadline, SEARCH_PERSONS, exact.asked()).on(basis);
         let decision = call.decided(Act::Search, basis, &search.wanted.items()).await?;
         let table = call.table(&decision).await?;
         let taken = call.take(&decision, search.most).await?;

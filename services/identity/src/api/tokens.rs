@@ -9,7 +9,7 @@ use contract::{
 };
 use disclosure::{Answer, Exact, Released, identity::v1::token_service_server::TokenService};
 use model::item::NUMBER;
-use server::{context, error::refuse};
+use server::error::refuse;
 use tonic::{Request, Response, Status};
 use wire::{
     Faults, basis,
@@ -32,8 +32,7 @@ impl TokenService for Tokens {
         &self,
         request: Request<Exact<RotateTokensRequest>>,
     ) -> Result<Response<Released<RotateTokensResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, ROTATE_TOKENS)?;
         let (message, shared) = (exact.message(), &self.0);
         let basis = checked(message)?;
         let rotation = Rotation {
@@ -41,7 +40,7 @@ impl TokenService for Tokens {
             digest: tlog::digest(exact.bytes()),
             end_earlier_at_once: message.end_earlier_at_once,
         };
-        let call = Call::new(shared, &caller, deadline, ROTATE_TOKENS, exact.bytes()).on(basis);
+        let call = Call::new(shared, &caller, deadline, ROTATE_TOKENS, exact.asked()).on(basis);
         // Tokens stand for numbers.
         let decision = call.decided(Act::RotateTokens, basis, &[NUMBER.to_owned()]).await?;
         let table = call.table(&decision).await?;

@@ -116,7 +116,8 @@ impl Client {
         grpc.ready().await.map_err(Status::from_error)?;
         let path = tonic::codegen::http::uri::PathAndQuery::from_static(WATCH_PERSON_CHANGES);
         let codec = ProstCodec::<WatchPersonChangesRequest, SealedChanges>::default();
-        let asked = Request::new(stream::iter([request.clone()]));
+        let mut asked = Request::new(stream::iter([request.clone()]));
+        self.sign(&mut asked, WATCH_PERSON_CHANGES, &request)?;
         let messages = grpc.streaming(asked, path, codec).await?;
         Ok(Watching { messages: messages.into_inner(), request })
     }

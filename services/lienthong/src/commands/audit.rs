@@ -5,6 +5,7 @@ mod export;
 mod keys;
 mod mirror;
 mod receipt;
+mod signature;
 
 use std::{
     fs,
@@ -46,6 +47,11 @@ pub(crate) enum Command {
     ///
     /// The log is only read; its service may be running meanwhile. What is written is personal: only its owner can read it.
     Export(export::Arguments),
+    /// Verifies the signature that a caller made over its request, and writes what it takes to verify it without this program: who signed
+    /// what cannot deny it.
+    ///
+    /// The log is only read; its service may be running meanwhile.
+    Signature(signature::Arguments),
     /// Deletes the keys of records, because a document orders it: nobody can open them any more. The log and its proofs stay valid.
     ///
     /// services/audit/README.md says when that is final. A log on SQLite must not be served meanwhile.
@@ -81,6 +87,7 @@ pub(crate) async fn run(command: &Command, out: &mut impl Write) -> Result<()> {
         Command::Checkpoint(arguments) => checkpoint(arguments, out).await,
         Command::Fsck(arguments) => fsck(arguments, out).await,
         Command::Export(arguments) => export::run(arguments, out).await,
+        Command::Signature(arguments) => signature::run(arguments, out).await,
         Command::Erase(arguments) => keys::erase(arguments, out).await,
         Command::Rewrap(arguments) => keys::rewrap(arguments, out).await,
     }
@@ -130,9 +137,10 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
                 if damages.is_empty() { "The log is sound." } else { "The log is damaged." };
             writeln!(
                 out,
-                "{sound}\n  records      {}\n  openings     {}\n  erased       {}\n  not opened   {}\n  checkpoints  {}",
+                "{sound}\n  records      {}\n  openings     {}\n  signatures   {}\n  erased       {}\n  not opened   {}\n  checkpoints  {}",
                 checked.size,
                 checked.openings,
+                checked.signatures,
                 checked.erased,
                 checked.unopened,
                 checked.checkpoints
@@ -148,6 +156,7 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
                 "size": checked.size,
                 "root": root,
                 "openings": checked.openings,
+                "signatures": checked.signatures,
                 "erased": checked.erased,
                 "unopened": checked.unopened,
                 "checkpoints": checked.checkpoints,

@@ -44,6 +44,9 @@ pub(crate) struct Connection {
     /// File of the access log's verifier key (C2SP vkey): with it, the receipt is checked.
     #[arg(long, value_name = "FILE")]
     log_key: Option<PathBuf>,
+    /// Sign each request by the key of the certificate, as an agreement may demand.
+    #[arg(long)]
+    sign: bool,
     /// How long to wait for an answer.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
@@ -101,6 +104,13 @@ impl Connection {
         }
     }
 
+    fn signing(&self, client: Client, files: &tls::Files) -> Result<Client> {
+        if !self.sign {
+            return Ok(client);
+        }
+        client.signed(files).context("requests cannot be signed")
+    }
+
     fn to_demo(&self, file: &PathBuf, usual: &str) -> Result<Connected> {
         let shown = file.display();
         let text = fs::read_to_string(file)
@@ -118,6 +128,7 @@ impl Connection {
         let files = tls::Files { certificate, key, ca: demo.ca, crl, revoked_identities };
         let own = [files.certificate.clone(), files.key.clone()];
         let client = Client::new(&demo.endpoint, &demo.service, &demo.trust_domain, &files)?;
+        let client = self.signing(client, &files)?;
         Ok(Connected {
             client: client.within(Duration::from_secs(self.timeout)),
             log: Some(log_key(self.log_key.as_ref().unwrap_or(&demo.log_key))?),
@@ -153,6 +164,7 @@ impl Connection {
         }
         let own = [files.certificate.clone(), files.key.clone()];
         let client = Client::new(&endpoint, &self.service, &trust_domain, &files)?;
+        let client = self.signing(client, &files)?;
         Ok(Connected {
             client: client.within(Duration::from_secs(self.timeout)),
             log: self.log_key.as_ref().map(log_key).transpose()?,

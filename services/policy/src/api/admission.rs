@@ -21,7 +21,7 @@ use disclosure::{
     Answer, Disclosed, Exact, Released,
     policy::v1::admission_service_server::{AdmissionService, AdmissionServiceServer},
 };
-use server::{Routes, context, error::Precondition};
+use server::{Routes, error::Precondition};
 use tonic::{Request, Response, Status};
 use wire::{Faults, policy::Denial, record};
 
@@ -66,15 +66,14 @@ impl AdmissionService for Api {
         &self,
         request: Request<Exact<MoveConnectionRequest>>,
     ) -> Result<Response<Released<MoveConnectionResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, MOVE)?;
         let call = Call {
             shared: &self.0,
             agreement: "",
             method: MOVE,
             caller,
             deadline,
-            bytes: exact.bytes(),
+            asked: exact.asked(),
         };
         Ok(Response::new(call.move_connection(exact.message()).await?.into()))
     }
@@ -83,15 +82,14 @@ impl AdmissionService for Api {
         &self,
         request: Request<Exact<GetAdmissionRequest>>,
     ) -> Result<Response<Released<GetAdmissionResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, GET)?;
         let call = Call {
             shared: &self.0,
             agreement: "",
             method: GET,
             caller,
             deadline,
-            bytes: exact.bytes(),
+            asked: exact.asked(),
         };
         Ok(Response::new(call.get(exact.message()).await?.into()))
     }
@@ -100,15 +98,14 @@ impl AdmissionService for Api {
         &self,
         request: Request<Exact<ListAdmissionsRequest>>,
     ) -> Result<Response<Released<ListAdmissionsResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, LIST)?;
         let call = Call {
             shared: &self.0,
             agreement: "",
             method: LIST,
             caller,
             deadline,
-            bytes: exact.bytes(),
+            asked: exact.asked(),
         };
         Ok(Response::new(call.list(exact.message()).await?.into()))
     }
@@ -117,11 +114,10 @@ impl AdmissionService for Api {
         &self,
         request: Request<Exact<ListReadinessRequest>>,
     ) -> Result<Response<Released<ListReadinessResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let bytes = exact.bytes();
+        let (caller, deadline, exact) = disclosure::asked(request, READINESS)?;
+        let asked = exact.asked();
         let call =
-            Call { shared: &self.0, agreement: "", method: READINESS, caller, deadline, bytes };
+            Call { shared: &self.0, agreement: "", method: READINESS, caller, deadline, asked };
         Ok(Response::new(call.readiness().await?.into()))
     }
 }
@@ -162,8 +158,8 @@ impl Call<'_> {
         let asked = Asked {
             connection: connection.to_owned(),
             request_id: request.request_id.clone(),
-            digest: tlog::digest(self.bytes),
-            request: self.bytes.to_vec(),
+            digest: tlog::digest(self.asked.bytes()),
+            request: self.asked.bytes().to_vec(),
             expected: request.expected_version,
             rules,
             made,

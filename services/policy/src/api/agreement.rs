@@ -19,7 +19,7 @@ use disclosure::{
     policy::v1::agreement_service_server::{AgreementService, AgreementServiceServer},
 };
 use prost::Message as _;
-use server::{Caller, Deadline, Routes, context, error::Precondition};
+use server::{Caller, Deadline, Routes, error::Precondition};
 use tonic::{Request, Response, Status};
 use wire::{Faults, policy::Denial, record};
 
@@ -57,10 +57,9 @@ impl AgreementService for Api {
         &self,
         request: Request<Exact<MoveAgreementRequest>>,
     ) -> Result<Response<Released<MoveAgreementResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let (bytes, agreement) = (exact.bytes(), exact.message().agreement.as_str());
-        let call = Call { shared: &self.0, agreement, method: MOVE, caller, deadline, bytes };
+        let (caller, deadline, exact) = disclosure::asked(request, MOVE)?;
+        let (asked, agreement) = (exact.asked(), exact.message().agreement.as_str());
+        let call = Call { shared: &self.0, agreement, method: MOVE, caller, deadline, asked };
         Ok(Response::new(call.move_agreement(exact.message()).await?.into()))
     }
 
@@ -68,10 +67,9 @@ impl AgreementService for Api {
         &self,
         request: Request<Exact<GetAgreementRequest>>,
     ) -> Result<Response<Released<GetAgreementResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let (bytes, agreement) = (exact.bytes(), exact.message().agreement.as_str());
-        let call = Call { shared: &self.0, agreement, method: GET, caller, deadline, bytes };
+        let (caller, deadline, exact) = disclosure::asked(request, GET)?;
+        let (asked, agreement) = (exact.asked(), exact.message().agreement.as_str());
+        let call = Call { shared: &self.0, agreement, method: GET, caller, deadline, asked };
         Ok(Response::new(call.get_agreement(exact.message()).await?.into()))
     }
 
@@ -79,15 +77,14 @@ impl AgreementService for Api {
         &self,
         request: Request<Exact<ListAgreementsRequest>>,
     ) -> Result<Response<Released<ListAgreementsResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
+        let (caller, deadline, exact) = disclosure::asked(request, LIST)?;
         let call = Call {
             shared: &self.0,
             agreement: "",
             method: LIST,
             caller,
             deadline,
-            bytes: exact.bytes(),
+            asked: exact.asked(),
         };
         Ok(Response::new(call.list_agreements(exact.message()).await?.into()))
     }
@@ -115,7 +112,7 @@ impl Call<'_> {
         let asked = Asked {
             agreement: request.agreement.clone(),
             request_id: request.request_id.clone(),
-            bytes: self.bytes.to_vec(),
+            bytes: self.asked.bytes().to_vec(),
             by: self.caller.id().to_owned(),
             rules,
             wanted,
@@ -125,7 +122,7 @@ impl Call<'_> {
             Ok(Err(refused)) => return Err(self.agreement_refused(refused).await),
             Ok(Ok(entry)) => entry,
         };
-        if entry.digest != tlog::digest(self.bytes) || entry.made.by != self.caller.id() {
+        if entry.digest != tlog::digest(self.asked.bytes()) || entry.made.by != self.caller.id() {
             let denial = record::own(ErrorReason::KeyReused, "one-request-one-move");
             let first = ("first_digest", hex::encode(entry.digest));
             return Err(self.refuse(&denial, "", &[first]).await);
@@ -233,7 +230,7 @@ pub(super) async fn record_unmade(shared: &Shared, older_us: i64) -> Result<(), 
             method: MOVE,
             caller,
             deadline,
-            bytes: &entry.request,
+            asked: disclosure::Asked::by_service(&entry.request),
         };
         if call.agreement_recorded(&entry, &asked.request_id).await.is_err() {
             tracing::error!(agreement = entry.agreement, "a move is not known to be recorded yet");

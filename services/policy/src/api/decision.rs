@@ -17,7 +17,7 @@ use disclosure::{
     Disclosed, Exact, Released,
     policy::v1::decision_service_server::{DecisionService, DecisionServiceServer},
 };
-use server::{Routes, caller::Kind, context};
+use server::{Routes, caller::Kind};
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults, record};
 
@@ -54,11 +54,10 @@ impl DecisionService for Api {
         &self,
         request: Request<Exact<ExplainDecisionRequest>>,
     ) -> Result<Response<Released<ExplainDecisionResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let bytes = exact.bytes();
+        let (caller, deadline, exact) = disclosure::asked(request, EXPLAIN)?;
+        let asked = exact.asked();
         let call =
-            Call { shared: &self.0, agreement: "", method: EXPLAIN, caller, deadline, bytes };
+            Call { shared: &self.0, agreement: "", method: EXPLAIN, caller, deadline, asked };
         Ok(Response::new(explain(&call, exact.message()).await?.into()))
     }
 
@@ -66,11 +65,10 @@ impl DecisionService for Api {
         &self,
         request: Request<Exact<WhatMayIRequest>>,
     ) -> Result<Response<Released<WhatMayIResponse>>, Status> {
-        let (caller, deadline) = context(&request)?;
-        let exact = request.into_inner();
-        let bytes = exact.bytes();
+        let (caller, deadline, exact) = disclosure::asked(request, WHAT_MAY_I)?;
+        let asked = exact.asked();
         let call =
-            Call { shared: &self.0, agreement: "", method: WHAT_MAY_I, caller, deadline, bytes };
+            Call { shared: &self.0, agreement: "", method: WHAT_MAY_I, caller, deadline, asked };
         Ok(Response::new(what_may_i(&call, exact.message()).await?.into()))
     }
 }
@@ -157,6 +155,7 @@ async fn whom(
     let explanations = explanations(call);
     let caller = match call.caller.kind() {
         Kind::System { agency, system } => {
+            call.signed(named).await?;
             let caller = (agency.clone(), system.clone());
             if named.is_empty() {
                 return Ok(Some(caller));

@@ -225,6 +225,8 @@ impl Api {
             Asked::Service => Ok(Ok(String::new())),
             Asked::System(caller) => {
                 let (id, found, _) = self.app.connection(deadline, &caller).await?;
+                // What a proxy shows of a request is not what is signed.
+                let found = self.app.connected_unchecked(found);
                 Ok(found.denial.map_or(Ok(id), |denial| Err(denial.into())))
             }
             Asked::Ground(question) => {
@@ -232,6 +234,7 @@ impl Api {
                 let (id, decision) = self.app.decide(deadline, &question.question).await?;
                 // Whom the answer is about, and whether it tells of anybody, a proxy does not see: nobody would be counted (I2).
                 let decision = self.app.to_who_counts_nobody(decision);
+                let decision = self.app.to_who_checks_nothing(decision);
                 let allowed = decision.outcome.map_err(Refused::from);
                 Ok(allowed.and_then(|table| passed(table, named)).map(|()| id))
             }

@@ -7,7 +7,9 @@ use contract::{
     audit::v1::{AccessOutcome, DecisionRecord, Refusal},
     r#type::v1::ErrorReason,
 };
-use disclosure::{Access, Answer, Disclosed, DurableReceipt, Recorder};
+use disclosure::{
+    Access, Answer, Asked, Disclosed, DurableReceipt, Recorder, signature::NotSigned,
+};
 use server::{
     Caller, Deadline,
     caller::Kind,
@@ -74,16 +76,25 @@ pub(super) struct Call<'a> {
     pub(super) method: &'static str,
     pub(super) caller: Caller,
     pub(super) deadline: Deadline,
-    pub(super) bytes: &'a [u8],
+    pub(super) asked: Asked<'a>,
 }
 
 impl Call<'_> {
+    /// Refuses a request that came with a signature which is none. No agreement demands one here: officers sign what they move, and
+    /// whoever asks what it may ask for is told of nobody.
+    pub(super) async fn signed(&self, connection: &str) -> Result<(), Status> {
+        let Some(not_signed) = self.asked.presented().refusal(None) else { return Ok(()) };
+        let NotSigned { reason, rule, article: _, more } = not_signed;
+        Err(self.refuse(&record::own(reason, rule), connection, &more).await)
+    }
+
     /// The role of the caller that may do this.
     pub(super) async fn authorised(
         &self,
         roles: &[Role],
         connection: &str,
     ) -> Result<Role, Status> {
+        self.signed(connection).await?;
         let rule = match self.caller.kind() {
             Kind::Operator(id) => match self.shared.admissions.authorise(id, roles) {
                 Ok(role) => return Ok(role),
@@ -154,7 +165,7 @@ impl Call<'_> {
     }
 
     pub(super) fn access(&self) -> Access<'_> {
-        Access { method: self.method, caller: &self.caller, request: self.bytes, basis: None }
+        Access { method: self.method, caller: &self.caller, asked: self.asked, basis: None }
     }
 
     pub(super) async fn record<T: prost::Message>(

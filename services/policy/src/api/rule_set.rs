@@ -19,7 +19,7 @@ use disclosure::{
     policy::v1::rule_set_service_server::{RuleSetService, RuleSetServiceServer},
 };
 use prost::Message as _;
-use server::{Caller, Deadline, Routes, context, error::Precondition};
+use server::{Caller, Deadline, Routes, error::Precondition};
 use time::Date;
 use tonic::{Request, Response, Status};
 use wire::{Fault, Faults, policy::Denial, record};
@@ -63,7 +63,7 @@ impl Api {
         (caller, deadline): (Caller, Deadline),
         exact: &'a Exact<T>,
     ) -> Call<'a> {
-        Call { shared: &self.0, agreement: "", method, caller, deadline, bytes: exact.bytes() }
+        Call { shared: &self.0, agreement: "", method, caller, deadline, asked: exact.asked() }
     }
 }
 
@@ -73,8 +73,8 @@ impl RuleSetService for Api {
         &self,
         request: Request<Exact<MoveRuleSetRequest>>,
     ) -> Result<Response<Released<MoveRuleSetResponse>>, Status> {
-        let (context, exact) = (context(&request)?, request.into_inner());
-        let call = self.call(MOVE, context, &exact);
+        let (caller, deadline, exact) = disclosure::asked(request, MOVE)?;
+        let call = self.call(MOVE, (caller, deadline), &exact);
         Ok(Response::new(call.move_rule_set(exact.message()).await?.into()))
     }
 
@@ -82,8 +82,8 @@ impl RuleSetService for Api {
         &self,
         request: Request<Exact<GetRuleSetRequest>>,
     ) -> Result<Response<Released<GetRuleSetResponse>>, Status> {
-        let (context, exact) = (context(&request)?, request.into_inner());
-        let call = self.call(GET, context, &exact);
+        let (caller, deadline, exact) = disclosure::asked(request, GET)?;
+        let call = self.call(GET, (caller, deadline), &exact);
         Ok(Response::new(call.get_rule_set(exact.message()).await?.into()))
     }
 
@@ -91,8 +91,8 @@ impl RuleSetService for Api {
         &self,
         request: Request<Exact<ListRuleSetsRequest>>,
     ) -> Result<Response<Released<ListRuleSetsResponse>>, Status> {
-        let (context, exact) = (context(&request)?, request.into_inner());
-        let call = self.call(LIST, context, &exact);
+        let (caller, deadline, exact) = disclosure::asked(request, LIST)?;
+        let call = self.call(LIST, (caller, deadline), &exact);
         Ok(Response::new(call.list_rule_sets(exact.message()).await?.into()))
     }
 
@@ -100,8 +100,8 @@ impl RuleSetService for Api {
         &self,
         request: Request<Exact<SimulateRequest>>,
     ) -> Result<Response<Released<SimulateResponse>>, Status> {
-        let (context, exact) = (context(&request)?, request.into_inner());
-        let call = self.call(SIMULATE, context, &exact);
+        let (caller, deadline, exact) = disclosure::asked(request, SIMULATE)?;
+        let call = self.call(SIMULATE, (caller, deadline), &exact);
         Ok(Response::new(call.simulate(exact.message()).await?.into()))
     }
 }
@@ -119,7 +119,7 @@ impl Call<'_> {
         };
         let asked = Asked {
             request_id: request.request_id.clone(),
-            bytes: self.bytes.to_vec(),
+            bytes: self.asked.bytes().to_vec(),
             by: self.caller.id().to_owned(),
             wanted,
         };
@@ -128,7 +128,7 @@ impl Call<'_> {
             Ok(Err(refused)) => return Err(self.rule_set_refused(refused).await),
             Ok(Ok(entry)) => entry,
         };
-        if entry.digest != tlog::digest(self.bytes) || entry.made.by != self.caller.id() {
+        if entry.digest != tlog::digest(self.asked.bytes()) || entry.made.by != self.caller.id() {
             let denial = record::own(ErrorReason::KeyReused, "one-request-one-move");
             let first = ("first_digest", hex::encode(entry.digest));
             return Err(self.refuse(&denial, "", &[first]).await);
@@ -284,8 +284,8 @@ pub(super) async fn record_unmade(shared: &Shared, older_us: i64) -> Result<(), 
         };
         let asked = MoveRuleSetRequest::decode(&entry.request[..]).unwrap_or_default();
         let deadline = Deadline::after(RECORD_MAX);
-        let bytes = &entry.request;
-        let call = Call { shared, agreement: "", method: MOVE, caller, deadline, bytes };
+        let request = disclosure::Asked::by_service(&entry.request);
+        let call = Call { shared, agreement: "", method: MOVE, caller, deadline, asked: request };
         if call.rule_set_recorded(&entry, &asked.request_id).await.is_err() {
             tracing::error!(rule_set = entry.number, "a move is not known to be recorded yet");
         }

@@ -100,6 +100,9 @@ pub(crate) struct Terms {
     /// How many persons may be told of; none where that is not limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) volume: Option<Volume>,
+    /// Whether requests must be signed. What was stored before there was this is written as it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) signed_requests: bool,
 }
 
 /// What is read of an agreement's bytes.
@@ -114,6 +117,9 @@ pub(crate) struct Content {
     #[serde(with = "day")]
     pub(crate) valid_to: Date,
     pub(crate) parties: Vec<Party>,
+    /// Whether the consumer signs its requests.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) signed_requests: bool,
     /// Who delegates, and to whom.
     pub(crate) delegations: Vec<(String, String)>,
     pub(crate) grants: Vec<Granted>,

@@ -124,6 +124,8 @@ impl Profile {
         let agreement = grounds.as_ref().ok().map(|grounds| grounds.granted.agreement.clone());
         let procedure = grounds.as_ref().ok().map(|grounds| grounds.named.procedure);
         let volume = grounds.as_ref().ok().and_then(|grounds| grounds.volume(request));
+        let demands = |grounds: &Grounds<'_>| grounds.granted.terms.signed_requests;
+        let signed_requests = grounds.as_ref().is_ok_and(demands);
         let outcome = grounds.and_then(|grounds| self.table(request, &grounds, day, now));
         let (outcome, ends, claims, volume) = match outcome {
             Ok((table, ends)) => (Ok(table), ends, procedure.map(ClaimsRule::of), volume),
@@ -141,6 +143,7 @@ impl Profile {
             volume,
             purpose: procedure.map(|p| p.purpose.clone()).unwrap_or_default(),
             sealed_days: procedure.map(|p| p.sealed_days).unwrap_or_default(),
+            signed_requests,
         }
     }
 
@@ -209,6 +212,7 @@ impl Profile {
             connection: connection.map(|c| c.id.clone()).unwrap_or_default(),
             database: connection.map(|c| c.database.clone()).unwrap_or_default(),
             denial: self.connected(standing, today(now)).err(),
+            signed_requests: standing.demands_signed(today(now)),
         }
     }
 
@@ -357,6 +361,11 @@ impl Profile {
         self.denial(Refusal::NothingAllowed, "volume-not-counted", AGREEING)
     }
 
+    /// The denial by which whoever looks at no signature is given nothing of what is granted to signed requests.
+    pub(crate) fn not_checked(&self) -> Denial {
+        self.denial(Refusal::SignatureRequired, "signature-not-checked", AGREEING)
+    }
+
     /// The denial by which nothing is granted any more that was when it was decided.
     pub(crate) fn not_agreed(&self) -> Denial {
         self.denial(Refusal::NoAgreement, "no-agreement", AGREEING)
@@ -484,6 +493,8 @@ pub(crate) struct Connected {
     pub(crate) database: String,
     /// Why it may not be used; none where it may.
     pub(crate) denial: Option<Denial>,
+    /// Whether an agreement of it that is in force demands that requests are signed.
+    pub(crate) signed_requests: bool,
 }
 
 /// What was decided.
@@ -511,6 +522,8 @@ pub(crate) struct Decision {
     pub(crate) purpose: String,
     /// For how many days nothing but its number is told of such an access to the person whom it is about.
     pub(crate) sealed_days: u32,
+    /// Whether the agreement demands that the caller signs its requests.
+    pub(crate) signed_requests: bool,
 }
 
 /// What a caller must know of a person beside the number.
@@ -552,6 +565,8 @@ pub(crate) enum Refusal {
     NothingAllowed,
     /// As many persons were told of as the agreement grants.
     VolumeUsedUp,
+    /// The agreement demands signed requests.
+    SignatureRequired,
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ fn standing() -> Standing {
         rules: Default::default(),
         connection: registry.connections.into_iter().find(|c| c.id == "conn-social-insurance"),
         granted: vec![granted("a", &[ITEM])],
+        signing: Vec::new(),
     }
 }
 

@@ -318,6 +318,7 @@ mod tests {
             volume: None,
             purpose: String::new(),
             sealed_days: 0,
+            signed_requests: false,
             outcome,
             valid_until: OffsetDateTime::UNIX_EPOCH,
             claims: Default::default(),

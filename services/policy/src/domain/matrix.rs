@@ -177,6 +177,7 @@ fn standing(link: Option<&Link<'_>>, plans: &[Plan<'_>]) -> Standing {
         }),
         admission: link.map(|link| link.admission.to_owned()).filter(|name| !name.is_empty()),
         granted: granted.collect(),
+        signing: Vec::new(),
     }
 }
 
@@ -228,6 +229,7 @@ impl Seen {
                     Refusal::NoAgreement => "NoAgreement",
                     Refusal::NothingAllowed => "NothingAllowed",
                     Refusal::VolumeUsedUp => "VolumeUsedUp",
+                    Refusal::SignatureRequired => "SignatureRequired",
                 };
                 let said = (refusal, &*denial.rule, &*denial.article);
                 assert_eq!(said, (*reason, *rule, *article), "{asked:?}");

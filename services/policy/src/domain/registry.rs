@@ -337,6 +337,8 @@ pub(crate) struct Standing {
     pub(crate) admission: Option<String>,
     /// What its agreements grant, in the order of their ids.
     pub(crate) granted: Vec<Granted>,
+    /// The terms of its agreements that demand signed requests, whatever they grant; looked for where nothing is asked for.
+    pub(crate) signing: Vec<(Date, Date)>,
 }
 
 /// What one agreement grants for the act, procedure and ground asked about.
@@ -358,7 +360,7 @@ impl Granted {
     /// The rule by which it does not serve a request.
     fn refuses(&self, request: &Request) -> Option<&'static str> {
         let by = request.by.as_ref()?;
-        let Terms { direction, units, keys, volume: _ } = &self.terms;
+        let Terms { direction, units, keys, volume: _, signed_requests: _ } = &self.terms;
         // A key that is not known is not the one that was granted (I2).
         let keyed = by.key.as_ref().is_some_and(|key| keys.contains(key));
         if !keys.is_empty() && !keyed {
@@ -389,6 +391,11 @@ impl Granted {
 }
 
 impl Standing {
+    /// Whether an agreement that is in force demands that requests are signed.
+    pub(crate) fn demands_signed(&self, day: Date) -> bool {
+        self.signing.iter().any(|(from, to)| *from <= day && day < *to)
+    }
+
     /// The agreement to apply: of those in force that serve the request, the one that grants most of the items wanted; the
     /// first of equals by id, whatever each obliges to. Two agreements are never added up: what is given stands on one of them. Where none serves, the
     /// rule by which the first one in force does not.

@@ -199,3 +199,18 @@ async fn i2_a_grant_of_so_many_persons_passes_nobody_because_nobody_would_be_cou
         service.close().await;
     }
 }
+
+#[tokio::test]
+async fn i2_a_grant_to_signed_requests_passes_nobody_because_nobody_would_look() {
+    for engine in ENGINES {
+        let database = TestDatabase::new(engine).await;
+        let service = guarding(&database, &["/vn.example."]).await.unwrap();
+        assert!(ask(&service, INSURANCE, METHOD, &GROUND).await.is_ok());
+        signatures::demand(&service).await;
+        for headers in [&GROUND[..], &[]] {
+            let told = ask(&service, INSURANCE, METHOD, headers).await;
+            assert_eq!(told, Err("SIGNATURE_REQUIRED".to_owned()));
+        }
+        service.close().await;
+    }
+}

@@ -25,7 +25,7 @@ pub(super) async fn limit(service: &Service, persons: u64) {
     write(service, sql).await;
 }
 
-async fn write(service: &Service, sql: String) {
+pub(super) async fn write(service: &Service, sql: String) {
     // As long as the test lasts.
     let sql = Sql::same(Box::leak(sql.into_boxed_str()));
     let written = service

@@ -191,6 +191,21 @@ async fn i3_a_warrant_names_no_more_than_is_allowed() {
     }
 }
 
+/// Nobody who asks for a warrant shows what the system has signed for which it asks.
+#[tokio::test]
+async fn i2_there_is_no_warrant_for_what_must_be_signed() {
+    for engine in ENGINES {
+        let (database, folder) = (TestDatabase::new(engine).await, TempDir::new().unwrap());
+        let service = signing(&database, NOW, &folder, &[1]).await;
+        warrant_of(&issue(&service, wanted(&["birth_full_name"])).await.unwrap());
+        signatures::demand(&service).await;
+        let response = issue(&service, wanted(&["birth_full_name"])).await.unwrap();
+        let denial = (ErrorReason::SignatureRequired, "signature-not-checked".to_owned());
+        assert_eq!(denial_of(&response), denial);
+        service.close().await;
+    }
+}
+
 #[tokio::test]
 async fn i2_what_is_not_known_of_the_person_is_denied() {
     for engine in ENGINES {

@@ -104,6 +104,10 @@ pub struct AppendRequest {
     /// The exact bytes of the DecisionRecord.
     #[prost(bytes = "vec", tag = "7")]
     pub decision: ::prost::alloc::vec::Vec<u8>,
+    /// The certificate, in DER, that `decision.signature` names; empty where the request was not signed. At most 16384 bytes. It is kept
+    /// once, by its thumbprint, so that a signature can be verified when the certificate has long ended.
+    #[prost(bytes = "vec", tag = "8")]
+    pub signer_certificate: ::prost::alloc::vec::Vec<u8>,
 }
 /// Where the record stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -173,6 +177,10 @@ pub struct DecisionRecord {
     /// Microseconds from the arrival of the request until it was recorded; 0 where nobody waited for it.
     #[prost(uint64, tag = "15")]
     pub took_microseconds: u64,
+    /// The caller's signature over the request, as it came with the call; absent where there was none, or one that did not verify. Of what
+    /// was signed the log has the method in the context and the digest of the request.
+    #[prost(message, optional, tag = "16")]
+    pub signature: ::core::option::Option<super::super::r#type::v1::RequestSignature>,
 }
 /// Calls of one caller that were refused because there was too much to do, and of which nothing was read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -799,6 +807,9 @@ pub mod log_service_client {
 /// of a DecisionRecord. The caller is given the outer key and can open the outer commitment. The inner key
 /// stays in the audit service and is opened to inspectors only: the inner commitment binds what really
 /// happened, also where the answer must not tell (I7).
+///
+/// The outer commitment binds the answer to the request that it answers: beside any other request it does not verify. Where the caller
+/// signed the request (RequestSignature of lienthong.type.v1), it is bound to what was signed.
 ///
 /// A verifier: takes H(0x00 || leaf) as the leaf hash (RFC 6962), leads it by `proof` from `index` to the
 /// root in `checkpoint`, checks the checkpoint's signature with the log's verifier key (C2SP signed-note),

@@ -1088,6 +1088,9 @@ pub struct GetConnectionRequest {
     /// SPIFFE id of the caller, from its certificate.
     #[prost(string, tag = "1")]
     pub caller: ::prost::alloc::string::String,
+    /// The same as `DecideRequest.checks_signatures`.
+    #[prost(bool, tag = "2")]
+    pub checks_signatures: bool,
 }
 /// How a connection stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1113,6 +1116,9 @@ pub struct GetConnectionResponse {
     /// When what is said ends: whoever is brought it later uses nothing of it.
     #[prost(message, optional, tag = "7")]
     pub valid_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether an agreement of the connection that is in force demands that its requests are signed.
+    #[prost(bool, tag = "8")]
+    pub signed_requests: bool,
 }
 /// What to decide.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1142,6 +1148,10 @@ pub struct DecideRequest {
     /// not limited is decided alike for both.
     #[prost(bool, tag = "7")]
     pub counts_volumes: bool,
+    /// True when whoever asks gives nothing to a request that is not signed, where the decision demands it (`signed_requests`). Whoever does
+    /// not say so is denied there: SIGNATURE_REQUIRED by the rule `signature-not-checked`.
+    #[prost(bool, tag = "8")]
+    pub checks_signatures: bool,
 }
 /// What was decided.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1182,6 +1192,10 @@ pub struct DecideResponse {
     /// does not say it: then for a year.
     #[prost(uint32, optional, tag = "13")]
     pub sealed_days: ::core::option::Option<u32>,
+    /// Whether the agreement that was applied demands that the caller signs its requests; whoever enforces the decision gives nothing to a
+    /// request of the caller's own that is not signed. False of a policy service that does not know of it, and of no agreement.
+    #[prost(bool, tag = "14")]
+    pub signed_requests: bool,
     /// The decision.
     #[prost(oneof = "decide_response::Decision", tags = "6, 7")]
     pub decision: ::core::option::Option<decide_response::Decision>,
@@ -1665,6 +1679,11 @@ pub struct AgreementContent {
     /// What is granted: 1 to 200, none for the same action, procedure and ground as another.
     #[prost(message, repeated, tag = "19")]
     pub grants: ::prost::alloc::vec::Vec<AgreementGrant>,
+    /// Whether the consumer signs each of its requests under it, by the key of its certificate (RequestSignature of lienthong.type.v1):
+    /// what is not signed is refused with SIGNATURE_REQUIRED then. Of a connection with such an agreement in force so are the calls that
+    /// name no ground, such as ListOutcomes.
+    #[prost(bool, tag = "20")]
+    pub signed_requests: bool,
 }
 /// A side of an agreement.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2510,6 +2529,9 @@ pub struct GrantTerms {
     /// How many persons may be told of in which time; absent where that is not limited.
     #[prost(message, optional, tag = "4")]
     pub volume: ::core::option::Option<GrantedVolume>,
+    /// Whether requests must be signed (RequestSignature of lienthong.type.v1).
+    #[prost(bool, tag = "5")]
+    pub signed_requests: bool,
 }
 /// A limit of how many persons are told of. Each time that somebody is told of counts one, also of the same person.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

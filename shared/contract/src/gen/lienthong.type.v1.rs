@@ -454,6 +454,14 @@ pub enum ErrorReason {
     /// UNAVAILABLE. The access log cannot be read now, or what is stored of it is not what was signed. Not recorded. Repeat later; where it
     /// stays so, the operator has to look.
     LogUnreadable = 40,
+    /// UNAUTHENTICATED. The call carries a signature (`lienthong-signature-bin`) that is not one of its caller over this request; metadata
+    /// `fault` says what is wrong: `malformed`, `algorithm`, `no-certificate`, `certificate`, `signature` or `stream`. Nothing was read or
+    /// changed. Recorded. Do not repeat: sign these bytes for this method by the key of the certificate of the connection.
+    SignatureInvalid = 41,
+    /// PERMISSION_DENIED. An agreement of the caller demands that requests are signed, and this one is not. Metadata `agreement` names it,
+    /// where it is one that was applied, and `method` the call to make instead, where this one sends several requests and so cannot be
+    /// signed. Nothing was read or changed. Recorded. Sign the request, then repeat.
+    SignatureRequired = 42,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -503,6 +511,8 @@ impl ErrorReason {
             Self::UnknownRuleSet => "ERROR_REASON_UNKNOWN_RULE_SET",
             Self::NotInLog => "ERROR_REASON_NOT_IN_LOG",
             Self::LogUnreadable => "ERROR_REASON_LOG_UNREADABLE",
+            Self::SignatureInvalid => "ERROR_REASON_SIGNATURE_INVALID",
+            Self::SignatureRequired => "ERROR_REASON_SIGNATURE_REQUIRED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -549,9 +559,50 @@ impl ErrorReason {
             "ERROR_REASON_UNKNOWN_RULE_SET" => Some(Self::UnknownRuleSet),
             "ERROR_REASON_NOT_IN_LOG" => Some(Self::NotInLog),
             "ERROR_REASON_LOG_UNREADABLE" => Some(Self::LogUnreadable),
+            "ERROR_REASON_SIGNATURE_INVALID" => Some(Self::SignatureInvalid),
+            "ERROR_REASON_SIGNATURE_REQUIRED" => Some(Self::SignatureRequired),
             _ => None,
         }
     }
+}
+/// What a caller signed: that it makes this call with this request. A caller may sign any call that is recorded, and must where its
+/// agreement says so (`signed_requests`). The bytes of this message are the metadata `lienthong-signature-bin` of the call, once; gRPC
+/// carries them in base64.
+///
+/// What is signed, 84 bytes, where || joins bytes, H is SHA-256 and \0 is one zero byte:
+///
+///    "lienthong/request/1\0" || H(method) || H(request)
+///
+/// `method` is the full path of the method as text, such as `/lienthong.identity.v1.IdentityService/GetPerson`; `request` is the exact
+/// bytes of the request message as they are sent, before any compression: the same that the outer commitment of a Receipt covers. So the
+/// answer's receipt binds the answer to the request that was signed. A committed test vector is in
+/// shared/tlog/testdata/request_signature.json.
+///
+/// It is signed by the key of the certificate that the connection is made with, and by no other: a service that is called by a proxy of
+/// a mesh sees no certificate of its caller, and takes no signature. What is signed names no time: the record in the access log does.
+/// Whoever wants two equal requests told apart gives each its own `request_id`.
+///
+/// One signature is of one request. A call that sends several (LookupStream, StreamContributions) cannot be signed; where the agreement
+/// demands it, each of its messages is refused with SIGNATURE_REQUIRED, and metadata `method` names the call to make instead. A call with
+/// one request and many answers (WatchPersonChanges) is signed as any other.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RequestSignature {
+    /// How it was signed; the key of the certificate is of the same kind. One of
+    ///
+    ///    ecdsa-p256-sha256  ECDSA over P-256 with SHA-256, the signature in DER (RFC 3279)
+    ///    ecdsa-p384-sha384  ECDSA over P-384 with SHA-384, the signature in DER
+    ///    ed25519            Ed25519 (RFC 8032), 64 bytes
+    ///    rsa-pss-sha256     RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes (RFC 8017), a key of 2048 to 8192 bits
+    #[prost(string, tag = "1")]
+    pub algorithm: ::prost::alloc::string::String,
+    /// The certificate of the connection: SHA-256 of its DER, 32 bytes. Of the whole certificate and not of its key, so that it says who
+    /// signed, by which authority.
+    #[prost(bytes = "vec", tag = "2")]
+    pub certificate_thumbprint: ::prost::alloc::vec::Vec<u8>,
+    /// The signature, at most 1024 bytes. Whoever has it and the certificate can try what the request was.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
 }
 /// Where a value comes from, and its two clocks: when it was true and when the register learnt it (I6).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

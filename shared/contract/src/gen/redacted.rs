@@ -129,6 +129,16 @@ impl ::core::fmt::Debug for crate::r#type::v1::AccessBasis {
     }
 }
 
+impl ::core::fmt::Debug for crate::r#type::v1::RequestSignature {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RequestSignature")
+            .field("algorithm", &self.algorithm)
+            .field("certificate_thumbprint", &self.certificate_thumbprint)
+            .field("signature", &::core::format_args!("[personal]"))
+            .finish()
+    }
+}
+
 impl ::core::fmt::Debug for crate::audit::v1::ListAccessesRequest {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ListAccessesRequest")
@@ -176,6 +186,7 @@ impl ::core::fmt::Debug for crate::audit::v1::AppendRequest {
             .field("request_digest", &::core::format_args!("[personal]"))
             .field("answer_digest", &::core::format_args!("[personal]"))
             .field("decision", &::core::format_args!("[personal]"))
+            .field("signer_certificate", &self.signer_certificate)
             .finish()
     }
 }
@@ -198,6 +209,7 @@ impl ::core::fmt::Debug for crate::audit::v1::DecisionRecord {
             .field("sealed_days", &self.sealed_days)
             .field("missed", &::core::format_args!("[personal]"))
             .field("took_microseconds", &self.took_microseconds)
+            .field("signature", &self.signature)
             .finish()
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn connection(found: GetConnectionResponse) -> Option<Decision> {
         volume: None,
         purpose: String::new(),
         sealed_days: 0,
+        signed_requests: found.signed_requests,
         verdict,
     })
 }
@@ -80,6 +81,7 @@ pub(super) fn decision(response: DecideResponse, items: &[String]) -> Option<Dec
         volume: response.volume.map(|volume| volume.grant),
         purpose: response.purpose,
         sealed_days: response.sealed_days.unwrap_or(SEALED_UNSAID),
+        signed_requests: response.signed_requests,
         verdict,
     })
 }

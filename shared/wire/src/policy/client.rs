@@ -123,7 +123,8 @@ impl PolicyClient {
         caller: &Caller,
     ) -> Result<Decision, NoDecision> {
         for _ in 0..ASKED_MAX {
-            let request = GetConnectionRequest { caller: caller.id().to_owned() };
+            let caller = caller.id().to_owned();
+            let request = GetConnectionRequest { caller, checks_signatures: true };
             let before = self.0.before();
             let asked = self.0.signed.ask(GET_CONNECTION, deadline.request(&request));
             let Ok(found) = tokio::time::timeout_at(deadline.at(), asked).await else {
@@ -351,5 +352,7 @@ fn request(caller: &Caller, act: Act, basis: &AccessBasis, items: &[String]) -> 
         event: event.to_owned(),
         // Whoever uses this client takes of a volume whom it tells of (`PolicyClient::take`).
         counts_volumes: true,
+        // And what it is told to be signed it refuses where it is not (`Decision::demands_of`).
+        checks_signatures: true,
     }
 }

@@ -67,7 +67,7 @@ async fn tell(
         waiting.begin();
         let soon = deadline.within(MESSAGE_TIME_MAX);
         let call =
-            Call::new(shared, caller, soon, WATCH_PERSON_CHANGES, exact.bytes()).on(asked.basis);
+            Call::new(shared, caller, soon, WATCH_PERSON_CHANGES, exact.asked()).on(asked.basis);
         let decision = deciding.now(shared, soon).await?;
         let wanted = Wanted { from: &cursor, ..asked.wanted };
         let heard = news(&call, &wanted, &decision).await?;
@@ -135,7 +135,8 @@ impl Waiting<'_> {
                 }
             }
             let decision = deciding.now(shared, deadline.within(MESSAGE_TIME_MAX)).await?;
-            if decision.verdict.is_err() {
+            // Whether the request is signed as it must be from now on is seen with the next message.
+            if decision.verdict.is_err() || decision.signed_requests {
                 return Ok(Some(()));
             }
         }

@@ -11,6 +11,7 @@ use contract::{
 };
 use disclosure::{
     Exact, Released,
+    signature::Presented,
     streaming::{self, Messages, Responses},
 };
 use server::{Caller, Closing, Deadline, error::refuse};
@@ -32,26 +33,26 @@ const OPENING_MAX: Duration = Duration::from_secs(30);
 pub(super) fn start(
     shared: Arc<Shared>,
     caller: Caller,
-    deadline: Deadline,
-    closing: Closing,
+    (deadline, closing): (Deadline, Closing),
+    presented: Presented,
     messages: Streaming<Exact<LookupStreamRequest>>,
 ) -> Responses<LookupStreamResponse> {
     streaming::answer((deadline, closing), messages, UNDER_WAY_MAX, |messages| async move {
-        answer_all(&shared, &caller, deadline, messages).await
+        answer_all(&shared, (&caller, &presented), deadline, messages).await
     })
 }
 
 /// Reads the opening, then answers each query, until the caller has ended its side or the stream must end.
 async fn answer_all(
     shared: &Shared,
-    caller: &Caller,
+    (caller, presented): (&Caller, &Presented),
     deadline: Deadline,
     mut messages: Messages<LookupStreamRequest, LookupStreamResponse>,
 ) -> Result<(), Status> {
     let _stream = shared.streams.open(caller)?;
     let first = messages.first(deadline.within(OPENING_MAX)).await?;
     let Some(first) = first else { return Err(no_opening()) };
-    let opened = &Opened::read(shared, caller, deadline, &first)?;
+    let opened = &Opened::read(shared, (caller, presented), deadline, &first)?;
     let respond = |exact: Exact<LookupStreamRequest>| {
         let query = opened.begin(&exact);
         async move {

@@ -98,8 +98,8 @@ async fn released<Q, R: Proven>(
     answer: Answer<R::Answer>,
 ) -> Result<Response<Released<R>>, Status> {
     let (caller, deadline) = context(request)?;
-    let access =
-        Access { method, caller: &caller, request: request.get_ref().bytes(), basis: None };
+    let asked = disclosure::Asked::by_service(request.get_ref().bytes());
+    let access = Access { method, caller: &caller, asked, basis: None };
     let recorded = shared.clients.recorder.record(deadline, &access, record, &answer).await;
     let receipt = recorded.map_err(|error| error.refusal(deadline))?;
     let disclosed = Disclosed::new(answer, receipt).map_err(|error| error.refusal(deadline))?;

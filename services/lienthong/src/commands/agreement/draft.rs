@@ -34,6 +34,9 @@ struct Content {
     deletion: String,
     #[serde(default)]
     other: String,
+    /// Whether the consumer signs its requests.
+    #[serde(default)]
+    signed_requests: bool,
     #[serde(rename = "party")]
     parties: Vec<Party>,
     #[serde(default, rename = "delegation")]
@@ -121,6 +124,7 @@ pub(super) fn read(file: &Path, chance: &str) -> Result<AgreementContent> {
         other: form.other,
         delegations: form.delegations.into_iter().map(delegation).collect(),
         grants: form.grants.into_iter().map(grant).collect::<Result<_>>()?,
+        signed_requests: form.signed_requests,
     })
 }
 

@@ -87,6 +87,9 @@ pub(super) fn content(content: &AgreementContent, out: &mut impl Write) -> Resul
             writeln!(out, "  {heading:<20} {text}")?;
         }
     }
+    if content.signed_requests {
+        writeln!(out, "  signed requests      the consumer signs each of its requests")?;
+    }
     for delegation in &content.delegations {
         writeln!(out, "  delegates            {} to {}", delegation.from, delegation.to)?;
     }

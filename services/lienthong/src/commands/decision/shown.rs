@@ -84,7 +84,9 @@ fn rule(deciding: &DecidingRule, out: &mut impl Write) -> Result<()> {
 
 /// What a signed grant demands of whoever uses it.
 fn terms(terms: Option<&GrantTerms>, margin: &str, out: &mut impl Write) -> Result<()> {
-    let Some(GrantTerms { units, client_keys, direction, volume }) = terms else { return Ok(()) };
+    let Some(GrantTerms { units, client_keys, direction, volume, signed_requests }) = terms else {
+        return Ok(());
+    };
     writeln!(out, "{margin}for the units {}", units.join(", "))?;
     for key in client_keys {
         writeln!(out, "{margin}for the key {}", hex::encode(key))?;
@@ -94,6 +96,9 @@ fn terms(terms: Option<&GrantTerms>, margin: &str, out: &mut impl Write) -> Resu
     }
     if let Some(volume) = volume {
         writeln!(out, "{margin}for {} persons a {}", volume.persons, period(volume))?;
+    }
+    if *signed_requests {
+        writeln!(out, "{margin}for signed requests")?;
     }
     Ok(())
 }
@@ -118,6 +123,7 @@ fn terms_json(terms: Option<&GrantTerms>) -> Value {
             "client_keys": keys,
             "direction": terms.direction,
             "volume": volume,
+            "signed_requests": terms.signed_requests,
         })
     })
 }

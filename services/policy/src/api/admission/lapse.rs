@@ -136,8 +136,8 @@ async fn record(shared: &Shared, entry: &Entry) {
     };
     let asked = MoveConnectionRequest::decode(&entry.request[..]).unwrap_or_default();
     let deadline = Deadline::after(MOVE_MAX);
-    let call =
-        Call { shared, agreement: "", method: MOVE, caller, deadline, bytes: &entry.request };
+    let request = disclosure::Asked::by_service(&entry.request);
+    let call = Call { shared, agreement: "", method: MOVE, caller, deadline, asked: request };
     if call.recorded(entry, &asked.request_id).await.is_err() {
         tracing::error!(connection = entry.connection, "a move is not known to be recorded yet");
     }

@@ -124,6 +124,7 @@ impl Form<'_, '_> {
             valid_from,
             valid_to,
             parties,
+            signed_requests: content.signed_requests,
             delegations,
             grants: Vec::new(),
         };

@@ -50,7 +50,7 @@ pub(super) fn explanation(
 
 /// What a grant demands; nothing where it is the registry file's.
 fn demanded(terms: Terms) -> Option<GrantTerms> {
-    let Terms { direction, units, keys, volume } = terms;
+    let Terms { direction, units, keys, volume, signed_requests } = terms;
     let volume = volume.map(|Volume { persons, period }| {
         let period = match period {
             Period::Day => GrantedPeriod::Day,
@@ -61,7 +61,13 @@ fn demanded(terms: Terms) -> Option<GrantTerms> {
     });
     let client_keys = keys.iter().filter_map(|key| hex::decode(key).ok()).collect();
     let units: Vec<_> = units.into_iter().collect();
-    (!units.is_empty()).then_some(GrantTerms { units, client_keys, direction, volume })
+    (!units.is_empty()).then_some(GrantTerms {
+        units,
+        client_keys,
+        direction,
+        volume,
+        signed_requests,
+    })
 }
 
 fn explained(item: Explained, explanations: Explanations<'_>) -> ExplainedItem {

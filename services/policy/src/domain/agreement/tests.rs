@@ -38,6 +38,7 @@ fn content(id: &str, days: [i64; 2]) -> Content {
         valid_from,
         valid_to,
         parties: vec![party(Role::Provider, "p"), party(Role::Consumer, "k")],
+        signed_requests: false,
         delegations: Vec::new(),
         grants: vec![grant(days)],
     }
@@ -148,4 +149,19 @@ fn a_renewal_is_one_of_what_counts_and_once() {
     let mut renewed = agreed(renewal);
     renewed.closed = Some(("k".to_owned(), Says::Revoke));
     assert_eq!(facts(&[renewed]).renewed("a"), Some(day));
+}
+
+/// What was agreed before there was this word is written as it was, and demands nothing.
+#[test]
+fn what_was_stored_before_requests_were_signed_is_as_it_was() {
+    let terms = r#"{"direction":"","units":["k.1"],"keys":[]}"#;
+    let read: Terms = serde_json::from_str(terms).unwrap();
+    assert!(!read.signed_requests);
+    assert_eq!(serde_json::to_string(&read).unwrap(), terms);
+    let demanding = Terms { signed_requests: true, ..read };
+    let written = serde_json::to_string(&demanding).unwrap();
+    assert_eq!(serde_json::from_str::<Terms>(&written).unwrap(), demanding);
+    let before = serde_json::to_value(content("a", [0, 9])).unwrap();
+    assert!(before.get("signed_requests").is_none());
+    assert_eq!(serde_json::from_value::<Content>(before).unwrap(), content("a", [0, 9]));
 }

@@ -44,6 +44,7 @@ fn decision(connection: &str, number: u64, ends: OffsetDateTime) -> Arc<Decision
         valid_until: ends,
         purpose: String::new(),
         sealed_days: 0,
+        signed_requests: false,
         verdict: Ok(DecisionTable::new(Vec::new(), vec![0], vec![answer]).unwrap()),
     })
 }

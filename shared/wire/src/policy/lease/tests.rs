@@ -27,6 +27,7 @@ fn decision(grant: &str) -> Decision {
         volume: Some(grant.to_owned()),
         purpose: String::new(),
         sealed_days: 0,
+        signed_requests: false,
         verdict: Ok(DecisionTable::new(Vec::new(), vec![0], vec![nobody]).unwrap()),
     }
 }

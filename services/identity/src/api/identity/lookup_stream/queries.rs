@@ -10,7 +10,7 @@ use contract::{
     identity::v1::{GetPersonAnswer, LookupStreamQuery, LookupStreamRequest},
     r#type::v1::ErrorReason,
 };
-use disclosure::{Disclosed, Exact};
+use disclosure::{Asked, Disclosed, Exact, signature::Presented};
 use server::{Caller, Deadline, error::refuse};
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
@@ -32,6 +32,8 @@ const QUERY_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Opened<'a> {
     shared: &'a Shared,
     deadline: Deadline,
+    /// What the call came with to sign it: nothing, or what cannot be.
+    presented: &'a Presented,
     first: &'a Exact<LookupStreamRequest>,
     as_of: Option<AsOf>,
     deciding: Deciding<'a>,
@@ -55,7 +57,7 @@ impl<'a> Opened<'a> {
     /// Reads the first message; every faulty field is named at once.
     pub(super) fn read(
         shared: &'a Shared,
-        caller: &'a Caller,
+        (caller, presented): (&'a Caller, &'a Presented),
         deadline: Deadline,
         first: &'a Exact<LookupStreamRequest>,
     ) -> Result<Self, Status> {
@@ -85,7 +87,7 @@ impl<'a> Opened<'a> {
         let deciding = Deciding { caller, act, basis, items };
         let share = shared.streaming.share(caller);
         let under_way = Mutex::default();
-        Ok(Self { shared, deadline, first, as_of, deciding, share, under_way })
+        Ok(Self { shared, deadline, presented, first, as_of, deciding, share, under_way })
     }
 
     /// A query begins when its message is read.
@@ -133,7 +135,8 @@ impl<'a> Opened<'a> {
         let _turn = turn.map_err(|_closed| refuse(ErrorReason::Internal))?;
         let decision = deciding.now(shared, deadline).await?;
         let bytes = exact.asked_after(self.first);
-        let call = Call::new(shared, deciding.caller, deadline, METHOD, &bytes).on(deciding.basis);
+        let asked = Asked::on_stream(&bytes, self.presented);
+        let call = Call::new(shared, deciding.caller, deadline, METHOD, asked).on(deciding.basis);
         let build = |decision: &Decision, looked: &Looked| {
             get_person::answer(self.request_id(), decision, looked, &shared.lists)
         };

@@ -96,7 +96,8 @@ impl Form<'_, '_> {
             }
         }
         let (valid_from, valid_to) = self.term(path, grant, content);
-        let terms = self.terms(path, grant, units, action);
+        let signed_requests = content.signed_requests;
+        let terms = Terms { signed_requests, ..self.terms(path, grant, units, action) };
         Some(Granted {
             action: action?,
             procedure: grant.procedure.clone(),
@@ -167,7 +168,8 @@ impl Form<'_, '_> {
         let keys = self.keys(&format!("{path}.client_keys"), &grant.client_keys, false);
         let keys = keys.into_iter().collect();
         let volume = grant.volume.and_then(|v| self.volume(&format!("{path}.volume"), v, action));
-        Terms { direction: grant.direction.clone(), units, keys, volume }
+        let direction = grant.direction.clone();
+        Terms { direction, units, keys, volume, signed_requests: false }
     }
 
     fn volume(
