@@ -11,6 +11,7 @@ pub(crate) const UPRIGHT: f64 = 165.0;
 pub(crate) const LYING: f64 = 252.0;
 /// Sizes of letters in points, from which a table too wide comes down.
 const SIZE: f64 = 11.0;
+const SIZE_ANNEX: f64 = 10.0;
 const SIZE_MIN: f64 = 8.0;
 /// A digit is half as wide as the letters are high, a bold letter of a heading a little more; both sides of a cell are empty.
 const DIGIT: f64 = 0.5;
@@ -128,6 +129,11 @@ impl Table {
     /// Whether there is no row.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The same, in the smaller letters of an annex.
+    pub(crate) fn annexed(self, width: f64) -> Self {
+        Self { size: SIZE_ANNEX, ..self }.fit(width)
     }
 
     /// The same, with the widths of its columns for a page so wide.

@@ -82,7 +82,7 @@ fn requests(report: &Report, names: &Names<'_>) -> Table {
     let all = &report.accesses.requests;
     let used: BTreeSet<_> = all.iter().map(|row| row.outcome).collect();
     let used: Vec<_> = OUTCOMES.into_iter().filter(|outcome| used.contains(outcome)).collect();
-    let mut table = Table::new("").short("Tháng").words("Loại yêu cầu", 1.4).words("Mục đích", 1.0);
+    let mut table = Table::new("").short("Tháng").words("Loại yêu cầu", 1.6).words("Mục đích", 1.0);
     for outcome in &used {
         table = table.figures(&names.words.of("outcome", accesses::id(*outcome)));
     }
@@ -115,7 +115,7 @@ fn requests(report: &Report, names: &Names<'_>) -> Table {
         let named = [String::new(), "Tổng cộng".to_owned(), String::new()];
         table.total(named.into_iter().chain(cells(&sum)));
     }
-    table.fit(LYING)
+    table.annexed(LYING)
 }
 
 /// An agency's name, with its code, by which whoever checks finds it.
@@ -149,14 +149,14 @@ fn items(report: &Report, names: &Names<'_>) -> Table {
         let named = ["Tổng cộng".to_owned(), String::new()];
         table.total(named.into_iter().chain(sum.map(number)));
     }
-    table.fit(UPRIGHT)
+    table.annexed(UPRIGHT)
 }
 
 /// Every count of refusals, a group for each agency.
 fn refusals(report: &Report, names: &Names<'_>) -> Table {
     let mut rows: Vec<_> = report.accesses.refusals.iter().collect();
     rows.sort_by_key(|row| (&row.agency, std::cmp::Reverse(row.requests), &row.reason));
-    let mut table = Table::new("").words("Lý do", 1.0).words("Mã", 1.0).figures("Số yêu cầu");
+    let mut table = Table::new("").words("Lý do", 1.6).words("Mã", 1.0).figures("Số yêu cầu");
     let mut sum = 0;
     let mut agency = None;
     for row in rows {
@@ -171,5 +171,5 @@ fn refusals(report: &Report, names: &Names<'_>) -> Table {
     if !table.is_empty() {
         table.total(["Tổng cộng".to_owned(), String::new(), number(sum)]);
     }
-    table.fit(UPRIGHT)
+    table.annexed(UPRIGHT)
 }

@@ -170,7 +170,7 @@ pub(super) fn whole(all: &[Database], names: &Names<'_>, width: f64) -> Table {
             if lacks.is_empty() { "Không".to_owned() } else { lacks.join("\n") },
         ]);
     }
-    table.fit(width)
+    table.annexed(width)
 }
 
 fn lacking(obstacle: &Obstacle, names: &Names<'_>) -> String {

@@ -126,7 +126,7 @@ pub(super) fn assessments_whole(
             names.words.of("assessment", id(row.state)),
         ]);
     }
-    Ok(table.fit(width))
+    Ok(table.annexed(width))
 }
 
 pub(super) fn suspensions(all: &[Suspension], names: &Names<'_>) -> Result<Suspensions, Error> {
@@ -170,7 +170,7 @@ pub(super) fn suspensions_whole(
         let agency = names.agency(&row.agency);
         table.row([row.connection.clone(), agency, cause, text::short_moment(from), until]);
     }
-    Ok(table.fit(width))
+    Ok(table.annexed(width))
 }
 
 pub(super) fn availability(report: &Report) -> Result<Availability, Error> {
@@ -212,7 +212,7 @@ fn outages(title: &str, all: &[&Outage], width: f64) -> Result<Option<Table>, Er
         let long = text::duration(outage.seconds);
         table.row([text::short_moment(from), text::short_moment(until), long]);
     }
-    Ok((!table.is_empty()).then(|| table.fit(width)))
+    Ok((!table.is_empty()).then(|| table.annexed(width)))
 }
 
 /// Every outage; none where the body shows them all.

@@ -162,7 +162,7 @@ pub(super) fn disputes_whole(all: &[Disputed], names: &Names<'_>, width: f64) ->
         let figures = disputed(row).map(number);
         table.row(std::iter::once(names.database(&row.database)).chain(figures));
     }
-    (all.len() > TOP + 1).then(|| table.fit(width))
+    (all.len() > TOP + 1).then(|| table.annexed(width))
 }
 
 fn shares(row: &Good) -> [Share; 4] {
@@ -224,5 +224,5 @@ fn drawn(of: Share) -> Drawn {
 /// Quality of every source; none where the body shows them all.
 pub(super) fn qualities_whole(all: &[Good], names: &Names<'_>, width: f64) -> Option<Table> {
     let table = qualities("Chất lượng dữ liệu theo nguồn", &by_values(all), names);
-    (all.len() > TOP + 1).then(|| table.fit(width))
+    (all.len() > TOP + 1).then(|| table.annexed(width))
 }
