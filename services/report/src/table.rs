@@ -220,6 +220,7 @@ pub(crate) fn top<K: Ord, const N: usize>(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
     use super::*;
 
     #[test]

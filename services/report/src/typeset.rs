@@ -142,6 +142,7 @@ fn told(errors: &[SourceDiagnostic]) -> Error {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
     use super::*;
 
     /// Every letter of Vietnamese, with every tone, both cases.

@@ -29,6 +29,7 @@ impl Words {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
     use std::{collections::BTreeSet, fs, path::Path};
 
     use model::report::{AssessmentState, Outcome};

@@ -101,8 +101,7 @@ pub(super) fn accesses(report: &Report, names: &Names<'_>) -> Accesses {
     // One month or one agency is what the total says.
     let several = |table: Table, rows: usize| (rows > 1).then_some(table);
     let agencies = grouped(&field(|row| &row.agency));
-    let by_month =
-        table("Số yêu cầu theo tháng", "Tháng", 1.0, &months, |key| text::month(key));
+    let by_month = table("Số yêu cầu theo tháng", "Tháng", 1.0, &months, text::month);
     let count = months.len();
     let agency_count = agencies.len();
     let (rows, left) = top(agencies);
