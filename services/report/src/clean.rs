@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-/// So many characters without a place to break a line are a name; more are broken anywhere.
-const RUN_MAX: usize = 14;
+/// So many characters without a place to break a line are a name or a code; in more than that there are places to break.
+const RUN_MAX: usize = 20;
 /// Where a line may break though nothing is seen.
 const BREAK: char = '\u{200b}';
 
@@ -31,22 +31,34 @@ fn each(value: &mut Value, run_max: usize, has: impl Fn(char) -> bool + Copy) {
 
 /// The text, with what cannot be shown as its code, and long runs breakable.
 fn cleaned(text: &str, run_max: usize, has: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut run = 0;
+    let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_shown(c) && has(c) {
-            let breaks = matches!(c, ' ' | '\n');
-            run = if breaks { 0 } else { run + 1 };
-            // Not between a letter and its marks.
-            if run > run_max && !is_mark(c) {
-                out.push(BREAK);
-                run = 1;
-            }
-            out.push(c);
+            shown.push(c);
         } else {
-            out.push_str(&format!("{BREAK}[U+{:04X}]{BREAK}", u32::from(c)));
-            run = 0;
+            shown.push_str(&format!("{BREAK}[U+{:04X}]{BREAK}", u32::from(c)));
         }
+    }
+    let runs = shown.split_inclusive([' ', '\n', BREAK]);
+    runs.map(|run| if run.chars().count() > run_max { broken(run) } else { run.to_owned() })
+        .collect()
+}
+
+/// A run with places to break: where its parts end, and where a part is too long itself.
+fn broken(run: &str) -> String {
+    const PART_MIN: usize = 6;
+    let mut out = String::with_capacity(run.len() * 2);
+    let mut length = 0;
+    let mut ended = false;
+    for c in run.chars() {
+        // Not between a letter and its marks.
+        if (ended || length >= RUN_MAX) && !is_mark(c) {
+            out.push(BREAK);
+            length = 0;
+        }
+        out.push(c);
+        length += 1;
+        ended = length >= PART_MIN && matches!(c, '_' | '-' | '.' | '/' | ':' | '@');
     }
     out
 }

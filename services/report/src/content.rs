@@ -95,7 +95,6 @@ struct Made {
 /// By what the figures are checked.
 #[derive(Debug, Serialize)]
 struct Proof {
-    origin: String,
     records: String,
     erased: String,
     first_size: String,
@@ -103,9 +102,10 @@ struct Proof {
     verbatim: Verbatim,
 }
 
-/// The checkpoints, line by line. In them nothing is put, not even where a line may break: `clean` knows the field that holds them.
+/// The name of the log, and the checkpoints, line by line. In them nothing is put, not even where a line may break: `clean` knows the field that holds them.
 #[derive(Debug, Serialize)]
 struct Verbatim {
+    origin: String,
     first: Vec<String>,
     last: Vec<String>,
 }
@@ -239,12 +239,15 @@ fn proof(log: &Extent) -> Proof {
     let lines = |note: &str| note.lines().flat_map(broken).collect();
     let number = |value: u64| text::number(u128::from(value));
     Proof {
-        origin: log.origin.clone(),
         records: number(log.records),
         erased: number(log.erased),
         first_size: number(log.first_size),
         last_size: number(log.last_size),
-        verbatim: Verbatim { first: lines(&log.first), last: lines(&log.last) },
+        verbatim: Verbatim {
+            origin: log.origin.clone(),
+            first: lines(&log.first),
+            last: lines(&log.last),
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! A PDF, read: its text page by page, the size of its pages, its fonts, what is attached. By `lopdf`.
 
-use lopdf::{Dictionary, Document, Object};
+use lopdf::{Dictionary, Document};
 
 /// A PDF in memory.
 pub(crate) struct Pdf(Document);
@@ -37,7 +37,7 @@ impl Pdf {
     pub(crate) fn fonts(&self) -> Vec<(String, bool)> {
         let mut fonts = Vec::new();
         for dictionary in self.dictionaries() {
-            if dictionary.get(b"Type").and_then(Object::as_name) != Ok(b"FontDescriptor") {
+            if !dictionary.has_type(b"FontDescriptor") {
                 continue;
             }
             let name = dictionary.get(b"FontName").unwrap().as_name().unwrap();
@@ -53,7 +53,7 @@ impl Pdf {
         let file = self.dictionaries().find(|dictionary| {
             let named = dictionary.get(b"UF").or_else(|_| dictionary.get(b"F"));
             dictionary.has(b"EF")
-                && named.is_ok_and(|n| lopdf::decode_text_string(n).as_deref() == Ok(name))
+                && named.is_ok_and(|n| lopdf::decode_text_string(n).is_ok_and(|text| text == name))
         });
         let embedded = file.unwrap().get(b"EF").unwrap().as_dict().unwrap();
         let stream = embedded.get(b"F").unwrap().as_reference().unwrap();
