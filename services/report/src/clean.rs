@@ -63,12 +63,16 @@ fn broken(run: &str) -> String {
     out
 }
 
-/// Whether a character is seen, and leaves the others in their order.
+/// Whether a character is seen, and leaves the others in their order: none that directs it, none of a script that is written from
+/// the right.
 fn is_shown(c: char) -> bool {
-    let turns = matches!(c,
-        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    let directs = matches!(c,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
     );
-    !turns && (c == '\n' || !c.is_control())
+    let from_right = matches!(c,
+        '\u{0590}'..='\u{08ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}'
+    );
+    !directs && !from_right && (c == '\n' || !c.is_control())
 }
 
 /// A mark over or under the letter before it.
@@ -90,6 +94,7 @@ mod tests {
             cleaned("a\u{202e}b\0", RUN_MAX, all),
             "a\u{200b}[U+202E]\u{200b}b\u{200b}[U+0000]\u{200b}"
         );
+        assert_eq!(cleaned("ש", RUN_MAX, all), "\u{200b}[U+05E9]\u{200b}");
         let none = |c: char| c.is_ascii();
         assert_eq!(cleaned("本", RUN_MAX, none), "\u{200b}[U+672C]\u{200b}");
     }

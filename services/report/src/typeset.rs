@@ -154,10 +154,10 @@ mod tests {
         for c in letters.chars().chain(letters.to_uppercase().chars()) {
             assert!(has(c), "{c}");
         }
-        for c in " .,;:/()–-%<>0123456789…“”[]+\u{200b}".chars() {
+        for c in " .,;:/()–-%<>0123456789…“”[]+".chars() {
             assert!(has(c), "{:04X}", u32::from(c));
         }
-        assert!(!has('本') && !has('ש'));
+        assert!(!has('本') && !has('😀'));
         let of_serif = FONTS.iter().take(4).all(|font| font.info().family == "Liberation Serif");
         assert!(of_serif);
     }

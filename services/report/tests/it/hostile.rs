@@ -187,10 +187,9 @@ fn what_is_no_report_is_refused() {
         ("2026-06-15T00:00:00+07:00", "2025-12-15T00:00:00+07:00", "period.until"),
     ];
     for (from, to, expected) in times {
-        match refused(&other(from, to)) {
-            Error::Time { field, .. } => assert_eq!(field, expected),
-            error => panic!("{error}"),
-        }
+        let error = refused(&other(from, to));
+        let Error::Time { field, .. } = error else { panic!("{error}") };
+        assert_eq!(field, expected);
     }
     assert!(refused(&other("\"synthetic\"", "\"more\":1,\"synthetic\"")).is_of_input());
 }
