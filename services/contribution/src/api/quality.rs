@@ -15,7 +15,6 @@ use disclosure::{
 };
 use server::{
     caller::Kind,
-    context,
     error::{refuse, refuse_with},
 };
 use tonic::{Request, Response, Status};
