@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use ::store::Store;
 use contract::r#type::v1::RequestSignature;
 use server::{
+    Caller,
     runtime::Entropy,
     signed::request::{self, Fault},
 };
@@ -39,13 +40,20 @@ impl SignedRequest {
         tlog::request_to_sign(&self.method, &self.request_digest)
     }
 
-    /// Verifies the signature by the certificate. Whether that was trusted when it signed is another question, which its authority
+    /// Verifies the signature by the certificate, and that this is one of the caller's. Whether that was trusted when it signed is another question, which its authority
     /// answers: the log took no connection of anybody whose certificate was not.
     ///
     /// # Errors
     /// What is wrong.
     pub fn verify(&self) -> Result<(), Fault> {
-        request::verify(&self.signature, &self.certificate, &self.to_sign())
+        request::verify(&self.signature, &self.certificate, &self.to_sign())?;
+        let domain = self.caller.strip_prefix("spiffe://").and_then(|id| id.split_once('/'));
+        let signer = Caller::from_certificate(&self.certificate, domain.map_or("", |(it, _)| it));
+        match signer {
+            Ok(signer) if signer.id() == self.caller => Ok(()),
+            // It is somebody's, and says nothing of whom the record names.
+            Ok(_) | Err(_) => Err(Fault::OtherCertificate),
+        }
     }
 }
 

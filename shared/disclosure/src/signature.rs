@@ -92,7 +92,9 @@ impl Presented {
     pub fn refusal(&self, demanded: Option<&str>) -> Option<NotSigned> {
         let required = |agreement: &str, instead: Option<&str>| {
             let instead = instead.map(|method| ("method", method.to_owned()));
-            let more = [("agreement", agreement.to_owned())].into_iter().chain(instead);
+            let named = Some(agreement).filter(|agreement| !agreement.is_empty());
+            let more = named.map(|agreement| ("agreement", agreement.to_owned()));
+            let more = more.into_iter().chain(instead);
             NotSigned {
                 reason: ErrorReason::SignatureRequired,
                 rule: "signed-requests",

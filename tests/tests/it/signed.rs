@@ -29,7 +29,7 @@ const DEMANDING: &[&str] = &[
 ];
 
 /// What demands no signature, because it tells of nobody: what may be asked for, and the log and the keys that everybody is shown.
-const FREE: [&str; 8] = [
+const FREE: [&str; 9] = [
     "/lienthong.policy.v1.DecisionService/ExplainDecision",
     "/lienthong.policy.v1.DecisionService/WhatMayI",
     "/lienthong.policy.v1.WarrantKeyService/GetWarrantKeys",
@@ -38,6 +38,7 @@ const FREE: [&str; 8] = [
     "/lienthong.audit.v1.LogService/GetEntryBundle",
     "/lienthong.audit.v1.LogService/GetInclusionProof",
     "/lienthong.audit.v1.LogService/GetConsistencyProof",
+    "/lienthong.audit.v1.ReportService/CountAccesses",
 ];
 /// What sends several requests on one call.
 const STREAMS: [(&str, &str); 2] = [

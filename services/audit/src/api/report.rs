@@ -92,6 +92,9 @@ impl Call<'_> {
         request: &CountAccessesRequest,
     ) -> Result<Disclosed<CountAccessesAnswer>, Status> {
         let Reports { service, turns: [auditors, agencies], .. } = self.reports;
+        if let Some(not_signed) = self.asked.presented().refusal(None) {
+            return Err(self.refuse(not_signed.reason, not_signed.rule).await?);
+        }
         let audits = service.is_auditor(self.caller.id());
         if !self.may_ask_of(&request.agency) {
             return Err(self.refuse(ErrorReason::MethodNotAllowed, "own-agency").await?);

@@ -73,7 +73,13 @@ impl Call<'_> {
         let inspects = self.shared.inspectors.contains(self.caller.id());
         let decision = match self.caller.kind() {
             Kind::System { .. } => Some(self.connected().await?),
-            Kind::Operator(_) if inspects => None,
+            Kind::Operator(_) if inspects => {
+                if let Some(not_signed) = self.asked.presented().refusal(None) {
+                    let denial = record::own(not_signed.reason, not_signed.rule);
+                    return Err(self.officer_refused(&denial).await);
+                }
+                None
+            }
             Kind::Operator(_) | Kind::Service(_) => {
                 let denial = record::own(ErrorReason::MethodNotAllowed, "inspectors");
                 return Err(self.officer_refused(&denial).await);

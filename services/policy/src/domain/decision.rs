@@ -124,8 +124,7 @@ impl Profile {
         let agreement = grounds.as_ref().ok().map(|grounds| grounds.granted.agreement.clone());
         let procedure = grounds.as_ref().ok().map(|grounds| grounds.named.procedure);
         let volume = grounds.as_ref().ok().and_then(|grounds| grounds.volume(request));
-        let demands = |grounds: &Grounds<'_>| grounds.granted.terms.signed_requests;
-        let signed_requests = grounds.as_ref().is_ok_and(demands);
+        let signed_requests = grounds.is_ok() && standing.demands_signed_of(day, request);
         let outcome = grounds.and_then(|grounds| self.table(request, &grounds, day, now));
         let (outcome, ends, claims, volume) = match outcome {
             Ok((table, ends)) => (Ok(table), ends, procedure.map(ClaimsRule::of), volume),

@@ -396,6 +396,15 @@ impl Standing {
         self.signing.iter().any(|(from, to)| *from <= day && day < *to)
     }
 
+    /// Whether an agreement that is in force and serves the request demands that it is signed, also where another one is applied: else
+    /// whoever asks could choose the one that does not by the items it names.
+    pub(crate) fn demands_signed_of(&self, day: Date, request: &Request) -> bool {
+        self.granted.iter().any(|granted| {
+            let holds = granted.valid_from <= day && day < granted.valid_to;
+            holds && granted.refuses(request).is_none() && granted.terms.signed_requests
+        })
+    }
+
     /// The agreement to apply: of those in force that serve the request, the one that grants most of the items wanted; the
     /// first of equals by id, whatever each obliges to. Two agreements are never added up: what is given stands on one of them. Where none serves, the
     /// rule by which the first one in force does not.
