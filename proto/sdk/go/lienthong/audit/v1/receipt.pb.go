@@ -49,6 +49,9 @@ const (
 // stays in the audit service and is opened to inspectors only: the inner commitment binds what really
 // happened, also where the answer must not tell (I7).
 //
+// The outer commitment binds the answer to the request that it answers: beside any other request it does not verify. Where the caller
+// signed the request (RequestSignature of lienthong.type.v1), it is bound to what was signed.
+//
 // A verifier: takes H(0x00 || leaf) as the leaf hash (RFC 6962), leads it by `proof` from `index` to the
 // root in `checkpoint`, checks the checkpoint's signature with the log's verifier key (C2SP signed-note),
 // and recomputes the outer commitment from `opening`, the request and the answer. A committed test vector

@@ -431,7 +431,14 @@ type QualityCounts struct {
 	// Of these, contributions of which a reason names the item.
 	RejectedForIt uint64 `protobuf:"varint,10,opt,name=rejected_for_it,json=rejectedForIt,proto3" json:"rejected_for_it,omitempty"`
 	// The values that say from which day they are true, by how long after it they were received.
-	Delays        *QualityDelays `protobuf:"bytes,11,opt,name=delays,proto3" json:"delays,omitempty"`
+	Delays *QualityDelays `protobuf:"bytes,11,opt,name=delays,proto3" json:"delays,omitempty"`
+	// Of the disputed values that a decision let hold or not, those of which it was received at most 7 days after them. Of what was
+	// contributed before this was counted it is not known.
+	DecidedWithin_7Days uint64 `protobuf:"varint,12,opt,name=decided_within_7_days,json=decidedWithin7Days,proto3" json:"decided_within_7_days,omitempty"`
+	// After 8 to 30 days.
+	DecidedWithin_30Days uint64 `protobuf:"varint,13,opt,name=decided_within_30_days,json=decidedWithin30Days,proto3" json:"decided_within_30_days,omitempty"`
+	// Later.
+	DecidedLater  uint64 `protobuf:"varint,14,opt,name=decided_later,json=decidedLater,proto3" json:"decided_later,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -541,6 +548,27 @@ func (x *QualityCounts) GetDelays() *QualityDelays {
 		return x.Delays
 	}
 	return nil
+}
+
+func (x *QualityCounts) GetDecidedWithin_7Days() uint64 {
+	if x != nil {
+		return x.DecidedWithin_7Days
+	}
+	return 0
+}
+
+func (x *QualityCounts) GetDecidedWithin_30Days() uint64 {
+	if x != nil {
+		return x.DecidedWithin_30Days
+	}
+	return 0
+}
+
+func (x *QualityCounts) GetDecidedLater() uint64 {
+	if x != nil {
+		return x.DecidedLater
+	}
+	return 0
 }
 
 // Values by how many days after the day from which they are true they were received. Each is counted once.
@@ -671,7 +699,7 @@ const file_lienthong_contribution_v1_quality_service_proto_rawDesc = "" +
 	"\x06counts\x18\b \x01(\v2(.lienthong.contribution.v1.QualityCountsR\x06counts\"D\n" +
 	"\fQualityShare\x12\x1a\n" +
 	"\x04part\x18\x01 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x04part\x12\x18\n" +
-	"\x03all\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x03all\"\xe5\x03\n" +
+	"\x03all\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x03all\"\x8a\x05\n" +
 	"\rQualityCounts\x12\x1e\n" +
 	"\x06values\x18\x01 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x06values\x12(\n" +
 	"\vcorrections\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\vcorrections\x12\"\n" +
@@ -685,7 +713,10 @@ const file_lienthong_contribution_v1_quality_service_proto_rawDesc = "" +
 	"\brejected\x18\t \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\brejected\x12.\n" +
 	"\x0frejected_for_it\x18\n" +
 	" \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\rrejectedForIt\x12@\n" +
-	"\x06delays\x18\v \x01(\v2(.lienthong.contribution.v1.QualityDelaysR\x06delays\"\x8d\x02\n" +
+	"\x06delays\x18\v \x01(\v2(.lienthong.contribution.v1.QualityDelaysR\x06delays\x129\n" +
+	"\x15decided_within_7_days\x18\f \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x12decidedWithin7Days\x12;\n" +
+	"\x16decided_within_30_days\x18\r \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x13decidedWithin30Days\x12+\n" +
+	"\rdecided_later\x18\x0e \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\fdecidedLater\"\x8d\x02\n" +
 	"\rQualityDelays\x12(\n" +
 	"\fwithin_1_day\x18\x01 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\n" +
 	"within1Day\x12*\n" +

@@ -32,11 +32,13 @@ const (
 // far they are: for each source, item and month, computed from what was contributed and from what became of it, never from an
 // opinion. Counts only: no value and no person.
 type QualityServiceClient interface {
-	// Lists the figures of months: to a source those of its own database, to the register's own officers (`npd`) those of all.
+	// Lists the figures of months: to a source those of its own database, to the register's own officers (`npd`) and to inspectors, whom
+	// the operator's configuration names, those of all.
 	// What was decided a few seconds ago may not be counted yet. Recorded.
 	//
-	// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED/CONNECTION_NOT_ACTIVE; UNAVAILABLE
-	// with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+	// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, or with
+	// METHOD_NOT_ALLOWED for an officer who is no inspector; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
+	// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
 	ListQuality(ctx context.Context, in *ListQualityRequest, opts ...grpc.CallOption) (*ListQualityResponse, error)
 }
 
@@ -66,11 +68,13 @@ func (c *qualityServiceClient) ListQuality(ctx context.Context, in *ListQualityR
 // far they are: for each source, item and month, computed from what was contributed and from what became of it, never from an
 // opinion. Counts only: no value and no person.
 type QualityServiceServer interface {
-	// Lists the figures of months: to a source those of its own database, to the register's own officers (`npd`) those of all.
+	// Lists the figures of months: to a source those of its own database, to the register's own officers (`npd`) and to inspectors, whom
+	// the operator's configuration names, those of all.
 	// What was decided a few seconds ago may not be counted yet. Recorded.
 	//
-	// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED/CONNECTION_NOT_ACTIVE; UNAVAILABLE
-	// with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
+	// Errors: INVALID_ARGUMENT with INVALID_REQUEST or UNKNOWN_CURSOR; PERMISSION_DENIED with CONNECTION_NOT_ACTIVE, or with
+	// METHOD_NOT_ALLOWED for an officer who is no inspector; UNAVAILABLE with AUDIT_UNAVAILABLE, POLICY_UNAVAILABLE or
+	// REGISTER_UNAVAILABLE; DEADLINE_EXCEEDED.
 	ListQuality(context.Context, *ListQualityRequest) (*ListQualityResponse, error)
 	mustEmbedUnimplementedQualityServiceServer()
 }

@@ -623,9 +623,11 @@ type GrantTerms struct {
 	// Number of the Prime Minister's direction that requests must name; empty where none.
 	Direction string `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
 	// How many persons may be told of in which time; absent where that is not limited.
-	Volume        *GrantedVolume `protobuf:"bytes,4,opt,name=volume,proto3" json:"volume,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Volume *GrantedVolume `protobuf:"bytes,4,opt,name=volume,proto3" json:"volume,omitempty"`
+	// Whether requests must be signed (RequestSignature of lienthong.type.v1).
+	SignedRequests bool `protobuf:"varint,5,opt,name=signed_requests,json=signedRequests,proto3" json:"signed_requests,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GrantTerms) Reset() {
@@ -684,6 +686,13 @@ func (x *GrantTerms) GetVolume() *GrantedVolume {
 		return x.Volume
 	}
 	return nil
+}
+
+func (x *GrantTerms) GetSignedRequests() bool {
+	if x != nil {
+		return x.SignedRequests
+	}
+	return false
 }
 
 // A limit of how many persons are told of. Each time that somebody is told of counts one, also of the same person.
@@ -1731,14 +1740,15 @@ const file_lienthong_policy_v1_decision_service_proto_rawDesc = "" +
 	" \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x0erevisionNumber\x12;\n" +
 	"\vanswer_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"answerTime\x125\n" +
-	"\x05terms\x18\f \x01(\v2\x1f.lienthong.policy.v1.GrantTermsR\x05terms\"\xb5\x01\n" +
+	"\x05terms\x18\f \x01(\v2\x1f.lienthong.policy.v1.GrantTermsR\x05terms\"\xe6\x01\n" +
 	"\n" +
 	"GrantTerms\x12\x1c\n" +
 	"\x05units\x18\x01 \x03(\tB\x06\xba\xac\x19\x02\b\x01R\x05units\x12'\n" +
 	"\vclient_keys\x18\x02 \x03(\fB\x06\xba\xac\x19\x02\b\x01R\n" +
 	"clientKeys\x12$\n" +
 	"\tdirection\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\tdirection\x12:\n" +
-	"\x06volume\x18\x04 \x01(\v2\".lienthong.policy.v1.GrantedVolumeR\x06volume\"m\n" +
+	"\x06volume\x18\x04 \x01(\v2\".lienthong.policy.v1.GrantedVolumeR\x06volume\x12/\n" +
+	"\x0fsigned_requests\x18\x05 \x01(\bB\x06\xba\xac\x19\x02\b\x01R\x0esignedRequests\"m\n" +
 	"\rGrantedVolume\x12 \n" +
 	"\apersons\x18\x01 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\apersons\x12:\n" +
 	"\x06period\x18\x02 \x01(\x0e2\".lienthong.policy.v1.GrantedPeriodR\x06period\"\xdd\x01\n" +

@@ -148,6 +148,14 @@ const (
 	// UNAVAILABLE. The access log cannot be read now, or what is stored of it is not what was signed. Not recorded. Repeat later; where it
 	// stays so, the operator has to look.
 	ErrorReason_ERROR_REASON_LOG_UNREADABLE ErrorReason = 40
+	// UNAUTHENTICATED. The call carries a signature (`lienthong-signature-bin`) that is not one of its caller over this request; metadata
+	// `fault` says what is wrong: `malformed`, `algorithm`, `no-certificate`, `certificate`, `signature` or `stream`. Nothing was read or
+	// changed. Recorded. Do not repeat: sign these bytes for this method by the key of the certificate of the connection.
+	ErrorReason_ERROR_REASON_SIGNATURE_INVALID ErrorReason = 41
+	// PERMISSION_DENIED. An agreement of the caller demands that requests are signed, and this one is not. Metadata `agreement` names it,
+	// where it is one that was applied, and `method` the call to make instead, where this one sends several requests and so cannot be
+	// signed. Nothing was read or changed. Recorded. Sign the request, then repeat.
+	ErrorReason_ERROR_REASON_SIGNATURE_REQUIRED ErrorReason = 42
 )
 
 // Enum value maps for ErrorReason.
@@ -194,6 +202,8 @@ var (
 		38: "ERROR_REASON_UNKNOWN_RULE_SET",
 		39: "ERROR_REASON_NOT_IN_LOG",
 		40: "ERROR_REASON_LOG_UNREADABLE",
+		41: "ERROR_REASON_SIGNATURE_INVALID",
+		42: "ERROR_REASON_SIGNATURE_REQUIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -237,6 +247,8 @@ var (
 		"ERROR_REASON_UNKNOWN_RULE_SET":        38,
 		"ERROR_REASON_NOT_IN_LOG":              39,
 		"ERROR_REASON_LOG_UNREADABLE":          40,
+		"ERROR_REASON_SIGNATURE_INVALID":       41,
+		"ERROR_REASON_SIGNATURE_REQUIRED":      42,
 	}
 )
 
@@ -271,7 +283,7 @@ var File_lienthong_type_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\xb4\v\n" +
+	"$lienthong/type/v1/error_reason.proto\x12\x11lienthong.type.v1*\xfd\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12!\n" +
@@ -314,7 +326,9 @@ const file_lienthong_type_v1_error_reason_proto_rawDesc = "" +
 	"\"ERROR_REASON_RULE_SET_NOT_POSSIBLE\x10%\x12!\n" +
 	"\x1dERROR_REASON_UNKNOWN_RULE_SET\x10&\x12\x1b\n" +
 	"\x17ERROR_REASON_NOT_IN_LOG\x10'\x12\x1f\n" +
-	"\x1bERROR_REASON_LOG_UNREADABLE\x10(Bb\n" +
+	"\x1bERROR_REASON_LOG_UNREADABLE\x10(\x12\"\n" +
+	"\x1eERROR_REASON_SIGNATURE_INVALID\x10)\x12#\n" +
+	"\x1fERROR_REASON_SIGNATURE_REQUIRED\x10*Bb\n" +
 	"\x18vn.gov.lienthong.type.v1P\x01Z0lienthong.gov.vn/sdk/go/lienthong/type/v1;typev1\xaa\x02\x11Lienthong.Type.V1b\x06proto3"
 
 var (
