@@ -244,7 +244,7 @@ impl Client {
         call: &mut Request<T>,
         method: &str,
         message: &impl Message,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Status> {
         let Some(signs) = &self.signs else { return Ok(()) };
         // prost writes a message the same way every time, and these messages have no maps.
         let signature = signs(method, &message.encode_to_vec());
