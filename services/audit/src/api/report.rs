@@ -341,10 +341,9 @@ pub(crate) fn seen(decision: &[u8]) -> Option<Seen> {
         // Nothing was given of which this version knows.
         AccessOutcome::Unspecified => Outcome::Refused,
     };
-    let reason = match record.reason() {
-        ErrorReason::Unspecified => String::new(),
-        reason => reason.as_str_name().trim_start_matches(REASON).to_owned(),
-    };
+    let reason = Some(record.reason()).filter(|reason| *reason != ErrorReason::Unspecified);
+    let reason = reason.map_or("", |reason| reason.as_str_name().trim_start_matches(REASON));
+    let reason = reason.to_owned();
     // Of a miss it would say that there was something to withhold.
     let items = if outcome == Outcome::Answered { record.items } else { Vec::new() };
     // What the catalogue does not have is whatever the caller wrote, and may be somebody's name (I8).

@@ -99,10 +99,10 @@ pub(super) fn assessments(all: &[History], asked: &Asked, at: OffsetDateTime) ->
             continue;
         }
         let assessed = moves.iter().filter(|made| made_at(made) < Some(at)).filter_map(|made| {
-            match made.request.as_ref()?.r#move.as_ref()? {
-                Move::Assess(assessment) => Some(assessment),
-                _ => None,
-            }
+            let Move::Assess(assessment) = made.request.as_ref()?.r#move.as_ref()? else {
+                return None;
+            };
+            Some(assessment)
         });
         let (first, last) = (&asked.written.first_day, &asked.written.last_day);
         let done = assessed.clone().map(|assessment| assessment.day.clone());
