@@ -53,7 +53,10 @@ impl Office {
         let opened = self.whole.all.audit().open_records(&[index]).await.unwrap();
         match &opened[&index] {
             audit::Opened::Whole(opening) => DecisionRecord::decode(&opening.decision[..]).unwrap(),
-            _ => panic!("the record {index} cannot be opened"),
+            audit::Opened::Erased { .. }
+            | audit::Opened::Undone
+            | audit::Opened::Damaged
+            | audit::Opened::Closed => panic!("the record {index} cannot be opened"),
         }
     }
 
