@@ -48,7 +48,7 @@ pub(crate) fn has(c: char) -> bool {
 
 /// All that typst sees.
 struct Sealed {
-    library: LazyHash<Library>,
+    standard: LazyHash<Library>,
     book: LazyHash<FontBook>,
     main: FileId,
     sources: Vec<Source>,
@@ -58,7 +58,7 @@ struct Sealed {
 
 impl World for Sealed {
     fn library(&self) -> &LazyHash<Library> {
-        &self.library
+        &self.standard
     }
 
     fn book(&self) -> &LazyHash<FontBook> {
@@ -112,7 +112,7 @@ pub(crate) fn pdf(
     // The same content has the same identifier, another has another.
     let ident = Smart::Custom(String::from_utf8_lossy(&content).into_owned());
     let world = Sealed {
-        library: LazyHash::new(Library::default()),
+        standard: LazyHash::new(Library::default()),
         book: LazyHash::new(FontBook::from_fonts(FONTS.iter())),
         main: file("report.typ")?,
         sources,
