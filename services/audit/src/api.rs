@@ -161,5 +161,5 @@ fn violation((field, fault): (&'static str, Fault)) -> Violation {
             "is not the certificate that the decision names",
         ),
     };
-    Violation { field: field.to_owned(), reason, vi: vi.to_owned(), en: en.to_owned() }
+    Violation::new(field, reason, vi, en)
 }

@@ -429,8 +429,18 @@ impl<'a> Call<'a> {
         denial: &Denial,
         more: &[(&str, String)],
     ) -> Status {
+        self.refused(&record::refused(decision, denial.reason), denial, more).await
+    }
+
+    /// The same by a record that is made.
+    async fn refused(
+        &self,
+        refused: &contract::audit::v1::DecisionRecord,
+        denial: &Denial,
+        more: &[(&str, String)],
+    ) -> Status {
         let answer = Answer::<Refusal>::new(&record::refusal(denial, Vec::new()));
-        match self.record(&record::refused(decision, denial.reason), &answer).await {
+        match self.record(refused, &answer).await {
             Err(status) => status,
             Ok(receipt) => {
                 let metadata = record::metadata(denial, receipt.index(), more);

@@ -45,12 +45,12 @@ pub use pages::Pages;
 use prost::Message;
 use prost_types::Timestamp;
 pub use relations::{GET_HOUSEHOLD, LIST_RELATIONS, ROTATE_TOKENS};
-pub use report::{COUNT_ACCESSES, time_of, timestamp};
+pub use report::COUNT_ACCESSES;
 pub use rule_set::{GET_RULE_SET, LIST_RULE_SETS, MOVE_RULE_SET, SIMULATE};
 pub use search::{Found, RESOLVE_PERSON, SEARCH_PERSONS};
 use server::{Channel, channel, signed::request, tls};
 pub use stream::{Answers, Queries, Told};
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataValue};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
@@ -155,6 +155,20 @@ impl From<Status> for Refused {
             metadata,
         }
     }
+}
+
+/// A moment as messages carry it, to the second.
+#[must_use]
+pub fn timestamp(at: OffsetDateTime) -> Timestamp {
+    Timestamp { seconds: at.unix_timestamp(), nanos: 0 }
+}
+
+/// The moment of a message; none where there is none, or no such.
+#[must_use]
+pub fn time_of(at: Option<Timestamp>) -> Option<OffsetDateTime> {
+    let Timestamp { seconds, nanos } = at?;
+    let second = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+    Some(second + time::Duration::nanoseconds(nanos.into()))
 }
 
 /// A moment in the words of RFC 3339.

@@ -29,6 +29,13 @@ pub struct Violation {
     pub en: String,
 }
 
+impl Violation {
+    /// A fault of a field, in both languages.
+    pub fn new(field: &str, reason: FieldFault, vi: &str, en: &str) -> Self {
+        Self { field: field.to_owned(), reason, vi: vi.to_owned(), en: en.to_owned() }
+    }
+}
+
 /// An error that names every faulty field, as far as they fit into the headers that clients take.
 pub fn invalid(violations: Vec<Violation>) -> Status {
     let mut details = ErrorDetails::new();
@@ -174,7 +181,12 @@ pub fn code_name(code: Code) -> &'static str {
 pub fn reason_of(status: &Status) -> Option<ErrorReason> {
     let details = status.get_error_details();
     let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
-    ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason))
+    named(&info.reason)
+}
+
+/// The reason of a name as clients see it.
+pub fn named(name: &str) -> Option<ErrorReason> {
+    ErrorReason::from_str_name(&format!("ERROR_REASON_{name}"))
 }
 
 /// The reason in the headers or trailers of an error, if it is one of ours: no other text gets among the labels of

@@ -148,24 +148,24 @@ impl Pieces {
     }
 }
 
-/// Checks a copy of a log, of which the newest checkpoint was verified: every bundle, every tile, the root, and that it extends an
-/// older checkpoint. Says after each bundle how far it is.
+/// Checks a copy of a log, of which the newest checkpoint was verified: every bundle, every tile, the root, and that it extends
+/// older checkpoints. Says after each bundle how far it is.
 ///
 /// # Errors
 /// The first thing that is wrong.
 pub fn verify<E>(
     newest: &Checkpoint,
-    older: Option<&Checkpoint>,
+    older: &[&Checkpoint],
     mut read: impl FnMut(&Tile) -> Result<Vec<u8>, E>,
     mut verified: impl FnMut(u64),
 ) -> Result<(), Wrong<E>> {
-    if let Some(older) = older.filter(|older| older.size > newest.size) {
+    if let Some(older) = older.iter().find(|older| older.size > newest.size) {
         return Err(Wrong::Shorter { size: newest.size, old: older.size });
     }
     let mut pieces = Pieces::default();
-    let claims = [Some(newest), older];
     let holds = |pieces: &Pieces| {
-        let mut of_size = claims.into_iter().flatten().filter(|claim| claim.size == pieces.size);
+        let claims = older.iter().copied().chain([newest]);
+        let mut of_size = claims.filter(|claim| claim.size == pieces.size);
         let holds = of_size.all(|claim| pieces.root().is_ok_and(|root| root == claim.root));
         if holds { Ok(()) } else { Err(Wrong::OtherRoot(pieces.size)) }
     };
@@ -288,10 +288,10 @@ mod tests {
             let mut seen = Vec::new();
             for older in &checkpoints {
                 seen.clear();
-                verify(newest, Some(older), reading(&copy), |size| seen.push(size)).unwrap();
+                verify(newest, &[older], reading(&copy), |size| seen.push(size)).unwrap();
             }
             assert_eq!(seen.last().copied().unwrap_or_default(), size);
-            verify(newest, None, reading(&copy), drop).unwrap();
+            verify(newest, &[], reading(&copy), drop).unwrap();
         }
     }
 
@@ -339,22 +339,22 @@ mod tests {
         for tile in whole.keys() {
             let mut copy = whole.clone();
             *copy.get_mut(tile).unwrap().last_mut().unwrap() ^= 1;
-            verify(newest, None, reading(&copy), drop).unwrap_err();
+            verify(newest, &[], reading(&copy), drop).unwrap_err();
             copy.get_mut(tile).unwrap().pop();
-            verify(newest, None, reading(&copy), drop).unwrap_err();
+            verify(newest, &[], reading(&copy), drop).unwrap_err();
             copy.remove(tile);
             assert!(matches!(
-                verify(newest, None, reading(&copy), drop),
+                verify(newest, &[], reading(&copy), drop),
                 Err(Wrong::Unreadable(missing, "not there")) if missing == *tile
             ));
         }
         let forked = Checkpoint { root: [7; 32], ..checkpoints[300].clone() };
         assert!(matches!(
-            verify(newest, Some(&forked), reading(&whole), drop),
+            verify(newest, &[&forked], reading(&whole), drop),
             Err(Wrong::OtherRoot(300))
         ));
         assert!(matches!(
-            verify(&checkpoints[699], Some(newest), reading(&whole), drop),
+            verify(&checkpoints[699], &[newest], reading(&whole), drop),
             Err(Wrong::Shorter { size: 699, old: 700 })
         ));
         // Whatever is not full yet is checked before anything is put to it.

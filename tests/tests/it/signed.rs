@@ -4,7 +4,9 @@
 mod calls;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
-use contract::identity::v1::WatchPersonChangesRequest;
+use contract::identity::v1::{
+    GetPersonRequest, LookupStreamOpening, LookupStreamQuery, WatchPersonChangesRequest,
+};
 use lienthong::{client::Refused, demo::TRUST_DOMAIN};
 use prost::Message;
 use server::{
@@ -126,7 +128,8 @@ async fn i2_every_method_of_agencies_is_refused_where_it_must_be_signed_and_is_n
 /// What is sent several on one call is refused one by one, and a signature that comes with it is none.
 async fn streams(whole: &Whole) {
     use contract::contribution::v1::contribution_service_client::ContributionServiceClient;
-    let [_, (_, submit)] = STREAMS;
+    let [(_, lookup), (_, submit)] = STREAMS;
+    looked_up_on_a_stream(whole, lookup).await;
     let birth = || events::birth("entry-2", "Trần Giả Định Bảo An");
     let files = whole.files("civil-status");
     let signature = signature(files, submit, &birth().encode_to_vec());
@@ -154,6 +157,24 @@ async fn streams(whole: &Whole) {
         };
         assert_eq!((refused.get("method"), refused.get("fault")), (method, fault));
     }
+}
+
+async fn looked_up_on_a_stream(whole: &Whole, instead: &str) {
+    let calls = lookups(whole);
+    let (_, name, request) = calls.iter().find(|(method, ..)| *method == instead).unwrap();
+    let GetPersonRequest { subject, claims, items, basis, request_id, .. } =
+        GetPersonRequest::decode(&request[..]).unwrap();
+    let opening = LookupStreamOpening { items, basis, request_id, as_of: None };
+    let client = whole.client(name);
+    let (asking, mut answers) = client.lookup_stream(opening).await.unwrap().unwrap();
+    let query = LookupStreamQuery { correlation_id: 1, subject, claims, min_version: 0 };
+    asking.ask(query).await.unwrap();
+    let refused = match answers.next().await.unwrap() {
+        Ok(told) => told.unwrap().answer.err().unwrap(),
+        Err(ended) => ended,
+    };
+    assert_eq!(refused.reason, "SIGNATURE_REQUIRED");
+    assert_eq!(refused.get("method"), Some(instead));
 }
 
 /// What tells of nobody is answered without one.

@@ -29,22 +29,28 @@ pub(super) fn asked(request: ListAccessesRequest) -> Result<Asked, Status> {
     let mut faults = Vec::new();
     for (field, count) in [("names", names.len()), ("missed", missed.len())] {
         if count > NAMES_MAX {
-            faults.push(fault(field, FieldFault::TooMany, "quá nhiều", "are too many"));
+            faults.push(Violation::new(field, FieldFault::TooMany, "quá nhiều", "are too many"));
         }
     }
     if names.is_empty() && missed.is_empty() {
-        faults.push(fault("names", FieldFault::Missing, "bắt buộc phải có", "are required"));
+        faults.push(Violation::new(
+            "names",
+            FieldFault::Missing,
+            "bắt buộc phải có",
+            "are required",
+        ));
     }
     if !(1..=PAGE_MAX).contains(&page_size) {
-        faults.push(fault(
+        faults.push(Violation::new(
             "page_size",
             FieldFault::NotAllowed,
             "phải từ 1 đến 200",
             "must be 1–200",
         ));
     }
-    let malformed =
-        |field: String| fault(&field, FieldFault::Malformed, "không đúng dạng", "is malformed");
+    let malformed = |field: String| {
+        Violation::new(&field, FieldFault::Malformed, "không đúng dạng", "is malformed")
+    };
     let mut all = Vec::new();
     for (at, RecordedName { person, from_milliseconds, until_milliseconds }) in
         names.into_iter().enumerate()
@@ -77,10 +83,6 @@ pub(super) fn asked(request: ListAccessesRequest) -> Result<Asked, Status> {
     let names = all.into_iter().enumerate().map(name).collect();
     let before = if before_index == 0 { u64::MAX } else { before_index };
     Ok(Asked { names, before, most: page_size })
-}
-
-fn fault(field: &str, reason: FieldFault, vi: &str, en: &str) -> Violation {
-    Violation { field: field.to_owned(), reason, vi: vi.to_owned(), en: en.to_owned() }
 }
 
 pub(super) fn response(found: Accesses) -> ListAccessesResponse {

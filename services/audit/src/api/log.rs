@@ -92,12 +92,8 @@ fn checked(width: u32, faults: &mut Vec<Violation>) -> Option<u64> {
 }
 
 fn outside(field: &str, range: &str) -> Violation {
-    Violation {
-        field: field.to_owned(),
-        reason: FieldFault::NotAllowed,
-        vi: format!("phải trong khoảng {range}"),
-        en: format!("must be {range}"),
-    }
+    let (vi, en) = (format!("phải trong khoảng {range}"), format!("must be {range}"));
+    Violation::new(field, FieldFault::NotAllowed, &vi, &en)
 }
 
 fn proven_or_refused(

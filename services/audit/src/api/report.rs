@@ -20,7 +20,7 @@ use prost_types::Timestamp;
 use server::{
     Caller, Deadline,
     caller::Kind,
-    error::{Violation, invalid, overloaded, refuse, refuse_with},
+    error::{self, Violation, invalid, overloaded, refuse, refuse_with},
 };
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, service::Routes};
@@ -185,12 +185,17 @@ fn wanted(request: &CountAccessesRequest, now_ms: u64) -> Result<Wanted, Vec<Vio
     let mut faults = Vec::new();
     let mut moment = |field: &str, time: Option<&Timestamp>| {
         let Some(time) = time else {
-            faults.push(fault(field, FieldFault::Missing, "bắt buộc phải có", "is required"));
+            faults.push(Violation::new(
+                field,
+                FieldFault::Missing,
+                "bắt buộc phải có",
+                "is required",
+            ));
             return None;
         };
         let ms = milliseconds(time);
         if ms.is_none() {
-            faults.push(fault(
+            faults.push(Violation::new(
                 field,
                 FieldFault::Malformed,
                 "phải là thời điểm từ năm 1970, tròn mili giây",
@@ -204,7 +209,7 @@ fn wanted(request: &CountAccessesRequest, now_ms: u64) -> Result<Wanted, Vec<Vio
     if let (Some(from), Some(until)) = (from, until)
         && !(from < until && until <= now_ms)
     {
-        faults.push(fault(
+        faults.push(Violation::new(
             "until_time",
             FieldFault::NotAllowed,
             "phải sau from_time và không ở tương lai",
@@ -213,9 +218,14 @@ fn wanted(request: &CountAccessesRequest, now_ms: u64) -> Result<Wanted, Vec<Vio
     }
     let id = &request.request_id;
     if id.is_empty() {
-        faults.push(fault("request_id", FieldFault::Missing, "bắt buộc phải có", "is required"));
+        faults.push(Violation::new(
+            "request_id",
+            FieldFault::Missing,
+            "bắt buộc phải có",
+            "is required",
+        ));
     } else if id.chars().count() > REQUEST_ID_MAX {
-        faults.push(fault("request_id", FieldFault::TooLong, "quá dài", "is too long"));
+        faults.push(Violation::new("request_id", FieldFault::TooLong, "quá dài", "is too long"));
     }
     match (from, until) {
         (Some(from_ms), Some(until_ms)) if faults.is_empty() => {
@@ -223,10 +233,6 @@ fn wanted(request: &CountAccessesRequest, now_ms: u64) -> Result<Wanted, Vec<Vio
         }
         _ => Err(faults),
     }
-}
-
-fn fault(field: &str, reason: FieldFault, vi: &str, en: &str) -> Violation {
-    Violation { field: field.to_owned(), reason, vi: vi.to_owned(), en: en.to_owned() }
 }
 
 fn milliseconds(time: &Timestamp) -> Option<u64> {
@@ -279,7 +285,7 @@ fn answer(counted: Counted, request_id: String) -> CountAccessesAnswer {
             .into_iter()
             .map(|counted| RefusalCount {
                 agency: counted.agency,
-                reason: reason_of(&counted.reason).into(),
+                reason: error::named(&counted.reason).unwrap_or_default().into(),
                 requests: counted.requests,
             })
             .collect(),
@@ -311,13 +317,6 @@ fn told(outcome: Outcome) -> CountedOutcome {
     }
 }
 
-/// The prefix that the names of reasons have in the contract and nowhere else.
-const REASON: &str = "ERROR_REASON_";
-
-fn reason_of(word: &str) -> ErrorReason {
-    ErrorReason::from_str_name(&format!("{REASON}{word}")).unwrap_or_default()
-}
-
 /// The rule of an item that the catalogue does not have.
 const UNLISTED: &str = "item-catalogue";
 /// As what such items are counted, all of them.
@@ -342,8 +341,7 @@ pub(crate) fn seen(decision: &[u8]) -> Option<Seen> {
         AccessOutcome::Unspecified => Outcome::Refused,
     };
     let reason = Some(record.reason()).filter(|reason| *reason != ErrorReason::Unspecified);
-    let reason = reason.map_or("", |reason| reason.as_str_name().trim_start_matches(REASON));
-    let reason = reason.to_owned();
+    let reason = reason.map_or("", error::name).to_owned();
     // Of a miss it would say that there was something to withhold.
     let items = if outcome == Outcome::Answered { record.items } else { Vec::new() };
     // What the catalogue does not have is whatever the caller wrote, and may be somebody's name (I8).

@@ -82,7 +82,7 @@ async fn whoever_has_the_pieces_has_the_log() {
         }
         let read = |piece: &Tile| copy.get(piece).cloned().ok_or("not there");
         for older in &checkpoints {
-            pieces::verify(newest, Some(older), read, drop).unwrap();
+            pieces::verify(newest, &[older], read, drop).unwrap();
             let (proof, to) = extends(&service, older.size).await.unwrap();
             assert_eq!((to.size, to.root), (newest.size, newest.root));
             if older.size == 0 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contract::{
-    audit::v1::{AccessOutcome, DecisionRecord, Refusal},
+    audit::v1::{AccessOutcome, DecisionRecord},
     contribution::v1::{
         ItemQuality, ListQualityAnswer, ListQualityRequest, ListQualityResponse, QualityCounts,
         QualityDelays, QualityShare,
@@ -13,10 +13,7 @@ use contract::{
 use disclosure::{
     Answer, Disclosed, Exact, Released, contribution::v1::quality_service_server::QualityService,
 };
-use server::{
-    caller::Kind,
-    error::{refuse, refuse_with},
-};
+use server::{caller::Kind, error::refuse};
 use tonic::{Request, Response, Status};
 use wire::{
     Fault, Faults,
@@ -70,21 +67,7 @@ impl Call<'_> {
         faults.text("request_id", &request.request_id, REQUEST_ID_MAX);
         let most = page("page_size", request.page_size, PAGE_USUAL, PAGE_MAX, &mut faults);
         faults.finish()?;
-        let inspects = self.shared.inspectors.contains(self.caller.id());
-        let decision = match self.caller.kind() {
-            Kind::System { .. } => Some(self.connected().await?),
-            Kind::Operator(_) if inspects => {
-                if let Some(not_signed) = self.asked.presented().refusal(None) {
-                    let denial = record::own(not_signed.reason, not_signed.rule);
-                    return Err(self.officer_refused(&denial).await);
-                }
-                None
-            }
-            Kind::Operator(_) | Kind::Service(_) => {
-                let denial = record::own(ErrorReason::MethodNotAllowed, "inspectors");
-                return Err(self.officer_refused(&denial).await);
-            }
-        };
+        let decision = self.source_or_inspector().await?;
         let Some(after) = place(&request.page_token, from_month) else {
             return Err(self.not_its_cursor(decision.as_ref()).await);
         };
@@ -124,17 +107,28 @@ impl Call<'_> {
         self.officer_refused(&denial).await
     }
 
-    /// Records the refusal of an officer, of whom policy knows no connection.
+    /// The decision of a source; none of an inspector, whom policy does not know.
+    async fn source_or_inspector(&self) -> Result<Option<Decision>, Status> {
+        let denial = match self.caller.kind() {
+            Kind::System { .. } => return self.connected().await.map(Some),
+            Kind::Operator(_) if self.shared.inspectors.contains(self.caller.id()) => {
+                match self.asked.presented().refusal(None) {
+                    None => return Ok(None),
+                    Some(not_signed) => record::own(not_signed.reason, not_signed.rule),
+                }
+            }
+            Kind::Operator(_) | Kind::Service(_) => {
+                record::own(ErrorReason::MethodNotAllowed, "inspectors")
+            }
+        };
+        Err(self.officer_refused(&denial).await)
+    }
+
+    /// Records the refusal of an officer.
     async fn officer_refused(&self, denial: &Denial) -> Status {
-        let answer = Answer::<Refusal>::new(&record::refusal(denial, Vec::new()));
         let refused = inspected(AccessOutcome::Refused);
         let refused = DecisionRecord { reason: denial.reason.into(), ..refused };
-        match self.record(&refused, &answer).await {
-            Err(status) => status,
-            Ok(receipt) => {
-                refuse_with(denial.reason, &record::metadata(denial, receipt.index(), &[]))
-            }
-        }
+        self.refused(&refused, denial, &[]).await
     }
 }
 

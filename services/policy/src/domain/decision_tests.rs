@@ -278,6 +278,39 @@ fn i2_a_connection_whose_ground_ended_without_a_successor_is_denied() {
     assert_eq!(denial.article, "Decree 137/2015/ND-CP, Art. 7(2)");
 }
 
+/// Whoever asks cannot choose, by the items that it names or by which agreement has the lower id, the one that demands nothing.
+#[test]
+fn i2_any_agreement_that_serves_a_request_can_demand_that_it_is_signed() {
+    let profile = load(LegalProfile::Law2023);
+    let now = datetime!(2026-11-24 05:00 UTC);
+    let demanding = |agreement: &str, items: &[&str]| Granted {
+        terms: Terms { signed_requests: true, ..Terms::default() },
+        ..granted(agreement, items)
+    };
+    let over = Granted { valid_to: date!(2026 - 11 - 24), ..demanding("c", &[ITEM]) };
+    let elsewhere = Granted {
+        terms: Terms {
+            units: ["G99".to_owned()].into(),
+            signed_requests: true,
+            ..Terms::default()
+        },
+        ..granted("c", &[ITEM])
+    };
+    for (all, signed) in [
+        (vec![granted("a", &[ITEM])], false),
+        (vec![granted("a", &[ITEM]), demanding("b", &[ITEM])], true),
+        (vec![demanding("a", &[ITEM]), granted("b", &[ITEM])], true),
+        // The other one grants more, and is applied.
+        (vec![demanding("a", &["sex"]), granted("b", &[ITEM])], true),
+        (vec![granted("a", &[ITEM]), over], false),
+        (vec![granted("a", &[ITEM]), elsewhere], false),
+    ] {
+        let decision = decide(&profile, &Standing { granted: all, ..standing() }, now);
+        assert!(decision.outcome.is_ok());
+        assert_eq!(decision.signed_requests, signed);
+    }
+}
+
 #[test]
 fn of_several_agreements_the_one_that_grants_most_is_applied_and_never_two() {
     let profile = load(LegalProfile::Law2023);

@@ -133,11 +133,11 @@ impl Copy {
         Ok(file)
     }
 
-    /// Checks every entry and every hash up to a checkpoint, and that it extends an older one.
+    /// Checks every entry and every hash up to a checkpoint, and that it extends older ones.
     pub(in super::super) fn verify(
         &self,
         newest: &Checkpoint,
-        older: Option<&Checkpoint>,
+        older: &[&Checkpoint],
     ) -> Result<(), Wrong<io::Error>> {
         let told = |size: u64| {
             if size.is_multiple_of(TOLD) {
@@ -307,7 +307,8 @@ pub(super) fn verify(arguments: &Arguments, out: &mut impl Write) -> Result<()> 
     let older = arguments.extends.as_deref().map(|file| signed(file, &trust)).transpose()?;
     let other = older.as_ref().is_some_and(|older| older.origin != newest.origin);
     anyhow::ensure!(!other, "the older checkpoint is of another log");
-    copy.verify(&newest, older.as_ref()).context("the copy does not hold")?;
+    let extended: Vec<&Checkpoint> = older.iter().collect();
+    copy.verify(&newest, &extended).context("the copy does not hold")?;
     let extends = older.as_ref().map(|older| older.size);
     if arguments.output.format == Format::Json {
         return print(

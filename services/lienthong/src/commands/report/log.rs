@@ -70,7 +70,7 @@ pub(super) fn accesses(answer: &CountAccessesAnswer) -> Accesses {
     };
     let refusals = |counted: &RefusalCount| Refusals {
         agency: counted.agency.clone(),
-        reason: counted.reason().as_str_name().trim_start_matches("ERROR_REASON_").to_owned(),
+        reason: server::error::name(counted.reason()).to_owned(),
         requests: counted.requests,
     };
     let latency = |counted: &LatencyCount| Latency {
