@@ -85,6 +85,7 @@ fn the_nine_parts_of_the_decree_stand_in_their_order() {
             "Phụ lục I",
             "BẰNG CHỨNG ĐỐI CHIẾU SỐ LIỆU VỚI NHẬT KÝ TRUY CẬP",
             "lienthong report verify",
+            "--openings OPENINGS",
         ],
     );
 }
