@@ -80,10 +80,10 @@ type Said = Arc<Mutex<Vec<(&'static str, String)>>>;
 pub struct Fleet {
     places: BTreeMap<&'static str, Place>,
     databases: BTreeMap<&'static str, TestDatabase>,
-    identity: Peer,
-    contribution: Peer,
+    peers: BTreeMap<&'static str, Peer>,
     pki: Pki,
     log_key: tlog::LogVerifier,
+    log_key_file: String,
     audit: audit::Config,
     said: Said,
     environment: Vec<(String, String)>,
@@ -140,11 +140,10 @@ impl Fleet {
         let audit = all.audit.clone();
         let peer = |endpoint: &str, service: &str| Peer::direct(endpoint, service);
         let (mut files, mut replicas) = (Vec::new(), Vec::new());
-        let (identity, contribution) = match shape {
+        let peers = match shape {
             Shape::All => {
                 files.push((ALL, toml::to_string(&all).unwrap()));
-                let own = peer(&all.server.listen, ALL);
-                (own.clone(), own)
+                SERVICES.iter().map(|name| (*name, peer(&all.server.listen, ALL))).collect()
             }
             Shape::Each | Shape::Replicas | Shape::Pair => {
                 let mut peers: BTreeMap<_, _> =
@@ -156,15 +155,15 @@ impl Fleet {
                     all.server.lame_duck_seconds = LAME_DUCK_SECONDS;
                 }
                 files = each(&all, &pki, &peers, &replicas);
-                (peers["identity"].clone(), peers["contribution"].clone())
+                peers
             }
         };
         let mut fleet = Self {
             places: BTreeMap::new(),
             databases,
-            identity,
-            contribution,
+            peers,
             pki,
+            log_key_file: all.identity.log_key_file.clone(),
             log_key: tlog::LogVerifier::new(&log_key).unwrap(),
             audit,
             said: Arc::default(),
@@ -269,7 +268,29 @@ impl Fleet {
     /// Where the identity service is: `host:port`, or several with commas between them.
     #[must_use]
     pub fn identity(&self) -> &str {
-        &self.identity.endpoint
+        &self.peer("identity").endpoint
+    }
+
+    /// Where a service is: its endpoint, and the name in its certificate.
+    #[must_use]
+    pub fn peer(&self, service: &str) -> &Peer {
+        &self.peers[service]
+    }
+
+    /// The certificate of an officer of the operator.
+    ///
+    /// # Panics
+    /// When it cannot be issued.
+    #[must_use]
+    pub fn issue_operator(&self, name: &str) -> tls::Files {
+        let id = format!("spiffe://{}/operator/{name}", demo::TRUST_DOMAIN);
+        self.pki.issue(name, &id).unwrap()
+    }
+
+    /// The file of the log's public key.
+    #[must_use]
+    pub fn log_key_file(&self) -> &str {
+        &self.log_key_file
     }
 
     /// The certificate of a system of an agency.
@@ -289,7 +310,7 @@ impl Fleet {
         let to = |peer: &Peer| {
             Client::new(&peer.endpoint, &peer.service, demo::TRUST_DOMAIN, &files).unwrap()
         };
-        (to(&self.contribution), to(&self.identity))
+        (to(self.peer("contribution")), to(self.peer("identity")))
     }
 
     /// A caller of each process of the contribution service.
@@ -299,7 +320,7 @@ impl Fleet {
     #[must_use]
     pub fn contributors(&self, name: &str, agency: &str, system: &str) -> Vec<Client> {
         let files = self.issue(name, agency, system);
-        let Peer { endpoint, service, .. } = &self.contribution;
+        let Peer { endpoint, service, .. } = self.peer("contribution");
         let to = |at: &str| Client::new(at, service, demo::TRUST_DOMAIN, &files).unwrap();
         endpoint.split(',').map(to).collect()
     }
@@ -441,7 +462,11 @@ fn start(name: &'static str, place: &Place, said: &Said) -> Child {
 }
 
 /// The binary beside this program, or beside the folder of this test, which `tests/run` builds first.
-fn binary() -> PathBuf {
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn binary() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().unwrap();
     let profile = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };

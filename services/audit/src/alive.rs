@@ -1,7 +1,7 @@
 //! When records could be written, without which nothing is given: noted as long as they can, so that the reports say how long they could
 //! not.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use ::store::Store;
 use server::runtime::{Clock, Entropy};
@@ -11,7 +11,7 @@ use crate::{Error, store::period, witness::Halt};
 /// How often it is noted.
 const EVERY: Duration = Duration::from_secs(20);
 /// What is not noted for so long could not be written. A restart may take less.
-const BREAK_MS: u64 = 60_000;
+pub(crate) const BREAK_MS: u64 = 60_000;
 
 /// Notes it.
 pub(crate) struct Pulse {
@@ -57,13 +57,23 @@ impl Pulse {
     }
 }
 
-/// The gaps between stretches, which are ordered by their beginnings and may overlap, from one moment to another.
-pub(crate) fn outages(stretches: &[(u64, u64)], from: u64, until: u64) -> Vec<(u64, u64)> {
+/// The gaps of the time from one moment to another, which are those between stretches that are ordered by their beginnings and may
+/// overlap. How long a gap is, is seen in the time around, which is `seen` at most: so one that lies across the border of two periods is
+/// told of in both.
+pub(crate) fn outages(
+    stretches: &[(u64, u64)],
+    period: Range<u64>,
+    seen: Range<u64>,
+) -> Vec<(u64, u64)> {
+    let seen = seen.start.max(period.start.saturating_sub(BREAK_MS))
+        ..seen.end.min(period.end.saturating_add(BREAK_MS));
     let mut gaps = Vec::new();
-    let mut known = from;
-    for (begin, end) in stretches.iter().copied().chain([(until, until)]) {
-        if begin.min(until).saturating_sub(known) >= BREAK_MS {
-            gaps.push((known, begin.min(until)));
+    let mut known = seen.start;
+    for (begin, end) in stretches.iter().copied().chain([(seen.end, seen.end)]) {
+        let begin = begin.min(seen.end);
+        let gap = known.max(period.start)..begin.min(period.end);
+        if begin.saturating_sub(known) >= BREAK_MS && !gap.is_empty() {
+            gaps.push((gap.start, gap.end));
         }
         known = known.max(end);
     }
@@ -92,7 +102,32 @@ mod tests {
             (vec![(0, 30 * MINUTE), (MINUTE, 2 * MINUTE), (30 * MINUTE, hour)], vec![]),
             (vec![(2 * hour, 3 * hour)], vec![(0, hour)]),
         ] {
-            assert_eq!(outages(&stretches, 0, hour), gaps, "{stretches:?}");
+            assert_eq!(outages(&stretches, 0..hour, 0..hour), gaps, "{stretches:?}");
         }
+    }
+
+    #[test]
+    fn a_gap_across_the_border_of_two_periods_is_told_of_in_both() {
+        let (border, day) = (600 * MINUTE, 1_440 * MINUTE);
+        for (gap, before, after) in [
+            ((border - MINUTE / 2, border + MINUTE / 2), MINUTE / 2, MINUTE / 2),
+            ((border - MINUTE / 2, border + MINUTE / 2 - 1), 0, 0),
+            ((border - MINUTE, border), MINUTE, 0),
+            ((border, border + MINUTE), 0, MINUTE),
+            ((border - 90 * MINUTE, border + 1), 90 * MINUTE, 1),
+        ] {
+            let stretches = [(0, gap.0), (gap.1, day)];
+            let length = |period| -> u64 {
+                outages(&stretches, period, 0..day).iter().map(|(from, until)| until - from).sum()
+            };
+            assert_eq!((length(0..border), length(border..day)), (before, after), "{gap:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_yet_is_no_gap() {
+        // The last note is of ten seconds ago.
+        let now = 10 * MINUTE;
+        assert_eq!(outages(&[(0, now - 10_000)], 0..now, 0..now), []);
     }
 }

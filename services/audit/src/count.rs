@@ -1,20 +1,19 @@
 //! Accesses of a period, counted from the records between two checkpoints.
 
+use std::collections::BTreeMap;
+
 use model::report::Accesses;
 use tlog::Leaf;
 
 use crate::{
-    Error, Opened, Service, alive,
+    Error, Opened, Service,
+    alive::{self, BREAK_MS},
     figures::{Figures, agency_of},
     store::{
         keys,
-        period::{self, Alive},
-        whole,
+        period::{self, Alive, Rest},
     },
 };
-
-/// Records that are opened at once.
-const CHUNK: u64 = 1_024;
 
 /// Of what is counted.
 pub(crate) struct Wanted {
@@ -31,6 +30,8 @@ pub(crate) struct Counted {
     pub(crate) records: u64,
     pub(crate) erased: u64,
     pub(crate) accesses: Accesses,
+    /// Of each latency in `accesses`, the classes and how many are in each.
+    pub(crate) classes: Vec<Vec<(u64, u64)>>,
     pub(crate) known_from_ms: Option<u64>,
     pub(crate) outages: Vec<(u64, u64)>,
 }
@@ -40,47 +41,56 @@ impl Service {
     pub(crate) async fn count(&self, wanted: &Wanted) -> Result<Counted, Error> {
         let Wanted { from_ms, until_ms, .. } = *wanted;
         let store = &self.0.store;
-        let extent = period::extent(store, from_ms, until_ms).await?;
-        let (first, end) = match extent.records {
-            // Where there is none, it lies behind all.
-            0 => {
-                let size = self.head().await?.size;
-                (size, size)
-            }
-            _ => (extent.first, extent.end),
-        };
-        let (mut tally, mut place) = (Tally::default(), first);
-        while place < end {
-            let next = end.min(place.saturating_add(CHUNK));
-            self.count_some(wanted, place..next, &mut tally).await?;
-            place = next;
+        let size = self.head().await?.size;
+        let (mut tally, mut rest) =
+            (Tally::default(), Some(Rest { from_ms, from: 0, until_ms, size }));
+        while let Some(from) = rest {
+            let (leaves, behind) = from.page(store).await?;
+            self.count_some(wanted, &leaves, &mut tally).await?;
+            rest = behind;
         }
-        let Alive { known_from_ms, stretches } = period::alive(store, from_ms, until_ms).await?;
+        // Where there is none, it lies behind all.
+        let (first, end) = tally.extent.unwrap_or((size, size));
+        let (before_ms, after_ms) =
+            (from_ms.saturating_sub(BREAK_MS), until_ms.saturating_add(BREAK_MS));
+        let Alive { known_from_ms, stretches } = period::alive(store, before_ms, after_ms).await?;
         let known = known_from_ms.map(|known| known.max(from_ms)).filter(|known| *known < until_ms);
+        let outages = known_from_ms.zip(known).map_or_else(Vec::new, |(ever, known)| {
+            alive::outages(&stretches, known..until_ms, ever..self.0.clock.now_ms())
+        });
+        let classes = tally.figures.latencies().values().map(|took| took.classes().collect());
+        let classes = classes.collect();
         Ok(Counted {
             first: period::before(store, first).await?,
             last: period::after(store, end).await?,
             records: tally.records,
             erased: tally.erased,
             accesses: tally.figures.counted(),
+            classes,
             known_from_ms: known,
-            outages: known
-                .map_or_else(Vec::new, |known| alive::outages(&stretches, known, until_ms)),
+            outages,
         })
     }
 
     async fn count_some(
         &self,
         wanted: &Wanted,
-        places: std::ops::Range<u64>,
+        leaves: &BTreeMap<u64, Leaf>,
         tally: &mut Tally,
     ) -> Result<(), Error> {
         let store = &self.0.store;
-        let mut leaves = whole::leaves(store, places.clone()).await?;
-        let mut rows = keys::rows(store, places.clone()).await?;
-        if rows.len() as u64 != places.end - places.start {
+        let mut rows = keys::rows(store, leaves.keys().copied()).await?;
+        if rows.len() != leaves.len() {
             return Err(Error::LogCorrupt("what opens a record is missing"));
         }
+        tally.extent = [leaves.first_key_value(), leaves.last_key_value()]
+            .into_iter()
+            .flatten()
+            .map(|(place, _)| *place)
+            .fold(tally.extent, |extent, place| {
+                let (first, end) = extent.unwrap_or((place, place + 1));
+                Some((first.min(place), end.max(place + 1)))
+            });
         // What cannot be read stays, and is found when it is opened.
         rows.retain(|_, row| {
             wanted.agency.is_empty()
@@ -88,11 +98,7 @@ impl Service {
                     .map_or(true, |context| agency_of(context) == wanted.agency)
         });
         for (place, opened) in self.0.keys.records.open(store, rows).await? {
-            let leaf = leaves.remove(&place).ok_or(Error::LogCorrupt("a leaf is missing"))?;
-            let leaf = Leaf::parse(&leaf.leaf)?;
-            if !(wanted.from_ms..wanted.until_ms).contains(&leaf.time_ms) {
-                continue;
-            }
+            let leaf = leaves.get(&place).ok_or(Error::LogCorrupt("a leaf is missing"))?;
             tally.records += 1;
             match opened {
                 Opened::Whole(opening) => {
@@ -114,6 +120,8 @@ impl Service {
 
 #[derive(Default)]
 struct Tally {
+    /// The index of the first record, and the one behind the last.
+    extent: Option<(u64, u64)>,
     records: u64,
     erased: u64,
     figures: Figures,

@@ -56,11 +56,16 @@ impl Figures {
             *self.refusals.entry((agency.to_owned(), reason)).or_default() += calls;
         }
         if took_us > 0 {
-            self.latencies.entry(operation.to_owned()).or_default().add(took_us);
+            self.latencies.entry(operation.to_owned()).or_default().add(took_us, 1);
         }
         let key = (month, operation.to_owned(), agency.to_owned(), purpose, outcome);
         *self.requests.entry(key).or_default() += calls;
         true
+    }
+
+    /// How many requests of each operation took how long.
+    pub(crate) fn latencies(&self) -> &BTreeMap<String, Histogram> {
+        &self.latencies
     }
 
     /// What was counted.
@@ -88,13 +93,7 @@ impl Figures {
         let refusals = self.refusals.into_iter();
         let refusals =
             refusals.map(|((agency, reason), requests)| Refusals { agency, reason, requests });
-        let latency = self.latencies.into_iter().map(|(operation, took)| Latency {
-            operation,
-            requests: took.all,
-            p50_us: took.quantile(50),
-            p95_us: took.quantile(95),
-            p99_us: took.quantile(99),
-        });
+        let latency = self.latencies.iter().map(|(operation, took)| took.told(operation));
         Accesses {
             requests: requests.collect(),
             items: items.collect(),
@@ -124,10 +123,9 @@ fn month(time_ms: u64) -> Option<String> {
     Some(format!("{:04}-{:02}", time.year(), u8::from(time.month())))
 }
 
-/// Durations in classes, sixteen for each doubling.
-#[derive(Default)]
-struct Histogram {
-    all: u64,
+/// Durations in classes, sixteen for each doubling. Those of several periods can be put together.
+#[derive(Debug, Default)]
+pub struct Histogram {
     classes: BTreeMap<u64, u64>,
 }
 
@@ -135,14 +133,32 @@ struct Histogram {
 const FINE: u32 = 4;
 
 impl Histogram {
-    fn add(&mut self, took: u64) {
-        self.all += 1;
-        *self.classes.entry(upper(took)).or_default() += 1;
+    /// Adds so many durations of microseconds in the class of this one.
+    pub fn add(&mut self, took: u64, requests: u64) {
+        *self.classes.entry(upper(took)).or_default() += requests;
+    }
+
+    /// The upper bound of each class that has any, and how many, from the fastest on.
+    pub fn classes(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.classes.iter().map(|(upper, requests)| (*upper, *requests))
+    }
+
+    /// What the reports say of an operation's.
+    #[must_use]
+    pub fn told(&self, operation: &str) -> Latency {
+        Latency {
+            operation: operation.to_owned(),
+            requests: self.classes.values().sum(),
+            p50_us: self.quantile(50),
+            p95_us: self.quantile(95),
+            p99_us: self.quantile(99),
+        }
     }
 
     /// The upper bound of the class in which so many of a hundred have ended.
     fn quantile(&self, percent: u64) -> u64 {
-        let wanted = (u128::from(self.all) * u128::from(percent)).div_ceil(100);
+        let all: u128 = self.classes.values().copied().map(u128::from).sum();
+        let wanted = (all * u128::from(percent)).div_ceil(100);
         let mut ended = 0;
         let class = self.classes.iter().find(|(_, count)| {
             ended += u128::from(**count);
@@ -177,13 +193,27 @@ mod tests {
         #[test]
         fn a_quantile_is_not_below_that_of_the_values(mut took in prop::collection::vec(1_u64..10_000_000, 1..200)) {
             let mut histogram = Histogram::default();
-            took.iter().for_each(|took| histogram.add(*took));
+            took.iter().for_each(|took| histogram.add(*took, 1));
             took.sort_unstable();
             for percent in [50, 95, 99] {
                 let exact = *took.get((took.len() * percent).div_ceil(100) - 1).unwrap();
                 let told = histogram.quantile(percent as u64);
                 prop_assert!(exact <= told && told - exact <= exact / 16);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_put_together_by_their_classes_are_the_whole(took in prop::collection::vec(1_u64..10_000_000, 0..200), cut in 0_usize..200) {
+            let [mut whole, mut parts] = [Histogram::default(), Histogram::default()];
+            took.iter().for_each(|took| whole.add(*took, 1));
+            for part in [took.get(..cut).unwrap_or(&took), took.get(cut..).unwrap_or_default()] {
+                let mut one = Histogram::default();
+                part.iter().for_each(|took| one.add(*took, 1));
+                one.classes().for_each(|(upper, requests)| parts.add(upper, requests));
+            }
+            prop_assert_eq!(whole.told("x"), parts.told("x"));
         }
     }
 

@@ -51,7 +51,7 @@ use std::{
 pub use crate::{
     domain::Opening,
     envelope::{FileKeys, KeyError, Opened, new_key},
-    figures::{Figures, agency_of},
+    figures::{Figures, Histogram, agency_of},
     fsck::{Checked, Damage, fsck},
     records::{Erased, erase, rewrap},
     signed::{SignedRequest, signed_request},

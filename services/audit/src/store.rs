@@ -59,6 +59,12 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0006_signers.sql"),
         postgres: include_str!("../migrations/postgres/0006_signers.sql"),
     },
+    Migration {
+        version: 7,
+        name: "leaf_time",
+        sqlite: include_str!("../migrations/sqlite/0007_leaf_time.sql"),
+        postgres: include_str!("../migrations/postgres/0007_leaf_time.sql"),
+    },
 ];
 
 /// One statement, so that state and checkpoint are of one moment although others may be appending.

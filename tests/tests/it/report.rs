@@ -11,14 +11,17 @@ use contract::{
 };
 use lienthong::{
     client::{Answered, Client, Refused},
+    demo,
     synth::SyntheticPerson,
 };
+use model::report::Report;
 use prost::Message as _;
 use prost_types::Timestamp;
 use store::Engine;
 use tests::{
     events::{about, birth},
     on_both_engines,
+    processes::{Fleet, Shape, binary},
     whole::{Whole, born, full_name},
     world::NOW,
 };
@@ -33,6 +36,44 @@ on_both_engines!(
     bad_requests_name_every_fault,
     figures_of_all_sources_are_for_inspectors,
 );
+
+/// As on Kubernetes, where each service has an endpoint of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_is_whole_where_each_service_has_an_endpoint_of_its_own() {
+    let fleet = Fleet::start(Shape::Each, Engine::Sqlite).await;
+    let auditor = fleet.issue_operator("auditor");
+    // Years of reports begin on 15 December.
+    let year = (OffsetDateTime::now_utc() + Duration::days(17)).year().to_string();
+    let at = |service: &str| fleet.peer(service).endpoint.clone();
+    let report = |elsewhere: &[&str]| {
+        let output = std::process::Command::new(binary())
+            .args(["report", "--format", "json", "--period", &year, "--service", "audit"])
+            .args(["--endpoint", &at("audit"), "--trust-domain", demo::TRUST_DOMAIN])
+            .args([
+                "--ca",
+                &auditor.ca,
+                "--certificate",
+                &auditor.certificate,
+                "--key",
+                &auditor.key,
+            ])
+            .args(["--log-key", fleet.log_key_file()])
+            .args(elsewhere)
+            .output()
+            .unwrap();
+        let report: Report = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.success(), report)
+    };
+    let (policy, contribution) = (at("policy"), at("contribution"));
+    let (whole, told) = report(&["--policy", &policy, "--contribution", &contribution]);
+    assert!(whole && told.missing.is_empty(), "{:?}", told.missing);
+    assert!(told.databases.is_some_and(|databases| !databases.is_empty()));
+    // Those who are not asked do not say anything.
+    let (whole, told) = report(&["--policy", &policy]);
+    let missing: Vec<_> = told.missing.iter().map(|missing| missing.part.as_str()).collect();
+    assert_eq!((whole, missing), (false, vec!["conflicts", "quality"]));
+}
 
 const LOOKUP: &str = "lienthong.identity.v1.IdentityService/GetPerson";
 const COUNT: &str = "lienthong.audit.v1.ReportService/CountAccesses";

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use contract::{
     audit::v1::{
         AccessOutcome, AppendRequest, AppendResponse, CountAccessesAnswer, CountAccessesRequest,
-        CountAccessesResponse, CountedOutcome, DecisionRecord, ItemCount, ItemRecord, LatencyCount,
-        Refusal, RefusalCount, RequestCount, Stretch,
+        CountAccessesResponse, CountedOutcome, DecisionRecord, ItemCount, ItemRecord, LatencyClass,
+        LatencyCount, Refusal, RefusalCount, RequestCount, Stretch,
     },
     r#type::v1::{ErrorReason, FieldFault},
 };
@@ -249,7 +249,8 @@ fn timestamp(ms: u64) -> Timestamp {
 }
 
 fn answer(counted: Counted, request_id: String) -> CountAccessesAnswer {
-    let Counted { first, last, records, erased, accesses, known_from_ms, outages } = counted;
+    let Counted { first, last, records, erased, accesses, classes, known_from_ms, outages } =
+        counted;
     let Accesses { requests, items, refusals, latency } = accesses;
     let stretch = |(from, until)| Stretch {
         from_time: Some(timestamp(from)),
@@ -291,12 +292,20 @@ fn answer(counted: Counted, request_id: String) -> CountAccessesAnswer {
             .collect(),
         latencies: latency
             .into_iter()
-            .map(|counted| LatencyCount {
+            .zip(classes)
+            .map(|(counted, classes)| LatencyCount {
                 operation: counted.operation,
                 requests: counted.requests,
                 p50_microseconds: counted.p50_us,
                 p95_microseconds: counted.p95_us,
                 p99_microseconds: counted.p99_us,
+                classes: classes
+                    .into_iter()
+                    .map(|(most_microseconds, requests)| LatencyClass {
+                        most_microseconds,
+                        requests,
+                    })
+                    .collect(),
             })
             .collect(),
         known_from_time: known_from_ms.map(timestamp),

@@ -1,16 +1,24 @@
 //! The records of a period, by the times in their leaves; and when records could be written.
 
-use ::store::{Sql, Store, Value};
+use std::collections::BTreeMap;
 
-use super::{number, signed, whole::value};
+use ::store::{Sql, Store, Value};
+use tlog::{LEAF_LEN, Leaf};
+
+use super::{bytes, number, signed, whole::value};
 use crate::Error;
 
-/// The time is the leaf's bytes 16 to 23, big-endian, so that bytes compare as times do.
-const EXTENT: Sql = Sql {
-    sqlite: "SELECT COUNT(*), COALESCE(MIN(position), 0), COALESCE(MAX(position) + 1, 0) FROM leaf \
-             WHERE substr(leaf, 17, 8) >= ? AND substr(leaf, 17, 8) < ?",
-    postgres: "SELECT COUNT(*), COALESCE(MIN(position), 0), COALESCE(MAX(position) + 1, 0) FROM leaf \
-               WHERE substring(leaf FROM 17 FOR 8) >= $1 AND substring(leaf FROM 17 FOR 8) < $2",
+/// The time is the leaf's bytes 17 to 24, big-endian, so that bytes compare as times do. A page begins behind the last record of the
+/// one before, which may have the same time.
+pub(crate) const PAGE: Sql = Sql {
+    sqlite: "SELECT position, leaf FROM leaf \
+             WHERE substr(leaf, 17, 8) >= ?1 AND substr(leaf, 17, 8) < ?2 AND position < ?3 \
+                   AND (substr(leaf, 17, 8) > ?1 OR position >= ?4) \
+             ORDER BY substr(leaf, 17, 8), position LIMIT ?5",
+    postgres: "SELECT position, leaf FROM leaf \
+               WHERE substring(leaf FROM 17 FOR 8) >= $1 AND substring(leaf FROM 17 FOR 8) < $2 \
+                     AND position < $3 AND (substring(leaf FROM 17 FOR 8) > $1 OR position >= $4) \
+               ORDER BY substring(leaf FROM 17 FOR 8), position LIMIT $5",
 };
 /// The largest checkpoint of at most so many records.
 const BEFORE: Sql = Sql {
@@ -35,20 +43,47 @@ const STRETCHES: Sql = Sql {
                ORDER BY from_ms",
 };
 
-/// Where the records of a period lie.
-pub(crate) struct Extent {
-    pub(crate) records: u64,
-    /// The place of the first one, and the one after the last; both 0 where there is none.
-    pub(crate) first: u64,
-    pub(crate) end: u64,
+/// Records that are read at once.
+const RECORDS: usize = 1_024;
+
+/// What is left of a period's records: where they begin, and where they end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rest {
+    pub(crate) from_ms: u64,
+    /// Of that millisecond, records from this index on.
+    pub(crate) from: u64,
+    pub(crate) until_ms: u64,
+    /// The index behind the last record that counts, whatever is appended meanwhile.
+    pub(crate) size: u64,
 }
 
-/// The records of the milliseconds from one, to before another.
-pub(crate) async fn extent(store: &Store, from_ms: u64, until_ms: u64) -> Result<Extent, Error> {
-    let time = |ms: u64| -> Value { ms.to_be_bytes().to_vec().into() };
-    let rows = store.read(&EXTENT, vec![time(from_ms), time(until_ms)]).await?;
-    let row = rows.first().ok_or(::store::Error::NoRow)?;
-    Ok(Extent { records: number(row, 0)?, first: number(row, 1)?, end: number(row, 2)? })
+impl Rest {
+    /// The next records with their leaves; and what is left then, unless nothing is.
+    pub(crate) async fn page(
+        self,
+        store: &Store,
+    ) -> Result<(BTreeMap<u64, Leaf>, Option<Self>), Error> {
+        let time = |ms: u64| -> Value { ms.to_be_bytes().to_vec().into() };
+        let values = vec![
+            time(self.from_ms),
+            time(self.until_ms),
+            signed(self.size)?.into(),
+            signed(self.from)?.into(),
+            signed(RECORDS as u64)?.into(),
+        ];
+        let rows = store.read(&PAGE, values).await?;
+        let leaf = |row| {
+            let leaf = Leaf::parse(&bytes::<LEAF_LEN>(row, 1)?)?;
+            Ok::<_, Error>((number(row, 0)?, leaf))
+        };
+        let leaves = rows.iter().map(leaf).collect::<Result<Vec<_>, _>>()?;
+        let rest = leaves.last().filter(|_| leaves.len() == RECORDS).map(|(last, leaf)| Self {
+            from_ms: leaf.time_ms,
+            from: last + 1,
+            ..self
+        });
+        Ok((leaves.into_iter().collect(), rest))
+    }
 }
 
 /// The largest checkpoint that covers none of what is from a place on.

@@ -6,6 +6,7 @@ use contract::{
     audit::v1::{AccessOutcome, ItemRecord, ShedCalls},
     r#type::v1::ErrorReason,
 };
+use futures::StreamExt as _;
 use model::report::{Items, Outcome, Refusals};
 
 use super::{accesses::access_of, *};
@@ -121,6 +122,71 @@ async fn i7_what_a_period_holds_is_counted_as_whoever_asked_was_told() {
 }
 
 #[tokio::test]
+async fn a_period_of_several_pages_is_counted_whole_whatever_its_order() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        // More than two pages, of which many share a millisecond, and late ones stand between early ones.
+        let times = |number: u64| (number * 7 % 2_600) / 13;
+        let service = &service;
+        let records = (0..2_600).map(|number| async move {
+            let outcome = AccessOutcome::Answered.into();
+            let decision = DecisionRecord { outcome, ..DecisionRecord::default() };
+            let request = access_of(number, &decision);
+            let time_ms = BEGAN + times(number);
+            let leaf = Leaf { time_ms, ..Leaf::parse(&request.leaf).unwrap() };
+            let request = AppendRequest { leaf: leaf.to_bytes().to_vec(), ..request };
+            append(service, request).await.unwrap();
+        });
+        futures::stream::iter(records).buffered(64).collect::<Vec<()>>().await;
+        for (from, until) in [(0, 200), (0, 1), (199, 200), (50, 150), (200, 300)] {
+            let counted = count(service, from, until, "").await;
+            let wanted = (0..2_600).filter(|number| (from..until).contains(&times(*number)));
+            let requests: u64 = counted.accesses.requests.iter().map(|one| one.requests).sum();
+            let wanted = wanted.count() as u64;
+            assert_eq!((counted.records, requests), (wanted, wanted), "{engine:?} {from}..{until}");
+        }
+        ends(service.clone().close()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_period_is_found_by_the_index_of_times() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        let page = period::PAGE;
+        let (explain, time) = match engine {
+            Engine::Sqlite => ("EXPLAIN QUERY PLAN ", "x'0000000000000001'"),
+            Engine::Postgres => ("EXPLAIN ", "'\\x0000000000000001'::bytea"),
+        };
+        let asked = if engine == Engine::Sqlite { page.sqlite } else { page.postgres };
+        let mut asked = format!("{explain}{asked}");
+        for (place, value) in [time, time, "9", "0", "1024"].into_iter().enumerate() {
+            for sign in ['?', '$'] {
+                asked = asked.replace(&format!("{sign}{}", place + 1), value);
+            }
+        }
+        let asked = Sql::same(Box::leak(asked.into_boxed_str()));
+        let plan = service.0.store.write("plan", move |tx| {
+            Box::pin(async move {
+                if engine == Engine::Postgres {
+                    // Nothing is in it yet, which is read whole for that reason alone.
+                    tx.execute(&Sql::same("SET LOCAL enable_seqscan = off"), Vec::new()).await?;
+                }
+                Ok::<_, crate::Error>(tx.query(&asked, Vec::new()).await?)
+            })
+        });
+        let rows = plan.await.unwrap();
+        let column = if engine == Engine::Sqlite { 3 } else { 0 };
+        let lines: Vec<String> = rows.iter().map(|row| row.try_get_by(column).unwrap()).collect();
+        assert!(lines.iter().any(|line| line.contains("leaf_time")), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("TEMP B-TREE") || line.contains("Sort")));
+        ends(service.close()).await;
+    }
+}
+
+#[tokio::test]
 async fn records_are_handed_over_as_they_were_and_a_file_that_is_cut_is_none() {
     for engine in ENGINES {
         let setup = Setup::new(engine).await;
@@ -190,7 +256,7 @@ async fn what_was_not_noted_for_a_minute_is_an_outage() {
         }
         let ms = |second: u64| (2_000_000_000 + second) * 1_000;
         let alive = period::alive(&store, ms(0), ms(300)).await.unwrap();
-        let outages = crate::alive::outages(&alive.stretches, ms(0), ms(300));
+        let outages = crate::alive::outages(&alive.stretches, ms(0)..ms(300), ms(0)..ms(300));
         // 139 is a minute after 79; what began then goes on until 200, together with the other one.
         assert_eq!(outages, [(ms(79), ms(139)), (ms(200), ms(300))], "{engine:?}");
         // The service itself noted it before.

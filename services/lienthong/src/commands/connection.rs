@@ -11,7 +11,7 @@ use tlog::LogVerifier;
 use super::{ground::Ground, output::Ending};
 
 /// Where the services are and who calls.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// The `demo.json` of a running demonstration: its endpoint, CA, certificates and log key.
@@ -102,6 +102,15 @@ impl Connection {
             Some(file) => self.to_demo(file, caller),
             None => self.to_service(),
         }
+    }
+
+    /// Prepares the connection to another service, which listens elsewhere: by the same identity.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn open_elsewhere(&self, service: &str, endpoint: &str) -> Result<Client> {
+        let (service, endpoint) = (service.to_owned(), Some(endpoint.to_owned()));
+        Ok(Self { service, endpoint, ..self.clone() }.to_service()?.client)
     }
 
     fn signing(&self, client: Client, files: &tls::Files) -> Result<Client> {

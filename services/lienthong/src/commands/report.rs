@@ -3,9 +3,9 @@
 
 mod admitted;
 mod contributed;
+mod counted;
 mod csv;
 mod gathered;
-mod log;
 mod period;
 mod shown;
 mod verify;
@@ -61,6 +61,12 @@ struct Make {
     /// When years and halves begin (TOML), where it is not as in `data/report-periods.toml`.
     #[arg(long, help_heading = "Report", value_name = "FILE")]
     periods: Option<PathBuf>,
+    /// Where policy listens, if not at `--endpoint`: what databases are connected, assessed and suspended.
+    #[arg(long, help_heading = "Connection", value_name = "HOST:PORT", conflicts_with = "demo")]
+    policy: Option<String>,
+    /// Where contribution listens, if not at `--endpoint`: quality and conflicts.
+    #[arg(long, help_heading = "Connection", value_name = "HOST:PORT", conflicts_with = "demo")]
+    contribution: Option<String>,
     /// Also writes the report as a document (PDF), by `lienthong-report` beside this program or on the path.
     #[arg(long, help_heading = "Result", value_name = "FILE")]
     pdf: Option<PathBuf>,
@@ -86,9 +92,19 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
         return Err(Ending::Usage(why).into());
     }
     let connected = make.connection.open(CALLER)?;
-    let agency = make.agency.as_deref();
-    let synthetic = make.connection.is_demo();
-    let gathered = Gathered { connected: &connected, asked: &asked, agency, now, synthetic };
+    let at = |service, endpoint: &Option<String>| match endpoint {
+        Some(endpoint) => make.connection.open_elsewhere(service, endpoint),
+        None => Ok(connected.client.clone()),
+    };
+    let gathered = Gathered {
+        connected: &connected,
+        policy: at("policy", &make.policy)?,
+        contribution: at("contribution", &make.contribution)?,
+        asked: &asked,
+        agency: make.agency.as_deref(),
+        now,
+        synthetic: make.connection.is_demo(),
+    };
     let report = match gathered.report().await? {
         Ok(report) => report,
         Err(refused) => return refuse(&refused, make.output.format, out),

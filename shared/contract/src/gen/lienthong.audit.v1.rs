@@ -968,7 +968,7 @@ pub struct RefusalCount {
 }
 /// How long requests of an operation took from their arrival until they were recorded, which is before the answer leaves. A quantile is
 /// the upper bound of the class that it falls in, which is at most a sixteenth above the lower one.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LatencyCount {
     /// The method.
     #[prost(string, tag = "1")]
@@ -985,6 +985,20 @@ pub struct LatencyCount {
     /// Microseconds that ninety-nine of a hundred took at most.
     #[prost(uint64, tag = "5")]
     pub p99_microseconds: u64,
+    /// How many fell in each class, from the fastest on, without those in which none did: so that the quantiles of several periods together
+    /// can be told.
+    #[prost(message, repeated, tag = "6")]
+    pub classes: ::prost::alloc::vec::Vec<LatencyClass>,
+}
+/// Requests that took about as long as one another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LatencyClass {
+    /// Microseconds that they took at most, which is the upper bound of the class.
+    #[prost(uint64, tag = "1")]
+    pub most_microseconds: u64,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub requests: u64,
 }
 /// A half-open stretch of time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -7,7 +7,7 @@ use contract::{
     contribution::v1::{ItemQuality, ListQualityRequest},
     policy::v1::{Admission, GetAdmissionRequest, ListAdmissionsRequest, ObligedDatabase},
 };
-use lienthong::client::{Answered, Refused};
+use lienthong::client::{Answered, Client, Refused};
 use model::report::{Agency, Missing, Report};
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     super::{connection::Connected, evidence, output::Ending},
     admitted::{self, History},
-    contributed, log, moment,
+    contributed, counted, moment,
     period::Asked,
     request_id,
 };
@@ -30,6 +30,8 @@ const CLOSED: &str = "METHOD_NOT_ALLOWED";
 /// Whom is asked, and about what.
 pub(super) struct Gathered<'a> {
     pub(super) connected: &'a Connected,
+    pub(super) policy: Client,
+    pub(super) contribution: Client,
     pub(super) asked: &'a Asked,
     /// All of them where there is none.
     pub(super) agency: Option<&'a str>,
@@ -56,9 +58,9 @@ impl Gathered<'_> {
         let now = self.now.replace_nanosecond(0)?;
         let until = self.asked.until.min(now - UNDER_WAY);
         let agency = self.agency.unwrap_or_default();
-        let request = log::request(self.asked, until, agency, request_id());
-        let counted = match self.connected.client.count_accesses(&request).await? {
-            Ok(answered) => self.checked(answered)?,
+        let from = self.asked.from;
+        let counted = match counted::count(self.connected, key, from, until, agency).await? {
+            Ok(counted) => counted,
             Err(refused) => return Ok(Err(refused)),
         };
         let mut missing = Vec::new();
@@ -70,7 +72,7 @@ impl Gathered<'_> {
         let (conflicts, quality) = sums.map(|rows| contributed::summed(&rows)).unzip();
         let all = admitted.as_ref().map(|admitted| admitted.all.as_slice());
         let agencies = all.map(admitted::agencies).unwrap_or_default();
-        let mut accesses = log::accesses(&counted);
+        let mut accesses = counted.accesses();
         name_items(&mut accesses.items)?;
         Ok(Ok(Report {
             form: Report::FORM.to_owned(),
@@ -78,7 +80,7 @@ impl Gathered<'_> {
             agency: self.agency.map(|code| named(code, &agencies)),
             made: moment(now),
             synthetic: self.synthetic,
-            log: log::extent(&counted, key, until)?,
+            log: counted.extent(until)?,
             accesses,
             databases: admitted.as_ref().map(|Admitted { obliged, all }| {
                 self.own(admitted::databases(obliged, all), |one| &one.agency)
@@ -91,7 +93,7 @@ impl Gathered<'_> {
             months: self.asked.months.clone(),
             conflicts,
             quality,
-            availability: log::availability(&counted, until),
+            availability: counted.availability(until),
             missing,
         }))
     }
@@ -108,7 +110,7 @@ impl Gathered<'_> {
     }
 
     async fn admitted(&self) -> Part<Admitted> {
-        let client = &self.connected.client;
+        let client = &self.policy;
         let obliged = match client.list_readiness().await? {
             Ok(answered) => self.checked(answered)?.databases,
             Err(refused) => return Ok(Err(refused)),
@@ -148,7 +150,7 @@ impl Gathered<'_> {
                 page_size: QUALITY_PAGE,
                 request_id: request_id(),
             };
-            let page = match self.connected.client.list_quality(&request).await? {
+            let page = match self.contribution.list_quality(&request).await? {
                 Ok(answered) => self.checked(answered)?,
                 Err(refused) => return Ok(Err(refused)),
             };
