@@ -337,6 +337,8 @@ impl Service {
         let witnesses = Witnesses::read(config, keys.signer.verifier_key(), &pace)?;
         let store = ::store::Store::open(config.database.reveal(), migrations()).await?;
         keys.records.check(&store).await?;
+        // Whoever asks waits for a commit (I1), and is not to wait for what can be done later.
+        store.write_back_beside(config.database.reveal()).await?;
         let log = Log::take(&store, &keys, clock.now_ms()).await?;
         records::take_over(&store, &keys.records, &clock).await?;
         tracing::info!(size = log.checkpoint().size, "audit log open");

@@ -101,8 +101,28 @@ async fn run(
             () = stop.notified() => waiting.close(),
             taken = waiting.recv_many(&mut batch, batch_max) => match taken {
                 0 => break,
-                _ => work.flush(batch).await,
+                _ => {
+                    gather(&mut waiting, &mut batch, batch_max).await;
+                    work.flush(batch).await;
+                }
             },
+        }
+    }
+}
+
+/// What comes while others have their turn shares the commit, as long as something does: those who have just been answered ask again,
+/// and would each else wait for a commit that began without them. A record that comes alone waits for nothing.
+async fn gather(waiting: &mut mpsc::Receiver<Waiter>, batch: &mut Vec<Waiter>, batch_max: usize) {
+    loop {
+        let before = batch.len();
+        tokio::task::yield_now().await;
+        while batch.len() < batch_max
+            && let Ok(waiter) = waiting.try_recv()
+        {
+            batch.push(waiter);
+        }
+        if batch.len() == before {
+            return;
         }
     }
 }

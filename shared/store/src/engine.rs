@@ -140,6 +140,7 @@ pub(crate) fn store(
         statements: Statements::default(),
         bounds: Bounds::DEFAULT,
         until: None,
+        write_back: Arc::default(),
         #[cfg(any(test, feature = "testing"))]
         steering: None,
     }
@@ -168,6 +169,11 @@ async fn open_sqlite(url: &str, path: &Path) -> Result<Store, Error> {
     }
     let readers = Database::connect(sqlite(url, SQLITE_READERS)).await?;
     Ok(store(Engine::Sqlite, writer, readers, Some(Arc::new(lock))))
+}
+
+/// One more connection to a database of SQLite that is open.
+pub(crate) async fn beside(url: &str) -> Result<DatabaseConnection, Error> {
+    Ok(Database::connect(sqlite(url, 1)).await?)
 }
 
 fn sqlite(url: &str, connections: u32) -> ConnectOptions {

@@ -21,6 +21,7 @@
 //! | `steer` | a store whose steps a test decides about, one by one (feature `testing`) |
 //! | `testing` | throw-away databases (feature `testing`) |
 //! | `transaction` | what a write can do |
+//! | `write_back` | SQLite's WAL, written back beside its writers |
 
 mod copy;
 mod engine;
@@ -34,11 +35,12 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod write_back;
 
 use std::{
     fs::File,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -150,6 +152,7 @@ pub struct Store {
     statements: Statements,
     bounds: Bounds,
     until: Option<Instant>,
+    write_back: Arc<Mutex<Option<write_back::WriteBack>>>,
     #[cfg(any(test, feature = "testing"))]
     steering: Option<steer::Steering>,
 }
@@ -329,7 +332,13 @@ impl Store {
     /// Closes all connections, also of clones, and lets another process open the database. Writes under
     /// way end first, if they do so soon: one that waits for a database that has vanished would keep the process.
     pub async fn close(self) {
-        let closing = async { futures::join!(self.writer.close(), self.readers.close()) };
+        let write_back = self.write_back.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let closing = async {
+            if let Some(write_back) = write_back {
+                write_back.stop().await;
+            }
+            futures::join!(self.writer.close(), self.readers.close())
+        };
         let Ok((writer, readers)) = tokio::time::timeout(self.bounds.close, closing).await else {
             tracing::warn!("the database is left without its writes and reads having ended");
             return;

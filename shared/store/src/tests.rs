@@ -5,6 +5,7 @@ mod cancel;
 mod copy;
 mod late;
 mod vanish;
+mod write_back;
 
 use super::*;
 use crate::testing::{ENGINES, TestDatabase};
