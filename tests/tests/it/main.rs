@@ -25,6 +25,7 @@ mod consents;
 mod contribution;
 mod decisions;
 mod exchange;
+mod faulty_disk;
 mod feed;
 mod finding;
 mod follow;
