@@ -66,7 +66,7 @@ impl Served {
     fn traced(&self, options: &[&str], arguments: &[&str]) -> (Output, String) {
         let trace = self.at("trace");
         let output = Command::new("strace")
-            .args(["-f", "-y", "--seccomp-bpf", "-s", "0", "-o", &trace])
+            .args(["-f", "-y", "-s", "0", "-o", &trace])
             .args(options)
             .arg(binary())
             .args(arguments)
@@ -162,11 +162,11 @@ async fn a_copy_is_the_old_one_or_the_new_one_whichever_call_fails() {
         let calls = served.calls(&mirror, &copy);
         let after = served.json(&verify)["size"].as_u64().unwrap();
         assert!(after > before && calls.len() > 40, "{after} {calls:?}");
-        let mut reached = 0;
+        let mut reached = [0, 0];
         for (call, fault) in faults(&calls) {
             again(&copy, from);
             let Some(output) = served.failing(&mirror, call, fault) else { continue };
-            reached += 1;
+            reached[fault as usize] += 1;
             let whole = served.run(&verify).status.success().then(|| served.json(&verify));
             let size = whole.map(|told| told["size"].as_u64().unwrap());
             let allowed = if output.status.success() {
@@ -180,8 +180,8 @@ async fn a_copy_is_the_old_one_or_the_new_one_whichever_call_fails() {
             assert_eq!(told["size"].as_u64(), Some(after), "{call:?} {fault:?}");
             served.json(&verify);
         }
-        println!("{from:?}: {reached} faults in {} calls", calls.len());
-        assert!(reached > 15, "{reached} of {calls:?}");
+        println!("{from:?}: {reached:?} faults in {} calls", calls.len());
+        assert!(reached.iter().all(|reached| *reached > 8), "{reached:?} of {calls:?}");
     }
     served.demo.stop().await;
 }
@@ -200,11 +200,11 @@ async fn opened_records_are_a_whole_file_or_none_whichever_call_fails() {
     let own = calls.len();
     calls.extend(served.calls(&export, &served.at("demo/audit.db")));
     assert!(own > 5 && calls.len() > own + 5, "{calls:?}");
-    let mut reached = 0;
+    let mut reached = [0, 0];
     for (call, fault) in faults(&calls) {
         fs::remove_file(&file).ok();
         let Some(output) = served.failing(&export, call, fault) else { continue };
-        reached += 1;
+        reached[fault as usize] += 1;
         let left = fs::read(&file).ok();
         assert!(left.is_none() || left.as_ref() == Some(&whole), "{call:?} {fault:?}: {output:?}");
         assert!(left.is_some() || !output.status.success(), "{call:?} {fault:?}");
@@ -212,8 +212,8 @@ async fn opened_records_are_a_whole_file_or_none_whichever_call_fails() {
         assert_eq!(served.run(&export).status.success(), left.is_none(), "{call:?} {fault:?}");
         assert!(fs::read(&file).unwrap() == whole, "{call:?} {fault:?}");
     }
-    println!("{reached} faults in {} calls", calls.len());
-    assert!(reached > 5, "{reached} of {calls:?}");
+    println!("{reached:?} faults in {} calls", calls.len());
+    assert!(reached.iter().all(|reached| *reached > 3), "{reached:?} of {calls:?}");
     // What was killed or failed at the database left the log as it was.
     served.json(&["audit", "fsck", "--data-dir", &data, "--log-key", &key]);
     served.demo.stop().await;
