@@ -48,6 +48,11 @@ BASIS = {
 }
 
 
+def printed(file: str) -> str:
+    """The Python that a README prints."""
+    return (HERE.parent.parent / file).read_text("utf-8").split("```python\n")[1].split("```")[0]
+
+
 class Demo:
     """A demonstration that serves from a folder until it is stopped; it never outlives the `with`."""
 
@@ -410,8 +415,11 @@ class Outsider(unittest.TestCase):
                 channel.unary_unary(GET_PERSON)(request, timeout=5)
             self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE, what)
 
+    def test_the_verifier_that_is_printed_is_the_one_tested_here(self) -> None:
+        self.assertEqual(printed("services/audit/README.md"), (HERE / "verify.py").read_text("utf-8"))
+
     def test_the_example_of_the_readme_runs(self) -> None:
-        shown = (HERE.parent.parent / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+        shown = printed("README.md")
         self.assertTrue((HERE / "example.py").read_text("utf-8").endswith(shown), "README.md prints another example")
         command = [sys.executable, HERE / "example.py", self.demo.folder / "demo.json"]
         environment = os.environ | {"PYTHONUTF8": "1"}
