@@ -60,7 +60,10 @@ use contract::audit::v1::{
     audit_service_server::SERVICE_NAME as AUDIT, log_service_server::SERVICE_NAME as LOG,
 };
 use serde::{Deserialize, Serialize};
-use server::runtime::{Clock, Entropy};
+use server::{
+    runtime::{Clock, Entropy},
+    web::Web,
+};
 use tlog::{LogSigner, LogVerifier, policy::Policy};
 use tokio::{
     net::TcpListener,
@@ -101,6 +104,8 @@ pub struct Config {
     pub queue_max: usize,
     /// Address and port at which checkpoint and tiles are public; empty for none.
     pub tiles_listen: String,
+    /// Address and port at which they are shown over TLS to those with a certificate, and entries to auditors; empty for none.
+    pub auditors_listen: String,
     /// SPIFFE ids of whoever may read entries: inspectors, courts, mirrors.
     pub auditors: Vec<String>,
     /// The file of the policy (C2SP tlog-policy) that names the witnesses; empty for none.
@@ -129,6 +134,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Those with a certificate cannot be listened to.
+    #[error("those with a certificate cannot be shown the log (`audit.auditors_listen`)")]
+    AuditorsListen(#[source] server::StartError),
     /// The key file cannot be read.
     #[error("cannot read the signing key from `{path}`")]
     SigningKey {
@@ -249,6 +257,7 @@ impl Error {
             Self::Limit(_)
             | Self::NoAuditor(_)
             | Self::Listen { .. }
+            | Self::AuditorsListen(_)
             | Self::SigningKey { .. }
             | Self::SigningKeyOpen { .. }
             | Self::OtherOrigin { .. }
@@ -284,6 +293,8 @@ struct Inner {
     halt: Halt,
     /// What shows the log, what feeds its witnesses, and what notes that it can be written.
     aside: Mutex<Vec<AbortHandle>>,
+    /// What shows it to those with a certificate.
+    certified: Mutex<Option<server::web::Running>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -369,6 +380,7 @@ impl Service {
             policy,
             halt,
             aside,
+            certified: Mutex::default(),
             task,
         })))
     }
@@ -388,6 +400,28 @@ impl Service {
         let shown = tokio::spawn(api::tiles::serve(listener, self.clone())).abort_handle();
         self.0.aside.lock().unwrap_or_else(PoisonError::into_inner).push(shown);
         Ok(Some(bound))
+    }
+
+    /// Shows the same, and entries to auditors, to those with a certificate, where an address is configured, by the identity of a process
+    /// and until the service is closed. Gives the address.
+    ///
+    /// # Errors
+    /// [`Error::AuditorsListen`].
+    pub async fn show_certified(
+        &self,
+        config: &Config,
+        own: &server::Config,
+    ) -> Result<Option<SocketAddr>, Error> {
+        let address = &config.auditors_listen;
+        if address.is_empty() {
+            return Ok(None);
+        }
+        let bound = Web::bind(address, own, api::tiles::CONNECTIONS_MAX).await;
+        let running = bound.map_err(Error::AuditorsListen)?;
+        let running = running.start(api::tiles::Certified(self.clone()));
+        let address = running.address();
+        *self.0.certified.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        Ok(Some(address))
     }
 
     /// Adds what our own services call.
@@ -437,6 +471,10 @@ impl Service {
 
     /// Answers what is queued, takes nothing more, and closes the database.
     pub async fn close(self) {
+        let certified = self.0.certified.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(certified) = certified {
+            certified.stop().await;
+        }
         self.0.sequencer.stop();
         for aside in self.0.aside.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             aside.abort();

@@ -10,6 +10,7 @@
 
 mod accesses;
 mod append;
+mod certified;
 mod count;
 mod explore;
 mod failure;
@@ -112,6 +113,7 @@ fn config(database: impl Into<String>, key: &str, kek: &str) -> Config {
         batch_max: 64,
         queue_max: 1024,
         tiles_listen: "127.0.0.1:0".to_owned(),
+        auditors_listen: String::new(),
         auditors: vec![AUDITOR.to_owned()],
         witness_policy_file: String::new(),
         witness_roots_file: String::new(),

@@ -141,6 +141,12 @@ impl Demo {
         self.process.address().to_string()
     }
 
+    /// Where the access log is shown to those with a certificate.
+    #[must_use]
+    pub fn log_for_auditors(&self) -> Option<String> {
+        self.process.certified().map(|address| format!("https://localhost:{}", address.port()))
+    }
+
     /// Persons to look up by hand, with their claims.
     #[must_use]
     pub fn subjects(&self) -> &[Subject] {
@@ -217,6 +223,7 @@ impl Demo {
             "trust_domain": TRUST_DOMAIN,
             "ca": ca,
             "log": self.process.tiles().map(|address| format!("http://{address}")),
+            "log_for_auditors": self.log_for_auditors(),
             "log_key": absolute(&shown(&self.folder.join("log.vkey")))?,
             "callers": callers,
             "databases": self.databases.iter().map(|database| serde_json::json!({
@@ -305,6 +312,7 @@ pub fn settings(
     }
     settings.audit.key_encryption_key_files = vec![shown(&kek)];
     settings.audit.tiles_listen = "127.0.0.1:0".to_owned();
+    settings.audit.auditors_listen = "127.0.0.1:0".to_owned();
     settings.audit.auditors = vec![format!("spiffe://{TRUST_DOMAIN}/operator/{AUDITOR}")];
     settings.contribution.inspectors.clone_from(&settings.audit.auditors);
     settings.policy.log_key_file = shown(&public);

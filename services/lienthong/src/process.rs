@@ -46,6 +46,8 @@ pub struct All {
     audit: audit::Service,
     /// Where the log is shown, if it is.
     tiles: Option<SocketAddr>,
+    /// Where it is shown to those with a certificate.
+    certified: Option<SocketAddr>,
     policy: policy::Service,
     identity: identity::Service,
     contribution: contribution::Service,
@@ -88,6 +90,7 @@ impl All {
             .await
             .context("audit")?;
         let tiles = audit.show(&log).await.context("audit")?;
+        let certified = audit.show_certified(&log, &server).await.context("audit")?;
         let caller = callers.policy.of(&server);
         let (now, random) = (clock.clone(), entropy.clone());
         let policy = policy::Service::open(&policy, &caller, now, random).await;
@@ -139,6 +142,7 @@ impl All {
             exchange,
             telemetry,
             tiles,
+            certified,
         })
     }
 
@@ -184,6 +188,12 @@ impl All {
         self.tiles
     }
 
+    /// Where they are shown to those with a certificate, and entries to auditors, if they are.
+    #[must_use]
+    pub fn certified(&self) -> Option<SocketAddr> {
+        self.certified
+    }
+
     /// Drains: first what agencies reach, so that their open calls still find the services behind; then
     /// the services, and the access log last, so that whatever was released is recorded.
     pub async fn stop(self) {
@@ -208,10 +218,13 @@ impl All {
 /// Whatever kept it from starting.
 pub async fn audit(settings: settings::Audit, end: impl Future<Output = ()>) -> Result<()> {
     let telemetry = Telemetry::start(&settings.server.telemetry, "audit").await?;
-    let server = Server::bind(settings.server).await?;
+    let server = Server::bind(settings.server.clone()).await?;
     let service = audit::Service::open(&settings.audit).await?;
     if let Some(address) = service.show(&settings.audit).await? {
         tracing::info!(%address, "shows the log");
+    }
+    if let Some(address) = service.show_certified(&settings.audit, &settings.server).await? {
+        tracing::info!(%address, "shows the log to those with a certificate");
     }
     service.report(server.health(), &[audit::PUBLIC, audit::INTERNAL]);
     serve(server, service.public(service.internal(Routes::default())), end).await;

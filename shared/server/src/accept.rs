@@ -182,11 +182,11 @@ impl Server {
     }
 }
 
-fn failed(address: &str) -> impl Fn(std::io::Error) -> StartError {
+pub(crate) fn failed(address: &str) -> impl Fn(std::io::Error) -> StartError {
     move |source| StartError::Listen { address: address.to_owned(), source }
 }
 
-async fn listen(address: &str) -> Result<TcpListener, StartError> {
+pub(crate) async fn listen(address: &str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(failed(address))
 }
 

@@ -29,7 +29,7 @@ use crate::{
     runtime::Entropy,
     shed::Shed,
     telemetry::metrics::{labelled, metrics},
-    tls::KeyExchange,
+    tls::{Identity, KeyExchange},
     who::{Forged, Who},
 };
 
@@ -64,32 +64,9 @@ pub(crate) struct Connection {
 impl Connection {
     /// Serves one of our own TLS until it ends; its caller is its certificate.
     pub(crate) async fn direct(mut self, tcp: TcpStream, under_way: Handshake) {
-        let longest = Duration::from_secs(self.config.handshake_max_seconds);
         let identity = Arc::clone(&self.identities.borrow_and_update());
-        if tcp.set_nodelay(true).is_err() {
-            return;
-        }
-        let handshake = tokio::time::timeout(
-            longest,
-            shake(&identity.acceptor, tcp, KEEPALIVE + KEEPALIVE_TIMEOUT),
-        );
-        let stream = tokio::select! {
-            // Whoever connects and is silent does not hold up the end.
-            () = self.goaway.cancelled() => return shaken("drain"),
-            handshake = handshake => match handshake {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(_)) => return shaken("failed"),
-                Err(_) => return shaken("too slow"),
-            },
-        };
-        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-        let caller = chain.first().map_or(Err(NoCaller::NotACertificate), |der| {
-            Caller::from_certificate(der, &self.config.trust_domain)
-        });
-        if caller.as_ref().is_ok_and(|caller| identity.revoked.holds(caller)) {
-            return shaken("failed");
-        }
-        shaken("done");
+        let let_in = let_in(&identity, &identity.acceptor, tcp, &self.config, &self.goaway).await;
+        let Some(LetIn { stream, chain, caller }) = let_in else { return };
         drop(under_way);
         let shown = chain.first().map(|der| ShownCertificate::new(der));
         let key_exchange = KeyExchange::of(stream.get_ref().1);
@@ -192,6 +169,51 @@ impl Connection {
     }
 }
 
+/// Whom a handshake let in.
+pub(crate) struct LetIn {
+    pub(crate) stream: TlsStream<Patience<TcpStream>>,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    /// Who its certificate says it is.
+    pub(crate) caller: Result<Caller, NoCaller>,
+}
+
+/// Makes a handshake by one of the acceptors of an identity; with nobody whom that does not let in. How it ended is counted.
+pub(crate) async fn let_in(
+    identity: &Identity,
+    acceptor: &TlsAcceptor,
+    tcp: TcpStream,
+    config: &Config,
+    goaway: &CancellationToken,
+) -> Option<LetIn> {
+    let longest = Duration::from_secs(config.handshake_max_seconds);
+    tcp.set_nodelay(true).ok()?;
+    let handshake =
+        tokio::time::timeout(longest, shake(acceptor, tcp, KEEPALIVE + KEEPALIVE_TIMEOUT));
+    let shaken_hands = tokio::select! {
+        // Whoever connects and is silent does not hold up the end.
+        () = goaway.cancelled() => Err("drain"),
+        handshake = handshake => match handshake {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(_)) => Err("failed"),
+            Err(_) => Err("too slow"),
+        },
+    };
+    let stream = match shaken_hands {
+        Ok(stream) => stream,
+        Err(why) => {
+            shaken(why);
+            return None;
+        }
+    };
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+    let caller = chain.first().map_or(Err(NoCaller::NotACertificate), |der| {
+        Caller::from_certificate(der, &config.trust_domain)
+    });
+    let revoked = caller.as_ref().is_ok_and(|caller| identity.revoked.holds(caller));
+    shaken(if revoked { "failed" } else { "done" });
+    (!revoked).then_some(LetIn { stream, chain, caller })
+}
+
 /// Makes a handshake over a stream whose peer is waited for so long. It is waited for below TLS, which takes what is
 /// written to its buffers whether or not the peer takes anything.
 async fn shake<S>(
@@ -214,7 +236,7 @@ fn jittered(age: Duration, entropy: &Entropy) -> Duration {
 
 /// Ends when the caller would not be let in any more: it or its certificate was revoked, that or a list has run out, or
 /// its CA is trusted no longer. Seen at once when the files change, and in time when a date passes.
-async fn no_longer_admitted(
+pub(crate) async fn no_longer_admitted(
     identities: &mut Identities,
     chain: &[CertificateDer<'_>],
     caller: Option<Caller>,
@@ -229,12 +251,12 @@ async fn no_longer_admitted(
     std::future::pending::<()>().await;
 }
 
-fn say_cut() -> &'static str {
+pub(crate) fn say_cut() -> &'static str {
     tracing::warn!("a caller that is no longer admitted was cut");
     "no longer admitted"
 }
 
-fn say(ended: hyper::Result<()>) -> &'static str {
+pub(crate) fn say(ended: hyper::Result<()>) -> &'static str {
     match ended {
         Ok(()) => "peer",
         Err(_) => {
@@ -248,15 +270,15 @@ fn shaken(outcome: &'static str) {
     metrics().handshakes.add(1, &labelled(outcome));
 }
 
-fn over(outcome: &'static str) {
+pub(crate) fn over(outcome: &'static str) {
     metrics().connections_ended.add(1, &labelled(outcome));
 }
 
 /// An open connection among those that are measured.
-struct Counted;
+pub(crate) struct Counted;
 
 impl Counted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         metrics().connections.add(1, &[]);
         Self
     }

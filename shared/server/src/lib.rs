@@ -34,6 +34,7 @@
 //! | `telemetry` | metrics and traces |
 //! | `tls` | rustls configurations from PEM files |
 //! | `trace` | request id and trace context, on every call and what it calls |
+//! | `web` | HTTP/1.1 with our own TLS, by client certificate |
 //! | `who` | who makes a call, and who only claims to |
 
 pub mod accept;
@@ -65,6 +66,7 @@ pub mod telemetry;
 mod tests;
 pub mod tls;
 pub mod trace;
+pub mod web;
 mod who;
 
 pub use accept::{Running, Server};

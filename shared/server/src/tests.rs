@@ -21,6 +21,7 @@ mod reload;
 mod replicas;
 mod road;
 mod silence;
+mod web;
 mod wire;
 
 use std::{

@@ -56,8 +56,10 @@ impl KeyExchange {
 
 /// Who a listener is, and whom it lets in.
 pub(crate) struct Identity {
-    /// Makes handshakes.
+    /// Makes handshakes with those who speak gRPC.
     pub(crate) acceptor: TlsAcceptor,
+    /// The same with those who speak HTTP/1.1 (`web`).
+    pub(crate) web: TlsAcceptor,
     /// Says of a caller's certificate whether it is let in.
     pub(crate) callers: Arc<dyn ClientCertVerifier>,
     /// Whom it lets in with no certificate, and by no proxy.
@@ -122,9 +124,12 @@ pub(crate) fn server(files: &Files, trust_domain: &str) -> Result<Identity, Star
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    let mut web = config.clone();
+    web.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let (acceptor, web) = (TlsAcceptor::from(Arc::new(config)), TlsAcceptor::from(Arc::new(web)));
     let expires = ends.into_iter().min().and_then(|at| u64::try_from(at).ok()).unwrap_or_default();
     let revoked = Revoked::read(&files.revoked_identities, trust_domain)?;
-    Ok(Identity { acceptor: TlsAcceptor::from(Arc::new(config)), callers, revoked, expires })
+    Ok(Identity { acceptor, web, callers, revoked, expires })
 }
 
 fn not_after(certificate: &[u8]) -> Option<i64> {

@@ -262,6 +262,7 @@ pub(crate) async fn log_holds(fleet: &Fleet, acknowledged: &[Acknowledged]) {
     let config = audit::Config {
         database: server::config::Secret::new(fleet.database("audit")),
         tiles_listen: String::new(),
+        auditors_listen: String::new(),
         ..fleet.audit().clone()
     };
     let log = audit::Service::open(&config).await.unwrap();

@@ -1,20 +1,26 @@
-//! The log over HTTP at the paths of C2SP `tlog-tiles`: checkpoint and tiles of hashes, to whoever asks. They say how many records
-//! there are and nothing else, and prove themselves: so neither TLS nor a certificate is asked for. Bundles of entries are not here.
+//! The log over HTTP at the paths of C2SP `tlog-tiles`. Checkpoint and tiles of hashes say how many records there are and nothing else, and
+//! prove themselves: they are shown to whoever asks, without TLS. Where there is a listener of its own for those with a certificate, they
+//! are shown there, too, and bundles of entries to auditors.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use server::plain::{self, Answer};
+use server::{
+    Caller, Deadline, plain,
+    web::{Answer, Site, said},
+};
 use tlog::tile::{Row, Tile};
 use tokio::net::TcpListener;
 
 use crate::Service;
 
-const CONNECTIONS_MAX: usize = 64;
+pub(crate) const CONNECTIONS_MAX: usize = 64;
 /// A checkpoint is a new one with the next record.
 const FRESH: &str = "no-cache";
 /// A tile never changes, also where a fuller one comes after it.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// Nor does a bundle, but it is not for whoever shares a cache with an auditor.
+const FOR_EVER_PRIVATE: &str = "private, max-age=31536000, immutable";
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 
@@ -22,12 +28,31 @@ const BYTES: &str = "application/octet-stream";
 pub(crate) async fn serve(listener: TcpListener, service: Service) {
     let answers = move |request: Request<()>| {
         let service = service.clone();
-        async move { answer(&service, &request).await }
+        async move { answer(&service, &request, false).await }
     };
     plain::serve(listener, CONNECTIONS_MAX, answers).await;
 }
 
-async fn answer(service: &Service, request: &Request<()>) -> Answer {
+/// The log to those with a certificate.
+pub(crate) struct Certified(pub(crate) Service);
+
+impl Site for Certified {
+    fn name(&self, path: &str) -> Option<&'static str> {
+        match Tile::parse(path.trim_start_matches('/')) {
+            Some(tile) if tile.row() == Row::Entries => Some("/tile/entries"),
+            Some(_) => Some("/tile"),
+            None => (path == "/checkpoint").then_some("/checkpoint"),
+        }
+    }
+
+    async fn answer(&self, request: Request<()>, caller: Caller, _: Deadline) -> Answer {
+        answer(&self.0, &request, self.0.is_auditor(caller.id())).await
+    }
+}
+
+/// The answer to somebody who may or may not read entries. It is not compressed, as C2SP says that bundles should be: a leaf is a
+/// random id and two commitments, of which nothing can be made shorter, behind a fixed head and a time, by which a fifth could.
+async fn answer(service: &Service, request: &Request<()>, auditor: bool) -> Answer {
     if request.method() != Method::GET {
         return with(said(StatusCode::METHOD_NOT_ALLOWED), header::ALLOW, "GET");
     }
@@ -36,7 +61,13 @@ async fn answer(service: &Service, request: &Request<()>) -> Answer {
         ("checkpoint", _) => {
             service.shown().await.map(|shown| Some(file(Bytes::from(shown.note), TEXT, FRESH)))
         }
-        (_, Some(tile)) if tile.row() == Row::Entries => return said(StatusCode::FORBIDDEN),
+        (_, Some(tile)) if tile.row() == Row::Entries => {
+            if !auditor {
+                return said(StatusCode::FORBIDDEN);
+            }
+            let bundle = service.bundle(&tile).await;
+            bundle.map(|found| found.map(|b| file(Bytes::from(b), BYTES, FOR_EVER_PRIVATE)))
+        }
         (_, Some(tile)) => service
             .tile(&tile)
             .await
@@ -56,12 +87,6 @@ async fn answer(service: &Service, request: &Request<()>) -> Answer {
 fn file(bytes: Bytes, kind: &'static str, caching: &'static str) -> Answer {
     let answer = with(Response::new(Full::new(bytes)), header::CONTENT_TYPE, kind);
     with(answer, header::CACHE_CONTROL, caching)
-}
-
-fn said(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = status;
-    answer
 }
 
 fn with(mut answer: Answer, name: HeaderName, value: &'static str) -> Answer {

@@ -192,6 +192,7 @@ async fn measure(engine: Engine) -> Vec<String> {
         batch_max: 128,
         queue_max: 4096,
         tiles_listen: String::new(),
+        auditors_listen: String::new(),
         ..config(urls[0].clone(), &path(&key), &path(&kek))
     };
     let (service, mut raw) = (open(&config).await.unwrap(), Raw::open(&urls[1]).await);

@@ -18,6 +18,11 @@ pub(super) async fn get(address: SocketAddr, line: &str) -> (u16, String, Vec<u8
     tcp.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     ends(tcp.read_to_end(&mut bytes)).await.unwrap();
+    parted(&bytes)
+}
+
+/// The status, the headers and the body of an answer.
+pub(super) fn parted(bytes: &[u8]) -> (u16, String, Vec<u8>) {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_lowercase();
     (head[9..12].parse().unwrap(), head, bytes[end + 4..].to_vec())

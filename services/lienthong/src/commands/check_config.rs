@@ -186,8 +186,13 @@ fn audit(config: &audit::Config, trust_domain: &str, faults: &mut Faults) -> Opt
     ] {
         at_least_one(key, limit, faults);
     }
-    if !config.tiles_listen.is_empty() {
-        inspect::address("audit.tiles_listen", &config.tiles_listen, faults);
+    for (key, address) in [
+        ("audit.tiles_listen", &config.tiles_listen),
+        ("audit.auditors_listen", &config.auditors_listen),
+    ] {
+        if !address.is_empty() {
+            inspect::address(key, address, faults);
+        }
     }
     officers("audit.auditors", &config.auditors, trust_domain, faults);
     let files = &config.key_encryption_key_files;

@@ -17,6 +17,8 @@ const SECONDS: &[f64] = &[
 pub(crate) struct Metrics {
     /// How long calls took to their last byte, by method, code and reason.
     pub(crate) server_calls: Histogram<f64>,
+    /// How long requests to a port of HTTP/1.1 took to their answer, by what is asked for and its status.
+    pub(crate) web_requests: Histogram<f64>,
     /// How long calls to other services took, with all attempts.
     pub(crate) client_calls: Histogram<f64>,
     /// Attempts beyond the first.
@@ -55,6 +57,10 @@ impl Metrics {
         };
         Self {
             server_calls: seconds("rpc.server.call.duration", "Incoming calls, to their last byte"),
+            web_requests: seconds(
+                "http.server.request.duration",
+                "Incoming requests over HTTP/1.1, to their answer",
+            ),
             client_calls: seconds("rpc.client.call.duration", "Outgoing calls, all attempts"),
             client_retries: counter(
                 "lienthong.client.retries",

@@ -23,13 +23,13 @@ impl io::Write for Here {
 
 /// Keeps what each thread logs from now on. One subscriber for all threads: with one of a thread's own, what another
 /// thread logs for the first time is logged by none.
-fn listen() {
+pub(super) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing_subscriber::fmt().with_writer(|| Here).with_ansi(false).init());
 }
 
 /// The lines of this thread, and so of this test, that hold some words.
-fn lines(words: &str) -> Vec<String> {
+pub(super) fn lines(words: &str) -> Vec<String> {
     let bytes = LOGGED.with_borrow(Clone::clone);
     let text = String::from_utf8(bytes).unwrap();
     text.lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
