@@ -241,6 +241,10 @@ pub fn register_config() -> identity::Config {
         batch_max: 1,
         feed_retention_days: 1,
         followed_max: 1,
+        usage_listen: String::new(),
+        usage_procedure: String::new(),
+        usage_legal_basis: String::new(),
+        usage_names_files: Vec::new(),
         policy: peer(),
         audit: peer(),
     }

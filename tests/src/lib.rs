@@ -12,6 +12,7 @@
 //! | `processes` | real processes, to be killed and started again |
 //! | `raw` | a call as bytes over HTTP/2, where a gRPC client would get in the way |
 //! | `relay` | the road between two services: open, cut, or stalled |
+//! | `web` | a request over HTTP/1.1 and mutual TLS |
 //! | `whole` | every service in one process, with contributions |
 //! | `world` | the services, their databases, their callers |
 //!
@@ -35,6 +36,7 @@ pub mod ports;
 pub mod processes;
 pub mod raw;
 pub mod relay;
+pub mod web;
 pub mod whole;
 pub mod world;
 

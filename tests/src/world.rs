@@ -25,7 +25,7 @@ use server::{
 use store::{Engine, testing::TestDatabase};
 use tempfile::TempDir;
 use time::{OffsetDateTime, macros::datetime};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use crate::{Person, raw::Raw, relay::Relay};
 
@@ -130,6 +130,8 @@ pub struct World {
     audit: Option<Part<audit::Service>>,
     policy: Option<Part<policy::Service>>,
     identity: Option<Part<identity::Service>>,
+    /// Where it tells portals who saw a citizen, if it does.
+    usage: OnceCell<SocketAddr>,
     recording: Option<Recording>,
     _permit: SemaphorePermit<'static>,
 }
@@ -189,6 +191,7 @@ impl World {
             audit: None,
             policy: None,
             identity: None,
+            usage: OnceCell::new(),
             recording: None,
             _permit: permit,
         };

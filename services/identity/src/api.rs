@@ -11,6 +11,7 @@ mod register;
 mod relations;
 mod search;
 mod tokens;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 

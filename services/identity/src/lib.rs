@@ -8,12 +8,13 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | `api` | the gRPC services: messages to domain types and back, and the gate |
+//! | `api` | the gRPC services, and who saw me over HTTP: messages to domain types and back, and the gate |
 //! | `app` | the use cases: look up, find, tell relations, who accessed and what changed, apply, record consents, begin epochs of tokens |
 //! | `client` | policy and audit |
 //! | `domain` | claims, facts, consents and items of a lookup; who is found; checks of a contribution; what a follower hears; who is related |
 //! | `folding` | every record by the rules of authority of today |
 //! | `keying` | keys of every record, by which persons and relations are found |
+//! | `names` | what people call what is recorded by its id |
 //! | `retention` | old changes taken away |
 //! | `store` | the register, its keys, feed, consents and tokens, the guessing budget, loading a population |
 //! | `tide` | how far the register has come, for streams that wait for more |
@@ -28,11 +29,13 @@ mod client;
 mod domain;
 mod folding;
 mod keying;
+mod names;
 mod retention;
 mod store;
 mod tide;
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -52,6 +55,7 @@ use disclosure::{
         feed_service_server::SERVICE_NAME as FEED,
         register_service_server::SERVICE_NAME as REGISTER,
     },
+    web::Gate,
 };
 use serde::{Deserialize, Serialize};
 use server::{
@@ -59,6 +63,7 @@ use server::{
     channel::Peer,
     config::Secret,
     runtime::{Clock, Entropy},
+    web::Web,
 };
 pub use store::{
     bulk::{Batch, Bulk, Loaded},
@@ -71,6 +76,9 @@ pub const PUBLIC: [&str; 7] = [IDENTITY, SEARCH, RELATIONS, TOKENS, CONSENTS, HI
 
 /// Names of the services that our own services call.
 pub const INTERNAL: [&str; 2] = [REGISTER, FEED];
+
+/// Connections of portals at the same time.
+const USAGE_CONNECTIONS_MAX: usize = 256;
 
 /// The commented defaults of every key of `[identity]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -111,6 +119,14 @@ pub struct Config {
     pub feed_retention_days: u32,
     /// Persons that one connection follows by name, at most.
     pub followed_max: u32,
+    /// Address and port at which portals are told over HTTP who saw a citizen; empty for none.
+    pub usage_listen: String,
+    /// The task for which they are.
+    pub usage_procedure: String,
+    /// Its ground.
+    pub usage_legal_basis: String,
+    /// Files of the names of procedures, legal grounds and agencies.
+    pub usage_names_files: Vec<String>,
     /// The policy service.
     pub policy: Peer,
     /// The access log.
@@ -184,6 +200,27 @@ pub enum Error {
     /// The shipped code lists are damaged.
     #[error("the code lists cannot be used")]
     CodeLists(#[from] model::CodeListError),
+    /// Names cannot be read.
+    #[error("cannot read names from `{path}` (`identity.usage_names_files`)")]
+    NamesFile {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Names are not in the form that they must have.
+    #[error("the names in `{path}` are malformed (`identity.usage_names_files`)")]
+    MalformedNames {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// Portals cannot be listened to.
+    #[error("portals cannot be told who saw a citizen (`identity.usage_listen`)")]
+    UsageListen(#[source] StartError),
     /// A peer's address or our own identity cannot be used.
     #[error("a peer cannot be reached as configured")]
     Peer(#[from] StartError),
@@ -224,6 +261,28 @@ pub fn faults(config: &Config) -> Vec<(&'static str, String)> {
     zero.map(|(key, _)| (key, "must be at least 1".to_owned())).collect()
 }
 
+/// The names that a configuration has of what is recorded by its id.
+fn names(config: &Config) -> Result<names::Names, Error> {
+    let mut names = names::Names::default();
+    for path in &config.usage_names_files {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|source| Error::NamesFile { path: path.clone(), source })?;
+        names.add(&text).map_err(|source| Error::MalformedNames {
+            path: path.clone(),
+            source: Box::new(source),
+        })?;
+    }
+    Ok(names)
+}
+
+/// Checks that the names of a configuration can be read.
+///
+/// # Errors
+/// [`Error::NamesFile`] and [`Error::MalformedNames`].
+pub fn check_names(config: &Config) -> Result<(), Error> {
+    names(config).map(drop)
+}
+
 /// The schema of the register.
 #[must_use]
 pub fn migrations() -> &'static [Migration] {
@@ -237,6 +296,8 @@ pub struct Service {
     shared: Arc<api::Shared>,
     /// What goes on beside calls, until the service is closed; first, that policy is followed.
     tasks: Arc<Mutex<Vec<AbortHandle>>>,
+    /// What tells portals who saw a citizen.
+    usage: Arc<Mutex<Option<server::web::Running>>>,
 }
 
 impl Service {
@@ -269,7 +330,7 @@ impl Service {
         let (app, lists) = (Arc::new(app), model::CodeLists::shipped()?);
         let trust_domain = own.trust_domain.clone();
         let shared = Arc::new(api::Shared::new(app, clients, lists, trust_domain));
-        let service = Self { store, shared, tasks: Arc::default() };
+        let service = Self { store, shared, tasks: Arc::default(), usage: Arc::default() };
         let rules = service.store.rules(service.shared.app.clock.today());
         service.store.keep_rules(&rules).await?;
         // Asked before it serves, so that what it does afterwards is what it is asked.
@@ -331,6 +392,41 @@ impl Service {
         api::add_internal(routes, Arc::clone(&self.shared))
     }
 
+    /// Tells portals who saw a citizen, over HTTP and by their certificates, where an address is configured, by the identity of a
+    /// process. Gives the address.
+    ///
+    /// # Errors
+    /// When names cannot be read or nobody can be listened to.
+    pub async fn tell_usage(
+        &self,
+        config: &Config,
+        own: &server::Config,
+    ) -> Result<Option<SocketAddr>, Error> {
+        if config.usage_listen.is_empty() {
+            return Ok(None);
+        }
+        let site = api::usage::Usage {
+            shared: Arc::clone(&self.shared),
+            store: self.store.clone(),
+            names: names(config)?,
+            procedure: config.usage_procedure.clone(),
+            legal_basis: config.usage_legal_basis.clone(),
+        };
+        let bound = Web::bind(&config.usage_listen, own, USAGE_CONNECTIONS_MAX).await;
+        let running = bound.map_err(Error::UsageListen)?.start(Gate(site));
+        let address = running.address();
+        *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        Ok(Some(address))
+    }
+
+    /// Answers what portals have asked, and takes nothing more from them. Called while policy and the access log still answer.
+    pub async fn end_usage(&self) {
+        let running = self.usage.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running {
+            running.stop().await;
+        }
+    }
+
     /// Tells `health` whether the services of these names, [`PUBLIC`] or [`INTERNAL`], can answer: while the
     /// register's database, policy and the access log do.
     pub fn report(&self, health: &Health, names: &[&'static str]) {
@@ -383,6 +479,7 @@ impl Service {
 
     /// Closes the register.
     pub async fn close(self) {
+        self.end_usage().await;
         self.give_back().await;
         for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             task.abort();

@@ -147,6 +147,12 @@ impl Demo {
         self.process.certified().map(|address| format!("https://localhost:{}", address.port()))
     }
 
+    /// Where portals are told who saw a citizen.
+    #[must_use]
+    pub fn usage(&self) -> Option<String> {
+        self.process.usage().map(|address| format!("https://localhost:{}", address.port()))
+    }
+
     /// Persons to look up by hand, with their claims.
     #[must_use]
     pub fn subjects(&self) -> &[Subject] {
@@ -224,6 +230,7 @@ impl Demo {
             "ca": ca,
             "log": self.process.tiles().map(|address| format!("http://{address}")),
             "log_for_auditors": self.log_for_auditors(),
+            "usage": self.usage(),
             "log_key": absolute(&shown(&self.folder.join("log.vkey")))?,
             "callers": callers,
             "databases": self.databases.iter().map(|database| serde_json::json!({
@@ -291,6 +298,16 @@ pub fn settings(
         fs::write(&registry, REGISTRY)?;
     }
     settings.policy.registry_file = shown(&registry);
+    // What people call what is recorded: as policy has it, and with the agencies of this demonstration.
+    settings.identity.usage_listen = "127.0.0.1:0".to_owned();
+    settings.identity.usage_names_files = vec![shown(&registry)];
+    for (name, text) in
+        [("procedures.toml", policy::PROCEDURES), ("legal-basis.toml", policy::LEGAL_BASIS)]
+    {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", shown(&path)))?;
+        settings.identity.usage_names_files.push(shown(&path));
+    }
     let officers = folder.join("officers.toml");
     if !officers.exists() {
         fs::write(&officers, OFFICERS_FILE)?;

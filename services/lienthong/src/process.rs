@@ -48,6 +48,8 @@ pub struct All {
     tiles: Option<SocketAddr>,
     /// Where it is shown to those with a certificate.
     certified: Option<SocketAddr>,
+    /// Where portals are told who saw a citizen, if they are.
+    usage: Option<SocketAddr>,
     policy: policy::Service,
     identity: identity::Service,
     contribution: contribution::Service,
@@ -97,8 +99,8 @@ impl All {
         let policy = policy.context("policy")?;
         let caller = callers.identity.of(&server);
         let (now, random) = (clock.clone(), entropy.clone());
-        let identity = identity::Service::open(&identity, &caller, now, random).await;
-        let identity = identity.context("identity")?;
+        let opened = identity::Service::open(&identity, &caller, now, random).await;
+        let (register, identity) = (identity, opened.context("identity")?);
         let caller = callers.contribution.of(&server);
         let (now, random) = (clock.clone(), entropy.clone());
         let opened = contribution::Service::open(&contribution, &caller, now, random).await;
@@ -114,6 +116,7 @@ impl All {
         contribution.report(public.health(), &contribution::PUBLIC);
         let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
         let internal = internal.start(contribution.internal(routes)).await;
+        let usage = identity.tell_usage(&register, &server).await.context("identity")?;
         // One log behind both: either's way to it will do.
         let recording = identity.record_shed(public.shed());
         // It calls the others, which are there by now.
@@ -143,6 +146,7 @@ impl All {
             telemetry,
             tiles,
             certified,
+            usage,
         })
     }
 
@@ -194,12 +198,19 @@ impl All {
         self.certified
     }
 
+    /// Where portals are told who saw a citizen, if they are.
+    #[must_use]
+    pub fn usage(&self) -> Option<SocketAddr> {
+        self.usage
+    }
+
     /// Drains: first what agencies reach, so that their open calls still find the services behind; then
     /// the services, and the access log last, so that whatever was released is recorded.
     pub async fn stop(self) {
         if let Some(exchange) = self.exchange {
             exchange.close().await;
         }
+        self.identity.end_usage().await;
         self.public.stop().await;
         self.recording.finish().await;
         self.identity.give_back().await;
@@ -270,6 +281,9 @@ pub async fn identity(
     let opened =
         identity::Service::open(&settings.identity, &settings.server, clock, entropy).await;
     let service = opened?;
+    if let Some(address) = service.tell_usage(&settings.identity, &settings.server).await? {
+        tracing::info!(%address, "tells portals who saw a citizen");
+    }
     service.report(server.health(), &[&identity::PUBLIC[..], &identity::INTERNAL[..]].concat());
     let recording = service.record_shed(server.shed());
     serve(server, service.internal(service.public(Routes::default())), end).await;

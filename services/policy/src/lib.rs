@@ -68,6 +68,12 @@ use tokio::task::AbortHandle;
 /// The shipped catalogue of items (TOML).
 pub const ITEMS: &str = include_str!("../data/items.toml");
 
+/// The shipped procedures and tasks, with their names (TOML).
+pub const PROCEDURES: &str = include_str!("../data/procedures.toml");
+
+/// The shipped legal grounds, with how they are cited (TOML).
+pub const LEGAL_BASIS: &str = include_str!("../data/legal-basis.toml");
+
 /// The commented defaults of every key of `[policy]`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 

@@ -32,6 +32,11 @@ impl<'a> Asked<'a> {
         Self { bytes, presented: &NOTHING }
     }
 
+    /// By these bytes, which came by a way on which nothing signs them.
+    pub fn unsigned(bytes: &'a [u8]) -> Self {
+        Self { bytes, presented: &NOTHING }
+    }
+
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {

@@ -42,6 +42,7 @@ mod proven;
 mod recorder;
 pub mod signature;
 pub mod streaming;
+pub mod web;
 
 use std::marker::PhantomData;
 
@@ -186,12 +187,18 @@ pub struct Answer<T> {
 impl<T: Message> Answer<T> {
     /// Serialises the answer.
     pub fn new(answer: &T) -> Self {
-        Self { bytes: answer.encode_to_vec().into(), of: PhantomData }
+        Self::of(answer.encode_to_vec().into())
     }
 
     /// An answer that was serialised before and kept, byte for byte.
     pub fn kept(bytes: Vec<u8>) -> Self {
-        Self { bytes: bytes.into(), of: PhantomData }
+        Self::of(bytes.into())
+    }
+}
+
+impl<T> Answer<T> {
+    fn of(bytes: Bytes) -> Self {
+        Self { bytes, of: PhantomData }
     }
 
     /// The bytes.
@@ -225,7 +232,7 @@ pub struct Disclosed<T> {
     receipt: DurableReceipt,
 }
 
-impl<T: Message> Disclosed<T> {
+impl<T> Disclosed<T> {
     /// Joins an answer with the receipt of its own record; the receipt of another answer is refused.
     pub fn new(answer: Answer<T>, receipt: DurableReceipt) -> Result<Self, Error> {
         if tlog::digest(&answer.bytes) == receipt.answer {

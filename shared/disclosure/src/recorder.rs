@@ -98,7 +98,7 @@ impl Recorder {
 
     /// Records the access and gives the proof that it stands. Answers, denials and misses alike.
     /// `decision` is what really happened, for inspectors.
-    pub async fn record<T: Message>(
+    pub async fn record<T>(
         &self,
         deadline: Deadline,
         access: &Access<'_>,
@@ -109,7 +109,7 @@ impl Recorder {
         self.send(deadline, &self.make(access, decision, answer, waited)).await
     }
 
-    fn make<T: Message>(
+    fn make<T>(
         &self,
         access: &Access<'_>,
         decision: &DecisionRecord,
@@ -209,7 +209,7 @@ impl Recorder {
 
     /// A receipt that was kept with its answer, once it is checked as an outsider would: the log's proof
     /// holds, and the record was made for this caller, request and answer.
-    pub fn kept<T: Message>(
+    pub fn kept<T>(
         &self,
         access: &Access<'_>,
         answer: &Answer<T>,

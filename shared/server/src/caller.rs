@@ -468,6 +468,12 @@ impl Methods {
         METHODS.iter().any(|(ours, ..)| *ours == method) && contract::STREAMS.contains(&method)
     }
 
+    /// Whether it is asked for in bulk.
+    #[must_use]
+    pub fn is_bulk(self, method: &str) -> bool {
+        self.priority(method) == Priority::Bulk
+    }
+
     /// Before which other calls one of this method is taken.
     pub(crate) fn priority(self, method: &str) -> Priority {
         self.find(method).map_or(Priority::Ordinary, |(_, priority, _)| *priority)

@@ -38,6 +38,8 @@ pub enum Fault {
     TooEarly,
     /// A full date is needed, with month and day.
     NotWhole,
+    /// Somebody asks for somebody else.
+    Represented,
 }
 
 impl Fault {
@@ -84,6 +86,11 @@ impl Fault {
                 FieldFault::NotWhole,
                 "phải đủ ngày, tháng, năm",
                 "must have year, month and day",
+            ),
+            Self::Represented => fixed(
+                FieldFault::NotAllowed,
+                "phải là số của chính người được tra cứu: ở đây không có người đại diện",
+                "must be the subject's own number: nobody is represented here",
             ),
         }
     }
@@ -144,6 +151,13 @@ impl Faults {
         let placed =
             |fault: Violation| Violation { field: format!("{path}{}", fault.field), ..fault };
         self.0.extend(part.0.into_iter().take(room).map(placed));
+    }
+
+    /// Notes those of a part whose fields the caller knows by other names.
+    pub fn renamed(&mut self, part: Self, name: impl Fn(&str) -> String) {
+        let room = FAULTS_MAX.saturating_sub(self.0.len());
+        let named = |fault: Violation| Violation { field: name(&fault.field), ..fault };
+        self.0.extend(part.0.into_iter().take(room).map(named));
     }
 
     /// The faulty fields, by path.

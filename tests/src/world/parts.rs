@@ -13,7 +13,7 @@ use server::{
 };
 
 use store::{Sql, Store};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 use super::{ORIGIN, TRUST_DOMAIN, World};
 use crate::{behind_its_back, relay::Relay};
@@ -362,6 +362,27 @@ impl World {
         self.identity = Some(Part { running, service });
     }
 
+    /// Has identity tell portals over HTTP who saw a citizen, until it is stopped; where it does.
+    ///
+    /// # Panics
+    /// When identity does not run, or cannot.
+    pub async fn tell_usage(&self) -> std::net::SocketAddr {
+        *self.usage.get_or_init(|| self.start_usage()).await
+    }
+
+    async fn start_usage(&self) -> std::net::SocketAddr {
+        self.write("procedures.toml", policy::PROCEDURES);
+        self.write("legal-basis.toml", policy::LEGAL_BASIS);
+        let mut settings = self.identity_settings();
+        settings.identity.usage_listen = "127.0.0.1:0".to_owned();
+        let files = ["registry.toml", "procedures.toml", "legal-basis.toml"];
+        settings.identity.usage_names_files = files.map(|name| self.file(name)).to_vec();
+        let own = self.own(settings.server, "identity");
+        let identity = &self.identity.as_ref().expect("identity runs").service;
+        let address = identity.tell_usage(&settings.identity, &own).await.expect("it tells");
+        address.expect("an address")
+    }
+
     /// Another process of identity on the same register, which is to be stopped and closed by the test. Only PostgreSQL serves
     /// two.
     ///
@@ -396,6 +417,7 @@ impl World {
     /// # Panics
     /// When it does not run.
     pub fn take_identity(&mut self) -> (Running, identity::Service) {
+        self.usage = OnceCell::new();
         let Part { running, service } = self.identity.take().expect("identity runs");
         (running, service)
     }

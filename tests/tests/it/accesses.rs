@@ -33,7 +33,7 @@ on_both_engines!(
 const OWN: &str = "own-record";
 const NUMBER: &str = "personal_id_number";
 /// A number that nobody bears.
-const NOBODYS: &str = "999300999999";
+pub(crate) const NOBODYS: &str = "999300999999";
 
 fn own(reference: &str) -> AccessBasis {
     AccessBasis {
@@ -44,7 +44,7 @@ fn own(reference: &str) -> AccessBasis {
 }
 
 /// A consent that the portal sees who accessed the person.
-fn to_the_portal(person: &Person) -> RecordConsentRequest {
+pub(crate) fn to_the_portal(person: &Person) -> RecordConsentRequest {
     RecordConsentRequest {
         items: vec![NUMBER.to_owned()],
         basis: Some(own("")),
@@ -57,7 +57,7 @@ fn to_the_portal(person: &Person) -> RecordConsentRequest {
     }
 }
 
-fn accesses(person: &Person, reference: &str) -> ListAccessesRequest {
+pub(crate) fn accesses(person: &Person, reference: &str) -> ListAccessesRequest {
     ListAccessesRequest {
         subject: people::by_number(person.number()),
         claims: Some(person.claims()),
@@ -69,17 +69,20 @@ fn accesses(person: &Person, reference: &str) -> ListAccessesRequest {
 }
 
 /// The reference of a consent that is recorded, which is an access itself.
-async fn consented(world: &World, person: &Person) -> String {
+pub(crate) async fn consented(world: &World, person: &Person) -> String {
     let answered = given(&world.client("portal"), &to_the_portal(person)).await;
     answered.answer.consent.unwrap().reference
 }
 
-async fn listed(client: &Client, request: &ListAccessesRequest) -> Answered<ListAccessesAnswer> {
+pub(crate) async fn listed(
+    client: &Client,
+    request: &ListAccessesRequest,
+) -> Answered<ListAccessesAnswer> {
     let listed = client.list_accesses(request).await.unwrap();
     listed.unwrap_or_else(|refused| panic!("{refused}"))
 }
 
-fn details(access: &PersonAccess) -> &AccessDetails {
+pub(crate) fn details(access: &PersonAccess) -> &AccessDetails {
     match access.told.as_ref().unwrap() {
         Told::Details(details) => details,
         Told::Untold(why) => panic!("untold: {why}"),

@@ -29,6 +29,7 @@ use tracing_subscriber::{
 use crate::{
     change_feed::followed,
     consents::consent,
+    usage::Portal,
     verify::{about, claimed, name, verify},
 };
 
@@ -306,6 +307,24 @@ async fn consents(world: &World) -> Vec<Refused> {
     refused
 }
 
+/// The same persons, over HTTP, where their numbers are in the line of the request; with faults, too. What was answered that is no list.
+async fn saw(world: &World) -> Vec<String> {
+    let mut refused = Vec::new();
+    for person in [world.plain(), hidden(world)] {
+        for reference in ["", "canary-token", person.number()] {
+            let portal = Portal::of(world, person, reference).await;
+            let strange = format!("&limit=0&{}=canary-number", person.number());
+            for (caller, more) in [("portal", ""), ("stranger", ""), ("portal", &strange)] {
+                let got = portal.asks_as(caller, more).await;
+                if got.status != 200 {
+                    refused.push(String::from_utf8(got.body).unwrap());
+                }
+            }
+        }
+    }
+    refused
+}
+
 async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
     let options = Options { misses_max: 5, ..Options::default() };
     let mut world = World::with(engine, options).await;
@@ -326,6 +345,9 @@ async fn i8_nothing_of_a_person_is_in_a_log_line_or_an_error(engine: Engine) {
         assert!(unfound.len() >= 6);
         let unfollowed = follow(world).await;
         assert!(unfollowed.len() >= 2);
+        let unseen = saw(world).await;
+        assert!(unseen.len() >= 12);
+        unseen.iter().for_each(|said| assert!(!watch.met(said), "in an error: {said}"));
         let unconsented = consents(world).await;
         assert!(unconsented.len() >= 8);
         for refused in

@@ -46,6 +46,7 @@ mod signed;
 mod telemetry;
 mod tidy;
 mod tokens;
+mod usage;
 mod verify;
 mod volumes;
 mod warrant;

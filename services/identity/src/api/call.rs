@@ -185,7 +185,7 @@ impl<'a> Call<'a> {
     }
 
     /// An answer whose record stands.
-    pub(super) async fn disclosed<A: prost::Message>(
+    pub(super) async fn disclosed<A>(
         &self,
         decided: &DecisionRecord,
         answer: Answer<A>,

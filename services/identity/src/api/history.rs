@@ -6,17 +6,23 @@ use std::sync::Arc;
 
 use contract::{
     audit::v1 as log,
-    identity::v1::{ListAccessesRequest, ListAccessesResponse},
+    identity::v1::{ListAccessesAnswer, ListAccessesRequest, ListAccessesResponse},
     r#type::v1::{AccessBasis, ErrorReason},
 };
+use decide::ItemDecision;
 use disclosure::{
-    Answer, Exact, Released, identity::v1::access_history_service_server::AccessHistoryService,
+    Answer, Disclosed, Exact, Released,
+    identity::v1::access_history_service_server::AccessHistoryService,
 };
 use model::{CodeLists, item::NUMBER};
 use server::error::refuse;
 use time::Date;
 use tonic::{Code, Request, Response, Status};
-use wire::{Fault, Faults, basis, policy::Act, record};
+use wire::{
+    Fault, Faults, basis,
+    policy::{Act, Decision},
+    record,
+};
 
 use super::{
     REQUEST_ID_MAX, Shared,
@@ -24,11 +30,13 @@ use super::{
     identity::{self, lookup, whom},
 };
 use crate::{
-    app::{Accessed, Lookup, Names, NoAnswer},
+    app::{Accessed, Looked, Lookup, Names, NoAnswer},
     domain::history::Spell,
 };
 
-const LIST_ACCESSES: &str = "/lienthong.identity.v1.AccessHistoryService/ListAccesses";
+pub(super) use write::access;
+
+pub(super) const LIST_ACCESSES: &str = "/lienthong.identity.v1.AccessHistoryService/ListAccesses";
 const PAGE: u32 = 50;
 const PAGE_MAX: u32 = 100;
 
@@ -44,46 +52,121 @@ impl AccessHistoryService for History {
         let (caller, deadline, exact) = disclosure::asked(request, LIST_ACCESSES)?;
         let (message, shared) = (exact.message(), &self.0);
         let (lookup, basis) = checked(message, &shared.lists, shared.app.clock.today())?;
-        let act = Act::Accesses;
-        let lookup = Lookup { consent: cited(&caller, act, basis), ..lookup };
+        let lookup = Lookup { consent: cited(&caller, Act::Accesses, basis), ..lookup };
         let call = Call::new(shared, &caller, deadline, LIST_ACCESSES, exact.asked()).on(basis);
-        let decision = call.decided(act, basis, &[NUMBER.to_owned()]).await?;
-        let table = call.table_with(&decision, lookup.consent.is_some()).await?;
-        let taken = call.take(&decision, 1).await?;
-        let place = match place(&call, message, &decision.connection) {
-            Ok(place) => place,
-            Err(reason) => return Err(call.no_answer(&decision, reason).await),
-        };
-        let accessed = shared.app.accessed(deadline, &lookup, &decision, table).await;
-        let Accessed { looked, names } = match accessed {
-            Ok(accessed) => accessed,
-            Err(reason) => return Err(call.no_answer(&decision, reason).await),
-        };
-        let of_another =
-            place.as_ref().is_some_and(|(_, of)| looked.person_id.as_ref() != Some(of));
-        if of_another && identity::shown(&looked) {
-            return Err(call.no_answer(&decision, NoAnswer::UnknownCursor).await);
-        }
-        let mut recorded = identity::recorded(&decision, &looked, looked.finding.row.as_ref());
-        // Who accessed it is told, and no value of it.
-        recorded.items.iter_mut().for_each(|item| item.disclosed = false);
-        let (found, withheld) = match names {
-            Ok(names) => match listed(&call, names, &place, message).await {
-                Ok(found) => (Some(found), None),
-                // That there is such a person was looked at all the same, and is recorded.
-                Err(status) => return Err(not_told(&call, recorded, status).await),
-            },
-            Err(withheld) => (None, withheld),
-        };
-        let about = write::About { request: message, decision: &decision, looked: &looked, shared };
-        let Some(answer) = write::answer(&about, withheld.as_ref(), found) else {
-            let status = refuse(ErrorReason::LogUnreadable);
-            return Err(not_told(&call, recorded, status).await);
-        };
-        let answer = Answer::new(&answer);
-        let disclosed = call.disclosed(&recorded, answer).await?;
-        taken.told(identity::shown(&looked).into());
-        Ok(Response::new(disclosed.into()))
+        Ok(Response::new(tell(&call, &lookup, basis, &Page(message)).await?.into()))
+    }
+}
+
+/// How accesses are asked for, and told: as a page, or as a portal wants them.
+pub(super) trait Listing: Sync {
+    /// What is read of the access log.
+    type Found: Send;
+    /// What is told.
+    type Answer;
+
+    /// Where to go on, and of whom; none from the beginning.
+    fn place(&self, call: &Call<'_>, connection: &str) -> Result<Option<Place>, NoAnswer>;
+
+    /// What the access log has under the names.
+    fn read(
+        &self,
+        call: &Call<'_>,
+        names: Names,
+        place: Option<Place>,
+    ) -> impl Future<Output = Result<Self::Found, Status>> + Send;
+
+    /// The answer; `found` is what was read of somebody of whom it may be told. None where a record of it is none.
+    fn write(&self, about: &About<'_>, found: Option<Self::Found>) -> Option<Answer<Self::Answer>>;
+}
+
+/// The index below which a list goes on, and the person whom it is of.
+pub(super) type Place = (u64, String);
+
+/// What an answer is about.
+pub(super) struct About<'a> {
+    /// The decision it rests on.
+    pub(super) decision: &'a Decision,
+    /// How looking for the subject ended.
+    pub(super) looked: &'a Looked,
+    /// The item of which nothing may be told, where that is so.
+    pub(super) withheld: Option<&'a ItemDecision>,
+    /// What seals where to go on.
+    pub(super) shared: &'a Shared,
+}
+
+/// Decides, looks for the subject, reads who accessed it, and records that before any of it is told (I1).
+pub(super) async fn tell<L: Listing>(
+    call: &Call<'_>,
+    lookup: &Lookup,
+    basis: &AccessBasis,
+    listing: &L,
+) -> Result<Disclosed<L::Answer>, Status> {
+    let shared = call.shared;
+    let decision = call.decided(Act::Accesses, basis, &[NUMBER.to_owned()]).await?;
+    let table = call.table_with(&decision, lookup.consent.is_some()).await?;
+    let taken = call.take(&decision, 1).await?;
+    let place = match listing.place(call, &decision.connection) {
+        Ok(place) => place,
+        Err(reason) => return Err(call.no_answer(&decision, reason).await),
+    };
+    let accessed = shared.app.accessed(call.deadline, lookup, &decision, table).await;
+    let Accessed { looked, names } = match accessed {
+        Ok(accessed) => accessed,
+        Err(reason) => return Err(call.no_answer(&decision, reason).await),
+    };
+    let of_another = place.as_ref().is_some_and(|(_, of)| looked.person_id.as_ref() != Some(of));
+    if of_another && identity::shown(&looked) {
+        return Err(call.no_answer(&decision, NoAnswer::UnknownCursor).await);
+    }
+    let mut recorded = identity::recorded(&decision, &looked, looked.finding.row.as_ref());
+    // Who accessed it is told, and no value of it.
+    recorded.items.iter_mut().for_each(|item| item.disclosed = false);
+    let (found, withheld) = match names {
+        Ok(names) => match listing.read(call, names, place).await {
+            Ok(found) => (Some(found), None),
+            // That there is such a person was looked at all the same, and is recorded.
+            Err(status) => return Err(not_told(call, recorded, status).await),
+        },
+        Err(withheld) => (None, withheld),
+    };
+    let withheld = withheld.as_ref();
+    let about = About { decision: &decision, looked: &looked, withheld, shared };
+    let Some(answer) = listing.write(&about, found) else {
+        let status = refuse(ErrorReason::LogUnreadable);
+        return Err(not_told(call, recorded, status).await);
+    };
+    let disclosed = call.disclosed(&recorded, answer).await?;
+    taken.told(identity::shown(&looked).into());
+    Ok(disclosed)
+}
+
+/// A page of the list, as `ListAccesses` gives it.
+struct Page<'a>(&'a ListAccessesRequest);
+
+impl Listing for Page<'_> {
+    type Found = log::ListAccessesResponse;
+    type Answer = ListAccessesAnswer;
+
+    fn place(&self, call: &Call<'_>, connection: &str) -> Result<Option<Place>, NoAnswer> {
+        let token = self.0.page_token.as_str();
+        let open = |token: &str| call.shared.app.accesses_place(token, connection);
+        (!token.is_empty()).then(|| open(token)).transpose()
+    }
+
+    async fn read(
+        &self,
+        call: &Call<'_>,
+        names: Names,
+        place: Option<Place>,
+    ) -> Result<Self::Found, Status> {
+        let most = if self.0.page_size == 0 { PAGE } else { self.0.page_size };
+        let before = place.map_or(0, |(before, _)| before);
+        listed(call, &request(names, before, most)).await
+    }
+
+    fn write(&self, about: &About<'_>, found: Option<Self::Found>) -> Option<Answer<Self::Answer>> {
+        write::answer(about, self.0, found).map(|answer| Answer::new(&answer))
     }
 }
 
@@ -110,17 +193,6 @@ fn checked<'a>(
     Ok((lookup(whom, 0, &[], None), basis))
 }
 
-/// Where to go on, and of whom; none from the beginning.
-fn place(
-    call: &Call<'_>,
-    message: &ListAccessesRequest,
-    connection: &str,
-) -> Result<Option<(u64, String)>, NoAnswer> {
-    let token = message.page_token.as_str();
-    let open = |token: &str| call.shared.app.accesses_place(token, connection);
-    (!token.is_empty()).then(|| open(token)).transpose()
-}
-
 /// Nothing is told of somebody who was found, once that is recorded.
 async fn not_told(call: &Call<'_>, recorded: log::DecisionRecord, status: Status) -> Status {
     let reason = ErrorReason::LogUnreadable;
@@ -133,28 +205,30 @@ async fn not_told(call: &Call<'_>, recorded: log::DecisionRecord, status: Status
     }
 }
 
-/// What the access log has under the names.
-async fn listed(
-    call: &Call<'_>,
-    names: Names,
-    place: &Option<(u64, String)>,
-    message: &ListAccessesRequest,
-) -> Result<log::ListAccessesResponse, Status> {
+/// The question to the access log for so many of the newest below an index; 0 is none.
+pub(super) fn request(names: Names, before: u64, most: u32) -> log::ListAccessesRequest {
     let Names { spells, missed } = names;
     let name = |spell: Spell| log::RecordedName {
         person: spell.person_id,
         from_milliseconds: spell.from_ms,
         until_milliseconds: spell.until_ms,
     };
-    let request = log::ListAccessesRequest {
+    log::ListAccessesRequest {
         names: spells.into_iter().map(name).collect(),
         missed: missed.iter().map(|digest| digest.to_vec()).collect(),
-        before_index: place.as_ref().map_or(0, |(before, _)| *before),
-        page_size: if message.page_size == 0 { PAGE } else { message.page_size },
-    };
+        before_index: before,
+        page_size: most,
+    }
+}
+
+/// What the access log answers to it.
+pub(super) async fn listed(
+    call: &Call<'_>,
+    request: &log::ListAccessesRequest,
+) -> Result<log::ListAccessesResponse, Status> {
     let deadline = call.deadline;
     let mut log = call.shared.clients.log.clone();
-    let found = deadline.bounds(log.list_accesses(deadline.request(request))).await;
+    let found = deadline.bounds(log.list_accesses(deadline.request(request.clone()))).await;
     found.map(Response::into_inner).map_err(|status| {
         tracing::warn!(code = ?status.code(), "the access log could not be read");
         let late = status.code() == Code::DeadlineExceeded && deadline.ended(&status);

@@ -306,6 +306,14 @@ fn identity(config: &identity::Config, faults: &mut Faults) {
     for (key, fault) in identity::faults(config) {
         faults.add(format!("identity.{key}"), fault);
     }
+    if !config.usage_listen.is_empty() {
+        inspect::address("identity.usage_listen", &config.usage_listen, faults);
+        faults.required("identity.usage_procedure", &config.usage_procedure);
+        faults.required("identity.usage_legal_basis", &config.usage_legal_basis);
+    }
+    if let Err(error) = identity::check_names(config) {
+        faults.error("identity.usage_names_files", &error);
+    }
     if let Err(error) = identity::authority(config) {
         faults.error("identity.authority_file", &error);
     }

@@ -47,11 +47,27 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     if toured.is_ok() && !arguments.exit {
         let file = options.folder.join("demo.json");
         write!(out, "{}", by_hand(&file.display().to_string(), &folder.to_string()))?;
+        write!(out, "{}", by_curl(&demo, &folder.to_string()))?;
         end.await;
         writeln!(out, "\nStopping.")?;
     }
     demo.stop().await;
     toured
+}
+
+/// The same over HTTP, by the certificates of this demonstration.
+fn by_curl(demo: &Demo, folder: &str) -> String {
+    let curl = |caller: &str, url: Option<String>, path: &str| {
+        let pki = format!("{folder}/pki");
+        url.map(|url| {
+            format!(
+                "  curl --cacert {pki}/ca.pem --cert {pki}/{caller}.pem --key {pki}/{caller}.key {url}{path}\n"
+            )
+        })
+    };
+    let entries = curl("auditor", demo.log_for_auditors(), "/tile/entries/000.p/1 | xxd");
+    let usage = curl("portal", demo.usage(), "/v3/heartbeat");
+    [entries, usage].into_iter().flatten().collect()
 }
 
 /// Commands that show the same by hand.

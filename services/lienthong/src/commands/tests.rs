@@ -503,6 +503,10 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
     let text = std::fs::read_to_string(&bad).unwrap().replace("sqlite://", "mysql://");
     // A mesh in front of every service in one process, of which nothing is said.
     let text = text.replace("[server.mesh]\nlisten = \"\"", "[server.mesh]\nlisten = \"x:1\"");
+    // Where nobody can listen.
+    let text = text
+        .replace("auditors_listen = \"127.0.0.1:0\"", "auditors_listen = \"x\"")
+        .replace("usage_listen = \"127.0.0.1:0\"", "usage_listen = \"x\"");
     // A policy that is none.
     let text =
         text.replace("witness_policy_file = \"\"", &format!("witness_policy_file = \"{bad}\""));
@@ -541,6 +545,9 @@ async fn a_configuration_is_usable_or_every_fault_is_named_at_once() {
         "policy.registry_file",
         "audit.database",
         "audit.witness_policy_file",
+        "audit.auditors_listen",
+        "identity.usage_listen",
+        "identity.usage_names_files",
         "audit.key_encryption_key_files",
         "identity.database",
         "identity.log_key_file",

@@ -7,35 +7,20 @@ use contract::{
         ListAccessesRequest, LookupOutcome, PersonAccess, person_access::Told,
     },
 };
-use decide::ItemDecision;
 use prost::Message;
 use server::{Caller, caller::Kind};
-use wire::{policy::Decision, timestamp, timestamp_us};
+use wire::{timestamp, timestamp_us};
 
-use crate::{
-    api::{Shared, identity},
-    app::Looked,
-};
-
-/// What the answer is to.
-pub(super) struct About<'a> {
-    /// The request.
-    pub(super) request: &'a ListAccessesRequest,
-    /// The decision it rests on.
-    pub(super) decision: &'a Decision,
-    /// How looking for the subject ended.
-    pub(super) looked: &'a Looked,
-    /// What seals where to go on.
-    pub(super) shared: &'a Shared,
-}
+use super::About;
+use crate::api::identity;
 
 /// The answer; `found` is what the log has of somebody of whom it may be told. None where a record of it is none.
 pub(super) fn answer(
     about: &About<'_>,
-    withheld: Option<&ItemDecision>,
+    request: &ListAccessesRequest,
     found: Option<ListAccessesResponse>,
 ) -> Option<ListAccessesAnswer> {
-    let About { request, decision, looked, shared } = about;
+    let About { decision, looked, withheld, shared } = about;
     let outcome =
         if identity::shown(looked) { LookupOutcome::Match } else { LookupOutcome::NoMatch };
     let found = found.unwrap_or_default();
@@ -59,7 +44,7 @@ pub(super) fn answer(
 }
 
 /// What is told of one; none where its record is none.
-fn access(access: RecordedAccess, trust_domain: &str) -> Option<PersonAccess> {
+pub(in crate::api) fn access(access: RecordedAccess, trust_domain: &str) -> Option<PersonAccess> {
     let (record, number) = (access.name, access.number);
     let told = if access.sealed {
         Told::Untold(AccessUntold::Sealed.into())
