@@ -100,12 +100,7 @@ fn parts(request: AppendRequest) -> Parts {
         decision,
         signer_certificate,
     } = request;
-    let told = DecisionRecord::decode(decision.as_slice()).ok().map(|record| Told {
-        person: record.person,
-        missed: record.missed,
-        sealed_days: record.sealed_days,
-        signed_by: record.signature.map(|signature| signature.certificate_thumbprint),
-    });
+    let told = told(&decision);
     let (outer_key, inner_key) = (Zeroizing::new(outer_key), Zeroizing::new(inner_key));
     Parts {
         leaf,
@@ -118,6 +113,16 @@ fn parts(request: AppendRequest) -> Parts {
         signer_certificate,
         told,
     }
+}
+
+/// What a decision record says of whom it is about; none where it is none.
+fn told(decision: &[u8]) -> Option<Told> {
+    DecisionRecord::decode(decision).ok().map(|record| Told {
+        person: record.person,
+        missed: record.missed,
+        sealed_days: record.sealed_days,
+        signed_by: record.signature.map(|signature| signature.certificate_thumbprint),
+    })
 }
 
 /// The signature over the request of a record, where there is one.

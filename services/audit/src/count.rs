@@ -41,6 +41,7 @@ impl Service {
     pub(crate) async fn count(&self, wanted: &Wanted) -> Result<Counted, Error> {
         let Wanted { from_ms, until_ms, .. } = *wanted;
         let store = &self.0.store;
+        self.not_pruned_since(from_ms).await?;
         let size = self.head().await?.size;
         let (mut tally, mut rest) =
             (Tally::default(), Some(Rest { from_ms, from: 0, until_ms, size }));
@@ -54,6 +55,8 @@ impl Service {
         let (before_ms, after_ms) =
             (from_ms.saturating_sub(BREAK_MS), until_ms.saturating_add(BREAK_MS));
         let Alive { known_from_ms, stretches } = period::alive(store, before_ms, after_ms).await?;
+        // What was pruned meanwhile was not counted.
+        self.not_pruned_since(from_ms).await?;
         let known = known_from_ms.map(|known| known.max(from_ms)).filter(|known| *known < until_ms);
         let outages = known_from_ms.zip(known).map_or_else(Vec::new, |(ever, known)| {
             alive::outages(&stretches, known..until_ms, ever..self.0.clock.now_ms())

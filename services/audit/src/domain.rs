@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 pub(crate) const DECISION_MAX: usize = 256 << 10;
 
 /// As long as a certificate may be with which a request comes (`server::signed::request`).
-const CERTIFICATE_MAX: usize = 16 << 10;
+pub(crate) const CERTIFICATE_MAX: usize = 16 << 10;
 
 /// The parts of an access, as received.
 #[derive(Default)]
@@ -81,6 +81,24 @@ impl Subject {
         (digest.len() == 32).then(|| Self(format!("m:{}", hex::encode(digest))))
     }
 
+    /// As it is stored; none where it can be nobody.
+    pub(crate) fn stored(text: &str) -> Option<Self> {
+        match text.split_once(':')? {
+            ("p", id) => Self::person(id),
+            ("m", digest) => Self::missed(&hex::decode(digest).ok()?),
+            _ => None,
+        }
+    }
+
+    /// The person's id, or the digest of the number; the other one is empty.
+    pub(crate) fn parts(&self) -> (String, Vec<u8>) {
+        match self.0.split_once(':') {
+            Some(("p", id)) => (id.to_owned(), Vec::new()),
+            Some((_, digest)) => (String::new(), hex::decode(digest).unwrap_or_default()),
+            None => Default::default(),
+        }
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -122,6 +140,22 @@ impl Told {
         }
         Ok(Some(About { subject, time_ms, sealed_until_ms }))
     }
+}
+
+/// What is known of a record whose keys were erased, beside its leaf and its context.
+pub struct Erasure {
+    /// The document that ordered it.
+    pub document: String,
+    /// When it was erased, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Under whom it stands; none where it stands under nobody.
+    pub(crate) under: Option<Under>,
+}
+
+/// Under whom an erased record stands: what its decision said, which is gone.
+pub(crate) struct Under {
+    pub(crate) subject: Subject,
+    pub(crate) sealed_until_ms: u64,
 }
 
 /// A record whose leaf commits to exactly what its opening holds.

@@ -164,8 +164,7 @@ impl Envelope {
         let wrapped = match keys::data_key(store, &day).await? {
             Some(there) => there,
             None => {
-                let key = SecretKey(Zeroizing::new(self.entropy.array()));
-                let made = self.kek.wrap(&data_key::bound(&day), &key).await?;
+                let (_, made) = self.new_day(&day).await?;
                 keys::add_data_key(store, &day, made).await?;
                 let there = keys::data_key(store, &day).await?;
                 there.ok_or(Error::LogCorrupt("the key of a day is missing"))?
@@ -174,6 +173,13 @@ impl Envelope {
         let key = Arc::new(self.unwrapped(&day, &wrapped).await?);
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&key));
         Ok(key)
+    }
+
+    /// A new key for a day that has none, and how it is kept.
+    pub(crate) async fn new_day(&self, day: &str) -> Result<(DataKey, Wrapped), KeyError> {
+        let key = SecretKey(Zeroizing::new(self.entropy.array()));
+        let wrapped = self.kek.wrap(&data_key::bound(day), &key).await?;
+        Ok((DataKey::new(day.to_owned(), &key, self.entropy.clone())?, wrapped))
     }
 
     /// What there is of the records of these rows.

@@ -2,13 +2,14 @@
 //!
 //! Each row is held against those that it was made of, so that a bit that has flipped is found where it is: a leaf against its
 //! hash, a hash against the two below it, a checkpoint against the hashes of its size and the log's key. That a checkpoint between the
-//! first and the newest is missing cannot be seen: there is one for each batch, whatever its size.
+//! first and the newest is missing cannot be seen: there is one for each batch, whatever its size. Of what was pruned the hashes are here,
+//! and are held against those above.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use ::store::Store;
 use server::runtime::Entropy;
-use tlog::{Hash, Leaf, LogVerifier};
+use tlog::{Hash, Leaf, LogVerifier, tile::FULL};
 
 use crate::{
     Error,
@@ -17,7 +18,7 @@ use crate::{
     migrations,
     signed::{self, SignedRequest},
     store::{
-        keys,
+        keys, pruning,
         whole::{self, CheckpointRow, Ends, LeafRow},
     },
 };
@@ -45,6 +46,8 @@ pub enum Damage {
     /// The request of an index was signed, and its signature does not verify: it is not one of this request, or the certificate that it
     /// names is missing, or another one.
     Signature(u64),
+    /// The minimum index is one that no order can have set: not of whole bundles, or beyond the newest record.
+    Minimum(u64),
     /// The checkpoint of a size is not signed by the log, or of another tree; or it is the first or the newest, and missing.
     Checkpoint(u64),
 }
@@ -59,6 +62,7 @@ impl fmt::Display for Damage {
             Self::Erasure(index) => write!(f, "erasure {index}"),
             Self::Node(position) => write!(f, "node {position}"),
             Self::Signature(index) => write!(f, "signature {index}"),
+            Self::Minimum(index) => write!(f, "minimum index {index}"),
             Self::Checkpoint(size) => write!(f, "checkpoint {size}"),
         }
     }
@@ -69,6 +73,10 @@ impl fmt::Display for Damage {
 pub struct Checked {
     /// Records that there are.
     pub size: u64,
+    /// The minimum index: of the records below only the hashes are here, and were checked.
+    pub pruned: u64,
+    /// Records below it that are still here, because a run that prunes was stopped. It can be gone on with.
+    pub left: u64,
     /// The root over them; none where the check ended before them, because too much is damaged.
     pub root: Option<Hash>,
     /// Checkpoints that hold.
@@ -117,6 +125,7 @@ async fn whole(
     let size = ends.leaves.max(ends.checkpoint).max(ends.state);
     let mut check = Check {
         log,
+        minimum: pruning::minimum(store).await?,
         peaks: Vec::new(),
         checkpoints: 0,
         openings: 0,
@@ -131,8 +140,13 @@ async fn whole(
     let mut begin = 0;
     while begin < size && check.damages.len() < NAMED_MAX {
         let end = size.min(begin + PAGE);
-        let leaves = whole::leaves(store, begin..end).await?;
-        let rows = keys::rows(store, begin..end).await?;
+        let (mut leaves, mut rows) = (BTreeMap::new(), BTreeMap::new());
+        if end > check.minimum {
+            leaves = whole::leaves(store, begin..end).await?;
+            rows = keys::rows(store, begin..end).await?;
+            // What is pruned meanwhile is no damage; it is set before anything is deleted.
+            check.minimum = pruning::minimum(store).await?;
+        }
         let openings = match envelope {
             Some(envelope) => envelope.open(store, rows).await?,
             None => rows.into_iter().map(|(index, row)| (index, envelope::closed(row))).collect(),
@@ -151,12 +165,28 @@ async fn whole(
     }
     check.damages.truncate(NAMED_MAX);
     let root = if begin == size { Some(check.root()?) } else { None };
-    let Check { checkpoints, openings, signatures, erased, unopened, damages, .. } = check;
-    Ok(Checked { size, root, checkpoints, openings, signatures, erased, unopened, damages })
+    let Check {
+        minimum: pruned, checkpoints, openings, signatures, erased, unopened, damages, ..
+    } = check;
+    let left = pruning::left(store, pruned).await?;
+    Ok(Checked {
+        size,
+        pruned,
+        left,
+        root,
+        checkpoints,
+        openings,
+        signatures,
+        erased,
+        unopened,
+        damages,
+    })
 }
 
 struct Check<'a> {
     log: &'a LogVerifier,
+    /// Of records below it there are only hashes.
+    minimum: u64,
     /// The whole subtrees so far, the largest first.
     peaks: Vec<Peak>,
     checkpoints: u64,
@@ -172,8 +202,9 @@ struct Check<'a> {
 struct Peak {
     hash: Hash,
     /// Where a leaf and its stored hash do not go together, the hash is the stored one and this is that of the leaf, until the hash
-    /// above says which of them is right. Zeros where neither is there.
-    or: Option<(u64, Hash)>,
+    /// above says which of them is right; with the leaf's index. Zeros where neither is there. Of what was pruned there is no leaf: it is what
+    /// the hashes below come to, without an index.
+    or: Option<(Option<u64>, Hash)>,
 }
 
 impl Check<'_> {
@@ -185,6 +216,10 @@ impl Check<'_> {
     fn ends(&mut self, ends: &Ends, size: u64) {
         if ends.state != size {
             self.damaged(Damage::State(ends.state));
+        }
+        let minimum = self.minimum;
+        if minimum > 0 && (minimum >= size || !minimum.is_multiple_of(FULL)) {
+            self.damaged(Damage::Minimum(minimum));
         }
         if ends.nodes > tlog::leaf_place(size) {
             self.damaged(Damage::Node(ends.nodes - 1));
@@ -208,6 +243,7 @@ impl Check<'_> {
         opening: Option<&Opened>,
         nodes: &BTreeMap<u64, Vec<u8>>,
     ) {
+        let row = row.filter(|_| index >= self.minimum);
         let place = tlog::leaf_place(index);
         let hash =
             |place: u64| nodes.get(&place).and_then(|hash| Hash::try_from(hash.as_slice()).ok());
@@ -218,21 +254,25 @@ impl Check<'_> {
         if stored.is_none() {
             self.damaged(Damage::Node(place));
         }
-        if !named || (stored.is_some() && own != stored) {
-            self.damaged(Damage::Leaf(index));
+        if index >= self.minimum {
+            if !named || (stored.is_some() && own != stored) {
+                self.damaged(Damage::Leaf(index));
+            }
+            self.opening(index, leaf.as_ref(), opening);
         }
-        self.opening(index, leaf.as_ref(), opening);
         let mut peak = match (stored, own) {
             (Some(stored), Some(own)) if own != stored => {
-                Peak { hash: stored, or: Some((index, own)) }
+                Peak { hash: stored, or: Some((Some(index), own)) }
             }
             (Some(hash), _) | (None, Some(hash)) => Peak { hash, or: None },
-            (None, None) => Peak { hash: Hash::default(), or: Some((index, Hash::default())) },
+            (None, None) => {
+                Peak { hash: Hash::default(), or: Some((Some(index), Hash::default())) }
+            }
         };
         // Each record completes one subtree for each two that have become one.
         for above in 1..=u64::from((index + 1).trailing_zeros()) {
             let Some(left) = self.peaks.pop() else { break };
-            peak = self.joined(left, peak, place + above, hash(place + above));
+            peak = self.joined(left, peak, (index, place + above), hash(place + above));
         }
         self.peaks.push(peak);
     }
@@ -263,8 +303,14 @@ impl Check<'_> {
         }
     }
 
-    /// Two subtrees that have become one, whose hash is stored at a place.
-    fn joined(&mut self, left: Peak, right: Peak, place: u64, stored: Option<Hash>) -> Peak {
+    /// Two subtrees that have become one by the record of an index, whose hash is stored at a place.
+    fn joined(
+        &mut self,
+        left: Peak,
+        right: Peak,
+        (index, place): (u64, u64),
+        stored: Option<Hash>,
+    ) -> Peak {
         let made = tlog::node_hash(&left.hash, &right.hash);
         let sound = |hash| Peak { hash, or: None };
         if stored == Some(made) {
@@ -273,7 +319,10 @@ impl Check<'_> {
         let other = |peak: Peak| peak.or.map_or(peak.hash, |(_, hash)| hash);
         if left.or.is_none() && right.or.is_none() {
             self.damaged(Damage::Node(place));
-            return sound(made);
+            return match stored.filter(|_| index < self.minimum) {
+                Some(stored) => Peak { hash: stored, or: Some((None, made)) },
+                None => sound(made),
+            };
         }
         let Some(stored) = stored else {
             self.damaged(Damage::Node(place));
@@ -282,6 +331,7 @@ impl Check<'_> {
         // The leaves are right, and their hashes are not.
         if stored == tlog::node_hash(&other(left), &other(right)) {
             for (index, _) in [left.or, right.or].into_iter().flatten() {
+                let Some(index) = index else { continue };
                 let wrong =
                     self.damages.iter_mut().rev().find(|damage| **damage == Damage::Leaf(index));
                 if let Some(wrong) = wrong {

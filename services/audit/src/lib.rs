@@ -13,6 +13,7 @@
 //! | `read` | the log as it is shown: pieces and proofs |
 //! | `witness` | witnesses cosign what the log signs, or have seen another log |
 //! | `fsck` | the whole log checked as it is stored |
+//! | `archive`, `pruning`, `import` | what is old goes into an archive, and a log comes back from it |
 //! | `records` | records opened and erased, keys wrapped anew, and what version 1 kept in clear |
 //! | `count`, `figures` | what a period's records come to, for the reports |
 //! | `alive` | when records could be written |
@@ -24,14 +25,17 @@
 
 mod alive;
 mod api;
+mod archive;
 mod count;
 mod domain;
 mod envelope;
 mod figures;
 mod fsck;
+mod import;
 mod log;
 mod metrics;
 pub mod openings;
+mod pruning;
 mod read;
 mod records;
 mod sequencer;
@@ -49,10 +53,13 @@ use std::{
 };
 
 pub use crate::{
-    domain::Opening,
+    archive::{Archive, ArchiveError, Progress},
+    domain::{Erasure, Opening},
     envelope::{FileKeys, KeyError, Opened, new_key},
     figures::{Figures, Histogram, agency_of},
     fsck::{Checked, Damage, fsck},
+    import::{Imported, import},
+    pruning::{Pruning, PruningDone, RETENTION, Retention, Target, prune},
     records::{Erased, erase, rewrap},
     signed::{SignedRequest, signed_request},
 };
@@ -222,6 +229,9 @@ pub enum Error {
     /// Version 1 left openings in clear; the service seals them when it starts.
     #[error("openings of version 1 are not sealed yet: start the service first")]
     NotTakenOver,
+    /// What is asked for is in the archive: records below this index.
+    #[error("records below {0} are in the archive, and no longer here")]
+    Pruned(u64),
     /// Somebody reads the SQLite log, so its WAL was not written back.
     #[error("the WAL still holds what was erased: somebody reads the log; do it again")]
     NotSettled,
@@ -254,6 +264,7 @@ impl Error {
             Self::NoRecord(_) | Self::Document => "erasure",
             Self::NotTakenOver => "not taken over",
             Self::NotSettled => "not settled",
+            Self::Pruned(_) => "pruned",
             Self::Limit(_)
             | Self::NoAuditor(_)
             | Self::Listen { .. }
@@ -493,16 +504,27 @@ impl Service {
     }
 }
 
-/// The newest signed checkpoint of a log that is only read: no key is needed, nothing is migrated, and
+/// What a log shows to everybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newest {
+    /// The newest signed checkpoint, a C2SP signed note.
+    pub checkpoint: String,
+    /// The minimum index: records below it are in the archive.
+    pub minimum_index: u64,
+}
+
+/// The newest signed checkpoint and the minimum index of a log that is only read: no key is needed, nothing is migrated, and
 /// whoever has the log open is not fenced.
 ///
 /// # Errors
 /// When the database refuses, is away, or holds no log of this schema.
-pub async fn read_checkpoint(database: &str) -> Result<String, Error> {
+pub async fn read_checkpoint(database: &str) -> Result<Newest, Error> {
     let store = ::store::Store::open_read_only(database, migrations()).await?;
     let head = store::head(&store).await;
     store.close().await;
-    Ok(head?.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?.note)
+    let head = head?;
+    let checkpoint = head.checkpoint.ok_or(Error::LogCorrupt("it has no checkpoint"))?.note;
+    Ok(Newest { checkpoint, minimum_index: head.minimum })
 }
 
 /// What can be said of the configuration without looking at anything else.

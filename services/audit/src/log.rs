@@ -64,6 +64,9 @@ impl Log {
         if head.leaves != head.size {
             return Err(Error::LogCorrupt("its leaves are not as many as its size says"));
         }
+        if head.minimum > 0 && head.minimum >= head.size {
+            return Err(Error::LogCorrupt("its minimum index is beyond its records"));
+        }
         let edge = store::nodes(store, &Tree::edge(head.size)).await?;
         let tree = Tree::restore(head.size, edge);
         let tree = tree.map_err(|_| Error::LogCorrupt("hashes of its edge are missing"))?;
@@ -142,7 +145,8 @@ impl Log {
     }
 }
 
-fn sign(signer: &LogSigner, tree: &Tree) -> Result<Checkpoint, Error> {
+/// The signed checkpoint of a tree.
+pub(crate) fn sign(signer: &LogSigner, tree: &Tree) -> Result<Checkpoint, Error> {
     let (size, root) = (tree.size(), tree.root()?);
     Ok(Checkpoint { size, root, note: signer.sign(size, &root)? })
 }

@@ -1,6 +1,7 @@
-//! Records handed to inspectors in a file, beside a copy of the log: what opens each leaf, or that nobody can any more.
+//! Records handed to inspectors, and to archives, in a file beside a copy of the log: what opens each leaf, or that nobody can any more.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read},
     ops::Range,
     sync::Arc,
@@ -11,17 +12,19 @@ use server::runtime::Entropy;
 
 pub use crate::api::opening::{Handed, Malformed};
 use crate::{
-    Error, FileKeys,
+    Error, FileKeys, Opened,
     api::opening,
+    domain::Erasure,
     envelope::Envelope,
     migrations,
-    store::{self, keys},
+    store::{self, keys, pruning, signers},
 };
 
 /// Records that are opened at once.
 const CHUNK: u64 = 1_024;
-/// The most that one takes: a decision record and what is beside it.
-const RECORD_MAX: u64 = (crate::domain::DECISION_MAX as u64) + (4 << 10);
+/// The most that one takes: a decision record, a certificate, and what is beside them.
+const RECORD_MAX: u64 =
+    (crate::domain::DECISION_MAX + crate::domain::CERTIFICATE_MAX + (4 << 10)) as u64;
 
 /// Why records could not be handed over.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +37,17 @@ pub enum ExportError {
     Write(#[from] io::Error),
 }
 
-/// Hands the records of these indexes to `write`, as far as there are any; says how many there were. The log is only read.
+/// What was handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exported {
+    /// So many records.
+    pub records: u64,
+    /// From this index on: those that were asked for and are below are in the archive.
+    pub from: u64,
+}
+
+/// Hands the records of these indexes to `write`, as far as there are any. Of those that are archived it hands over which were erased,
+/// so that no archive brings them back. The log is only read.
 ///
 /// # Errors
 /// [`ExportError`]; what was written until then is no whole file.
@@ -42,31 +55,86 @@ pub async fn export(
     database: &str,
     kek: FileKeys,
     indexes: Range<u64>,
-    mut write: impl FnMut(&[u8]) -> io::Result<()>,
-) -> Result<u64, ExportError> {
+    write: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<Exported, ExportError> {
     let store = Store::open_read_only(database, migrations()).await.map_err(Error::from)?;
     let records = Envelope::new(Arc::new(kek), Entropy::system());
-    let exported = async {
-        let end = indexes.end.min(store::head(&store).await?.size);
-        let (mut place, mut count) = (indexes.start, 0);
-        while place < end {
-            let next = end.min(place.saturating_add(CHUNK));
-            let rows = keys::rows(&store, place..next).await?;
-            if rows.len() as u64 != next - place {
-                return Err(Error::LogCorrupt("what opens a record is missing").into());
-            }
-            for (index, opened) in records.open(&store, rows).await? {
-                let handed = opening::written(&Handed { index, opened });
-                write(&handed.ok_or(Error::LogCorrupt("a record cannot be opened"))?)?;
-                count += 1;
-            }
-            place = next;
-        }
-        Ok(count)
-    }
-    .await;
+    let export = Export { store: &store, records, certified: BTreeSet::new(), write };
+    let exported = export.run(indexes).await;
     store.close().await;
     exported
+}
+
+struct Export<'a, W> {
+    store: &'a Store,
+    records: Envelope,
+    /// Certificates that were written, by their SHA-256.
+    certified: BTreeSet<Vec<u8>>,
+    write: W,
+}
+
+impl<W: FnMut(&[u8]) -> io::Result<()>> Export<'_, W> {
+    async fn run(mut self, indexes: Range<u64>) -> Result<Exported, ExportError> {
+        let head = store::head(self.store).await?;
+        let end = indexes.end.min(head.size);
+        let from = indexes.start.max(head.minimum).min(end.max(indexes.start));
+        let mut erased = pruning::erased(self.store, indexes.start..end).await?;
+        for index in erased.range(..from).map(|(index, _)| *index).collect::<Vec<_>>() {
+            let opened = Opened::Erased { context: String::new() };
+            self.hand(index, opened, Vec::new(), erased.remove(&index))?;
+        }
+        let mut place = from;
+        while place < end {
+            let next = end.min(place.saturating_add(CHUNK));
+            self.some(place..next, &mut erased).await?;
+            place = next;
+        }
+        Ok(Exported { records: end.saturating_sub(from), from })
+    }
+
+    async fn some(
+        &mut self,
+        places: Range<u64>,
+        erased: &mut BTreeMap<u64, Erasure>,
+    ) -> Result<(), ExportError> {
+        let rows = keys::rows(self.store, places.clone()).await?;
+        if rows.len() as u64 != places.end - places.start {
+            let minimum = pruning::minimum(self.store).await?;
+            let pruned = places.start < minimum;
+            let missing = Error::LogCorrupt("what opens a record is missing");
+            return Err(if pruned { Error::Pruned(minimum) } else { missing }.into());
+        }
+        let opened = self.records.open(self.store, rows).await?;
+        let signed_by = |opened: &Opened| match opened {
+            Opened::Whole(opening) => opening::signed_by(opening),
+            Opened::Erased { .. } | Opened::Undone | Opened::Damaged | Opened::Closed => None,
+        };
+        let named: Vec<Vec<u8>> = opened.values().filter_map(signed_by).collect();
+        let mut certificates = signers::find(self.store, named.iter().map(Vec::as_slice)).await?;
+        certificates.retain(|named, _| !self.certified.contains(named));
+        for (index, opened) in opened {
+            let named = signed_by(&opened);
+            let certificate = named.as_ref().and_then(|named| certificates.remove(named));
+            if certificate.is_some() {
+                self.certified.extend(named);
+            }
+            self.hand(index, opened, certificate.unwrap_or_default(), erased.remove(&index))?;
+        }
+        Ok(())
+    }
+
+    fn hand(
+        &mut self,
+        index: u64,
+        opened: Opened,
+        certificate: Vec<u8>,
+        erasure: Option<Erasure>,
+    ) -> Result<(), ExportError> {
+        let handed = Handed { index, opened, certificate, erasure };
+        let written = opening::written(&handed);
+        (self.write)(&written.ok_or(Error::LogCorrupt("a record cannot be opened"))?)?;
+        Ok(())
+    }
 }
 
 /// The next record of a file; none at its end.

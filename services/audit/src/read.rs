@@ -45,9 +45,17 @@ pub(crate) struct Access {
     pub(crate) entry: Entry,
     /// Whether it must not be told yet.
     pub(crate) sealed: bool,
+    /// None where it was pruned.
     pub(crate) proof: Vec<Hash>,
-    /// None where it was erased.
-    pub(crate) opening: Option<Opening>,
+    pub(crate) kept: Kept,
+}
+
+/// What there is to be told of an access.
+pub(crate) enum Kept {
+    Whole(Box<Opening>),
+    Erased,
+    /// It is in the archive.
+    Archived,
 }
 
 impl Service {
@@ -74,21 +82,30 @@ impl Service {
         let known = self.known(&needs).await?;
         let places: Vec<u64> = entries.iter().map(|entry| entry.position).collect();
         let mut openings = self.open_records(&places).await?;
+        // Read last: what is pruned meanwhile is told as such, whatever of it was still there.
+        let minimum = self.minimum_index().await?;
         let (mut accesses, now_ms) = (Vec::with_capacity(entries.len()), self.0.clock.now_ms());
-        for entry in entries {
+        for mut entry in entries {
+            let sealed = now_ms < entry.sealed_until_ms;
+            if entry.position < minimum {
+                entry.leaf = None;
+                let kept = if entry.erased { Kept::Erased } else { Kept::Archived };
+                accesses.push(Access { entry, sealed, proof: Vec::new(), kept });
+                continue;
+            }
             let proof = tlog::prove_inclusion(entry.position, size, &known)?;
-            let hash = tlog::leaf_hash(&entry.leaf);
+            let leaf = entry.leaf.ok_or(Error::LogCorrupt("a leaf is missing"))?;
+            let hash = tlog::leaf_hash(&leaf);
             let proven = tlog::verify_inclusion(entry.position, size, &hash, &proof, &root);
             proven.map_err(|_| damaged())?;
-            let sealed = now_ms < entry.sealed_until_ms;
-            let opening = match openings.remove(&entry.position) {
-                Some(Opened::Whole(opening)) => Some(*opening),
-                Some(Opened::Erased { .. } | Opened::Undone) => None,
+            let kept = match openings.remove(&entry.position) {
+                Some(Opened::Whole(opening)) => Kept::Whole(opening),
+                Some(Opened::Erased { .. } | Opened::Undone) => Kept::Erased,
                 Some(Opened::Damaged | Opened::Closed) | None => {
                     return Err(Error::LogCorrupt("a record cannot be opened"));
                 }
             };
-            accesses.push(Access { entry, sealed, proof, opening });
+            accesses.push(Access { entry, sealed, proof, kept });
         }
         Ok(Accesses { accesses, counts, end_reached, checkpoint: note })
     }
@@ -100,12 +117,17 @@ impl Service {
         Ok(hashes.map(|hashes| hashes.concat()))
     }
 
-    /// The entries of a bundle; none where the log does not have it, or not yet.
+    /// The entries of a bundle; none where the log does not have it, or not yet. [`Error::Pruned`] where all of them are archived.
     pub(crate) async fn bundle(&self, bundle: &Tile) -> Result<Option<Vec<u8>>, Error> {
         // The tile of the same places has the hashes of its entries.
         let Some(places) = bundle.beside().hashes() else { return Ok(None) };
         let Some(hashes) = self.hashes(&places).await? else { return Ok(None) };
         let rows = store::whole::leaves(&self.0.store, bundle.places()).await?;
+        // Read after them: it is set before anything is deleted.
+        let minimum = self.minimum_index().await?;
+        if bundle.places().end <= minimum {
+            return Err(Error::Pruned(minimum));
+        }
         let leaves = rows.values().map(|row| row.leaf.as_slice());
         if !leaves.clone().map(tlog::leaf_hash).eq(hashes) {
             return Err(Error::LogCorrupt("a stored leaf is not the one that was hashed"));

@@ -13,7 +13,7 @@ use crate::{
     Config, Error, FileKeys, Service,
     envelope::{Envelope, Opened},
     migrations,
-    store::keys,
+    store::keys::{self, Deleted},
 };
 
 /// Openings of version 1 that are sealed in one transaction.
@@ -28,6 +28,8 @@ pub struct Erased {
     pub records: u64,
     /// Records whose keys had been erased before; their documents stay what they were.
     pub before: u64,
+    /// Of all of these, records that are in the archive, where whoever keeps that has to erase them.
+    pub archived: u64,
 }
 
 impl Service {
@@ -54,23 +56,28 @@ pub async fn erase(
     document: &str,
     clock: &Clock,
 ) -> Result<Erased, Error> {
-    let line = !document.trim().is_empty() && !document.contains(char::is_control);
-    if !line || document.len() > DOCUMENT_MAX {
-        return Err(Error::Document);
-    }
+    check_document(document)?;
     let indexes: BTreeSet<u64> = indexes.iter().copied().collect();
     let all = indexes.len() as u64;
     let store = Store::open(database, migrations()).await?;
     let erased = async {
         let time_ms = clock.now_ms();
-        let records = keys::erase(&store, indexes, document.to_owned(), time_ms).await?;
+        let document = document.to_owned();
+        let Deleted { records, archived } =
+            keys::erase(&store, indexes, document.clone(), time_ms).await?;
         tracing::info!(document, records, before = all - records, "keys of records erased");
         keys::settle(&store).await?;
-        Ok(Erased { records, before: all - records })
+        Ok(Erased { records, before: all - records, archived })
     }
     .await;
     store.close().await;
     erased
+}
+
+/// A document is named, on one line.
+pub(crate) fn check_document(document: &str) -> Result<(), Error> {
+    let line = !document.trim().is_empty() && !document.contains(char::is_control);
+    if line && document.len() <= DOCUMENT_MAX { Ok(()) } else { Err(Error::Document) }
 }
 
 /// Wraps every day's key by the first of the key-encryption keys, after which the others unwrap nothing. Says how many were wrapped by

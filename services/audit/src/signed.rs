@@ -15,7 +15,7 @@ use crate::{
     domain::Opening,
     envelope::{Envelope, FileKeys, Opened},
     migrations,
-    store::{keys, signers},
+    store::{keys, pruning, signers},
 };
 
 /// A request that its caller signed, as it is recorded.
@@ -100,7 +100,7 @@ impl Service {
 /// signed, or where it cannot be opened.
 ///
 /// # Errors
-/// When the database or a key is away.
+/// When the database or a key is away; [`Error::Pruned`] when the record is in the archive.
 pub async fn signed_request(
     database: &str,
     kek: FileKeys,
@@ -110,6 +110,11 @@ pub async fn signed_request(
     let store = Store::open_read_only(database, migrations()).await?;
     let found = async {
         let rows = keys::rows(&store, [index].into_iter()).await?;
+        // Read after them: it is set before anything is deleted.
+        let minimum = pruning::minimum(&store).await?;
+        if index < minimum {
+            return Err(Error::Pruned(minimum));
+        }
         Ok(of(&store, envelope.open(&store, rows).await?).await?.remove(&index))
     }
     .await;

@@ -3,9 +3,11 @@
 //! A batch goes into each table as one JSON text, because both engines unfold one in a single statement:
 //! no limit on the number of parameters, and one prepared statement for every size of batch.
 
+pub(crate) mod archived;
 pub(crate) mod cosigned;
 pub(crate) mod keys;
 pub(crate) mod period;
+pub(crate) mod pruning;
 pub(crate) mod signers;
 pub(crate) mod subject;
 pub(crate) mod whole;
@@ -65,12 +67,19 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0007_leaf_time.sql"),
         postgres: include_str!("../migrations/postgres/0007_leaf_time.sql"),
     },
+    Migration {
+        version: 8,
+        name: "pruning",
+        sqlite: include_str!("../migrations/sqlite/0008_pruning.sql"),
+        postgres: include_str!("../migrations/postgres/0008_pruning.sql"),
+    },
 ];
 
 /// One statement, so that state and checkpoint are of one moment although others may be appending.
 const HEAD: Sql = Sql::same(
     "SELECT s.size, s.epoch, c.size, c.root, c.note, \
-            (SELECT COALESCE(MAX(position) + 1, 0) FROM leaf) \
+            (SELECT COALESCE(MAX(position) + 1, 0) FROM leaf), \
+            (SELECT COALESCE(MAX(minimum), 0) FROM pruning) \
      FROM log_state s \
      LEFT JOIN checkpoint c ON c.size = (SELECT MAX(size) FROM checkpoint) \
      WHERE s.id = 1",
@@ -128,6 +137,8 @@ pub(crate) struct Head {
     pub(crate) size: u64,
     pub(crate) epoch: u64,
     pub(crate) leaves: u64,
+    /// Leaves below it are in the archive.
+    pub(crate) minimum: u64,
     /// None for a log on which no process ever started.
     pub(crate) checkpoint: Option<Checkpoint>,
 }
@@ -163,7 +174,7 @@ pub(crate) async fn head(store: &Store) -> Result<Head, Error> {
         Some(note) => Some(Checkpoint { size: number(row, 2)?, root: bytes(row, 3)?, note }),
     };
     let (size, epoch, leaves) = (number(row, 0)?, number(row, 1)?, number(row, 5)?);
-    Ok(Head { size, epoch, leaves, checkpoint })
+    Ok(Head { size, epoch, leaves, minimum: number(row, 6)?, checkpoint })
 }
 
 /// Puts the checkpoint of the empty log in, unless another process was first.
@@ -225,10 +236,13 @@ async fn insert(tx: &Transaction, growth: Growth, sealed: Vec<Sealed>) -> Result
     if tx.execute(&ADVANCE, fence).await? != 1 {
         return Err(Error::Fenced);
     }
-    let leaves: Vec<_> = (size..).zip(&records).map(LeafRow::from).collect();
+    let leaf = |(position, record): (u64, &Arc<Record>)| (position, record.id, record.leaf);
+    let leaves: Vec<_> = (size..).zip(&records).map(leaf).map(LeafRow::from).collect();
     tx.execute(&INSERT_LEAVES, vec![json(&leaves)?.into()]).await?;
     keys::insert(tx, &sealed).await?;
-    subject::insert(tx, (size..).zip(records.iter().map(AsRef::as_ref))).await?;
+    let about =
+        (size..).zip(&records).filter_map(|(at, record)| Some((at, record.about.as_ref()?)));
+    subject::insert(tx, about).await?;
     signers::insert(tx, records.iter().filter_map(|record| record.signer.as_ref()), time_ms)
         .await?;
     let nodes: Vec<_> = nodes.into_iter().map(NodeRow::from).collect();
@@ -246,9 +260,9 @@ struct LeafRow {
     leaf: String,
 }
 
-impl From<(u64, &Arc<Record>)> for LeafRow {
-    fn from((position, record): (u64, &Arc<Record>)) -> Self {
-        Self { position, record_id: hex::encode(record.id), leaf: hex::encode(record.leaf) }
+impl From<(u64, [u8; 16], [u8; LEAF_LEN])> for LeafRow {
+    fn from((position, id, leaf): (u64, [u8; 16], [u8; LEAF_LEN])) -> Self {
+        Self { position, record_id: hex::encode(id), leaf: hex::encode(leaf) }
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod accesses;
 mod append;
+mod archive;
 mod certified;
 mod count;
 mod explore;
@@ -19,6 +20,7 @@ mod fsck;
 mod keys;
 mod killed;
 mod pressure;
+mod pruning;
 mod read;
 mod start;
 mod tiles;

@@ -11,7 +11,7 @@ use contract::{
 use lienthong::client::{Answered, Client, history::verify_access};
 use prost::Message as _;
 use store::{Engine, Sql, Store};
-use tests::{Person, World, ask, basis, on_both_engines, people};
+use tests::{Person, World, ask, basis, behind_its_back, on_both_engines, people};
 use time::Duration;
 
 use crate::{
@@ -236,6 +236,31 @@ async fn an_access_of_an_investigation_is_counted_and_not_shown_until_its_date(e
     assert_eq!(opened.system, "investigation");
     assert_eq!(opened.procedure, "investigation-identification");
     verify_access(opened, &signed).unwrap();
+    world.stop().await;
+}
+
+/// Where a log can be pruned while it is served.
+#[tokio::test]
+async fn an_access_that_is_archived_is_told_as_its_number() {
+    let world = World::new(Engine::Postgres).await;
+    let person = world.plain().clone();
+    let first = answered(&world.client("insurance"), &ask(&person, &["sex"])).await;
+    answered(&world.client("insurance"), &ask(&person, &["sex"])).await;
+    let portal = world.client("portal");
+    let reference = consented(&world, &person).await;
+    // As `audit prune` sets it, which wants more records than these.
+    let order: &'static str = format!(
+        "INSERT INTO pruning (minimum, newest_ms, days, document, time_ms) \
+         VALUES ({}, 1, 400, '1', 1)",
+        first.receipt.index + 1
+    )
+    .leak();
+    behind_its_back(world.audit_database(), audit::migrations(), vec![order].leak()).await;
+    let answer = listed(&portal, &accesses(&person, &reference)).await.answer;
+    assert_eq!((numbers(&answer), answer.counts[0]), (vec![3, 2, 1], 3));
+    let archived = Some(Told::Untold(AccessUntold::Archived.into()));
+    assert_eq!(answer.accesses[2].told, archived);
+    assert_eq!(details(&answer.accesses[1]).method.rsplit('/').next(), Some("GetPerson"));
     world.stop().await;
 }
 

@@ -19,6 +19,7 @@ use prost::Message as _;
 use prost_types::Timestamp;
 use store::Engine;
 use tests::{
+    behind_its_back,
     events::{about, birth},
     on_both_engines,
     processes::{Fleet, Shape, binary},
@@ -33,6 +34,7 @@ on_both_engines!(
     i7_a_protected_person_is_counted_as_nobody,
     a_period_is_half_open,
     what_cannot_be_opened_any_more_is_counted_as_that,
+    a_period_of_which_records_are_archived_is_not_counted_by_half,
     bad_requests_name_every_fault,
     figures_of_all_sources_are_for_inspectors,
 );
@@ -276,6 +278,34 @@ async fn what_cannot_be_opened_any_more_is_counted_as_that(engine: Engine) {
     let answer = counted(&whole.client("social-insurance"), &minutes(0, 1, AGENCY)).await;
     assert_eq!((answer.records, answer.erased), (2, 1));
     assert_eq!(of(&answer, LOOKUP).iter().map(|one| one.requests).sum::<u64>(), 1);
+    whole.all.stop().await;
+}
+
+async fn a_period_of_which_records_are_archived_is_not_counted_by_half(engine: Engine) {
+    let whole = Whole::start(engine).await;
+    let known = whole.person(false);
+    look(&whole, known, known.number.as_str()).await;
+    whole.hands.step(Duration::minutes(1));
+    look(&whole, known, known.number.as_str()).await;
+    whole.hands.step(Duration::minutes(1));
+    // As `audit prune` leaves it, which wants more records than these.
+    let newest_ms = (NOW + Duration::seconds(59)).unix_timestamp() * 1_000;
+    let order = format!(
+        "INSERT INTO pruning (minimum, newest_ms, days, document, time_ms) \
+         VALUES (1, {newest_ms}, 400, '1', 1)"
+    );
+    let whole = whole
+        .with_closed("audit", async |url| {
+            let order: &'static str = order.leak();
+            behind_its_back(url, audit::migrations(), vec![order].leak()).await;
+        })
+        .await;
+    let client = whole.client("social-insurance");
+    let refused = count(&client, &minutes(0, 2, AGENCY)).await.err().unwrap();
+    let fields: Vec<&str> = refused.fields.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!((refused.reason.as_str(), fields), ("INVALID_REQUEST", vec!["from_time"]));
+    let later = counted(&client, &minutes(1, 2, AGENCY)).await;
+    assert_eq!(of(&later, LOOKUP).iter().map(|one| one.requests).sum::<u64>(), 1);
     whole.all.stop().await;
 }
 

@@ -9,7 +9,7 @@ use tonic::Status;
 
 use crate::{
     domain::Subject,
-    read::{Access, Accesses},
+    read::{Access, Accesses, Kept},
     store::subject::Name,
 };
 
@@ -95,21 +95,23 @@ pub(super) fn response(found: Accesses) -> ListAccessesResponse {
 }
 
 fn access(access: Access) -> RecordedAccess {
-    let Access { entry, sealed, proof, opening } = access;
-    let erased = opening.is_none();
-    let told = opening.filter(|_| !sealed);
-    let (context, decision) =
-        told.map(|opening| (opening.context, opening.decision)).unwrap_or_default();
+    let Access { entry, sealed, proof, kept } = access;
+    let (erased, archived) = (matches!(kept, Kept::Erased), matches!(kept, Kept::Archived));
+    let (context, decision) = match kept {
+        Kept::Whole(opening) if !sealed => (opening.context, opening.decision),
+        Kept::Whole(_) | Kept::Erased | Kept::Archived => Default::default(),
+    };
     RecordedAccess {
         // At most twice 64 names are asked about.
         name: u32::try_from(entry.name).unwrap_or(u32::MAX),
         number: entry.number,
         index: entry.position,
-        leaf: entry.leaf.to_vec(),
+        leaf: entry.leaf.map(Vec::from).unwrap_or_default(),
         proof: super::hashes(&proof),
         sealed,
         context,
         decision,
         erased,
+        archived,
     }
 }

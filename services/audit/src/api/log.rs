@@ -25,7 +25,8 @@ impl LogService for Service {
         _request: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
         let checkpoint = self.shown().await.map_err(unavailable)?.note;
-        Ok(Response::new(GetCheckpointResponse { checkpoint }))
+        let minimum_index = self.minimum_index().await.map_err(unavailable)?;
+        Ok(Response::new(GetCheckpointResponse { checkpoint, minimum_index }))
     }
 
     async fn get_tile(
@@ -57,7 +58,10 @@ impl LogService for Service {
         let mut faults = Vec::new();
         let Some(width) = checked(width, &mut faults) else { return Err(invalid(faults)) };
         let bundle = Tile::new(Row::Entries, index, width);
-        let bundle = self.bundle(&bundle).await.map_err(unavailable)?;
+        let bundle = match self.bundle(&bundle).await {
+            Err(Error::Pruned(_)) => None,
+            found => found.map_err(unavailable)?,
+        };
         let bundle = bundle.ok_or_else(|| refuse(ErrorReason::NotInLog))?;
         Ok(Response::new(GetEntryBundleResponse { bundle }))
     }

@@ -27,7 +27,7 @@ use tonic::{Request, Response, Status, service::Routes};
 
 use super::{COME_AGAIN, append, log::unavailable};
 use crate::{
-    Service,
+    Error, Service,
     count::{Counted, Wanted},
     figures::Seen,
 };
@@ -121,6 +121,10 @@ impl Call<'_> {
             })
         };
         let counted = match counting.await {
+            Ok(Ok(Err(Error::Pruned(_)))) => {
+                self.refuse(ErrorReason::InvalidRequest, "archived").await?;
+                return Err(invalid(vec![archived()]));
+            }
             Ok(Ok(counted)) => counted.map_err(unavailable)?,
             Ok(Err(_)) => return Err(refuse(ErrorReason::DeadlineExceeded)),
             Err(_) => return Err(refuse(ErrorReason::Internal)),
@@ -233,6 +237,16 @@ fn wanted(request: &CountAccessesRequest, now_ms: u64) -> Result<Wanted, Vec<Vio
         }
         _ => Err(faults),
     }
+}
+
+/// Records of the period were pruned.
+fn archived() -> Violation {
+    Violation::new(
+        "from_time",
+        FieldFault::NotAllowed,
+        "thuộc thời gian đã chuyển vào lưu trữ; kiểm đếm từ bản lưu trữ bằng `lienthong report verify`",
+        "reaches back to records that are archived: what was reported of them is counted again from the archive, by `lienthong report verify`",
+    )
 }
 
 fn milliseconds(time: &Timestamp) -> Option<u64> {

@@ -12,7 +12,7 @@ use server::{
 use tlog::tile::{Row, Tile};
 use tokio::net::TcpListener;
 
-use crate::Service;
+use crate::{Error, Service};
 
 pub(crate) const CONNECTIONS_MAX: usize = 64;
 /// A checkpoint is a new one with the next record.
@@ -41,7 +41,7 @@ impl Site for Certified {
         match Tile::parse(path.trim_start_matches('/')) {
             Some(tile) if tile.row() == Row::Entries => Some("/tile/entries"),
             Some(_) => Some("/tile"),
-            None => (path == "/checkpoint").then_some("/checkpoint"),
+            None => ["/checkpoint", "/minimum-index"].into_iter().find(|name| *name == path),
         }
     }
 
@@ -61,6 +61,10 @@ async fn answer(service: &Service, request: &Request<()>, auditor: bool) -> Answ
         ("checkpoint", _) => {
             service.shown().await.map(|shown| Some(file(Bytes::from(shown.note), TEXT, FRESH)))
         }
+        ("minimum-index", _) => {
+            let index = service.minimum_index().await;
+            index.map(|index| Some(file(Bytes::from(format!("{index}\n")), TEXT, FRESH)))
+        }
         (_, Some(tile)) if tile.row() == Row::Entries => {
             if !auditor {
                 return said(StatusCode::FORBIDDEN);
@@ -77,6 +81,8 @@ async fn answer(service: &Service, request: &Request<()>, auditor: bool) -> Answ
     match found {
         Ok(Some(file)) => file,
         Ok(None) => said(StatusCode::NOT_FOUND),
+        // It was there, and the archive has it.
+        Err(Error::Pruned(_)) => said(StatusCode::GONE),
         Err(error) => {
             super::not_shown(&error);
             with(said(StatusCode::SERVICE_UNAVAILABLE), header::RETRY_AFTER, "1")

@@ -21,7 +21,7 @@ const LINES: Sql = Sql {
     sqlite: "SELECT witness, line FROM cosignature WHERE size = ?",
     postgres: "SELECT witness, line FROM cosignature WHERE size = $1",
 };
-const SHOW: Sql = Sql {
+pub(super) const SHOW: Sql = Sql {
     sqlite: "INSERT INTO cosigned (size, note, time_ms) VALUES (?, ?, ?) \
              ON CONFLICT (size) DO UPDATE SET note = excluded.note, time_ms = excluded.time_ms",
     postgres: "INSERT INTO cosigned (size, note, time_ms) VALUES ($1, $2, $3) \

@@ -9,7 +9,7 @@ use ::store::{Engine, QueryResult, Sql, Store, Transaction};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{bytes, json, number, signed, whole::value};
+use super::{bytes, json, number, pruning, signed, whole::value};
 use crate::{
     Error,
     domain::Opening,
@@ -123,6 +123,17 @@ pub(crate) async fn insert(tx: &Transaction, sealed: &[Sealed]) -> Result<(), Er
     Ok(())
 }
 
+/// Adds what is left of records whose keys were erased before they came here: method and caller.
+pub(super) async fn insert_erased(
+    tx: &Transaction,
+    contexts: impl Iterator<Item = (u64, &str)>,
+) -> Result<(), Error> {
+    let row = |(position, context)| OpeningRow { position, context, sealed: String::new() };
+    let openings: Vec<_> = contexts.map(row).collect();
+    tx.execute(&INSERT_OPENINGS, vec![json(&openings)?.into()]).await?;
+    Ok(())
+}
+
 /// What is kept of the records at these positions, as far as it is there.
 pub(crate) async fn rows(
     store: &Store,
@@ -170,15 +181,20 @@ fn wrapped(rows: &[QueryResult]) -> Result<BTreeMap<String, Wrapped>, Error> {
 
 /// Adds the key of a day, unless another process was first.
 pub(crate) async fn add_data_key(store: &Store, day: &str, key: Wrapped) -> Result<(), Error> {
-    let values = vec![day.into(), key.kek.into(), key.bytes.into()];
+    let day = day.to_owned();
     store
-        .write("data key", |tx| {
-            Box::pin(async move {
-                tx.execute(&INSERT_DATA_KEY, values).await?;
-                Ok(())
-            })
-        })
+        .write("data key", |tx| Box::pin(async move { insert_data_key(tx, &day, key).await }))
         .await
+}
+
+/// The same in a transaction.
+pub(super) async fn insert_data_key(
+    tx: &Transaction,
+    day: &str,
+    key: Wrapped,
+) -> Result<(), Error> {
+    tx.execute(&INSERT_DATA_KEY, vec![day.into(), key.kek.into(), key.bytes.into()]).await?;
+    Ok(())
 }
 
 /// Puts a day's key, wrapped anew, in the place of the old one. Says how many it was: none where another process was first.
@@ -196,13 +212,20 @@ pub(crate) async fn rewrapped(
         .await
 }
 
-/// Deletes the keys of these records and writes down by which document, in one transaction. Says of how many that was not done before.
+/// How many records were erased that were not before, and how many of all that were named are archived.
+pub(crate) struct Deleted {
+    pub(crate) records: u64,
+    pub(crate) archived: u64,
+}
+
+/// Deletes the keys of these records and writes down by which document, in one transaction. Of those that are archived there is only
+/// that to write.
 pub(crate) async fn erase(
     store: &Store,
     positions: BTreeSet<u64>,
     document: String,
     time_ms: u64,
-) -> Result<u64, Error> {
+) -> Result<Deleted, Error> {
     let (list, time) = (json(&positions)?, signed(time_ms)?);
     store
         .write("erase", move |tx| {
@@ -210,16 +233,19 @@ pub(crate) async fn erase(
                 let found = tx.query(&LEAVES, vec![list.clone().into()]).await?;
                 let found: BTreeSet<u64> =
                     found.iter().map(|row| number(row, 0)).collect::<Result<_, _>>()?;
-                if let Some(missing) = positions.difference(&found).next() {
+                let minimum = pruning::minimum_in(tx).await?;
+                let mut missing = positions.difference(&found).filter(|at| **at >= minimum);
+                if let Some(missing) = missing.next() {
                     return Err(Error::NoRecord(*missing));
                 }
+                let archived = positions.range(..minimum).count() as u64;
                 if has_clear(&tx.query(&HAS_CLEAR, Vec::new()).await?)? {
                     return Err(Error::NotTakenOver);
                 }
                 let values = vec![list.clone().into(), document.into(), time.into()];
-                let erased = tx.execute(&INSERT_ERASURES, values).await?;
+                let records = tx.execute(&INSERT_ERASURES, values).await?;
                 tx.execute(&DELETE_RECORD_KEYS, vec![list.into()]).await?;
-                Ok(erased)
+                Ok(Deleted { records, archived })
             })
         })
         .await

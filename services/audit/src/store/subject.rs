@@ -4,8 +4,8 @@ use ::store::{Sql, Store, Transaction, Value};
 use serde::Serialize;
 use tlog::LEAF_LEN;
 
-use super::{bytes, json, number, signed};
-use crate::{Error, domain::Record};
+use super::{bytes, json, number, signed, whole::value};
+use crate::{Error, domain::About};
 
 /// The number after the last one of the subject, and so on where a batch has several of one.
 const INSERT: Sql = Sql {
@@ -52,7 +52,7 @@ const LIST: Sql = Sql {
                                   WHERE w.subject = p.subject AND w.position <= p.position \
                                     AND w.time_ms >= p.from_ms \
                                     AND (p.until_ms = 0 OR w.time_ms < p.until_ms)) END, \
-                    p.position, p.sealed_until_ms, l.leaf \
+                    p.position, p.sealed_until_ms, l.leaf, x.position \
              FROM (SELECT n.value ->> 'name' AS name, n.value ->> 'from_ms' AS from_ms, \
                           n.value ->> 'until_ms' AS until_ms, e.subject, e.number, e.position, e.sealed_until_ms \
                    FROM json_each(?1) n \
@@ -60,7 +60,8 @@ const LIST: Sql = Sql {
                         AND e.time_ms >= n.value ->> 'from_ms' \
                         AND (n.value ->> 'until_ms' = 0 OR e.time_ms < n.value ->> 'until_ms') \
                    ORDER BY e.position DESC, name LIMIT ?3) p \
-             JOIN leaf l ON l.position = p.position \
+             LEFT JOIN leaf l ON l.position = p.position \
+             LEFT JOIN erasure x ON x.position = p.position \
              ORDER BY p.position DESC, p.name",
     // Of each name no more is read than a page holds.
     postgres: "SELECT p.name, CASE WHEN p.from_ms = 0 AND p.until_ms = 0 THEN p.number \
@@ -68,7 +69,7 @@ const LIST: Sql = Sql {
                                     WHERE w.subject = p.subject AND w.position <= p.position \
                                       AND w.time_ms >= p.from_ms \
                                       AND (p.until_ms = 0 OR w.time_ms < p.until_ms)) END, \
-                      p.position, p.sealed_until_ms, l.leaf \
+                      p.position, p.sealed_until_ms, l.leaf, x.position \
                FROM (SELECT n.name, n.subject, n.from_ms, n.until_ms, e.number, e.position, e.sealed_until_ms \
                      FROM json_to_recordset($1::json) \
                           AS n(name BIGINT, subject TEXT, from_ms BIGINT, until_ms BIGINT) \
@@ -77,7 +78,8 @@ const LIST: Sql = Sql {
                             AND (n.until_ms = 0 OR time_ms < n.until_ms) \
                           ORDER BY position DESC LIMIT $3) e \
                      ORDER BY e.position DESC, n.name LIMIT $3) p \
-               JOIN leaf l ON l.position = p.position \
+               LEFT JOIN leaf l ON l.position = p.position \
+               LEFT JOIN erasure x ON x.position = p.position \
                ORDER BY p.position DESC, p.name",
 };
 
@@ -99,7 +101,10 @@ pub(crate) struct Entry {
     pub(crate) number: u64,
     pub(crate) position: u64,
     pub(crate) sealed_until_ms: u64,
-    pub(crate) leaf: [u8; LEAF_LEN],
+    /// None where it is not there: it was pruned, or is missing.
+    pub(crate) leaf: Option<[u8; LEAF_LEN]>,
+    /// Whether an erasure of its keys is recorded.
+    pub(crate) erased: bool,
 }
 
 #[derive(Serialize)]
@@ -110,18 +115,17 @@ struct Row<'a> {
     sealed_until_ms: u64,
 }
 
-/// Numbers those of the records, from this index on, that stand under somebody.
+/// Numbers the records of these indexes, each after the last one under its name.
 pub(super) async fn insert<'a>(
     tx: &Transaction,
-    records: impl Iterator<Item = (u64, &'a Record)>,
+    records: impl Iterator<Item = (u64, &'a About)>,
 ) -> Result<(), Error> {
-    let row = |(position, record): (u64, &'a Record)| {
-        let about = record.about.as_ref()?;
+    let row = |(position, about): (u64, &'a About)| {
         let (subject, time_ms) = (about.subject.as_str(), about.time_ms);
-        Some(Row { subject, position, time_ms, sealed_until_ms: about.sealed_until_ms })
+        Row { subject, position, time_ms, sealed_until_ms: about.sealed_until_ms }
     };
     // Also where there is nobody: whoever counts statements sees no difference (I7).
-    let rows: Vec<Row<'_>> = records.filter_map(row).collect();
+    let rows: Vec<Row<'_>> = records.map(row).collect();
     tx.execute(&INSERT, vec![json(&rows)?.into()]).await?;
     Ok(())
 }
@@ -144,12 +148,15 @@ pub(crate) async fn list(
         vec![json(&names)?.into(), signed(below)?.into(), i64::from(most).into()];
     let rows = store.read(&LIST, values).await?;
     let entry = |row| {
+        let leaf: Option<Vec<u8>> = value(row, 4)?;
+        let erased: Option<i64> = value(row, 5)?;
         Ok(Entry {
             name: number(row, 0)?,
             number: number(row, 1)?,
             position: number(row, 2)?,
             sealed_until_ms: number(row, 3)?,
-            leaf: bytes(row, 4)?,
+            leaf: leaf.is_some().then(|| bytes(row, 4)).transpose()?,
+            erased: erased.is_some(),
         })
     };
     rows.iter().map(entry).collect()

@@ -18,16 +18,16 @@ pub(super) fn access_of(number: u64, decision: &DecisionRecord) -> AppendRequest
     AppendRequest { leaf: leaf.to_bytes().to_vec(), decision, ..access }
 }
 
-fn name(person: &str) -> RecordedName {
+pub(super) fn name(person: &str) -> RecordedName {
     let person = person.to_owned();
     RecordedName { person, from_milliseconds: 0, until_milliseconds: 0 }
 }
 
-fn asked(names: Vec<RecordedName>) -> ListAccessesRequest {
+pub(super) fn asked(names: Vec<RecordedName>) -> ListAccessesRequest {
     ListAccessesRequest { names, missed: Vec::new(), before_index: 0, page_size: 200 }
 }
 
-async fn list(
+pub(super) async fn list(
     service: &Service,
     request: ListAccessesRequest,
 ) -> Result<ListAccessesResponse, Status> {
@@ -39,7 +39,7 @@ async fn list(
 }
 
 /// Indexes and running numbers, newest first; every proof is checked.
-fn listed(answer: &ListAccessesResponse) -> Vec<(u64, u64)> {
+pub(super) fn listed(answer: &ListAccessesResponse) -> Vec<(u64, u64)> {
     let checkpoint = log().verify(&answer.checkpoint).unwrap();
     let one = |access: &contract::audit::v1::RecordedAccess| {
         let (proof, hash) = (tlog::hashes(&access.proof).unwrap(), tlog::leaf_hash(&access.leaf));

@@ -12,7 +12,12 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::*;
+use super::{
+    archive::kept,
+    fsck::filled,
+    pruning::{MINIMUM, pruned},
+    *,
+};
 
 /// The keys of `[server]`, as a file has them.
 #[derive(serde::Deserialize)]
@@ -141,6 +146,30 @@ async fn an_auditor_reads_entries_that_hash_to_the_tiles_and_others_do_not() {
         }
         assert_eq!(close_and_audit(&setup, service).await, RECORDS);
         assert!(TcpStream::connect(address).await.is_err(), "it is not shown any more");
+    }
+}
+
+#[tokio::test]
+async fn what_is_archived_was_there_and_is_gone() {
+    for engine in ENGINES {
+        let (setup, pki) = (filled(engine).await, Pki::new());
+        let archive = kept(&setup).await;
+        pruned(&setup, &archive, MINIMUM).await.unwrap();
+        let service = setup.open().await;
+        let config = Config { auditors_listen: "127.0.0.1:0".to_owned(), ..setup.config() };
+        let address = service.show_certified(&config, &pki.own()).await.unwrap().unwrap();
+        let auditor = pki.issue(AUDITOR);
+        for (line, expect) in [
+            ("GET /tile/entries/000", 410),
+            ("GET /tile/entries/001.p/7", 410),
+            ("GET /tile/entries/002.p/188", 200),
+            ("GET /tile/0/000", 200),
+        ] {
+            assert_eq!(get(address, &auditor, line).await.0, expect, "{engine:?} {line}");
+        }
+        let (status, _, index) = get(address, &pki.issue(CALLER), "GET /minimum-index").await;
+        assert_eq!((status, index.as_slice()), (200, b"512\n".as_slice()));
+        ends(service.close()).await;
     }
 }
 

@@ -203,7 +203,7 @@ async fn records_are_handed_over_as_they_were_and_a_file_that_is_cut_is_none() {
             file.extend_from_slice(one);
             Ok(())
         });
-        assert_eq!(ends(export).await.unwrap(), 4, "{engine:?}");
+        assert_eq!(ends(export).await.unwrap().records, 4, "{engine:?}");
         let mut input = file.as_slice();
         for number in 1..5 {
             let handed = crate::openings::next(&mut input).unwrap().unwrap();

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use super::*;
 use crate::{Checked, Damage, FileKeys, fsck};
 
-const RECORDS: u64 = 700;
+pub(super) const RECORDS: u64 = 700;
 
 pub(super) async fn checked(setup: &Setup) -> Checked {
     let mut seen = Vec::new();
@@ -17,7 +17,7 @@ pub(super) async fn checked(setup: &Setup) -> Checked {
 }
 
 /// A copy of one log of so many records.
-async fn filled(engine: Engine) -> Setup {
+pub(super) async fn filled(engine: Engine) -> Setup {
     let database = TestDatabase::copy_of(engine, "a log to be checked", async |url| {
         let setup = Setup::new(engine).await;
         let service =
@@ -32,7 +32,7 @@ async fn filled(engine: Engine) -> Setup {
 }
 
 /// The statement in the words of an engine: `flip` makes the first two bytes of a column nought, `cut` takes the first one off.
-fn on(engine: Engine, change: &str) -> &'static str {
+pub(super) fn on(engine: Engine, change: &str) -> &'static str {
     let Some((before, rest)) = change.split_once('{') else { return Box::leak(change.into()) };
     let (what, after) = rest.split_once('}').unwrap();
     let (how, column) = what.split_once(' ').unwrap();

@@ -382,9 +382,9 @@ async fn i7_an_erasure_leaves_every_proof_valid_and_nothing_to_open() {
         let before = service.checkpoint().await.unwrap();
         ends(service.close()).await;
         let done = erase(setup.database.url(), &erased, "12/QĐ-BCA", &at(5)).await.unwrap();
-        assert_eq!(done, Erased { records: 4, before: 0 });
+        assert_eq!(done, Erased { records: 4, before: 0, archived: 0 });
         let again = erase(setup.database.url(), &[8, 9, 8], "13/QĐ-BCA", &at(6)).await.unwrap();
-        assert_eq!(again, Erased { records: 1, before: 1 });
+        assert_eq!(again, Erased { records: 1, before: 1, archived: 0 });
         assert_eq!(setup.number("SELECT COUNT(*) FROM record_key").await, 5);
         let first = "SELECT COUNT(*) FROM erasure \
                      WHERE document = '12/QĐ-BCA' AND time_ms = 1790000005000";
@@ -454,7 +454,7 @@ async fn i7_what_is_sealed_comes_back_to_nothing_and_a_key_that_comes_back_is_fo
         assert_eq!(checked(&setup).await.damages, [Damage::Key(1)]);
         // The same erasure again makes it good.
         let again = erase(setup.database.url(), &[1], "1", &at(0)).await.unwrap();
-        assert_eq!(again, Erased { records: 0, before: 1 });
+        assert_eq!(again, Erased { records: 0, before: 1, archived: 0 });
         assert_eq!(checked(&setup).await.damages, []);
     }
 }

@@ -14,20 +14,30 @@ use super::*;
 
 const RECORDS: u64 = 300;
 
-fn asked<T>(message: T, caller: &str) -> Request<T> {
+pub(super) fn asked<T>(message: T, caller: &str) -> Request<T> {
     let mut request = Request::new(message);
     request.extensions_mut().insert(Caller::parse(caller, "lienthong.test").unwrap());
     request.extensions_mut().insert(Deadline::after(HANG));
     request
 }
 
-async fn tile(service: &Service, level: u32, index: u64, width: u32) -> Result<Vec<u8>, Status> {
+pub(super) async fn tile(
+    service: &Service,
+    level: u32,
+    index: u64,
+    width: u32,
+) -> Result<Vec<u8>, Status> {
     let request = GetTileRequest { level, index, width };
     let answer = ends(service.get_tile(asked(request, CALLER))).await?;
     Ok(answer.into_inner().tile)
 }
 
-async fn bundle(service: &Service, by: &str, index: u64, width: u32) -> Result<Vec<u8>, Status> {
+pub(super) async fn bundle(
+    service: &Service,
+    by: &str,
+    index: u64,
+    width: u32,
+) -> Result<Vec<u8>, Status> {
     let request = GetEntryBundleRequest { index, width };
     let answer = ends(service.get_entry_bundle(asked(request, by))).await?;
     Ok(answer.into_inner().bundle)
@@ -39,14 +49,17 @@ async fn newest(service: &Service) -> Checkpoint {
 }
 
 /// The proof that the log extends one of so many records, and the checkpoint that it leads to.
-async fn extends(service: &Service, old_size: u64) -> Result<(Vec<Hash>, Checkpoint), Status> {
+pub(super) async fn extends(
+    service: &Service,
+    old_size: u64,
+) -> Result<(Vec<Hash>, Checkpoint), Status> {
     let request = asked(GetConsistencyProofRequest { old_size }, CALLER);
     let answer = ends(service.get_consistency_proof(request)).await?.into_inner();
     Ok((tlog::hashes(&answer.proof).unwrap(), log().verify(&answer.checkpoint).unwrap()))
 }
 
 /// The proof of a record, checked against its leaf.
-async fn covered(service: &Service, index: u64, leaf: &Hash) -> Result<(), Status> {
+pub(super) async fn covered(service: &Service, index: u64, leaf: &Hash) -> Result<(), Status> {
     let request = asked(GetInclusionProofRequest { index }, CALLER);
     let answer = ends(service.get_inclusion_proof(request)).await?.into_inner();
     let checkpoint = log().verify(&answer.checkpoint).unwrap();

@@ -129,6 +129,8 @@ struct Read {
     /// What may not be told, or not any more.
     sealed: u64,
     erased: u64,
+    /// What is in the archive, of which its time is not known here: the oldest.
+    archived: u64,
     /// Whether nothing is left of the time that is asked about.
     whole: bool,
 }
@@ -184,6 +186,8 @@ impl Read {
                 self.sealed += 1;
             } else if access.erased {
                 self.erased += 1;
+            } else if access.archived {
+                self.archived += 1;
             } else if wanted.is_of(time_ms(&access)) {
                 if self.accesses.len() == READ_MAX {
                     return false;
@@ -247,6 +251,16 @@ mod tests {
         let all = u64::try_from(READ_MAX).unwrap_or(0);
         assert!(read.take(part((1..=all + 5).rev(), |time| time <= 5), &wanted(0, 0)));
         assert_eq!((read.accesses.len(), read.sealed), (READ_MAX, 5));
+    }
+
+    #[test]
+    fn what_is_archived_is_counted_and_not_told() {
+        let mut read = Read::default();
+        let archived = log::RecordedAccess { archived: true, ..log::RecordedAccess::default() };
+        let mut part = part((7..=9).rev(), |_| false);
+        part.accesses.extend([archived.clone(), archived]);
+        assert!(read.take(part, &wanted(0, 0)));
+        assert_eq!((read.accesses.len(), read.archived), (3, 2));
     }
 
     #[test]

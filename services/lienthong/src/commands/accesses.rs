@@ -177,6 +177,7 @@ fn untold(why: i32) -> &'static str {
     match AccessUntold::try_from(why) {
         Ok(AccessUntold::Sealed) => "sealed",
         Ok(AccessUntold::Erased) => "erased",
+        Ok(AccessUntold::Archived) => "archived",
         Ok(AccessUntold::Unspecified) | Err(_) => "untold",
     }
 }

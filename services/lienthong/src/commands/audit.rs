@@ -1,5 +1,6 @@
 //! `lienthong audit`: the access log, from outside of its service.
 
+mod archive;
 pub(super) mod copy;
 mod export;
 mod keys;
@@ -52,6 +53,16 @@ pub(crate) enum Command {
     ///
     /// The log is only read; its service may be running meanwhile.
     Signature(signature::Arguments),
+    /// Deletes records that are older than the retention, once an archive is verified to hold them. Hashes and checkpoints stay, so that
+    /// every receipt and proof holds; entries below the new minimum index are shown no more.
+    ///
+    /// A run that was stopped is gone on with by the same command. services/audit/README.md says what an archive is. A log on SQLite
+    /// must not be served meanwhile.
+    Prune(Box<archive::Order>),
+    /// Brings a log back from its archive, whole or not at all, into a database on which no process ever started.
+    ///
+    /// Never go on recording in a log that was brought back from an archive older than what was answered: its witnesses would say so.
+    Import(archive::Import),
     /// Deletes the keys of records, because a document orders it: nobody can open them any more. The log and its proofs stay valid.
     ///
     /// services/audit/README.md says when that is final. A log on SQLite must not be served meanwhile.
@@ -88,6 +99,8 @@ pub(crate) async fn run(command: &Command, out: &mut impl Write) -> Result<()> {
         Command::Fsck(arguments) => fsck(arguments, out).await,
         Command::Export(arguments) => export::run(arguments, out).await,
         Command::Signature(arguments) => signature::run(arguments, out).await,
+        Command::Prune(arguments) => archive::prune(arguments, out).await,
+        Command::Import(arguments) => archive::import(arguments, out).await,
         Command::Erase(arguments) => keys::erase(arguments, out).await,
         Command::Rewrap(arguments) => keys::rewrap(arguments, out).await,
     }
@@ -137,14 +150,22 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
                 if damages.is_empty() { "The log is sound." } else { "The log is damaged." };
             writeln!(
                 out,
-                "{sound}\n  records      {}\n  openings     {}\n  signatures   {}\n  erased       {}\n  not opened   {}\n  checkpoints  {}",
+                "{sound}\n  records      {}\n  pruned       {}\n  openings     {}\n  signatures   {}\n  erased       {}\n  not opened   {}\n  checkpoints  {}",
                 checked.size,
+                checked.pruned,
                 checked.openings,
                 checked.signatures,
                 checked.erased,
                 checked.unopened,
                 checked.checkpoints
             )?;
+            if checked.left > 0 {
+                writeln!(
+                    out,
+                    "  {} of those that are pruned are still here: `audit prune` was stopped, and can be run again",
+                    checked.left
+                )?;
+            }
             match root {
                 Some(root) => writeln!(out, "  root         {root}")?,
                 None => writeln!(out, "  There is more, which was not read.")?,
@@ -154,6 +175,8 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
             &json!({
                 "sound": damages.is_empty(),
                 "size": checked.size,
+                "pruned": checked.pruned,
+                "left": checked.left,
                 "root": root,
                 "openings": checked.openings,
                 "signatures": checked.signatures,
@@ -170,13 +193,17 @@ async fn fsck(arguments: &Stored, out: &mut impl Write) -> Result<()> {
 
 async fn checkpoint(arguments: &Stored, out: &mut impl Write) -> Result<()> {
     let (database, log) = arguments.log()?;
-    let note = audit::read_checkpoint(&database).await.context("cannot read the log")?;
+    let newest = audit::read_checkpoint(&database).await.context("cannot read the log")?;
+    let audit::Newest { checkpoint: note, minimum_index } = newest;
     let checkpoint = log.verify(&note).context("the checkpoint cannot be trusted")?;
     match arguments.output.format {
         // The note alone, so that what was printed is the note.
         Format::Text => {
             write!(out, "{note}")?;
             say(&format!("{} records; the signature holds", checkpoint.size));
+            if minimum_index > 0 {
+                say(&format!("minimum index {minimum_index}: what is below is in the archive"));
+            }
         }
         Format::Json => print(
             &json!({
@@ -184,6 +211,7 @@ async fn checkpoint(arguments: &Stored, out: &mut impl Write) -> Result<()> {
                 "size": checkpoint.size,
                 "root": hex::encode(checkpoint.root),
                 "note": note,
+                "minimum_index": minimum_index,
                 "holds": true,
             }),
             out,

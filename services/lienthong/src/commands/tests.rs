@@ -39,6 +39,7 @@ fn a_version_is_offered_where_it_is_sent() {
 }
 
 mod admitted;
+mod archived;
 mod consented;
 mod copied;
 mod decided;
@@ -323,6 +324,7 @@ async fn a_demonstration_is_asked_and_told_from_the_command_line() {
     let after = json(&["audit", "checkpoint", "--data-dir", &at.to_string()]).await;
     assert!(after["size"].as_u64() >= checkpoint["size"].as_u64());
     erased::keys_are_erased_and_every_receipt_holds(&at.to_string()).await;
+    archived::a_log_goes_into_its_archive_and_comes_back(&options).await;
     // Nobody is there any more.
     assert!(failed(run(&[&looked[..], &["--item", "sex"]].concat()).await));
 }

@@ -60,24 +60,27 @@ pub struct RecordedAccess {
     /// Its index in the log.
     #[prost(uint64, tag = "3")]
     pub index: u64,
-    /// The leaf, 104 bytes.
+    /// The leaf, 104 bytes; empty where its index is below the log's minimum index.
     #[prost(bytes = "vec", tag = "4")]
     pub leaf: ::prost::alloc::vec::Vec<u8>,
-    /// The inclusion proof to the checkpoint.
+    /// The inclusion proof to the checkpoint; empty where the leaf is.
     #[prost(bytes = "vec", repeated, tag = "5")]
     pub proof: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     /// Whether it must not be told yet: counted and not shown.
     #[prost(bool, tag = "6")]
     pub sealed: bool,
-    /// Method and caller, a line each; empty where it is sealed.
+    /// Method and caller, a line each; empty where it is sealed, was erased or is archived.
     #[prost(string, tag = "7")]
     pub context: ::prost::alloc::string::String,
-    /// The exact bytes of the DecisionRecord; empty where it is sealed, or was erased.
+    /// The exact bytes of the DecisionRecord; empty where it is sealed, was erased or is archived.
     #[prost(bytes = "vec", tag = "8")]
     pub decision: ::prost::alloc::vec::Vec<u8>,
     /// Whether what opened it was erased.
     #[prost(bool, tag = "9")]
     pub erased: bool,
+    /// Whether it is in the archive and no longer here: its index is below the log's minimum index, and it was not erased.
+    #[prost(bool, tag = "10")]
+    pub archived: bool,
 }
 /// One access to record.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -192,8 +195,8 @@ pub struct ShedCalls {
     #[prost(message, optional, tag = "2")]
     pub from_time: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// A record as it is handed to inspectors, beside a copy of the log: what opens its leaf, or that nobody can. A file of openings has these
-/// in the order of the log, each after its length as a varint.
+/// A record as it is handed to inspectors and kept in archives, beside a copy of the log: what opens its leaf, or that nobody can. A file of
+/// openings has these in the order of the log, each after its length as a varint.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct RecordOpening {
@@ -203,7 +206,7 @@ pub struct RecordOpening {
     /// Method and caller, a line each.
     #[prost(string, tag = "2")]
     pub context: ::prost::alloc::string::String,
-    /// Whether its keys were erased; then there is nothing more.
+    /// Whether its keys were erased; then there is nothing that opens it.
     #[prost(bool, tag = "3")]
     pub erased: bool,
     /// Key of the outer commitment, 32 bytes.
@@ -221,6 +224,32 @@ pub struct RecordOpening {
     /// The exact bytes of the DecisionRecord.
     #[prost(bytes = "vec", tag = "8")]
     pub decision: ::prost::alloc::vec::Vec<u8>,
+    /// The certificate, in DER, that `decision.signature` names, with the first record of the file that names it.
+    #[prost(bytes = "vec", tag = "9")]
+    pub signer_certificate: ::prost::alloc::vec::Vec<u8>,
+    /// What is known of the erasure, where it was erased.
+    #[prost(message, optional, tag = "10")]
+    pub erasure: ::core::option::Option<RecordErasure>,
+}
+/// What is known of a record whose keys were erased, beside its leaf.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RecordErasure {
+    /// Number of the document that ordered it.
+    #[prost(string, tag = "1")]
+    pub document: ::prost::alloc::string::String,
+    /// When it was erased, in milliseconds since 1970 (UTC).
+    #[prost(uint64, tag = "2")]
+    pub time_milliseconds: u64,
+    /// Opaque id of the person under whom the access stands; empty where it stands under none.
+    #[prost(string, tag = "3")]
+    pub person: ::prost::alloc::string::String,
+    /// Digest of the number under which it stands, 32 bytes, where nobody bore it.
+    #[prost(bytes = "vec", tag = "4")]
+    pub missed: ::prost::alloc::vec::Vec<u8>,
+    /// Until when nothing but its number is told, in milliseconds since 1970 (UTC); 0 where it is not sealed.
+    #[prost(uint64, tag = "5")]
+    pub sealed_until_milliseconds: u64,
 }
 /// What became of one requested item.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -470,6 +499,10 @@ pub struct GetCheckpointResponse {
     /// A C2SP signed note, verbatim.
     #[prost(string, tag = "1")]
     pub checkpoint: ::prost::alloc::string::String,
+    /// The minimum index (C2SP tlog-tiles, "Pruning"): entries below it are in the operator's archive and no longer here; 0 where none are.
+    /// Tiles and proofs are of all records. It is not signed.
+    #[prost(uint64, tag = "2")]
+    pub minimum_index: u64,
 }
 /// Asks for a tile of hashes, `tile/<level>/<index>\[.p/<width>\]` of C2SP tlog-tiles.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -689,7 +722,7 @@ pub mod log_service_client {
         /// A bundle of entries, for auditors: those whose identities the log's operator has configured (`audit.auditors`).
         ///
         /// Errors: PERMISSION_DENIED/METHOD_NOT_ALLOWED for anybody else; INVALID_ARGUMENT/INVALID_REQUEST for a width that no bundle has;
-        /// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet.
+        /// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet, or not any more: its entries are below the minimum index.
         pub async fn get_entry_bundle(
             &mut self,
             request: impl tonic::IntoRequest<super::GetEntryBundleRequest>,
@@ -1459,7 +1492,7 @@ pub mod log_service_server {
         /// A bundle of entries, for auditors: those whose identities the log's operator has configured (`audit.auditors`).
         ///
         /// Errors: PERMISSION_DENIED/METHOD_NOT_ALLOWED for anybody else; INVALID_ARGUMENT/INVALID_REQUEST for a width that no bundle has;
-        /// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet.
+        /// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet, or not any more: its entries are below the minimum index.
         async fn get_entry_bundle(
             &self,
             request: tonic::Request<super::GetEntryBundleRequest>,

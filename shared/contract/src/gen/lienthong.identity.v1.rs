@@ -915,6 +915,8 @@ pub enum AccessUntold {
     Sealed = 1,
     /// What opened its record was erased.
     Erased = 2,
+    /// Its record is in the archive of the access log and no longer in the service: the operator's retention ended.
+    Archived = 3,
 }
 impl AccessUntold {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -926,6 +928,7 @@ impl AccessUntold {
             Self::Unspecified => "ACCESS_UNTOLD_UNSPECIFIED",
             Self::Sealed => "ACCESS_UNTOLD_SEALED",
             Self::Erased => "ACCESS_UNTOLD_ERASED",
+            Self::Archived => "ACCESS_UNTOLD_ARCHIVED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -934,6 +937,7 @@ impl AccessUntold {
             "ACCESS_UNTOLD_UNSPECIFIED" => Some(Self::Unspecified),
             "ACCESS_UNTOLD_SEALED" => Some(Self::Sealed),
             "ACCESS_UNTOLD_ERASED" => Some(Self::Erased),
+            "ACCESS_UNTOLD_ARCHIVED" => Some(Self::Archived),
             _ => None,
         }
     }

@@ -449,7 +449,8 @@ pub enum ErrorReason {
     RuleSetNotPossible = 37,
     /// NOT_FOUND. There is no rule set of this number. Recorded. Do not repeat.
     UnknownRuleSet = 38,
-    /// NOT_FOUND. The access log has no such piece or record, or not yet. Not recorded. Do not repeat before the log has grown.
+    /// NOT_FOUND. The access log has no such piece or record, or not yet, or the piece is below its minimum index. Not recorded. Do not
+    /// repeat before the log has grown.
     NotInLog = 39,
     /// UNAVAILABLE. The access log cannot be read now, or what is stored of it is not what was signed. Not recorded. Repeat later; where it
     /// stays so, the operator has to look.

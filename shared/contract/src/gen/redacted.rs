@@ -172,6 +172,7 @@ impl ::core::fmt::Debug for crate::audit::v1::RecordedAccess {
             .field("context", &self.context)
             .field("decision", &::core::format_args!("[personal]"))
             .field("erased", &self.erased)
+            .field("archived", &self.archived)
             .finish()
     }
 }
@@ -225,6 +226,20 @@ impl ::core::fmt::Debug for crate::audit::v1::RecordOpening {
             .field("request_digest", &::core::format_args!("[personal]"))
             .field("answer_digest", &::core::format_args!("[personal]"))
             .field("decision", &::core::format_args!("[personal]"))
+            .field("signer_certificate", &self.signer_certificate)
+            .field("erasure", &self.erasure)
+            .finish()
+    }
+}
+
+impl ::core::fmt::Debug for crate::audit::v1::RecordErasure {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RecordErasure")
+            .field("document", &self.document)
+            .field("time_milliseconds", &self.time_milliseconds)
+            .field("person", &::core::format_args!("[personal]"))
+            .field("missed", &::core::format_args!("[personal]"))
+            .field("sealed_until_milliseconds", &self.sealed_until_milliseconds)
             .finish()
     }
 }

@@ -50,6 +50,8 @@ pub(in crate::api) fn access(access: RecordedAccess, trust_domain: &str) -> Opti
         Told::Untold(AccessUntold::Sealed.into())
     } else if access.erased {
         Told::Untold(AccessUntold::Erased.into())
+    } else if access.archived {
+        Told::Untold(AccessUntold::Archived.into())
     } else {
         Told::Details(details(access, trust_domain)?)
     };

@@ -1,5 +1,5 @@
 //! What a portal is told, in the words of the interface: what may be told of each access, and beside it, as `lienthong`, what proves it.
-//! What is sealed or was erased is counted and not shown; of a period it is not even counted.
+//! What is sealed, erased or archived is counted and not shown; of a period it is not even counted.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use contract::identity::v1::{AccessDetails, AccessEnding, PersonAccess, person_access::Told};
@@ -64,11 +64,8 @@ pub(super) fn answer(
         list.push(usage(site, one));
     }
     // Of a period nothing is counted that is not told: by other periods one would find when it was.
-    let counted = (!wanted.has_period()).then_some((read.counts, read.sealed, read.erased));
-    let (counts, sealed, erased) = counted
-        .map_or((None, None, None), |(counts, sealed, erased)| {
-            (Some(counts), Some(sealed), Some(erased))
-        });
+    let counted = |count: u64| (!wanted.has_period()).then_some(count);
+    let counts = (!wanted.has_period()).then_some(read.counts);
     let withheld = withheld.map(|withheld| {
         json!({ "item": withheld.item, "rule": withheld.rule, "article": withheld.article })
     });
@@ -82,8 +79,9 @@ pub(super) fn answer(
         "lienthong": {
             "outcome": if identity::shown(looked) { "MATCH" } else { "NO_MATCH" },
             "counts": counts,
-            "sealed": sealed,
-            "erased": erased,
+            "sealed": counted(read.sealed),
+            "erased": counted(read.erased),
+            "archived": counted(read.archived),
             "bulkLeftOut": bulk_left_out,
             "complete": read.whole,
             "oldest": oldest.and_then(moment_ms),

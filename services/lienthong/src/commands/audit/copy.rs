@@ -4,12 +4,13 @@
 use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, File, TryLockError},
-    io::{self, Read as _, Write},
+    io::{self, BufReader, Read, Write},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, bail};
+use audit::Archive;
 use serde_json::json;
 use tlog::{
     Checkpoint, LogVerifier, ProofFile,
@@ -97,6 +98,22 @@ impl Copy {
 
     fn read(&self, piece: &Tile) -> io::Result<Vec<u8>> {
         bytes(&self.0.join(piece.to_string()), PIECE_MAX)
+    }
+
+    /// The copy with files of what opens its records, and what keeps others from changing it meanwhile.
+    pub(in super::super) fn archive(self, openings: &[PathBuf]) -> Result<(Archive, Option<File>)> {
+        let lock = self.shared()?;
+        let note = self.0.join(CHECKPOINT);
+        let checkpoint = text(&note)
+            .with_context(|| format!("there is no copy of a log: `{}`", note.display()))?;
+        let opened = |file: &PathBuf| {
+            let shown = file.display();
+            let opened = File::open(file).with_context(|| format!("cannot read `{shown}`"))?;
+            Ok::<_, anyhow::Error>(Box::new(BufReader::new(opened)) as Box<dyn Read + Send>)
+        };
+        let openings = openings.iter().map(opened).collect::<Result<_>>()?;
+        let pieces = Box::new(move |piece: &Tile| self.read(piece));
+        Ok((Archive { checkpoint, pieces, openings }, lock))
     }
 
     /// Begins to bring the copy up to date. What another run left half done goes away.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use audit::openings::Exported;
 use serde_json::json;
 
 use super::{
@@ -45,12 +46,16 @@ pub(super) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
             }
             writer.write_all(one)
         });
-    let records = records.await.context("cannot export the records")?;
+    let Exported { records, from: first } = records.await.context("cannot export the records")?;
     writer.flush()?;
     drop(writer);
     new.end(file)?;
     if stored.output.format == Format::Json {
-        return print(&json!({ "records": records, "file": file.display().to_string() }), out);
+        let file = file.display().to_string();
+        return print(&json!({ "records": records, "from": first, "file": file }), out);
+    }
+    if first > *from {
+        say(&format!("records below {first} are in the archive, and what opens them is there"));
     }
     writeln!(out, "{records} records in {}", file.display())?;
     Ok(())

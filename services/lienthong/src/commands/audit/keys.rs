@@ -7,7 +7,7 @@ use lienthong::process::Runtime;
 use serde_json::json;
 
 use super::settings_of;
-use crate::commands::output::{Format, Output, print};
+use crate::commands::output::{Format, Output, print, say};
 
 #[derive(clap::Args)]
 pub(crate) struct Erasure {
@@ -38,13 +38,23 @@ pub(crate) async fn erase(arguments: &Erasure, out: &mut impl Write) -> Result<(
     let database = settings_of(Some(config))?.database;
     let clock = Runtime::system().clock;
     let erased = audit::erase(database.reveal(), records, document, &clock).await;
-    let audit::Erased { records, before } = erased.context("cannot erase")?;
+    let audit::Erased { records, before, archived } = erased.context("cannot erase")?;
     match output.format {
         Format::Text => {
-            writeln!(out, "erased       {records}\nwere before  {before}")?;
+            writeln!(
+                out,
+                "erased       {records}\nwere before  {before}\narchived     {archived}"
+            )?;
+            if archived > 0 {
+                say(
+                    "what opens the archived ones is in the archive's files: whoever keeps those erases them there",
+                );
+            }
             Ok(())
         }
-        Format::Json => print(&json!({ "erased": records, "before": before }), out),
+        Format::Json => {
+            print(&json!({ "erased": records, "before": before, "archived": archived }), out)
+        }
     }
 }
 

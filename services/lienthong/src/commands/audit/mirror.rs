@@ -5,7 +5,8 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use contract::audit::v1::{
-    GetConsistencyProofRequest, GetEntryBundleRequest, log_service_client::LogServiceClient,
+    GetCheckpointRequest, GetConsistencyProofRequest, GetEntryBundleRequest,
+    log_service_client::LogServiceClient,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use lienthong::client::{Client, Refused};
@@ -114,6 +115,8 @@ async fn update(
     let held = copy.checkpoint(log)?;
     let seen = copy.seen(log)?.into_iter().chain(held.clone()).max_by_key(|seen| seen.size);
     let (newest, note) = extends(copy, seen.as_ref(), client, log).await?;
+    let begin = held.as_ref().map_or(0, |held| held.size);
+    not_pruned(client, begin, newest.size).await?;
     copy.see(&note)?;
     let mut pieces = copy.resume(held.as_ref()).context("the copy is damaged")?;
     let before = pieces.size();
@@ -146,6 +149,24 @@ async fn update(
     }
     update.end(before, &newest, &note)?;
     Ok((before, newest))
+}
+
+/// A copy goes on with entries that the log still shows.
+async fn not_pruned(client: &Client, begin: u64, size: u64) -> Result<(), Failed> {
+    let mut service = LogServiceClient::new(client.channel());
+    let asked = service.get_checkpoint(client.request(GetCheckpointRequest {})).await;
+    // As long as its witnesses have cosigned nothing, it is not told; what is pruned is refused then when it is asked for.
+    let Ok(answer) = asked else { return Ok(()) };
+    let minimum = answer.into_inner().minimum_index;
+    // The last bundle of the copy is asked for whole.
+    if begin < size && begin / FULL * FULL < minimum {
+        return Err(anyhow!(
+            "the log shows no entries below {minimum}, which are in its archive, and the copy has {begin}: begin with a copy of the archive's, \
+             put into this folder"
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// The newest checkpoint and its note, if the log extends what was seen of it.

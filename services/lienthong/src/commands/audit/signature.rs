@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
     })?;
     let index = arguments.record;
     let found =
-        audit::signed_request(&database, keys, index).await.context("cannot read the log")?;
+        audit::signed_request(&database, keys, index).await.context("the record cannot be read")?;
     let Some(signed) = found else {
         say(&format!("lienthong: record {index} has no signature that can be read"));
         return Err(Ending::Failed.into());

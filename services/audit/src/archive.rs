@@ -1,0 +1,304 @@
+//! An archive: a copy of the log, and files of openings that were exported beside it. What is taken from it is what the log signed, and
+//! what opens that.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
+
+use tlog::{
+    Checkpoint, LEAF_LEN, Leaf, LogVerifier,
+    pieces::{self, Wrong},
+    tile::{self, Row, Tile},
+};
+
+use crate::{
+    Error, Opened,
+    api::opening,
+    domain::{self, About, Erasure, Record},
+    openings::{self, Handed, Malformed},
+};
+
+/// A copy of the log, with what opens its records.
+pub struct Archive {
+    /// The signed checkpoint of the copy, a C2SP signed note.
+    pub checkpoint: String,
+    /// Reads a piece of the copy.
+    pub pieces: Box<dyn FnMut(&Tile) -> io::Result<Vec<u8>> + Send>,
+    /// Files of openings. Of a record that is in several, an erasure counts.
+    pub openings: Vec<Box<dyn Read + Send>>,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Entries of the copy that were verified.
+    Verified(u64),
+    /// Records that were deleted, or brought back.
+    Done(u64),
+}
+
+/// What is wrong with an archive, or with what was to be done by it.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The log's key did not sign it, or it is no checkpoint.
+    #[error("the checkpoint of the copy cannot be trusted")]
+    Checkpoint(#[source] tlog::Error),
+    /// A piece of the copy is missing or another one.
+    #[error("the copy does not hold")]
+    Copy(#[source] Wrong<io::Error>),
+    /// A file of openings is none, or not whole.
+    #[error("the openings: {0}")]
+    Openings(#[from] Malformed),
+    /// A record is not among the openings.
+    #[error("record {0} is not among the openings")]
+    NoOpening(u64),
+    /// What is said to open a record does not.
+    #[error("record {index} is not what its leaf commits to: {fields}")]
+    Differs {
+        /// The record.
+        index: u64,
+        /// What of it.
+        fields: String,
+    },
+    /// The file says of a record that it was erased, and not by what.
+    #[error(
+        "the openings say of record {0} that it was erased, and not by what: export them again"
+    )]
+    NoErasure(u64),
+    /// The openings open a record that was erased since.
+    #[error("the openings open record {0}, which was erased: export them again")]
+    OpensErased(u64),
+    /// The openings say of a record that it was erased, and it was not.
+    #[error("the openings say of record {0} that it was erased, and it was not")]
+    NotErased(u64),
+    /// A record was erased while the archive was verified.
+    #[error("the log was pruned, or a record erased, meanwhile: export the openings again")]
+    Meanwhile,
+    /// The copy is not of all that is to be pruned.
+    #[error("the copy is of {size} records, and {minimum} are to be pruned: bring it up to date")]
+    Short {
+        /// The copy's size.
+        size: u64,
+        /// Records that are to be pruned.
+        minimum: u64,
+    },
+    /// The log signed more than it has.
+    #[error("the copy is of {copy} records and the log of {log}: the database was set back")]
+    SetBack {
+        /// The copy's size.
+        copy: u64,
+        /// The log's size.
+        log: u64,
+    },
+    /// Both are signed, and one is not an older state of the other.
+    #[error("the copy is not an older state of this log: the log forked")]
+    Forked,
+    /// A retention is too short for what rests on it.
+    #[error("a retention of {0} days is refused: at least 366 are kept")]
+    Retention(u64),
+    /// What is wanted to be pruned is too young.
+    #[error("the retention is of {days} days: what is of {day} or later stays")]
+    Young {
+        /// The retention.
+        days: u64,
+        /// The day, in Viet Nam, of the first moment that must stay.
+        day: String,
+    },
+    /// A record below the index is too young.
+    #[error("record {index} is younger than the retention of {days} days")]
+    YoungRecord {
+        /// The record.
+        index: u64,
+        /// The retention.
+        days: u64,
+    },
+    /// A log that is imported has to be empty.
+    #[error(
+        "the database is not empty: an archive is imported into one on which no process started"
+    )]
+    NotEmpty,
+    /// The log cannot be read or written.
+    #[error(transparent)]
+    Log(#[from] Error),
+}
+
+impl From<::store::Error> for ArchiveError {
+    fn from(error: ::store::Error) -> Self {
+        Self::Log(error.into())
+    }
+}
+
+/// A record of an archive, which is what its leaf commits to.
+pub(crate) struct Archived {
+    pub(crate) index: u64,
+    pub(crate) id: [u8; 16],
+    pub(crate) time_ms: u64,
+    pub(crate) leaf: [u8; LEAF_LEN],
+    pub(crate) held: Held,
+}
+
+/// What an archive has of a record.
+pub(crate) enum Held {
+    Whole(Box<Record>),
+    /// Its keys were erased; context and erasure are believed.
+    Erased {
+        context: String,
+        erasure: Erasure,
+    },
+}
+
+/// An archive whose copy is to be trusted, with its records.
+pub(crate) struct Verified {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) note: String,
+    pieces: Box<dyn FnMut(&Tile) -> io::Result<Vec<u8>> + Send>,
+    openings: Openings,
+}
+
+impl Archive {
+    /// Checks the copy whole: that the log signed it, every entry and every hash.
+    pub(crate) fn verify(
+        mut self,
+        log: &LogVerifier,
+        told: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Verified, ArchiveError> {
+        let checkpoint = log.verify(&self.checkpoint).map_err(ArchiveError::Checkpoint)?;
+        let verified = |size| told(Progress::Verified(size));
+        pieces::verify(&checkpoint, &[], &mut self.pieces, verified).map_err(ArchiveError::Copy)?;
+        let openings = Openings {
+            files: self.openings.into_iter().map(|input| File { input, next: None }).collect(),
+            certificates: BTreeMap::new(),
+        };
+        Ok(Verified { checkpoint, note: self.checkpoint, pieces: self.pieces, openings })
+    }
+}
+
+impl Verified {
+    /// The records of a bundle of the copy, each opened against its leaf. Bundles are asked for in their order.
+    pub(crate) fn records(&mut self, bundle: &Tile) -> Result<Vec<Archived>, ArchiveError> {
+        let unreadable = |error| ArchiveError::Copy(Wrong::Unreadable(*bundle, error));
+        let bytes = (self.pieces)(bundle).map_err(unreadable)?;
+        let malformed = || ArchiveError::Copy(Wrong::Malformed(*bundle));
+        let entries = tile::entries(&bytes).map_err(|_| malformed())?;
+        if entries.len() as u64 != bundle.width() {
+            return Err(malformed());
+        }
+        let (openings, places) = (&mut self.openings, bundle.places());
+        places.zip(entries).map(|(index, entry)| openings.archived(index, entry)).collect()
+    }
+
+    /// The bundles of its first records.
+    pub(crate) fn bundles(size: u64) -> impl Iterator<Item = Tile> {
+        Tile::all(Row::Entries, size)
+    }
+}
+
+struct File {
+    input: Box<dyn Read + Send>,
+    next: Option<Handed>,
+}
+
+struct Openings {
+    files: Vec<File>,
+    /// Certificates that came until now, by their SHA-256.
+    certificates: BTreeMap<[u8; 32], Vec<u8>>,
+}
+
+impl Openings {
+    fn archived(&mut self, index: u64, entry: &[u8]) -> Result<Archived, ArchiveError> {
+        let differs = |fields: &str| ArchiveError::Differs { index, fields: fields.to_owned() };
+        let leaf = Leaf::parse(entry).map_err(|_| differs("leaf"))?;
+        let handed = self.next(index)?.ok_or(ArchiveError::NoOpening(index))?;
+        let held = match handed.opened {
+            Opened::Whole(opening) => {
+                let signed_by = opening::signed_by(&opening);
+                let named = signed_by.and_then(|by| <[u8; 32]>::try_from(by).ok());
+                let certificate = named.and_then(|by| self.certificates.get(&by).cloned());
+                let parts = opening::parts(entry, *opening, certificate.unwrap_or_default());
+                // As when it came: whatever was taken then is taken now.
+                let record = domain::check(parts).map_err(|faults| {
+                    let fields: Vec<&str> = faults.iter().map(|(field, _)| *field).collect();
+                    differs(&fields.join(", "))
+                })?;
+                Held::Whole(Box::new(record))
+            }
+            Opened::Erased { context } => {
+                let erasure = handed.erasure.ok_or(ArchiveError::NoErasure(index))?;
+                Held::Erased { context, erasure }
+            }
+            Opened::Undone | Opened::Damaged | Opened::Closed => return Err(differs("opening")),
+        };
+        let (id, time_ms, leaf) = (leaf.record_id, leaf.time_ms, leaf.to_bytes());
+        Ok(Archived { index, id, time_ms, leaf, held })
+    }
+
+    /// What the files have of a record. Indexes are asked for in their order.
+    fn next(&mut self, index: u64) -> Result<Option<Handed>, Malformed> {
+        let mut found: Option<Handed> = None;
+        for file in &mut self.files {
+            loop {
+                let next = match file.next.take() {
+                    Some(next) => next,
+                    None => match openings::next(&mut file.input)? {
+                        Some(next) => next,
+                        None => break,
+                    },
+                };
+                if next.index > index {
+                    file.next = Some(next);
+                    break;
+                }
+                if !next.certificate.is_empty() {
+                    let certificate = next.certificate.clone();
+                    self.certificates.insert(tlog::digest(&certificate), certificate);
+                }
+                if next.index == index {
+                    found = Some(match found {
+                        Some(other) => joined(other, next),
+                        None => next,
+                    });
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// One of two that say something of the same record: the one that says that it was erased, with the context that the other one knows.
+fn joined(one: Handed, other: Handed) -> Handed {
+    let (mut erased, whole) = match (&one.opened, &other.opened) {
+        (Opened::Erased { .. }, _) => (one, other),
+        (_, Opened::Erased { .. }) => (other, one),
+        _ => return one,
+    };
+    if erased.erasure.is_none() {
+        erased.erasure = whole.erasure;
+    }
+    if let Opened::Erased { context } = &mut erased.opened
+        && context.is_empty()
+    {
+        *context = match whole.opened {
+            Opened::Whole(opening) => opening.context,
+            Opened::Erased { context } => context,
+            Opened::Undone | Opened::Damaged | Opened::Closed => String::new(),
+        };
+    }
+    erased
+}
+
+impl Archived {
+    /// Under whom it stands.
+    pub(crate) fn about(&mut self) -> Option<About> {
+        let time_ms = self.time_ms;
+        match &mut self.held {
+            Held::Whole(record) => record.about.take(),
+            Held::Erased { erasure, .. } => erasure.under.take().map(|under| About {
+                subject: under.subject,
+                time_ms,
+                sealed_until_ms: under.sealed_until_ms,
+            }),
+        }
+    }
+}
