@@ -1,10 +1,7 @@
 //! An archive: a copy of the log, and files of openings that were exported beside it. What is taken from it is what the log signed, and
 //! what opens that.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Read},
-};
+use std::io::{self, Read};
 
 use tlog::{
     Checkpoint, LEAF_LEN, Leaf, LogVerifier,
@@ -16,7 +13,7 @@ use crate::{
     Error, Opened,
     api::opening,
     domain::{self, About, Erasure, Record},
-    openings::{self, Handed, Malformed},
+    openings::{Files, Malformed},
 };
 
 /// A copy of the log, with what opens its records.
@@ -72,6 +69,9 @@ pub enum ArchiveError {
     /// The openings say of a record that it was erased, and it was not.
     #[error("the openings say of record {0} that it was erased, and it was not")]
     NotErased(u64),
+    /// What the openings say of a record that was erased is not what the log knows of it.
+    #[error("the openings say other things of record {0}, which was erased, than the log")]
+    OtherErasure(u64),
     /// A record was erased while the archive was verified.
     #[error("the log was pruned, or a record erased, meanwhile: export the openings again")]
     Meanwhile,
@@ -153,7 +153,7 @@ pub(crate) struct Verified {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) note: String,
     pieces: Box<dyn FnMut(&Tile) -> io::Result<Vec<u8>> + Send>,
-    openings: Openings,
+    openings: Files,
 }
 
 impl Archive {
@@ -166,10 +166,7 @@ impl Archive {
         let checkpoint = log.verify(&self.checkpoint).map_err(ArchiveError::Checkpoint)?;
         let verified = |size| told(Progress::Verified(size));
         pieces::verify(&checkpoint, &[], &mut self.pieces, verified).map_err(ArchiveError::Copy)?;
-        let openings = Openings {
-            files: self.openings.into_iter().map(|input| File { input, next: None }).collect(),
-            certificates: BTreeMap::new(),
-        };
+        let openings = Files::new(self.openings);
         Ok(Verified { checkpoint, note: self.checkpoint, pieces: self.pieces, openings })
     }
 }
@@ -184,8 +181,7 @@ impl Verified {
         if entries.len() as u64 != bundle.width() {
             return Err(malformed());
         }
-        let (openings, places) = (&mut self.openings, bundle.places());
-        places.zip(entries).map(|(index, entry)| openings.archived(index, entry)).collect()
+        bundle.places().zip(entries).map(|(index, entry)| self.archived(index, entry)).collect()
     }
 
     /// The bundles of its first records.
@@ -194,27 +190,16 @@ impl Verified {
     }
 }
 
-struct File {
-    input: Box<dyn Read + Send>,
-    next: Option<Handed>,
-}
-
-struct Openings {
-    files: Vec<File>,
-    /// Certificates that came until now, by their SHA-256.
-    certificates: BTreeMap<[u8; 32], Vec<u8>>,
-}
-
-impl Openings {
+impl Verified {
     fn archived(&mut self, index: u64, entry: &[u8]) -> Result<Archived, ArchiveError> {
         let differs = |fields: &str| ArchiveError::Differs { index, fields: fields.to_owned() };
         let leaf = Leaf::parse(entry).map_err(|_| differs("leaf"))?;
-        let handed = self.next(index)?.ok_or(ArchiveError::NoOpening(index))?;
+        let handed = self.openings.next(index)?.ok_or(ArchiveError::NoOpening(index))?;
         let held = match handed.opened {
             Opened::Whole(opening) => {
                 let signed_by = opening::signed_by(&opening);
                 let named = signed_by.and_then(|by| <[u8; 32]>::try_from(by).ok());
-                let certificate = named.and_then(|by| self.certificates.get(&by).cloned());
+                let certificate = named.and_then(|by| self.openings.certificate(&by));
                 let parts = opening::parts(entry, *opening, certificate.unwrap_or_default());
                 // As when it came: whatever was taken then is taken now.
                 let record = domain::check(parts).map_err(|faults| {
@@ -232,60 +217,6 @@ impl Openings {
         let (id, time_ms, leaf) = (leaf.record_id, leaf.time_ms, leaf.to_bytes());
         Ok(Archived { index, id, time_ms, leaf, held })
     }
-
-    /// What the files have of a record. Indexes are asked for in their order.
-    fn next(&mut self, index: u64) -> Result<Option<Handed>, Malformed> {
-        let mut found: Option<Handed> = None;
-        for file in &mut self.files {
-            loop {
-                let next = match file.next.take() {
-                    Some(next) => next,
-                    None => match openings::next(&mut file.input)? {
-                        Some(next) => next,
-                        None => break,
-                    },
-                };
-                if next.index > index {
-                    file.next = Some(next);
-                    break;
-                }
-                if !next.certificate.is_empty() {
-                    let certificate = next.certificate.clone();
-                    self.certificates.insert(tlog::digest(&certificate), certificate);
-                }
-                if next.index == index {
-                    found = Some(match found {
-                        Some(other) => joined(other, next),
-                        None => next,
-                    });
-                    break;
-                }
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// One of two that say something of the same record: the one that says that it was erased, with the context that the other one knows.
-fn joined(one: Handed, other: Handed) -> Handed {
-    let (mut erased, whole) = match (&one.opened, &other.opened) {
-        (Opened::Erased { .. }, _) => (one, other),
-        (_, Opened::Erased { .. }) => (other, one),
-        _ => return one,
-    };
-    if erased.erasure.is_none() {
-        erased.erasure = whole.erasure;
-    }
-    if let Opened::Erased { context } = &mut erased.opened
-        && context.is_empty()
-    {
-        *context = match whole.opened {
-            Opened::Whole(opening) => opening.context,
-            Opened::Erased { context } => context,
-            Opened::Undone | Opened::Damaged | Opened::Closed => String::new(),
-        };
-    }
-    erased
 }
 
 impl Archived {

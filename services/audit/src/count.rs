@@ -9,6 +9,7 @@ use crate::{
     Error, Opened, Service,
     alive::{self, BREAK_MS},
     figures::{Figures, agency_of},
+    fsck::opens,
     store::{
         keys,
         period::{self, Alive, Rest},
@@ -84,6 +85,8 @@ impl Service {
         let store = &self.0.store;
         let mut rows = keys::rows(store, leaves.keys().copied()).await?;
         if rows.len() != leaves.len() {
+            // Unless it was pruned since the leaves were read.
+            self.not_pruned_since(wanted.from_ms).await?;
             return Err(Error::LogCorrupt("what opens a record is missing"));
         }
         tally.extent = [leaves.first_key_value(), leaves.last_key_value()]
@@ -94,7 +97,7 @@ impl Service {
                 let (first, end) = extent.unwrap_or((place, place + 1));
                 Some((first.min(place), end.max(place + 1)))
             });
-        // What cannot be read stays, and is found when it is opened.
+        // What cannot be read stays, and is found when it is opened. Whose the others are is believed: no commitment is opened to see it.
         rows.retain(|_, row| {
             wanted.agency.is_empty()
                 || str::from_utf8(&row.context)
@@ -105,9 +108,9 @@ impl Service {
             tally.records += 1;
             match opened {
                 Opened::Whole(opening) => {
-                    let inner = tlog::inner_commitment(&opening.inner_key, &opening.decision);
                     let (context, decision) = (&opening.context, &opening.decision);
-                    if inner != leaf.inner || !tally.figures.add(leaf.time_ms, context, decision) {
+                    if !opens(&opening, leaf) || !tally.figures.add(leaf.time_ms, context, decision)
+                    {
                         return Err(Error::LogCorrupt("a record is not what its leaf commits to"));
                     }
                 }

@@ -64,6 +64,7 @@ impl Certificate {
 }
 
 /// Under whom an access stands.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Subject(String);
 
 /// An opaque id of the register, or what could be one.
@@ -143,6 +144,7 @@ impl Told {
 }
 
 /// What is known of a record whose keys were erased, beside its leaf and its context.
+#[derive(PartialEq, Eq)]
 pub struct Erasure {
     /// The document that ordered it.
     pub document: String,
@@ -153,6 +155,7 @@ pub struct Erasure {
 }
 
 /// Under whom an erased record stands: what its decision said, which is gone.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Under {
     pub(crate) subject: Subject,
     pub(crate) sealed_until_ms: u64,

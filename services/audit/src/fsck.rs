@@ -376,7 +376,8 @@ impl Check<'_> {
     }
 }
 
-fn opens(opening: &Opening, leaf: &Leaf) -> bool {
+/// Whether an opening is what both commitments of a leaf are of.
+pub(crate) fn opens(opening: &Opening, leaf: &Leaf) -> bool {
     let Opening { outer_key, inner_key, context, request_digest, answer_digest, decision } =
         opening;
     tlog::outer_commitment(outer_key, context, request_digest, answer_digest) == leaf.outer

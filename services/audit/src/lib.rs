@@ -480,12 +480,17 @@ impl Service {
         Ok(self.head().await?.note)
     }
 
-    /// Answers what is queued, takes nothing more, and closes the database.
-    pub async fn close(self) {
+    /// Answers what those with a certificate have asked over HTTPS, and takes nothing more from them.
+    pub async fn end_certified(&self) {
         let certified = self.0.certified.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(certified) = certified {
             certified.stop().await;
         }
+    }
+
+    /// Answers what is queued, takes nothing more, and closes the database.
+    pub async fn close(self) {
+        self.end_certified().await;
         self.0.sequencer.stop();
         for aside in self.0.aside.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             aside.abort();

@@ -167,3 +167,87 @@ fn length(input: &mut impl Read) -> Result<Option<u64>, Malformed> {
     }
     Err(Malformed)
 }
+
+/// Files of openings of one log, read together.
+pub struct Files {
+    files: Vec<File>,
+    /// Certificates that came until now, by their SHA-256.
+    certificates: BTreeMap<[u8; 32], Vec<u8>>,
+}
+
+struct File {
+    input: Box<dyn Read + Send>,
+    next: Option<Handed>,
+}
+
+impl Files {
+    /// The files, each from its beginning.
+    #[must_use]
+    pub fn new(files: Vec<Box<dyn Read + Send>>) -> Self {
+        let files = files.into_iter().map(|input| File { input, next: None }).collect();
+        Self { files, certificates: BTreeMap::new() }
+    }
+
+    /// The certificate of this SHA-256, where it came until now.
+    pub(crate) fn certificate(&self, thumbprint: &[u8; 32]) -> Option<Vec<u8>> {
+        self.certificates.get(thumbprint).cloned()
+    }
+
+    /// What the files have of a record; none where none of them has it. Indexes are asked for in their order. Of a record that is in
+    /// several an erasure counts.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn next(&mut self, index: u64) -> Result<Option<Handed>, Malformed> {
+        let mut found: Option<Handed> = None;
+        for file in &mut self.files {
+            loop {
+                let next = match file.next.take() {
+                    Some(next) => next,
+                    None => match next(&mut file.input)? {
+                        Some(next) => next,
+                        None => break,
+                    },
+                };
+                if next.index > index {
+                    file.next = Some(next);
+                    break;
+                }
+                if !next.certificate.is_empty() {
+                    let certificate = next.certificate.clone();
+                    self.certificates.insert(tlog::digest(&certificate), certificate);
+                }
+                if next.index == index {
+                    found = Some(match found {
+                        Some(other) => joined(other, next),
+                        None => next,
+                    });
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// One of two that say something of the same record: the one that says that it was erased, with the context that the other one knows.
+fn joined(one: Handed, other: Handed) -> Handed {
+    let (mut erased, whole) = match (&one.opened, &other.opened) {
+        (Opened::Erased { .. }, _) => (one, other),
+        (_, Opened::Erased { .. }) => (other, one),
+        _ => return one,
+    };
+    if erased.erasure.is_none() {
+        erased.erasure = whole.erasure;
+    }
+    if let Opened::Erased { context } = &mut erased.opened
+        && context.is_empty()
+    {
+        *context = match whole.opened {
+            Opened::Whole(opening) => opening.context,
+            Opened::Erased { context } => context,
+            Opened::Undone | Opened::Damaged | Opened::Closed => String::new(),
+        };
+    }
+    erased
+}

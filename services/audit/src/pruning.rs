@@ -170,7 +170,7 @@ impl Prune<'_> {
         self.same_log(&archive.checkpoint, head, minimum).await?;
         let indexes = before.minimum..minimum;
         let erased = pruning::erased(self.store, indexes.clone()).await?;
-        let newest_ms = self.holds(&mut archive, indexes, &erased)?;
+        let newest_ms = self.holds(&mut archive, indexes, &erased).await?;
         let order = Order {
             minimum,
             before: before.minimum,
@@ -207,8 +207,9 @@ impl Prune<'_> {
         if root.map_err(Error::from)? == copy.root { Ok(()) } else { Err(ArchiveError::Forked) }
     }
 
-    /// Whether the archive opens each of these records, or knows of its erasure as the log does. Gives the latest time of any.
-    fn holds(
+    /// Whether the archive opens each of these records, or knows of its erasure as the log does: what it says of one that was erased
+    /// nothing proves any more, and the log will not know it. Gives the latest time of any.
+    async fn holds(
         &self,
         archive: &mut Verified,
         indexes: Range<u64>,
@@ -217,12 +218,27 @@ impl Prune<'_> {
         let (days, from, mut newest_ms) = (self.order.retention.days, self.stays_from(), 0);
         let bundles = Verified::bundles(indexes.end);
         for bundle in bundles.filter(|bundle| indexes.contains(&bundle.places().start)) {
+            let places: Vec<u64> = bundle.places().map(tlog::leaf_place).collect();
+            let hashes = store::nodes(self.store, &places).await?;
+            let gone = bundle.places().filter(|index| erased.contains_key(index));
+            let rows = keys::rows(self.store, gone).await?;
             for record in archive.records(&bundle)? {
                 let index = record.index;
-                match (&record.held, erased.contains_key(&index)) {
-                    (Held::Whole(_), false) | (Held::Erased { .. }, true) => {}
-                    (Held::Whole(_), true) => return Err(ArchiveError::OpensErased(index)),
-                    (Held::Erased { .. }, false) => return Err(ArchiveError::NotErased(index)),
+                // The bytes that were read now, which need not be those that were verified.
+                let leaf = tlog::leaf_hash(&record.leaf);
+                if hashes.get(&tlog::leaf_place(index)) != Some(&leaf) {
+                    return Err(ArchiveError::Forked);
+                }
+                match (&record.held, erased.get(&index)) {
+                    (Held::Whole(_), None) => {}
+                    (Held::Erased { context, erasure }, Some(known)) => {
+                        let own = rows.get(&index).map(|row| row.context.as_slice());
+                        if own != Some(context.as_bytes()) || erasure != known {
+                            return Err(ArchiveError::OtherErasure(index));
+                        }
+                    }
+                    (Held::Whole(_), Some(_)) => return Err(ArchiveError::OpensErased(index)),
+                    (Held::Erased { .. }, None) => return Err(ArchiveError::NotErased(index)),
                 }
                 // The leaf that was signed, and not the row, says how old it is.
                 if record.time_ms >= from {

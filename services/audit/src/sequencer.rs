@@ -112,7 +112,7 @@ async fn run(
 
 /// What comes while others have their turn shares the commit, as long as something does: those who have just been answered ask again,
 /// and would each else wait for a commit that began without them. A record that comes alone waits for nothing.
-async fn gather(waiting: &mut mpsc::Receiver<Waiter>, batch: &mut Vec<Waiter>, batch_max: usize) {
+async fn gather<T>(waiting: &mut mpsc::Receiver<T>, batch: &mut Vec<T>, batch_max: usize) {
     loop {
         let before = batch.len();
         tokio::task::yield_now().await;
@@ -227,5 +227,32 @@ impl Work {
         log.extends(&self.seen, &self.store).await?;
         tracing::info!("the log was read again");
         Ok(log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[tokio::test]
+    async fn what_others_send_when_they_have_their_turn_is_gathered_up_to_the_most() {
+        for (senders, each, most, expect) in
+            [(0, 0, 8, 1), (3, 1, 8, 4), (2, 3, 8, 7), (9, 9, 8, 8)]
+        {
+            let (queue, mut waiting) = mpsc::channel(128);
+            for _ in 0..senders {
+                let queue = queue.clone();
+                tokio::spawn(async move {
+                    for _ in 0..each {
+                        queue.send(()).await.unwrap();
+                        tokio::task::yield_now().await;
+                    }
+                });
+            }
+            let mut batch = vec![()];
+            gather(&mut waiting, &mut batch, most).await;
+            assert_eq!(batch.len(), expect, "{senders} of {each}");
+        }
     }
 }

@@ -91,6 +91,9 @@ const ADVANCE: Sql = Sql {
     sqlite: "UPDATE log_state SET size = ? WHERE id = 1 AND size = ? AND epoch = ?",
     postgres: "UPDATE log_state SET size = $1 WHERE id = 1 AND size = $2 AND epoch = $3",
 };
+/// What is erased and what is pruned follow on one another: each looks at what the other one has written. SQLite has one writer.
+const LOCK: Sql =
+    Sql { sqlite: "SELECT 1", postgres: "SELECT 1 FROM log_state WHERE id = 1 FOR UPDATE" };
 const INSERT_LEAVES: Sql = Sql {
     sqlite: "INSERT INTO leaf (position, record_id, leaf) \
              SELECT value ->> 'position', unhex(value ->> 'record_id'), unhex(value ->> 'leaf') \
@@ -199,6 +202,12 @@ pub(crate) async fn new_epoch(store: &Store) -> Result<u64, Error> {
         })
         .await?;
     number(rows.first().ok_or(Error::LogCorrupt("the state row is missing"))?, 0)
+}
+
+/// Keeps others who lock it, and appends, waiting until the transaction ends.
+async fn locked(tx: &Transaction) -> Result<(), Error> {
+    tx.query(&LOCK, Vec::new()).await?;
+    Ok(())
 }
 
 /// The stored hashes at these positions, as far as they are there.

@@ -261,9 +261,15 @@ pub fn faults(config: &Config) -> Vec<(&'static str, String)> {
     zero.map(|(key, _)| (key, "must be at least 1".to_owned())).collect()
 }
 
-/// The names that a configuration has of what is recorded by its id.
-fn names(config: &Config) -> Result<names::Names, Error> {
+/// The names of what is recorded by its id: those that are shipped, and over them those of the configuration's files.
+fn names(config: &Config, shipped: &[&str]) -> Result<names::Names, Error> {
     let mut names = names::Names::default();
+    for text in shipped {
+        names.add(text).map_err(|source| Error::MalformedNames {
+            path: "shipped".to_owned(),
+            source: Box::new(source),
+        })?;
+    }
     for path in &config.usage_names_files {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|source| Error::NamesFile { path: path.clone(), source })?;
@@ -280,7 +286,7 @@ fn names(config: &Config) -> Result<names::Names, Error> {
 /// # Errors
 /// [`Error::NamesFile`] and [`Error::MalformedNames`].
 pub fn check_names(config: &Config) -> Result<(), Error> {
-    names(config).map(drop)
+    names(config, &[]).map(drop)
 }
 
 /// The schema of the register.
@@ -393,7 +399,7 @@ impl Service {
     }
 
     /// Tells portals who saw a citizen, over HTTP and by their certificates, where an address is configured, by the identity of a
-    /// process. Gives the address.
+    /// process. `shipped` are policy's own files, for the names in them. Gives the address.
     ///
     /// # Errors
     /// When names cannot be read or nobody can be listened to.
@@ -401,6 +407,7 @@ impl Service {
         &self,
         config: &Config,
         own: &server::Config,
+        shipped: &[&str],
     ) -> Result<Option<SocketAddr>, Error> {
         if config.usage_listen.is_empty() {
             return Ok(None);
@@ -408,7 +415,7 @@ impl Service {
         let site = api::usage::Usage {
             shared: Arc::clone(&self.shared),
             store: self.store.clone(),
-            names: names(config)?,
+            names: names(config, shipped)?,
             procedure: config.usage_procedure.clone(),
             legal_basis: config.usage_legal_basis.clone(),
         };

@@ -298,16 +298,9 @@ pub fn settings(
         fs::write(&registry, REGISTRY)?;
     }
     settings.policy.registry_file = shown(&registry);
-    // What people call what is recorded: as policy has it, and with the agencies of this demonstration.
     settings.identity.usage_listen = "127.0.0.1:0".to_owned();
+    // The agencies of this demonstration have their names there.
     settings.identity.usage_names_files = vec![shown(&registry)];
-    for (name, text) in
-        [("procedures.toml", policy::PROCEDURES), ("legal-basis.toml", policy::LEGAL_BASIS)]
-    {
-        let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", shown(&path)))?;
-        settings.identity.usage_names_files.push(shown(&path));
-    }
     let officers = folder.join("officers.toml");
     if !officers.exists() {
         fs::write(&officers, OFFICERS_FILE)?;

@@ -116,7 +116,7 @@ impl All {
         contribution.report(public.health(), &contribution::PUBLIC);
         let routes = audit.internal(policy.internal(identity.internal(Routes::default())));
         let internal = internal.start(contribution.internal(routes)).await;
-        let usage = identity.tell_usage(&register, &server).await.context("identity")?;
+        let usage = identity.tell_usage(&register, &server, &NAMED).await.context("identity")?;
         // One log behind both: either's way to it will do.
         let recording = identity.record_shed(public.shed());
         // It calls the others, which are there by now.
@@ -210,8 +210,7 @@ impl All {
         if let Some(exchange) = self.exchange {
             exchange.close().await;
         }
-        self.identity.end_usage().await;
-        self.public.stop().await;
+        tokio::join!(self.identity.end_usage(), self.public.stop());
         self.recording.finish().await;
         self.identity.give_back().await;
         self.internal.stop().await;
@@ -222,6 +221,9 @@ impl All {
         self.telemetry.stop().await;
     }
 }
+
+/// Where procedures and grounds have their names.
+const NAMED: [&str; 2] = [policy::PROCEDURES, policy::LEGAL_BASIS];
 
 /// Runs the access log until `end`.
 ///
@@ -238,7 +240,8 @@ pub async fn audit(settings: settings::Audit, end: impl Future<Output = ()>) -> 
         tracing::info!(%address, "shows the log to those with a certificate");
     }
     service.report(server.health(), &[audit::PUBLIC, audit::INTERNAL]);
-    serve(server, service.public(service.internal(Routes::default())), end).await;
+    let routes = service.public(service.internal(Routes::default()));
+    serve(server, routes, end, service.end_certified()).await;
     service.close().await;
     telemetry.stop().await;
     Ok(())
@@ -260,7 +263,7 @@ pub async fn policy(
     service.report(server.health());
     service.report_operators(server.health());
     let routes = service.public(service.internal(Routes::default()));
-    serve(server, service.operators(routes), end).await;
+    serve(server, service.operators(routes), end, std::future::ready(())).await;
     service.close().await;
     telemetry.stop().await;
     Ok(())
@@ -281,12 +284,13 @@ pub async fn identity(
     let opened =
         identity::Service::open(&settings.identity, &settings.server, clock, entropy).await;
     let service = opened?;
-    if let Some(address) = service.tell_usage(&settings.identity, &settings.server).await? {
+    if let Some(address) = service.tell_usage(&settings.identity, &settings.server, &NAMED).await? {
         tracing::info!(%address, "tells portals who saw a citizen");
     }
     service.report(server.health(), &[&identity::PUBLIC[..], &identity::INTERNAL[..]].concat());
     let recording = service.record_shed(server.shed());
-    serve(server, service.internal(service.public(Routes::default())), end).await;
+    let routes = service.internal(service.public(Routes::default()));
+    serve(server, routes, end, service.end_usage()).await;
     recording.finish().await;
     service.close().await;
     telemetry.stop().await;
@@ -310,7 +314,8 @@ pub async fn contribution(
     service
         .report(server.health(), &[&contribution::PUBLIC[..], &[contribution::INTERNAL]].concat());
     let recording = service.record_shed(server.shed());
-    serve(server, service.internal(service.public(Routes::default())), end).await;
+    let routes = service.internal(service.public(Routes::default()));
+    serve(server, routes, end, std::future::ready(())).await;
     recording.finish().await;
     service.close().await;
     telemetry.stop().await;
@@ -332,18 +337,25 @@ pub async fn exchange(
     let service =
         exchange::Service::open(&settings.exchange, &settings.server, clock, entropy).await?;
     service.report(server.health());
-    serve(server, service.operators(Routes::default()), end).await;
+    serve(server, service.operators(Routes::default()), end, std::future::ready(())).await;
     service.close().await;
     telemetry.stop().await;
     Ok(())
 }
 
-async fn serve(server: Server, routes: Routes, end: impl Future<Output = ()>) {
+/// Serves until `end`; then it answers what is under way, while `beside` ends what is served elsewhere: one after the other they would
+/// take longer than a pod is given.
+async fn serve(
+    server: Server,
+    routes: Routes,
+    end: impl Future<Output = ()>,
+    beside: impl Future<Output = ()>,
+) {
     let running = server.start(routes).await;
     tracing::info!(address = %running.address(), mesh = ?running.mesh_address(), "serving");
     end.await;
     tracing::info!("draining");
-    running.stop().await;
+    tokio::join!(running.stop(), beside);
     tracing::info!("ended");
 }
 

@@ -9,6 +9,7 @@
 //! ```
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use contract::r#type::v1::ErrorReason;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -152,6 +153,16 @@ impl<S: PersonalSite> Site for Gate<S> {
 
     async fn answer(&self, request: Request<()>, caller: Caller, deadline: Deadline) -> Sent {
         let Reply(sent) = self.0.answer(request, caller, deadline).await;
+        sent
+    }
+
+    fn refused(&self, status: StatusCode) -> Sent {
+        let Reply(mut sent) = Reply::refused(&error::refuse(match status {
+            StatusCode::SERVICE_UNAVAILABLE => ErrorReason::Overloaded,
+            StatusCode::GATEWAY_TIMEOUT => ErrorReason::DeadlineExceeded,
+            _ => ErrorReason::MethodNotAllowed,
+        }));
+        *sent.status_mut() = status;
         sent
     }
 }

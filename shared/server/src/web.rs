@@ -20,6 +20,7 @@ pub use crate::plain::Answer;
 use crate::{
     Caller, Config, Deadline, StartError,
     accept::{failed, listen},
+    caller::Priority,
     connection::{Counted, LetIn, let_in, no_longer_admitted, over, say, say_cut},
     handshake::{Handshake, Handshakes},
     limits::Limits,
@@ -38,8 +39,14 @@ const HEAD: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 const HEAD_MAX: usize = 16 << 10;
 /// After accept fails, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// The part of the connections that one agency's system may have.
+/// The part of the connections, and of the requests under way, that one agency's system may have.
 const PART: usize = 4;
+/// Requests under way. Nothing here is asked for by the thousand; and an answer lies in memory until it is read.
+const REQUESTS_MAX: usize = 32;
+/// When to come again, in seconds.
+const COME_AGAIN: HeaderValue = HeaderValue::from_static("1");
+/// What a site may take to say that it is too late.
+const ENDING: Duration = Duration::from_secs(1);
 /// The name in logs and labels of a path that the site does not have: what a stranger types is not repeated there.
 const OTHER: &str = "_OTHER";
 
@@ -56,6 +63,11 @@ pub trait Site: Send + Sync + 'static {
         caller: Caller,
         deadline: Deadline,
     ) -> impl Future<Output = Answer> + Send;
+
+    /// The answer of a status to whom it does not answer: who is nobody, comes too often, or has waited for too long.
+    fn refused(&self, status: StatusCode) -> Answer {
+        said(status)
+    }
 }
 
 /// A bound listener whose identity is already valid.
@@ -112,6 +124,7 @@ impl Web {
             config: self.config,
             identities: self.identities,
             open,
+            under_way: Limits::new(REQUESTS_MAX, REQUESTS_MAX / PART),
             goaway: goaway.clone(),
             forged: Arc::default(),
             entropy: Entropy::system(),
@@ -176,6 +189,7 @@ struct Shared<S> {
     config: Config,
     identities: Identities,
     open: Arc<Limits>,
+    under_way: Arc<Limits>,
     goaway: CancellationToken,
     forged: Arc<Forged>,
     entropy: Entropy,
@@ -238,12 +252,8 @@ impl<S: Site> Shared<S> {
         let work = async {
             let deadline = Deadline::after(Duration::from_secs(self.config.deadline_max_seconds));
             let mut answer = match caller {
-                Ok(caller) => {
-                    let answer = self.site.answer(request, caller, deadline);
-                    let answered = tokio::time::timeout_at(deadline.at(), answer).await;
-                    answered.unwrap_or_else(|_| said(StatusCode::GATEWAY_TIMEOUT))
-                }
-                Err(_) => said(StatusCode::FORBIDDEN),
+                Ok(caller) => self.answered(request, caller, deadline).await,
+                Err(_) => self.site.refused(StatusCode::FORBIDDEN),
             };
             trace.echo(answer.headers_mut());
             // What is read of an answer is what its type says.
@@ -260,6 +270,21 @@ impl<S: Site> Shared<S> {
             answer
         };
         trace.clone().scope(work.instrument(log)).await
+    }
+}
+
+impl<S: Site> Shared<S> {
+    async fn answered(&self, request: Request<()>, caller: Caller, deadline: Deadline) -> Answer {
+        let Some(_place) = self.under_way.enter(&caller, Priority::Ordinary) else {
+            let mut answer = self.site.refused(StatusCode::SERVICE_UNAVAILABLE);
+            answer.headers_mut().insert(header::RETRY_AFTER, COME_AGAIN);
+            return answer;
+        };
+        let answer = self.site.answer(request, caller, deadline);
+        // What the site itself says of its deadline comes first.
+        let late = deadline.at() + ENDING;
+        let answered = tokio::time::timeout_at(late, answer).await;
+        answered.unwrap_or_else(|_| self.site.refused(StatusCode::GATEWAY_TIMEOUT))
     }
 }
 

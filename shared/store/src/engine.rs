@@ -182,8 +182,10 @@ fn sqlite(url: &str, connections: u32) -> ConnectOptions {
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A local file needs no ping before each use.
+        // A local file needs no ping before each use, and no connection to it grows old.
         .test_before_acquire(false)
+        .max_lifetime(None)
+        .idle_timeout(None)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite

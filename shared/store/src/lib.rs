@@ -333,13 +333,15 @@ impl Store {
     /// way end first, if they do so soon: one that waits for a database that has vanished would keep the process.
     pub async fn close(self) {
         let write_back = self.write_back.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let closing = async {
+        let written_back = async {
             if let Some(write_back) = write_back {
                 write_back.stop().await;
             }
-            futures::join!(self.writer.close(), self.readers.close())
         };
-        let Ok((writer, readers)) = tokio::time::timeout(self.bounds.close, closing).await else {
+        let closing =
+            async { futures::join!(self.writer.close(), self.readers.close(), written_back) };
+        let Ok((writer, readers, ())) = tokio::time::timeout(self.bounds.close, closing).await
+        else {
             tracing::warn!("the database is left without its writes and reads having ended");
             return;
         };

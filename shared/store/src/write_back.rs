@@ -3,7 +3,7 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{Engine, Error, Store, engine};
@@ -12,9 +12,12 @@ use crate::{Engine, Error, Store, engine};
 const EVERY: Duration = Duration::from_millis(250);
 /// As far as is possible without keeping writers or readers waiting.
 const WRITE_BACK: &str = "PRAGMA wal_checkpoint(PASSIVE)";
-/// What is written while it is being written back stays in the WAL, so under unbroken load it is never empty and grows. At 64 MiB a
-/// commit does it after all.
-const LIMIT: &str = "PRAGMA wal_autocheckpoint = 16384";
+/// What is written while it is being written back stays in the WAL, so under unbroken load it is never empty and grows. At 256 MiB what
+/// is left is written back while writers wait, which is little when most of it just has been; and the WAL begins anew.
+const LONG: i64 = 65_536;
+const BEGIN_ANEW: &str = "PRAGMA wal_checkpoint(RESTART)";
+/// At 1 GiB a commit does it after all. A connection that takes the writer's place after a failure has SQLite's own limit again.
+const LIMIT: &str = "PRAGMA wal_autocheckpoint = 262144";
 
 /// The task that does it, until it is told to stop.
 pub(crate) struct WriteBack {
@@ -57,9 +60,21 @@ async fn keep(connection: DatabaseConnection, mut stopped: oneshot::Receiver<()>
     // Also when the store goes away without having been closed.
     while tokio::time::timeout(EVERY, &mut stopped).await.is_err() {
         // A disk that is full, or a checkpoint of somebody else: there is a next time.
-        if connection.execute_unprepared(WRITE_BACK).await.is_err() {
+        if write_back(&connection).await.is_err() {
             tracing::debug!("the WAL was not written back");
         }
     }
     drop(connection.close().await);
+}
+
+async fn write_back(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let sqlite = DbBackend::Sqlite;
+    let row = connection.query_one_raw(Statement::from_string(sqlite, WRITE_BACK)).await?;
+    // Whether it was in the way of something, the pages of the WAL, and how many of them are written back.
+    let pages: i64 = row.map_or(Ok(0), |row| row.try_get_by(1))?;
+    if pages >= LONG {
+        connection.execute_unprepared(WRITE_BACK).await?;
+        connection.query_one_raw(Statement::from_string(sqlite, BEGIN_ANEW)).await?;
+    }
+    Ok(())
 }

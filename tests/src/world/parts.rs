@@ -379,7 +379,10 @@ impl World {
         settings.identity.usage_names_files = files.map(|name| self.file(name)).to_vec();
         let own = self.own(settings.server, "identity");
         let identity = &self.identity.as_ref().expect("identity runs").service;
-        let address = identity.tell_usage(&settings.identity, &own).await.expect("it tells");
+        let address = identity
+            .tell_usage(&settings.identity, &own, &[policy::PROCEDURES, policy::LEGAL_BASIS])
+            .await
+            .expect("it tells");
         address.expect("an address")
     }
 

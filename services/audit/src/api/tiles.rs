@@ -38,7 +38,7 @@ pub(crate) struct Certified(pub(crate) Service);
 
 impl Site for Certified {
     fn name(&self, path: &str) -> Option<&'static str> {
-        match Tile::parse(path.trim_start_matches('/')) {
+        match Tile::parse(path.strip_prefix('/').unwrap_or(path)) {
             Some(tile) if tile.row() == Row::Entries => Some("/tile/entries"),
             Some(_) => Some("/tile"),
             None => ["/checkpoint", "/minimum-index"].into_iter().find(|name| *name == path),
@@ -56,7 +56,8 @@ async fn answer(service: &Service, request: &Request<()>, auditor: bool) -> Answ
     if request.method() != Method::GET {
         return with(said(StatusCode::METHOD_NOT_ALLOWED), header::ALLOW, "GET");
     }
-    let path = request.uri().path().trim_start_matches('/');
+    let path = request.uri().path();
+    let path = path.strip_prefix('/').unwrap_or(path);
     let found = match (path, Tile::parse(path)) {
         ("checkpoint", _) => {
             service.shown().await.map(|shown| Some(file(Bytes::from(shown.note), TEXT, FRESH)))

@@ -230,6 +230,7 @@ pub(crate) async fn erase(
     store
         .write("erase", move |tx| {
             Box::pin(async move {
+                super::locked(tx).await?;
                 let found = tx.query(&LEAVES, vec![list.clone().into()]).await?;
                 let found: BTreeSet<u64> =
                     found.iter().map(|row| number(row, 0)).collect::<Result<_, _>>()?;

@@ -50,9 +50,10 @@ const FIRST: Sql = Sql::same(
                                 UNION ALL SELECT MIN(position) FROM opening \
                                 UNION ALL SELECT MIN(position) FROM record_key) t",
 );
+/// A million says as much as more.
 const LEFT: Sql = Sql {
-    sqlite: "SELECT COUNT(*) FROM leaf WHERE position < ?",
-    postgres: "SELECT COUNT(*) FROM leaf WHERE position < $1",
+    sqlite: "SELECT COUNT(*) FROM (SELECT 1 FROM leaf WHERE position < ? LIMIT 1000000)",
+    postgres: "SELECT COUNT(*) FROM (SELECT 1 FROM leaf WHERE position < $1 LIMIT 1000000) t",
 };
 /// What opens a record first, as in an erasure.
 const DELETE: [Sql; 3] = [
@@ -188,6 +189,7 @@ pub(crate) async fn order(store: &Store, order: Order) -> Result<(), Error> {
     store
         .write("prune", move |tx| {
             Box::pin(async move {
+                super::locked(tx).await?;
                 let rows = tx.query(&COUNT_ERASED, between).await?;
                 let now = number(rows.first().ok_or(::store::Error::NoRow)?, 0)?;
                 if (minimum_in(tx).await?, now) != (before, erased) {
@@ -227,7 +229,7 @@ pub(crate) async fn delete(store: &Store, indexes: Range<u64>) -> Result<u64, Er
         .await
 }
 
-/// How many leaves below an index are not deleted.
+/// How many leaves below an index are not deleted, as far as a million.
 pub(crate) async fn left(store: &Store, minimum: u64) -> Result<u64, Error> {
     let rows = store.read(&LEFT, vec![signed(minimum)?.into()]).await?;
     number(rows.first().ok_or(::store::Error::NoRow)?, 0)

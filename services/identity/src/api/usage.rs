@@ -7,7 +7,11 @@ mod write;
 
 use std::sync::Arc;
 
-use contract::{audit::v1 as log, r#type::v1::ErrorReason};
+use contract::{
+    audit::v1 as log,
+    identity::v1::{AccessDetails, PersonAccess, person_access::Told},
+    r#type::v1::ErrorReason,
+};
 use disclosure::{
     Answer, Asked, Disclosed,
     web::{Json, PersonalSite, Reply},
@@ -37,10 +41,10 @@ const FIND_USAGE: &str = "/v3/findUsage";
 const HEARTBEAT: &str = "/v3/heartbeat";
 /// What the access log gives at once.
 const PART: u32 = 200;
-/// How often it is asked for one answer, where much is sealed.
-const PARTS_MAX: usize = 10;
-/// What is told in one answer: whoever has more asks for what was before the oldest of it.
-const READ_MAX: usize = 1_000;
+/// How often it is asked for one answer: 10,000 accesses. Behind them the next answer goes on.
+const PARTS_MAX: usize = 50;
+/// Accesses that are told in one answer.
+const TOLD_MAX: usize = 1_000;
 
 /// What is served.
 pub(crate) struct Usage {
@@ -117,12 +121,20 @@ struct Finding<'a> {
     request_id: String,
 }
 
-/// What was read of the access log that may be told, the newest first.
+/// An access that is told, with the place of the checkpoint that its proof leads to.
+struct Shown {
+    record: u32,
+    number: u64,
+    details: AccessDetails,
+    checkpoint: usize,
+}
+
+/// What was read of the access log.
 #[derive(Default)]
 struct Read {
-    /// Each with the place of the checkpoint that its proof leads to.
-    accesses: Vec<(log::RecordedAccess, usize)>,
-    /// The log grows while it is read.
+    /// How many are wanted and may be told; of these, those that were asked for, the newest first.
+    total: usize,
+    shown: Vec<Shown>,
     checkpoints: Vec<String>,
     /// As the access log counts them.
     counts: Vec<u64>,
@@ -131,48 +143,59 @@ struct Read {
     erased: u64,
     /// What is in the archive, of which its time is not known here: the oldest.
     archived: u64,
-    /// Whether nothing is left of the time that is asked about.
-    whole: bool,
+    bulk_left_out: u64,
+    /// The index of the last one that was read, where there is more of the time that is asked about.
+    more_below: Option<u64>,
 }
 
 impl Listing for Finding<'_> {
     type Found = Read;
     type Answer = Json;
 
-    fn place(&self, _: &Call<'_>, _: &str) -> Result<Option<Place>, NoAnswer> {
-        Ok(None)
+    fn place(&self, call: &Call<'_>, connection: &str) -> Result<Option<Place>, NoAnswer> {
+        let token = self.wanted.page_token.as_str();
+        let open = |token: &str| call.shared.app.accesses_place(token, connection);
+        (!token.is_empty()).then(|| open(token)).transpose()
     }
 
-    async fn read(&self, call: &Call<'_>, names: Names, _: Option<Place>) -> Result<Read, Status> {
-        let mut request = history::request(self.wanted.before(names), 0, PART);
+    async fn read(
+        &self,
+        call: &Call<'_>,
+        names: Names,
+        place: Option<Place>,
+    ) -> Result<Read, Status> {
+        let mut request = history::request(names, place.map_or(0, |(before, _)| before), PART);
         let mut read = Read::default();
         for _ in 0..PARTS_MAX {
             let part = history::listed(call, &request).await?;
             let last = part.accesses.last();
-            let (index, time_ms) = last.map_or((0, 0), |last| (last.index, time_ms(last)));
+            let below = last.map(|last| last.index).filter(|index| *index > 0);
+            let past = last.is_some_and(|last| self.wanted.is_past(last));
+            let end = part.end_reached || past;
+            if !read.take(part, &self.wanted, &call.shared.trust_domain) {
+                return Err(refuse(ErrorReason::LogUnreadable));
+            }
             // Below the first record there is none, and 0 is where nothing is said.
-            let end = part.end_reached || index == 0 || self.wanted.is_past(time_ms);
-            if !read.take(part, &self.wanted) {
-                break;
-            }
-            if end {
-                read.whole = true;
-                break;
-            }
-            request.before_index = index;
+            read.more_below = below.filter(|_| !end);
+            let Some(below) = read.more_below else { break };
+            request.before_index = below;
         }
         Ok(read)
     }
 
     fn write(&self, about: &history::About<'_>, found: Option<Read>) -> Option<Answer<Json>> {
-        write::answer(self, about, found).map(|answer| Answer::json(&answer))
+        Some(Answer::json(&write::answer(self, about, found.unwrap_or_default())))
     }
 }
 
 impl Read {
-    /// Takes what may be told of a part, of the time that is asked about; false where there is no room for all of it. Room is for what is
-    /// told alone: where it ends must not say how much is sealed before that.
-    fn take(&mut self, part: log::ListAccessesResponse, wanted: &Wanted) -> bool {
+    /// Takes a part. False where a record is none.
+    fn take(
+        &mut self,
+        part: log::ListAccessesResponse,
+        wanted: &Wanted,
+        trust_domain: &str,
+    ) -> bool {
         let known = self.checkpoints.iter().position(|known| *known == part.checkpoint);
         let checkpoint = known.unwrap_or(self.checkpoints.len());
         if known.is_none() {
@@ -188,95 +211,138 @@ impl Read {
                 self.erased += 1;
             } else if access.archived {
                 self.archived += 1;
-            } else if wanted.is_of(time_ms(&access)) {
-                if self.accesses.len() == READ_MAX {
-                    return false;
-                }
-                self.accesses.push((access, checkpoint));
+            } else if wanted.is_of(&access) {
+                let Some(told) = history::access(access, trust_domain) else { return false };
+                self.tell(told, checkpoint, wanted);
             }
         }
         true
     }
-}
 
-/// When an access was recorded; of a leaf that is none, as it was checked by the log, at the beginning.
-fn time_ms(access: &log::RecordedAccess) -> u64 {
-    tlog::Leaf::parse(&access.leaf).map_or(0, |leaf| leaf.time_ms)
+    /// Counts an access that is wanted, and keeps it where it is among those that were asked for.
+    fn tell(&mut self, access: PersonAccess, checkpoint: usize, wanted: &Wanted) {
+        let PersonAccess { record, number, told: Some(Told::Details(details)) } = access else {
+            return;
+        };
+        if !write::is_wanted(&details, wanted) {
+            return;
+        }
+        if !wanted.bulk && write::is_bulk(&details.method) {
+            self.bulk_left_out += 1;
+            return;
+        }
+        if self.total >= wanted.offset && self.shown.len() < wanted.limit {
+            self.shown.push(Shown { record, number, details, checkpoint });
+        }
+        self.total += 1;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use contract::audit::v1::{AccessOutcome, DecisionRecord};
+    use prost::Message as _;
     use tlog::Leaf;
 
     use super::*;
 
+    const LOOKUP: &str = "/lienthong.identity.v1.IdentityService/GetPerson";
+    const BULK: &str = "/lienthong.identity.v1.IdentityService/LookupStream";
+
     fn wanted(from_ms: u64, until_ms: u64) -> Wanted {
-        let systems = Vec::new();
-        let (limit, offset) = (READ_MAX, 0);
+        let (systems, page_token) = (Vec::new(), String::new());
+        let (limit, offset, bulk) = (TOLD_MAX, 0, false);
+        let (responses, processings) = (true, true);
         Wanted {
-            responses: true,
-            processings: true,
-            bulk: true,
+            responses,
+            processings,
+            bulk,
             systems,
             from_ms,
             until_ms,
             limit,
             offset,
+            page_token,
         }
     }
 
-    /// The accesses of these times, and which of them are sealed.
+    fn access(time_ms: u64, method: &str) -> log::RecordedAccess {
+        let leaf = Leaf { time_ms, record_id: [0; 16], outer: [0; 32], inner: [0; 32] };
+        let outcome = AccessOutcome::Answered.into();
+        log::RecordedAccess {
+            index: time_ms,
+            number: time_ms,
+            leaf: leaf.to_bytes().to_vec(),
+            context: tlog::context(method, "spiffe://t.test/agency/A/system/s"),
+            decision: DecisionRecord { outcome, ..DecisionRecord::default() }.encode_to_vec(),
+            ..log::RecordedAccess::default()
+        }
+    }
+
+    /// The accesses of these times, each as `how` says.
     fn part(
         times: impl Iterator<Item = u64>,
-        sealed: impl Fn(u64) -> bool,
+        how: impl Fn(u64) -> log::RecordedAccess,
     ) -> log::ListAccessesResponse {
-        let one = |time_ms| {
-            let leaf = Leaf { time_ms, record_id: [0; 16], outer: [0; 32], inner: [0; 32] };
-            let (leaf, sealed) = (leaf.to_bytes().to_vec(), sealed(time_ms));
-            log::RecordedAccess { leaf, sealed, ..log::RecordedAccess::default() }
+        log::ListAccessesResponse { accesses: times.map(how).collect(), ..Default::default() }
+    }
+
+    fn numbers(read: &Read) -> Vec<u64> {
+        read.shown.iter().map(|shown| shown.number).collect()
+    }
+
+    #[test]
+    fn all_that_is_wanted_is_counted_whatever_is_in_between_and_a_window_of_it_told() {
+        // Of three one is sealed, one was asked in bulk.
+        let how = |time: u64| match time % 3 {
+            0 => log::RecordedAccess { sealed: true, ..access(time, LOOKUP) },
+            1 => access(time, BULK),
+            _ => access(time, LOOKUP),
         };
-        log::ListAccessesResponse { accesses: times.map(one).collect(), ..Default::default() }
-    }
-
-    #[test]
-    fn room_is_for_what_is_told_whatever_is_sealed_in_between() {
-        for every in [2, 7, 10_000] {
-            let mut read = Read::default();
-            let sealed = |time: u64| time.is_multiple_of(every);
-            let fits = read.take(part((1..3_000).rev(), sealed), &wanted(0, 0));
-            assert!(!fits && read.accesses.len() == READ_MAX, "{every}");
+        let mut read = Read::default();
+        let asked = Wanted { offset: 1_000, limit: 3, ..wanted(0, 0) };
+        for first in (0..60).rev() {
+            assert!(read.take(part((first * 100..(first + 1) * 100).rev(), how), &asked, "t.test"));
         }
-        // As many as there is room for, and behind them what is sealed alone.
-        let mut read = Read::default();
-        let all = u64::try_from(READ_MAX).unwrap_or(0);
-        assert!(read.take(part((1..=all + 5).rev(), |time| time <= 5), &wanted(0, 0)));
-        assert_eq!((read.accesses.len(), read.sealed), (READ_MAX, 5));
+        assert_eq!((read.total, read.sealed, read.bulk_left_out), (2_000, 2_000, 2_000));
+        assert_eq!(numbers(&read), [2_999, 2_996, 2_993]);
+        let mut with_bulk = Read::default();
+        let asked = Wanted { bulk: true, ..wanted(0, 0) };
+        assert!(with_bulk.take(part((0..9).rev(), how), &asked, "t.test"));
+        assert_eq!((with_bulk.total, with_bulk.bulk_left_out), (6, 0));
     }
 
     #[test]
-    fn what_is_archived_is_counted_and_not_told() {
+    fn what_is_archived_or_erased_is_counted_and_not_told() {
         let mut read = Read::default();
-        let archived = log::RecordedAccess { archived: true, ..log::RecordedAccess::default() };
-        let mut part = part((7..=9).rev(), |_| false);
-        part.accesses.extend([archived.clone(), archived]);
-        assert!(read.take(part, &wanted(0, 0)));
-        assert_eq!((read.accesses.len(), read.archived), (3, 2));
+        let how = |time: u64| match time {
+            1 | 2 => log::RecordedAccess { archived: true, ..log::RecordedAccess::default() },
+            3 => log::RecordedAccess { erased: true, ..access(time, LOOKUP) },
+            _ => access(time, LOOKUP),
+        };
+        let asked = wanted(2, 9);
+        let all = part((1..=9).rev(), how);
+        // An archived one says no time, and is not taken for older than what is asked about.
+        assert!(!asked.is_past(all.accesses.last().unwrap()));
+        assert!(read.take(all, &asked, "t.test"));
+        assert_eq!((read.archived, read.erased, numbers(&read)), (2, 1, vec![8, 7, 6, 5, 4]));
     }
 
     #[test]
-    fn of_a_period_is_taken_what_is_within_it_and_each_checkpoint_once() {
+    fn each_checkpoint_is_named_once_and_a_record_that_is_none_is_none() {
         let mut read = Read::default();
         for checkpoint in ["a", "b", "a"] {
             let part = log::ListAccessesResponse {
                 checkpoint: checkpoint.to_owned(),
-                ..part((1..=9).rev(), |time| time == 5)
+                ..part(4..6, |time| access(time, LOOKUP))
             };
-            assert!(read.take(part, &wanted(4, 7)));
+            assert!(read.take(part, &wanted(0, 0), "t.test"));
         }
-        let places: Vec<usize> = read.accesses.iter().map(|(_, place)| *place).collect();
-        assert_eq!(
-            (places, read.checkpoints),
-            (vec![0, 0, 1, 1, 0, 0], vec!["a".to_owned(), "b".to_owned()])
-        );
+        let places: Vec<usize> = read.shown.iter().map(|shown| shown.checkpoint).collect();
+        assert_eq!(places, [0, 0, 1, 1, 0, 0]);
+        assert_eq!(read.checkpoints, ["a", "b"]);
+        let none = |time| log::RecordedAccess { context: "x".to_owned(), ..access(time, LOOKUP) };
+        assert!(!read.take(part(1..2, none), &wanted(0, 0), "t.test"));
     }
 }

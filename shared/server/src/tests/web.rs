@@ -276,3 +276,40 @@ async fn i8_the_log_names_what_was_asked_for_and_not_by_which_words() {
     assert!(lines("990204000001").is_empty());
     running.stop().await;
 }
+
+#[tokio::test]
+async fn one_caller_has_its_share_of_the_requests_under_way() {
+    const SHARE: usize = 8;
+    let pki = Pki::new();
+    let (held, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let site = Who { held: Some(Arc::clone(&held)), entered: Arc::clone(&entered) };
+    // More connections than requests, so that it is these that are counted.
+    let config = config(&pki, 30);
+    let bound = Web::bind("127.0.0.1:0", &config, 64).await.unwrap();
+    let running = bound.start(site);
+    let (address, line) = (running.address(), format!("GET {HELLO}"));
+    let files = |system: &str| pki.issue(&format!("spiffe://{DOMAIN}/agency/G24/system/{system}"));
+    let (one, other) = (files("one"), files("other"));
+    let ask = |files: &tls::Files| {
+        let (files, line) = (files.clone(), line.clone());
+        tokio::spawn(async move { get(address, &files, &line).await })
+    };
+    let mut under_way = Vec::new();
+    for _ in 0..SHARE {
+        under_way.push(ask(&one));
+        within(entered.notified()).await;
+    }
+    assert_eq!(get(address, &one, &line).await.unwrap().0, 503);
+    under_way.push(ask(&other));
+    within(entered.notified()).await;
+    held.notify_waiters();
+    for answer in under_way {
+        assert_eq!(within(answer).await.unwrap().unwrap().0, 200);
+    }
+    // Its places are free again.
+    let again = ask(&one);
+    within(entered.notified()).await;
+    held.notify_one();
+    assert_eq!(within(again).await.unwrap().unwrap().0, 200);
+    running.stop().await;
+}

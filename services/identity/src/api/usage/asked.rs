@@ -1,8 +1,9 @@
 //! What a portal asks: the parameters and headers of its request read, every faulty one named at once, and the bytes of it that its
 //! record commits to.
 
-use contract::r#type::v1::{
-    AccessBasis, Claims, ErrorReason, PartialDate, SubjectRef, subject_ref,
+use contract::{
+    audit::v1::RecordedAccess,
+    r#type::v1::{AccessBasis, Claims, ErrorReason, PartialDate, SubjectRef, subject_ref},
 };
 use http::{HeaderMap, Request};
 use server::{Caller, caller::Kind, error::refuse, trace::Trace};
@@ -10,15 +11,14 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::Status;
 use wire::{Fault, Faults, basis};
 
-use super::{READ_MAX, Usage};
+use super::{TOLD_MAX, Usage};
 use crate::{
     api::{
         REQUEST_ID_MAX,
         call::CLAIMS,
         identity::{lookup, whom},
     },
-    app::{Lookup, Names},
-    domain::history::Spell,
+    app::Lookup,
 };
 
 const USER_CODE: &str = "userCode";
@@ -40,16 +40,19 @@ const CONSENT: &str = "X-Road-PDU-Consent-Reference";
 /// Ours: what the portal knows of who is logged in, beside the number.
 const FULL_NAME: &str = "Lienthong-Full-Name";
 const DATE_OF_BIRTH: &str = "Lienthong-Date-Of-Birth";
+/// And where to go on: the `nextPageToken` of an answer.
+const PAGE_TOKEN: &str = "Lienthong-Page-Token";
 /// Those that count, in the order in which a record commits to them.
-const HEADERS: [&str; 6] = [USER_ID, MESSAGE_ID, ISSUE, CONSENT, FULL_NAME, DATE_OF_BIRTH];
+const HEADERS: [&str; 7] =
+    [USER_ID, MESSAGE_ID, ISSUE, CONSENT, FULL_NAME, DATE_OF_BIRTH, PAGE_TOKEN];
 
 /// The country before a number, as the interface writes it.
 const COUNTRY: &str = "VN";
 const LIMIT_MAX: u64 = 10_000;
 const SYSTEMS_MAX: usize = 16;
+const SYSTEM_MAX: usize = 64;
 /// Longer than a record waits for its place in the log: than the longest deadline.
 const WAITS_MS: u64 = 3_600_000;
-const SYSTEM_MAX: usize = 64;
 
 /// The types of processing, of which the register has two: what it answered, and what it took from others.
 const DATA_RESPONSE: &str = "DATA_RESPONSE";
@@ -80,11 +83,14 @@ pub(super) struct Wanted {
     pub(super) until_ms: u64,
     pub(super) limit: usize,
     pub(super) offset: usize,
+    /// Where to go on, as the last answer says; empty from the newest.
+    pub(super) page_token: String,
 }
 
 impl Wanted {
-    /// Whether a moment is within the time that is asked about.
-    pub(super) fn is_of(&self, time_ms: u64) -> bool {
+    /// Whether an access is of the time that is asked about.
+    pub(super) fn is_of(&self, access: &RecordedAccess) -> bool {
+        let time_ms = time_ms(access).unwrap_or(0);
         time_ms >= self.from_ms && (self.until_ms == 0 || time_ms < self.until_ms)
     }
 
@@ -93,21 +99,15 @@ impl Wanted {
         self.from_ms > 0 || self.until_ms > 0
     }
 
-    /// Whether all that is older than an access of this moment is older than what is asked about. Records come into the log as they are
-    /// made, but for those that wait.
-    pub(super) fn is_past(&self, time_ms: u64) -> bool {
-        time_ms.saturating_add(WAITS_MS) < self.from_ms
+    /// Whether all that is older than an access is older than what is asked about. Records come into the log as they are made, but for
+    /// those that wait. Of an archived one the time is not known.
+    pub(super) fn is_past(&self, access: &RecordedAccess) -> bool {
+        time_ms(access).is_some_and(|time_ms| time_ms.saturating_add(WAITS_MS) < self.from_ms)
     }
+}
 
-    /// The names, each for no longer than is asked about. Its beginning stays: accesses are numbered from there, and numbers that began
-    /// with a period would say of each how many are sealed before it.
-    pub(super) fn before(&self, names: Names) -> Names {
-        let cut = |spell: Spell| {
-            let ends = [spell.until_ms, self.until_ms].into_iter().filter(|end| *end > 0);
-            Spell { until_ms: ends.min().unwrap_or(0), ..spell }
-        };
-        Names { spells: names.spells.into_iter().map(cut).collect(), ..names }
-    }
+fn time_ms(access: &RecordedAccess) -> Option<u64> {
+    tlog::Leaf::parse(&access.leaf).ok().map(|leaf| leaf.time_ms)
 }
 
 /// What the record of a request commits to: its line without the protocol, and the headers that count, each on a line.
@@ -144,7 +144,8 @@ pub(super) fn checked(
         }
         (Some(_), _) => {}
     }
-    let wanted = wanted(&query, &mut faults);
+    let page_token = headers.one(PAGE_TOKEN, &mut faults).unwrap_or_default();
+    let wanted = wanted(&query, page_token, &mut faults);
     let (request_id, basis) = ground(site, &headers, caller, &mut faults);
     let claims = claims(&headers, &mut faults);
     let subject = number.map(|number| SubjectRef {
@@ -255,7 +256,7 @@ fn date(text: &str) -> Option<PartialDate> {
     parts.next().is_none().then_some(PartialDate { year, month, day })
 }
 
-fn wanted(query: &Parameters, faults: &mut Faults) -> Option<Wanted> {
+fn wanted(query: &Parameters, page_token: String, faults: &mut Faults) -> Option<Wanted> {
     let types: Vec<&str> = query.all(PROCESSING_TYPE).collect();
     let is_type =
         |one: &&str| [DATA_RESPONSE, DATA_PROCESSING].contains(one) || OF_NOTHING.contains(one);
@@ -294,9 +295,11 @@ fn wanted(query: &Parameters, faults: &mut Faults) -> Option<Wanted> {
         systems,
         from_ms: from_ms?.unwrap_or(0),
         until_ms: until_ms?.unwrap_or(0),
-        // As many as the interface says, of what is read at once.
-        limit: limit?.map_or(READ_MAX, |limit| usize::try_from(limit).unwrap_or(READ_MAX)),
+        // As many as the interface says, as far as one answer holds them.
+        limit: limit?
+            .map_or(TOLD_MAX, |limit| usize::try_from(limit).unwrap_or(TOLD_MAX).min(TOLD_MAX)),
         offset: offset?.map_or(0, |offset| usize::try_from(offset).unwrap_or(usize::MAX)),
+        page_token,
     })
 }
 
@@ -319,7 +322,9 @@ fn number(
     faults: &mut Faults,
 ) -> Option<Option<u64>> {
     let Some(text) = query.one(name, faults) else { return Some(None) };
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let fault = match text.parse::<u64>() {
+        _ if !digits => Fault::Malformed,
         Ok(number) if range.contains(&number) => return Some(Some(number)),
         Ok(_) => Fault::NotAllowed,
         Err(_) => Fault::Malformed,

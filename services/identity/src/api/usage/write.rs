@@ -2,17 +2,14 @@
 //! What is sealed, erased or archived is counted and not shown; of a period it is not even counted.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use contract::identity::v1::{AccessDetails, AccessEnding, PersonAccess, person_access::Told};
+use contract::identity::v1::{AccessDetails, AccessEnding, AccessedItem};
 use serde_json::{Value, json};
 use server::caller::Methods;
 use time::OffsetDateTime;
 use wire::record;
 
-use super::{Finding, Read, Usage, Wanted};
-use crate::api::{
-    history::{self, About},
-    identity,
-};
+use super::{Finding, Read, Shown, Usage, asked::Wanted};
+use crate::api::{history::About, identity};
 
 /// Who answered, and who holds what was taken.
 const REGISTER: &str = "Cơ sở dữ liệu quốc gia về dân cư";
@@ -21,57 +18,28 @@ const GOVERNMENT: &str = "GOV";
 /// Of what part of the register a method is that says of none.
 const IDENTITY: &str = "identity";
 
-/// An access that is told, with the place of the checkpoint that its proof leads to.
-struct Shown {
-    record: u32,
-    number: u64,
-    details: AccessDetails,
-    checkpoint: usize,
-}
-
-/// The answer. None where a record is none.
-pub(super) fn answer(
-    finding: &Finding<'_>,
-    about: &About<'_>,
-    read: Option<Read>,
-) -> Option<Value> {
+/// The answer.
+pub(super) fn answer(finding: &Finding<'_>, about: &About<'_>, read: Read) -> Value {
     let Finding { site, wanted, request_id } = finding;
     let About { decision, looked, withheld, shared } = about;
-    let read = read.unwrap_or_else(Read::nothing);
-    // Whether or not it is of a type that was asked for: from there on the next answer goes on.
-    let oldest = read.accesses.last().map(|(access, _)| super::time_ms(access));
-    let (mut bulk_left_out, mut told) = (0_u64, Vec::new());
-    for (access, checkpoint) in read.accesses {
-        let PersonAccess { record, number, told: Some(Told::Details(details)) } =
-            history::access(access, &shared.trust_domain)?
-        else {
-            continue;
-        };
-        if !is_wanted(&details, wanted) {
-            continue;
-        }
-        if !wanted.bulk && is_bulk(&details.method) {
-            bulk_left_out += 1;
-            continue;
-        }
-        told.push(Shown { record, number, details, checkpoint });
-    }
-    let total = told.len();
-    let told: Vec<Shown> = told.into_iter().skip(wanted.offset).take(wanted.limit).collect();
     let (mut responses, mut processings) = (Vec::new(), Vec::new());
-    for one in &told {
+    for one in &read.shown {
         let list = if is_taken(one.details.ending()) { &mut processings } else { &mut responses };
         list.push(usage(site, one));
     }
-    // Of a period nothing is counted that is not told: by other periods one would find when it was.
+    // Of a period it is not said how many are sealed: by other periods one would find when they were.
     let counted = |count: u64| (!wanted.has_period()).then_some(count);
     let counts = (!wanted.has_period()).then_some(read.counts);
+    let next = read
+        .more_below
+        .zip(looked.person_id.as_ref())
+        .map(|(index, person)| shared.app.accesses_from(index, person, &decision.connection));
     let withheld = withheld.map(|withheld| {
         json!({ "item": withheld.item, "rule": withheld.rule, "article": withheld.article })
     });
-    Some(json!({
-        "totalUsages": total,
-        "returnedUsages": told.len(),
+    json!({
+        "totalUsages": read.total,
+        "returnedUsages": read.shown.len(),
         "dataRequests": [],
         "dataResponses": responses,
         "dataProcessings": processings,
@@ -81,10 +49,11 @@ pub(super) fn answer(
             "counts": counts,
             "sealed": counted(read.sealed),
             "erased": counted(read.erased),
-            "archived": counted(read.archived),
-            "bulkLeftOut": bulk_left_out,
-            "complete": read.whole,
-            "oldest": oldest.and_then(moment_ms),
+            // From where on the log is archived everybody knows.
+            "archived": read.archived,
+            "bulkLeftOut": read.bulk_left_out,
+            "complete": next.is_none(),
+            "nextPageToken": next,
             "checkpoints": read.checkpoints,
             "withheld": withheld,
             "answerTime": record::moment(looked.at),
@@ -92,18 +61,11 @@ pub(super) fn answer(
             "policyRevision": decision.revision,
             "requestId": request_id,
         },
-    }))
-}
-
-impl Read {
-    /// Of somebody of whom nothing was read nothing is left.
-    fn nothing() -> Self {
-        Self { whole: true, ..Self::default() }
-    }
+    })
 }
 
 /// Whether an access is of a type and of a part of the register that were asked for.
-fn is_wanted(details: &AccessDetails, wanted: &Wanted) -> bool {
+pub(super) fn is_wanted(details: &AccessDetails, wanted: &Wanted) -> bool {
     let taken = is_taken(details.ending());
     let of_type = if taken { wanted.processings } else { wanted.responses };
     let system = system(&details.method);
@@ -118,7 +80,7 @@ fn is_taken(ending: AccessEnding) -> bool {
     }
 }
 
-fn is_bulk(method: &str) -> bool {
+pub(super) fn is_bulk(method: &str) -> bool {
     Methods::LIENTHONG.is_bulk(method)
 }
 
@@ -138,12 +100,16 @@ fn usage(site: &Usage, shown: &Shown) -> Value {
         true => ("source", who.clone()),
         false => ("target", register),
     };
+    // What is contributed needs no procedure, and what is refused may have named none.
     let purpose = match procedure.as_str() {
-        "" => method.rsplit('/').next().unwrap_or_default(),
+        "" if is_taken(details.ending()) => {
+            "Cập nhật thông tin vào Cơ sở dữ liệu quốc gia về dân cư"
+        }
+        "" => "Khai thác thông tin trong Cơ sở dữ liệu quốc gia về dân cư",
         procedure => site.names.procedure(procedure),
     };
     let basis = Some(site.names.ground(legal_basis)).filter(|basis| !basis.is_empty());
-    let item = |item: &contract::identity::v1::AccessedItem| json!({ "item": item.item, "disclosed": item.disclosed, "article": item.article });
+    let item = |item: &AccessedItem| json!({ "item": item.item, "disclosed": item.disclosed, "article": item.article });
     let proof: Vec<String> = details.proof.iter().map(|hash| STANDARD.encode(hash)).collect();
     json!({
         "logTime": details.record_time.and_then(wire::micros).and_then(moment_us),
@@ -190,10 +156,6 @@ fn organisation(site: &Usage, agency: &str, system: &str) -> Value {
 fn ending(ending: AccessEnding) -> &'static str {
     let name = ending.as_str_name();
     name.strip_prefix("ACCESS_ENDING_").unwrap_or(name)
-}
-
-fn moment_ms(ms: u64) -> Option<String> {
-    moment_us(i64::try_from(ms).ok()?.checked_mul(1_000)?)
 }
 
 fn moment_us(us: i64) -> Option<String> {

@@ -19,8 +19,10 @@ use super::{
 
 /// A part that cannot be counted in the time of a call is none because there is so much in it.
 const SHORTEST: Duration = Duration::minutes(1);
-/// A service that gave up a part may need that long to begin another.
+/// A service that gave up a part, or counts for somebody else, may need that long to begin another.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+/// How often somebody else may be counted for meanwhile, one after the other.
+const TURNS: u32 = 60;
 
 /// Counts the accesses from one moment to another, of an agency or all of them. What takes longer than a call may is halved, and what
 /// comes after it is asked for in parts of that length.
@@ -32,12 +34,13 @@ pub(super) async fn count(
     agency: &str,
 ) -> Result<Result<Sum, Refused>> {
     let (mut sum, mut begin, mut length) = (Sum::default(), from, until - from);
+    let mut turns = TURNS;
     while begin < until {
         let end = until.min(begin + length);
         match part(connected, begin, end, agency).await? {
             Ok(answer) => {
                 sum.add(&answer, log)?;
-                begin = end;
+                (begin, turns) = (end, TURNS);
                 if length < until - from {
                     say(&format!("counted until {}", moment(end)));
                 }
@@ -45,6 +48,11 @@ pub(super) async fn count(
             Err(late) if late.code == "DeadlineExceeded" && length >= SHORTEST * 2 => {
                 // Whole seconds, as moments are sent.
                 length = Duration::seconds(length.whole_seconds() / 2);
+                tokio::time::sleep(PAUSE).await;
+            }
+            // Not of the first one: whoever asks for one alone is told at once.
+            Err(busy) if busy.reason == "OVERLOADED" && begin > from && turns > 0 => {
+                turns -= 1;
                 tokio::time::sleep(PAUSE).await;
             }
             Err(refused) => return Ok(Err(refused)),
@@ -227,5 +235,111 @@ fn outcome(outcome: CountedOutcome) -> Outcome {
         CountedOutcome::Rejected => Outcome::Rejected,
         CountedOutcome::Administered => Outcome::Administered,
         CountedOutcome::Shed => Outcome::Shed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use contract::{
+        audit::v1::{ItemCount, LatencyClass, LatencyCount, RefusalCount, RequestCount, Stretch},
+        r#type::v1::ErrorReason,
+    };
+    use time::macros::datetime;
+    use tlog::LogSigner;
+
+    use super::*;
+
+    const BEGAN: OffsetDateTime = datetime!(2026-06-15 00:00 +7);
+
+    fn signer() -> LogSigner {
+        LogSigner::from_seed("example.com/log", [7; 32]).unwrap()
+    }
+
+    /// Of some minutes: each figure is `one`, and an outage goes from and until these seconds.
+    fn part(one: u64, sizes: (u64, u64), outage: (i64, i64)) -> CountAccessesAnswer {
+        let note = |size| signer().sign(size, &[size.to_be_bytes()[7]; 32]).unwrap();
+        let at = |seconds| Some(timestamp(BEGAN + Duration::seconds(seconds)));
+        let agency = "Z02.TEST".to_owned();
+        let classes = vec![
+            LatencyClass { most_microseconds: 1_023, requests: one },
+            LatencyClass { most_microseconds: 2_047, requests: 1 },
+        ];
+        CountAccessesAnswer {
+            first_checkpoint: note(sizes.0),
+            last_checkpoint: note(sizes.1),
+            records: one,
+            erased: 1,
+            requests: vec![RequestCount {
+                month: "2026-06".to_owned(),
+                operation: "a".to_owned(),
+                agency: agency.clone(),
+                outcome: CountedOutcome::Answered.into(),
+                requests: one,
+                ..RequestCount::default()
+            }],
+            items: vec![ItemCount {
+                item: "sex".to_owned(),
+                agency: agency.clone(),
+                disclosed: one,
+                withheld: 1,
+                ..ItemCount::default()
+            }],
+            refusals: vec![RefusalCount {
+                agency,
+                reason: ErrorReason::Overloaded.into(),
+                requests: one,
+            }],
+            latencies: vec![LatencyCount {
+                operation: "a".to_owned(),
+                requests: one + 1,
+                classes,
+                ..LatencyCount::default()
+            }],
+            known_from_time: at(60),
+            outages: vec![Stretch { from_time: at(outage.0), until_time: at(outage.1) }],
+            ..CountAccessesAnswer::default()
+        }
+    }
+
+    #[test]
+    fn parts_add_up_and_an_outage_across_their_border_is_one() {
+        let log = LogVerifier::new(signer().verifier_key()).unwrap();
+        let mut sum = Sum::default();
+        // A record of the first part came late, behind the second part's first one.
+        sum.add(&part(3, (4, 9), (400, 600)), &log).unwrap();
+        sum.add(&part(5, (7, 12), (600, 700)), &log).unwrap();
+        let until = BEGAN + Duration::seconds(1_060);
+        let extent = sum.extent(until).unwrap();
+        assert_eq!((extent.first_size, extent.last_size), (4, 12));
+        assert_eq!((extent.records, extent.erased), (8, 2));
+        let Accesses { requests, items, refusals, latency } = sum.accesses();
+        assert_eq!(requests.iter().map(|one| one.requests).collect::<Vec<_>>(), [8]);
+        assert_eq!((items.len(), items[0].disclosed, items[0].withheld), (1, 8, 2));
+        let refused = Refusals {
+            agency: "Z02.TEST".to_owned(),
+            reason: "OVERLOADED".to_owned(),
+            requests: 8,
+        };
+        assert_eq!(refusals, [refused]);
+        assert_eq!((latency[0].requests, latency[0].p50_us, latency[0].p99_us), (10, 1_023, 2_047));
+        let availability = sum.availability(until);
+        assert_eq!((availability.known_seconds, availability.available_seconds), (1_000, 700));
+        let outages: Vec<u64> = availability.outages.iter().map(|one| one.seconds).collect();
+        assert_eq!(outages, [300]);
+    }
+
+    #[test]
+    fn a_part_that_was_not_signed_or_says_no_classes_is_not_added() {
+        let log = LogVerifier::new(signer().verifier_key()).unwrap();
+        let good = part(3, (4, 9), (400, 600));
+        let unsigned = CountAccessesAnswer { last_checkpoint: "x".to_owned(), ..good.clone() };
+        let mut classless = good.clone();
+        classless.latencies[0].classes.clear();
+        let swapped = part(3, (9, 4), (400, 600));
+        for bad in [unsigned, classless, swapped] {
+            assert!(Sum::default().add(&bad, &log).is_err());
+        }
+        Sum::default().add(&good, &log).unwrap();
     }
 }

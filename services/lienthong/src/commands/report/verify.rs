@@ -2,14 +2,14 @@
 
 use std::{
     fs::{self, File},
-    io::{BufReader, Write},
+    io::{BufReader, Read, Write},
     path::PathBuf,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
 use audit::{
     Figures, Opened,
-    openings::{self, Handed},
+    openings::{Files, Handed},
 };
 use model::report::{Accesses, Report};
 use serde_json::json;
@@ -34,9 +34,9 @@ pub(super) struct Arguments {
     /// Folder of a copy of the log, as `lienthong audit mirror` makes it.
     #[arg(long, value_name = "FOLDER")]
     copy: PathBuf,
-    /// File of openings, as `lienthong audit export` makes it.
-    #[arg(long, value_name = "FILE")]
-    openings: PathBuf,
+    /// Files of openings, as `lienthong audit export` makes them.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    openings: Vec<PathBuf>,
     /// File of the log's verifier key (C2SP vkey).
     #[arg(long, value_name = "FILE")]
     log_key: PathBuf,
@@ -108,11 +108,12 @@ fn checkpoints(report: &Report, log: &LogVerifier) -> Result<[Checkpoint; 2]> {
 /// Goes through every entry of the copy: that none of the period is left out can be seen only so.
 fn recount(report: &Report, copy: &Copy, size: u64, arguments: &Arguments) -> Result<Recounted> {
     let (from, until) = counted(report)?;
-    let file = &arguments.openings;
-    let shown = file.display();
-    let opened = File::open(file).with_context(|| format!("cannot read `{shown}`"))?;
-    let mut input = BufReader::new(opened);
-    let mut next = move || openings::next(&mut input).with_context(|| format!("`{shown}`"));
+    let open = |file: &PathBuf| -> Result<Box<dyn Read + Send>> {
+        let shown = file.display();
+        let opened = File::open(file).with_context(|| format!("cannot read `{shown}`"))?;
+        Ok(Box::new(BufReader::new(opened)))
+    };
+    let mut openings = Files::new(arguments.openings.iter().map(open).collect::<Result<_>>()?);
     let (mut records, mut erased, mut late, mut cut) = (0, 0, 0, false);
     let mut figures = Figures::default();
     copy.entries(size, |index, entry| {
@@ -126,14 +127,8 @@ fn recount(report: &Report, copy: &Copy, size: u64, arguments: &Arguments) -> Re
             cut |= leaf.time_ms + LATE_MS < until;
             return Ok(());
         }
-        // Those that lie between are of other periods.
-        let found = loop {
-            match next()? {
-                Some(earlier) if earlier.index < index => {}
-                Some(found) if found.index == index => break found,
-                Some(_) | None => bail!("record {index} is not among the openings"),
-            }
-        };
+        let found = openings.next(index).context("a file of openings is none")?;
+        let found = found.with_context(|| format!("record {index} is not among the openings"))?;
         count(&mut figures, report, &leaf, found, (&mut records, &mut erased))
     })?;
     let mut accesses = figures.counted();
