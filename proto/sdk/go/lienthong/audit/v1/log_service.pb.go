@@ -65,7 +65,10 @@ func (*GetCheckpointRequest) Descriptor() ([]byte, []int) {
 type GetCheckpointResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A C2SP signed note, verbatim.
-	Checkpoint    string `protobuf:"bytes,1,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	Checkpoint string `protobuf:"bytes,1,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	// The minimum index (C2SP tlog-tiles, "Pruning"): entries below it are in the operator's archive and no longer here; 0 where none are.
+	// Tiles and proofs are of all records. It is not signed.
+	MinimumIndex  uint64 `protobuf:"varint,2,opt,name=minimum_index,json=minimumIndex,proto3" json:"minimum_index,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -105,6 +108,13 @@ func (x *GetCheckpointResponse) GetCheckpoint() string {
 		return x.Checkpoint
 	}
 	return ""
+}
+
+func (x *GetCheckpointResponse) GetMinimumIndex() uint64 {
+	if x != nil {
+		return x.MinimumIndex
+	}
+	return 0
 }
 
 // Asks for a tile of hashes, `tile/<level>/<index>[.p/<width>]` of C2SP tlog-tiles.
@@ -525,11 +535,12 @@ var File_lienthong_audit_v1_log_service_proto protoreflect.FileDescriptor
 const file_lienthong_audit_v1_log_service_proto_rawDesc = "" +
 	"\n" +
 	"$lienthong/audit/v1/log_service.proto\x12\x12lienthong.audit.v1\x1a\"lienthong/options/v1/options.proto\"\x16\n" +
-	"\x14GetCheckpointRequest\"?\n" +
+	"\x14GetCheckpointRequest\"l\n" +
 	"\x15GetCheckpointResponse\x12&\n" +
 	"\n" +
 	"checkpoint\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\n" +
-	"checkpoint\"j\n" +
+	"checkpoint\x12+\n" +
+	"\rminimum_index\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\fminimumIndex\"j\n" +
 	"\x0eGetTileRequest\x12\x1c\n" +
 	"\x05level\x18\x01 \x01(\rB\x06\xba\xac\x19\x02\b\x01R\x05level\x12\x1c\n" +
 	"\x05index\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x05index\x12\x1c\n" +

@@ -52,7 +52,7 @@ type LogServiceClient interface {
 	// A bundle of entries, for auditors: those whose identities the log's operator has configured (`audit.auditors`).
 	//
 	// Errors: PERMISSION_DENIED/METHOD_NOT_ALLOWED for anybody else; INVALID_ARGUMENT/INVALID_REQUEST for a width that no bundle has;
-	// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet.
+	// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet, or not any more: its entries are below the minimum index.
 	GetEntryBundle(ctx context.Context, in *GetEntryBundleRequest, opts ...grpc.CallOption) (*GetEntryBundleResponse, error)
 	// The proof that the log covers the record of an index: to the checkpoint that GetCheckpoint gives, if it covers the record, else
 	// to the newest that the log signed.
@@ -150,7 +150,7 @@ type LogServiceServer interface {
 	// A bundle of entries, for auditors: those whose identities the log's operator has configured (`audit.auditors`).
 	//
 	// Errors: PERMISSION_DENIED/METHOD_NOT_ALLOWED for anybody else; INVALID_ARGUMENT/INVALID_REQUEST for a width that no bundle has;
-	// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet.
+	// NOT_FOUND/NOT_IN_LOG when the log does not have it, or not yet, or not any more: its entries are below the minimum index.
 	GetEntryBundle(context.Context, *GetEntryBundleRequest) (*GetEntryBundleResponse, error)
 	// The proof that the log covers the record of an index: to the checkpoint that GetCheckpoint gives, if it covers the record, else
 	// to the newest that the log signed.

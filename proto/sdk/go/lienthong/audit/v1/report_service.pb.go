@@ -616,8 +616,11 @@ type LatencyCount struct {
 	P95Microseconds uint64 `protobuf:"varint,4,opt,name=p95_microseconds,json=p95Microseconds,proto3" json:"p95_microseconds,omitempty"`
 	// Microseconds that ninety-nine of a hundred took at most.
 	P99Microseconds uint64 `protobuf:"varint,5,opt,name=p99_microseconds,json=p99Microseconds,proto3" json:"p99_microseconds,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// How many fell in each class, from the fastest on, without those in which none did: so that the quantiles of several periods together
+	// can be told.
+	Classes       []*LatencyClass `protobuf:"bytes,6,rep,name=classes,proto3" json:"classes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LatencyCount) Reset() {
@@ -685,6 +688,68 @@ func (x *LatencyCount) GetP99Microseconds() uint64 {
 	return 0
 }
 
+func (x *LatencyCount) GetClasses() []*LatencyClass {
+	if x != nil {
+		return x.Classes
+	}
+	return nil
+}
+
+// Requests that took about as long as one another.
+type LatencyClass struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Microseconds that they took at most, which is the upper bound of the class.
+	MostMicroseconds uint64 `protobuf:"varint,1,opt,name=most_microseconds,json=mostMicroseconds,proto3" json:"most_microseconds,omitempty"`
+	// How many.
+	Requests      uint64 `protobuf:"varint,2,opt,name=requests,proto3" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LatencyClass) Reset() {
+	*x = LatencyClass{}
+	mi := &file_lienthong_audit_v1_report_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LatencyClass) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LatencyClass) ProtoMessage() {}
+
+func (x *LatencyClass) ProtoReflect() protoreflect.Message {
+	mi := &file_lienthong_audit_v1_report_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LatencyClass.ProtoReflect.Descriptor instead.
+func (*LatencyClass) Descriptor() ([]byte, []int) {
+	return file_lienthong_audit_v1_report_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LatencyClass) GetMostMicroseconds() uint64 {
+	if x != nil {
+		return x.MostMicroseconds
+	}
+	return 0
+}
+
+func (x *LatencyClass) GetRequests() uint64 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
+}
+
 // A half-open stretch of time.
 type Stretch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -698,7 +763,7 @@ type Stretch struct {
 
 func (x *Stretch) Reset() {
 	*x = Stretch{}
-	mi := &file_lienthong_audit_v1_report_service_proto_msgTypes[7]
+	mi := &file_lienthong_audit_v1_report_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +775,7 @@ func (x *Stretch) String() string {
 func (*Stretch) ProtoMessage() {}
 
 func (x *Stretch) ProtoReflect() protoreflect.Message {
-	mi := &file_lienthong_audit_v1_report_service_proto_msgTypes[7]
+	mi := &file_lienthong_audit_v1_report_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +788,7 @@ func (x *Stretch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stretch.ProtoReflect.Descriptor instead.
 func (*Stretch) Descriptor() ([]byte, []int) {
-	return file_lienthong_audit_v1_report_service_proto_rawDescGZIP(), []int{7}
+	return file_lienthong_audit_v1_report_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Stretch) GetFromTime() *timestamppb.Timestamp {
@@ -785,13 +850,17 @@ const file_lienthong_audit_v1_report_service_proto_rawDesc = "" +
 	"\fRefusalCount\x12\x1e\n" +
 	"\x06agency\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\x06agency\x12>\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1e.lienthong.type.v1.ErrorReasonB\x06\xba\xac\x19\x02\b\x01R\x06reason\x12\"\n" +
-	"\brequests\x18\x03 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\brequests\"\xf1\x01\n" +
+	"\brequests\x18\x03 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\brequests\"\xad\x02\n" +
 	"\fLatencyCount\x12$\n" +
 	"\toperation\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x01R\toperation\x12\"\n" +
 	"\brequests\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\brequests\x121\n" +
 	"\x10p50_microseconds\x18\x03 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x0fp50Microseconds\x121\n" +
 	"\x10p95_microseconds\x18\x04 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x0fp95Microseconds\x121\n" +
-	"\x10p99_microseconds\x18\x05 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x0fp99Microseconds\"}\n" +
+	"\x10p99_microseconds\x18\x05 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x0fp99Microseconds\x12:\n" +
+	"\aclasses\x18\x06 \x03(\v2 .lienthong.audit.v1.LatencyClassR\aclasses\"g\n" +
+	"\fLatencyClass\x123\n" +
+	"\x11most_microseconds\x18\x01 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\x10mostMicroseconds\x12\"\n" +
+	"\brequests\x18\x02 \x01(\x04B\x06\xba\xac\x19\x02\b\x01R\brequests\"}\n" +
 	"\aStretch\x127\n" +
 	"\tfrom_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x129\n" +
 	"\n" +
@@ -822,7 +891,7 @@ func file_lienthong_audit_v1_report_service_proto_rawDescGZIP() []byte {
 }
 
 var file_lienthong_audit_v1_report_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_lienthong_audit_v1_report_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_lienthong_audit_v1_report_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_lienthong_audit_v1_report_service_proto_goTypes = []any{
 	(CountedOutcome)(0),           // 0: lienthong.audit.v1.CountedOutcome
 	(*CountAccessesRequest)(nil),  // 1: lienthong.audit.v1.CountAccessesRequest
@@ -832,33 +901,35 @@ var file_lienthong_audit_v1_report_service_proto_goTypes = []any{
 	(*ItemCount)(nil),             // 5: lienthong.audit.v1.ItemCount
 	(*RefusalCount)(nil),          // 6: lienthong.audit.v1.RefusalCount
 	(*LatencyCount)(nil),          // 7: lienthong.audit.v1.LatencyCount
-	(*Stretch)(nil),               // 8: lienthong.audit.v1.Stretch
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*Receipt)(nil),               // 10: lienthong.audit.v1.Receipt
-	(v1.ErrorReason)(0),           // 11: lienthong.type.v1.ErrorReason
+	(*LatencyClass)(nil),          // 8: lienthong.audit.v1.LatencyClass
+	(*Stretch)(nil),               // 9: lienthong.audit.v1.Stretch
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Receipt)(nil),               // 11: lienthong.audit.v1.Receipt
+	(v1.ErrorReason)(0),           // 12: lienthong.type.v1.ErrorReason
 }
 var file_lienthong_audit_v1_report_service_proto_depIdxs = []int32{
-	9,  // 0: lienthong.audit.v1.CountAccessesRequest.from_time:type_name -> google.protobuf.Timestamp
-	9,  // 1: lienthong.audit.v1.CountAccessesRequest.until_time:type_name -> google.protobuf.Timestamp
+	10, // 0: lienthong.audit.v1.CountAccessesRequest.from_time:type_name -> google.protobuf.Timestamp
+	10, // 1: lienthong.audit.v1.CountAccessesRequest.until_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: lienthong.audit.v1.CountAccessesResponse.answer:type_name -> lienthong.audit.v1.CountAccessesAnswer
-	10, // 3: lienthong.audit.v1.CountAccessesResponse.receipt:type_name -> lienthong.audit.v1.Receipt
+	11, // 3: lienthong.audit.v1.CountAccessesResponse.receipt:type_name -> lienthong.audit.v1.Receipt
 	4,  // 4: lienthong.audit.v1.CountAccessesAnswer.requests:type_name -> lienthong.audit.v1.RequestCount
 	5,  // 5: lienthong.audit.v1.CountAccessesAnswer.items:type_name -> lienthong.audit.v1.ItemCount
 	6,  // 6: lienthong.audit.v1.CountAccessesAnswer.refusals:type_name -> lienthong.audit.v1.RefusalCount
 	7,  // 7: lienthong.audit.v1.CountAccessesAnswer.latencies:type_name -> lienthong.audit.v1.LatencyCount
-	9,  // 8: lienthong.audit.v1.CountAccessesAnswer.known_from_time:type_name -> google.protobuf.Timestamp
-	8,  // 9: lienthong.audit.v1.CountAccessesAnswer.outages:type_name -> lienthong.audit.v1.Stretch
+	10, // 8: lienthong.audit.v1.CountAccessesAnswer.known_from_time:type_name -> google.protobuf.Timestamp
+	9,  // 9: lienthong.audit.v1.CountAccessesAnswer.outages:type_name -> lienthong.audit.v1.Stretch
 	0,  // 10: lienthong.audit.v1.RequestCount.outcome:type_name -> lienthong.audit.v1.CountedOutcome
-	11, // 11: lienthong.audit.v1.RefusalCount.reason:type_name -> lienthong.type.v1.ErrorReason
-	9,  // 12: lienthong.audit.v1.Stretch.from_time:type_name -> google.protobuf.Timestamp
-	9,  // 13: lienthong.audit.v1.Stretch.until_time:type_name -> google.protobuf.Timestamp
-	1,  // 14: lienthong.audit.v1.ReportService.CountAccesses:input_type -> lienthong.audit.v1.CountAccessesRequest
-	2,  // 15: lienthong.audit.v1.ReportService.CountAccesses:output_type -> lienthong.audit.v1.CountAccessesResponse
-	15, // [15:16] is the sub-list for method output_type
-	14, // [14:15] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	12, // 11: lienthong.audit.v1.RefusalCount.reason:type_name -> lienthong.type.v1.ErrorReason
+	8,  // 12: lienthong.audit.v1.LatencyCount.classes:type_name -> lienthong.audit.v1.LatencyClass
+	10, // 13: lienthong.audit.v1.Stretch.from_time:type_name -> google.protobuf.Timestamp
+	10, // 14: lienthong.audit.v1.Stretch.until_time:type_name -> google.protobuf.Timestamp
+	1,  // 15: lienthong.audit.v1.ReportService.CountAccesses:input_type -> lienthong.audit.v1.CountAccessesRequest
+	2,  // 16: lienthong.audit.v1.ReportService.CountAccesses:output_type -> lienthong.audit.v1.CountAccessesResponse
+	16, // [16:17] is the sub-list for method output_type
+	15, // [15:16] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_lienthong_audit_v1_report_service_proto_init() }
@@ -873,7 +944,7 @@ func file_lienthong_audit_v1_report_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lienthong_audit_v1_report_service_proto_rawDesc), len(file_lienthong_audit_v1_report_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -37,6 +37,8 @@ const (
 	AccessUntold_ACCESS_UNTOLD_SEALED AccessUntold = 1
 	// What opened its record was erased.
 	AccessUntold_ACCESS_UNTOLD_ERASED AccessUntold = 2
+	// Its record is in the archive of the access log and no longer in the service: the operator's retention ended.
+	AccessUntold_ACCESS_UNTOLD_ARCHIVED AccessUntold = 3
 )
 
 // Enum value maps for AccessUntold.
@@ -45,11 +47,13 @@ var (
 		0: "ACCESS_UNTOLD_UNSPECIFIED",
 		1: "ACCESS_UNTOLD_SEALED",
 		2: "ACCESS_UNTOLD_ERASED",
+		3: "ACCESS_UNTOLD_ARCHIVED",
 	}
 	AccessUntold_value = map[string]int32{
 		"ACCESS_UNTOLD_UNSPECIFIED": 0,
 		"ACCESS_UNTOLD_SEALED":      1,
 		"ACCESS_UNTOLD_ERASED":      2,
+		"ACCESS_UNTOLD_ARCHIVED":    3,
 	}
 )
 
@@ -801,11 +805,12 @@ const file_lienthong_identity_v1_access_history_service_proto_rawDesc = "" +
 	"\fAccessedItem\x12\x1a\n" +
 	"\x04item\x18\x01 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\x04item\x12$\n" +
 	"\tdisclosed\x18\x02 \x01(\bB\x06\xba\xac\x19\x02\b\x02R\tdisclosed\x12 \n" +
-	"\aarticle\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\aarticle*a\n" +
+	"\aarticle\x18\x03 \x01(\tB\x06\xba\xac\x19\x02\b\x02R\aarticle*}\n" +
 	"\fAccessUntold\x12\x1d\n" +
 	"\x19ACCESS_UNTOLD_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ACCESS_UNTOLD_SEALED\x10\x01\x12\x18\n" +
-	"\x14ACCESS_UNTOLD_ERASED\x10\x02*\xa5\x01\n" +
+	"\x14ACCESS_UNTOLD_ERASED\x10\x02\x12\x1a\n" +
+	"\x16ACCESS_UNTOLD_ARCHIVED\x10\x03*\xa5\x01\n" +
 	"\fAccessEnding\x12\x1d\n" +
 	"\x19ACCESS_ENDING_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ACCESS_ENDING_ANSWERED\x10\x01\x12\x1f\n" +

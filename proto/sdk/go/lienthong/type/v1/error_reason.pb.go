@@ -143,7 +143,8 @@ const (
 	ErrorReason_ERROR_REASON_RULE_SET_NOT_POSSIBLE ErrorReason = 37
 	// NOT_FOUND. There is no rule set of this number. Recorded. Do not repeat.
 	ErrorReason_ERROR_REASON_UNKNOWN_RULE_SET ErrorReason = 38
-	// NOT_FOUND. The access log has no such piece or record, or not yet. Not recorded. Do not repeat before the log has grown.
+	// NOT_FOUND. The access log has no such piece or record, or not yet, or the piece is below its minimum index. Not recorded. Do not
+	// repeat before the log has grown.
 	ErrorReason_ERROR_REASON_NOT_IN_LOG ErrorReason = 39
 	// UNAVAILABLE. The access log cannot be read now, or what is stored of it is not what was signed. Not recorded. Repeat later; where it
 	// stays so, the operator has to look.
