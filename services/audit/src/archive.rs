@@ -16,12 +16,15 @@ use crate::{
     openings::{Files, Malformed},
 };
 
+/// Reads a piece of a copy.
+pub type ReadPiece = Box<dyn FnMut(&Tile) -> io::Result<Vec<u8>> + Send>;
+
 /// A copy of the log, with what opens its records.
 pub struct Archive {
     /// The signed checkpoint of the copy, a C2SP signed note.
     pub checkpoint: String,
     /// Reads a piece of the copy.
-    pub pieces: Box<dyn FnMut(&Tile) -> io::Result<Vec<u8>> + Send>,
+    pub pieces: ReadPiece,
     /// Files of openings. Of a record that is in several, an erasure counts.
     pub openings: Vec<Box<dyn Read + Send>>,
 }
@@ -152,7 +155,7 @@ pub(crate) enum Held {
 pub(crate) struct Verified {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) note: String,
-    pieces: Box<dyn FnMut(&Tile) -> io::Result<Vec<u8>> + Send>,
+    pieces: ReadPiece,
     openings: Files,
 }
 

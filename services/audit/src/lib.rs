@@ -53,7 +53,7 @@ use std::{
 };
 
 pub use crate::{
-    archive::{Archive, ArchiveError, Progress},
+    archive::{Archive, ArchiveError, Progress, ReadPiece},
     domain::{Erasure, Opening},
     envelope::{FileKeys, KeyError, Opened, new_key},
     figures::{Figures, Histogram, agency_of},

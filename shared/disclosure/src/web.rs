@@ -169,7 +169,7 @@ impl<S: PersonalSite> Site for Gate<S> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use contract::r#type::v1::{ErrorReason, FieldFault};
     use futures::FutureExt as _;
     use http_body_util::BodyExt as _;

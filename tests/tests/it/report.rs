@@ -12,6 +12,7 @@ use contract::{
 use lienthong::{
     client::{Answered, Client, Refused},
     demo,
+    process::Runtime,
     synth::SyntheticPerson,
 };
 use model::report::Report;
@@ -45,7 +46,7 @@ async fn a_report_is_whole_where_each_service_has_an_endpoint_of_its_own() {
     let fleet = Fleet::start(Shape::Each, Engine::Sqlite).await;
     let auditor = fleet.issue_operator("auditor");
     // Years of reports begin on 15 December.
-    let year = (OffsetDateTime::now_utc() + Duration::days(17)).year().to_string();
+    let year = (Runtime::system().clock.now() + Duration::days(17)).year().to_string();
     let at = |service: &str| fleet.peer(service).endpoint.clone();
     let report = |elsewhere: &[&str]| {
         let output = std::process::Command::new(binary())
