@@ -16,11 +16,14 @@ use server::{
     tls,
 };
 use store::Engine;
-use tests::{events, on_both_engines, raw::Raw, whole::Whole};
+use tests::{events, on_both_engines, raw::Raw, web, whole::Whole};
 
 use calls::{contributions, lookups, standing};
 
-on_both_engines!(i2_every_method_of_agencies_is_refused_where_it_must_be_signed_and_is_not);
+on_both_engines!(
+    i2_every_method_of_agencies_is_refused_where_it_must_be_signed_and_is_not,
+    i2_portals_that_ask_over_http_cannot_sign_and_are_refused,
+);
 
 /// Every agreement of the demonstration, as if both sides had signed that requests are signed.
 const DEMANDING: &[&str] = &[
@@ -65,6 +68,24 @@ async fn called(raw: &Raw, path: &str, request: &[u8], signature: Option<&str>) 
     let headers: Vec<_> = signature.iter().map(|signature| (METADATA, *signature)).collect();
     let reply = raw.call_bytes(path, request, &headers).await.unwrap();
     (reply.status.code() != tonic::Code::Ok).then(|| reply.refused())
+}
+
+async fn i2_portals_that_ask_over_http_cannot_sign_and_are_refused(engine: Engine) {
+    for demanded in [false, true] {
+        let whole = Whole::start(engine).await;
+        let whole = if demanded { whole.changed("policy", DEMANDING).await } else { whole };
+        let code = format!("VN{}", whole.person(false).number.as_str());
+        let line = format!("GET /v3/findUsage?userCode={code}");
+        let headers = [("X-Road-UserId", code), ("Lienthong-Full-Name", "A".to_owned())];
+        let headers = [&headers[..], &[("Lienthong-Date-Of-Birth", "2001".to_owned())]].concat();
+        let address = whole.all.usage().unwrap();
+        let got = web::ask(address, whole.files("portal"), &line, &headers).await.unwrap();
+        // Without the demand it is the consent that is missing.
+        let expected = if demanded { "SIGNATURE_REQUIRED" } else { "NOTHING_ALLOWED" };
+        assert_eq!(got.json()["code"], expected, "{engine:?}");
+        assert!((400..500).contains(&got.status) && got.header("lienthong-receipt").is_none());
+        whole.all.stop().await;
+    }
 }
 
 async fn i2_every_method_of_agencies_is_refused_where_it_must_be_signed_and_is_not(engine: Engine) {
