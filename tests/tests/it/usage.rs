@@ -34,6 +34,7 @@ on_both_engines!(
     i2_on_the_conditions_of_the_call_and_no_others,
     i7_a_protected_person_and_an_absent_one_have_the_same_answer,
     i8_what_is_faulty_is_named_and_not_repeated,
+    more_than_the_log_gives_at_once_is_counted_whole_and_a_window_of_it_told,
 );
 
 const LISTED: &str = "GET /v3/findUsage?userCode=VN";
@@ -280,6 +281,32 @@ async fn a_portal_has_what_it_asks_for_of_what_is_told(engine: Engine) {
     ] {
         let told = portal.told(&format!("{period}{more}")).await;
         assert_eq!(told["totalUsages"], expect, "{more}");
+    }
+    world.stop().await;
+}
+
+async fn more_than_the_log_gives_at_once_is_counted_whole_and_a_window_of_it_told(engine: Engine) {
+    const LOOKUPS: usize = 203;
+    let world = World::new(engine).await;
+    let person = world.plain().clone();
+    let insurance = world.client("insurance");
+    let mut at = Vec::new();
+    for _ in 0..LOOKUPS {
+        at.push(answered(&insurance, &ask(&person, &["sex"])).await.receipt.index);
+    }
+    let reference = consented(&world, &person).await;
+    let portal = Portal::of(&world, &person, &reference).await;
+    let first = portal.told("&limit=10000").await;
+    // The consent is an access, too.
+    let total = first["totalUsages"].as_u64().unwrap();
+    assert_eq!((&first["lienthong"]["complete"], total), (&true.into(), LOOKUPS as u64 + 1));
+    assert_eq!(first["returnedUsages"], total);
+    // The oldest ones, and the answer before is one more now.
+    let told = portal.told(&format!("&offset={}&limit=2", total - 1)).await;
+    assert_eq!((&told["totalUsages"], &told["returnedUsages"]), (&(total + 1).into(), &2.into()));
+    assert_eq!(indexes(&told), [at[1], at[0]]);
+    for shown in told["dataResponses"].as_array().unwrap() {
+        stands(&world, &told, shown);
     }
     world.stop().await;
 }
