@@ -89,14 +89,10 @@ impl Service {
             self.not_pruned_since(wanted.from_ms).await?;
             return Err(Error::LogCorrupt("what opens a record is missing"));
         }
-        tally.extent = [leaves.first_key_value(), leaves.last_key_value()]
-            .into_iter()
-            .flatten()
-            .map(|(place, _)| *place)
-            .fold(tally.extent, |extent, place| {
-                let (first, end) = extent.unwrap_or((place, place + 1));
-                Some((first.min(place), end.max(place + 1)))
-            });
+        for place in leaves.keys() {
+            let (first, end) = tally.extent.unwrap_or((*place, place + 1));
+            tally.extent = Some((first.min(*place), end.max(place + 1)));
+        }
         // What cannot be read stays, and is found when it is opened. Whose the others are is believed: no commitment is opened to see it.
         rows.retain(|_, row| {
             wanted.agency.is_empty()

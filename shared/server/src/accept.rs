@@ -236,7 +236,8 @@ async fn accept_mesh(
     }
 }
 
-async fn paused(error: &io::Error) -> Option<Accepted> {
+/// What every listener does when accept fails.
+pub(crate) async fn paused<T>(error: &io::Error) -> Option<T> {
     tracing::warn!(kind = ?error.kind(), "accept failed");
     tokio::time::sleep(ACCEPT_PAUSE).await;
     None

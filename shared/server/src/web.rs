@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 pub use crate::plain::Answer;
 use crate::{
     Caller, Config, Deadline, StartError,
-    accept::{failed, listen},
+    accept::{failed, listen, paused},
     caller::Priority,
     connection::{Counted, LetIn, let_in, no_longer_admitted, over, say, say_cut},
     handshake::{Handshake, Handshakes},
@@ -37,8 +37,6 @@ const AGE: Duration = Duration::from_secs(30);
 const HEAD: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// The line and the headers of a request, at most.
 const HEAD_MAX: usize = 16 << 10;
-/// After accept fails, for example for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The part of the connections, and of the requests under way, that one agency's system may have.
 const PART: usize = 4;
 /// Requests under way. Nothing here is asked for by the thousand; and an answer lies in memory until it is read.
@@ -175,11 +173,7 @@ async fn accept(listener: &TcpListener, handshakes: &Handshakes) -> Option<(TcpS
     let permit = handshakes.permit().await?;
     match listener.accept().await {
         Ok((tcp, from)) => Some((tcp, handshakes.begin(permit, from.ip())?)),
-        Err(error) => {
-            tracing::warn!(kind = ?error.kind(), "accept failed");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
-        }
+        Err(error) => paused(&error).await,
     }
 }
 

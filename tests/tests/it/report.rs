@@ -69,11 +69,12 @@ async fn a_report_is_whole_where_each_service_has_an_endpoint_of_its_own() {
         (output.status.success(), report)
     };
     let (policy, contribution) = (at("policy"), at("contribution"));
-    let (whole, told) = report(&["--policy", &policy, "--contribution", &contribution]);
+    let (whole, told) =
+        report(&["--policy-endpoint", &policy, "--contribution-endpoint", &contribution]);
     assert!(whole && told.missing.is_empty(), "{:?}", told.missing);
     assert!(told.databases.is_some_and(|databases| !databases.is_empty()));
     // Those who are not asked do not say anything.
-    let (whole, told) = report(&["--policy", &policy]);
+    let (whole, told) = report(&["--policy-endpoint", &policy]);
     let missing: Vec<_> = told.missing.iter().map(|missing| missing.part.as_str()).collect();
     assert_eq!((whole, missing), (false, vec!["conflicts", "quality"]));
 }

@@ -65,23 +65,20 @@ pub(super) trait Listing: Sync {
     /// What is told.
     type Answer;
 
-    /// Where to go on, and of whom; none from the beginning.
-    fn place(&self, call: &Call<'_>, connection: &str) -> Result<Option<Place>, NoAnswer>;
+    /// Where to go on, as the last answer said; empty from the newest.
+    fn page_token(&self) -> &str;
 
-    /// What the access log has under the names.
+    /// What the access log has under the names, below an index; 0 is none.
     fn read(
         &self,
         call: &Call<'_>,
         names: Names,
-        place: Option<Place>,
+        before: u64,
     ) -> impl Future<Output = Result<Self::Found, Status>> + Send;
 
     /// The answer; `found` is what was read of somebody of whom it may be told. None where a record of it is none.
     fn write(&self, about: &About<'_>, found: Option<Self::Found>) -> Option<Answer<Self::Answer>>;
 }
-
-/// The index below which a list goes on, and the person whom it is of.
-pub(super) type Place = (u64, String);
 
 /// What an answer is about.
 pub(super) struct About<'a> {
@@ -106,7 +103,12 @@ pub(super) async fn tell<L: Listing>(
     let decision = call.decided(Act::Accesses, basis, &[NUMBER.to_owned()]).await?;
     let table = call.table_with(&decision, lookup.consent.is_some()).await?;
     let taken = call.take(&decision, 1).await?;
-    let place = match listing.place(call, &decision.connection) {
+    // Below which index a list goes on, and of whom.
+    let place = match listing.page_token() {
+        "" => Ok(None),
+        token => shared.app.accesses_place(token, &decision.connection).map(Some),
+    };
+    let place = match place {
         Ok(place) => place,
         Err(reason) => return Err(call.no_answer(&decision, reason).await),
     };
@@ -122,8 +124,9 @@ pub(super) async fn tell<L: Listing>(
     let mut recorded = identity::recorded(&decision, &looked, looked.finding.row.as_ref());
     // Who accessed it is told, and no value of it.
     recorded.items.iter_mut().for_each(|item| item.disclosed = false);
+    let before = place.map_or(0, |(before, _)| before);
     let (found, withheld) = match names {
-        Ok(names) => match listing.read(call, names, place).await {
+        Ok(names) => match listing.read(call, names, before).await {
             Ok(found) => (Some(found), None),
             // That there is such a person was looked at all the same, and is recorded.
             Err(status) => return Err(not_told(call, recorded, status).await),
@@ -148,20 +151,17 @@ impl Listing for Page<'_> {
     type Found = log::ListAccessesResponse;
     type Answer = ListAccessesAnswer;
 
-    fn place(&self, call: &Call<'_>, connection: &str) -> Result<Option<Place>, NoAnswer> {
-        let token = self.0.page_token.as_str();
-        let open = |token: &str| call.shared.app.accesses_place(token, connection);
-        (!token.is_empty()).then(|| open(token)).transpose()
+    fn page_token(&self) -> &str {
+        &self.0.page_token
     }
 
     async fn read(
         &self,
         call: &Call<'_>,
         names: Names,
-        place: Option<Place>,
+        before: u64,
     ) -> Result<Self::Found, Status> {
         let most = if self.0.page_size == 0 { PAGE } else { self.0.page_size };
-        let before = place.map_or(0, |(before, _)| before);
         listed(call, &request(names, before, most)).await
     }
 

@@ -29,10 +29,10 @@ use self::asked::{Checked, Wanted};
 use super::{
     Shared,
     call::{Call, cited},
-    history::{self, LIST_ACCESSES, Listing, Place},
+    history::{self, LIST_ACCESSES, Listing},
 };
 use crate::{
-    app::{Lookup, Names, NoAnswer},
+    app::{Lookup, Names},
     names,
     store::RegisterStore,
 };
@@ -152,19 +152,12 @@ impl Listing for Finding<'_> {
     type Found = Read;
     type Answer = Json;
 
-    fn place(&self, call: &Call<'_>, connection: &str) -> Result<Option<Place>, NoAnswer> {
-        let token = self.wanted.page_token.as_str();
-        let open = |token: &str| call.shared.app.accesses_place(token, connection);
-        (!token.is_empty()).then(|| open(token)).transpose()
+    fn page_token(&self) -> &str {
+        &self.wanted.page_token
     }
 
-    async fn read(
-        &self,
-        call: &Call<'_>,
-        names: Names,
-        place: Option<Place>,
-    ) -> Result<Read, Status> {
-        let mut request = history::request(names, place.map_or(0, |(before, _)| before), PART);
+    async fn read(&self, call: &Call<'_>, names: Names, before: u64) -> Result<Read, Status> {
+        let mut request = history::request(names, before, PART);
         let mut read = Read::default();
         for _ in 0..PARTS_MAX {
             let part = history::listed(call, &request).await?;

@@ -63,10 +63,10 @@ struct Make {
     periods: Option<PathBuf>,
     /// Where policy listens, if not at `--endpoint`: what databases are connected, assessed and suspended.
     #[arg(long, help_heading = "Connection", value_name = "HOST:PORT", conflicts_with = "demo")]
-    policy: Option<String>,
+    policy_endpoint: Option<String>,
     /// Where contribution listens, if not at `--endpoint`: quality and conflicts.
     #[arg(long, help_heading = "Connection", value_name = "HOST:PORT", conflicts_with = "demo")]
-    contribution: Option<String>,
+    contribution_endpoint: Option<String>,
     /// Also writes the report as a document (PDF), by `lienthong-report` beside this program or on the path.
     #[arg(long, help_heading = "Result", value_name = "FILE")]
     pdf: Option<PathBuf>,
@@ -98,8 +98,8 @@ pub(crate) async fn run(arguments: Arguments, out: &mut impl Write) -> Result<()
     };
     let gathered = Gathered {
         connected: &connected,
-        policy: at("policy", &make.policy)?,
-        contribution: at("contribution", &make.contribution)?,
+        policy: at("policy", &make.policy_endpoint)?,
+        contribution: at("contribution", &make.contribution_endpoint)?,
         asked: &asked,
         agency: make.agency.as_deref(),
         now,
