@@ -323,11 +323,10 @@ fn number(
 ) -> Option<Option<u64>> {
     let Some(text) = query.one(name, faults) else { return Some(None) };
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let fault = match text.parse::<u64>() {
-        _ if !digits => Fault::Malformed,
-        Ok(number) if range.contains(&number) => return Some(Some(number)),
-        Ok(_) => Fault::NotAllowed,
-        Err(_) => Fault::Malformed,
+    let fault = match text.parse::<u64>().ok().filter(|_| digits) {
+        Some(number) if range.contains(&number) => return Some(Some(number)),
+        Some(_) => Fault::NotAllowed,
+        None => Fault::Malformed,
     };
     faults.add(name, fault);
     None

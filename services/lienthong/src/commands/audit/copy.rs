@@ -106,12 +106,7 @@ impl Copy {
         let note = self.0.join(CHECKPOINT);
         let checkpoint = text(&note)
             .with_context(|| format!("there is no copy of a log: `{}`", note.display()))?;
-        let opened = |file: &PathBuf| {
-            let shown = file.display();
-            let opened = File::open(file).with_context(|| format!("cannot read `{shown}`"))?;
-            Ok::<_, anyhow::Error>(Box::new(BufReader::new(opened)) as Box<dyn Read + Send>)
-        };
-        let openings = openings.iter().map(opened).collect::<Result<_>>()?;
+        let openings = opened(openings)?;
         let pieces = Box::new(move |piece: &Tile| self.read(piece));
         Ok((Archive { checkpoint, pieces, openings }, lock))
     }
@@ -238,6 +233,16 @@ impl Update<'_> {
         File::open(copy)?.sync_all()?;
         fs::remove_dir_all(new)
     }
+}
+
+/// Files of openings, to be read.
+pub(in super::super) fn opened(files: &[PathBuf]) -> Result<Vec<Box<dyn Read + Send>>> {
+    let opened = |file: &PathBuf| -> Result<Box<dyn Read + Send>> {
+        let shown = file.display();
+        let opened = File::open(file).with_context(|| format!("cannot read `{shown}`"))?;
+        Ok(Box::new(BufReader::new(opened)))
+    };
+    files.iter().map(opened).collect()
 }
 
 /// A file that is on the disk when this returns, in folders that may not be there yet.

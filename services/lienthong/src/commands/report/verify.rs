@@ -1,10 +1,6 @@
 //! `lienthong report verify`: the figures of accesses counted again, offline, from the records between a report's two checkpoints.
 
-use std::{
-    fs::{self, File},
-    io::{BufReader, Read, Write},
-    path::PathBuf,
-};
+use std::{fs, io::Write, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use audit::{
@@ -18,7 +14,7 @@ use tlog::{Checkpoint, Leaf, LogVerifier};
 
 use super::{
     super::{
-        audit::copy::Copy,
+        audit::copy::{Copy, opened},
         connection::log_key,
         output::{Ending, Format, Output, print, say},
     },
@@ -108,12 +104,7 @@ fn checkpoints(report: &Report, log: &LogVerifier) -> Result<[Checkpoint; 2]> {
 /// Goes through every entry of the copy: that none of the period is left out can be seen only so.
 fn recount(report: &Report, copy: &Copy, size: u64, arguments: &Arguments) -> Result<Recounted> {
     let (from, until) = counted(report)?;
-    let open = |file: &PathBuf| -> Result<Box<dyn Read + Send>> {
-        let shown = file.display();
-        let opened = File::open(file).with_context(|| format!("cannot read `{shown}`"))?;
-        Ok(Box::new(BufReader::new(opened)))
-    };
-    let mut openings = Files::new(arguments.openings.iter().map(open).collect::<Result<_>>()?);
+    let mut openings = Files::new(opened(&arguments.openings)?);
     let (mut records, mut erased, mut late, mut cut) = (0, 0, 0, false);
     let mut figures = Figures::default();
     copy.entries(size, |index, entry| {
