@@ -9,7 +9,6 @@ use crate::{
     Error, Opened, Service,
     alive::{self, BREAK_MS},
     figures::{Figures, agency_of},
-    fsck::opens,
     store::{
         keys,
         period::{self, Alive, Rest},
@@ -105,8 +104,7 @@ impl Service {
             match opened {
                 Opened::Whole(opening) => {
                     let (context, decision) = (&opening.context, &opening.decision);
-                    if !opens(&opening, leaf) || !tally.figures.add(leaf.time_ms, context, decision)
-                    {
+                    if !opening.opens(leaf) || !tally.figures.add(leaf.time_ms, context, decision) {
                         return Err(Error::LogCorrupt("a record is not what its leaf commits to"));
                     }
                 }

@@ -188,6 +188,16 @@ pub struct Opening {
     pub decision: Vec<u8>,
 }
 
+impl Opening {
+    /// Whether it is what both commitments of a leaf are of.
+    #[must_use]
+    pub fn opens(&self, leaf: &Leaf) -> bool {
+        let Self { outer_key, inner_key, context, request_digest, answer_digest, decision } = self;
+        outer_commitment(outer_key, context, request_digest, answer_digest) == leaf.outer
+            && inner_commitment(inner_key, decision) == leaf.inner
+    }
+}
+
 /// What is wrong with one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {

@@ -13,7 +13,6 @@ use tlog::{Hash, Leaf, LogVerifier, tile::FULL};
 
 use crate::{
     Error,
-    domain::Opening,
     envelope::{self, Envelope, FileKeys, Opened},
     migrations,
     signed::{self, SignedRequest},
@@ -280,7 +279,7 @@ impl Check<'_> {
     /// What opens a record. Where its leaf is damaged, what opens it is not to blame.
     fn opening(&mut self, index: u64, leaf: Option<&Leaf>, opening: Option<&Opened>) {
         match (opening, leaf) {
-            (Some(Opened::Whole(opening)), Some(leaf)) if opens(opening, leaf) => {
+            (Some(Opened::Whole(opening)), Some(leaf)) if opening.opens(leaf) => {
                 self.openings += 1;
             }
             (Some(Opened::Whole(_)), None) => {}
@@ -374,12 +373,4 @@ impl Check<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether an opening is what both commitments of a leaf are of.
-pub(crate) fn opens(opening: &Opening, leaf: &Leaf) -> bool {
-    let Opening { outer_key, inner_key, context, request_digest, answer_digest, decision } =
-        opening;
-    tlog::outer_commitment(outer_key, context, request_digest, answer_digest) == leaf.outer
-        && tlog::inner_commitment(inner_key, decision) == leaf.inner
 }

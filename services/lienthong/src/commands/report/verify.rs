@@ -140,17 +140,7 @@ fn count(
     };
     match found.opened {
         Opened::Whole(opening) => {
-            let outer = tlog::outer_commitment(
-                &opening.outer_key,
-                &opening.context,
-                &opening.request_digest,
-                &opening.answer_digest,
-            );
-            let inner = tlog::inner_commitment(&opening.inner_key, &opening.decision);
-            ensure!(
-                (outer, inner) == (leaf.outer, leaf.inner),
-                "record {index} is not what its leaf commits to"
-            );
+            ensure!(opening.opens(leaf), "record {index} is not what its leaf commits to");
             if own(&opening.context) {
                 *records += 1;
                 let added = figures.add(leaf.time_ms, &opening.context, &opening.decision);
