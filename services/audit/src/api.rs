@@ -72,7 +72,7 @@ impl AuditService for Service {
 }
 
 async fn append(service: &Service, request: AppendRequest) -> Result<AppendResponse, Status> {
-    let record = domain::check(parts(request))
+    let record = domain::check_new(parts(request), service.0.clock.now_ms())
         .map_err(|faults| invalid(faults.into_iter().map(violation).collect()))?;
     let leaf_hash = tlog::leaf_hash(&record.leaf).to_vec();
     let place = service.sequencer().append(record).await.map_err(refused)?;
@@ -164,6 +164,11 @@ fn violation((field, fault): (&'static str, Fault)) -> Violation {
             FieldFault::NotAllowed,
             "không phải chứng thư số mà quyết định nêu",
             "is not the certificate that the decision names",
+        ),
+        Fault::InTheFuture => (
+            FieldFault::InTheFuture,
+            "có thời điểm muộn hơn giờ của nhật ký quá năm phút",
+            "has a time more than five minutes ahead of the log's clock",
         ),
     };
     Violation::new(field, reason, vi, en)

@@ -69,8 +69,8 @@ struct Commits {
     duration: Histogram<f64>,
 }
 
-/// A batch that was to be committed, and how long that took.
-pub(crate) fn committed(records: usize, took: Duration, stands: bool) {
+/// A batch that was to be committed: how long that took, and how many of its records are new if it stands.
+pub(crate) fn committed(took: Duration, stands: Option<usize>) {
     static COMMITS: LazyLock<Commits> = LazyLock::new(|| {
         let meter = global::meter("lienthong");
         Commits {
@@ -88,9 +88,13 @@ pub(crate) fn committed(records: usize, took: Duration, stands: bool) {
                 .build(),
         }
     });
-    let outcome = if stands { "done" } else { "failed" };
+    if stands == Some(0) {
+        // Nothing was new, so nothing was written.
+        return;
+    }
+    let outcome = if stands.is_some() { "done" } else { "failed" };
     COMMITS.duration.record(took.as_secs_f64(), &[KeyValue::new("outcome", outcome)]);
-    if stands {
+    if let Some(records) = stands {
         COMMITS.records.record(u64::try_from(records).unwrap_or(u64::MAX), &[]);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use ::store::Store;
+use ::store::{Store, Transaction};
 use server::runtime::Clock;
 use tlog::Hash;
 use tokio::{
@@ -14,6 +14,7 @@ use tokio::{
 use crate::{
     Error,
     domain::{Plan, Record},
+    envelope::DataKey,
     log::{Keys, Log},
     metrics,
     store::{self, Checkpoint},
@@ -191,26 +192,14 @@ impl Work {
             Some(log) => log,
             None => self.reload().await?,
         };
-        let ids = waiters.iter().map(|waiter| waiter.record.id);
-        let stored = store::find(&self.store, ids).await?;
-        let size = log.checkpoint().size;
-        if stored.values().any(|(index, _)| *index >= size) {
-            return Err(Error::Fenced);
-        }
-        let plan = Plan::new(waiters.iter().map(|waiter| &waiter.record), stored, size);
-        let mut log = if plan.new.is_empty() {
-            log
-        } else {
-            let (grown, growth) = log.grown(plan.new, &self.keys.signer, self.clock.now_ms())?;
-            let key = self.keys.records.data_key(&self.store, self.clock.today()).await?;
-            let (records, began) = (growth.records.len(), Instant::now());
-            let stands = store::grow(&self.store, growth, &key).await;
-            metrics::committed(records, began.elapsed(), stands.is_ok());
-            stands?;
-            grown
-        };
+        let records = waiters.iter().map(|waiter| Arc::clone(&waiter.record)).collect();
+        let key = self.keys.records.data_key(&self.store, self.clock.today()).await?;
+        let (now_ms, began) = (self.clock.now_ms(), Instant::now());
+        let stands = self.append(log, records, key, now_ms).await;
+        metrics::committed(began.elapsed(), stands.as_ref().map(|(_, _, new)| *new).ok());
+        let (mut log, indexes, _) = stands?;
         self.seen = log.checkpoint().clone();
-        let proofs = log.prove(plan.indexes.iter().flatten().copied(), &self.store).await?;
+        let proofs = log.prove(indexes.iter().flatten().copied(), &self.store).await?;
         log.forget();
         let checkpoint: Arc<str> = log.checkpoint().note.as_str().into();
         self.log = Some(log);
@@ -219,7 +208,36 @@ impl Work {
             let proof = proofs.get(&index).cloned().ok_or(Refused::Unavailable)?;
             Ok(Place { index, proof, checkpoint: Arc::clone(&checkpoint) })
         };
-        Ok(plan.indexes.into_iter().map(place).collect())
+        Ok(indexes.into_iter().map(place).collect())
+    }
+
+    /// Grows the log by those records that do not stand in it yet, in one transaction. Gives the log, the index of each record, and how
+    /// many are new.
+    async fn append(
+        &self,
+        log: Log,
+        records: Vec<Arc<Record>>,
+        key: Arc<DataKey>,
+        now_ms: u64,
+    ) -> Result<(Log, Vec<Option<u64>>, usize), Error> {
+        let keys = Arc::clone(&self.keys);
+        let append = async move |tx: &Transaction| {
+            // Where they are looked for they are then put: the engine has read these pages only once.
+            let stored = store::find(tx, records.iter().map(|record| record.id)).await?;
+            let size = log.checkpoint().size;
+            if stored.values().any(|(index, _)| *index >= size) {
+                return Err(Error::Fenced);
+            }
+            let Plan { indexes, new } = Plan::new(records.iter(), stored, size);
+            if new.is_empty() {
+                return Ok((log, indexes, 0));
+            }
+            let count = new.len();
+            let (log, growth) = log.grown(new, &keys.signer, now_ms)?;
+            store::grow(tx, growth, &key).await?;
+            Ok((log, indexes, count))
+        };
+        self.store.write("append", |tx| Box::pin(append(tx))).await
     }
 
     async fn reload(&self) -> Result<Log, Error> {

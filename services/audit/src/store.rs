@@ -1,13 +1,11 @@
 //! The log's tables, on both engines. The only place with SQL.
-//!
-//! A batch goes into each table as one JSON text, because both engines unfold one in a single statement:
-//! no limit on the number of parameters, and one prepared statement for every size of batch.
 
 pub(crate) mod archived;
 pub(crate) mod cosigned;
 pub(crate) mod keys;
 pub(crate) mod period;
 pub(crate) mod pruning;
+mod rows;
 pub(crate) mod signers;
 pub(crate) mod subject;
 pub(crate) mod whole;
@@ -18,11 +16,8 @@ use ::store::{Migration, QueryResult, Sql, Store, Transaction};
 use serde::Serialize;
 use tlog::{Hash, LEAF_LEN};
 
-use crate::{
-    Error,
-    domain::Record,
-    envelope::{DataKey, Sealed},
-};
+use self::rows::Rows;
+use crate::{Error, domain::Record, envelope::DataKey};
 
 pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration {
@@ -94,26 +89,6 @@ const ADVANCE: Sql = Sql {
 /// What is erased and what is pruned follow on one another: each looks at what the other one has written. SQLite has one writer.
 const LOCK: Sql =
     Sql { sqlite: "SELECT 1", postgres: "SELECT 1 FROM log_state WHERE id = 1 FOR UPDATE" };
-const INSERT_LEAVES: Sql = Sql {
-    sqlite: "INSERT INTO leaf (position, record_id, leaf) \
-             SELECT value ->> 'position', unhex(value ->> 'record_id'), unhex(value ->> 'leaf') \
-             FROM json_each(?)",
-    postgres: "INSERT INTO leaf (position, record_id, leaf) \
-               SELECT position, decode(record_id, 'hex'), decode(leaf, 'hex') \
-               FROM json_to_recordset($1::json) \
-                    AS r(position BIGINT, record_id TEXT, leaf TEXT)",
-};
-const INSERT_NODES: Sql = Sql {
-    sqlite: "INSERT INTO node (position, hash) \
-             SELECT value ->> 'position', unhex(value ->> 'hash') FROM json_each(?)",
-    postgres: "INSERT INTO node (position, hash) \
-               SELECT position, decode(hash, 'hex') \
-               FROM json_to_recordset($1::json) AS r(position BIGINT, hash TEXT)",
-};
-const INSERT_CHECKPOINT: Sql = Sql {
-    sqlite: "INSERT INTO checkpoint (size, root, note, time_ms) VALUES (?, ?, ?, ?)",
-    postgres: "INSERT INTO checkpoint (size, root, note, time_ms) VALUES ($1, $2, $3, $4)",
-};
 /// Several processes may find the log empty at once; with the same key they sign the same bytes.
 const INSERT_FIRST_CHECKPOINT: Sql = Sql {
     sqlite: "INSERT INTO checkpoint (size, root, note, time_ms) VALUES (0, ?, ?, ?) \
@@ -218,73 +193,39 @@ pub(crate) async fn nodes(store: &Store, positions: &[u64]) -> Result<HashMap<u6
 
 /// Which of these record ids stand in the log, where, and with which leaf.
 pub(crate) async fn find(
-    store: &Store,
+    tx: &Transaction,
     ids: impl Iterator<Item = [u8; 16]>,
 ) -> Result<HashMap<[u8; 16], (u64, [u8; LEAF_LEN])>, Error> {
     let ids: Vec<String> = ids.map(hex::encode).collect();
-    let rows = store.read(&FIND, vec![json(&ids)?.into()]).await?;
+    let rows = tx.query(&FIND, vec![json(&ids)?.into()]).await?;
     rows.iter().map(|row| Ok((bytes(row, 0)?, (number(row, 1)?, bytes(row, 2)?)))).collect()
 }
 
-/// Grows the log in one transaction, or leaves it as it was. What opens the records is sealed before, under the key of the day.
+/// Grows the log in a transaction. What opens the records is sealed before, under the key of the day.
 ///
 /// # Errors
-/// [`Error::Fenced`] when the log is not as `growth.from` says: nothing was written. After any other
-/// error it may be unknown whether it was.
-pub(crate) async fn grow(store: &Store, growth: Growth, key: &DataKey) -> Result<(), Error> {
-    let places = (growth.from.0..).zip(&growth.records);
-    let sealed = places.map(|(place, record)| key.seal(place, &record.opening));
-    let sealed = sealed.collect::<Result<Vec<_>, _>>()?;
-    store.write("grow", |tx| Box::pin(insert(tx, growth, sealed))).await
-}
-
-async fn insert(tx: &Transaction, growth: Growth, sealed: Vec<Sealed>) -> Result<(), Error> {
+/// [`Error::Fenced`] when the log is not as `growth.from` says.
+pub(crate) async fn grow(tx: &Transaction, growth: Growth, key: &DataKey) -> Result<(), Error> {
     let Growth { from: (size, epoch), records, nodes, checkpoint, time_ms } = growth;
-    let to = signed(checkpoint.size)?;
-    let fence = vec![to.into(), signed(size)?.into(), signed(epoch)?.into()];
+    let places = || (size..).zip(&records);
+    let sealed = places().map(|(place, record)| key.seal(place, &record.opening));
+    let sealed = sealed.collect::<Result<Vec<_>, _>>()?;
+    let mut rows = Rows::default();
+    for (place, record) in places() {
+        rows.leaf(place, &record.id, &record.leaf);
+        if let Some(about) = &record.about {
+            rows.about(place, about);
+        }
+    }
+    sealed.iter().for_each(|one| rows.sealed(one));
+    nodes.iter().for_each(|(place, hash)| rows.node(*place, hash));
+    rows.checkpoint(&checkpoint, time_ms);
+    let fence = vec![signed(checkpoint.size)?.into(), signed(size)?.into(), signed(epoch)?.into()];
     if tx.execute(&ADVANCE, fence).await? != 1 {
         return Err(Error::Fenced);
     }
-    let leaf = |(position, record): (u64, &Arc<Record>)| (position, record.id, record.leaf);
-    let leaves: Vec<_> = (size..).zip(&records).map(leaf).map(LeafRow::from).collect();
-    tx.execute(&INSERT_LEAVES, vec![json(&leaves)?.into()]).await?;
-    keys::insert(tx, &sealed).await?;
-    let about =
-        (size..).zip(&records).filter_map(|(at, record)| Some((at, record.about.as_ref()?)));
-    subject::insert(tx, about).await?;
-    signers::insert(tx, records.iter().filter_map(|record| record.signer.as_ref()), time_ms)
-        .await?;
-    let nodes: Vec<_> = nodes.into_iter().map(NodeRow::from).collect();
-    tx.execute(&INSERT_NODES, vec![json(&nodes)?.into()]).await?;
-    let root = checkpoint.root.to_vec();
-    let values = vec![to.into(), root.into(), checkpoint.note.into(), signed(time_ms)?.into()];
-    tx.execute(&INSERT_CHECKPOINT, values).await?;
-    Ok(())
-}
-
-#[derive(Serialize)]
-struct LeafRow {
-    position: u64,
-    record_id: String,
-    leaf: String,
-}
-
-impl From<(u64, [u8; 16], [u8; LEAF_LEN])> for LeafRow {
-    fn from((position, id, leaf): (u64, [u8; 16], [u8; LEAF_LEN])) -> Self {
-        Self { position, record_id: hex::encode(id), leaf: hex::encode(leaf) }
-    }
-}
-
-#[derive(Serialize)]
-struct NodeRow {
-    position: u64,
-    hash: String,
-}
-
-impl From<(u64, Hash)> for NodeRow {
-    fn from((position, hash): (u64, Hash)) -> Self {
-        Self { position, hash: hex::encode(hash) }
-    }
+    rows.insert(tx).await?;
+    signers::insert(tx, records.iter().filter_map(|record| record.signer.as_ref()), time_ms).await
 }
 
 fn json(rows: &impl Serialize) -> Result<String, Error> {

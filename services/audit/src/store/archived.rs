@@ -4,10 +4,7 @@ use ::store::{QueryResult, Sql, Store, Transaction};
 use serde::Serialize;
 use tlog::{Hash, LEAF_LEN};
 
-use super::{
-    Checkpoint, INSERT_CHECKPOINT, INSERT_LEAVES, INSERT_NODES, LeafRow, NodeRow, cosigned::SHOW,
-    json, keys, number, signed, signers, subject,
-};
+use super::{Checkpoint, cosigned::SHOW, json, keys, number, rows::Rows, signed, signers};
 use crate::{
     ArchiveError, Error,
     domain::{About, Certificate, Erasure},
@@ -88,7 +85,7 @@ pub(crate) async fn bring_back<P: Pages>(
                     insert(tx, page, time_ms).await?;
                 }
                 for (checkpoint, cosigned) in pages.checkpoints()? {
-                    sign(tx, checkpoint, cosigned, time_ms).await?;
+                    sign(tx, &checkpoint, cosigned, time_ms).await?;
                 }
                 Ok(pages)
             })
@@ -119,31 +116,30 @@ async fn insert(tx: &Transaction, page: Page, time_ms: u64) -> Result<(), Error>
     for (day, key) in days {
         keys::insert_data_key(tx, &day, key).await?;
     }
-    let leaves: Vec<_> = leaves.into_iter().map(LeafRow::from).collect();
-    tx.execute(&INSERT_LEAVES, vec![json(&leaves)?.into()]).await?;
-    let nodes: Vec<_> = nodes.into_iter().map(NodeRow::from).collect();
-    tx.execute(&INSERT_NODES, vec![json(&nodes)?.into()]).await?;
-    keys::insert(tx, &sealed).await?;
-    let contexts = erased.iter().map(|(index, context, _)| (*index, context.as_str()));
-    keys::insert_erased(tx, contexts).await?;
-    let rows: Vec<_> = erased.iter().map(ErasureRow::from).collect();
-    tx.execute(&INSERT_ERASURES, vec![json(&rows)?.into()]).await?;
-    subject::insert(tx, about.iter().map(|(index, about)| (*index, about))).await?;
+    let mut rows = Rows::default();
+    leaves.iter().for_each(|(index, id, leaf)| rows.leaf(*index, id, leaf));
+    nodes.iter().for_each(|(place, hash)| rows.node(*place, hash));
+    sealed.iter().for_each(|one| rows.sealed(one));
+    erased.iter().for_each(|(index, context, _)| rows.erased(*index, context));
+    about.iter().for_each(|(index, about)| rows.about(*index, about));
+    rows.insert(tx).await?;
+    let erasures: Vec<_> = erased.iter().map(ErasureRow::from).collect();
+    tx.execute(&INSERT_ERASURES, vec![json(&erasures)?.into()]).await?;
     signers::insert(tx, certificates.iter(), time_ms).await
 }
 
 /// Adds a checkpoint that the log signed, and, where others did, too, what they signed.
 async fn sign(
     tx: &Transaction,
-    checkpoint: Checkpoint,
+    checkpoint: &Checkpoint,
     cosigned: Option<String>,
     time_ms: u64,
 ) -> Result<(), Error> {
-    let Checkpoint { size, root, note } = checkpoint;
-    let (size, time) = (signed(size)?, signed(time_ms)?);
-    let values = vec![size.into(), root.to_vec().into(), note.into(), time.into()];
-    tx.execute(&INSERT_CHECKPOINT, values).await?;
+    let mut rows = Rows::default();
+    rows.checkpoint(checkpoint, time_ms);
+    rows.insert(tx).await?;
     if let Some(note) = cosigned {
+        let (size, time) = (signed(checkpoint.size)?, signed(time_ms)?);
         tx.execute(&SHOW, vec![size.into(), note.into(), time.into()]).await?;
     }
     Ok(())

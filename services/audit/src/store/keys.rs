@@ -6,32 +6,15 @@ use std::{
 };
 
 use ::store::{Engine, QueryResult, Sql, Store, Transaction};
-use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{bytes, json, number, pruning, signed, whole::value};
+use super::{bytes, json, number, pruning, rows::Rows, signed, whole::value};
 use crate::{
     Error,
     domain::Opening,
-    envelope::{DataKey, Sealed, Wrapped},
+    envelope::{DataKey, Wrapped},
 };
 
-const INSERT_OPENINGS: Sql = Sql {
-    sqlite: "INSERT INTO opening (position, context, sealed) \
-             SELECT value ->> 'position', value ->> 'context', unhex(value ->> 'sealed') \
-             FROM json_each(?)",
-    postgres: "INSERT INTO opening (position, context, sealed) \
-               SELECT position, context, decode(sealed, 'hex') \
-               FROM json_to_recordset($1::json) AS r(position BIGINT, context TEXT, sealed TEXT)",
-};
-const INSERT_RECORD_KEYS: Sql = Sql {
-    sqlite: "INSERT INTO record_key (position, day, wrapped) \
-             SELECT value ->> 'position', value ->> 'day', unhex(value ->> 'wrapped') \
-             FROM json_each(?)",
-    postgres: "INSERT INTO record_key (position, day, wrapped) \
-               SELECT position, day, decode(wrapped, 'hex') \
-               FROM json_to_recordset($1::json) AS r(position BIGINT, day TEXT, wrapped TEXT)",
-};
 /// One statement, so that what belongs together is of one moment. Text is read as bytes, which need not be text any more.
 const ROWS: Sql = Sql {
     sqlite: "SELECT o.position, CAST(o.context AS BLOB), o.sealed, k.day, k.wrapped, e.position \
@@ -112,26 +95,6 @@ pub(crate) struct Row {
 pub(crate) struct RecordKey {
     pub(crate) day: String,
     pub(crate) wrapped: Vec<u8>,
-}
-
-/// Adds openings and their keys.
-pub(crate) async fn insert(tx: &Transaction, sealed: &[Sealed]) -> Result<(), Error> {
-    let openings: Vec<_> = sealed.iter().map(OpeningRow::from).collect();
-    tx.execute(&INSERT_OPENINGS, vec![json(&openings)?.into()]).await?;
-    let keys: Vec<_> = sealed.iter().map(RecordKeyRow::from).collect();
-    tx.execute(&INSERT_RECORD_KEYS, vec![json(&keys)?.into()]).await?;
-    Ok(())
-}
-
-/// Adds what is left of records whose keys were erased before they came here: method and caller.
-pub(super) async fn insert_erased(
-    tx: &Transaction,
-    contexts: impl Iterator<Item = (u64, &str)>,
-) -> Result<(), Error> {
-    let row = |(position, context)| OpeningRow { position, context, sealed: String::new() };
-    let openings: Vec<_> = contexts.map(row).collect();
-    tx.execute(&INSERT_OPENINGS, vec![json(&openings)?.into()]).await?;
-    Ok(())
 }
 
 /// What is kept of the records at these positions, as far as it is there.
@@ -282,7 +245,9 @@ pub(crate) async fn take_over(store: &Store, key: Arc<DataKey>, most: u64) -> Re
                 let rows = tx.query(&TAKE_CLEAR, vec![most.into()]).await?;
                 let seal = |row: &QueryResult| Ok(key.seal(number(row, 0)?, &clear(row)?)?);
                 let sealed: Vec<_> = rows.iter().map(seal).collect::<Result<_, Error>>()?;
-                insert(tx, &sealed).await?;
+                let mut rows = Rows::default();
+                sealed.iter().for_each(|one| rows.sealed(one));
+                rows.insert(tx).await?;
                 let left = has_clear(&tx.query(&HAS_CLEAR, Vec::new()).await?)?;
                 if !left {
                     tx.execute(&EMPTY_CLEAR, Vec::new()).await?;
@@ -302,32 +267,4 @@ fn clear(row: &QueryResult) -> Result<Opening, Error> {
         answer_digest: bytes(row, 5)?,
         decision: value(row, 6)?,
     })
-}
-
-#[derive(Serialize)]
-struct OpeningRow<'a> {
-    position: u64,
-    context: &'a str,
-    sealed: String,
-}
-
-impl<'a> From<&'a Sealed> for OpeningRow<'a> {
-    fn from(sealed: &'a Sealed) -> Self {
-        let Sealed { position, context, sealed, .. } = sealed;
-        Self { position: *position, context, sealed: hex::encode(sealed) }
-    }
-}
-
-#[derive(Serialize)]
-struct RecordKeyRow<'a> {
-    position: u64,
-    day: &'a str,
-    wrapped: String,
-}
-
-impl<'a> From<&'a Sealed> for RecordKeyRow<'a> {
-    fn from(sealed: &'a Sealed) -> Self {
-        let Sealed { position, day, wrapped, .. } = sealed;
-        Self { position: *position, day, wrapped: hex::encode(wrapped) }
-    }
 }

@@ -1,30 +1,12 @@
 //! Under whom accesses stand.
 
-use ::store::{Sql, Store, Transaction, Value};
+use ::store::{Sql, Store, Value};
 use serde::Serialize;
 use tlog::LEAF_LEN;
 
 use super::{bytes, json, number, signed, whole::value};
-use crate::{Error, domain::About};
+use crate::Error;
 
-/// The number after the last one of the subject, and so on where a batch has several of one.
-const INSERT: Sql = Sql {
-    sqlite: "INSERT INTO subject_entry (subject, position, number, time_ms, sealed_until_ms) \
-             SELECT r.value ->> 'subject', r.value ->> 'position', \
-                    COALESCE((SELECT e.number FROM subject_entry e WHERE e.subject = r.value ->> 'subject' \
-                              ORDER BY e.position DESC LIMIT 1), 0) \
-                    + ROW_NUMBER() OVER (PARTITION BY r.value ->> 'subject' ORDER BY r.value ->> 'position'), \
-                    r.value ->> 'time_ms', r.value ->> 'sealed_until_ms' \
-             FROM json_each(?) r WHERE true",
-    postgres: "INSERT INTO subject_entry (subject, position, number, time_ms, sealed_until_ms) \
-               SELECT r.subject, r.position, \
-                      COALESCE((SELECT e.number FROM subject_entry e WHERE e.subject = r.subject \
-                                ORDER BY e.position DESC LIMIT 1), 0) \
-                      + ROW_NUMBER() OVER (PARTITION BY r.subject ORDER BY r.position), \
-                      r.time_ms, r.sealed_until_ms \
-               FROM json_to_recordset($1::json) \
-                    AS r(subject TEXT, position BIGINT, time_ms BIGINT, sealed_until_ms BIGINT)",
-};
 /// Of a name that is somebody's for a time alone, those of that time: of what comes after nothing is told, not even that it came.
 const COUNTS: Sql = Sql {
     sqlite: "SELECT CASE WHEN n.value ->> 'from_ms' = 0 AND n.value ->> 'until_ms' = 0 \
@@ -105,29 +87,6 @@ pub(crate) struct Entry {
     pub(crate) leaf: Option<[u8; LEAF_LEN]>,
     /// Whether an erasure of its keys is recorded.
     pub(crate) erased: bool,
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    subject: &'a str,
-    position: u64,
-    time_ms: u64,
-    sealed_until_ms: u64,
-}
-
-/// Numbers the records of these indexes, each after the last one under its name.
-pub(super) async fn insert<'a>(
-    tx: &Transaction,
-    records: impl Iterator<Item = (u64, &'a About)>,
-) -> Result<(), Error> {
-    let row = |(position, about): (u64, &'a About)| {
-        let (subject, time_ms) = (about.subject.as_str(), about.time_ms);
-        Row { subject, position, time_ms, sealed_until_ms: about.sealed_until_ms }
-    };
-    // Also where there is nobody: whoever counts statements sees no difference (I7).
-    let rows: Vec<Row<'_>> = records.map(row).collect();
-    tx.execute(&INSERT, vec![json(&rows)?.into()]).await?;
-    Ok(())
 }
 
 /// How many accesses stand under each of the names in the log of this size.

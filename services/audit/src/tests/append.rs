@@ -293,6 +293,26 @@ fn a_context_is_two_lines_and_a_decision_has_a_bound() {
     assert!(domain::check(sent(access(1))).is_ok());
 }
 
+#[tokio::test]
+async fn a_record_that_is_far_ahead_of_the_clock_is_refused_with_what_else_is_wrong() {
+    for engine in ENGINES {
+        let setup = Setup::new(engine).await;
+        let service = setup.open().await;
+        // The number of an access is also how many milliseconds after the clock its leaf is.
+        append(&service, access(domain::AHEAD_MAX_MS)).await.unwrap();
+        let ahead = access(domain::AHEAD_MAX_MS + 1);
+        let faulty = AppendRequest { outer_key: Vec::new(), ..ahead.clone() };
+        for (request, fields) in [(ahead, ["leaf"].as_slice()), (faulty, &["outer_key", "leaf"])] {
+            let refused = append(&service, request).await.unwrap_err().get_error_details();
+            let told = &refused.bad_request().unwrap().field_violations;
+            let named: Vec<_> = told.iter().map(|one| one.field.as_str()).collect();
+            assert_eq!(named, fields, "{engine:?}");
+            assert_eq!(told.last().unwrap().reason, "IN_THE_FUTURE", "{engine:?}");
+        }
+        assert_eq!(close_and_audit(&setup, service).await, 1);
+    }
+}
+
 proptest! {
     /// A record with any one bit changed is refused: no part can be swapped for another. The time and
     /// the id are the leaf's own and stand under no commitment.

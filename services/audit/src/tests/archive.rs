@@ -169,10 +169,10 @@ async fn a_log_comes_back_from_its_archive_as_it_was() {
 #[tokio::test]
 async fn records_come_back_under_their_days() {
     let setup = Setup::new(Engine::Sqlite).await;
-    let of = |number: u64, day: u64| {
+    let of = |number: u64, days_before: u64| {
         let mut access = access(number);
         let mut leaf = Leaf::parse(&access.leaf).unwrap();
-        leaf.time_ms += day * 86_400_000;
+        leaf.time_ms -= days_before * 86_400_000;
         access.leaf = leaf.to_bytes().to_vec();
         access
     };

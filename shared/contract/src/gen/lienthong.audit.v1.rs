@@ -434,8 +434,8 @@ pub mod audit_service_client {
         /// committed durably in one transaction; there is no promise to include later. Idempotent by the
         /// record id in the leaf: the same leaf has the same index whenever it is sent again.
         ///
-        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf or the id was used by
-        /// another leaf; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf, the id was used by
+        /// another leaf, or the leaf's time is more than five minutes ahead of the log's clock; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
         /// nothing was recorded or it is unknown whether it was.
         pub async fn append(
             &mut self,
@@ -1231,8 +1231,8 @@ pub mod audit_service_server {
         /// committed durably in one transaction; there is no promise to include later. Idempotent by the
         /// record id in the leaf: the same leaf has the same index whenever it is sent again.
         ///
-        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf or the id was used by
-        /// another leaf; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
+        /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf, the id was used by
+        /// another leaf, or the leaf's time is more than five minutes ahead of the log's clock; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
         /// nothing was recorded or it is unknown whether it was.
         async fn append(
             &self,
