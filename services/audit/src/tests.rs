@@ -19,6 +19,7 @@ mod figures;
 mod fsck;
 mod keys;
 mod killed;
+mod killed_archive;
 mod pressure;
 mod pruning;
 mod read;

@@ -100,7 +100,7 @@ pub(super) async fn kept(setup: &Setup) -> Kept {
     Kept::of(&leaves(setup).await, &signer(), vec![exported(setup).await])
 }
 
-async fn imported(setup: &Setup, kept: &Kept) -> Result<Imported, ArchiveError> {
+pub(super) async fn imported(setup: &Setup, kept: &Kept) -> Result<Imported, ArchiveError> {
     ends(import(&setup.config(), kept.archive(), &Clock::system(), |_: Progress| ())).await
 }
 

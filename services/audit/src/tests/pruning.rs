@@ -46,7 +46,13 @@ pub(super) async fn pruned(
     archive: &Kept,
     below: u64,
 ) -> Result<PruningDone, ArchiveError> {
-    pruned_at(setup, archive, order(Target::Below(below)), &days_after(400)).await
+    let (order, clock) = all_is_old(below);
+    pruned_at(setup, archive, order, &clock).await
+}
+
+/// The order, and the time at which it is carried out.
+pub(super) fn all_is_old(below: u64) -> (Pruning, Clock) {
+    (order(Target::Below(below)), days_after(400))
 }
 
 impl Setup {
