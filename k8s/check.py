@@ -22,7 +22,18 @@ SERVICES = ("identity", "contribution", "policy", "audit", "exchange")
 CONNECTS = "exchange"
 # The oldest Kubernetes that README.md promises (preStop sleep), and the newest there are schemas of.
 VERSIONS = ("1.30", "1.37")
-RENDERINGS = ("base", "overlays/linkerd", "overlays/istio")
+RENDERINGS = ("base", "overlays/linkerd", "overlays/istio", "overlays/views")
+# What is shown over HTTP, by service and the key that says where: the name of the pod's port, its number, and what its
+# Service calls it; `tls` is our own, by client certificate.
+VIEWS = {
+    ("audit", "tiles_listen"): ("tiles", 7445, "http"),
+    ("audit", "auditors_listen"): ("auditors", 7446, "tls"),
+    ("identity", "usage_listen"): ("usage", 7447, "tls"),
+}
+# The overlays that show it; everywhere else it is closed.
+SHOWN = {"overlays/views"}
+# What else they say otherwise than the base: how many come from one address, and where the names of agencies are.
+SAID_ANEW = {"audit.server.handshakes_per_address_max", "identity.identity.usage_names_files"}
 # Which service answers a package of the contract, where it is not the service of that name.
 ANSWERS = {"register": "identity"}
 # Methods that nobody in these manifests calls: the exchange asks no other databases yet, and proxies that ask before databases of
@@ -257,6 +268,8 @@ def wanted_network(overlay, methods):
         wanted |= {("out", servers, plane, port) for port in ("8080/TCP", "8086/TCP", "8090/TCP")}
     if overlay.endswith("istio"):
         wanted.add(("out", servers, "istio-system app=istiod", "15012/TCP"))
+    # Auditors, portals and whoever reads tiles come through the same gateway as agencies.
+    wanted |= {("in", "agencies", service, f"{port}/TCP") for service, _, port, _ in views(overlay)}
     return wanted
 
 
@@ -303,6 +316,57 @@ def istio(documents):
                     for port in operation["ports"]:
                         for method in operation.get("paths", [None]):
                             yield principal(caller), who(one["selector"]), port, method
+
+
+def views(overlay):
+    """What an overlay shows over HTTP: (service, name, port, protocol)."""
+    return [(service, *view) for (service, _), view in VIEWS.items() if overlay in SHOWN]
+
+
+def view_services(overlay):
+    """The Services that lead there, each as it must be, whole."""
+    found = {}
+    for service, name, port, protocol in views(overlay):
+        labels = {"app.kubernetes.io/name": service, "app.kubernetes.io/component": "server"}
+        spec = found.setdefault(f"{service}-views", {"type": "ClusterIP", "selector": labels, "ports": []})
+        spec["ports"].append({"name": name, "port": port, "targetPort": name, "appProtocol": protocol})
+    return found
+
+
+def view_faults(overlay, documents):
+    """Every listener of VIEWS is where it should be, and one that VIEWS does not have is a fault."""
+    for _, service, over, _ in configurations(documents):
+        own = laid_over(defaults(service), over)[0][service]
+        found = {(name, value) for name, value in own.items() if name.endswith("_listen")}
+        where = "0.0.0.0:{}" if overlay in SHOWN else ""
+        wanted = {(name, where.format(port)) for (of, name), (_, port, _) in VIEWS.items() if of == service}
+        yield from compare(f"configuration of {service}, listeners", found, wanted)
+    services = {d["metadata"]["name"]: d["spec"] for d in documents if d["kind"] == "Service"}
+    for name, spec in view_services(overlay).items():
+        if services.get(name) != spec:
+            yield f"Service {name}: {services.get(name)}, not {spec}"
+
+
+def values(documents):
+    """Every value of every configuration, with defaults: {path: value}."""
+    found = {}
+    waiting = [(service, laid_over(defaults(service), over)[0]) for _, service, over, _ in configurations(documents)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{path}.{name}", inner) for name, inner in value.items()]
+        else:
+            found[path] = value
+    return found
+
+
+def copy_faults(rendered):
+    """The copies of the base's configurations that show more say nothing else anew."""
+    base, anew = values(rendered["base"]), SAID_ANEW | {f"{service}.{service}.{name}" for service, name in VIEWS}
+    for overlay in SHOWN:
+        for path, value in values(rendered[overlay]).items():
+            if path not in anew and value != base.get(path):
+                yield f"{overlay}: {path} is {value}, and in the base {base.get(path)}"
 
 
 def called(methods):
@@ -477,6 +541,9 @@ def configuration_faults(overlay, documents, methods):
         own = settings["server"]
         listens = {"grpc": own["listen"], "health": own["health_listen"], "metrics": own["telemetry"]["listen"]}
         listens |= {"mesh": mesh["listen"]} if mesh["listen"] else {}
+        listens |= {
+            view: settings[of][name] for (of, name), (view, *_) in VIEWS.items() if of == service and settings[of][name]
+        }
         ports = {p["name"]: p["containerPort"] for p in server["ports"]}
         if ports != {name: int(address.rsplit(":", 1)[-1] or 0) for name, address in listens.items()}:
             yield f"configuration of {service}: it listens on other ports than the pod says"
@@ -501,7 +568,7 @@ def configuration_faults(overlay, documents, methods):
     yield from compare("configurations", found, {edge for edge in edges(methods) if edge[0] != "agencies"})
 
 
-def reference_faults(documents, methods):
+def reference_faults(overlay, documents, methods):
     """What is not in this folder is named in README.md; values of secrets are in neither."""
     readme, named = (HERE / "README.md").read_text(), set()
     generated = {("configMap", d["metadata"]["name"]) for d in documents if d["kind"] == "ConfigMap"}
@@ -535,7 +602,8 @@ def reference_faults(documents, methods):
         names = {"Job": "{}-migrate", "Service": "{},{}-headless"}.get(kind, "{}")
         # No Service leads to whom nobody calls.
         wanted = reached(methods) if kind == "Service" else SERVICES
-        if found != sorted(",".join(names.replace("{}", s) for s in wanted).split(",")):
+        more = view_services(overlay) if kind == "Service" else {}
+        if found != sorted([*",".join(names.replace("{}", s) for s in wanted).split(","), *more]):
             yield f"{kind}: {found}"
 
 
@@ -578,13 +646,15 @@ def step_faults(documents):
 def faults(rendered, methods):
     """All faults of all renderings."""
     yield from schema_faults([d for documents in rendered.values() for d in documents])
+    yield from copy_faults(rendered)
     for folder, documents in rendered.items():
         inner = [
             compare(f"{folder}, NetworkPolicy", set(network(documents)), wanted_network(folder, methods)),
             pod_faults(documents),
             configuration_faults(folder, documents, methods),
-            reference_faults(documents, methods),
+            reference_faults(folder, documents, methods),
             step_faults(documents),
+            view_faults(folder, documents),
         ]
         if folder in VOUCHERS:
             inner.append(mesh_faults(folder, documents, methods))
@@ -596,6 +666,75 @@ def faults(rendered, methods):
 
 def one(rendered, folder, kind, name):
     return next(d for d in rendered[folder] if (d["kind"], d["metadata"]["name"]) == (kind, name))
+
+
+def configured(rendered, folder, service, old, new):
+    """Changes the text of a configuration."""
+    data = next(d for d in rendered[folder] if f"{service}.toml" in d.get("data", {}))["data"]
+    assert old in data[f"{service}.toml"]
+    data[f"{service}.toml"] = data[f"{service}.toml"].replace(old, new)
+
+
+def view_changes():
+    """Faults in what is shown over HTTP."""
+    base, link, _, over = RENDERINGS
+
+    def let_in(r, name):
+        return one(r, over, "NetworkPolicy", name)["spec"]["ingress"][0]
+
+    def server(r, folder, service):
+        return one(r, folder, "Deployment", service)["spec"]["template"]["spec"]["containers"][0]
+
+    def ports(r, folder, service):
+        return server(r, folder, service)["ports"]
+
+    def leads(r, name):
+        return one(r, over, "Service", name)["spec"]
+
+    def tiles(r, folder):
+        # Everything that makes them work, but for the way in.
+        configured(r, folder, "audit", "[audit]", '[audit]\ntiles_listen = "0.0.0.0:7445"')
+        ports(r, folder, "audit").append({"name": "tiles", "containerPort": 7445, "protocol": "TCP"})
+
+    return {
+        "the auditors' port open to everyone": lambda r, m: let_in(r, "audit-views").pop("from"),
+        "the portals' port open to a whole namespace": lambda r, m: let_in(r, "identity-views")["from"][0].pop(
+            "podSelector"
+        ),
+        "audit's own port open to the gateway": lambda r, m: let_in(r, "audit-views")["ports"].append(
+            {"port": 7443, "protocol": "TCP"}
+        ),
+        "a view to which nobody is let in": lambda r, m: let_in(r, "audit-views")["ports"].pop(),
+        "a port of the views missing from the pod": lambda r, m: ports(r, over, "audit").remove(
+            next(p for p in ports(r, over, "audit") if p["name"] == "auditors")
+        ),
+        "a port of the views on the node": lambda r, m: next(
+            p for p in ports(r, over, "identity") if p["name"] == "usage"
+        ).update(hostPort=7447),
+        "a view that is not there": lambda r, m: configured(
+            r, over, "identity", 'usage_listen = "0.0.0.0:7447"', 'usage_listen = ""'
+        ),
+        "a view for the pod alone": lambda r, m: configured(r, over, "audit", "0.0.0.0:7446", "127.0.0.1:7446"),
+        "tiles where the base has none": lambda r, m: tiles(r, base),
+        "tiles in a mesh": lambda r, m: tiles(r, link),
+        "a Service of the views that leads elsewhere": lambda r, m: leads(r, "audit-views")["ports"][1].update(
+            targetPort="grpc"
+        ),
+        "a gateway that opens our own TLS": lambda r, m: leads(r, "identity-views")["ports"][0].update(
+            appProtocol="https"
+        ),
+        "a view of every node": lambda r, m: leads(r, "audit-views").update(type="NodePort"),
+        "a Service of the views in the base": lambda r, m: r[base].append(one(r, over, "Service", "audit-views")),
+        "a copy of a configuration that fell behind": lambda r, m: configured(
+            r, over, "audit", "drain_max_seconds = 20", "drain_max_seconds = 15"
+        ),
+        "somebody who reads entries unasked": lambda r, m: configured(
+            r, over, "audit", "auditors = []", 'auditors = ["spiffe://lienthong.test/operator/auditor"]'
+        ),
+        "names of agencies that are not mounted": lambda r, m: server(r, over, "identity")["volumeMounts"].remove(
+            {"name": "registry", "mountPath": "/etc/lienthong/registry", "readOnly": True}
+        ),
+    }
 
 
 def blindness(rendered, methods):
@@ -610,12 +749,7 @@ def blindness(rendered, methods):
     def pod(r, name):
         return one(r, "base", "Deployment", name)["spec"]["template"]["spec"]
 
-    def configured(r, folder, service, old, new):
-        data = next(d for d in r[folder] if f"{service}.toml" in d.get("data", {}))["data"]
-        assert old in data[f"{service}.toml"]
-        data[f"{service}.toml"] = data[f"{service}.toml"].replace(old, new)
-
-    base, link, ist = RENDERINGS
+    base, link, ist, _ = RENDERINGS
     changes = {
         "a kind without schema": lambda r, m: r[link].append(
             {"apiVersion": "x.test/v1", "kind": "X", "metadata": {"name": "x", "namespace": NAMESPACE}}
@@ -697,7 +831,7 @@ def blindness(rendered, methods):
             lambda data: data.update({"audit.toml": "nothing = 1\n" + data["audit.toml"]})
         )(next(d for d in r[base] if "audit.toml" in d.get("data", {}))["data"]),
     }
-    for what, change in changes.items():
+    for what, change in (changes | view_changes()).items():
         yield from edit(what, change)
 
 
