@@ -28,8 +28,9 @@ pub(crate) use self::report::seen;
 
 use crate::{
     Error, Service,
-    domain::{self, Fault, Opening, Parts, Told},
+    domain::{self, Fault, Opening, Parts, Record, Told},
     sequencer::Refused,
+    store,
 };
 
 /// A full queue has room again with the next commit; with some of them, for most of those who were refused with it.
@@ -72,8 +73,16 @@ impl AuditService for Service {
 }
 
 async fn append(service: &Service, request: AppendRequest) -> Result<AppendResponse, Status> {
-    let record = domain::check_new(parts(request), service.0.clock.now_ms())
-        .map_err(|faults| invalid(faults.into_iter().map(violation).collect()))?;
+    let ahead = domain::is_ahead(&request.leaf, service.0.clock.now_ms());
+    let record = match domain::check(parts(request)) {
+        // One that stands has its place, whatever the clock says today.
+        Ok(record) if !ahead || stands(service, &record).await? => record,
+        checked => {
+            let ahead = ahead.then_some(("leaf", Fault::InTheFuture));
+            let faults = checked.err().into_iter().flatten().chain(ahead);
+            return Err(invalid(faults.map(violation).collect()));
+        }
+    };
     let leaf_hash = tlog::leaf_hash(&record.leaf).to_vec();
     let place = service.sequencer().append(record).await.map_err(refused)?;
     Ok(AppendResponse {
@@ -81,6 +90,13 @@ async fn append(service: &Service, request: AppendRequest) -> Result<AppendRespo
         leaf_hash,
         proof: hashes(&place.proof),
         checkpoint: place.checkpoint.as_ref().to_owned(),
+    })
+}
+
+async fn stands(service: &Service, record: &Record) -> Result<bool, Status> {
+    store::has(&service.0.store, &record.id).await.map_err(|error| {
+        tracing::error!(kind = error.kind(), "a record is not looked up");
+        refused(Refused::Unavailable)
     })
 }
 
@@ -167,8 +183,8 @@ fn violation((field, fault): (&'static str, Fault)) -> Violation {
         ),
         Fault::InTheFuture => (
             FieldFault::InTheFuture,
-            "có thời điểm muộn hơn giờ của nhật ký quá năm phút",
-            "has a time more than five minutes ahead of the log's clock",
+            "có thời điểm muộn hơn giờ của nhật ký quá một ngày",
+            "has a time more than a day ahead of the log's clock",
         ),
     };
     Violation::new(field, reason, vi, en)

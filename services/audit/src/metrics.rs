@@ -83,7 +83,9 @@ pub(crate) fn committed(took: Duration, stands: Option<usize>) {
             duration: meter
                 .f64_histogram("lienthong.audit.commit.duration")
                 .with_unit("s")
-                .with_description("Transactions that append, to the end of their commit")
+                .with_description(
+                    "Transactions that look records up and append them, to the end of their commit",
+                )
                 .with_boundaries(SECONDS.to_vec())
                 .build(),
         }

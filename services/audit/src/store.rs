@@ -201,6 +201,12 @@ pub(crate) async fn find(
     rows.iter().map(|row| Ok((bytes(row, 0)?, (number(row, 1)?, bytes(row, 2)?)))).collect()
 }
 
+/// Whether a record of this id stands in the log.
+pub(crate) async fn has(store: &Store, id: &[u8; 16]) -> Result<bool, Error> {
+    let rows = store.read(&FIND, vec![json(&[hex::encode(id)])?.into()]).await?;
+    Ok(!rows.is_empty())
+}
+
 /// Grows the log in a transaction. What opens the records is sealed before, under the key of the day.
 ///
 /// # Errors

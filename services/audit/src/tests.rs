@@ -16,6 +16,7 @@ mod count;
 mod explore;
 mod failure;
 mod figures;
+mod figures_archive;
 mod fsck;
 mod keys;
 mod killed;

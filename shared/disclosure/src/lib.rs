@@ -142,7 +142,7 @@ pub mod register {
 /// Why nothing may be released.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The access log did not answer, or refused. The message is fixed; the status goes to the log.
+    /// The access log did not answer, or refused. The message is fixed; the status's code goes to the log.
     #[error("the access log did not record the access")]
     NotRecorded(#[source] tonic::Status),
     /// The log answered with a proof that does not lead from the leaf we sent to a checkpoint it signed.
@@ -160,10 +160,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the log answered, where it did. `INVALID_ARGUMENT` is a record that it will never take: this clock, or the log's,
+    /// is wrong by more than it allows, or the program is.
+    pub fn code(&self) -> Option<tonic::Code> {
+        if let Self::NotRecorded(status) = self { Some(status.code()) } else { None }
+    }
+
     /// The error for whoever asked: the deadline it set has passed, or nothing was recorded, so nothing is
     /// released (I1).
     pub fn refusal(&self, deadline: Deadline) -> tonic::Status {
-        tracing::error!(error = %self, "not recorded");
+        tracing::error!(error = %self, code = ?self.code(), "not recorded");
         let late = matches!(self, Self::NotRecorded(status) if deadline.ended(status));
         let reason =
             if late { ErrorReason::DeadlineExceeded } else { ErrorReason::AuditUnavailable };

@@ -12,7 +12,7 @@ use contract::audit::v1::{
 use contract::r#type::v1::{AccessBasis, ErrorReason};
 use prost::Message;
 use server::{
-    Caller, Channel, Deadline, ShedCalls,
+    Caller, Channel, Deadline, Sent, ShedCalls,
     runtime::{Clock, Entropy},
 };
 use tonic::{Code, Status};
@@ -179,13 +179,15 @@ impl Recorder {
         self.make(&access, &decision, &answer, 0)
     }
 
-    /// Sends a record of refused calls, and says whether it stands. It may stand also when this does not know so.
-    pub async fn record_shed(&self, record: &Record) -> bool {
+    /// Sends a record of refused calls, and says what became of it. It may stand also when this does not know so.
+    pub async fn record_shed(&self, record: &Record) -> Sent {
         match self.send(Deadline::after(SHED_MAX), record).await {
-            Ok(_) => true,
+            Ok(_) => Sent::Stands,
             Err(error) => {
-                tracing::warn!(%error, "refused calls are not known to be recorded yet");
-                false
+                let code = error.code();
+                tracing::warn!(%error, ?code, "refused calls are not known to be recorded yet");
+                // The log says for certain that this one is none, which another one may be: its time is another.
+                if code == Some(Code::InvalidArgument) { Sent::Refused } else { Sent::Unknown }
             }
         }
     }

@@ -76,7 +76,7 @@ pub use channel::Channel;
 pub use config::Config;
 pub use deadline::Deadline;
 pub use health::Health;
-pub use shed::{Recording, Shed, ShedCalls};
+pub use shed::{Recording, Sent, Shed, ShedCalls};
 pub use tonic::service::Routes;
 pub use who::Forged;
 

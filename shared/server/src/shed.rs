@@ -51,6 +51,17 @@ pub struct ShedCalls {
     pub calls: u64,
 }
 
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It stands.
+    Stands,
+    /// It may stand or not.
+    Unknown,
+    /// It does not stand, and will not as it is.
+    Refused,
+}
+
 /// The records of what was refused, made once a minute until it is finished.
 pub struct Recording {
     shed: Shed,
@@ -75,9 +86,9 @@ impl Shed {
         counted.calls = counted.calls.saturating_add(1);
     }
 
-    /// Makes a record of each count once a minute, and sends it, which says whether it stands. One of which that is
-    /// unknown is sent again as it is, before any other is made, so that it can be known as the same one; meanwhile
-    /// calls are counted on.
+    /// Makes a record of each count once a minute, and sends it, which says what became of it. One of which that is
+    /// unknown is sent again as it is, before any other is made, so that it can be known as the same one; of one that was
+    /// refused, the calls are counted again and another record is made. Meanwhile calls are counted on.
     #[must_use]
     pub fn record<R, F>(
         &self,
@@ -86,7 +97,7 @@ impl Shed {
     ) -> Recording
     where
         R: Send + Sync + 'static,
-        F: Future<Output = bool> + Send,
+        F: Future<Output = Sent> + Send,
     {
         let (shed, finish) = (self.clone(), CancellationToken::new());
         let finishing = finish.clone();
@@ -107,21 +118,28 @@ impl Shed {
     }
 
     /// Records what is counted now, until a record does not stand: the next would fare no better, and take as long.
-    async fn pass<R, F: Future<Output = bool>>(
+    async fn pass<R, F: Future<Output = Sent>>(
         &self,
-        sent: &mut Option<Arc<R>>,
+        sent: &mut Option<(ShedCalls, Arc<R>)>,
         make: &impl Fn(&ShedCalls) -> R,
         send: &impl Fn(Arc<R>) -> F,
     ) {
         let counted: Vec<Key> = self.unrecorded().counts.keys().cloned().collect();
         let mut counted = counted.iter();
         loop {
-            if let Some(record) = sent {
-                if !send(Arc::clone(record)).await {
-                    return;
+            if let Some((counted, record)) = sent {
+                match send(Arc::clone(record)).await {
+                    Sent::Unknown => return,
+                    Sent::Refused => {
+                        self.put_back(counted.clone());
+                        *sent = None;
+                        return;
+                    }
+                    Sent::Stands => {
+                        *sent = None;
+                        self.unrecorded().in_doubt = 0;
+                    }
                 }
-                *sent = None;
-                self.unrecorded().in_doubt = 0;
             }
             let Some(key) = counted.next() else { return };
             *sent = self.take(key, make);
@@ -129,13 +147,23 @@ impl Shed {
     }
 
     /// Makes a record of a count, which begins anew.
-    fn take<R>(&self, key: &Key, make: &impl Fn(&ShedCalls) -> R) -> Option<Arc<R>> {
+    fn take<R>(&self, key: &Key, make: &impl Fn(&ShedCalls) -> R) -> Option<(ShedCalls, Arc<R>)> {
         let mut unrecorded = self.unrecorded();
-        let counted = unrecorded.counts.get(key)?;
-        let (record, calls) = (make(counted), counted.calls);
-        unrecorded.counts.remove(key);
-        unrecorded.in_doubt = calls;
-        Some(Arc::new(record))
+        // Whoever makes it may panic, and then it is counted still.
+        let record = make(unrecorded.counts.get(key)?);
+        let counted = unrecorded.counts.remove(key)?;
+        unrecorded.in_doubt = counted.calls;
+        Some((counted, Arc::new(record)))
+    }
+
+    /// Counts calls again of which a record was made that does not stand.
+    fn put_back(&self, counted: ShedCalls) {
+        let mut unrecorded = self.unrecorded();
+        unrecorded.in_doubt = 0;
+        let key = (counted.caller.id().to_owned(), counted.method);
+        let since = unrecorded.counts.remove(&key).map_or(0, |since| since.calls);
+        let calls = counted.calls.saturating_add(since);
+        unrecorded.counts.insert(key, ShedCalls { calls, ..counted });
     }
 
     /// Calls that are not known to be recorded.

@@ -195,8 +195,6 @@ fn sqlite(url: &str, connections: u32) -> ConnectOptions {
                 .foreign_keys(true)
                 // What is deleted is overwritten: an erased key must not be found in a free page.
                 .pragma("secure_delete", "ON")
-                // What one statement may have to undo is kept in memory, and not in a file beside the database.
-                .pragma("temp_store", "MEMORY")
                 .busy_timeout(BUSY_TIMEOUT)
         });
     options

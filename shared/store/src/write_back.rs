@@ -16,8 +16,12 @@ const WRITE_BACK: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 /// is left is written back while writers wait, which is little when most of it just has been; and the WAL begins anew.
 const LONG: i64 = 65_536;
 const BEGIN_ANEW: &str = "PRAGMA wal_checkpoint(RESTART)";
-/// At 1 GiB a commit does it after all. A connection that takes the writer's place after a failure has SQLite's own limit again.
+/// At 1 GiB a commit does it after all. A connection that takes the writer's place after a failure is as SQLite has it.
 const LIMIT: &str = "PRAGMA wal_autocheckpoint = 262144";
+
+/// For the same promise: what a statement may have to undo is kept in memory, not in a temporary file. Set once the schema stands, for
+/// indexes of large tables would be sorted there, too.
+const IN_MEMORY: &str = "PRAGMA temp_store = MEMORY";
 
 /// The task that does it, until it is told to stop.
 pub(crate) struct WriteBack {
@@ -44,6 +48,7 @@ impl Store {
             return Ok(());
         }
         self.writer.execute_unprepared(LIMIT).await?;
+        self.writer.execute_unprepared(IN_MEMORY).await?;
         let connection = engine::beside(url).await?;
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(keep(connection, stopped));

@@ -1,6 +1,11 @@
 //! What an append promises when nothing fails.
 
-use std::{collections::BTreeSet, pin::pin, task::Poll};
+use std::{
+    collections::BTreeSet,
+    pin::pin,
+    sync::atomic::{AtomicI64, Ordering},
+    task::Poll,
+};
 
 use contract::r#type::v1::RequestSignature;
 use futures::future::join_all;
@@ -295,21 +300,35 @@ fn a_context_is_two_lines_and_a_decision_has_a_bound() {
 
 #[tokio::test]
 async fn a_record_that_is_far_ahead_of_the_clock_is_refused_with_what_else_is_wrong() {
+    const SECOND: i64 = 1_790_000_000;
     for engine in ENGINES {
         let setup = Setup::new(engine).await;
-        let service = setup.open().await;
-        // The number of an access is also how many milliseconds after the clock its leaf is.
+        let now = Arc::new(AtomicI64::new(SECOND));
+        let at = Arc::clone(&now);
+        let clock = Clock::from_fn(move || {
+            OffsetDateTime::from_unix_timestamp(at.load(Ordering::SeqCst)).unwrap()
+        });
+        let config = setup.config();
+        let service = Service::open_at(&config, clock, Entropy::seeded(1), PACE).await.unwrap();
+        // The number of an access is also how many milliseconds after that second its leaf is.
         append(&service, access(domain::AHEAD_MAX_MS)).await.unwrap();
         let ahead = access(domain::AHEAD_MAX_MS + 1);
         let faulty = AppendRequest { outer_key: Vec::new(), ..ahead.clone() };
-        for (request, fields) in [(ahead, ["leaf"].as_slice()), (faulty, &["outer_key", "leaf"])] {
+        for (request, fields) in
+            [(ahead.clone(), ["leaf"].as_slice()), (faulty, &["outer_key", "leaf"])]
+        {
             let refused = append(&service, request).await.unwrap_err().get_error_details();
             let told = &refused.bad_request().unwrap().field_violations;
             let named: Vec<_> = told.iter().map(|one| one.field.as_str()).collect();
             assert_eq!(named, fields, "{engine:?}");
             assert_eq!(told.last().unwrap().reason, "IN_THE_FUTURE", "{engine:?}");
         }
-        assert_eq!(close_and_audit(&setup, service).await, 1);
+        // One that stands keeps its place, also when the log's clock is put back.
+        now.store(SECOND + 1, Ordering::SeqCst);
+        assert_eq!(append(&service, ahead.clone()).await.unwrap().index, 1);
+        now.store(SECOND, Ordering::SeqCst);
+        assert_eq!(append(&service, ahead).await.unwrap().index, 1);
+        assert_eq!(close_and_audit(&setup, service).await, 2);
     }
 }
 

@@ -232,7 +232,8 @@ async fn measure(engine: Engine) -> Vec<String> {
     let (key, kek) = (key_file(ORIGIN, 7), kek_file(7));
     let config = Config {
         batch_max: 128,
-        queue_max: 4096,
+        // More than come in the time of a rate, so that a slow disk gives a figure, too.
+        queue_max: 16_384,
         tiles_listen: String::new(),
         auditors_listen: String::new(),
         ..config(urls[0].clone(), &path(&key), &path(&kek))

@@ -52,7 +52,7 @@ pub(super) async fn pruned(
 
 /// The order, and the time at which it is carried out.
 pub(super) fn all_is_old(below: u64) -> (Pruning, Clock) {
-    (order(Target::Below(below)), days_after(400))
+    (order(Target::Below(below)), days_after(401))
 }
 
 impl Setup {

@@ -435,7 +435,7 @@ pub mod audit_service_client {
         /// record id in the leaf: the same leaf has the same index whenever it is sent again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf, the id was used by
-        /// another leaf, or the leaf's time is more than five minutes ahead of the log's clock; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
+        /// another leaf, or the leaf is new and its time more than a day ahead of the log's clock; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
         /// nothing was recorded or it is unknown whether it was.
         pub async fn append(
             &mut self,
@@ -1232,7 +1232,7 @@ pub mod audit_service_server {
         /// record id in the leaf: the same leaf has the same index whenever it is sent again.
         ///
         /// Errors: INVALID_ARGUMENT/INVALID_REQUEST when the parts do not agree with the leaf, the id was used by
-        /// another leaf, or the leaf's time is more than five minutes ahead of the log's clock; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
+        /// another leaf, or the leaf is new and its time more than a day ahead of the log's clock; UNAVAILABLE with OVERLOADED when too many records wait, or with AUDIT_UNAVAILABLE when
         /// nothing was recorded or it is unknown whether it was.
         async fn append(
             &self,

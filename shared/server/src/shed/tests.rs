@@ -31,13 +31,21 @@ fn refused(callers: usize) -> Shed {
 /// A record with its id.
 type Record = (u64, ShedCalls);
 
+/// Whether it stands.
+impl From<bool> for Sent {
+    fn from(stands: bool) -> Self {
+        if stands { Self::Stands } else { Self::Unknown }
+    }
+}
+
 /// Records with ids, as `send` sends them.
 fn record<F>(shed: &Shed, send: impl Fn(Arc<Record>) -> F + Send + Sync + 'static) -> Recording
 where
-    F: Future<Output = bool> + Send + 'static,
+    F: Future<Output: Into<Sent>> + Send + 'static,
 {
     let ids = AtomicU64::new(0);
-    shed.record(move |calls| (ids.fetch_add(1, Relaxed), calls.clone()), send)
+    let make = move |calls: &ShedCalls| (ids.fetch_add(1, Relaxed), calls.clone());
+    shed.record(make, move |record| send(record).map(Into::into))
 }
 
 async fn finish(recording: Recording) {
@@ -111,9 +119,32 @@ async fn i9_while_the_log_is_away_one_record_is_tried_and_all_are_kept() {
 }
 
 #[tokio::test]
+async fn i9_a_record_that_is_refused_is_made_anew_and_no_call_is_lost() {
+    let shed = refused(2);
+    let (log, first) = (Log::default(), AtomicUsize::new(0));
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sent, counts) = (log.clone(), shed.clone());
+    let recording = record(&shed, move |record| {
+        if first.fetch_add(1, Relaxed) == 0 {
+            // Refused for its time, as by a log that is behind; and calls come meanwhile.
+            counts.count(&record.1.caller, record.1.method);
+            return ready(Sent::Refused);
+        }
+        sent.take(&record);
+        let _ = tell.send(record.0);
+        ready(Sent::Stands)
+    });
+    for id in [1, 2] {
+        assert_eq!(tokio::time::timeout(HANG, told.recv()).await.unwrap(), Some(id));
+    }
+    finish(recording).await;
+    assert_eq!((shed.left(), log.calls(), log.told().len()), (0, 3, 2), "{:?}", log.told());
+}
+
+#[tokio::test]
 async fn an_end_is_not_held_up_by_a_log_that_hangs() {
     let shed = refused(5);
-    let recording = record(&shed, |_| pending());
+    let recording = record(&shed, |_| pending::<Sent>());
     finish(recording).await;
     assert_eq!(shed.left(), 5);
 }
