@@ -194,9 +194,10 @@ fn access_with(number: u64, answer: &[u8]) -> AppendRequest {
     let context = tlog::context(METHOD, CALLER);
     let (request_digest, answer_digest) = (tlog::digest(b"request"), tlog::digest(answer));
     let decision = decision(number).encode_to_vec();
+    let time_ms = 1_790_000_000_000 + number;
     let leaf = Leaf {
-        time_ms: 1_790_000_000_000 + number,
-        record_id: entropy.array(),
+        time_ms,
+        record_id: tlog::record_id(time_ms, entropy.array()),
         outer: tlog::outer_commitment(&outer_key, &context, &request_digest, &answer_digest),
         inner: tlog::inner_commitment(&inner_key, &decision),
     };

@@ -127,9 +127,10 @@ impl Recorder {
         // Two independent keys: with one key for both, a caller could try the few possible outcomes
         // against the inner commitment (I7).
         let (outer_key, inner_key) = (self.entropy.array::<32>(), self.entropy.array::<32>());
+        let time_ms = self.clock.now_ms();
         let leaf = tlog::Leaf {
-            time_ms: self.clock.now_ms(),
-            record_id: self.entropy.array(),
+            time_ms,
+            record_id: tlog::record_id(time_ms, self.entropy.array()),
             outer: tlog::outer_commitment(&outer_key, &context, &request_digest, &answer_digest),
             inner: tlog::inner_commitment(&inner_key, &decision),
         }

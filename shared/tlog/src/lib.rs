@@ -40,7 +40,7 @@ pub use checkpoint::{Checkpoint, LogSigner, LogVerifier};
 pub use cosignature::{CosignatureVerifier, Cosigner};
 pub use leaf::{
     LEAF_LEN, Leaf, context, digest, inner_commitment, keyed_digest, opening, outer_commitment,
-    parse_opening,
+    parse_opening, record_id,
 };
 pub use merkle::{
     Hash, Tree, consistency_needs, hashes, inclusion_needs, leaf_hash, leaf_place, node_hash,

@@ -37,6 +37,18 @@ fn the_leaf_is_what_the_vector_says() {
     assert_eq!(Leaf::parse(&raw("leaf")).unwrap(), leaf);
 }
 
+/// The example of RFC 9562, appendix A.6; and that what is drawn reaches neither time nor version.
+#[test]
+fn a_record_id_is_a_uuid_of_version_7() {
+    let time_ms = 0x017f_22e2_79b0;
+    let drawn = hex::decode("0000000000000cc318c4dc0c0c07398f").unwrap();
+    let id = record_id(time_ms, drawn.try_into().unwrap());
+    assert_eq!(hex::encode(id), "017f22e279b07cc398c4dc0c0c07398f");
+    let id = record_id(time_ms, [0xff; 16]);
+    assert_eq!(hex::encode(id), "017f22e279b07fffbfffffffffffffff");
+    assert!(record_id(time_ms + 1, [0; 16]) > id);
+}
+
 #[test]
 fn another_language_computes_the_same_leaf() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/check_leaf.py");
