@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use ::store::{Store, Transaction};
+use ::store::Store;
 use server::runtime::Clock;
 use tlog::Hash;
 use tokio::{
@@ -17,7 +17,7 @@ use crate::{
     envelope::DataKey,
     log::{Keys, Log},
     metrics,
-    store::{self, Checkpoint},
+    store::{self, Checkpoint, Stored},
     witness::Halt,
 };
 
@@ -221,23 +221,21 @@ impl Work {
         now_ms: u64,
     ) -> Result<(Log, Vec<Option<u64>>, usize), Error> {
         let keys = Arc::clone(&self.keys);
-        let append = async move |tx: &Transaction| {
-            // Where they are looked for they are then put: the engine has read these pages only once.
-            let stored = store::find(tx, records.iter().map(|record| record.id)).await?;
+        let ids = records.iter().map(|record| record.id).collect();
+        let plan = move |stored: Stored| {
             let size = log.checkpoint().size;
             if stored.values().any(|(index, _)| *index >= size) {
                 return Err(Error::Fenced);
             }
             let Plan { indexes, new } = Plan::new(records.iter(), stored, size);
             if new.is_empty() {
-                return Ok((log, indexes, 0));
+                return Ok(((log, indexes, 0), None));
             }
             let count = new.len();
             let (log, growth) = log.grown(new, &keys.signer, now_ms)?;
-            store::grow(tx, growth, &key).await?;
-            Ok((log, indexes, count))
+            Ok(((log, indexes, count), Some(growth)))
         };
-        self.store.write("append", |tx| Box::pin(append(tx))).await
+        store::append(&self.store, ids, key, plan).await
     }
 
     async fn reload(&self) -> Result<Log, Error> {

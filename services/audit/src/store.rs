@@ -191,12 +191,37 @@ pub(crate) async fn nodes(store: &Store, positions: &[u64]) -> Result<HashMap<u6
     rows.iter().map(|row| Ok((number(row, 0)?, bytes(row, 1)?))).collect()
 }
 
-/// Which of these record ids stand in the log, where, and with which leaf.
-pub(crate) async fn find(
-    tx: &Transaction,
-    ids: impl Iterator<Item = [u8; 16]>,
-) -> Result<HashMap<[u8; 16], (u64, [u8; LEAF_LEN])>, Error> {
-    let ids: Vec<String> = ids.map(hex::encode).collect();
+/// Where records stand, and with which leaf, by their ids.
+pub(crate) type Stored = HashMap<[u8; 16], (u64, [u8; LEAF_LEN])>;
+
+/// Looks records up, and grows the log by what is planned then, in one transaction; or leaves it as it was. Gives what the plan says.
+///
+/// # Errors
+/// Those of the plan; [`Error::Fenced`] when the log is not as the growth says: nothing was written. After any other error it may be
+/// unknown whether it was.
+pub(crate) async fn append<T, P>(
+    store: &Store,
+    ids: Vec<[u8; 16]>,
+    key: Arc<DataKey>,
+    plan: P,
+) -> Result<T, Error>
+where
+    P: FnOnce(Stored) -> Result<(T, Option<Growth>), Error> + Send + 'static,
+    T: Send + 'static,
+{
+    let append = async move |tx: &Transaction| {
+        // Where they are looked for they are then put: the engine reads these pages once.
+        let (told, growth) = plan(find(tx, &ids).await?)?;
+        if let Some(growth) = growth {
+            grow(tx, growth, &key).await?;
+        }
+        Ok(told)
+    };
+    store.write("append", |tx| Box::pin(append(tx))).await
+}
+
+async fn find(tx: &Transaction, ids: &[[u8; 16]]) -> Result<Stored, Error> {
+    let ids: Vec<String> = ids.iter().map(hex::encode).collect();
     let rows = tx.query(&FIND, vec![json(&ids)?.into()]).await?;
     rows.iter().map(|row| Ok((bytes(row, 0)?, (number(row, 1)?, bytes(row, 2)?)))).collect()
 }

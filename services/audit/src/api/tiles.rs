@@ -50,8 +50,8 @@ impl Site for Certified {
     }
 }
 
-/// The answer to somebody who may or may not read entries. It is not compressed, as C2SP says that bundles should be: a leaf is a
-/// random id and two commitments, of which nothing can be made shorter, behind a fixed head and a time, by which a fifth could.
+/// The answer to somebody who may or may not read entries. It is not compressed, as C2SP says that bundles should be: a leaf is an
+/// id and two commitments, of which hardly anything can be made shorter, behind a fixed head and a time, by which a fifth could.
 async fn answer(service: &Service, request: &Request<()>, auditor: bool) -> Answer {
     if request.method() != Method::GET {
         return with(said(StatusCode::METHOD_NOT_ALLOWED), header::ALLOW, "GET");
