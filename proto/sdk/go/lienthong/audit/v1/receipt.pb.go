@@ -32,7 +32,7 @@ const (
 //	offset  length  content
 //	     0      16  the ASCII text `lienthong/leaf/1`
 //	    16       8  time of the record, milliseconds since 1970-01-01T00:00:00Z
-//	    24      16  record id, random
+//	    24      16  record id: a UUID of version 7 (RFC 9562) of the same time, otherwise random; checked by nobody
 //	    40      32  outer commitment
 //	    72      32  inner commitment
 //
